@@ -1,0 +1,26 @@
+"""The nouns: what a job, a request, a row and a manifest are. They cannot spell themselves; `wire` does."""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
+from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts
+from airflow_provider_genai_batch.models.request import BatchRequest
+from airflow_provider_genai_batch.models.row import ResultRow, RowError, RowStatus, Usage
+from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
+
+__all__ = [
+    "BatchDestination",
+    "BatchJob",
+    "BatchRequest",
+    "BatchSource",
+    "JobCounts",
+    "JobOutput",
+    "JobProblem",
+    "JobState",
+    "Manifest",
+    "ResultRow",
+    "RowCounts",
+    "RowError",
+    "RowStatus",
+    "Usage",
+]

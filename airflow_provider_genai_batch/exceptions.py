@@ -1,0 +1,210 @@
+"""Every error this package raises on purpose.
+
+An error says three things: what happened, what became of the job and the money, and what the next attempt will do.
+Attributes come first; the message is made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class GenAIBatchError(Exception):
+    """Anything this package raises on purpose."""
+
+
+# ---------------------------------------------------------------- before anything is sent
+
+
+class ConfigurationError(GenAIBatchError):
+    """The connection or the parameters cannot work as they stand; nothing was sent."""
+
+
+class InputError(GenAIBatchError):
+    """The input is not what the service takes; nothing was paid."""
+
+
+class UnsupportedError(InputError):
+    """The chosen backend cannot do this; the message says what can."""
+
+
+class RequestError(InputError):
+    """One request is not usable.
+
+    Attributes:
+        where: ``line 17 of gs://b/in.jsonl`` or ``request 3``; empty when unknown.
+        reason: what is wrong with it.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, reason: str, remedy: str = "", *, where: str = "") -> None:
+        self.where, self.reason, self.remedy = where, reason, remedy
+        super().__init__(": ".join(p for p in (where, reason) if p) + (f". {remedy}" if remedy else ""))
+
+    def at(self, where: str) -> RequestError:
+        """Return the same error with its place named."""
+        return type(self)(self.reason, self.remedy, where=where)
+
+
+class ManifestError(InputError):
+    """What should be a manifest (the XCom of an operator of this package) cannot be read as one."""
+
+
+# ---------------------------------------------------------------- one call to the service
+
+
+class CallError(GenAIBatchError):
+    """A call to the service did not give an answer that can be used.
+
+    Attributes:
+        method: Google's name of the method, such as ``batches.get``.
+    """
+
+    def __init__(self, message: str, *, method: str = "") -> None:
+        self.method = method
+        super().__init__(f"{method}: {message}" if method else message)
+
+
+class TransportError(CallError):
+    """No whole answer came: refused, reset, timed out, or cut short. It may have been acted upon."""
+
+
+class UnreadableAnswer(CallError):
+    """A success status with a body that cannot be read. It was probably acted upon."""
+
+
+class ApiError(CallError):
+    """The service said no.
+
+    Attributes:
+        code: HTTP status.
+        status: canonical name such as ``INVALID_ARGUMENT``; empty when the body had none.
+        reason: ``ErrorInfo.reason`` such as ``API_KEY_INVALID``; empty when absent.
+        message: the service's own text.
+        details: ``google.rpc.Status.details`` as they came.
+        retry_after: seconds the service asks to wait (``Retry-After``, else ``RetryInfo``), or None.
+    """
+
+    remedy = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int,
+        status: str = "",
+        reason: str = "",
+        details: Sequence[Mapping[str, Any]] = (),
+        retry_after: float | None = None,
+        method: str = "",
+    ) -> None:
+        self.code, self.status, self.reason, self.message = code, status, reason, message
+        self.details, self.retry_after = tuple(details), retry_after
+        shown = " ".join(p for p in (str(code), status, reason) if p)
+        super().__init__(f"{shown}: {message}" + (f" {self.remedy}" if self.remedy else ""), method=method)
+
+
+class BadRequest(ApiError):
+    """400 or another 4xx without a class of its own: the request itself is wrong."""
+
+
+class AuthenticationError(ApiError):
+    """401, or the 400 ``API_KEY_INVALID`` that means it: the credentials are not accepted."""
+
+    remedy = "Check the Password (API key) or the service-account key of the Airflow connection."
+
+
+class PermissionDenied(ApiError):
+    """403: the credentials are good, but not for this. Also said of files that are gone."""
+
+    remedy = "Check the roles of the connection's account, and that the resource belongs to its project."
+
+
+class NotFound(ApiError):
+    """404: no such job, file or model."""
+
+
+class AlreadyExists(ApiError):
+    """409: the name is taken."""
+
+
+class PreconditionFailed(ApiError):
+    """412, or 400 ``FAILED_PRECONDITION``: not in the state that this call needs."""
+
+
+class QuotaExceeded(ApiError):
+    """429: too many calls, tokens, or jobs. Nothing was created."""
+
+
+class ServerError(ApiError):
+    """408, 499 or 5xx: the service had trouble. It may have acted all the same."""
+
+
+class CreateOutcomeUnknown(GenAIBatchError):
+    """A create was sent, no usable answer came, and looking for the job gave no answer either.
+
+    Attributes:
+        display_name: what to look for in the service's list of jobs.
+    """
+
+    def __init__(self, display_name: str, cause: str) -> None:
+        self.display_name = display_name
+        super().__init__(
+            f"The create call was sent but its outcome is unknown ({cause}). A job named {display_name!r} may "
+            "be running and may be billed. It was not sent a second time. The next attempt looks for that job "
+            "before it creates one."
+        )
+
+
+# ---------------------------------------------------------------- a job that ended, or cannot be waited for
+
+
+class JobError(GenAIBatchError):
+    """A job did not give what the task needs.
+
+    Attributes:
+        job_names: the jobs concerned.
+        manifest: the manifest as far as it is known (a dict), or None.
+    """
+
+    def __init__(
+        self, message: str, *, job_names: Sequence[str], manifest: Mapping[str, Any] | None = None
+    ) -> None:
+        self.job_names, self.manifest = tuple(job_names), manifest
+        super().__init__(message)
+
+
+class JobFailed(JobError):
+    """The service ended the job as FAILED; the message carries its own reason."""
+
+
+class JobExpired(JobError):
+    """The service gave the job up after its time limit and left no rows."""
+
+
+class JobCancelled(JobError):
+    """Somebody cancelled the job and it left no rows."""
+
+
+class JobPaused(JobError):
+    """The job is paused; it was left alone."""
+
+
+class JobTimedOut(JobError):
+    """The task's own deadline passed before the job ended."""
+
+
+class JobLost(JobError):
+    """The job can no longer be looked at (401, 403, 404)."""
+
+
+class OutputNotReadable(JobError):
+    """The job ended well, but its rows could not be read within the time allowed for that."""
+
+
+class TooManyFailedRows(JobError):
+    """More rows failed than ``max_failed_rows`` allows."""
+
+
+__all__ = [name for name, value in list(globals().items()) if isinstance(value, type) and value.__module__ == __name__]

@@ -1,0 +1,31 @@
+"""What every noun has in common."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Noun(BaseModel):
+    """A frozen value, snake_case, that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Backend(str, Enum):
+    """The two services."""
+
+    GEMINI = "gemini"
+    VERTEX = "vertex"
+
+    def __str__(self) -> str:
+        """Show the word, not the member."""
+        return self.value
+
+
+class Task(str, Enum):
+    """What a job asks of the model."""
+
+    GENERATE = "generate"
+    EMBED = "embed"

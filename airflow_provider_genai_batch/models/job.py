@@ -1,0 +1,131 @@
+"""A batch job as Google sees it, the same for both services."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from airflow_provider_genai_batch.models.base import Backend, Noun
+from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
+
+
+class Verdict(str, Enum):
+    """What a job's state means for whoever waits for it."""
+
+    WAIT = "wait"
+    """Not ended: look again."""
+    ROWS = "rows"
+    """Ended with rows: they decide."""
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+
+
+class JobState(str, Enum):
+    """The twelve states of both services, without the prefixes they wear on the wire.
+
+    A state that nobody has heard of is ``UNSPECIFIED`` here and kept as it came in `BatchJob.raw_state`.
+    """
+
+    UNSPECIFIED = "UNSPECIFIED"
+    QUEUED = "QUEUED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    PAUSED = "PAUSED"
+    EXPIRED = "EXPIRED"
+    UPDATING = "UPDATING"
+    PARTIALLY_SUCCEEDED = "PARTIALLY_SUCCEEDED"
+
+    @property
+    def verdict(self) -> Verdict:
+        """What this state means for whoever waits."""
+        return _VERDICTS.get(self, Verdict.WAIT)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job will not move on by itself."""
+        return self.verdict is not Verdict.WAIT
+
+
+_VERDICTS = {
+    JobState.SUCCEEDED: Verdict.ROWS,
+    JobState.PARTIALLY_SUCCEEDED: Verdict.ROWS,
+    JobState.FAILED: Verdict.FAILED,
+    JobState.EXPIRED: Verdict.EXPIRED,
+    JobState.CANCELLED: Verdict.CANCELLED,
+    JobState.PAUSED: Verdict.PAUSED,
+}
+
+
+class JobCounts(Noun):
+    """Requests of a job as the service counts them. None: the service did not say. They may lag; rows decide."""
+
+    total: int | None = None
+    succeeded: int | None = None
+    failed: int | None = None
+    pending: int | None = None
+
+
+class JobProblem(Noun):
+    """The service's own reason for an end without rows (``google.rpc.Status``)."""
+
+    code: int | None = None
+    """gRPC code, not an HTTP status."""
+    message: str = ""
+    details: tuple[dict[str, Any], ...] = ()
+
+
+class JobOutput(Noun):
+    """Where the service put the rows. All None: nowhere yet, or in the job itself (``inline``)."""
+
+    file_name: str | None = None
+    """Gemini: ``files/batch-…``."""
+    inline: bool = False
+    """Gemini: the rows are in the job resource."""
+    gcs_directory: str | None = None
+    """Vertex: ``gs://…`` of the directory that holds ``*.jsonl``."""
+    bigquery_table: str | None = None
+    """Vertex: ``bq://project.dataset.table``."""
+
+    @property
+    def place(self) -> str | None:
+        """The address of the rows in one word, None when there is none yet."""
+        return self.file_name or self.gcs_directory or self.bigquery_table or ("inline" if self.inline else None)
+
+
+class BatchJob(Noun):
+    """One job: ``batches/…`` on Gemini, ``projects/…/batchPredictionJobs/…`` on Vertex. Times are UTC."""
+
+    name: str
+    backend: Backend
+    model: str | None = None
+    display_name: str | None = None
+    state: JobState = JobState.UNSPECIFIED
+    raw_state: str = ""
+    """The state as the service spelled it."""
+    create_time: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    update_time: datetime | None = None
+    counts: JobCounts = JobCounts()
+    problem: JobProblem | None = None
+    source: BatchSource | None = None
+    destination: BatchDestination | None = None
+    output: JobOutput = JobOutput()
+    labels: dict[str, str] = {}
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the state means for whoever waits."""
+        return self.state.verdict
+
+    @property
+    def done(self) -> bool:
+        """Whether the job will not move on by itself."""
+        return self.state.ended

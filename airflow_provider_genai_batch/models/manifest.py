@@ -1,0 +1,49 @@
+"""What a task leaves in XCom: where the rows are and how they turned out. Never rows, never prompts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow_provider_genai_batch.models.base import Backend, Noun
+from airflow_provider_genai_batch.models.row import Usage
+
+
+class RowCounts(Noun):
+    """Rows by status. ``total`` counts requests: every request has one row."""
+
+    total: int = 0
+    ok: int = 0
+    invalid: int = 0
+    error: int = 0
+    cancelled: int = 0
+    missing: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Everything that is not ``ok``."""
+        return self.total - self.ok
+
+
+class Manifest(Noun):
+    """The XCom of an operator or sensor of this package, a few KB of JSON. Times are UTC."""
+
+    version: int = 1
+    backend: Backend
+    model: str | None = None
+    state: str
+    """`JobState` value; of several jobs the least advanced."""
+    job_names: tuple[str, ...]
+    display_name: str | None = None
+    source: str | None = None
+    """Address of the input as the service read it; ``inline`` for inline requests."""
+    output: tuple[str, ...] = ()
+    """Where the service put the rows, one address a job (``inline``: in the job itself)."""
+    results_uri: str | None = None
+    """Where this package landed the normalised rows."""
+    counts: RowCounts | None = None
+    """None while the job runs."""
+    usage: Usage | None = None
+    create_time: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    rounds: int = 1

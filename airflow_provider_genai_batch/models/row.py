@@ -1,0 +1,69 @@
+"""One row out."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from airflow_provider_genai_batch.models.base import Noun
+
+
+class RowStatus(str, Enum):
+    """What became of one request."""
+
+    OK = "ok"
+    INVALID = "invalid"
+    """Answered, but not what ``output_type`` says, or nothing usable."""
+    ERROR = "error"
+    """The service refused this row."""
+    CANCELLED = "cancelled"
+    MISSING = "missing"
+    """No line came back."""
+
+
+class RowError(Noun):
+    """Why a row is not ``ok``. ``code`` is a gRPC code where the service gave one, else an HTTP status."""
+
+    code: int | None = None
+    status: str = ""
+    message: str = ""
+
+
+class Usage(Noun):
+    """Tokens as the service counts them."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    thoughts: int = 0
+    total: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Sum kind by kind."""
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached=self.cached + other.cached,
+            thoughts=self.thoughts + other.thoughts,
+            total=self.total + other.total,
+        )
+
+
+class ResultRow(Noun):
+    """One row out, the same shape for every service and channel."""
+
+    key: str | None
+    """None when the service sent none back: such a row cannot be joined."""
+    index: int | None = None
+    """Position of the request in the input, from 0; None when it is not known."""
+    status: RowStatus
+    text: str | None = None
+    """The answer's text without thoughts; None for embeddings and rows without an answer."""
+    output: Any = None
+    """Structured answer or embedding values (list of float)."""
+    error: RowError | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    model_version: str | None = None
+    response: dict[str, Any] | None = None
+    """The service's own response, on request."""

@@ -1,0 +1,53 @@
+"""Where requests come from and where the service writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from airflow_provider_genai_batch.models.base import Noun
+
+
+class BatchSource(Noun):
+    """One place requests come from; exactly one field is set.
+
+    The spellings of ``src`` that users may write are read by `wire.sources`.
+    """
+
+    gcs_uri: tuple[str, ...] = ()
+    """Vertex: one or more ``gs://bucket/object``."""
+    bigquery_uri: str | None = None
+    """Vertex: ``bq://project.dataset.table``."""
+    file_name: str | None = None
+    """Gemini: ``files/…``, a JSONL file that was uploaded already."""
+    inlined_requests: tuple[Any, ...] | None = None
+    """Requests themselves: str, dict, `BatchRequest` or google-genai objects."""
+    path: str | None = None
+    """A local path or object-storage URI of a JSONL file, which this package uploads."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BatchSource:
+        given = [name for name, value in self if value not in ((), None)]
+        if self.inlined_requests == ():
+            given.append("inlined_requests")
+        if len(given) != 1:
+            msg = f"a source is one place, not {len(given)}: {', '.join(given) or 'none given'}"
+            raise ValueError(msg)
+        return self
+
+
+class BatchDestination(Noun):
+    """Where Vertex writes; exactly one field is set."""
+
+    gcs_uri: str | None = None
+    """``gs://bucket/prefix/``: the service makes a directory of its own below it."""
+    bigquery_uri: str | None = None
+    """``bq://project``, ``bq://project.dataset`` or ``bq://project.dataset.table``."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BatchDestination:
+        if (self.gcs_uri is None) == (self.bigquery_uri is None):
+            msg = "a destination is either gcs_uri or bigquery_uri"
+            raise ValueError(msg)
+        return self
