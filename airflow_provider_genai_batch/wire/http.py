@@ -1,0 +1,58 @@
+"""What crosses to the transport: one HTTP request and its answer, as plain values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from airflow_provider_genai_batch.exceptions import UnreadableAnswer
+
+
+class HttpRequest(NamedTuple):
+    """One HTTP request without credentials; those are the transport's business."""
+
+    verb: str
+    url: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    body: bytes | None = None
+    anonymous: bool = False
+    """True: carries its own capability (an upload URL); no credentials may be added."""
+
+
+class HttpAnswer(NamedTuple):
+    """One whole answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def json_body(value: Any) -> bytes:
+    """Spell a body the way Google's SDK does: compact enough, UTF-8, no NaN."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def query(**params: object) -> tuple[tuple[str, str], ...]:
+    """Keep the parameters that are given, in order."""
+    return tuple((name, str(value)) for name, value in params.items() if value is not None and value != "")
+
+
+def read_object(answer: HttpAnswer) -> dict[str, Any]:
+    """Read a JSON object; an empty body is an empty object.
+
+    Raises:
+        UnreadableAnswer: the body is not a JSON object.
+    """
+    if not answer.body.strip():
+        return {}
+    try:
+        value = json.loads(answer.body)
+    except ValueError as error:
+        msg = f"status {answer.status} with a body that is not JSON ({answer.body[:80]!r})"
+        raise UnreadableAnswer(msg) from error
+    if not isinstance(value, dict):
+        msg = f"status {answer.status} with a JSON {type(value).__name__} instead of an object"
+        raise UnreadableAnswer(msg)
+    return value

@@ -1,0 +1,151 @@
+"""One result line or entry of any channel, read as a `ResultRow`.
+
+Channels: Gemini inline entries and output files, Vertex JSONL shards; generate and embed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_genai_batch.models import ResultRow, RowError, RowStatus, Usage
+from airflow_provider_genai_batch.wire.lines import read_key, stamped_index
+from airflow_provider_genai_batch.wire.values import get, integer, mapping
+
+CANCELLED = 1
+"""gRPC code of rows that a cancel left unserved."""
+_HTTP_CANCELLED = 499
+_NO_CONTENT = frozenset(
+    (
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "MALFORMED_FUNCTION_CALL",
+        "IMAGE_SAFETY",
+        "UNEXPECTED_TOOL_CALL",
+    )
+)
+"""Finish reasons whose text, if any, is not an answer."""
+
+
+def read_row(line: Mapping[str, Any], *, keep_response: bool = False) -> ResultRow:
+    """Read one row. A row with neither response nor error is an error; so is a Vertex row with a ``status``."""
+    key = _key(line)
+    response = mapping(line.get("response"))
+    error = _row_error(line)
+    if error is None and "predictions" in line:
+        return _text_embedding(line, key)
+    if error is None and not response:
+        error = RowError(message="the service sent neither a response nor an error")
+    common: dict[str, Any] = {"key": key, "index": stamped_index(key) if key else None}
+    if keep_response and response:
+        common["response"] = response
+    if error is not None:
+        gone = error.code == CANCELLED or error.code == _HTTP_CANCELLED or error.status == "CANCELLED"
+        return ResultRow(status=RowStatus.CANCELLED if gone else RowStatus.ERROR, error=error, **common)
+    common["usage"] = _usage(response)
+    common["model_version"] = get(response, "modelVersion")
+    embedding = mapping(response.get("embedding"))
+    if embedding:
+        return ResultRow(status=RowStatus.OK, output=embedding.get("values"), **common)
+    return ResultRow(**common, **_answer(response))
+
+
+def _key(line: Mapping[str, Any]) -> str | None:
+    key = line.get("key")
+    if key is None:
+        key = mapping(line.get("metadata")).get("key")
+    return read_key(key) if isinstance(key, str) else None if key is None else str(key)
+
+
+def _row_error(line: Mapping[str, Any]) -> RowError | None:
+    error = line.get("error")
+    if isinstance(error, dict) and error:
+        return RowError(
+            code=integer(error.get("code")),
+            status=str(error.get("status") or ""),
+            message=str(error.get("message") or ""),
+        )
+    if isinstance(error, str) and error:
+        return RowError(message=error)
+    status = line.get("status")
+    return _status_error(status) if isinstance(status, str) and status.strip() else None
+
+
+def _status_error(status: str) -> RowError:
+    """Read Vertex's ``status`` text, which often ends in the JSON of an error."""
+    start = status.find("{")
+    if start >= 0:
+        try:
+            tail = json.loads(status[start:])
+        except ValueError:
+            tail = None
+        inner = mapping(mapping(tail).get("error"))
+        if inner:
+            return RowError(
+                code=integer(inner.get("code")),
+                status=str(inner.get("status") or ""),
+                message=str(inner.get("message") or status),
+            )
+    return RowError(message=status.strip())
+
+
+def _answer(response: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what the first candidate says; without anything usable the row is ``invalid``."""
+    candidates = response.get("candidates")
+    first = mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
+    reason = get(first, "finishReason")
+    parts = [p for p in mapping(first.get("content")).get("parts") or () if isinstance(p, dict)]
+    spoken = [p for p in parts if not p.get("thought")]
+    texts = [p["text"] for p in spoken if isinstance(p.get("text"), str)]
+    calls = [call for p in spoken if (call := get(p, "functionCall"))]
+    other = any(get(p, "inlineData") or get(p, "fileData") for p in spoken)
+    answer: dict[str, Any] = {
+        "text": "".join(texts) if texts else None,
+        "output": calls or None,
+        "finish_reason": str(reason) if reason is not None else None,
+    }
+    blocked = get(mapping(get(response, "promptFeedback")), "blockReason")
+    if (any(texts) or calls or other) and reason not in _NO_CONTENT:
+        return {"status": RowStatus.OK, **answer}
+    said = blocked or reason or "no candidate"
+    message = str(get(first, "finishMessage") or f"no usable answer: {said}")
+    return {"status": RowStatus.INVALID, "error": RowError(status=str(said), message=message), **answer}
+
+
+def _usage(response: Mapping[str, Any]) -> Usage | None:
+    meta = mapping(get(response, "usageMetadata"))
+    if not meta:
+        tokens = integer(get(response, "tokenCount"))
+        return None if tokens is None else Usage(input=tokens, total=tokens)
+    prompt = integer(get(meta, "promptTokenCount")) or 0
+    output = integer(get(meta, "candidatesTokenCount")) or 0
+    thoughts = integer(get(meta, "thoughtsTokenCount")) or 0
+    return Usage(
+        input=prompt,
+        output=output,
+        cached=integer(get(meta, "cachedContentTokenCount")) or 0,
+        thoughts=thoughts,
+        total=integer(get(meta, "totalTokenCount")) or prompt + output + thoughts,
+    )
+
+
+def _text_embedding(line: Mapping[str, Any], key: str | None) -> ResultRow:
+    """Read a ``text-embedding-00x`` line: ``instance``, ``predictions[0].embeddings``."""
+    predictions = line.get("predictions")
+    first = mapping(predictions[0]) if isinstance(predictions, list) and predictions else {}
+    embeddings = mapping(first.get("embeddings"))
+    tokens = integer(get(mapping(embeddings.get("statistics")), "tokenCount"))
+    values = embeddings.get("values")
+    if key is None:
+        key = _key(mapping(line.get("instance")))
+    common: dict[str, Any] = {"key": key, "index": stamped_index(key) if key else None}
+    if not values:
+        error = RowError(message="the service sent no embedding")
+        return ResultRow(status=RowStatus.ERROR, error=error, **common)
+    usage = None if tokens is None else Usage(input=tokens, total=tokens)
+    return ResultRow(status=RowStatus.OK, output=values, usage=usage, **common)

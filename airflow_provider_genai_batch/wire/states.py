@@ -1,0 +1,36 @@
+"""Job states: two prefixes, one set of names, and integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_genai_batch.models import JobState
+
+# google.cloud.aiplatform.v1.JobState: what enum-encoding=int answers.
+_BY_NUMBER = (
+    JobState.UNSPECIFIED,
+    JobState.QUEUED,
+    JobState.PENDING,
+    JobState.RUNNING,
+    JobState.SUCCEEDED,
+    JobState.FAILED,
+    JobState.CANCELLING,
+    JobState.CANCELLED,
+    JobState.PAUSED,
+    JobState.EXPIRED,
+    JobState.UPDATING,
+    JobState.PARTIALLY_SUCCEEDED,
+)
+_BY_NAME = {state.value: state for state in JobState}
+
+
+def read_state(value: Any) -> tuple[JobState, str]:
+    """Read ``BATCH_STATE_X``, ``JOB_STATE_X``, ``X`` or a number; keep the spelling beside it.
+
+    Captures of the Gemini API show ``BATCH_STATE_``, its guide's samples ``JOB_STATE_``.
+    """
+    if isinstance(value, int) and 0 <= value < len(_BY_NUMBER):
+        return _BY_NUMBER[value], str(value)
+    raw = str(value or "")
+    name = raw.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
+    return _BY_NAME.get(name, JobState.UNSPECIFIED), raw

@@ -1,0 +1,48 @@
+"""Scalars as proto3 JSON writes them, read leniently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|z|[+-]\d\d:?\d\d)?")
+_HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+def get(mapping: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """Read a field by its lowerCamel name or its snake_case twin; null counts as absent."""
+    value = mapping.get(name)
+    if value is None:
+        value = mapping.get(_HUMP.sub(lambda m: "_" + m[1].lower(), name))
+    return default if value is None else value
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return an object, or an empty one where something else stands."""
+    return value if isinstance(value, dict) else {}
+
+
+def integer(value: Any) -> int | None:
+    """Read an int64, which JSON carries as a string; None when absent or not a number."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def timestamp(value: Any) -> datetime | None:
+    """Read RFC 3339 with up to nine fraction digits, of which Python keeps six; always UTC."""
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        return None
+    date, clock, fraction, zone = found.groups()
+    zone = "+00:00" if zone in (None, "Z", "z") else zone
+    if ":" not in zone:
+        zone = f"{zone[:3]}:{zone[3:]}"
+    text = f"{date}T{clock}.{(fraction or '0')[:6]:0<6}{zone}"
+    try:
+        return datetime.fromisoformat(text).astimezone(timezone.utc)
+    except ValueError:
+        return None
