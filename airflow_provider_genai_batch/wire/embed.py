@@ -1,0 +1,120 @@
+"""Embedding requests.
+
+Source: Google's batch guide (Gemini); "Get batch embeddings inferences" (Vertex AI), which spells
+``embed_content_config`` in snake_case; captures of what Google's google-genai SDK sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.content import content
+from airflow_provider_genai_batch.wire.only import check_field
+from airflow_provider_genai_batch.wire.spelling import fields_of, plain
+
+EMBED_FIELDS = frozenset(
+    {
+        "audioTrackExtraction",
+        "autoTruncate",
+        "documentOcr",
+        "mimeType",
+        "outputDimensionality",
+        "taskType",
+        "title",
+    }
+)
+_HUMP = re.compile(r"[A-Z]")
+
+
+def takes_text_only(model: str, backend: Backend) -> bool:
+    """Whether it is one of Vertex AI's older models (``text-embedding-00x``), whose lines are bare texts."""
+    return backend is Backend.VERTEX and model.rpartition("/")[2].startswith(
+        ("text-embedding-", "textembedding-")
+    )
+
+
+def embed_config(config: Any, backend: Backend) -> dict[str, Any]:
+    """Spell ``EmbedContentConfig`` fields (dict or object, either casing) in lowerCamel.
+
+    Raises:
+        RequestError: an unknown field, or one of the other service.
+    """
+    if config is None:
+        return {}
+    fields = fields_of(config)
+    if fields is None:
+        msg = f"config is a {type(config).__name__}"
+        raise RequestError(msg, "Give EmbedContentConfig fields as dict or object.")
+    fields.pop("httpOptions", None)
+    nested = fields.pop("embedContentConfig", None)
+    spelled = embed_config(nested, backend)
+    for name, value in fields.items():
+        if name not in EMBED_FIELDS:
+            msg = f"unknown field {name!r} in an embedding request"
+            raise RequestError(msg, f"There are {', '.join(sorted(EMBED_FIELDS))}.")
+        check_field("embedContentConfig", name, backend)
+        spelled[name] = plain(value, name, backend)
+    return spelled
+
+
+def embed_request(given: Any, config: dict[str, Any], *, backend: Backend, model: str) -> dict[str, Any]:
+    """Spell one request.
+
+    Args:
+        given: the one content.
+        config: from `embed_config`.
+        backend: where it goes.
+        model: decides the spelling on Vertex AI.
+
+    Raises:
+        RequestError: several contents in one request, or more than the model takes.
+    """
+    if isinstance(given, (list, tuple)):
+        if len(given) != 1:
+            msg = f"an embedding request has one content, not {len(given)}"
+            raise RequestError(msg, "Make one request of each; several parts of one go into a Content.")
+        given = given[0]
+    spelled = content(given, backend)
+    if takes_text_only(model, backend):
+        return {"content": _only_text(spelled, config, model)}
+    if backend is Backend.GEMINI:
+        return {"content": spelled, **config}
+    if not config:
+        return {"content": spelled}
+    return {
+        "content": spelled,
+        "embed_content_config": {_snake(name): value for name, value in config.items()},
+    }
+
+
+def expand(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield single requests: the SDK's ``EmbedContentBatch`` holds several contents and becomes several."""
+    for item in items:
+        fields = fields_of(item)
+        several = fields.get("contents") if fields else None
+        if not isinstance(several, (list, tuple)) or (fields and "key" in fields):
+            yield item
+            continue
+        rest = {name: value for name, value in (fields or {}).items() if name != "contents"}
+        for one in several:
+            yield {**rest, "contents": one}
+
+
+def _only_text(spelled: dict[str, Any], config: dict[str, Any], model: str) -> str:
+    parts = spelled.get("parts", [])
+    if config:
+        msg = f"{model} takes no {next(iter(config))} in a batch"
+        raise RequestError(msg, "Leave it out, or use a gemini-embedding model.")
+    if [list(part) for part in parts] != [["text"]]:
+        msg = f"{model} takes one text in a request"
+        raise RequestError(msg, "Give a string, or use a gemini-embedding model.")
+    text: str = parts[0]["text"]
+    return text
+
+
+def _snake(name: str) -> str:
+    return _HUMP.sub(lambda found: "_" + found[0].lower(), name)

@@ -1,0 +1,67 @@
+"""Keys: what joins a row that comes back to its request."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import RequestError
+
+MAX_KEY_CHARACTERS = 512
+"""Keys of all rows are held while rows are joined, so a key has to stay a name."""
+
+_STAMP = re.compile(r"r([0-9]{8,})")
+_TAKEN_AS_TEXT = re.compile(r"[A-Za-z_][ -~]*")
+_WORDS = frozenset(
+    {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "null", "none", "nan", "inf", "infinity"}
+)
+_MARK = "key="
+
+
+def check_key(key: Any) -> None:
+    """Refuse what cannot be a key.
+
+    Raises:
+        RequestError: not a string, empty, too long, or not encodable as UTF-8.
+    """
+    if not isinstance(key, str):
+        msg = f"key is {key!r}, not a string"
+        raise RequestError(msg, "Write it in quotes.")
+    if not key:
+        msg = "key is empty"
+        raise RequestError(msg, "Give a name, or leave key out to have one stamped.")
+    if len(key) > MAX_KEY_CHARACTERS:
+        msg = f"key has {len(key)} characters, more than {MAX_KEY_CHARACTERS}"
+        raise RequestError(msg, "All keys are held in memory while rows are joined: use a short id.")
+    if not key.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in key):
+        msg = "key holds half of a surrogate pair"
+        raise RequestError(msg, "Keys are UTF-8 text.")
+
+
+def stamp(index: int) -> str:
+    """Return the key for the request at `index` (from 0) that brought none: ``r00000042``.
+
+    It starts with a letter, and sorts as the numbers do up to a hundred million.
+    """
+    return f"r{index:08d}"
+
+
+def stamped_index(key: str) -> int | None:
+    """Return the index that `stamp` put into a key; None for any other key."""
+    found = _STAMP.fullmatch(key)
+    return int(found[1]) if found and stamp(int(found[1])) == key else None
+
+
+def spell_key(key: str) -> str:
+    """Return a key as it is written for Vertex AI; `read_key` undoes it.
+
+    Captures of the live service show that its importer guesses types and may turn a string such as ``"0042"``
+    into a number. So a key that could be taken for something else is written behind a mark.
+    """
+    plain = _TAKEN_AS_TEXT.fullmatch(key) and key.strip().lower() not in _WORDS and not key.startswith(_MARK)
+    return key if plain else _MARK + key
+
+
+def read_key(key: str) -> str:
+    """Return the key behind its spelling, whether `spell_key` marked it or not."""
+    return key.removeprefix(_MARK)

@@ -1,0 +1,43 @@
+"""Where a request stands: one line of a file, or one entry of a create call.
+
+Source: Google's batch guides; captures of the live services.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.wire.keys import check_key, read_key, spell_key, stamp, stamped_index
+from airflow_provider_genai_batch.wire.requests import WireRequest
+
+
+def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task, model: str) -> bytes:
+    """Return one line of JSONL with its newline.
+
+    ``{"key": …, "request": {…}}`` on both services: Vertex AI has no field for keys but echoes what stands
+    beside ``request``. Lines for its text-embedding models are ``{"content": "…"}``, without a key: such rows
+    join by text.
+
+    Raises:
+        RequestError: metadata, for which a line has no place.
+    """
+    if wire_request.metadata:
+        msg = f"metadata ({', '.join(wire_request.metadata)}) cannot be written to a file"
+        raise RequestError(msg, "Only requests sent inline to Gemini carry metadata: encode it in the key.")
+    if task is Task.EMBED and takes_text_only(model, backend):
+        return to_json(wire_request.request) + b"\n"
+    spelled = spell_key(key) if backend is Backend.VERTEX else key
+    return to_json({"key": spelled, "request": wire_request.request}) + b"\n"
+
+
+def inline_entry(key: str, wire_request: WireRequest) -> dict[str, Any]:
+    """Return one entry of a Gemini create call; ``metadata`` comes back with the row."""
+    return {"request": wire_request.request, "metadata": {**(wire_request.metadata or {}), "key": key}}
+
+
+__all__ = ["check_key", "file_line", "inline_entry", "read_key", "spell_key", "stamp", "stamped_index"]

@@ -1,0 +1,204 @@
+"""Where requests come from, in every spelling of ``src`` that users write.
+
+Source: what Google's google-genai SDK takes as ``src``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.wire.embed import expand
+from airflow_provider_genai_batch.wire.spelling import fields_of
+
+TAKEN = (
+    "gs://… (or a list of them), bq://project.dataset.table, files/…, a list of requests, "
+    "an object-storage URI or a local path of a JSONL file"
+)
+_FILE_NAME = re.compile(r"files/[a-z0-9-]+")
+_FILE_URL = re.compile(r"https?://[^/]+(?:/[^?]*)?/(files/[a-z0-9-]+)(?:[:?].*)?")
+_DATASET = re.compile(r"projects/[^/]+/locations/[^/]+/datasets/[^/]+")
+_TABLE = re.compile(r"bq://[^./]+\.[^./]+\.[^./]+")
+_OBJECT = re.compile(r"gs://[^/]+/.+")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_STORAGE = frozenset(
+    [
+        "abfs",
+        "abfss",
+        "adl",
+        "az",
+        "file",
+        "ftp",
+        "hdfs",
+        "local",
+        "memory",
+        "minio",
+        "oci",
+        "oss",
+        "r2",
+        "s3",
+        "s3a",
+        "sftp",
+        "smb",
+        "wasb",
+        "wasbs",
+        "webhdfs",
+    ]
+)
+_JSONL_ENDINGS = (".jsonl", ".ndjson", ".json", ".jl", ".txt")
+_FORMATS = {"gcsUri": "jsonl", "bigqueryUri": "bigquery"}
+_SHOWN = "gcs_uri, bigquery_uri, file_name and inlined_requests"
+_PLACES = frozenset({"gcsUri", "bigqueryUri", "fileName", "inlinedRequests", "path"})
+
+
+def read_source(src: Any) -> BatchSource:
+    """Read ``src``.
+
+    Args:
+        src: a string; a path; a list, tuple or other iterable of requests or of ``gs://`` addresses; a dict
+            or object with the fields of google-genai's ``BatchJobSource`` or ``EmbeddingsBatchJobSource``; an
+            uploaded ``File``.
+
+    Raises:
+        InputError: empty, or nothing of these; the message names what is taken.
+        UnsupportedError: a Vertex AI multimodal dataset.
+    """
+    if isinstance(src, BatchSource):
+        return src
+    if isinstance(src, str):
+        return _from_text(src)
+    if isinstance(src, (os.PathLike, PurePath)):
+        return _from_path(str(src))
+    if (fields := fields_of(src)) is not None:
+        return _from_fields(fields)
+    if isinstance(src, Iterable) and not isinstance(src, (bytes, bytearray)):
+        return _from_items(tuple(src))
+    msg = f"src cannot be a {type(src).__name__}: give {TAKEN}"
+    raise InputError(msg)
+
+
+def _from_text(text: str) -> BatchSource:
+    text = text.strip()
+    if text.startswith("gs://"):
+        return BatchSource(gcs_uri=(_object(text),))
+    if text.startswith("bq://"):
+        if not _TABLE.fullmatch(text):
+            msg = f"src {text} does not name a table: write bq://project.dataset.table"
+            raise InputError(msg)
+        return BatchSource(bigquery_uri=text)
+    if _DATASET.fullmatch(text):
+        raise _no_datasets(text)
+    if _FILE_NAME.fullmatch(text):
+        return BatchSource(file_name=text)
+    if found := _FILE_URL.fullmatch(text):
+        return BatchSource(file_name=found[1])
+    if (scheme := _SCHEME.match(text)) and scheme[1].lower() not in _STORAGE:
+        msg = f"src {text} has the scheme {scheme[1]}://, which is not taken: give {TAKEN}"
+        raise InputError(msg)
+    if scheme or text.startswith(("/", "./", "../", "~")) or text.lower().endswith(_JSONL_ENDINGS):
+        return _from_path(text)
+    shown = f"{text[:60]}…" if len(text) > 60 else text
+    msg = f"src {shown!r} is no source: give {TAKEN}. A prompt goes into a list."
+    raise InputError(msg)
+
+
+def _from_path(path: str) -> BatchSource:
+    return _from_text(path) if path.startswith("gs://") else BatchSource(path=path)
+
+
+def _from_items(items: tuple[Any, ...]) -> BatchSource:
+    if not items:
+        msg = "src is empty: there is nothing to ask"
+        raise InputError(msg)
+    addresses = [item for item in items if isinstance(item, str) and item.strip().startswith("gs://")]
+    if addresses and len(addresses) == len(items):
+        return BatchSource(gcs_uri=tuple(_object(text.strip()) for text in addresses))
+    if addresses:
+        msg = f"src mixes Cloud Storage addresses ({addresses[0]}) and requests: give either"
+        raise InputError(msg)
+    for item in items:
+        if isinstance(item, str) and (item.startswith("bq://") or _FILE_NAME.fullmatch(item)):
+            msg = f"src is a list with {item}: give that one as a string, not in a list"
+            raise InputError(msg)
+    return BatchSource(inlined_requests=items)
+
+
+def _from_fields(fields: Mapping[str, Any]) -> BatchSource:
+    if "vertexDatasetName" in fields:
+        raise _no_datasets(str(fields["vertexDatasetName"]))
+    if _FILE_NAME.fullmatch(str(fields.get("name", ""))) and fields.keys() & {
+        "uri",
+        "mimeType",
+        "sizeBytes",
+        "state",
+    }:
+        return BatchSource(file_name=fields["name"])
+    if unknown := sorted(fields.keys() - _PLACES - {"format"}):
+        hint = " One request goes into a list." if fields.keys() & {"contents", "request", "parts"} else ""
+        msg = f"src has an unknown field {unknown[0]!r}; there are {_SHOWN}.{hint}"
+        raise InputError(msg)
+    given = {name: value for name, value in fields.items() if name != "format"}
+    if len(given) != 1:
+        msg = f"src is one place, not {len(given)}: {', '.join(sorted(given)) or 'none given'}"
+        raise InputError(msg)
+    ((name, value),) = given.items()
+    check_format("src", fields.get("format"), name)
+    return _from_field(name, value)
+
+
+def _from_field(name: str, value: Any) -> BatchSource:
+    if name == "inlinedRequests":
+        several = expand([value]) if fields_of(value) is not None else value
+        if isinstance(several, str) or not isinstance(several, Iterable):
+            msg = "inlined_requests is not a list of requests"
+            raise InputError(msg)
+        items = tuple(several)
+        if not items:
+            msg = "inlined_requests is empty: there is nothing to ask"
+            raise InputError(msg)
+        return BatchSource(inlined_requests=items)
+    texts = [value] if isinstance(value, (str, PurePath)) else list(value)
+    if not texts:
+        msg = f"src has an empty {name}"
+        raise InputError(msg)
+    source = (
+        _from_path(str(texts[0])) if name == "path" else read_source(texts if name == "gcsUri" else texts[0])
+    )
+    wanted = {"gcsUri": "gcs_uri", "bigqueryUri": "bigquery_uri", "fileName": "file_name", "path": "path"}[
+        name
+    ]
+    if not getattr(source, wanted):
+        msg = f"src has {wanted} = {value!r}, which is not one"
+        raise InputError(msg)
+    return source
+
+
+def check_format(what: str, given: Any, place: str) -> None:
+    """Refuse a ``format`` that contradicts the place: Cloud Storage is ``jsonl``, BigQuery ``bigquery``.
+
+    Raises:
+        InputError: it does.
+    """
+    if given is None or given == _FORMATS.get(place):
+        return
+    right = _FORMATS.get(place, "without a format")
+    msg = f"{what} says format {given!r} of a {place}, which is {right}: leave it out"
+    raise InputError(msg)
+
+
+def _object(text: str) -> str:
+    if not _OBJECT.fullmatch(text):
+        msg = f"{text} does not name an object: write gs://bucket/path.jsonl"
+        raise InputError(msg)
+    return text
+
+
+def _no_datasets(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name} is a multimodal dataset, which is not supported: give its BigQuery table (bq://…)"
+    )

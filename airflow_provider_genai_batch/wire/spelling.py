@@ -1,0 +1,168 @@
+"""From what Python users hold (dicts in either casing, objects, bytes, enums) to proto3 JSON in lowerCamel.
+
+Source: proto3 JSON mapping; which fields hold free-form data or enum names: field types of Google's
+google-genai SDK.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.only import check_field
+
+FREE = frozenset(
+    {
+        "args",
+        "customConfigs",
+        "default",
+        "example",
+        "headers",
+        "labels",
+        "parametersJsonSchema",
+        "partMetadata",
+        "responseJsonSchema",
+        "userMetadata",
+    }
+)
+"""Fields whose inside belongs to the user: names in it are left as they are."""
+_SCHEMA_MAPS = frozenset({"properties", "defs", "$defs"})
+"""Fields that map the user's names to schemas."""
+_FREE_IN = frozenset({("functionResponse", "response"), ("toolResponse", "response")})
+_ENUMS = frozenset(
+    {
+        "apiSpec",
+        "authType",
+        "behavior",
+        "blockingConfidence",
+        "category",
+        "contentLayers",
+        "disabledSafetyPolicies",
+        "environment",
+        "featureSelectionPreference",
+        "httpElementLocation",
+        "language",
+        "level",
+        "mediaProcessing",
+        "mediaResolution",
+        "method",
+        "mode",
+        "outcome",
+        "prominentPeople",
+        "scheduling",
+        "thinkingLevel",
+        "threshold",
+        "toolType",
+        "type",
+    }
+)
+"""Fields that hold enum names: the services take upper case only, people (and the SDK) write either."""
+_UNDERSCORE = re.compile(r"_+([A-Za-z0-9])")
+
+
+def camel(name: str) -> str:
+    """Spell a field in lowerCamel: ``top_p`` as ``topP``; ``topP`` stays."""
+    return _UNDERSCORE.sub(lambda found: found[1].upper(), name) if "_" in name else name
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """Return the fields set in a dict or a model-like object by lowerCamel name; None for anything else.
+
+    Objects are known by their manners (``model_dump``), not by their class: those of ``google.genai.types``
+    are read without that package. None means unset, as it does in the SDK.
+
+    Raises:
+        RequestError: a name is not a string, or one field is there in both spellings.
+    """
+    if isinstance(value, Mapping):
+        pairs = value.items()
+    elif isinstance(value, BaseModel):
+        pairs = dict(value).items()  # one level: what is inside keeps its class
+    elif not isinstance(value, type) and callable(dump := getattr(value, "model_dump", None)):
+        pairs = dump(exclude_none=True).items()
+    else:
+        return None
+    fields: dict[str, Any] = {}
+    for name, inner in pairs:
+        if inner is None:
+            continue
+        if not isinstance(name, str):
+            msg = f"field names are strings, not {type(name).__name__} ({name!r})"
+            raise RequestError(msg)
+        spelled = camel(name)
+        if spelled in fields:
+            msg = f"{spelled} is given twice, in both spellings"
+            raise RequestError(msg, "Keep one.")
+        fields[spelled] = inner
+    return fields
+
+
+def plain(value: Any, holder: str, backend: Backend) -> Any:
+    """Turn the value of the field `holder` into JSON data, with the names inside in lowerCamel.
+
+    Raises:
+        RequestError: it holds a field of the other service, or something JSON has no word for.
+    """
+    if holder in FREE:
+        return free(value, holder)
+    if holder in _SCHEMA_MAPS and isinstance(value, Mapping):
+        return {name: plain(inner, "schema", backend) for name, inner in value.items()}
+    if (fields := fields_of(value)) is not None:
+        spelled = {}
+        for name, inner in fields.items():
+            check_field(holder, name, backend)
+            if (holder, name) in _FREE_IN:
+                spelled[name] = free(inner, name)
+            else:
+                inside = "functionResponse.parts" if (holder, name) == ("functionResponse", "parts") else name
+                spelled[name] = plain(inner, inside, backend)
+        return spelled
+    if isinstance(value, (list, tuple)):
+        return [plain(item, holder, backend) for item in value]
+    leaf = _leaf(value, holder)
+    return leaf.upper() if isinstance(leaf, str) and holder in _ENUMS else leaf
+
+
+def free(value: Any, holder: str) -> Any:
+    """Turn the user's own data into JSON data, names and nulls as they are.
+
+    Raises:
+        RequestError: it holds something JSON has no word for.
+    """
+    if isinstance(value, Mapping):
+        if odd := [name for name in value if not isinstance(name, str)]:
+            msg = f"names inside {holder} are strings, not {type(odd[0]).__name__} ({odd[0]!r})"
+            raise RequestError(msg)
+        return {name: free(inner, holder) for name, inner in value.items()}
+    if isinstance(value, BaseModel):
+        return {name: free(inner, holder) for name, inner in value if inner is not None}
+    if isinstance(value, (list, tuple)):
+        return [free(item, holder) for item in value]
+    return None if value is None else _leaf(value, holder)
+
+
+def _leaf(value: Any, holder: str) -> str | int | float | bool:
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            msg = f"{holder} is {value}, which JSON has no word for"
+            raise RequestError(msg, "Give a finite number.")
+        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    msg = f"{holder} holds a {type(value).__name__}, which cannot be sent"
+    raise RequestError(msg, "Give plain data: strings, numbers, lists, dicts, bytes.")
