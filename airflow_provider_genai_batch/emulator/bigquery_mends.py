@@ -1,0 +1,93 @@
+"""Mends of bqemulator 1.4.0, each for something that could make a test pass, or fail, wrongly.
+
+* It loads DuckDB's spatial extension from a host on the internet and refuses to start without it: nothing here is
+  geography, and a query that is fails for want of the function.
+* It forgets that a column is JSON in ``CREATE TABLE``, with or without ``AS SELECT``, and says STRING.
+* It ignores the destination table of a query job.
+* It gives a load job that comes with its file a job id of its own, so that the id of the caller means nothing,
+  and refuses the content type that Google's Python client sends for such a file.
+
+They reach into private names, which is why the version is pinned; a name that is gone fails the start.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from bqemulator.api.routes import jobs, upload
+from bqemulator.catalog import ddl_sync
+from bqemulator.domain.errors import AlreadyExistsError, UnsupportedFeatureError
+from bqemulator.storage.engine import DuckDBEngine
+from bqemulator.storage.sql_identifiers import quoted_table_ref
+
+from airflow_provider_genai_batch.emulator.bigquery_destination import with_destination
+
+_JOB_ID = "_job_id"
+_upload_job_id: ContextVar[str] = ContextVar("upload_job_id")
+
+
+def mend() -> None:
+    """Put every mend in place; call once, before the server is built."""
+    _replace(DuckDBEngine, "_load_spatial", lambda _original: lambda _self: None)
+    _replace(ddl_sync, "_introspect_schema", _keeping_json)
+    _replace(jobs, "_execute_query_or_failed_meta", with_destination)
+    _replace(upload, "_load_configuration_from_envelope", _remembering_job_id)
+    _replace(upload, "_new_job_id", lambda original: lambda: _upload_job_id.get(None) or original())
+    _replace(upload, "_run_load", _under_the_callers_id)
+    _replace(upload, "_is_permitted_media_type", lambda original: lambda kind: kind == "*/*" or original(kind))
+
+
+def _replace(owner: Any, name: str, wrap: Any) -> None:
+    setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def _keeping_json(original: Any) -> Any:
+    """Read JSON columns from DuckDB, which still knows them, where Arrow's schema says string."""
+
+    def introspect(project: str, dataset: str, table: str, ctx: Any) -> Any:
+        ref = quoted_table_ref(project, dataset, table)
+        types = {row[0]: str(row[1]) for row in ctx.engine.execute(f"DESCRIBE {ref}").fetchall()}
+        for column, kind in types.items():
+            if "JSON" in kind and kind not in {"JSON", "JSON[]"}:
+                ctx.engine.execute(f"DROP TABLE {ref}")
+                message = f"The stand-in for BigQuery has no JSON inside a STRUCT (column {column})"
+                raise UnsupportedFeatureError(message)
+        schema = original(project, dataset, table, ctx)
+        fields = tuple(
+            field.model_copy(update={"type": "JSON"}) if "JSON" in types[field.name] else field
+            for field in schema.fields
+        )
+        return schema.model_copy(update={"fields": fields})
+
+    return introspect
+
+
+def _remembering_job_id(original: Any) -> Any:
+    def configuration(envelope: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = original(envelope)
+        job_id = envelope.get("jobReference", {}).get("jobId")
+        return {**found, _JOB_ID: job_id} if job_id else found
+
+    return configuration
+
+
+def _under_the_callers_id(original: Any) -> Any:
+    taken: set[tuple[str, str]] = set()
+
+    async def run_load(*, project_id: str, configuration: dict[str, Any], **rest: Any) -> Any:
+        plain = {name: value for name, value in configuration.items() if name != _JOB_ID}
+        job_id = configuration.get(_JOB_ID)
+        if job_id is None:
+            return await original(project_id=project_id, configuration=plain, **rest)
+        if (project_id, job_id) in taken or rest["ctx"].catalog.get_job(project_id, job_id) is not None:
+            message = f"Already Exists: Job {project_id}:US.{job_id}"
+            raise AlreadyExistsError(message)
+        taken.add((project_id, job_id))
+        token = _upload_job_id.set(job_id)
+        try:
+            return await original(project_id=project_id, configuration=plain, **rest)
+        finally:
+            _upload_job_id.reset(token)
+
+    return run_load

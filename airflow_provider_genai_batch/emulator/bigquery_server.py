@@ -1,0 +1,79 @@
+"""The program that serves BigQuery on loopback: bqemulator, mended and guarded.
+
+``python -m airflow_provider_genai_batch.emulator.bigquery_server PORT [DIRECTORY]`` prints ``READY http://...`` once it
+answers, and ends on SIGTERM. What is mended and why stands in ``bigquery_mends`` and ``bigquery_guard``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bqemulator import server as upstream
+from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
+
+from airflow_provider_genai_batch.emulator.bigquery_guard import Guard
+from airflow_provider_genai_batch.emulator.bigquery_mends import mend
+
+
+async def serve(port: int, directory: Path | None, uploads: Path) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        port: Port on 127.0.0.1; 0 takes a free one.
+        directory: Where tables persist; memory without it.
+        uploads: Where files that are being loaded are kept.
+    """
+    mend()
+    _guard_the_app()
+    emulator = upstream.EmulatorServer(
+        Settings(
+            rest_port=port,
+            grpc_port=0,
+            persistence_mode=PersistenceMode.PERSISTENT if directory else PersistenceMode.EPHEMERAL,
+            data_dir=directory,
+            upload_staging_dir=uploads,
+            # Its Avro extension is downloaded at start, and nothing here speaks Avro.
+            enable_format_extensions=False,
+            log_level=LogLevel.WARNING,
+            log_format=LogFormat.CONSOLE,
+        )
+    )
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await emulator.start()
+    print(f"READY {emulator.rest_url}", flush=True)  # noqa: T201 - the owner reads this line
+    await ended.wait()
+    await emulator.stop()
+
+
+def _guard_the_app() -> None:
+    create_app = upstream.create_app
+
+    def create_guarded_app(context: Any) -> Any:
+        app = create_app(context)
+        app.add_middleware(Guard, context=context)
+        return app
+
+    upstream.create_app = create_guarded_app
+
+
+def main(arguments: list[str]) -> None:
+    """Read the command line and serve.
+
+    Args:
+        arguments: Port, then perhaps a directory.
+    """
+    directory = Path(arguments[1]) if len(arguments) > 1 else None
+    with tempfile.TemporaryDirectory() as uploads:
+        asyncio.run(serve(int(arguments[0]), directory, Path(uploads)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

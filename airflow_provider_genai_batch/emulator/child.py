@@ -1,0 +1,114 @@
+"""A child process that is waited for when it starts and cannot outlive its owner."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_LEASH = Path(__file__).with_name("leash.py")
+_INTERVAL = 0.02
+_LOG_TAIL = 4000
+
+
+class ChildFailedError(RuntimeError):
+    """A child did not become ready; the text ends with what it had logged."""
+
+
+class Child:
+    """One process of somebody else's making."""
+
+    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        """Remember what to run.
+
+        Args:
+            name: For error messages.
+            command: Program and arguments.
+            env: Variables set beside the owner's own.
+        """
+        self.name = name
+        self.command = list(command)
+        self.env = dict(env or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        # Unlinked from the start, so that nothing is left behind by an owner that is killed.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the child lives
+
+    def start(self, ready: Callable[[], bool], timeout: float) -> None:
+        """Start the process and wait until it is ready.
+
+        Args:
+            ready: Asked again and again; must not raise.
+            timeout: Seconds.
+
+        Raises:
+            ChildFailedError: It ended, or was not ready in time; nothing is left running.
+        """
+        self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+            [sys.executable, "-I", "-S", str(_LEASH), *self.command],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **self.env},
+            # A Ctrl-C at the terminal is for the owner, who ends its children in order.
+            start_new_session=True,
+        )
+        end = time.monotonic() + timeout
+        while not ready():
+            if self._process.poll() is not None:
+                raise self._failed(f"ended with status {self._process.returncode}")
+            if time.monotonic() > end:
+                self.stop()
+                raise self._failed(f"was not ready after {timeout:g} s")
+            time.sleep(_INTERVAL)
+        if self._process.poll() is not None:
+            # Somebody else answered on its port.
+            raise self._failed(f"ended with status {self._process.returncode}")
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the leash; the command is its only child."""
+        if self._process is None:
+            message = f"{self.name} was not started"
+            raise RuntimeError(message)
+        return self._process.pid
+
+    def log(self) -> str:
+        """Return what the process wrote so far."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    def stop(self, timeout: float = 10) -> None:
+        """End the process; twice is as good as once.
+
+        Args:
+            timeout: Seconds until it is killed.
+        """
+        if self._process is None or self._process.stdin is None:
+            return
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _failed(self, what: str) -> ChildFailedError:
+        return ChildFailedError(f"{self.name} {what}. Its log ends:\n{self.log()[-_LOG_TAIL:]}")
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

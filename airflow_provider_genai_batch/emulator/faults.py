@@ -1,0 +1,164 @@
+"""Things that go wrong with one call, queued per method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.errors import ApiError
+from airflow_provider_genai_batch.emulator.methods import METHODS
+
+KINDS = (
+    "error",
+    "html",
+    "drop",
+    "lost_reply",
+    "unreadable",
+    "truncated",
+    "hold",
+    "redirect",
+    "no_status_header",
+    "lost_chunk",
+    "lost_final_reply",
+)
+UPLOAD_KINDS = frozenset({"no_status_header", "lost_chunk", "lost_final_reply"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong; use the class methods, which name what each kind needs."""
+
+    kind: str
+    status: int = 0
+    message: str = ""
+    grpc: str | None = None
+    details: tuple[Mapping[str, Any], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: str | float | None = None
+    retry_delay: str | None = None
+    wrapped: bool = False
+    acted: bool = False
+    url: str = ""
+    times: int = 1
+    path: str = ""
+
+    @classmethod
+    def error(cls, status: int, message: str = "", details: Iterable[Mapping[str, Any]] = (), **more: Any) -> Fault:
+        """Answer a Google error; ``acted=True`` acts first."""
+        return cls("error", status=status, message=message, details=tuple(details), **more)
+
+    @classmethod
+    def html(cls, status: int = 502, **more: Any) -> Fault:
+        """Answer a front end's page instead of JSON."""
+        return cls("html", status=status, **more)
+
+    @classmethod
+    def drop(cls, **more: Any) -> Fault:
+        """Drop the connection before anything happened."""
+        return cls("drop", **more)
+
+    @classmethod
+    def lost_reply(cls, **more: Any) -> Fault:
+        """Act, then drop the connection."""
+        return cls("lost_reply", acted=True, **more)
+
+    @classmethod
+    def unreadable(cls, **more: Any) -> Fault:
+        """Act, then answer 200 with a body that is no JSON."""
+        return cls("unreadable", acted=True, **more)
+
+    @classmethod
+    def truncated(cls, **more: Any) -> Fault:
+        """Act, then send half of the bytes Content-Length promises."""
+        return cls("truncated", acted=True, **more)
+
+    @classmethod
+    def hold(cls, *, acted: bool = False, **more: Any) -> Fault:
+        """Wait until the ticket is released; ``acted=True`` acts first."""
+        return cls("hold", acted=acted, **more)
+
+    @classmethod
+    def redirect(cls, url: str, **more: Any) -> Fault:
+        """Answer 307 to another URL."""
+        return cls("redirect", url=url, **more)
+
+    @classmethod
+    def no_status_header(cls, **more: Any) -> Fault:
+        """Act on upload bytes, but leave X-Goog-Upload-Status out of the reply."""
+        return cls("no_status_header", acted=True, **more)
+
+    @classmethod
+    def lost_chunk(cls, **more: Any) -> Fault:
+        """Throw upload bytes away and drop the connection."""
+        return cls("lost_chunk", **more)
+
+    @classmethod
+    def lost_final_reply(cls, **more: Any) -> Fault:
+        """Finalise an upload, then drop the connection."""
+        return cls("lost_final_reply", acted=True, **more)
+
+    @classmethod
+    def from_json(cls, obj: Mapping[str, Any]) -> Fault:
+        """Read the form of the control route.
+
+        Raises:
+            ValueError: A field nobody knows.
+        """
+        values = dict(obj)
+        if values.get("kind") in {"lost_reply", "unreadable", "truncated", "no_status_header", "lost_final_reply"}:
+            values["acted"] = True
+        try:
+            values["details"] = tuple(values.get("details", ()))
+            return cls(**values)
+        except TypeError as problem:
+            raise ValueError(str(problem)) from problem
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields for the control route."""
+        return asdict(self)
+
+    def check(self, method: str) -> None:
+        """Refuse what cannot happen to that method.
+
+        Raises:
+            ValueError: Unknown method, or an impossible combination.
+        """
+        known = METHODS.get(method)
+        problem = ""
+        if known is None:
+            problem = f"no method {method!r}; known: {', '.join(METHODS)}"
+        elif self.kind not in KINDS:
+            problem = f"no kind of fault {self.kind!r}; known: {', '.join(KINDS)}"
+        elif self.times < 1:
+            problem = "times is at least 1"
+        elif self.kind in {"error", "html"} and not 400 <= self.status <= 599:
+            problem = f"an error has a status from 400 to 599, not {self.status}"
+        elif self.kind not in {"error", "html"} and self.status:
+            problem = f"{self.kind} has no status of its own"
+        elif self.kind != "error" and (self.retry_delay or self.wrapped or self.details or self.message):
+            problem = f"{self.kind} carries no Google error body"
+        elif self.kind == "redirect" and not self.url:
+            problem = "a redirect needs a url"
+        elif self.kind in UPLOAD_KINDS and method != "files.upload":
+            problem = f"{self.kind} happens to files.upload only"
+        elif self.kind == "unreadable" and known.reply != "json":
+            problem = f"{method} answers no JSON that could be unreadable"
+        elif self.kind == "truncated" and known.reply == "empty":
+            problem = f"{method} answers no body that could be truncated"
+        elif self.kind in {"drop", "lost_chunk", "redirect"} and self.acted:
+            problem = f"{self.kind} happens before anything is done"
+        if problem:
+            raise ValueError(problem)
+
+    def as_error(self) -> ApiError:
+        """Return the error to answer."""
+        details = [dict(detail) for detail in self.details]
+        if self.retry_delay:
+            details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": self.retry_delay})
+        return ApiError(self.status, self.message or f"Injected {self.status}.", self.grpc, details, self.all_headers())
+
+    def all_headers(self) -> dict[str, str]:
+        """Return the extra reply headers."""
+        after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return {**self.headers, **after}

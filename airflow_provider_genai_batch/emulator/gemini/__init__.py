@@ -1,0 +1,1 @@
+"""The Gemini Developer API: batches and files."""

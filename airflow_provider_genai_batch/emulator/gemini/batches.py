@@ -1,0 +1,173 @@
+"""The batch methods of the Gemini Developer API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from starlette.responses import Response
+
+from airflow_provider_genai_batch.emulator.call import Call, json_response
+from airflow_provider_genai_batch.emulator.errors import ApiError
+from airflow_provider_genai_batch.emulator.gemini.files import input_file
+from airflow_provider_genai_batch.emulator.gemini.input import check_file, spool_inline
+from airflow_provider_genai_batch.emulator.gemini.view import KNOWN, operation
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, known_only
+from airflow_provider_genai_batch.emulator.model import names
+from airflow_provider_genai_batch.emulator.paging import job_page, page_size
+from airflow_provider_genai_batch.emulator.records import Counts, Job
+from airflow_provider_genai_batch.emulator.world import World, random_name
+
+LARGEST_BODY = 20971520
+"""Bytes; the live service quotes this number."""
+
+_BATCH = frozenset("name model displayName inputConfig webhookConfig priority".split())
+_INPUT = frozenset({"fileName", "requests"})
+_ID_LENGTH = 36
+_DEFAULT_PAGE = 50
+_LARGEST_PAGE = 1000
+
+
+async def create(call: Call) -> Response:
+    """Create a batch of generateContent requests."""
+    return await _create(call, "generate")
+
+
+async def create_embeddings(call: Call) -> Response:
+    """Create a batch of embedContent requests."""
+    return await _create(call, "embed")
+
+
+async def _create(call: Call, kind: str) -> Response:
+    call.query()
+    body = await call.json({"batch"}, LARGEST_BODY, "")
+    if "batch" not in body:
+        raise ApiError(400, "* CreateBatchRequest.batch: batch is required.")
+    batch = known_only(body["batch"], _BATCH, "batch")
+    source = known_only(batch.get("inputConfig", {}), _INPUT, "batch.input_config")
+    if len(source) != 1:
+        raise ApiError(400, "* CreateBatchRequest.batch.input_config: exactly one source must be set.")
+    model = _model(call, kind)
+    priority = batch.get("priority", 0)
+    if not str(priority).lstrip("-").isdigit():
+        message = f"Invalid value at 'batch.priority' (TYPE_INT64), \"{priority}\""
+        raise ApiError(400, message)
+    job = await asyncio.to_thread(_take_in, call.world, model, kind, batch, source)
+    return call.reply(operation(call.world, job), KNOWN)
+
+
+def _model(call: Call, kind: str) -> str:
+    model_id = call.param("model")
+    family = "tunedModels" if "/tunedModels/" in call.request.url.path else "models"
+    known = not names.says_unknown(model_id) if family == "tunedModels" else names.exists(model_id)
+    if not known:
+        version = call.param("version")
+        method = "batchGenerateContent" if kind == "generate" else "asyncBatchEmbedContent"
+        message = (
+            f"{family}/{model_id} is not found for API version {version}, or is not supported for {method}. "
+            "Call ListModels to see the list of available models and their supported methods."
+        )
+        raise ApiError(404, message)
+    if family == "models" and names.embeds(model_id) != (kind == "embed"):
+        message = f"{family}/{model_id} does not support this method."
+        raise ApiError(404, message)
+    return f"{family}/{model_id}"
+
+
+def _take_in(world: World, model: str, kind: str, batch: JsonObject, source: JsonObject) -> Job:
+    batch_id = random_name(_ID_LENGTH)
+    blob = world.blobs / f"{batch_id}.in"
+    if "requests" in source:
+        total = spool_inline(source["requests"], blob)
+        origin: JsonObject = {"inline": True, "blob": blob.name}
+    else:
+        given = input_file(world, str(source["fileName"]))
+        # A second name for the same bytes: the input may be deleted or expire right after create.
+        os.link(world.blobs / given.blob, blob)
+        origin = {"file": given.name, "blob": blob.name}
+        try:
+            total = check_file(blob)
+        except ApiError:
+            blob.unlink()
+            raise
+    job = Job(
+        name=f"batches/{batch_id}",
+        backend="gemini",
+        kind=kind,
+        model=model,
+        display_name=str(batch.get("displayName", "")),
+        created_ns=world.tick(),
+        resource={name: batch[name] for name in ("priority", "webhookConfig") if name in batch},
+        source=origin,
+        counts=Counts(total),
+    )
+    return world.add_job(job)
+
+
+
+
+def _found(call: Call) -> Job:
+    name = f"batches/{call.param('batch')}"
+    job = call.world.jobs.get(name)
+    if job is None or job.deleted:
+        raise ApiError(404, "Requested entity was not found.")
+    return job
+
+
+async def get(call: Call) -> Response:
+    """Show one batch; this is a look."""
+    mask = call.query().get("fields", "*")
+    job = _found(call)
+    await call.look([job])
+    if job.ended:
+        job.reads += 1
+        call.world.save(job)
+    rows = any(word in mask for word in ("*", "response", "output"))
+    shown = await asyncio.to_thread(operation, call.world, job, rows=rows) if job.output and rows else None
+    return call.reply(shown or operation(call.world, job, rows=rows), KNOWN)
+
+
+async def list_(call: Call) -> Response:
+    """List batches, newest first."""
+    query = call.query("pageSize", "pageToken", "filter", "returnPartialSuccess")
+    size = page_size(query.get("pageSize"), _DEFAULT_PAGE, _LARGEST_PAGE)
+    page = job_page(call.world, lambda job: job.backend == "gemini", size, query.get("pageToken"))
+    await call.look(page.jobs, listed=True)
+    shown: JsonObject = {}
+    if page.jobs:
+        shown["operations"] = [operation(call.world, job, listed=True) for job in page.jobs]
+    if page.token:
+        shown["nextPageToken"] = page.token
+    return call.reply(shown, {"operations", "nextPageToken", "unreachable"})
+
+
+async def cancel(call: Call) -> Response:
+    """Ask for a batch to be stopped; one that has ended stays as it is."""
+    call.query()
+    await call.nothing()
+    job = _found(call)
+    endings = call.world.settle([job])
+    if endings:
+        await asyncio.to_thread(call.world.finish, endings)
+    with call.world.lock:
+        if not job.ended and job.cancelled_at_look is None and not job.script.cancel_ignored:
+            job.cancelled_at_look = job.looks
+            job.updated_ns = call.world.clock.now_ns()
+            call.world.save(job)
+    return json_response({})
+
+
+async def delete(call: Call) -> Response:
+    """Remove a batch and its output."""
+    call.query()
+    job = _found(call)
+    world = call.world
+    with world.lock:
+        job.deleted = True
+        world.save(job)
+        output = world.files.pop((job.output or {}).get("file", ""), None)
+        if output is not None:
+            world.store.drop("file", output.name)
+    for name in (job.source["blob"], f"{job.name.split('/', 1)[1]}.out"):
+        (world.blobs / name).unlink(missing_ok=True)
+    return json_response({})

@@ -1,0 +1,78 @@
+"""Names for JSON values and tolerant reading of both spellings of a field."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from airflow_provider_genai_batch.emulator.errors import ApiError
+
+Json: TypeAlias = Any
+"""Any JSON value."""
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object."""
+
+_CAPITAL = re.compile(r"[A-Z]")
+_UNDERSCORED = re.compile(r"_([a-z0-9])")
+
+
+def camel(name: str) -> str:
+    """Spell a field the way Google's replies do (``fileName``)."""
+    return _UNDERSCORED.sub(lambda found: found.group(1).upper(), name)
+
+
+def snake(name: str) -> str:
+    """Spell a field the way the protos do (``file_name``)."""
+    return _CAPITAL.sub(lambda found: "_" + found.group(0).lower(), name)
+
+
+def field(obj: JsonObject, name: str) -> Json:
+    """Read a field in either spelling, as proto3's JSON form allows; null means absent.
+
+    Args:
+        obj: The object as it came.
+        name: The lowerCamel spelling.
+    """
+    value = obj.get(name)
+    return obj.get(snake(name)) if value is None else value
+
+
+def known_only(obj: Json, allowed: Iterable[str], where: str) -> JsonObject:
+    """Return the object with lowerCamel names, or refuse it as Google's JSON parser does.
+
+    Raises:
+        ApiError: Not an object, an unknown name, or one field in both spellings.
+    """
+    if not isinstance(obj, dict):
+        message = f"Invalid value at '{where}': expected an object."
+        raise ApiError(400, message)
+    names = set(allowed)
+    result: JsonObject = {}
+    for raw, value in obj.items():
+        name = camel(raw)
+        if name not in names:
+            message = (
+                f'Invalid JSON payload received. Unknown name "{raw}" at \'{where}\': Cannot find field.'
+            )
+            raise ApiError(400, message, details=[violation(where, message)])
+        if name in result:
+            message = f"Invalid JSON payload received. Field '{name}' at '{where}' is given twice."
+            raise ApiError(400, message)
+        if value is not None:
+            result[name] = value
+    return result
+
+
+def violation(where: str, text: str) -> JsonObject:
+    """Build a google.rpc.BadRequest detail."""
+    return {
+        "@type": "type.googleapis.com/google.rpc.BadRequest",
+        "fieldViolations": [{"field": where, "description": text}],
+    }
+
+
+def dumps(value: Json) -> bytes:
+    """Write compact UTF-8 JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

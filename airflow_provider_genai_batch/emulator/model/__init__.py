@@ -1,0 +1,1 @@
+"""The pretend model: answers that depend on the request only."""

@@ -1,0 +1,26 @@
+"""Unit vectors that depend on the text only."""
+
+from __future__ import annotations
+
+import array
+import hashlib
+import math
+
+_DIGITS = 8
+
+
+def default_dimension(model_id: str) -> int:
+    """Return the length of a vector nobody asked to shorten."""
+    return 3072 if model_id.startswith("gemini-embedding-") else 768
+
+
+def unit_vector(text: str, dimensions: int) -> list[float]:
+    """Return a vector of length one.
+
+    Args:
+        text: What is embedded; the same text gives the same vector.
+        dimensions: How many numbers.
+    """
+    raw = array.array("h", hashlib.shake_256(text.encode()).digest(2 * dimensions))
+    length = math.sqrt(math.fsum(value * value for value in raw)) or 1.0
+    return [round(value / length, _DIGITS) for value in raw]

@@ -1,0 +1,147 @@
+"""Whole responses of the pretend model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
+from airflow_provider_genai_batch.emulator.model import names
+from airflow_provider_genai_batch.emulator.model.embed import default_dimension, unit_vector
+from airflow_provider_genai_batch.emulator.model.errors import RowError
+from airflow_provider_genai_batch.emulator.model.schema import fitting
+from airflow_provider_genai_batch.emulator.model.text import (
+    content_text,
+    cut,
+    number_of,
+    plain_answer,
+    prompt_of,
+    system_of,
+    tokens,
+)
+
+Answer: TypeAlias = Callable[[JsonObject], Any]
+"""What a user passes to answer requests."""
+
+_WHOLE = ("candidates", "promptFeedback", "embedding")
+_GREATEST_DIMENSION = 3072
+_BUSY_THOUGHTS = 3
+
+
+class Responder:
+    """Answers single requests."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        """Use a function for the answers, or pretend."""
+        self._answer = answer
+
+    def generate(self, request: JsonObject, model: str, said: Any = None) -> JsonObject:
+        """Return a GenerateContentResponse.
+
+        Args:
+            request: GenerateContentRequest as it came.
+            model: Resource name of the model.
+            said: An answer fixed by a script: text, JSON, or a whole response.
+
+        Raises:
+            RowError: The request is refused.
+        """
+        if said is None and self._answer is not None:
+            said = self._answer(request)
+        if isinstance(said, dict) and any(key in said for key in _WHOLE):
+            return said
+        prompt, system = prompt_of(request), system_of(request)
+        config = field(request, "generationConfig") or {}
+        text = self._text(said, config, prompt, system)
+        reason = "STOP"
+        limit = field(config, "maxOutputTokens")
+        if limit is not None and tokens(text) > int(limit):
+            text, reason = cut(text, int(limit)), "MAX_TOKENS"
+        asked = tokens(prompt) + tokens(system)
+        return {
+            "candidates": [
+                {
+                    "content": {"parts": [{"text": text}], "role": "model"},
+                    "finishReason": reason,
+                    "avgLogprobs": -0.25,
+                }
+            ],
+            "usageMetadata": usage(asked, tokens(text), _thoughts(config, model, prompt)),
+            "modelVersion": names.last_part(model),
+            "responseId": f"{number_of(prompt + system):014x}",
+        }
+
+    def embed(self, request: JsonObject, model: str) -> JsonObject:
+        """Return an EmbedContentResponse.
+
+        Raises:
+            RowError: The request is refused.
+        """
+        if self._answer is not None:
+            said = self._answer(request)
+            if isinstance(said, dict):
+                return said
+        content = request.get("content")
+        text = content_text(content)
+        if not text:
+            raise RowError(3, "* EmbedContentRequest.content: contents is not specified")
+        count = str(tokens(text))
+        return {
+            "tokenCount": count,
+            "embedding": {"values": unit_vector(text, dimension_of(request, model))},
+            "usageMetadata": {"promptTokenCount": int(count)},
+        }
+
+    def _text(self, said: Any, config: JsonObject, prompt: str, system: str) -> str:
+        if isinstance(said, str):
+            return said
+        if said is not None:
+            return json.dumps(said, ensure_ascii=False)
+        schema = field(config, "responseSchema")
+        if schema is None:
+            schema = field(config, "responseJsonSchema") or config.get("_responseJsonSchema")
+        kind = field(config, "responseMimeType")
+        if schema is not None and kind != "text/x.enum":
+            return json.dumps(fitting(schema, prompt + system), ensure_ascii=False)
+        if schema is not None:
+            return str(fitting(schema, prompt + system))
+        text = plain_answer(prompt, system)
+        return json.dumps({"answer": text}, ensure_ascii=False) if kind == "application/json" else text
+
+
+def dimension_of(request: JsonObject, model: str) -> int:
+    """Return how many numbers an embedding request asks for.
+
+    Raises:
+        RowError: More or fewer than the model can.
+    """
+    config = field(request, "embedContentConfig") or {}
+    wanted = field(config, "outputDimensionality") or field(request, "outputDimensionality")
+    if wanted is None:
+        return default_dimension(names.last_part(model))
+    if not 1 <= int(wanted) <= _GREATEST_DIMENSION:
+        raise RowError(3, f"output_dimensionality must be between 1 and {_GREATEST_DIMENSION}.")
+    return int(wanted)
+
+
+def usage(asked: int, answered: int, thought: int) -> JsonObject:
+    """Return usageMetadata; zero counts are absent, as in every proto3 reply."""
+    counts = {
+        "promptTokenCount": asked,
+        "candidatesTokenCount": answered,
+        "thoughtsTokenCount": thought,
+        "totalTokenCount": asked + answered + thought,
+    }
+    result: JsonObject = {name: count for name, count in counts.items() if count}
+    result["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": asked}]
+    return result
+
+
+def _thoughts(config: JsonObject, model: str, prompt: str) -> int:
+    """Some answers of thinking models come with thoughts."""
+    budget = field(field(config, "thinkingConfig") or {}, "thinkingBudget")
+    if budget == 0 or not names.last_part(model).startswith(("gemini-2.5", "gemini-3")):
+        return 0
+    number = number_of(prompt)
+    return 16 + number % 64 if number % _BUSY_THOUGHTS == 0 else 0

@@ -1,0 +1,107 @@
+"""What becomes of each row of a job: one reading of the script for both services."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.model.errors import RowError, as_status
+from airflow_provider_genai_batch.emulator.progress import Ending
+from airflow_provider_genai_batch.emulator.script import JobScript
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one row: exactly one of ``response`` and ``error``, or neither when it does not come back."""
+
+    response: JsonObject | None = None
+    error: JsonObject | None = None
+    copies: int = 1
+    counts: bool = True
+
+
+class Judge:
+    """Decides rows one by one, the same way every time."""
+
+    def __init__(self, script: JobScript, ending: Ending, total: int) -> None:
+        """Take up the job's script.
+
+        Args:
+            script: The job's script.
+            ending: How the job ended, which says how many rows were served at all.
+            total: How many rows there are.
+        """
+        self._script = script
+        self._ending = ending
+        self._served = round(ending.served * total)
+
+    def verdict(self, index: int, key: str | None, answer: Callable[[Any], JsonObject]) -> Verdict:
+        """Decide one row.
+
+        Args:
+            index: Place in the input, from 0.
+            key: The row's key, if it has one.
+            answer: Asks the pretend model; takes what the script says this row answers, or ``None``.
+        """
+        script = self._script
+        if index >= self._served:
+            # Captures of the live service show a cancelled row as a bare code.
+            return Verdict(error={"code": 1}) if self._ending.cancelled_rows else Verdict(copies=0, counts=False)
+        verdict = self._tried(index, key, answer)
+        if _named(script.missing, index, key):
+            return replace(verdict, copies=0)
+        return replace(verdict, copies=2) if _named(script.duplicated, index, key) else verdict
+
+    def _tried(self, index: int, key: str | None, answer: Callable[[Any], JsonObject]) -> Verdict:
+        script = self._script
+        planned = _value(script.row_errors, index, key)
+        if planned is None:
+            planned = script.all_rows_fail
+        if planned is None and script.failing_fraction:
+            chance = random.Random(f"{script.seed}:{index}").random()  # noqa: S311 - repeatable, not secret
+            planned = script.failing_error if chance < script.failing_fraction else None
+        if planned is not None:
+            return Verdict(error=as_status(planned))
+        if _named(script.blocked, index, key):
+            return Verdict(response=_BLOCKED)
+        try:
+            response = answer(_value(script.answers, index, key))
+        except RowError as refused:
+            return Verdict(error=refused.status())
+        reason = _value(script.finish_reasons, index, key)
+        return Verdict(response=response if reason is None else _finished(response, reason))
+
+
+def drops_metadata(script: JobScript, index: int, key: str | None) -> bool:
+    """Whether an inline row comes back without its metadata."""
+    dropped = script.drop_metadata
+    return dropped if isinstance(dropped, bool) else _named(dropped, index, key)
+
+
+_BLOCKED: JsonObject = {
+    "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+    "usageMetadata": {"promptTokenCount": 4, "totalTokenCount": 4},
+    "modelVersion": "gemini-2.5-flash",
+}
+
+
+def _finished(response: JsonObject, reason: str) -> JsonObject:
+    """Return the response with another finish reason; filtered candidates come without content."""
+    candidates = [dict(one, finishReason=reason) for one in response.get("candidates", [])]
+    if reason not in {"STOP", "MAX_TOKENS"}:
+        for one in candidates:
+            one.pop("content", None)
+    return {**response, "candidates": candidates}
+
+
+def _named(names: Collection[Any], index: int, key: str | None) -> bool:
+    return bool(names) and (f"#{index}" in names or (key is not None and key in names))
+
+
+def _value(by_row: Any, index: int, key: str | None) -> Any:
+    if not by_row:
+        return None
+    return by_row.get(key, by_row.get(f"#{index}")) if key is not None else by_row.get(f"#{index}")

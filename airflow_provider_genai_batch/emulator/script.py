@@ -1,0 +1,116 @@
+"""What becomes of one job, decided by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Union
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.states import bare
+
+RowName = Union[str, int]
+"""A row's key, or its index."""
+
+_BY_ROW = ("row_errors", "finish_reasons", "answers")
+_ROWS = ("missing", "duplicated", "blocked")
+
+
+@dataclass(frozen=True)
+class JobScript:
+    """The fate of one job; the package's docstring explains every field."""
+
+    lifecycle: Lifecycle | None = None
+    states: Sequence[str] = ()
+    end: str = "SUCCEEDED"
+    error: JsonObject | None = None
+
+    row_errors: Mapping[RowName, Any] = field(default_factory=dict)
+    failing_fraction: float = 0.0
+    failing_error: Any = 13
+    seed: int = 0
+    all_rows_fail: Any = None
+    missing: Sequence[RowName] = ()
+    duplicated: Sequence[RowName] = ()
+    unknown_keys: Sequence[str] = ()
+    shuffle: bool | None = None
+    drop_metadata: bool | Sequence[RowName] = False
+    blocked: Sequence[RowName] = ()
+    finish_reasons: Mapping[RowName, str] = field(default_factory=dict)
+    answers: Mapping[RowName, Any] = field(default_factory=dict)
+    served: float | None = None
+
+    late_output: int = 0
+    late_seconds: float = 0.0
+    inline_results: bool = False
+    bare_list: bool = False
+    stale_counters: bool = False
+    list_lag: int = 0
+    list_lag_seconds: float = 0.0
+    empty_page: bool = False
+
+    cancel_looks: int | None = None
+    cancel_ignored: bool = False
+
+    shards: int = 1
+    failed_row_response: str = "empty"
+    extra_objects: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Spell states bare and rows as text, and refuse what cannot be.
+
+        Raises:
+            ValueError: A fraction outside 0 to 1, no shard, an unknown style.
+        """
+        put = object.__setattr__
+        put(self, "end", bare(self.end))
+        put(self, "states", tuple(bare(state) for state in self.states))
+        for name in _BY_ROW:
+            put(self, name, {row_name(row): value for row, value in getattr(self, name).items()})
+        for name in _ROWS:
+            put(self, name, tuple(row_name(row) for row in getattr(self, name)))
+        if not isinstance(self.drop_metadata, bool):
+            put(self, "drop_metadata", tuple(row_name(row) for row in self.drop_metadata))
+        if not 0 <= self.failing_fraction <= 1 or not 0 <= (self.served or 0) <= 1:
+            message = "failing_fraction and served lie between 0 and 1"
+            raise ValueError(message)
+        if self.shards < 1 or self.failed_row_response not in {"empty", "absent"}:
+            message = "shards is at least 1, failed_row_response is 'empty' or 'absent'"
+            raise ValueError(message)
+
+    def to_json(self) -> JsonObject:
+        """Return the fields that differ from the defaults."""
+        default = _DEFAULT
+        result = {one.name: getattr(self, one.name) for one in fields(self)}
+        result = {name: value for name, value in result.items() if value != getattr(default, name)}
+        if self.lifecycle is not None:
+            result["lifecycle"] = self.lifecycle.to_json()
+        return result
+
+    @classmethod
+    def from_json(cls, obj: Mapping[str, Any]) -> JobScript:
+        """Read the form of ``to_json``.
+
+        Raises:
+            ValueError: A field nobody knows, or a value that cannot be.
+        """
+        unknown = set(obj) - {one.name for one in fields(cls)}
+        if unknown:
+            message = f"JobScript has no field {', '.join(sorted(unknown))}"
+            raise ValueError(message)
+        values = dict(obj)
+        if isinstance(values.get("lifecycle"), Mapping):
+            try:
+                values["lifecycle"] = Lifecycle(**values["lifecycle"])
+            except TypeError as problem:
+                raise ValueError(str(problem)) from problem
+        return cls(**values)
+
+
+def row_name(row: RowName) -> str:
+    """Spell a key as it is and an index as ``#3``."""
+    return f"#{row}" if isinstance(row, int) else row
+
+
+_DEFAULT = JobScript()

@@ -1,0 +1,57 @@
+"""Starting the stand-ins for Cloud Storage and BigQuery, or using ones that were started elsewhere."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+
+class StandIns:
+    """The stand-ins of one emulator; only those started here are stopped here."""
+
+    def __init__(self, storage: Any, bigquery: Any) -> None:
+        """Choose.
+
+        Args:
+            storage: ``True`` starts one, ``False`` has none, an object is used as it is.
+            bigquery: The same.
+        """
+        self._wanted = (storage, bigquery)
+        self._stack = ExitStack()
+        self.storage: Any = None
+        self.bigquery: Any = None
+
+    @property
+    def storage_url(self) -> str:
+        """Endpoint of Cloud Storage, or empty."""
+        return str(self.storage.url) if self.storage is not None else ""
+
+    @property
+    def bigquery_url(self) -> str:
+        """Endpoint of BigQuery, or empty."""
+        return str(self.bigquery.url) if self.bigquery is not None else ""
+
+    def __enter__(self) -> StandIns:
+        """Start what is wanted."""
+        storage, bigquery = self._wanted
+        with ExitStack() as stack:
+            if storage is True:
+                # Imported late: the stand-ins come with their own requirements.
+                from airflow_provider_genai_batch.emulator.storage import CloudStorage  # noqa: PLC0415
+
+                storage = CloudStorage()
+                storage.start()
+                stack.callback(storage.stop)
+            if bigquery is True:
+                from airflow_provider_genai_batch.emulator.bigquery import BigQuery  # noqa: PLC0415
+
+                bigquery = BigQuery()
+                bigquery.start()
+                stack.callback(bigquery.stop)
+            self._stack = stack.pop_all()
+        self.storage, self.bigquery = storage or None, bigquery or None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop what was started here."""
+        self._stack.close()
