@@ -63,7 +63,8 @@ def response_schema(origin: Any, backend: Backend) -> dict[str, Any]:
         RequestError: not a schema, or it uses a keyword that the dialect has not.
     """
     if isinstance(origin, EnumMeta):
-        return {"type": "STRING", "title": origin.__name__, "enum": [str(member.value) for member in origin]}
+        values = [str(member.value) for member in list[Enum](origin)]
+        return {"type": "STRING", "title": origin.__name__, "enum": values}
     if isinstance(origin, type) and issubclass(origin, BaseModel):
         given: dict[str, Any] = origin.model_json_schema()
     elif isinstance(origin, (type, GenericAlias, UnionType)) or get_origin(origin) is not None:

@@ -1,0 +1,53 @@
+"""Remembers which keys there were, in 12 bytes each."""
+
+from __future__ import annotations
+
+from array import array
+
+_SHARDS = 256
+_MASK = (1 << 64) - 1
+_FIRST_LOOK = 4096
+
+
+class KeyLedger:
+    """Finds a key that is there twice without holding the keys.
+
+    It keeps a 64-bit digest and the line of each key. Whether one is there twice is looked at each time their
+    number has doubled, and at the end: so it is found late, but a file of five million keys costs 60 MB and
+    no time to speak of. Two different keys with one digest would be taken for one; among five million that
+    happens once in a million files.
+    """
+
+    def __init__(self) -> None:
+        self._digests = [array("Q") for _ in range(_SHARDS)]
+        self._lines = [array("I") for _ in range(_SHARDS)]
+        self._count, self._next_look = 0, _FIRST_LOOK
+
+    def add(self, key: str, line: int) -> tuple[int, int] | None:
+        """Note a key; return two lines with the same one if they are known by now."""
+        digest = hash(key) & _MASK
+        shard = digest % _SHARDS
+        self._digests[shard].append(digest)
+        self._lines[shard].append(line)
+        self._count += 1
+        if self._count < self._next_look:
+            return None
+        self._next_look *= 2
+        return self.twice()
+
+    def twice(self) -> tuple[int, int] | None:
+        """Return the earlier and the later line of the first key that is there twice; None: there is none."""
+        found: list[tuple[int, int]] = []
+        for digests, lines in zip(self._digests, self._lines, strict=True):
+            if len(set(digests)) == len(digests):
+                continue
+            seen: dict[int, int] = {}
+            for digest, line in zip(digests, lines, strict=True):
+                if digest in seen:
+                    found.append((line, seen[digest]))
+                    break
+                seen[digest] = line
+        if not found:
+            return None
+        later, earlier = min(found)
+        return earlier, later

@@ -1,0 +1,56 @@
+"""How much one job takes.
+
+Source: Google's rate limits page (Gemini), "Batch inference with Gemini" and "Get batch embeddings
+inferences" (Vertex AI), 2026.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.wire.gemini import MAX_FILE_BYTES
+from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+
+MAX_LINE_BYTES = 100 * 1024**2
+"""Of one row: a line is held in memory while it is looked at. More than any request that a service takes."""
+
+
+class Limits(NamedTuple):
+    """The most one input file may hold; None: no limit is documented."""
+
+    max_bytes: int | None
+    max_rows: int | None
+    service: str
+
+    def check(self, rows: int, size: int, where: str) -> None:
+        """Refuse a file that has grown over a limit.
+
+        Raises:
+            RequestError: it has; nothing was paid.
+        """
+        remedy = "Make several jobs of it."
+        if self.max_rows is not None and rows > self.max_rows:
+            msg = f"more than {self.max_rows} requests, which is what {self.service} takes in one job"
+            raise RequestError(msg, remedy, where=where)
+        if self.max_bytes is not None and size > self.max_bytes:
+            msg = f"the file is over {self.max_bytes} bytes, which is what {self.service} takes in one file"
+            raise RequestError(msg, remedy, where=where)
+
+
+def limits_of(
+    backend: Backend, task: Task, model: str, *, max_bytes: int | None = None, max_rows: int | None = None
+) -> Limits:
+    """Return the limits of a job; `max_bytes` and `max_rows` stand in for the service's own."""
+    own_bytes, own_rows = MAX_FILE_BYTES, None
+    if backend is Backend.VERTEX:
+        own_bytes, own_rows = 1024**3, 200_000
+        if task is Task.EMBED:
+            own_rows = 30_000 if takes_text_only(model, backend) else 1_000_000
+    return Limits(
+        own_bytes if max_bytes is None else max_bytes,
+        own_rows if max_rows is None else max_rows,
+        SERVICE_NAMES[backend],
+    )

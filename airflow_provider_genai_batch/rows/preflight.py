@@ -1,0 +1,181 @@
+"""Looks at every line of an input file before money is spent, and writes what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic_core import to_json
+
+from airflow_provider_genai_batch.exceptions import InputError, RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.framing import Framer
+from airflow_provider_genai_batch.rows.glance import Glance, always_look, glance_at
+from airflow_provider_genai_batch.rows.importer import Importer
+from airflow_provider_genai_batch.rows.ledger import KeyLedger
+from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.rows.shape import check_text, is_enveloped, parse
+from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.wire.keys import spell_key, stamp
+from airflow_provider_genai_batch.wire.requests import rest_request
+
+
+class Preflight:
+    """One pass over one JSONL file; memory does not grow with it but for 12 bytes a row.
+
+    Lines that are right pass as they are, byte for byte. A missing key is stamped, a bare request is wrapped;
+    with `defaults` every line is written anew. What may stand in a line is told in `rows.shape`.
+
+    Args:
+        backend: where the file goes.
+        task: generate or embed.
+        model: the job's model.
+        defaults: SDK config or REST fields merged into every request; its own values win.
+        max_bytes: stands in for the service's limit.
+        max_rows: stands in for the service's limit.
+        name: of the file, for messages.
+
+    Attributes:
+        rows: lines yielded.
+        bytes: bytes yielded.
+        sha256: hex digest of what was yielded.
+        stamped: how many keys were stamped.
+        unchanged: whether what was yielded is what came in.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        task: Task,
+        model: str,
+        *,
+        defaults: Any = None,
+        max_bytes: int | None = None,
+        max_rows: int | None = None,
+        name: str = "",
+    ) -> None:
+        self.rows, self.bytes, self.sha256, self.stamped, self.unchanged = 0, 0, "", 0, True
+        self._backend, self._task, self._model = backend, task, model
+        self._defaults, self._name = defaults, name
+        self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
+        self._keys, self._importer, self._framer = KeyLedger(), Importer(), Framer()
+        self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
+
+    def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the lines to upload. The attributes hold when it is exhausted.
+
+        Args:
+            chunks: the file in pieces, cut anywhere.
+
+        Raises:
+            RequestError: a line that would be refused or would fail the job, with its number.
+            InputError: there is not one request in the file.
+        """
+        digest, fresh = hashlib.sha256(), list[bytes]()
+        number = rows = size = 0
+        most_bytes, most_rows = self._limits.max_bytes or sys.maxsize, self._limits.max_rows or sys.maxsize
+        for block in self._blocks(chunks):
+            glance = self._glance()
+            for line in block:
+                number += 1
+                key, written = glance(line), line
+                if key is None:
+                    key, written = self._looked_at(line, number, rows)
+                    if not written:
+                        continue
+                if key is not None and (twice := self._keys.add(key, number)):
+                    raise self._same_key(*twice)
+                rows += 1
+                size += len(written)
+                if size > most_bytes or rows > most_rows:
+                    self._limits.check(rows, size, self._where(number))
+                fresh.append(written)
+                yield written
+            digest.update(b"".join(fresh))
+            fresh.clear()
+        if twice := self._keys.twice():
+            raise self._same_key(*twice)
+        if not rows:
+            msg = f"{self._name or 'the input'} holds no requests"
+            raise InputError(msg)
+        self.rows, self.bytes, self.sha256 = rows, size, digest.hexdigest()
+        self.unchanged = self.unchanged and not self._framer.touched
+
+    def _blocks(self, chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+        try:
+            yield from self._framer.blocks(chunks)
+        except RequestError as error:
+            raise error.at(self._where(self._framer.lines + 1)) from error
+
+    def _glance(self) -> Glance:
+        """Return the quick look for the next block, where a quick look can be enough."""
+        simple = self._backend is Backend.GEMINI and self._defaults is None and not self._framer.odd
+        return glance_at(self._task) if simple else always_look
+
+    def _looked_at(self, line: bytes, number: int, index: int) -> tuple[str | None, bytes]:
+        """Look at a line for what it is; return its key (None: this kind has none) and how it is written."""
+        text = line.strip()
+        if not text:
+            self.unchanged = False
+            return None, b""
+        try:
+            return self._row(text, line, number, index)
+        except RequestError as error:
+            raise error.at(self._where(number)) from error
+
+    def _row(self, text: bytes, line: bytes, number: int, index: int) -> tuple[str | None, bytes]:
+        row = parse(text)
+        if self._bare_texts:
+            check_text(row, self._model)
+            if self._defaults is not None:
+                self._request(row)  # refuses them: these models take nothing beside the text
+            self._importer.check(row, number)
+            return None, line
+        enveloped = is_enveloped(row, self._backend, self._task)
+        given = row.get("key") if enveloped else None
+        key = stamp(index) if given is None else given
+        self.stamped += given is None
+        if self._defaults is not None:
+            row = self._with_defaults(row, key, enveloped=enveloped)
+            written = to_json(row) + b"\n"
+        elif self._backend is Backend.VERTEX and spell_key(key) != key:
+            row = {**row, "key": spell_key(key)}
+            written = to_json(row) + b"\n"
+        elif not enveloped:
+            row = {"key": key, "request": row}
+            written = b'{"key":"%b","request":%b}\n' % (key.encode(), text)
+        elif given is None:
+            # Written into the text, not written anew: numbers keep the digits they came with.
+            written = b'{"key":"%b",%b\n' % (key.encode(), text[1:])
+        else:
+            written = line
+        if self._backend is Backend.VERTEX:
+            self._importer.check(row, number)
+        self.unchanged = self.unchanged and written is line
+        return key, written
+
+    def _with_defaults(self, row: dict[str, Any], key: str, *, enveloped: bool) -> dict[str, Any]:
+        beside = (
+            {name: value for name, value in row.items() if name not in ("key", "request")}
+            if enveloped
+            else {}
+        )
+        spelled = spell_key(key) if self._backend is Backend.VERTEX else key
+        request = self._request({"request": row["request"]} if enveloped else row)
+        return {"key": spelled, **beside, "request": request}
+
+    def _request(self, row: dict[str, Any]) -> dict[str, Any]:
+        return rest_request(
+            row, backend=self._backend, task=self._task, model=self._model, defaults=self._defaults
+        ).request
+
+    def _where(self, number: int) -> str:
+        return f"line {number} of {self._name}" if self._name else f"line {number}"
+
+    def _same_key(self, earlier: int, later: int) -> RequestError:
+        msg = f"its key is the one of line {earlier}"
+        return RequestError(
+            msg, "Keys join rows to requests: make each one different.", where=self._where(later)
+        )

@@ -1,0 +1,80 @@
+"""Requests that users hold in Python, written as lines of a file or as entries of a create call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import InputError, RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.importer import Importer
+from airflow_provider_genai_batch.rows.ledger import KeyLedger
+from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.wire.embed import expand
+from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.lines import file_line, inline_entry
+from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
+
+
+def request_lines(
+    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any = None
+) -> Iterator[bytes]:
+    """Yield one line of JSONL for each request; keys that are missing are stamped.
+
+    Raises:
+        RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
+        InputError: there are none.
+    """
+    limits, importer = limits_of(backend, task, model), Importer("request")
+    size = 0
+    for number, (key, request) in enumerate(_keyed(items, backend, task, model, defaults), 1):
+        try:
+            line = file_line(key, request, backend, task, model)
+            if backend is Backend.VERTEX:
+                importer.check({"key": key, "request": request.request}, number)
+        except RequestError as error:
+            msg = f"request {number}"
+            raise error.at(msg) from error
+        size += len(line)
+        limits.check(number, size, f"request {number}")
+        yield line
+
+
+def inline_entries(
+    items: Iterable[Any], task: Task, model: str, defaults: Any = None
+) -> Iterator[dict[str, Any]]:
+    """Yield one entry of a Gemini create call for each request; keys that are missing are stamped.
+
+    Raises:
+        RequestError: one that cannot be sent, or two with one key; ``request 3`` is the third.
+        InputError: there are none.
+    """
+    for key, request in _keyed(items, Backend.GEMINI, task, model, defaults):
+        yield inline_entry(key, request)
+
+
+def _keyed(
+    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any
+) -> Iterator[tuple[str, WireRequest]]:
+    ledger = KeyLedger()
+    index = -1
+    for index, item in enumerate(expand(items) if task is Task.EMBED else items):
+        try:
+            request = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
+        except RequestError as error:
+            msg = f"request {index + 1}"
+            raise error.at(msg) from error
+        key = stamp(index) if request.key is None else request.key
+        if twice := ledger.add(key, index + 1):
+            raise _same_key(*twice)
+        yield key, request
+    if index < 0:
+        msg = "there are no requests: there is nothing to ask"
+        raise InputError(msg)
+    if twice := ledger.twice():
+        raise _same_key(*twice)
+
+
+def _same_key(earlier: int, later: int) -> RequestError:
+    msg = f"its key is the one of request {earlier}"
+    return RequestError(msg, "Keys join rows to requests: make each one different.", where=f"request {later}")
