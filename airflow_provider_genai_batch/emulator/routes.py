@@ -11,11 +11,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from airflow_provider_genai_batch.emulator import oauth_routes
 from airflow_provider_genai_batch.emulator.gemini import batches, files, uploads
 from airflow_provider_genai_batch.emulator.oauth import Tokens
 from airflow_provider_genai_batch.emulator.pipeline import Endpoint, Handler
 from airflow_provider_genai_batch.emulator.request_log import Entry
 from airflow_provider_genai_batch.emulator.world import World
+from airflow_provider_genai_batch.emulator.vertex import jobs, operations
 
 
 class _Segment(Convertor[str]):
@@ -54,6 +56,18 @@ _GEMINI: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "/files/{file:segment}", "files.get", files.get),
     ("GET", "/files", "files.list", files.list_),
     ("DELETE", "/files/{file:segment}", "files.delete", files.delete),
+)
+
+_JOBS = "/projects/{project:segment}/locations/{location:segment}/batchPredictionJobs"
+_OPERATION = "/projects/{project:segment}/locations/{location:segment}/operations/{operation:segment}"
+
+_VERTEX: tuple[tuple[str, str, str, Handler], ...] = (
+    ("POST", _JOBS, "batchPredictionJobs.create", jobs.create),
+    ("GET", _JOBS, "batchPredictionJobs.list", jobs.list_),
+    ("GET", _JOBS + "/{job:segment}", "batchPredictionJobs.get", jobs.get),
+    ("DELETE", _JOBS + "/{job:segment}", "batchPredictionJobs.delete", jobs.delete),
+    ("POST", _JOBS + "/{job:segment}:cancel", "batchPredictionJobs.cancel", jobs.cancel),
+    ("GET", _OPERATION, "operations.get", operations.get),
 )
 
 
@@ -97,5 +111,10 @@ def _routes(world: World, tokens: Tokens) -> Iterator[BaseRoute]:
         yield Route("/{version:gemini}" + path, Endpoint(world, tokens, method, handler), methods=[verb])
     download = Endpoint(world, tokens, "files.download", files.download)
     yield Route("/download/{version:gemini}/files/{file:segment}:download", download, methods=["GET"])
+    for verb, path, method, handler in _VERTEX:
+        yield Route("/{version:vertex}" + path, Endpoint(world, tokens, method, handler), methods=[verb])
+    yield Route("/token", Endpoint(world, tokens, "oauth.token", oauth_routes.token), methods=["POST"])
+    impersonate = Endpoint(world, tokens, "iam.generateAccessToken", oauth_routes.generate_access_token)
+    yield Route("/v1/projects/-/serviceAccounts/{account}:generateAccessToken", impersonate, methods=["POST"])
     upload = _Upload(world, tokens)
     yield Route("/upload/{version:gemini}/files", upload, methods=["POST", "PUT"])

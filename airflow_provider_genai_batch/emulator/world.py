@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, Clock, VirtualClock
 from airflow_provider_genai_batch.emulator.fault_queue import Faults
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
 from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.progress import Ending, standing
@@ -74,6 +75,7 @@ class World:
         self.order: list[Job] = []
         self.files: dict[str, StoredFile] = {}
         self.uploads: dict[str, Upload] = {}
+        self.operations: dict[str, JsonObject] = {}
         self.scripts: list[tuple[str | None, JobScript]] = []
         self.blobs = folder / "blobs"
         self.blobs.mkdir(parents=True, exist_ok=True)
@@ -94,6 +96,7 @@ class World:
         for _, obj in self.store.read("upload"):
             upload = from_json(Upload, obj)
             self.uploads[upload.id] = upload
+        self.operations.update(self.store.read("operation"))
         self._sequence = 1 + max((one.seq for one in self.files.values()), default=0)
         self._last_ns = max((job.created_ns for job in self.order), default=0)
         if isinstance(self.clock, VirtualClock):

@@ -1,12 +1,100 @@
-"""Running a Vertex job."""
+"""Running a Vertex job: import, answer, spool; then publish to where it was asked for."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from functools import partial
+
+from airflow_provider_genai_batch.emulator.clock import micros_text
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.progress import Ending
-from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.records import Counts, Job
+from airflow_provider_genai_batch.emulator.rows import Judge, Verdict
+from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_lines, write_lines
+from airflow_provider_genai_batch.emulator.vertex import lines
+from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
+from airflow_provider_genai_batch.emulator.vertex.source import Input, JobFailed, from_storage, from_table
 from airflow_provider_genai_batch.emulator.world import Outcome, World
+
+_MOST_PARTIAL_FAILURES = 20
+
+
+def output_directory(job: Job) -> str | None:
+    """Return the directory the rows go to; it is named after the job's creation."""
+    destination = job.resource["outputConfig"].get("gcsDestination")
+    if destination is None:
+        return None
+    return f"{destination['outputUriPrefix'].rstrip('/')}/prediction-model-{micros_text(job.created_ns)}"
 
 
 def produce(world: World, job: Job, ending: Ending) -> Outcome:
-    """Answer the rows."""
-    raise NotImplementedError
+    """Work on the rows that were served before the job ended."""
+    counts = Counts()
+    started = job.started_ns is not None or ending.served > 0
+    directory = output_directory(job)
+    output: JsonObject | None = {"directory": directory} if directory and started else None
+    if not ending.served:
+        return Outcome(counts, output)
+    failures: list[JsonObject] = []
+    try:
+        check_destination(world, job, directory)
+        given = _given(world, job)
+        counts.total = write_lines(world.blobs / _blob(job, "in"), map(lines.as_json, given.rows))
+        write_lines(world.blobs / _blob(job, "out"), _answered(world, job, ending, counts, failures))
+        if job.script.shuffle is not False:
+            shuffle_lines(world.blobs / _blob(job, "out"), f"{job.script.seed}:{counts.total}")
+        output = {**(output or {}), "columns": given.columns, "blob": _blob(job, "out"), "partial": failures}
+        if not (job.script.late_output or job.script.late_seconds):
+            output = publish(world, job, output)
+    except JobFailed as failed:
+        kept = {"directory": directory} if directory else None
+        return Outcome(counts, kept, "FAILED", {"code": failed.code, "message": failed.message})
+    return Outcome(counts, output)
+
+
+def _given(world: World, job: Job) -> Input:
+    config = job.resource["inputConfig"]
+    if "gcsSource" in config:
+        return from_storage(world, config["gcsSource"]["uris"], embeds=names.embeds(job.model))
+    needed = "content" if names.predicts(job.model) else "request"
+    return from_table(world, config["bigquerySource"]["inputUri"], needed)
+
+
+def _answered(
+    world: World, job: Job, ending: Ending, counts: Counts, failures: list[JsonObject]
+) -> Iterator[bytes]:
+    script = job.script
+    judge = Judge(script, ending, counts.total or 0)
+    from_a_table = "bigquerySource" in job.resource["inputConfig"]
+    shape = partial(
+        lines.line,
+        model=job.model,
+        at_ns=ending.at_ns,
+        empty_response=script.failed_row_response == "empty",
+        from_table=from_a_table,
+    )
+    for index, raw in enumerate(read_lines(world.blobs / _blob(job, "in"))):
+        row = json.loads(raw)
+        if lines.is_done(row):
+            # Google's page on resuming: rows an earlier job answered are merged, not asked again.
+            counts.succeeded += 1
+            yield raw
+            continue
+        verdict = judge.verdict(index, lines.key_of(row), partial(lines.answered, world.responder, job.model, row))
+        if verdict.counts:
+            counts.succeeded += verdict.error is None
+            counts.failed += verdict.error is not None
+        if verdict.error is not None and len(failures) < _MOST_PARTIAL_FAILURES:
+            failures.append(verdict.error)
+        for _ in range(verdict.copies):
+            yield lines.as_json(shape(row, verdict))
+    for key in script.unknown_keys:
+        request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
+        response = world.responder.generate(request, job.model, "Nobody asked.")
+        yield lines.as_json(shape({"key": key, "request": request}, Verdict(response=response)))
+
+
+def _blob(job: Job, kind: str) -> str:
+    return f"{job.name.rsplit('/', 1)[1]}.{kind}"

@@ -1,0 +1,101 @@
+"""The importer of JSONL input, which behaves like a BigQuery JSON load: one bad row fails the whole job."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+
+MOST_ROWS = 200_000
+"""Requests per job; embedding models take more."""
+
+MOST_EMBEDDINGS = 1_000_000
+
+_DEEPEST = 15
+_WHOLE = re.compile(r"-?\d{1,18}")
+_DECIMAL = re.compile(r"-?\d+\.\d+")
+_RESULT = frozenset({"status", "response", "processed_time"})
+
+
+class ImportFailed(Exception):  # noqa: N818 - it is how Google words it
+    """The input cannot be imported; the job ends FAILED with code 3."""
+
+    def __init__(self, why: str, row: int) -> None:
+        """Say which row and why."""
+        super().__init__(f"Failed to import data. Row {row}: {why}")
+
+
+class Importer:
+    """Checks rows one after another and remembers the type of every field."""
+
+    def __init__(self) -> None:
+        """Begin with no field known."""
+        self._types: dict[str, str] = {}
+        self._row = 0
+
+    def row(self, line: bytes) -> JsonObject:
+        """Read one line.
+
+        Raises:
+            ImportFailed: The importer cannot take it.
+        """
+        self._row += 1
+        try:
+            row = json.loads(line)
+        except ValueError as problem:
+            raise ImportFailed(f"Error while reading data, error message: JSON parsing error: {problem}", self._row) from problem
+        if not isinstance(row, dict):
+            raise ImportFailed("Error while reading data, error message: JSON table encountered a non-object row", self._row)
+        resumes = "processed_time" in row and "status" in row
+        for name, value in row.items():
+            if not (resumes and name in _RESULT):
+                self._field(name, value, name, 1)
+        return row
+
+    def _field(self, name: str, value: Any, path: str, depth: int) -> None:
+        if "$" in name or " " in name:
+            raise ImportFailed(f'Invalid field name "{name}". Fields must contain only letters, numbers, and underscores.', self._row)
+        if name == "required" and isinstance(value, list) and None in value:
+            raise ImportFailed(f"Only optional fields can be set to NULL. Field: {path}; Value: NULL", self._row)
+        self._value(value, path, depth)
+
+    def _value(self, value: Any, path: str, depth: int) -> None:
+        kind = _kind(value)
+        if kind == "null":
+            return
+        known = self._types.setdefault(path, kind)
+        if known != kind:
+            raise ImportFailed(f"Field {path} has changed type from {known} to {kind}", self._row)
+        if isinstance(value, dict):
+            if not value:
+                raise ImportFailed(f"Unsupported empty struct type for field '{path}'", self._row)
+            if depth > _DEEPEST:
+                raise ImportFailed(f"Field {path} is nested too deeply; the limit is {_DEEPEST} levels", self._row)
+            for name, inner in value.items():
+                self._field(name, inner, f"{path}.{name}", depth + 1)
+        elif isinstance(value, list):
+            for inner in value:
+                self._value(inner, f"{path}[]", depth)
+
+
+def coerced(value: Any) -> Any:
+    """Return what becomes of the value of a sibling key: text that looks like a number turns into one."""
+    if isinstance(value, str):
+        if _WHOLE.fullmatch(value):
+            return int(value)
+        if _DECIMAL.fullmatch(value):
+            return float(value)
+    return value
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "BOOL"
+    for types, kind in (((int, float), "NUMBER"), (str, "STRING"), (list, "ARRAY")):
+        if isinstance(value, types):
+            return kind
+    return "STRUCT"

@@ -1,0 +1,161 @@
+"""Output rows of a Vertex job."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
+from airflow_provider_genai_batch.emulator.model import names
+from airflow_provider_genai_batch.emulator.model.errors import GRPC_NAMES, HTTP_OF_GRPC, RowError
+from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_generate
+from airflow_provider_genai_batch.emulator.model.respond import Responder
+from airflow_provider_genai_batch.emulator.rows import Verdict
+from airflow_provider_genai_batch.emulator.vertex.importer import coerced
+from airflow_provider_genai_batch.emulator.vertex.source import RESULT_COLUMNS
+
+_PHRASES = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+    499: "Client Closed Request",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+_UNSET_IN_REQUEST = ("systemInstruction", "cachedContent", "toolConfig")
+_UNSET_IN_PART = ("fileData", "functionCall", "functionResponse", "inlineData", "thought", "videoMetadata")
+
+
+def answered(responder: Responder, model: str, row: JsonObject, said: Any) -> JsonObject:
+    """Ask the pretend model for one row.
+
+    Raises:
+        RowError: It is refused.
+    """
+    if names.predicts(model):
+        content = row.get("content")
+        if not isinstance(content, str):
+            raise RowError(3, "Each instance must have a text field 'content'.")
+        return responder.embed({"content": {"parts": [{"text": content}]}}, model)
+    request = row.get("request")
+    if not isinstance(request, dict):
+        raise RowError(3, "Each row must have a 'request' that is a JSON object.")
+    # A row of an earlier output carries the nulls that were put there.
+    request = without_nulls(request)
+    if names.embeds(model):
+        check_embed(request)
+        return responder.embed(request, model)
+    check_generate(request)
+    return responder.generate(request, model, said)
+
+
+def is_done(row: JsonObject) -> bool:
+    """Whether the row comes from an earlier output and was answered there: it is kept, not asked again."""
+    return bool(row.get("response")) and not row.get("status")
+
+
+def line(row: JsonObject, verdict: Verdict, model: str, at_ns: int, *, empty_response: bool, from_table: bool) -> JsonObject:
+    """Return the output row.
+
+    Args:
+        row: The input row.
+        verdict: What became of it.
+        model: Resource name of the model.
+        at_ns: When it was processed.
+        empty_response: Whether a failed row has ``response: {}`` or none at all.
+        from_table: Whether the row's other members are columns, which keep their types.
+    """
+    status = "" if verdict.error is None else status_text(verdict.error)
+    if names.predicts(model):
+        return {"instance": row, "predictions": _predictions(verdict), "status": status}
+    siblings = {
+        name: value if from_table else coerced(value)
+        for name, value in row.items()
+        if name not in {"request", *RESULT_COLUMNS}
+    }
+    response = verdict.response
+    if response is None and empty_response:
+        response = {}
+    said = {} if response is None else {"response": response}
+    if names.embeds(model):
+        told = {"status": status} if status else {}
+        response_only = {key: value for key, value in (response or {}).items() if key != "usageMetadata"}
+        said = {"response": response_only} if response is not None else {}
+        return {**siblings, "request": row.get("request"), **said, **told}
+    return {
+        "status": status,
+        "processed_time": processed_time(at_ns),
+        "request": echoed(row.get("request")),
+        **said,
+        **siblings,
+    }
+
+
+def status_text(error: JsonObject) -> str:
+    """Spell a row's error the way output rows do: a phrase, then the error as JSON."""
+    code = int(error.get("code", 13))
+    http = HTTP_OF_GRPC.get(code, 500)
+    inner = {"code": http, "message": error.get("message", ""), "status": GRPC_NAMES.get(code, "UNKNOWN")}
+    if error.get("details"):
+        inner["details"] = error["details"]
+    return f"{_PHRASES.get(http, 'Error')}: {dumps({'error': inner}).decode()}"
+
+
+def processed_time(at_ns: int) -> str:
+    """Spell a row's time: three digits and an offset, unlike the times of the resource."""
+    moment = datetime.fromtimestamp(at_ns / NANOSECONDS, tz=timezone.utc)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def echoed(request: Any) -> Any:
+    """Return a request as the output repeats it: unset fields are null, whole numbers are not whole any more."""
+    if not isinstance(request, dict):
+        return request
+    result: JsonObject = {**dict.fromkeys(_UNSET_IN_REQUEST), **request}
+    contents = request.get("contents")
+    if isinstance(contents, list):
+        result["contents"] = [_echoed_content(one) for one in contents]
+    for name in ("generationConfig", "generation_config"):
+        config = request.get(name)
+        if isinstance(config, dict):
+            result[name] = {key: float(value) if type(value) is int else value for key, value in config.items()}
+    return result
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a value without the members that are null, lists kept as they are."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _echoed_content(content: Any) -> Any:
+    if not isinstance(content, dict) or not isinstance(content.get("parts"), list):
+        return content
+    parts = [{**dict.fromkeys(_UNSET_IN_PART), **part} if isinstance(part, dict) else part for part in content["parts"]]
+    return {**content, "parts": parts}
+
+
+def _predictions(verdict: Verdict) -> list[JsonObject]:
+    if verdict.response is None:
+        return []
+    count = int(verdict.response.get("tokenCount", "0"))
+    values = verdict.response["embedding"]["values"]
+    return [{"embeddings": {"statistics": {"token_count": count, "truncated": False}, "values": values}}]
+
+
+def key_of(row: JsonObject) -> str | None:
+    """Return what scripts may name the row by: a ``key`` or ``id`` beside the request."""
+    for name in ("key", "id"):
+        if isinstance(row.get(name), (str, int)):
+            return str(row[name])
+    return None
+
+
+def as_json(row: JsonObject) -> bytes:
+    """Write a row."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=str).encode()

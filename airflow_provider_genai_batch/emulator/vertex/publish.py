@@ -1,0 +1,134 @@
+"""Putting a Vertex job's rows where it was asked to, through the stand-ins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, micros_text
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.model import names
+from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.spool import read_lines
+from airflow_provider_genai_batch.emulator.vertex.source import JobFailed, check_bucket
+from airflow_provider_genai_batch.emulator.world import World
+
+_RESULT_TYPES = {"response": "JSON", "status": "STRING", "processed_time": "TIMESTAMP"}
+
+
+def check_destination(world: World, job: Job, directory: str | None) -> None:
+    """Fail the job over a destination that cannot be written to.
+
+    Raises:
+        JobFailed: Code 9 or 7.
+    """
+    if directory is not None:
+        check_bucket(world, directory, "storage.objects.create")
+        return
+    dataset, table, fresh = bigquery_names(job)
+    if not fresh and not world.bigquery.dataset_exists(dataset):
+        message = f"Failed to get BigQuery dataset location. Not found: Dataset {dataset}"
+        raise JobFailed(9, message)
+    if world.bigquery.table_exists(f"{dataset}.{table}"):
+        message = f"Already Exists: Table {dataset}.{table}"
+        raise JobFailed(9, message)
+
+
+def bigquery_names(job: Job) -> tuple[str, str, bool]:
+    """Return ``project.dataset``, the table, and whether the dataset is a new one."""
+    uri = job.resource["outputConfig"]["bigqueryDestination"]["outputUri"].removeprefix("bq://")
+    project, *rest = uri.split(".")
+    stamp = micros_text(job.created_ns).translate(str.maketrans("-:.", "___"))
+    if len(rest) == 2:  # noqa: PLR2004 - dataset and table
+        return f"{project}.{rest[0]}", rest[1], False
+    if rest:
+        return f"{project}.{rest[0]}", f"predictions_{stamp}", False
+    model = names.last_part(job.model).translate(str.maketrans("-.@", "___"))
+    return f"{project}.prediction_{model}_{stamp}", "predictions", True
+
+
+def publish(world: World, job: Job, output: JsonObject) -> JsonObject:
+    """Write the spooled rows; return the output with what outputInfo shows."""
+    path = world.blobs / output["blob"]
+    if output.get("directory"):
+        _objects(world, job, output["directory"], path)
+        return {**output, "published": True}
+    dataset, table, fresh = bigquery_names(job)
+    if fresh:
+        world.bigquery.create_dataset(dataset)
+    rows = (json.loads(line) for line in read_lines(path))
+    columns = _columns(output["columns"], path)
+    world.bigquery.create_and_insert(f"{dataset}.{table}", columns, (_fitting(row, columns) for row in rows))
+    return {**output, "published": True, "dataset": f"bq://{dataset}", "table": table}
+
+
+def _objects(world: World, job: Job, directory: str, path: Any) -> None:
+    shards = job.script.shards
+    total = sum(1 for _ in read_lines(path))
+    each = -(-total // shards)
+    rows = read_lines(path)
+    for shard in range(shards):
+        # One file is called predictions.jsonl in captures; several are numbered.
+        name = "predictions.jsonl" if shards == 1 else f"{shard:012d}.jsonl"
+        world.storage.write(f"{directory}/{name}", _batched(islice(rows, each)))
+    for name in job.script.extra_objects:
+        world.storage.write(f"{directory}/{name}", [b"not rows\n"])
+
+
+def _batched(rows: Iterator[bytes]) -> Iterator[bytes]:
+    while batch := list(islice(rows, 1000)):
+        yield b"\n".join(batch) + b"\n"
+
+
+def _columns(given: list[Any], path: Any) -> list[tuple[str, str]]:
+    """Return the output's columns: the input's, or those its rows have, and the results."""
+    columns = [(str(name), str(kind)) for name, kind in given]
+    if not columns:
+        first: JsonObject = json.loads(next(read_lines(path), b"{}"))
+        columns = [(name, _guessed(value)) for name, value in first.items() if name not in _RESULT_TYPES]
+    return [*columns, *_RESULT_TYPES.items()]
+
+
+def _guessed(value: Any) -> str:
+    if isinstance(value, bool):
+        return "BOOLEAN"
+    for types, kind in ((int, "INTEGER"), (float, "FLOAT"), ((dict, list), "JSON")):
+        if isinstance(value, types):
+            return kind
+    return "STRING"
+
+
+def _fitting(row: JsonObject, columns: list[tuple[str, str]]) -> JsonObject:
+    return {name: _cell(row.get(name), kind) for name, kind in columns}
+
+
+def _cell(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "STRING" and not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if kind == "TIMESTAMP" and _is_number(value):
+        # The service sends timestamps as seconds and takes them as text.
+        return datetime.fromtimestamp(float(value), tz=timezone.utc).isoformat()
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def due(world: World, job: Job) -> bool:
+    """Whether rows held back by a script are to be published now."""
+    output = job.output or {}
+    if "blob" not in output or output.get("published"):
+        return False
+    late_ns = int(job.script.late_seconds * NANOSECONDS)
+    late_until = (job.ended_ns or 0) + late_ns
+    return job.reads > job.script.late_output and world.clock.now_ns() >= late_until

@@ -1,0 +1,139 @@
+"""Reading a Vertex job's input through the stand-ins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.spool import lines_of
+from airflow_provider_genai_batch.emulator.vertex.importer import MOST_EMBEDDINGS, MOST_ROWS, Importer, ImportFailed
+from airflow_provider_genai_batch.emulator.world import World
+
+RESULT_COLUMNS = ("response", "status", "processed_time")
+_DROPPED = frozenset({"RECORD", "STRUCT", "ARRAY", "RANGE", "DATETIME", "GEOGRAPHY"})
+
+
+class JobFailed(Exception):  # noqa: N818 - it is what becomes of the job
+    """The job ends FAILED; nobody noticed at create."""
+
+    def __init__(self, code: int, message: str) -> None:
+        """Say why, with a gRPC number."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass
+class Input:
+    """Rows to work on.
+
+    Attributes:
+        rows: As they came; a BigQuery row has its columns for keys.
+        columns: Names and types, in order, of a BigQuery source; those that are copied to the output.
+    """
+
+    rows: Iterator[JsonObject]
+    columns: list[tuple[str, str]] = field(default_factory=list)
+
+
+def check_bucket(world: World, uri: str, right: str) -> None:
+    """Fail the job over a bucket that is not there or not for this service.
+
+    Raises:
+        JobFailed: Code 9 or 7.
+    """
+    bucket = uri.removeprefix("gs://").split("/", 1)[0]
+    if not world.storage.bucket_exists(bucket):
+        message = f"Failed to get GCS bucket location. Bucket: {bucket}. The specified bucket does not exist."
+        raise JobFailed(9, message)
+    if "forbidden" in bucket:
+        agent = "service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com"
+        message = f"{agent} does not have {right} access to the Google Cloud Storage bucket {bucket}."
+        raise JobFailed(7, message)
+
+
+def from_storage(world: World, uris: list[str], *, embeds: bool) -> Input:
+    """Read and check JSONL objects.
+
+    Raises:
+        JobFailed: An object is not there; at the rows also: the importer cannot take one.
+    """
+    objects: list[str] = []
+    for uri in uris:
+        check_bucket(world, uri, "storage.objects.get")
+        prefix, star, _ = uri.partition("*")
+        found = [name for name, _ in world.storage.list(prefix)]
+        wanted = found if star else [name for name in found if name == uri]
+        if not wanted:
+            message = f"Failed to import data. Not found: URI {uri}"
+            raise JobFailed(3, message)
+        objects += wanted
+    return Input(_imported(world, objects, MOST_EMBEDDINGS if embeds else MOST_ROWS))
+
+
+def _imported(world: World, objects: list[str], most: int) -> Iterator[JsonObject]:
+    importer = Importer()
+    count = 0
+    for uri in objects:
+        for line in lines_of(world.storage.read(uri)):
+            count += 1
+            if count > most:
+                message = f"Failed to import data. The input has more than {most} rows."
+                raise JobFailed(3, message)
+            try:
+                yield importer.row(line)
+            except ImportFailed as problem:
+                raise JobFailed(3, str(problem)) from problem
+    if not count:
+        raise JobFailed(3, "Failed to import data. The input has no rows.")
+
+
+def from_table(world: World, uri: str, needed: str) -> Input:
+    """Read a table.
+
+    Args:
+        world: Where BigQuery is.
+        uri: ``bq://project.dataset.table``.
+        needed: The column that holds the request.
+
+    Raises:
+        JobFailed: No such table, no such column, or columns that only an output may have.
+    """
+    table = uri.removeprefix("bq://")
+    if not world.bigquery.table_exists(table):
+        message = f"Failed to import data. Not found: Table {table}"
+        raise JobFailed(3, message)
+    columns = world.bigquery.columns(table)
+    names = [name for name, _ in columns]
+    if needed not in names:
+        message = f"Failed to import data. The table {table} has no column {needed!r}."
+        raise JobFailed(3, message)
+    resumes = all(name in names for name in RESULT_COLUMNS)
+    for name in ("response", "status"):
+        if name in names and not resumes:
+            message = f"Failed to import data. The column name {name!r} is reserved."
+            raise JobFailed(3, message)
+    copied = [(name, kind) for name, kind in columns if kind not in _DROPPED and name not in RESULT_COLUMNS]
+    return Input((_table_row(row, copied, resumes=resumes) for row in world.bigquery.rows(table)), copied)
+
+
+def _table_row(row: JsonObject, columns: list[tuple[str, str]], *, resumes: bool) -> JsonObject:
+    kept = {name: row.get(name) for name, _ in columns}
+    if resumes:
+        kept |= {name: _parsed(row.get(name)) if name == "response" else row.get(name) for name in RESULT_COLUMNS}
+    if "request" in kept:
+        kept["request"] = _parsed(kept["request"])
+    return kept
+
+
+def _parsed(value: Any) -> Any:
+    """Read a column that is JSON or text holding JSON; anything else stays and fails as a row."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

@@ -1,0 +1,72 @@
+"""A job as the BatchPredictionJob the service shows."""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.emulator.clock import micros_text
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.states import STATES, WAITING, wire
+from airflow_provider_genai_batch.emulator.vertex.create import FIELDS
+from airflow_provider_genai_batch.emulator.vertex.run import output_directory
+
+KNOWN = FIELDS | frozenset(
+    "outputInfo state error partialFailures completionStats createTime startTime endTime updateTime resourcesConsumed "
+    "modelMonitoringConfig modelMonitoringStatsAnomalies modelMonitoringStatus satisfiesPzs satisfiesPzi".split()
+)
+"""Fields of the resource."""
+
+
+def resource(job: Job, *, numbers: bool = False) -> JsonObject:
+    """Return the resource.
+
+    Args:
+        job: The job.
+        numbers: Whether enums are numbers, which ``$alt=json;enum-encoding=int`` asks for.
+    """
+    shown: JsonObject = {"name": job.name, **job.resource}
+    state = job.state
+    shown["state"] = STATES.index(state) if numbers and state in STATES else wire(state, "JOB_STATE_")
+    if job.error is not None:
+        shown["error"] = job.error
+    info = _output_info(job)
+    if info:
+        shown["outputInfo"] = info
+    stats = _stats(job)
+    if stats:
+        shown["completionStats"] = stats
+    partial = (job.output or {}).get("partial")
+    if partial:
+        shown["partialFailures"] = partial
+    times = {
+        "createTime": job.created_ns,
+        "startTime": job.started_ns,
+        "endTime": job.ended_ns,
+        "updateTime": job.updated_ns,
+    }
+    shown |= {name: micros_text(at_ns) for name, at_ns in times.items() if at_ns is not None}
+    return shown
+
+
+def _output_info(job: Job) -> JsonObject:
+    output = job.output or {}
+    if "table" in output:
+        return {"bigqueryOutputDataset": output["dataset"], "bigqueryOutputTable": output["table"]}
+    directory = output.get("directory")
+    if directory is None and job.state == "RUNNING":
+        # Rows are exported while the job runs, so the directory is known before the end.
+        directory = output_directory(job)
+    return {"gcsOutputDirectory": directory} if directory else {}
+
+
+def _stats(job: Job) -> JsonObject:
+    if job.state in WAITING or job.started_ns is None:
+        return {}
+    counts = job.counts
+    if counts.total is None:
+        return {} if job.ended else {"incompleteCount": "-1"}
+    numbers = {
+        "successfulCount": counts.succeeded,
+        "failedCount": counts.failed,
+        "incompleteCount": counts.pending,
+    }
+    return {name: str(number) for name, number in numbers.items() if number}
