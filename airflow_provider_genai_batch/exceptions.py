@@ -141,6 +141,10 @@ class ServerError(ApiError):
     """408, 499 or 5xx: the service had trouble. It may have acted all the same."""
 
 
+PASSING = (QuotaExceeded, ServerError, TransportError, UnreadableAnswer)
+"""Trouble with a call that says nothing about what was asked for, and may be gone at the next try."""
+
+
 class CreateOutcomeUnknown(GenAIBatchError):
     """A create was sent, no usable answer came, and looking for the job gave no answer either.
 

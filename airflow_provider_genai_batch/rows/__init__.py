@@ -1,0 +1,1 @@
+"""Streaming readers and writers of rows. Bytes in, bytes out."""

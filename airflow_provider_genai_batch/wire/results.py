@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_genai_batch.models import ResultRow, RowError, RowStatus, Usage
-from airflow_provider_genai_batch.wire.lines import read_key, stamped_index
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
 from airflow_provider_genai_batch.wire.values import get, integer, mapping
 
 CANCELLED = 1
@@ -32,13 +33,13 @@ _NO_CONTENT = frozenset(
 """Finish reasons whose text, if any, is not an answer."""
 
 
-def read_row(line: Mapping[str, Any], *, keep_response: bool = False) -> ResultRow:
+def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> ResultRow:
     """Read one row. A row with neither response nor error is an error; so is a Vertex row with a ``status``."""
-    key = _key(line)
+    key = _key(line, backend)
     response = mapping(line.get("response"))
     error = _row_error(line)
     if error is None and "predictions" in line:
-        return _text_embedding(line, key)
+        return _text_embedding(line, key, backend)
     if error is None and not response:
         error = RowError(message="the service sent neither a response nor an error")
     common: dict[str, Any] = {"key": key, "index": stamped_index(key) if key else None}
@@ -55,11 +56,13 @@ def read_row(line: Mapping[str, Any], *, keep_response: bool = False) -> ResultR
     return ResultRow(**common, **_answer(response))
 
 
-def _key(line: Mapping[str, Any]) -> str | None:
+def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
     key = line.get("key")
     if key is None:
         key = mapping(line.get("metadata")).get("key")
-    return read_key(key) if isinstance(key, str) else None if key is None else str(key)
+    if key is None:
+        return None
+    return read_key(str(key)) if backend is Backend.VERTEX else str(key)
 
 
 def _row_error(line: Mapping[str, Any]) -> RowError | None:
@@ -134,7 +137,7 @@ def _usage(response: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _text_embedding(line: Mapping[str, Any], key: str | None) -> ResultRow:
+def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend) -> ResultRow:
     """Read a ``text-embedding-00x`` line: ``instance``, ``predictions[0].embeddings``."""
     predictions = line.get("predictions")
     first = mapping(predictions[0]) if isinstance(predictions, list) and predictions else {}
@@ -142,7 +145,7 @@ def _text_embedding(line: Mapping[str, Any], key: str | None) -> ResultRow:
     tokens = integer(get(mapping(embeddings.get("statistics")), "tokenCount"))
     values = embeddings.get("values")
     if key is None:
-        key = _key(mapping(line.get("instance")))
+        key = _key(mapping(line.get("instance")), backend)
     common: dict[str, Any] = {"key": key, "index": stamped_index(key) if key else None}
     if not values:
         error = RowError(message="the service sent no embedding")

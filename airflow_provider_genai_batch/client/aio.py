@@ -1,0 +1,148 @@
+"""The client for triggers and other coroutines: `GenAIBatchClient` for one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from airflow_provider_genai_batch.client import downloads, jobs, uploads
+from airflow_provider_genai_batch.client.attempts import TRIES, Send, attempts
+from airflow_provider_genai_batch.client.auth import auth_for
+from airflow_provider_genai_batch.client.calls import Call, Calls
+from airflow_provider_genai_batch.client.config import ClientConfig
+from airflow_provider_genai_batch.client.http import AsyncHttp
+from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
+from airflow_provider_genai_batch.exceptions import PASSING
+from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.drive import adrive
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.models import BatchJob, ResultRow
+from airflow_provider_genai_batch.rows.lines import LineReader
+from airflow_provider_genai_batch.wire.results import read_row
+
+T = TypeVar("T")
+
+
+class AsyncGenAIBatchClient:
+    """Batch jobs of one connection, for the event loop it was made on. Errors are those of `GenAIBatchClient`."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self.calls = Calls(config)
+        self._auth = auth_for(config)
+        self._http = AsyncHttp()
+
+    async def __aenter__(self) -> AsyncGenAIBatchClient:
+        """Return the client."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the pool."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._http.close()
+
+    # ------------------------------------------------------------ jobs
+
+    async def create(self, model: str, src: Any, **settings: Any) -> BatchJob:
+        """Create a job: one POST, never repeated."""
+        return await self.perform(self.calls.create(job_spec(self.config, model, src, **settings)))
+
+    async def get(self, name: str) -> BatchJob:
+        """Get a job."""
+        return await self.perform(self.calls.look(name))
+
+    async def list(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002 - Google's name
+        page_size: int = jobs.PAGE_SIZE,
+    ) -> AsyncIterator[BatchJob]:
+        """List jobs, newest first, page by page. `filter` is Vertex's."""
+        token: str | None = None
+        while token != "":
+            page, token = await self.run(jobs.next_page(self.calls, filter, page_size, token))
+            for job in page:
+                yield job
+
+    async def cancel(self, name: str) -> None:
+        """Ask for a job's cancellation."""
+        await self.perform(self.calls.cancel(name))
+
+    async def delete(self, name: str) -> None:
+        """Delete an ended job and wait until that is done."""
+        await self.run(jobs.delete_job(self.calls, name))
+
+    # ------------------------------------------------------------ bytes
+
+    async def upload(self, file: str | Path | BinaryIO, uri: str | None = None, **settings: Any) -> str:
+        """Upload in chunks and return the address; the file is read in a thread."""
+        with upload_source(file) as (stream, size, file_name):
+            flow = upload_flow(self.calls, stream, size, uri=uri, file_name=file_name, **settings)
+            return await self.run(flow)
+
+    async def download(self, address: str) -> AsyncIterator[bytes]:
+        """Stream the bytes of a generated ``files/…`` or a ``gs://bucket/object``."""
+        async for chunk in self._stream(downloads.download_call(self.calls, address)):
+            yield chunk
+
+    async def rows(self, job: BatchJob | str, *, keep_response: bool = False) -> AsyncIterator[ResultRow]:
+        """Stream the rows of an ended job in the order in which the service has them."""
+        job = await self.get(job) if isinstance(job, str) else job
+        for source in await self.run(downloads.row_sources(self.calls, job)):
+            if isinstance(source, dict):
+                yield read_row(source, job.backend, keep_response=keep_response)
+                continue
+            reader = LineReader()
+            async for chunk in self._stream(source):
+                for line in reader.feed(chunk):
+                    yield read_row(line, job.backend, keep_response=keep_response)
+            for line in reader.end():
+                yield read_row(line, job.backend, keep_response=keep_response)
+
+    # ------------------------------------------------------------ how
+
+    async def perform(self, call: Call[T], tries: int = TRIES) -> T:
+        """Send a call; safe ones up to `tries` times."""
+        return await adrive(attempts(call, tries), self._attempt)
+
+    async def run(self, flow: Generator[Any, Any, T]) -> T:
+        """Carry out a protocol of calls."""
+        return await adrive(flow, self.act)
+
+    async def act(self, step: Any) -> Any:
+        """Carry out one step of a protocol."""
+        if isinstance(step, Call):
+            return await self.perform(step)
+        if isinstance(step, uploads.Read):
+            return await asyncio.to_thread(step.stream.read, step.size)
+        return await self._attempt(step)
+
+    async def _attempt(self, step: Any) -> Any:
+        if isinstance(step, Sleep):
+            return await asyncio.sleep(step.seconds)
+        send: Send = step
+        credentials = {} if send.request.anonymous else await self._auth.aheaders(renew=send.renew)
+        return await self._http.send(send.request, credentials)
+
+    async def _stream(self, call: Call[None]) -> AsyncIterator[bytes]:
+        resumed, failures = downloads.Resumed(call), 0
+        while True:
+            resumed.again()
+            before = resumed.handed_out
+            try:
+                async with self._http.stream(
+                    call.request, await self._auth.aheaders(), call.method
+                ) as chunks:
+                    async for chunk in chunks:
+                        yield resumed.take(chunk)
+                return
+            except PASSING as error:
+                failures = 1 if resumed.handed_out > before else failures + 1
+                if failures >= TRIES:
+                    raise
+                await asyncio.sleep(backoff(failures, getattr(error, "retry_after", None)))

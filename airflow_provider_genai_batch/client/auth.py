@@ -1,0 +1,165 @@
+"""Credentials as headers: an API key, or OAuth tokens by google-auth refreshed off the event loop, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
+from airflow_provider_genai_batch.exceptions import AuthenticationError, ConfigurationError, TransportError
+from airflow_provider_genai_batch.models.base import Backend
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+_CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+# Google's OAuth quickstart asks for both on the Gemini API; with the first alone it answers 403.
+_SCOPES = {
+    Backend.VERTEX: (_CLOUD_PLATFORM,),
+    Backend.GEMINI: (_CLOUD_PLATFORM, "https://www.googleapis.com/auth/generative-language.retriever"),
+}
+
+
+class Auth(Protocol):
+    """What puts credentials on a request."""
+
+    def headers(self, *, renew: bool = False) -> Mapping[str, str]:
+        """Return the headers; may block on a token refresh. `renew` drops a token that was refused."""
+
+    async def aheaders(self, *, renew: bool = False) -> Mapping[str, str]:
+        """Return the headers without blocking the event loop."""
+
+
+def auth_for(config: ClientConfig) -> Auth:
+    """Choose by what the connection holds: a key (Gemini), else OAuth."""
+    if config.backend is Backend.GEMINI and config.api_key:
+        return ApiKey(config.api_key)
+    return GoogleToken(config.google, config.google.scopes or _SCOPES[config.backend])
+
+
+class ApiKey:
+    """A Gemini API key in its header; never in a URL, which ends up in logs."""
+
+    def __init__(self, key: str) -> None:
+        self._headers = {"x-goog-api-key": key}
+
+    def headers(self, *, renew: bool = False) -> Mapping[str, str]:  # noqa: ARG002 - a key cannot be renewed
+        """Return the key's header."""
+        return self._headers
+
+    async def aheaders(self, *, renew: bool = False) -> Mapping[str, str]:
+        """Return the key's header."""
+        return self.headers(renew=renew)
+
+
+class GoogleToken:
+    """An OAuth token of google-auth, shared by all threads and loops that use this object."""
+
+    def __init__(self, settings: GoogleCredentials, scopes: tuple[str, ...]) -> None:
+        self._settings, self._scopes = settings, scopes
+        self._lock = threading.Lock()
+        self._credentials: Credentials | None = None
+
+    def headers(self, *, renew: bool = False) -> Mapping[str, str]:
+        """Return ``Authorization`` and, if there is one, the quota project's header.
+
+        Raises:
+            ConfigurationError: the key file or the default credentials cannot be used.
+            AuthenticationError: the token endpoint refused.
+            TransportError: the token endpoint could not be reached.
+        """
+        stale = self._credentials.token if renew and self._credentials else None
+        with self._lock:
+            credentials = self._credentials = self._credentials or self._load()
+            if not _fresh(credentials) or (stale is not None and credentials.token == stale):
+                _refresh(credentials)
+            headers: dict[str, str] = {}
+            credentials.apply(headers)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
+            return headers
+
+    async def aheaders(self, *, renew: bool = False) -> Mapping[str, str]:
+        """Do the same in a thread, unless the token at hand is fresh."""
+        credentials = self._credentials
+        if credentials is not None and not renew and _fresh(credentials):
+            headers: dict[str, str] = {}
+            credentials.apply(headers)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
+            return headers
+        return await asyncio.to_thread(self.headers, renew=renew)
+
+    def _load(self) -> Credentials:
+        from google.auth import default, impersonated_credentials  # costs 100 ms: only who sends pays
+        from google.auth.exceptions import DefaultCredentialsError
+
+        settings = self._settings
+        if settings.key_path or settings.keyfile_dict:
+            credentials: Any = _service_account(settings, self._scopes)
+        else:
+            try:
+                credentials, _ = default(scopes=self._scopes)
+            except DefaultCredentialsError as error:
+                msg = (
+                    "The connection has neither an API key nor a service-account key, and there are no "
+                    f"Application Default Credentials on this machine: {error}"
+                )
+                raise ConfigurationError(msg) from error
+        if settings.impersonation_chain:
+            *delegates, target = settings.impersonation_chain
+            credentials = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]  # as below
+                source_credentials=credentials,
+                target_principal=target,
+                target_scopes=list(self._scopes),
+                delegates=delegates,
+            )
+        if settings.quota_project:
+            credentials = credentials.with_quota_project(settings.quota_project)
+        return credentials  # type: ignore[no-any-return]  # google-auth's classes are only partly typed
+
+
+def _fresh(credentials: Credentials) -> bool:
+    from google.auth.credentials import TokenState
+
+    return credentials.token_state is TokenState.FRESH
+
+
+def _refresh(credentials: Credentials) -> None:
+    from google.auth import exceptions
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth is only partly typed
+    except exceptions.RefreshError as error:
+        if error.retryable:
+            raise TransportError(str(error), method="oauth.token") from error
+        raise AuthenticationError(str(error), code=401, method="oauth.token") from error
+    except exceptions.TransportError as error:
+        raise TransportError(str(error), method="oauth.token") from error
+
+
+def _service_account(settings: GoogleCredentials, scopes: tuple[str, ...]) -> Credentials:
+    from google.oauth2 import service_account
+
+    info = settings.keyfile_dict
+    if info is None:
+        path = Path(settings.key_path or "")
+        try:
+            info = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            msg = (
+                f'"key_path" of the connection, {path}, is not a readable service-account JSON file: {error}'
+            )
+            raise ConfigurationError(msg) from error
+    if not isinstance(info, Mapping) or info.get("type") != "service_account":
+        msg = (
+            'The key of the connection is not of a service account ("type": "service_account"). For other '
+            "kinds use Application Default Credentials (GOOGLE_APPLICATION_CREDENTIALS) and leave the key out."
+        )
+        raise ConfigurationError(msg)
+    try:
+        return service_account.Credentials.from_service_account_info(info, scopes=list(scopes))  # type: ignore[no-any-return,no-untyped-call]  # google-auth is only partly typed
+    except ValueError as error:
+        msg = f"The service-account key of the connection cannot be used: {error}"
+        raise ConfigurationError(msg) from error

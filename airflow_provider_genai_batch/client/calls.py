@@ -1,0 +1,223 @@
+"""The table of calls: what each endpoint sends, how its answer is read, and whether it may be repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_provider_genai_batch.client.config import ClientConfig
+from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire import files, gemini, storage, vertex
+from airflow_provider_genai_batch.wire.create import JobSpec
+from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, read_object
+
+T = TypeVar("T")
+_GEMINI_NAME = re.compile(r"batches/[^/]+")
+_FILE_NAME = re.compile(r"files/[^/]+")
+_VERTEX_NAME = re.compile(r"(projects/[^/]+/locations/[^/]+/batchPredictionJobs/)?\d+")
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One call of one endpoint."""
+
+    method: str
+    """Google's name for it."""
+    request: HttpRequest
+    read: Callable[[HttpAnswer], T]
+    safe: bool = True
+    """May be sent again when it is not known whether it was acted upon."""
+    accept: tuple[int, ...] = (200,)
+
+
+def _nothing(answer: HttpAnswer) -> None:
+    """Read the answer of calls that have nothing to say."""
+
+
+class Calls:
+    """The calls of one connection."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self._gemini = config.backend is Backend.GEMINI
+
+    # ------------------------------------------------------------ jobs
+
+    def create(self, spec: JobSpec) -> Call[BatchJob]:
+        """Create a job. Not safe: sent twice it makes two jobs, each billed."""
+        if self._gemini:
+            return Call(spec.method, spec.gemini(self._root()), gemini.read_created, safe=False)
+        return Call(spec.method, spec.vertex(self._parent()), vertex.read_created, safe=False)
+
+    def get(self, name: str, *, read: Callable[[HttpAnswer], Any] | None = None) -> Call[Any]:
+        """Get a job, with inline rows if it has any; `read` replaces the reading as a `BatchJob`."""
+        if self._gemini:
+            request = gemini.get_job(self._root(), self._checked(name))
+            return Call("batches.get", request, read or gemini.read_created)
+        return Call("batchPredictionJobs.get", vertex.get_job(self._url(name)), read or vertex.read_created)
+
+    def look(self, name: str) -> Call[BatchJob]:
+        """Get a job's state without its rows."""
+        if self._gemini:
+            request = gemini.get_job(self._root(), self._checked(name), fields=gemini.LOOK_FIELDS)
+            return Call("batches.get", request, gemini.read_created)
+        call: Call[BatchJob] = self.get(name)
+        return call
+
+    def list_jobs(
+        self, *, page_size: int | None = None, page_token: str | None = None, filter_: str | None = None
+    ) -> Call[tuple[list[BatchJob], str]]:
+        """List one page of jobs, newest first.
+
+        Raises:
+            InputError: a filter on the Gemini API, which is not known to have one.
+        """
+        if self._gemini:
+            if filter_:
+                msg = "The Gemini API has no filter for batches; filter the jobs that the list gives."
+                raise InputError(msg)
+            page = gemini.list_jobs(self._root(), page_size=page_size, page_token=page_token)
+            return Call("batches.list", page, gemini.read_list)
+        page = vertex.list_jobs(self._parent(), page_size=page_size, page_token=page_token, filter_=filter_)
+        return Call("batchPredictionJobs.list", page, vertex.read_list)
+
+    def cancel(self, name: str) -> Call[None]:
+        """Ask for a job's cancellation; the service does its best, later."""
+        if self._gemini:
+            return Call("batches.cancel", gemini.cancel_job(self._root(), self._checked(name)), _nothing)
+        return Call("batchPredictionJobs.cancel", vertex.cancel_job(self._url(name)), _nothing)
+
+    def delete(self, name: str) -> Call[str]:
+        """Delete a job; reads the name of the operation to wait for (Vertex), else an empty string."""
+        if self._gemini:
+            request = gemini.delete_job(self._root(), self._checked(name))
+            return Call("batches.delete", request, lambda _: "")
+        return Call("batchPredictionJobs.delete", vertex.delete_job(self._url(name)), _operation_to_wait_for)
+
+    def operation(self, name: str) -> Call[dict[str, Any]]:
+        """Look at a long-running operation (Vertex)."""
+        root = f"{self.config.base_url(vertex.location_of(name))}/{self.config.version}"
+        return Call("operations.get", vertex.get_job(f"{root}/{name}"), read_object)
+
+    # ------------------------------------------------------------ files (Gemini)
+
+    def start_file(self, **settings: Any) -> Call[str]:
+        """Open an upload; reads the URL that takes the bytes, on the override host if there is one."""
+        request = files.start_upload(self.config.base_url(), self.config.version, **settings)
+        return Call("files.start", request, lambda answer: self._own_host(files.read_upload_url(answer)))
+
+    def send_file_chunk(self, url: str, offset: int, chunk: bytes, *, last: bool) -> Call[files.UploadStatus]:
+        """Send bytes. Not safe by itself: after trouble the server is asked how far it got."""
+        request = files.send_chunk(url, offset, chunk, last=last)
+        return Call("files.upload", request, files.read_upload, safe=False)
+
+    def query_file(self, url: str) -> Call[files.UploadStatus]:
+        """Ask how far an upload got."""
+        return Call("files.query", files.query_upload(url), files.read_upload)
+
+    def get_file(self, name: str) -> Call[files.File]:
+        """Get a file's metadata."""
+        return Call("files.get", files.get_file(self._root(), _file_name(name)), files.read_file)
+
+    def list_files(
+        self, *, page_size: int | None = None, page_token: str | None = None
+    ) -> Call[tuple[list[files.File], str]]:
+        """List one page of uploaded files."""
+        page = files.list_files(self._root(), page_size=page_size, page_token=page_token)
+        return Call("files.list", page, files.read_files)
+
+    def delete_file(self, name: str) -> Call[None]:
+        """Delete an uploaded file."""
+        return Call("files.delete", files.delete_file(self._root(), _file_name(name)), _nothing)
+
+    def download_file(self, name: str) -> Call[None]:
+        """Read a generated file's bytes (streamed by the client)."""
+        return Call("files.download", files.download(self._root(), _file_name(name)), _nothing)
+
+    # ------------------------------------------------------------ objects (Cloud Storage)
+
+    def list_objects(
+        self, uri_prefix: str, *, page_token: str | None = None
+    ) -> Call[tuple[list[storage.Object], str]]:
+        """List one page of objects below a prefix."""
+        page = storage.list_objects(self.config.storage_url, uri_prefix, page_token=page_token)
+        return Call("objects.list", page, lambda answer: storage.read_objects(uri_prefix, answer))
+
+    def get_object(self, uri: str) -> Call[storage.Object]:
+        """Get an object's metadata."""
+        request = storage.get_object(self.config.storage_url, uri)
+        return Call("objects.get", request, lambda answer: storage.read_metadata(uri, answer))
+
+    def download_object(self, uri: str) -> Call[None]:
+        """Read an object's bytes (streamed by the client)."""
+        return Call("objects.get", storage.download(self.config.storage_url, uri), _nothing)
+
+    def delete_object(self, uri: str) -> Call[None]:
+        """Delete an object."""
+        request = storage.delete_object(self.config.storage_url, uri)
+        return Call("objects.delete", request, _nothing, accept=(200, 204))
+
+    def start_object(self, uri: str, *, mime_type: str) -> Call[str]:
+        """Open an upload; reads the session URI that takes the bytes."""
+        request = storage.start_upload(self.config.storage_url, uri, mime_type=mime_type)
+        return Call("objects.insert", request, storage.read_session)
+
+    def send_object_chunk(self, session: str, offset: int, chunk: bytes, *, last: bool) -> Call[int | None]:
+        """Send bytes; reads how many have arrived so far, None when the object is whole."""
+        request = storage.send_chunk(session, offset, chunk, last=last)
+        return Call("objects.insert", request, storage.read_received, safe=False, accept=(200, 201, 308))
+
+    def query_object(self, session: str) -> Call[int | None]:
+        """Ask how many bytes have arrived; None when the object is whole."""
+        request = storage.query_upload(session)
+        return Call("objects.insert", request, storage.read_received, accept=(200, 201, 308))
+
+    # ------------------------------------------------------------ places
+
+    def _root(self) -> str:
+        return f"{self.config.base_url()}/{self.config.version}"
+
+    def _parent(self) -> str:
+        return f"{self._root()}/projects/{self.config.project}/locations/{self.config.location}"
+
+    def _url(self, name: str) -> str:
+        """Return a Vertex job's URL: a full name is kept whole, with its own project and location's host."""
+        if not _VERTEX_NAME.fullmatch(name):
+            raise InputError(_wrong_name(name, "Vertex AI", "projects/P/locations/L/batchPredictionJobs/123"))
+        if name.startswith("projects/"):
+            return f"{self.config.base_url(vertex.location_of(name))}/{self.config.version}/{name}"
+        return f"{self._parent()}/batchPredictionJobs/{name}"
+
+    @staticmethod
+    def _checked(name: str) -> str:
+        if not _GEMINI_NAME.fullmatch(name):
+            raise InputError(_wrong_name(name, "the Gemini API", "batches/abc123"))
+        return name
+
+    def _own_host(self, url: str) -> str:
+        """Send the bytes where the connection's host override points, as the SDK does behind a proxy."""
+        if not self.config.host:
+            return url
+        host, given = urlsplit(self.config.host), urlsplit(url)
+        return given._replace(scheme=host.scheme, netloc=host.netloc).geturl()
+
+
+def _wrong_name(name: str, service: str, example: str) -> str:
+    return f"{name!r} is not a job of {service}, which are named like {example}; does the connection fit the job?"
+
+
+def _file_name(name: str) -> str:
+    if not _FILE_NAME.fullmatch(name):
+        msg = f"{name!r} is not a file of the Files API, which are named like files/abc123."
+        raise InputError(msg)
+    return name
+
+
+def _operation_to_wait_for(answer: HttpAnswer) -> str:
+    operation: Mapping[str, Any] = read_object(answer)
+    return "" if operation.get("done") else str(operation.get("name") or "")

@@ -1,0 +1,100 @@
+"""What a client needs to know: which service, where, and as whom."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire import gemini, storage, vertex
+
+
+@dataclass(frozen=True)
+class GoogleCredentials:
+    """How to get an OAuth token; all empty means Application Default Credentials."""
+
+    key_path: str | None = None
+    keyfile_dict: Mapping[str, Any] | None = field(default=None, repr=False)
+    impersonation_chain: tuple[str, ...] = ()
+    """Accounts in order; the last one is acted as, those before it are delegates."""
+    quota_project: str | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClientConfig:
+    """One connection's worth of settings. ``repr`` shows no secret."""
+
+    backend: Backend
+    api_key: str | None = field(default=None, repr=False)
+    google: GoogleCredentials = field(default=GoogleCredentials(), repr=False)
+    host: str | None = None
+    """Base URL override; a path prefix is kept."""
+    api_version: str | None = None
+    project: str | None = None
+    location: str = vertex.DEFAULT_LOCATION
+    staging_uri: str | None = None
+    storage_endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, before anything is sent.
+
+        Raises:
+            ConfigurationError: no project on Vertex, no credentials to speak of, an unsafe or malformed URL.
+        """
+        if self.backend is Backend.VERTEX and not self.project:
+            msg = 'Vertex AI needs a project: set "project" in the connection\'s extra.'
+            raise ConfigurationError(msg)
+        if self.staging_uri and not self.staging_uri.startswith("gs://"):
+            msg = f'"staging_uri" is a gs://bucket/prefix/, not {self.staging_uri!r}.'
+            raise ConfigurationError(msg)
+        for name, url in (("Host", self.host), ("storage_endpoint", self.storage_endpoint)):
+            if url:
+                _check_url(name, url)
+
+    @property
+    def version(self) -> str:
+        """The API version in URLs."""
+        default = gemini.DEFAULT_VERSION if self.backend is Backend.GEMINI else vertex.DEFAULT_VERSION
+        return self.api_version or default
+
+    def base_url(self, location: str | None = None) -> str:
+        """Scheme, host and path prefix of the service; on Vertex of a location's host."""
+        if self.host:
+            return self.host.rstrip("/")
+        if self.backend is Backend.GEMINI:
+            return gemini.DEFAULT_BASE_URL
+        return vertex.base_url(location or self.location)
+
+    @property
+    def storage_url(self) -> str:
+        """Scheme and host of Cloud Storage."""
+        return (self.storage_endpoint or storage.DEFAULT_URL).rstrip("/")
+
+
+def _check_url(name: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        msg = f"{name} of the connection is a URL such as https://host, not {url!r}."
+        raise ConfigurationError(msg)
+    if parts.username or parts.password or parts.query:
+        msg = f"{name} of the connection carries credentials or a query; keep secrets in the Password field."
+        raise ConfigurationError(msg)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        msg = (
+            f"{name} of the connection is plain http to {parts.hostname}: that is accepted for loopback only."
+        )
+        raise ConfigurationError(msg)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,188 @@
+"""The one place that speaks HTTP. Replacing httpx by a fork of it is a change of the import below."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from typing import Any
+
+import httpx
+
+from airflow_provider_genai_batch.exceptions import TransportError
+from airflow_provider_genai_batch.wire.errors import api_error
+from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest
+
+_TIMEOUT = {"connect": 20.0, "read": 120.0, "write": 120.0, "pool": 120.0}
+_CREDENTIAL_HEADERS = ("x-goog-api-key", "authorization", "x-goog-user-project")
+_ORIGIN = "genai_batch_origin"
+MAX_CONNECTIONS = 10
+
+
+@lru_cache(maxsize=1)
+def _ssl_context() -> ssl.SSLContext:
+    """Build the TLS settings once a process: that costs tens of milliseconds and close to a megabyte."""
+    return httpx.create_ssl_context()
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _drop_credentials_elsewhere(request: httpx.Request) -> None:
+    """Take the credentials off a request that a redirect sends to another origin (httpx drops one header only)."""
+    if request.extensions.get(_ORIGIN) not in (None, _origin(request.url)):
+        for name in _CREDENTIAL_HEADERS:
+            request.headers.pop(name, None)
+
+
+async def _drop_credentials_elsewhere_async(request: httpx.Request) -> None:
+    _drop_credentials_elsewhere(request)
+
+
+def _build(
+    client: httpx.Client | httpx.AsyncClient, request: HttpRequest, extra: Mapping[str, str]
+) -> httpx.Request:
+    url = httpx.URL(request.url)
+    built = client.build_request(
+        request.verb,
+        url,
+        params=list(request.query) or None,
+        headers=[*request.headers, *extra.items()],
+        content=request.body,
+        extensions={_ORIGIN: _origin(url)},
+    )
+    if request.body == b"":
+        built.headers["content-length"] = "0"
+    return built
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "verify": _ssl_context(),
+        "timeout": httpx.Timeout(**_TIMEOUT),
+        "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+    }
+
+
+def _trouble(error: Exception) -> TransportError:
+    return TransportError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def _answer(response: httpx.Response) -> HttpAnswer:
+    return HttpAnswer(response.status_code, response.headers, response.content)
+
+
+class SyncHttp:
+    """A pooled client that sends `HttpRequest` values."""
+
+    def __init__(self) -> None:
+        self._client = httpx.Client(event_hooks={"request": [_drop_credentials_elsewhere]}, **_settings())
+
+    def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
+        """Send and read the whole answer.
+
+        Raises:
+            TransportError: no whole answer came.
+        """
+        built = _build(self._client, request, credentials)
+        try:
+            return _answer(self._client.send(built, follow_redirects=request.verb == "GET"))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+
+    @contextmanager
+    def stream(
+        self, request: HttpRequest, credentials: Mapping[str, str], method: str
+    ) -> Iterator[Iterator[bytes]]:
+        """Send and hand out the answer's bytes as they come.
+
+        Raises:
+            ApiError: the service refused.
+            TransportError: the answer broke off.
+        """
+        built = _build(self._client, request, credentials)
+        try:
+            response = self._client.send(built, stream=True, follow_redirects=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+        try:
+            if response.status_code not in (200, 206):
+                try:
+                    response.read()
+                except httpx.HTTPError as error:
+                    raise _trouble(error) from error
+                raise api_error(_answer(response), method)
+            yield self._chunks(response)
+        finally:
+            response.close()
+
+    @staticmethod
+    def _chunks(response: httpx.Response) -> Iterator[bytes]:
+        try:
+            yield from response.iter_bytes()
+        except httpx.HTTPError as error:
+            raise _trouble(error) from error
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._client.close()
+
+
+class AsyncHttp:
+    """`SyncHttp` for one event loop."""
+
+    def __init__(self) -> None:
+        hooks = {"request": [_drop_credentials_elsewhere_async]}
+        self._client = httpx.AsyncClient(event_hooks=hooks, **_settings())
+
+    async def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
+        """Send and read the whole answer.
+
+        Raises:
+            TransportError: no whole answer came.
+        """
+        built = _build(self._client, request, credentials)
+        try:
+            return _answer(await self._client.send(built, follow_redirects=request.verb == "GET"))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+
+    @asynccontextmanager
+    async def stream(
+        self, request: HttpRequest, credentials: Mapping[str, str], method: str
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Send and hand out the answer's bytes as they come.
+
+        Raises:
+            ApiError: the service refused.
+            TransportError: the answer broke off.
+        """
+        built = _build(self._client, request, credentials)
+        try:
+            response = await self._client.send(built, stream=True, follow_redirects=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+        try:
+            if response.status_code not in (200, 206):
+                try:
+                    await response.aread()
+                except httpx.HTTPError as error:
+                    raise _trouble(error) from error
+                raise api_error(_answer(response), method)
+            yield self._chunks(response)
+        finally:
+            await response.aclose()
+
+    @staticmethod
+    async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in response.aiter_bytes():
+                yield chunk
+        except httpx.HTTPError as error:
+            raise _trouble(error) from error
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._client.aclose()

@@ -1,0 +1,80 @@
+"""Small protocols of more than one call: pages, and a deletion that is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from airflow_provider_genai_batch.client.calls import Calls
+from airflow_provider_genai_batch.exceptions import ApiError
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.errors import read_problem
+
+PAGE_SIZE = 100
+"""Jobs a page: the most that is known to work on both services."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+
+
+def next_page(
+    calls: Calls, filter_: str | None, page_size: int, token: str | None
+) -> Generator[Any, Any, tuple[list[BatchJob], str]]:
+    """Get a page; an empty one that has a next is passed over."""
+    while True:
+        jobs, token = yield calls.list_jobs(page_size=page_size, page_token=token, filter_=filter_)
+        if jobs or not token:
+            return jobs, token or ""
+
+
+def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
+    """Delete a job; on Vertex wait for the operation that does it.
+
+    Raises:
+        NotFound: there is no such job (any more).
+        ApiError: the service refused, at once or in the operation.
+    """
+    operation = yield calls.delete(name)
+    pause = _FIRST_PAUSE
+    while operation:
+        found = yield calls.operation(operation)
+        if found.get("done"):
+            problem = read_problem(found.get("error"))
+            if problem:
+                raise ApiError(
+                    problem.message, code=400, status=f"code {problem.code}", method="operations.get"
+                )
+            return
+        yield Sleep(pause)
+        pause = min(_LONGEST_PAUSE, pause * 2)
+
+
+def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[BatchJob]]:
+    """Get every job that a Vertex filter matches."""
+    found: list[BatchJob] = []
+    token: str | None = None
+    while token != "":
+        jobs, token = yield from next_page(calls, filter_, PAGE_SIZE, token)
+        found += jobs
+    return found
+
+
+def find_jobs(calls: Calls, *, labels: dict[str, str], tag: str) -> Generator[Any, Any, list[BatchJob]]:
+    """Find the jobs that carry an identity, newest first: by label on Vertex, by display name on Gemini.
+
+    Gemini's list is walked until a page holds one, or to its end.
+
+    Raises:
+        CallError: the list could not be read; that says nothing about what is in it.
+    """
+    if calls.config.backend is Backend.VERTEX:
+        terms = " AND ".join(f"labels.{name}={value}" for name, value in labels.items())
+        found: list[BatchJob] = yield from list_all(calls, terms)
+        return found
+    token: str | None = None
+    while token != "":
+        jobs, token = yield from next_page(calls, None, PAGE_SIZE, token)
+        matching = [job for job in jobs if (job.display_name or "").endswith(tag)]
+        if matching:
+            return matching
+    return []

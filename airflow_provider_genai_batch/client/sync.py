@@ -1,0 +1,170 @@
+"""The client for workers: blocking calls on a pooled connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from airflow_provider_genai_batch.client import downloads, jobs, uploads
+from airflow_provider_genai_batch.client.attempts import TRIES, Send, attempts
+from airflow_provider_genai_batch.client.auth import auth_for
+from airflow_provider_genai_batch.client.calls import Call, Calls
+from airflow_provider_genai_batch.client.config import ClientConfig
+from airflow_provider_genai_batch.client.http import SyncHttp
+from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
+from airflow_provider_genai_batch.exceptions import PASSING
+from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.models import BatchJob, ResultRow
+from airflow_provider_genai_batch.rows.lines import LineReader
+from airflow_provider_genai_batch.wire.results import read_row
+
+T = TypeVar("T")
+
+
+class GenAIBatchClient:
+    """Batch jobs of one connection. Use as a context manager, or call `close`.
+
+    Reads are repeated with jittered backoff; a create is sent once.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self.calls = Calls(config)
+        self._auth = auth_for(config)
+        self._http = SyncHttp()
+
+    def __enter__(self) -> GenAIBatchClient:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the pool."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._http.close()
+
+    # ------------------------------------------------------------ jobs
+
+    def create(self, model: str, src: Any, **settings: Any) -> BatchJob:
+        """Create a job: one POST, never repeated.
+
+        Args:
+            model: as in the operator.
+            src: ``gs://…`` (str or list), ``bq://…``, ``files/…``, a list of requests (Gemini), or a dict or
+                ``BatchJobSource`` of these.
+            **settings: ``dest``, ``display_name``, ``labels``, ``webhook``, ``priority``, ``request_defaults``, and
+                ``config`` as Google's SDK takes it.
+
+        Raises:
+            InputError: the backend cannot do this; nothing was sent.
+            TransportError, ServerError, UnreadableAnswer: the job may have been created all the same.
+            ApiError: the service refused; nothing was created.
+        """
+        return self.perform(self.calls.create(job_spec(self.config, model, src, **settings)))
+
+    def get(self, name: str) -> BatchJob:
+        """Get a job."""
+        return self.perform(self.calls.look(name))
+
+    def list(self, *, filter: str | None = None, page_size: int = jobs.PAGE_SIZE) -> Iterator[BatchJob]:  # noqa: A002 - Google's name
+        """List jobs, newest first, page by page. `filter` is Vertex's (``state=…``, ``labels.k=v``, …)."""
+        token: str | None = None
+        while token != "":
+            page, token = self.run(jobs.next_page(self.calls, filter, page_size, token))
+            yield from page
+
+    def cancel(self, name: str) -> None:
+        """Ask for a job's cancellation; how it ends is to be looked at, and decided by rows."""
+        self.perform(self.calls.cancel(name))
+
+    def delete(self, name: str) -> None:
+        """Delete an ended job and wait until that is done.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        self.run(jobs.delete_job(self.calls, name))
+
+    # ------------------------------------------------------------ bytes
+
+    def upload(self, file: str | Path | BinaryIO, uri: str | None = None, **settings: Any) -> str:
+        """Upload in chunks and return the address, which `create` takes.
+
+        Args:
+            file: a path or a seekable binary stream.
+            uri: ``gs://bucket/object``; without one the Files API (Gemini) or the staging place (Vertex) is used.
+            **settings: for the Files API ``name`` (``files/…``), ``display_name``, ``mime_type``.
+        """
+        with upload_source(file) as (stream, size, file_name):
+            flow = upload_flow(self.calls, stream, size, uri=uri, file_name=file_name, **settings)
+            return self.run(flow)
+
+    def download(self, address: str) -> Iterator[bytes]:
+        """Stream the bytes of a generated ``files/…`` or a ``gs://bucket/object``."""
+        yield from self._stream(downloads.download_call(self.calls, address))
+
+    def rows(self, job: BatchJob | str, *, keep_response: bool = False) -> Iterator[ResultRow]:
+        """Stream the rows of an ended job in the order in which the service has them.
+
+        Raises:
+            UnsupportedError: the rows are in BigQuery.
+            CallError: they cannot be read (not yet, or not any more).
+        """
+        job = self.get(job) if isinstance(job, str) else job
+        for source in self.run(downloads.row_sources(self.calls, job)):
+            if isinstance(source, dict):
+                yield read_row(source, job.backend, keep_response=keep_response)
+                continue
+            reader = LineReader()
+            for chunk in self._stream(source):
+                for line in reader.feed(chunk):
+                    yield read_row(line, job.backend, keep_response=keep_response)
+            for line in reader.end():
+                yield read_row(line, job.backend, keep_response=keep_response)
+
+    # ------------------------------------------------------------ how
+
+    def perform(self, call: Call[T], tries: int = TRIES) -> T:
+        """Send a call; safe ones up to `tries` times."""
+        return drive(attempts(call, tries), self._attempt)
+
+    def run(self, flow: Generator[Any, Any, T]) -> T:
+        """Carry out a protocol of calls."""
+        return drive(flow, self.act)
+
+    def act(self, step: Any) -> Any:
+        """Carry out one step of a protocol."""
+        if isinstance(step, Call):
+            return self.perform(step)
+        if isinstance(step, uploads.Read):
+            return step.stream.read(step.size)
+        return self._attempt(step)
+
+    def _attempt(self, step: Any) -> Any:
+        if isinstance(step, Sleep):
+            return time.sleep(step.seconds)
+        send: Send = step
+        credentials = {} if send.request.anonymous else self._auth.headers(renew=send.renew)
+        return self._http.send(send.request, credentials)
+
+    def _stream(self, call: Call[None]) -> Iterator[bytes]:
+        resumed, failures = downloads.Resumed(call), 0
+        while True:
+            resumed.again()
+            before = resumed.handed_out
+            try:
+                with self._http.stream(call.request, self._auth.headers(), call.method) as chunks:
+                    for chunk in chunks:
+                        yield resumed.take(chunk)
+                return
+            except PASSING as error:
+                failures = 1 if resumed.handed_out > before else failures + 1
+                if failures >= TRIES:
+                    raise
+                time.sleep(backoff(failures, getattr(error, "retry_after", None)))

@@ -1,0 +1,153 @@
+"""Uploads in chunks with recovery, as flows: to the Files API and to Cloud Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from airflow_provider_genai_batch.client.attempts import TRIES
+from airflow_provider_genai_batch.client.calls import Call, Calls
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    AlreadyExists,
+    CallError,
+    NotFound,
+    PermissionDenied,
+    TransportError,
+)
+from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.wire.files import CHUNK_BYTES, JSONL, File, UploadStatus
+
+Flow = Generator[Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Read so many bytes of a stream (all there are at the end); answers bytes."""
+
+    stream: BinaryIO
+    size: int
+
+
+def upload_file(
+    calls: Calls,
+    stream: BinaryIO,
+    size: int,
+    *,
+    mime_type: str = JSONL,
+    name: str | None = None,
+    display_name: str | None = None,
+    file_name: str | None = None,
+) -> Generator[Any, Any, File]:
+    """Upload `size` bytes to the Files API.
+
+    With a `name` (``files/…`` of at most 40 characters) the upload is repeatable: a file of that name and size is
+    taken as it is, one of another size is replaced.
+
+    Raises:
+        TransportError: the upload broke off and could not be taken up again.
+    """
+    settings = {
+        "size": size,
+        "mime_type": mime_type,
+        "name": name,
+        "display_name": display_name,
+        "file_name": file_name,
+    }
+    try:
+        url = yield calls.start_file(**settings)
+    except AlreadyExists:
+        if name is None:
+            raise
+        found: File = yield calls.get_file(name)
+        if found.size_bytes == size and found.state in ("ACTIVE", "PROCESSING"):
+            return found
+        try:
+            yield calls.delete_file(name)
+        except (NotFound, PermissionDenied):
+            pass  # gone meanwhile, which the service calls 403; the start below decides
+        url = yield calls.start_file(**settings)
+
+    def send(offset: int, chunk: bytes, *, last: bool) -> Call[Any]:
+        return calls.send_file_chunk(url, offset, chunk, last=last)
+
+    def received(status: UploadStatus) -> int | None:
+        return None if status.status == "final" else status.received
+
+    final: UploadStatus = yield from _chunks(
+        stream, size, send, lambda: calls.query_file(url), received, lambda s: s.status in ("active", "final")
+    )
+    if final.file is not None:
+        return final.file
+    if name is None:  # a lost final reply: only a chosen name leads back to the file
+        msg = "the upload arrived whole, but the service's reply with the file's name was lost"
+        raise TransportError(msg, method="files.upload")
+    file: File = yield calls.get_file(name)
+    return file
+
+
+def upload_object(
+    calls: Calls, uri: str, stream: BinaryIO, size: int, *, mime_type: str = JSONL
+) -> Generator[Any, Any, str]:
+    """Upload `size` bytes to ``gs://bucket/object``; the object appears when it is whole.
+
+    Raises:
+        TransportError: the upload broke off and could not be taken up again.
+    """
+    session = yield calls.start_object(uri, mime_type=mime_type)
+
+    def send(offset: int, chunk: bytes, *, last: bool) -> Call[Any]:
+        return calls.send_object_chunk(session, offset, chunk, last=last)
+
+    yield from _chunks(stream, size, send, lambda: calls.query_object(session), lambda n: n, lambda _: True)
+    return uri
+
+
+def _chunks(
+    stream: BinaryIO,
+    size: int,
+    send: Callable[..., Call[Any]],
+    query: Callable[[], Call[Any]],
+    received: Callable[[Any], int | None],
+    clear: Callable[[Any], bool],
+) -> Flow:
+    """Send chunk after chunk; after trouble ask how far the server got and go on from there.
+
+    `received` reads bytes from an answer to `query` (None: all); `clear` tells an answer that can be trusted from one
+    that lacks its status.
+    """
+    offset = 0
+    chunk: bytes = yield Read(stream, CHUNK_BYTES)
+    while True:
+        end = offset + len(chunk)
+        last = end >= size
+        failures = 0
+        trouble: CallError
+        while True:
+            try:
+                answer = yield send(offset, chunk, last=last)
+                if clear(answer):
+                    break
+                trouble = TransportError("the answer to a chunk has no upload status", method="files.upload")
+            except PASSING as error:
+                trouble = error
+            failures += 1
+            if failures >= TRIES:
+                raise trouble
+            yield Sleep(backoff(failures, getattr(trouble, "retry_after", None)))
+            answer = yield query()
+            have = received(answer)
+            if have is None or (have >= end and not last):
+                break
+            if have < offset or have > end:
+                msg = f"the server has {have} bytes of an upload that stands at {offset}"
+                raise TransportError(msg, method="files.upload")
+            chunk, offset = chunk[have - offset :], have
+        if last:
+            return answer
+        offset, chunk = end, (yield Read(stream, CHUNK_BYTES))
+        if not chunk:
+            msg = f"the input ended at {offset} of {size} bytes"
+            raise TransportError(msg, method="files.upload")

@@ -1,0 +1,68 @@
+"""Who a job belongs to, written where the service itself keeps it.
+
+The same on every machine and Python: sha256 over canonical JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DISPLAY_NAME_LIMIT = 128
+"""Characters of a Vertex display name."""
+_SHORT = 16
+_NOT_LABEL = re.compile(r"[^a-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One task instance's job of one round."""
+
+    key: str
+    """sha256 hex of dag, task, run and map index: never of the try number."""
+    fingerprint: str
+    """sha256 hex of everything that decides what is asked and who is billed."""
+    round: int = 0
+
+    @property
+    def tag(self) -> str:
+        """The short form that ends a display name."""
+        return f"{self.key[:_SHORT]}-{self.fingerprint[:_SHORT]}-r{self.round}"
+
+    def display_name(self, readable: str) -> str:
+        """Return a name that people can read and the tag ends."""
+        room = DISPLAY_NAME_LIMIT - len(self.tag) - 1
+        return f"{readable[:room].strip()} {self.tag}"
+
+    def labels(self) -> dict[str, str]:
+        """Return the labels that find the job again on Vertex."""
+        return {
+            "genai_batch_key": self.key[:_SHORT],
+            "genai_batch_fingerprint": self.fingerprint[:_SHORT],
+            "genai_batch_round": str(self.round),
+        }
+
+
+def task_key(dag_id: str, task_id: str, run_id: str, map_index: int) -> str:
+    """Return the key of a task instance."""
+    return digest([dag_id, task_id, run_id, map_index])
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a JSON value's canonical spelling."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def as_label(text: str) -> str:
+    """Make a label value: at most 63 characters of a-z, 0-9, ``_`` and ``-``."""
+    return _NOT_LABEL.sub("-", text.lower())[:63].strip("-_")
+
+
+def merge_labels(*groups: Mapping[str, str]) -> dict[str, str]:
+    """Join labels; later groups win."""
+    return {name: value for group in groups for name, value in group.items() if value}

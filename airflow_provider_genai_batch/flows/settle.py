@@ -1,0 +1,261 @@
+"""The outcome table: how waiting that ended becomes a manifest or a named failure. It lives here once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    CallError,
+    JobCancelled,
+    JobExpired,
+    JobFailed,
+    JobLost,
+    JobPaused,
+    JobTimedOut,
+    NotFound,
+    OutputNotReadable,
+    PermissionDenied,
+    TooManyFailedRows,
+)
+from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
+from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.rows.tally import Tally
+
+READ_PATIENCE = 600.0
+"""Seconds for which rows of a job that ended are asked for again when they are not there yet."""
+_NOT_YET = (NotFound, PermissionDenied, *PASSING)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Get an ended job; answers a `BatchJob`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Land:
+    """Read the rows of jobs, and write them where the task wants them; answers a `Tally`."""
+
+    jobs: tuple[BatchJob, ...]
+
+
+def settle(
+    ending: Ending,
+    names: Sequence[str],
+    *,
+    max_failed_rows: float,
+    results_uri: str | None,
+    clock: Callable[[], float],
+    patience: float = READ_PATIENCE,
+) -> Generator[Any, Any, Manifest]:
+    """Turn an ending into a manifest.
+
+    Args:
+        ending: how the waiting ended.
+        names: the jobs.
+        max_failed_rows: rows that may fail: a count (int) or a fraction of all (float below 1).
+        results_uri: where rows land.
+        clock: tells the seconds since the epoch.
+        patience: seconds to keep looking for output that is not readable yet.
+
+    Raises:
+        JobError: one of its kinds, as the outcome table says.
+    """
+    if ending.why is Why.LOST:
+        raise JobLost(_lost(ending), job_names=names)
+    if ending.why is Why.TIMED_OUT:
+        raise JobTimedOut(_timed_out(ending, names), job_names=names)
+    jobs = []
+    for name in names:
+        jobs.append((yield Fetch(name)))
+    _refuse_ends_without_rows(jobs)
+    if all(job.output.bigquery_table for job in jobs):
+        tally = _count_by_service(jobs)
+    else:
+        tally = yield from _land(tuple(jobs), clock, patience)
+    manifest = describe(jobs, counts=tally.counts, usage=tally.usage, results_uri=results_uri)
+    _judge(jobs, tally, manifest, max_failed_rows)
+    return manifest
+
+
+def describe(
+    jobs: Sequence[BatchJob],
+    *,
+    counts: RowCounts | None = None,
+    usage: Any = None,
+    results_uri: str | None = None,
+) -> Manifest:
+    """Write the manifest of jobs, ended or not."""
+    first = jobs[0]
+    behind = min(jobs, key=lambda job: (job.done, job.verdict is Verdict.ROWS))
+    times = [[getattr(job, name) for job in jobs] for name in ("create_time", "start_time", "end_time")]
+    created, started, ended = ([t for t in column if t is not None] for column in times)
+    return Manifest(
+        backend=first.backend,
+        model=first.model,
+        state=behind.state.value,
+        job_names=tuple(job.name for job in jobs),
+        display_name=first.display_name,
+        source=_address(first),
+        output=tuple(place for job in jobs if (place := job.output.place)),
+        results_uri=results_uri,
+        counts=counts,
+        usage=usage,
+        create_time=min(created, default=None),
+        start_time=min(started, default=None),
+        end_time=max(ended, default=None) if len(ended) == len(jobs) else None,
+    )
+
+
+def _address(job: BatchJob) -> str:
+    source = job.source
+    if source is None:
+        return "inline"
+    return source.file_name or source.bigquery_uri or ",".join(source.gcs_uri)
+
+
+def _refuse_ends_without_rows(jobs: Sequence[BatchJob]) -> None:
+    names = [job.name for job in jobs]
+    for job in jobs:
+        if job.verdict is Verdict.PAUSED:
+            msg = (
+                f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
+                "service; the next attempt takes it up again."
+            )
+            raise JobPaused(msg, job_names=names)
+        if job.verdict is Verdict.FAILED:
+            msg = (
+                f"Job {job.name} failed: {_reason(job)}. It has ended and bills nothing more. The next attempt submits "
+                "a new job."
+            )
+            raise JobFailed(msg, job_names=names, manifest=describe(jobs).model_dump(mode="json"))
+
+
+def _land(
+    jobs: tuple[BatchJob, ...], clock: Callable[[], float], patience: float
+) -> Generator[Any, Any, Tally]:
+    """Land rows; where they are not readable yet, though the service says there are some, ask again for a while."""
+    until, failures = clock() + patience, 0
+    while True:
+        trouble: CallError | None = None
+        try:
+            tally: Tally = yield Land(jobs)
+            if tally.rows_read or not _promised(jobs):
+                return tally
+            said = "the service counts answered rows, but none can be read"
+        except _NOT_YET as error:
+            if not _promised(jobs):
+                return Tally(expected=_expected(jobs))
+            trouble, said = error, str(error)
+        failures += 1
+        pause = backoff(failures, getattr(trouble, "retry_after", None))
+        if clock() + pause > until:
+            names = [job.name for job in jobs]
+            msg = (
+                f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
+                "its rows are paid for. The next attempt reads them again and pays nothing."
+            )
+            raise OutputNotReadable(msg, job_names=names) from trouble
+        yield Sleep(pause)
+        again = []
+        for job in jobs:
+            again.append((yield Fetch(job.name)))
+        jobs = tuple(again)
+
+
+def _promised(jobs: Sequence[BatchJob]) -> bool:
+    """Whether there should be rows: a job ended well, or the service counts answers."""
+    return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
+
+
+def _expected(jobs: Sequence[BatchJob]) -> int | None:
+    totals = [job.counts.total for job in jobs]
+    return None if None in totals else sum(t or 0 for t in totals)
+
+
+def _count_by_service(jobs: Sequence[BatchJob]) -> Tally:
+    """Count rows that stay in BigQuery: the service's own counters are what there is."""
+    tally = Tally(expected=_expected(jobs))
+    tally.take_service_counts([job.counts for job in jobs])
+    return tally
+
+
+def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float) -> None:
+    names, counts = [job.name for job in jobs], tally.counts
+    dump = manifest.model_dump(mode="json")
+    if not counts.ok and not tally.rows_read:
+        for job in jobs:
+            if job.verdict is Verdict.EXPIRED:
+                msg = (
+                    f"Job {job.name} expired: the service did not get to it in its time limit and left no rows"
+                    f"{_because(job)}. Nothing is billed for rows that were not answered. The next attempt submits a "
+                    "new job."
+                )
+                raise JobExpired(msg, job_names=names, manifest=dump)
+            if job.verdict is Verdict.CANCELLED:
+                msg = (
+                    f"Job {job.name} was cancelled and left no rows{_because(job)}. It bills nothing more. The next "
+                    "attempt submits a new job."
+                )
+                raise JobCancelled(msg, job_names=names, manifest=dump)
+    if counts.failed > _allowed(max_failed_rows, counts.total):
+        where = manifest.results_uri or ", ".join(manifest.output)
+        msg = (
+            f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
+            f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {tally.causes() or 'none given'}. All rows are "
+            f"at {where}; {', '.join(names)} has ended and its answered rows are paid for. The next attempt takes the "
+            "same job up and pays nothing."
+        )
+        raise TooManyFailedRows(msg, job_names=names, manifest=dump)
+
+
+def _allowed(max_failed_rows: float, total: int) -> int:
+    if isinstance(max_failed_rows, float) and max_failed_rows < 1:
+        return int(max_failed_rows * total)
+    return int(max_failed_rows)
+
+
+def _shown(counts: RowCounts) -> str:
+    kinds = {
+        "invalid": counts.invalid,
+        "error": counts.error,
+        "cancelled": counts.cancelled,
+        "missing": counts.missing,
+    }
+    return ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
+
+
+def _reason(job: BatchJob) -> str:
+    if job.problem is None:
+        return "the service gave no reason"
+    return f"code {job.problem.code}: {job.problem.message or 'no message'}"
+
+
+def _because(job: BatchJob) -> str:
+    return f" ({_reason(job)})" if job.problem else ""
+
+
+def _lost(ending: Ending) -> str:
+    return (
+        f"A job can no longer be looked at: {ending.detail}. It was not cancelled and may still run and be billed. The "
+        "next attempt looks for it again; if the connection lost its rights, mend that first."
+    )
+
+
+def _timed_out(ending: Ending, names: Sequence[str]) -> str:
+    states = ", ".join(f"{name} ({ending.states.get(name, 'never seen')})" for name in names)
+    if ending.cancelled:
+        became = (
+            "Cancellation was asked for: rows answered before it are billed and kept by the service, the rest are not. "
+            "The next attempt submits what is missing."
+        )
+    else:
+        became = "It was left running and is billed as it goes. The next attempt takes it up again."
+    return f"The deadline passed ({ending.detail}) before {states} ended. {became}"

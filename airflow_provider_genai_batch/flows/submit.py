@@ -1,0 +1,109 @@
+"""Find or create: how a task comes to its one job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import (
+    CallError,
+    CreateOutcomeUnknown,
+    JobTimedOut,
+    QuotaExceeded,
+    ServerError,
+    TransportError,
+    UnreadableAnswer,
+)
+from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.steps import Create, Find, Place, Sleep
+from airflow_provider_genai_batch.models import BatchJob, JobState
+
+log = logging.getLogger(__name__)
+
+LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before each look for a job whose create gave no usable answer: lists lag."""
+_UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
+_DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.CANCELLING)
+"""States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for."""
+
+
+def submit(
+    display_name: str, *, look_first: bool, deadline: float, clock: Callable[[], float]
+) -> Generator[Any, Any, BatchJob]:
+    """Come to the job of an identity, paying once.
+
+    Args:
+        display_name: the identity as the service keeps it, for errors.
+        look_first: an earlier attempt may have created the job.
+        deadline: seconds since the epoch until which a refusal for lack of capacity is waited out.
+        clock: tells the seconds since the epoch.
+
+    Raises:
+        CreateOutcomeUnknown: the create may have been acted upon and the service could not be asked.
+        JobTimedOut: there was no capacity until the deadline; nothing was created.
+        CallError: the look-up or the create was refused for good; nothing was created.
+    """
+    if look_first:
+        found = usable((yield Find()))
+        if found is not None:
+            log.info(
+                "Found job %s of an earlier attempt (%s); nothing is submitted.",
+                found.name,
+                found.state.value,
+            )
+            return found
+    yield Place()
+    refusals = 0
+    while True:
+        try:
+            job: BatchJob = yield Create()
+        except QuotaExceeded as error:
+            refusals += 1
+            pause = backoff(refusals, error.retry_after, longest=300.0)
+            if clock() + pause > deadline:
+                msg = (
+                    f"The service had no capacity for the job until the deadline ({error}). Nothing was created and "
+                    "nothing is billed. The next attempt asks again."
+                )
+                raise JobTimedOut(msg, job_names=()) from error
+            log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
+            yield Sleep(pause)
+        except _UNCLEAR as error:
+            log.warning("The create call gave no usable answer (%s); looking for the job.", error)
+            lost = yield from _after_loss(display_name, error)
+            if lost is not None:
+                log.info("Found job %s: the create had arrived.", lost.name)
+                return lost
+            refusals += 1
+            pause = backoff(refusals)
+            if clock() + pause > deadline:
+                raise CreateOutcomeUnknown(display_name, str(error)) from error
+            log.warning("No such job came up in %d looks; creating it again.", len(LOOKS_AFTER_LOSS))
+            yield Sleep(pause)
+        else:
+            return job
+
+
+def usable(jobs: list[BatchJob]) -> BatchJob | None:
+    """Choose the job to go on with: one that still moves before one that ended with rows; None for neither."""
+    alive = [job for job in jobs if job.state not in _DEAD]
+    return next((job for job in alive if not job.done), alive[0] if alive else None)
+
+
+def _after_loss(display_name: str, cause: CallError) -> Generator[Any, Any, BatchJob | None]:
+    """Look for the job more than once. "I could not look" is never "it is not there"."""
+    blind: CallError | None = None
+    for pause in LOOKS_AFTER_LOSS:
+        yield Sleep(pause)
+        try:
+            jobs: list[BatchJob] = yield Find()
+        except CallError as error:
+            blind = error
+            continue
+        blind = None
+        if jobs:
+            return usable(jobs) or jobs[0]
+    if blind is not None:
+        raise CreateOutcomeUnknown(display_name, f"{cause}; then {blind}") from blind
+    return None

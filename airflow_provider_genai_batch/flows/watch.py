@@ -1,0 +1,159 @@
+"""Waiting for jobs: look, sleep, and stop at an end or a deadline."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError
+from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
+from airflow_provider_genai_batch.models import BatchJob
+
+log = logging.getLogger(__name__)
+
+_FIRST_LOOK = 2.0
+"""Seconds after which the second look may come; later ones wait for a quarter of the time waited so far."""
+
+
+class Why(str, Enum):
+    """Why the waiting is over."""
+
+    ENDED = "ended"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class WaitPlan:
+    """How to wait. Times are seconds; `deadline` and `pending_deadline` since the epoch."""
+
+    poll_interval: float
+    deadline: float
+    pending_deadline: float
+    cancel_on_timeout: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a trigger can serialise."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the waiting ended, small enough for a trigger event."""
+
+    why: Why
+    states: dict[str, str]
+    """Last known state by job name, as the service spelled it."""
+    detail: str = ""
+    cancelled: bool = False
+    """Whether cancellation was asked for."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a trigger event can carry."""
+        return {**asdict(self), "why": self.why.value}
+
+    @classmethod
+    def from_dict(cls, event: dict[str, Any]) -> Ending:
+        """Read a trigger event."""
+        return cls(
+            why=Why(event["why"]),
+            states=dict(event.get("states") or {}),
+            detail=str(event.get("detail") or ""),
+            cancelled=bool(event.get("cancelled")),
+        )
+
+
+def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -> Generator[Any, Any, Ending]:
+    """Look at jobs until all have ended, one cannot be looked at any more, or a deadline passes.
+
+    Trouble that may pass (429, 5xx, network) is waited out until the deadline; a state nobody has heard of is waited
+    for and warned about once.
+    """
+    started = clock()
+    seen: dict[str, BatchJob] = {}
+    failures = 0
+    while True:
+        try:
+            ending = yield from glance(names, seen)
+            failures = 0
+            pause = _pause(plan, clock() - started)
+        except PASSING as error:
+            ending = None
+            failures += 1
+            pause = max(backoff(failures, getattr(error, "retry_after", None)), plan.poll_interval)
+            log.warning("A look gave no answer (%s); looking again in %.0f s.", error, pause)
+        if ending is not None:
+            return ending
+        now, limit, which = clock(), plan.deadline, "timeout"
+        waiting = [name for name in names if name not in seen or not seen[name].done]
+        if plan.pending_deadline < limit and any(_queued(seen.get(name)) for name in waiting):
+            limit, which = plan.pending_deadline, "pending_timeout"
+        if now >= limit:
+            return (yield from _give_up(waiting, seen, plan, which))
+        yield Sleep(max(0.0, min(pause, limit - now)))
+
+
+def glance(names: Sequence[str], seen: dict[str, BatchJob]) -> Generator[Any, Any, Ending | None]:
+    """Look once at every job that is not known to have ended; None while one of them goes on.
+
+    `seen` holds what earlier glances saw and is brought up to date.
+
+    Raises:
+        CallError: trouble that may pass (`PASSING`).
+    """
+    for name in names:
+        before = seen.get(name)
+        if before is not None and before.done:
+            continue
+        try:
+            job: BatchJob = yield Look(name)
+        except PASSING:
+            raise
+        except ApiError as error:
+            return Ending(Why.LOST, _states(seen), f"{name}: {error}")
+        _tell(before, job)
+        seen[name] = job
+    return Ending(Why.ENDED, _states(seen)) if all(seen[name].done for name in names) else None
+
+
+def _give_up(
+    open_names: list[str], seen: dict[str, BatchJob], plan: WaitPlan, which: str
+) -> Generator[Any, Any, Ending]:
+    detail = which
+    if plan.cancel_on_timeout:
+        for name in open_names:
+            try:
+                yield Cancel(name)
+            except CallError as error:
+                detail += f"; {name} could not be cancelled ({error})"
+    return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=plan.cancel_on_timeout)
+
+
+def _pause(plan: WaitPlan, waited: float) -> float:
+    """Sooner at first, then `poll_interval`; spread by a tenth so that looks do not meet by accident."""
+    pause = min(plan.poll_interval, max(_FIRST_LOOK, waited / 4))
+    return pause * random.uniform(0.9, 1.0)  # noqa: S311 - spreading load, not a secret
+
+
+def _queued(job: BatchJob | None) -> bool:
+    return job is not None and job.state.value in ("QUEUED", "PENDING")
+
+
+def _states(seen: dict[str, BatchJob]) -> dict[str, str]:
+    return {name: job.raw_state or job.state.value for name, job in seen.items()}
+
+
+def _tell(before: BatchJob | None, job: BatchJob) -> None:
+    """Log what changed; a state nobody has heard of once, as a warning."""
+    if before is not None and before.raw_state == job.raw_state:
+        return
+    known = job.raw_state.rpartition("_STATE_")[2] in (job.state.value, "")
+    if known or job.raw_state.isdigit():
+        log.info("Job %s is %s.", job.name, job.state.value)
+    else:
+        log.warning("Job %s is in state %s, which is not known here; waiting on.", job.name, job.raw_state)

@@ -1,0 +1,103 @@
+"""An Airflow connection read as a client's configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire import vertex
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+CONN_TYPE = "genai_batch"
+_GOOGLE_TYPE = "google_cloud_platform"
+_OLD_PREFIX = f"extra__{_GOOGLE_TYPE}__"
+
+
+def client_config(connection: Connection) -> ClientConfig:
+    """Read a connection of type ``genai_batch``, or one of ``google_cloud_platform``, which means Vertex AI.
+
+    Raises:
+        ConfigurationError: a field cannot be read, or what it says cannot work.
+    """
+    if connection.conn_type not in (CONN_TYPE, _GOOGLE_TYPE):
+        msg = (
+            f"Connection {connection.conn_id!r} is of type {connection.conn_type!r}; "
+            f"{CONN_TYPE!r} or {_GOOGLE_TYPE!r} is needed."
+        )
+        raise ConfigurationError(msg)
+    extra = {name.removeprefix(_OLD_PREFIX): value for name, value in connection.extra_dejson.items()}
+    extra = {name: value for name, value in extra.items() if value not in (None, "")}
+    backend = _backend(extra, google=connection.conn_type == _GOOGLE_TYPE)
+    return ClientConfig(
+        backend=backend,
+        api_key=connection.password or None,
+        google=GoogleCredentials(
+            key_path=extra.get("key_path"),
+            keyfile_dict=_json_object(extra.get("keyfile_dict"), "keyfile_dict"),
+            impersonation_chain=_texts(extra.get("impersonation_chain"), "impersonation_chain"),
+            quota_project=extra.get("quota_project"),
+            scopes=_texts(extra.get("scopes", extra.get("scope")), "scopes"),
+        ),
+        host=_host(connection),
+        api_version=extra.get("api_version"),
+        project=extra.get("project"),
+        location=extra.get("location") or vertex.DEFAULT_LOCATION,
+        staging_uri=extra.get("staging_uri"),
+        storage_endpoint=extra.get("storage_endpoint"),
+    )
+
+
+def _backend(extra: Mapping[str, Any], *, google: bool) -> Backend:
+    given = extra.get("backend")
+    if given is None:
+        return Backend.VERTEX if google or extra.get("project") else Backend.GEMINI
+    try:
+        backend = Backend(str(given).lower())
+    except ValueError:
+        msg = f'"backend" in the connection\'s extra is {given!r}; it is "gemini" or "vertex".'
+        raise ConfigurationError(msg) from None
+    if google and backend is not Backend.VERTEX:
+        msg = f"A connection of type {_GOOGLE_TYPE} means Vertex AI; for Gemini make one of type {CONN_TYPE}."
+        raise ConfigurationError(msg)
+    return backend
+
+
+def _host(connection: Connection) -> str | None:
+    """Return the base URL: the Host field, whose scheme and port may have gone to fields of their own."""
+    host = connection.host
+    if not host:
+        return None
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+        if connection.port:
+            host = f"{host}:{connection.port}"
+    return str(host)
+
+
+def _json_object(value: Any, name: str) -> dict[str, Any] | None:
+    if value is None or isinstance(value, dict):
+        return value
+    try:
+        read = json.loads(value)
+    except (TypeError, ValueError):
+        read = None
+    if not isinstance(read, dict):
+        msg = f'"{name}" in the connection\'s extra is not a JSON object.'  # its text may be a secret
+        raise ConfigurationError(msg)
+    return read
+
+
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        msg = f'"{name}" in the connection\'s extra is a list of strings, or one string with commas.'
+        raise ConfigurationError(msg)
+    return tuple(item.strip() for item in items if item.strip())

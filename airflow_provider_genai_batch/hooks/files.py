@@ -1,0 +1,95 @@
+"""Files wherever Airflow can reach them: local paths, ``gs://`` by the connection, and object storage."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.models.base import Backend
+
+_CHUNK = 1024 * 1024
+
+
+def local_path(uri: str) -> Path | None:
+    """Return the path of a local file; None for object storage."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if "://" in uri else Path(uri).expanduser()
+
+
+def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
+    """Stream a file's bytes.
+
+    Raises:
+        InputError: it cannot be read; the message says why.
+    """
+    if uri.startswith("gs://") and client.config.backend is Backend.VERTEX:
+        yield from client.download(uri)
+        return
+    path = local_path(uri)
+    try:
+        with path.open("rb") if path is not None else _object(uri).open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        msg = f"{uri} cannot be read: {error.strerror or error}. Give a file that exists where the task runs."
+        raise InputError(msg) from error
+
+
+@contextmanager
+def spool() -> Iterator[BinaryIO]:
+    """Give a temporary file: what does not fit memory goes to the worker's disk."""
+    with TemporaryFile(prefix="genai-batch-") as stream:
+        yield stream
+
+
+@contextmanager
+def published(uri: str, client: GenAIBatchClient) -> Iterator[BinaryIO]:
+    """Give a file to write; it appears at `uri` whole when the block ends well, and not at all otherwise."""
+    path = local_path(uri)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
+            part = Path(stream.name)
+            try:
+                yield stream  # type: ignore[misc]  # a wrapper of a binary file
+                stream.close()
+                part.chmod(0o644)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+        return
+    with spool() as stream:
+        yield stream
+        stream.seek(0)
+        if uri.startswith("gs://") and client.config.backend is Backend.VERTEX:
+            client.upload(stream, uri)
+        else:
+            _put(uri, stream)
+
+
+def _put(uri: str, stream: BinaryIO) -> None:
+    """Write object storage under a name aside, then move: a broken writer may still publish what it has."""
+    target = _object(uri)
+    part = _object(f"{uri}.part")
+    with part.open("wb") as out:
+        shutil.copyfileobj(stream, out, _CHUNK)
+    part.replace(target)
+
+
+def _object(uri: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a class of Airflow, imported late
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    try:
+        return ObjectStoragePath(uri)
+    except (ImportError, ValueError) as error:
+        msg = f"{uri} cannot be reached: {error}. Install the provider that serves its scheme."
+        raise ConfigurationError(msg) from error

@@ -1,0 +1,72 @@
+"""The hook: an Airflow connection turned into clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig, GenAIBatchClient
+
+
+class GenAIBatchHook(BaseHook):
+    """Batch jobs on the Gemini Developer API or on Vertex AI, whichever the connection means.
+
+    Args:
+        conn_id: a connection of type ``genai_batch`` or ``google_cloud_platform``.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "genai_batch_default"
+    conn_type = "genai_batch"
+    hook_name = "Google GenAI Batch"
+
+    def __init__(self, conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+
+    def config(self) -> ClientConfig:
+        """Read the connection.
+
+        Raises:
+            ConfigurationError: it cannot be used.
+        """
+        from airflow_provider_genai_batch.hooks.connection import client_config
+
+        return client_config(self.get_connection(self.conn_id))
+
+    def get_conn(self) -> GenAIBatchClient:
+        """Return a client; use it as a context manager or close it."""
+        from airflow_provider_genai_batch.client import GenAIBatchClient
+
+        return GenAIBatchClient(self.config())
+
+    async def get_async_conn(self) -> AsyncGenAIBatchClient:
+        """Return a client for the running event loop; the connection is looked up without blocking it."""
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
+        from airflow_provider_genai_batch.hooks.connection import client_config
+
+        return AsyncGenAIBatchClient(client_config(await get_async_connection(self.conn_id)))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """List one job, which needs the credentials but costs nothing."""
+        try:
+            with self.get_conn() as client:
+                client.perform(client.calls.list_jobs(page_size=1), tries=1)
+                return True, f"{client.config.backend.value} answers at {client.config.base_url()}"
+        except GenAIBatchError as error:
+            return False, str(error)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Shape the connection form."""
+        return {
+            "hidden_fields": ["schema", "login", "port"],
+            "relabeling": {"password": "Gemini API key", "host": "Base URL override"},
+            "placeholders": {"extra": '{"project": "my-project", "location": "us-central1"}'},
+        }

@@ -1,0 +1,148 @@
+"""Carrying out the flows with a client: submit, look, settle."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.jobs import find_jobs
+from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.settle import Fetch, Land, settle
+from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Look, Place, Sleep
+from airflow_provider_genai_batch.flows.submit import submit
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
+from airflow_provider_genai_batch.hooks.files import published
+from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.rows.landing import land
+from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.create import JobSpec
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is known of the requests, small enough for a deferral."""
+
+    requests: int | None = None
+    keyed: bool = False
+    stamped: bool = False
+    """All keys were stamped here, so they are known without the input."""
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How rows are wanted."""
+
+    results_uri: str | None = None
+    max_failed_rows: float = 0
+    asked: Asked = Asked()
+    keys: Callable[[], Iterable[str] | None] = field(default=lambda: None)
+    """Gives the keys of all requests when some rows are missing."""
+
+
+class JobDesk:
+    """One worker's doings with jobs, on one client."""
+
+    def __init__(self, client: GenAIBatchClient) -> None:
+        self._client = client
+
+    def submit(
+        self,
+        identity: Identity,
+        spec: Callable[[], JobSpec],
+        *,
+        display_name: str,
+        look_first: bool,
+        deadline: float,
+    ) -> BatchJob:
+        """Find or create the job of an identity; `spec` puts the input in place and is called at most once."""
+        placed: list[JobSpec] = []
+
+        def act(step: Any) -> Any:
+            if isinstance(step, Find):
+                return self._client.run(
+                    find_jobs(self._client.calls, labels=identity.labels(), tag=identity.tag)
+                )
+            if isinstance(step, Place):
+                return placed.append(spec())
+            if isinstance(step, Create):
+                return self._client.perform(self._client.calls.create(placed[0]))
+            return self._act(step)
+
+        flow = submit(display_name, look_first=look_first, deadline=deadline, clock=time.time)
+        return drive(flow, act)
+
+    def wait(self, names: list[str], plan: WaitPlan) -> Ending:
+        """Wait in place."""
+        return drive(watch(names, plan, clock=time.time), self._act)
+
+    def glance(self, names: list[str]) -> Ending | None:
+        """Look once; None while a job goes on."""
+        return drive(glance(names, {}), self._act)
+
+    def settle(self, ending: Ending, names: list[str], landing: Landing) -> Manifest:
+        """Land rows and decide the outcome."""
+
+        def act(step: Any) -> Any:
+            if isinstance(step, Fetch):
+                return self._client.get(step.name)
+            if isinstance(step, Land):
+                return self._land(step.jobs, landing)
+            return self._act(step)
+
+        flow = settle(
+            ending,
+            names,
+            max_failed_rows=landing.max_failed_rows,
+            results_uri=landing.results_uri,
+            clock=time.time,
+        )
+        manifest = drive(flow, act)
+        log.info("Rows: %s. Tokens: %s.", manifest.counts, manifest.usage)
+        return manifest
+
+    def _act(self, step: Any) -> Any:
+        if isinstance(step, Look):
+            return self._client.perform(self._client.calls.look(step.name), tries=1)
+        if isinstance(step, Cancel):
+            return self._client.cancel(step.name)
+        if isinstance(step, Sleep):
+            return time.sleep(step.seconds)
+        msg = f"no such step: {step!r}"
+        raise TypeError(msg)
+
+    def _land(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Tally:
+        asked = landing.asked
+        totals = [job.counts.total for job in jobs]
+        expected = asked.requests
+        if expected is None and None not in totals:
+            expected = sum(total or 0 for total in totals)
+        tally = Tally(expected=expected, keyed=asked.keyed, stamped=asked.stamped)
+        rows = _begun(chain.from_iterable(self._client.rows(job) for job in jobs))
+        keys = (lambda: None) if asked.stamped else landing.keys
+        if rows is None or landing.results_uri is None:
+            land(rows or (), tally, None, compress=False, keys=keys)
+        else:
+            with published(landing.results_uri, self._client) as out:
+                land(rows, tally, out, compress=landing.results_uri.endswith(".gz"), keys=keys)
+        for count, what in (
+            (tally.duplicates, "had a key that came before and were dropped"),
+            (tally.unjoined, "came without a key and could not be joined to a request"),
+            (tally.unknown, "had a key that no request had and were dropped"),
+        ):
+            if count:
+                log.warning("%d rows %s.", count, what)
+        return tally
+
+
+def _begun(rows: Iterator[Any]) -> Iterator[Any] | None:
+    """Return the rows, or None when there is not even one: then nothing is published."""
+    first = next(rows, None)
+    return None if first is None else chain((first,), rows)

@@ -1,0 +1,152 @@
+"""What a task asks for, read from its parameters and checked against the service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
+from airflow_provider_genai_batch.flows.identity import Identity, digest, merge_labels
+from airflow_provider_genai_batch.hooks.intake import Intake
+from airflow_provider_genai_batch.models import BatchDestination, BatchSource
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.destinations import (
+    check_backend,
+    default_destination,
+    read_config,
+    read_destination,
+    read_webhook,
+)
+from airflow_provider_genai_batch.wire.sources import read_source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job as a task asks for it; its input is not read yet."""
+
+    backend: Backend
+    model: str
+    source: BatchSource
+    destination: BatchDestination | None
+    request_defaults: Any = field(default=None, repr=False)
+    display_name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    webhook: Mapping[str, Any] | None = None
+    priority: int | None = None
+
+    def fingerprint(self, config: ClientConfig, conn_id: str, intake: Intake) -> str:
+        """Digest everything that decides what is asked and who is billed.
+
+        A Gemini key names no project, so there the connection stands for whoever pays.
+        """
+        vertex = self.backend is Backend.VERTEX
+        return digest(
+            {
+                "backend": self.backend.value,
+                "payer": [config.project, config.location] if vertex else conn_id,
+                "model": self.model,
+                "input": intake.content,
+                "destination": self.destination.model_dump() if self.destination else None,
+            }
+        )
+
+    def spec(
+        self,
+        identity: Identity,
+        readable: str,
+        intake: Intake,
+        placed: BatchSource | None,
+        labels: Mapping[str, str],
+    ) -> JobSpec:
+        """Return the create call.
+
+        Raises:
+            InputError: Vertex AI has no place to write to.
+        """
+        destination = self.destination
+        if self.backend is Backend.VERTEX and destination is None:
+            # A table must be new, and a job that failed may have left one of the same identity behind.
+            suffix = f"{datetime.now(timezone.utc):%Y%m%d%H%M%S}_{identity.key[:8]}"
+            own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
+            destination = default_destination(own, suffix) if own else None
+            if destination is None:
+                msg = (
+                    "Vertex AI writes rows to a place of yours: give dest as gs://bucket/prefix/ or "
+                    "bq://project.dataset.table."
+                )
+                raise InputError(msg)
+        return JobSpec(
+            backend=self.backend,
+            model=self.model,
+            task=task_of(self.model),
+            display_name=identity.display_name(self.display_name or readable),
+            source=placed,
+            entries=intake.entries,
+            destination=destination,
+            labels=merge_labels(labels, self.labels, identity.labels()),
+            webhook=self.webhook,
+            priority=self.priority if self.backend is Backend.GEMINI else None,
+        )
+
+
+def read_order(
+    connection: ClientConfig,
+    *,
+    model: str,
+    src: Any,
+    dest: Any = None,
+    config: Any = None,
+    request_defaults: Any = None,
+    display_name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    webhook: Any = None,
+    priority: int | None = None,
+    results_uri: str | None = None,
+) -> Order:
+    """Read a task's parameters.
+
+    Raises:
+        InputError: one of them cannot be read, or the service cannot do it.
+        ConfigurationError: one is given twice, flat and in `config`.
+    """
+    if not isinstance(model, str) or not model.strip():
+        msg = "model is empty: give one such as gemini-2.5-flash."
+        raise InputError(msg)
+    options = read_config(config)
+    for name, flat, inside in (
+        ("display_name", display_name, options.display_name),
+        ("dest", dest, options.destination),
+        ("webhook", webhook, options.webhook),
+    ):
+        if flat is not None and inside is not None:
+            msg = f"{name} is given twice, flat and in config: keep one."
+            raise ConfigurationError(msg)
+    source, destination = read_source(src), read_destination(dest) or options.destination
+    hook = read_webhook(webhook) or options.webhook
+    check_backend(source, destination, connection.backend, webhook=hook)
+    if results_uri and (source.bigquery_uri if destination is None else destination.bigquery_uri):
+        msg = (
+            "Rows that Vertex AI writes to BigQuery stay there: leave results_uri out and read the table, or give dest "
+            "as gs://bucket/prefix/."
+        )
+        raise UnsupportedError(msg)
+    if connection.backend is Backend.VERTEX and priority is not None:
+        log.info("Vertex AI has no priority for batch jobs; priority=%s is not sent.", priority)
+    return Order(
+        backend=connection.backend,
+        model=model.strip(),
+        source=source,
+        destination=destination,
+        request_defaults=request_defaults,
+        display_name=display_name or options.display_name,
+        labels=labels or {},
+        webhook=hook,
+        priority=priority,
+    )

@@ -1,0 +1,53 @@
+"""What operators and sensors share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONN_ID = "genai_batch_default"
+
+
+@contextmanager
+def borrowed_client(conn_id: str) -> Iterator[GenAIBatchClient]:
+    """Open a client of a connection for a while. Imports late: DAG files are parsed all day."""
+    from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+
+    with GenAIBatchHook(conn_id).get_conn() as client:
+        yield client
+
+
+def cancel_jobs(conn_id: str, names: Sequence[str]) -> None:
+    """Ask for the cancellation of jobs; one that has ended or is gone is fine."""
+    with borrowed_client(conn_id) as client:
+        for name in names:
+            cancel_job(client, name)
+
+
+def cancel_job(client: GenAIBatchClient, name: str) -> None:
+    """Ask for a job's cancellation unless it has ended.
+
+    Raises:
+        ApiError: the service refused although the job goes on.
+    """
+    from airflow_provider_genai_batch.exceptions import BadRequest, NotFound, PreconditionFailed
+
+    try:
+        if client.get(name).done:
+            log.info("Job %s has ended; there is nothing to cancel.", name)
+            return
+        client.cancel(name)
+        log.info("Asked for the cancellation of job %s.", name)
+    except NotFound:
+        log.info("Job %s does not exist (any more).", name)
+    except (BadRequest, PreconditionFailed):
+        if not client.get(name).done:
+            raise
+        log.info("Job %s ended meanwhile.", name)

@@ -1,0 +1,110 @@
+"""Operators on jobs that exist: land their rows, cancel them, delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_genai_batch.operators.base import DEFAULT_CONN_ID, borrowed_client, cancel_job
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class _JobsOperator(BaseOperator):
+    """Acts on jobs by name."""
+
+    template_fields: Sequence[str] = ("job_names", "conn_id")
+
+    def __init__(self, *, job_names: Any, conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_names = job_names
+        self.conn_id = conn_id
+
+    def _names(self) -> list[str]:
+        from airflow_provider_genai_batch.hooks.names import job_names
+
+        return job_names(self.job_names)
+
+
+class GenAIBatchResultsOperator(_JobsOperator):
+    """Land the rows of ended jobs, also of jobs started elsewhere.
+
+    Args:
+        job_names: a name, several, or a manifest.
+        results_uri: where rows land, ``….jsonl`` or ``….jsonl.gz``.
+        max_failed_rows: count (int) or fraction (float below 1) of rows that may fail.
+        conn_id: the Airflow connection.
+
+    Returns:
+        The manifest as a dict of JSON.
+
+    Raises:
+        JobError: one of its kinds, as the outcome table says.
+        InputError: a job has not ended; `GenAIBatchSensor` waits for it.
+    """
+
+    template_fields: Sequence[str] = (*_JobsOperator.template_fields, "results_uri")
+
+    def __init__(self, *, results_uri: str, max_failed_rows: float = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.results_uri = results_uri
+        self.max_failed_rows = max_failed_rows
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Land and settle."""
+        from airflow_provider_genai_batch.exceptions import InputError
+        from airflow_provider_genai_batch.hooks.jobs import JobDesk, Landing
+        from airflow_provider_genai_batch.rows.landing import check_results_uri
+
+        check_results_uri(self.results_uri)
+        names = self._names()
+        with borrowed_client(self.conn_id) as client:
+            desk = JobDesk(client)
+            ending = desk.glance(names)
+            if ending is None:
+                msg = f"{', '.join(names)}: not all of these have ended. Wait for them with GenAIBatchSensor first."
+                raise InputError(msg)
+            landing = Landing(results_uri=self.results_uri, max_failed_rows=self.max_failed_rows)
+            return desk.settle(ending, names, landing).model_dump(mode="json")
+
+
+class GenAIBatchCancelOperator(_JobsOperator):
+    """Ask for the cancellation of jobs. One that has ended or is gone is no error."""
+
+    def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
+        """Cancel."""
+        names = self._names()
+        with borrowed_client(self.conn_id) as client:
+            for name in names:
+                cancel_job(client, name)
+
+
+class GenAIBatchDeleteOperator(_JobsOperator):
+    """Delete ended jobs, on the Gemini API with their output. One that is gone is no error.
+
+    Raises:
+        InputError: a job has not ended; `GenAIBatchCancelOperator` ends it.
+    """
+
+    def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
+        """Delete."""
+        from airflow_provider_genai_batch.exceptions import InputError, NotFound
+
+        names = self._names()
+        with borrowed_client(self.conn_id) as client:
+            for name in names:
+                try:
+                    job = client.get(name)
+                    if not job.done:
+                        msg = (
+                            f"Job {name} is {job.state.value}; deleting it now would leave it billed and unread. "
+                            "Cancel it first (GenAIBatchCancelOperator)."
+                        )
+                        raise InputError(msg)
+                    client.delete(name)
+                    self.log.info("Deleted job %s.", name)
+                except NotFound:
+                    self.log.info("Job %s does not exist (any more).", name)

@@ -1,0 +1,281 @@
+"""The operator that submits a job, waits for it and lands its rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_genai_batch.operators.base import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.operators.templates import render_addresses
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
+    from airflow_provider_genai_batch.flows.watch import WaitPlan
+    from airflow_provider_genai_batch.hooks.intake import Intake
+    from airflow_provider_genai_batch.hooks.jobs import Asked, JobDesk, Landing
+    from airflow_provider_genai_batch.hooks.order import Order
+    from airflow_provider_genai_batch.models import BatchJob
+
+_HOUR = 3600.0
+
+
+class GenAIBatchOperator(BaseOperator):
+    """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, decide by them.
+
+    Args:
+        model: ``gemini-2.5-flash``, ``publishers/…``, ``projects/…/models/…``, ``tunedModels/…``. Embedding models
+            make embedding jobs.
+        src: ``gs://…`` (str or list), ``bq://p.d.t``, ``files/…``, a list of requests (str, dict in SDK or REST
+            spelling, `BatchRequest`), an object-storage URI or local path of a JSONL file, or a dict / google-genai
+            ``BatchJobSource``. Only addresses are templated, never requests.
+        dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
+        config: what the SDK's ``batches.create(config=)`` takes; not beside the flat parameter of the same thing.
+        request_defaults: fields of the SDK's ``GenerateContentConfig`` (or REST) for every request that this package
+            writes; a request's own value wins.
+        results_uri: where normalised rows land, ``….jsonl`` or ``….jsonl.gz``; None leaves them at the service.
+        display_name, labels, priority, webhook: passed on where the service has them.
+        conn_id: the Airflow connection.
+        wait: False submits and returns.
+        deferrable: wait on the triggerer; None asks ``[operators] default_deferrable``.
+        poll_interval: seconds between looks; the first come sooner.
+        timeout: seconds or timedelta from the job's creation; None: more than the service allows itself.
+        pending_timeout: the same while the job is queued; None: no limit of its own.
+        on_timeout: ``cancel`` or ``leave``.
+        max_failed_rows: count (int) or fraction (float below 1) of rows that may fail.
+        cancel_on_kill: cancel the job when the task is killed.
+        reattach: look for a job of an earlier attempt before creating one.
+
+    Returns:
+        The manifest (`models.Manifest`) as a dict of JSON.
+
+    Raises:
+        InputError, ConfigurationError: before anything is sent.
+        JobError: one of its kinds, as the outcome table says.
+    """
+
+    template_fields: Sequence[str] = (
+        "model",
+        "src",
+        "dest",
+        "config",
+        "request_defaults",
+        "results_uri",
+        "display_name",
+        "labels",
+        "webhook",
+        "conn_id",
+    )
+    ui_color = "#d2e3fc"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        src: Any,
+        dest: Any = None,
+        config: Any = None,
+        request_defaults: Any = None,
+        results_uri: str | None = None,
+        display_name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        webhook: Any = None,
+        conn_id: str = DEFAULT_CONN_ID,
+        wait: bool = True,
+        deferrable: bool | None = None,
+        poll_interval: float = 60,
+        timeout: float | timedelta | None = None,
+        pending_timeout: float | timedelta | None = None,
+        on_timeout: str = "cancel",
+        max_failed_rows: float = 0,
+        cancel_on_kill: bool = True,
+        reattach: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.src = src
+        self.dest = dest
+        self.config = config
+        self.request_defaults = request_defaults
+        self.results_uri = results_uri
+        self.display_name = display_name
+        self.labels = labels
+        self.priority = priority
+        self.webhook = webhook
+        self.conn_id = conn_id
+        self.wait = wait
+        self.deferrable = (
+            conf.getboolean("operators", "default_deferrable", fallback=False)
+            if deferrable is None
+            else deferrable
+        )
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.pending_timeout = pending_timeout
+        self.on_timeout = on_timeout
+        self.max_failed_rows = max_failed_rows
+        self.cancel_on_kill = cancel_on_kill
+        self.reattach = reattach
+        self._waiting_for: list[str] = []
+
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
+        render = super().render_template
+        if content is self.src and isinstance(content, (list, tuple, dict)):
+            return render_addresses(content, lambda value: render(value, context, *args, **kwargs))
+        return render(content, context, *args, **kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Come to the job, wait for it (or defer, or not), and settle."""
+        from airflow_provider_genai_batch.flows.settle import describe
+        from airflow_provider_genai_batch.flows.watch import Ending, Why
+        from airflow_provider_genai_batch.hooks.intake import take_in
+        from airflow_provider_genai_batch.hooks.jobs import Asked, JobDesk
+
+        self._check_settings()
+        with borrowed_client(self.conn_id) as client:
+            order, desk = self._order(client.config), JobDesk(client)
+            with take_in(
+                client, order.source, model=order.model, request_defaults=order.request_defaults
+            ) as intake:
+                job = self._submit(context, client, desk, order, intake)
+                asked = Asked(intake.requests, intake.keyed, intake.stamped == intake.requests)
+            if not self.wait:
+                return describe([job]).model_dump(mode="json")
+            plan = self._plan(job)
+            if job.done:
+                ending = Ending(Why.ENDED, {job.name: job.raw_state})
+            elif self.deferrable:
+                self._defer([job.name], plan, asked)
+            else:
+                self._waiting_for = [job.name]
+                ending = desk.wait([job.name], plan)
+                self._waiting_for = []
+            return desk.settle(ending, [job.name], self._landing(client, asked)).model_dump(mode="json")
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], job_names: list[str], asked: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Settle after the trigger fired."""
+        from airflow_provider_genai_batch.flows.watch import Ending
+        from airflow_provider_genai_batch.hooks.jobs import Asked, JobDesk
+
+        with borrowed_client(self.conn_id) as client:
+            landing = self._landing(client, Asked(**asked))
+            return JobDesk(client).settle(Ending.from_dict(event), job_names, landing).model_dump(mode="json")
+
+    def on_kill(self) -> None:
+        """Cancel the job that is waited for in place."""
+        if self.cancel_on_kill and self._waiting_for:
+            cancel_jobs(self.conn_id, self._waiting_for)
+
+    def _check_settings(self) -> None:
+        from airflow_provider_genai_batch.exceptions import ConfigurationError
+        from airflow_provider_genai_batch.rows.landing import check_results_uri
+
+        if self.on_timeout not in ("cancel", "leave"):
+            msg = f'on_timeout is "cancel" or "leave", not {self.on_timeout!r}.'
+            raise ConfigurationError(msg)
+        if self.poll_interval <= 0 or self.max_failed_rows < 0:
+            msg = "poll_interval is above 0 seconds, and max_failed_rows is not negative."
+            raise ConfigurationError(msg)
+        if self.results_uri is not None:
+            check_results_uri(self.results_uri)
+
+    def _order(self, connection: ClientConfig) -> Order:
+        from airflow_provider_genai_batch.hooks.order import read_order
+
+        return read_order(
+            connection,
+            model=self.model,
+            src=self.src,
+            dest=self.dest,
+            config=self.config,
+            request_defaults=self.request_defaults,
+            display_name=self.display_name,
+            labels=self.labels,
+            webhook=self.webhook,
+            priority=self.priority,
+            results_uri=self.results_uri,
+        )
+
+    def _submit(
+        self, context: Context, client: GenAIBatchClient, desk: JobDesk, order: Order, intake: Intake
+    ) -> BatchJob:
+        from airflow_provider_genai_batch.flows.identity import Identity, as_label, task_key
+        from airflow_provider_genai_batch.hooks.intake import staging_place
+
+        ti: Any = context["ti"]
+        identity = Identity(
+            task_key(ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
+            order.fingerprint(client.config, self.conn_id, intake),
+        )
+        readable = f"{ti.dag_id}.{ti.task_id}"
+        airflow = {
+            "airflow_dag": as_label(ti.dag_id),
+            "airflow_task": as_label(ti.task_id),
+            "airflow_run": as_label(ti.run_id),
+        }
+
+        def spec() -> Any:
+            placed = intake.place(client, identity, staging_place(client, order.destination))
+            return order.spec(identity, readable, intake, placed, airflow)
+
+        return desk.submit(
+            identity,
+            spec,
+            display_name=identity.display_name(order.display_name or readable),
+            look_first=self.reattach and ti.try_number > 1,
+            deadline=time.time() + self._budget(order.backend.value),
+        )
+
+    def _plan(self, job: BatchJob) -> WaitPlan:
+        from airflow_provider_genai_batch.flows.watch import WaitPlan
+
+        begun = job.create_time.timestamp() if job.create_time else time.time()
+        deadline = begun + self._budget(job.backend.value)
+        pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)
+        return WaitPlan(self.poll_interval, deadline, pending, cancel_on_timeout=self.on_timeout == "cancel")
+
+    def _budget(self, backend: str) -> float:
+        """Seconds for the whole job: by default more than the service gives itself, so that it ends the job."""
+        if self.timeout is not None:
+            return _seconds(self.timeout)
+        return 50 * _HOUR if backend == "gemini" else 98 * _HOUR
+
+    def _defer(self, names: list[str], plan: WaitPlan, asked: Asked) -> None:
+        from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+
+        self.defer(
+            trigger=GenAIBatchTrigger(self.conn_id, names, plan.as_dict()),
+            method_name="execute_complete",
+            kwargs={"job_names": names, "asked": asdict(asked)},
+        )
+
+    def _landing(self, client: GenAIBatchClient, asked: Asked) -> Landing:
+        from airflow_provider_genai_batch.hooks.jobs import Landing
+
+        return Landing(
+            results_uri=self.results_uri,
+            max_failed_rows=self.max_failed_rows,
+            asked=asked,
+            keys=lambda: self._keys(client),
+        )
+
+    def _keys(self, client: GenAIBatchClient) -> list[str] | None:
+        from airflow_provider_genai_batch.hooks.intake import keys_of
+
+        order = self._order(client.config)
+        return keys_of(client, order.source, model=order.model, request_defaults=order.request_defaults)
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)

@@ -1,0 +1,32 @@
+"""Templates in ``src``: addresses are rendered, requests never."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_ADDRESSES = ("gs://", "bq://", "files/")
+_ADDRESS_FIELDS = frozenset(
+    ("gcs_uri", "gcsUri", "bigquery_uri", "bigqueryUri", "file_name", "fileName", "path", "format")
+)
+
+
+def render_addresses(src: Sequence[Any] | Mapping[str, Any], render: Callable[[Any], Any]) -> Any:
+    """Render the addresses in a list or dict given as ``src``, and what upstream tasks stand for."""
+    if isinstance(src, Mapping):
+        return {
+            name: render(value) if name in _ADDRESS_FIELDS or _stands_for_more(value) else value
+            for name, value in src.items()
+        }
+    rendered = [
+        render(item)
+        if _stands_for_more(item) or (isinstance(item, str) and item.startswith(_ADDRESSES))
+        else item
+        for item in src
+    ]
+    return tuple(rendered) if isinstance(src, tuple) else rendered
+
+
+def _stands_for_more(value: Any) -> bool:
+    """Whether it is the output of another task, as Airflow's own rendering tells it."""
+    return callable(getattr(value, "resolve", None)) and not hasattr(value, "__fspath__")

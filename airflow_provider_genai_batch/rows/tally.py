@@ -1,0 +1,131 @@
+"""What became of each request: rows joined by key, counted by status, summed by tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.wire.keys import stamp
+
+_SAMPLES = 5
+
+
+class Tally:
+    """Takes rows one by one and says at the end which requests have none.
+
+    Attributes:
+        expected: number of requests, None when nobody knows.
+        rows_read: rows that came back, duplicates and all.
+        duplicates: rows whose key came before; the first one counts.
+        unjoined: rows without a key although every request had one; they cannot be told apart, so they are not
+            landed, and their requests count as missing.
+        unknown: rows whose key no request had.
+    """
+
+    def __init__(self, *, expected: int | None, keyed: bool = False, stamped: bool = False) -> None:
+        self.expected = expected
+        self.rows_read = 0
+        self.duplicates = 0
+        self.unjoined = 0
+        self.unknown = 0
+        self._keyed, self._stamped = keyed, stamped
+        self._seen: set[str] = set()
+        self._keyless = 0
+        self._status: Counter[RowStatus] = Counter()
+        self._causes: Counter[str] = Counter()
+        self._tokens = [0, 0, 0, 0, 0]
+
+    def take(self, row: ResultRow) -> bool:
+        """Count a row; False if it must not be landed."""
+        self.rows_read += 1
+        if row.key is None:
+            if self._keyed:
+                self.unjoined += 1
+                return False
+            self._keyless += 1
+        elif row.key in self._seen:
+            self.duplicates += 1
+            return False
+        else:
+            if (
+                row.index is not None
+                and self._keyed
+                and self.expected is not None
+                and row.index >= self.expected
+            ):
+                self.unknown += 1
+                return False
+            self._seen.add(row.key)
+        self._count(row)
+        return True
+
+    def missing(self, keys: Iterable[str] | None) -> Iterator[ResultRow]:
+        """Give a row for every request that has none, and count it.
+
+        Args:
+            keys: the keys of all requests; None: they are not known, or were all stamped.
+        """
+        if self.expected is None or self._joined >= self.expected:
+            return
+        if keys is None and self._stamped:
+            keys = map(stamp, range(self.expected))
+        for index, key in enumerate(keys or ()):
+            if key not in self._seen:
+                row = ResultRow(key=key, index=index, status=RowStatus.MISSING)
+                self._seen.add(key)
+                self._count(row)
+                yield row
+        while self._joined < self.expected:  # their keys are not known
+            self._keyless += 1
+            row = ResultRow(key=None, status=RowStatus.MISSING)
+            self._count(row)
+            yield row
+
+    def take_service_counts(self, jobs: Sequence[JobCounts]) -> None:
+        """Count by the service's counters, where rows stay with it."""
+        done = sum(c.succeeded or 0 for c in jobs)
+        failed = sum(c.failed or 0 for c in jobs)
+        total = self.expected if self.expected is not None else done + failed
+        self._status.update({RowStatus.OK: done, RowStatus.ERROR: failed})
+        self._status[RowStatus.MISSING] += max(0, total - done - failed)
+        self._keyless = total
+        self.rows_read = done + failed
+
+    @property
+    def counts(self) -> RowCounts:
+        """Rows by status."""
+        by_status = {status.value: self._status[status] for status in RowStatus}
+        return RowCounts(total=sum(by_status.values()), **by_status)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of all rows; None when no row told."""
+        names = ("input", "output", "cached", "thoughts", "total")
+        return Usage(**dict(zip(names, self._tokens))) if any(self._tokens) else None
+
+    def causes(self) -> str:
+        """Return the commonest causes of failure with their counts, in one line."""
+        shown = [f"{number} x {cause}" for cause, number in self._causes.most_common(_SAMPLES)]
+        rest = len(self._causes) - len(shown)
+        return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
+
+    @property
+    def _joined(self) -> int:
+        return len(self._seen) + self._keyless
+
+    def _count(self, row: ResultRow) -> None:
+        self._status[row.status] += 1
+        if row.usage is not None:
+            used = row.usage
+            for at, number in enumerate((used.input, used.output, used.cached, used.thoughts, used.total)):
+                self._tokens[at] += number
+        if row.status is not RowStatus.OK and (len(self._causes) < 1000 or self._cause(row) in self._causes):
+            self._causes[self._cause(row)] += 1
+
+    @staticmethod
+    def _cause(row: ResultRow) -> str:
+        if row.error is None:
+            return "no line came back" if row.status is RowStatus.MISSING else row.status.value
+        head = " ".join(str(p) for p in (row.error.code, row.error.status) if p not in (None, ""))
+        return f"{head}: {row.error.message[:160]}".strip(": ") or row.status.value

@@ -1,0 +1,67 @@
+"""The trigger: waits for jobs on the triggerer's event loop. It looks and cancels; it never submits or downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
+
+
+class GenAIBatchTrigger(BaseTrigger):
+    """Fires once, when all jobs have ended, one cannot be looked at any more, or a deadline has passed.
+
+    Args:
+        conn_id: the Airflow connection.
+        job_names: the jobs.
+        plan: `flows.watch.WaitPlan` as a dict.
+
+    The event's payload is `flows.watch.Ending` as a dict: states by job name, no rows.
+    """
+
+    def __init__(self, conn_id: str, job_names: Sequence[str], plan: dict[str, Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
+        self.conn_id = conn_id
+        self.job_names = list(job_names)
+        self.plan = plan
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the metadata database keeps; no secret is in it."""
+        kwargs = {"conn_id": self.conn_id, "job_names": self.job_names, "plan": self.plan}
+        return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch the jobs."""
+        from airflow_provider_genai_batch.exceptions import GenAIBatchError
+        from airflow_provider_genai_batch.flows.drive import adrive
+        from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
+        from airflow_provider_genai_batch.hooks.shared import shared_client
+
+        try:
+            async with shared_client(self.conn_id) as client:
+                flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
+                ending = await adrive(flow, _Looker(client).act)
+        except GenAIBatchError as error:  # the connection cannot be used: the task says so
+            ending = Ending(Why.LOST, {}, str(error))
+        yield TriggerEvent(ending.as_dict())  # type: ignore[no-untyped-call]  # nor is its event
+
+
+class _Looker:
+    """Carries out the steps of waiting."""
+
+    def __init__(self, client: AsyncGenAIBatchClient) -> None:
+        self._client = client
+
+    async def act(self, step: Any) -> Any:
+        from airflow_provider_genai_batch.flows.steps import Cancel, Look
+
+        if isinstance(step, Look):
+            return await self._client.perform(self._client.calls.look(step.name), tries=1)
+        if isinstance(step, Cancel):
+            return await self._client.cancel(step.name)
+        return await asyncio.sleep(step.seconds)
