@@ -161,16 +161,15 @@ class GenAIBatchOperator(BaseOperator):
                 self._waiting_for = []
             return desk.settle(ending, [job.name], self._landing(client, asked)).model_dump(mode="json")
 
-    def execute_complete(
-        self, context: Context, event: dict[str, Any], job_names: list[str], asked: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Settle after the trigger fired."""
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - Airflow's
+        """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
         from airflow_provider_genai_batch.flows.watch import Ending
         from airflow_provider_genai_batch.hooks.jobs import Asked, JobDesk
 
         with borrowed_client(self.conn_id) as client:
-            landing = self._landing(client, Asked(**asked))
-            return JobDesk(client).settle(Ending.from_dict(event), job_names, landing).model_dump(mode="json")
+            landing = self._landing(client, Asked(**event["memo"]))
+            manifest = JobDesk(client).settle(Ending.from_dict(event), event["job_names"], landing)
+            return manifest.model_dump(mode="json")
 
     def on_kill(self) -> None:
         """Cancel the job that is waited for in place."""
@@ -255,9 +254,8 @@ class GenAIBatchOperator(BaseOperator):
         from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
         self.defer(
-            trigger=GenAIBatchTrigger(self.conn_id, names, plan.as_dict()),
+            trigger=GenAIBatchTrigger(self.conn_id, names, plan.as_dict(), asdict(asked)),
             method_name="execute_complete",
-            kwargs={"job_names": names, "asked": asdict(asked)},
         )
 
     def _landing(self, client: GenAIBatchClient, asked: Asked) -> Landing:

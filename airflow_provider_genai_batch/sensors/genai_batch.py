@@ -110,7 +110,7 @@ class GenAIBatchSensor(BaseSensorOperator):
                 raise AirflowSkipException(msg)
             raise AirflowSensorTimeout(msg)
         with borrowed_client(self.conn_id) as client:
-            return self._settle(client, ending, self._names())
+            return self._settle(client, ending, event["job_names"])
 
     def _names(self) -> list[str]:
         from airflow_provider_genai_batch.hooks.names import job_names

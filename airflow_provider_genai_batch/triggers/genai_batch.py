@@ -20,19 +20,32 @@ class GenAIBatchTrigger(BaseTrigger):
         conn_id: the Airflow connection.
         job_names: the jobs.
         plan: `flows.watch.WaitPlan` as a dict.
+        memo: whatever the task wants back with the event.
 
-    The event's payload is `flows.watch.Ending` as a dict: states by job name, no rows.
+    The event's payload is `flows.watch.Ending` as a dict, ``job_names`` and ``memo``; no rows.
     """
 
-    def __init__(self, conn_id: str, job_names: Sequence[str], plan: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        conn_id: str,
+        job_names: Sequence[str],
+        plan: dict[str, Any],
+        memo: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
         self.conn_id = conn_id
         self.job_names = list(job_names)
         self.plan = plan
+        self.memo = memo
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the metadata database keeps; no secret is in it."""
-        kwargs = {"conn_id": self.conn_id, "job_names": self.job_names, "plan": self.plan}
+        kwargs = {
+            "conn_id": self.conn_id,
+            "job_names": self.job_names,
+            "plan": self.plan,
+            "memo": self.memo,
+        }
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -48,7 +61,8 @@ class GenAIBatchTrigger(BaseTrigger):
                 ending = await adrive(flow, _Looker(client).act)
         except GenAIBatchError as error:  # the connection cannot be used: the task says so
             ending = Ending(Why.LOST, {}, str(error))
-        yield TriggerEvent(ending.as_dict())  # type: ignore[no-untyped-call]  # nor is its event
+        payload = {**ending.as_dict(), "job_names": self.job_names, "memo": self.memo}
+        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # nor is its event
 
 
 class _Looker:

@@ -1,0 +1,62 @@
+"""Runs one task of this package in a DAG, as `dag.test()` does it: in this process, triggers in line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from airflow.providers.common.compat.sdk import DAG
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of the run."""
+
+    state: str
+    states: dict[str, str]
+    """By task id."""
+    xcom: dict[str, Any]
+    """Return values by task id."""
+    tries: dict[str, int]
+
+
+def run_dag(fill: Callable[[], Any], **settings: Any) -> Ran:
+    """Run a DAG whose tasks `fill` makes."""
+    with DAG(f"dag_{uuid4().hex[:12]}", schedule=None, **settings) as dag:
+        fill()
+    _migrate()
+    _register(dag)
+    run = dag.test()
+    tis = {ti.task_id: ti for ti in run.get_task_instances()}
+    return Ran(
+        state=str(run.state),
+        states={name: str(ti.state) for name, ti in tis.items()},
+        xcom={name: ti.xcom_pull(task_ids=name) for name, ti in tis.items()},
+        tries={name: ti.try_number for name, ti in tis.items()},
+    )
+
+
+@functools.cache
+def _migrate() -> None:
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+def _register(dag: DAG, bundle: str = "tests") -> None:
+    """Serialise a DAG that is in no DAG file: Airflow 3 makes runs of serialised DAGs only."""
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.merge(DagBundleModel(name=bundle))
+        session.flush()
+        SerializedDAG.bulk_write_to_db(bundle, None, [dag], session=session)
+        data = LazyDeserializedDAG(data=DagSerialization.to_dict(dag))
+        SerializedDagModel.write_dag(data, bundle_name=bundle, session=session)
