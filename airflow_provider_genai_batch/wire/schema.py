@@ -62,13 +62,12 @@ def response_schema(origin: Any, backend: Backend) -> dict[str, Any]:
     Raises:
         RequestError: not a schema, or it uses a keyword that the dialect has not.
     """
-    if isinstance(origin, EnumMeta):
-        values = [str(member.value) for member in list[Enum](origin)]
-        return {"type": "STRING", "title": origin.__name__, "enum": values}
     if isinstance(origin, type) and issubclass(origin, BaseModel):
         given: dict[str, Any] = origin.model_json_schema()
     elif isinstance(origin, (type, GenericAlias, UnionType)) or get_origin(origin) is not None:
         given = _of_type(origin)
+        if isinstance(origin, EnumMeta):  # the dialect has enums of strings only
+            given |= {"type": "string", "enum": [str(value) for value in given["enum"]]}
     elif (fields := fields_of(origin)) is not None:
         given = fields
     else:

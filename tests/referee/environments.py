@@ -22,8 +22,8 @@ _HOME = Path(__file__).resolve().parents[2] / ".venvs"
 def referee_python(major: int) -> Path:
     """Return the interpreter of the environment with google-genai ``major``.x.
 
-    The first call makes it with uv (some 15 seconds with a cold cache); later calls only look. Processes that ask at
-    the same time wait for each other.
+    The first call makes it with uv (some 15 seconds with a cold cache); later calls only look. Processes that
+    ask at the same time wait for each other.
 
     Raises:
         KeyError: no release of that major version is known here.
@@ -45,8 +45,12 @@ def referee_python(major: int) -> Path:
 
 def _uv(*arguments: str) -> None:
     # An environment variable that names another environment must not redirect the installation.
-    environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-    done = subprocess.run([*_uv_command(), *arguments], env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}
+    }
+    done = subprocess.run(
+        [*_uv_command(), *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         msg = f"uv {' '.join(arguments)} failed ({done.returncode}): {done.stderr.strip()}"
         raise RuntimeError(msg)
