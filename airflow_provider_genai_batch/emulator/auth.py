@@ -63,7 +63,9 @@ def unauthenticated(reason: str) -> ApiError:
 
 def _check_bearer(token: str, tokens: Tokens, needed: set[str]) -> None:
     if token == "bad-token" or tokens.refuses(token):  # noqa: S105 - the agreed bad one
-        raise unauthenticated("ACCESS_TOKEN_EXPIRED" if tokens.issued_here(token) else "ACCESS_TOKEN_TYPE_UNSUPPORTED")
+        raise unauthenticated(
+            "ACCESS_TOKEN_EXPIRED" if tokens.issued_here(token) else "ACCESS_TOKEN_TYPE_UNSUPPORTED"
+        )
     scopes = tokens.scopes(token)
     if scopes is not None and not needed <= scopes:
         raise ApiError(

@@ -13,15 +13,15 @@ from starlette.responses import Response
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.fields_mask import masked
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps, known_only
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps, known_only, words
 from airflow_provider_genai_batch.emulator.oauth import Tokens
 from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.request_log import Entry
 from airflow_provider_genai_batch.emulator.world import World
 
-_SYSTEM_QUERY = frozenset(
-    "fields alt $alt key access_token oauth_token quotaUser prettyPrint callback uploadType upload_protocol "
-    "$.xgafv $prettyPrint $fields upload_id".split()
+_SYSTEM_QUERY = words(
+    "fields alt $alt key access_token oauth_token quotaUser prettyPrint callback uploadType "
+    "upload_protocol $.xgafv $prettyPrint $fields upload_id"
 )
 _LARGE = 1 << 18
 """Bodies from this size on are parsed off the event loop."""

@@ -65,7 +65,9 @@ class Control:
             except ValueError as problem:
                 return _wrong(problem)
             return JSONResponse({"id": ticket.id})
-        waiting = [{"id": t.id, "method": t.method, "left": t.left, **t.fault.to_json()} for t in faults.unspent]
+        waiting = [
+            {"id": t.id, "method": t.method, "left": t.left, **t.fault.to_json()} for t in faults.unspent
+        ]
         return JSONResponse({"faults": waiting})
 
     async def release(self, request: Request) -> Response:

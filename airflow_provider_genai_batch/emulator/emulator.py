@@ -22,6 +22,7 @@ from airflow_provider_genai_batch.emulator.script import JobScript
 from airflow_provider_genai_batch.emulator.server import ServerThread
 from airflow_provider_genai_batch.emulator.stand_ins import StandIns
 from airflow_provider_genai_batch.emulator.vertex import run as vertex_run
+from airflow_provider_genai_batch.emulator.vertex.late import publish_due
 from airflow_provider_genai_batch.emulator.world import Settings, World
 
 STAGING_BUCKET = "emulator-staging"
@@ -61,7 +62,7 @@ class Emulator:
         keys = None if api_keys is None else frozenset(api_keys)
         self._settings = Settings(lifecycle or Lifecycle(looks=1), keys, token_ttl)
         self._responder = Responder(answer)
-        self._stand_ins = StandIns(storage, bigquery)
+        self._stand_ins = StandIns(storage, bigquery, self._directory)
         self._running: ExitStack | None = None
         self._world_now: World | None = None
         self._tokens: oauth.Tokens | None = None
@@ -75,7 +76,9 @@ class Emulator:
                 folder = Path(tempfile.mkdtemp(prefix="genai-batch-emulator-"))
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
-            world = World(folder, self._settings, self.clock, self._responder, keep=self._directory is not None)
+            world = World(
+                folder, self._settings, self.clock, self._responder, keep=self._directory is not None
+            )
             stack.callback(world.store.close)
             world.producers = {"gemini": gemini_output.produce, "vertex": vertex_run.produce}
             stack.enter_context(self._stand_ins)
@@ -84,6 +87,8 @@ class Emulator:
                 world.storage.create_bucket(STAGING_BUCKET)
             self._tokens = oauth.Tokens(self.clock, self._settings.token_ttl, world.kept_text("key"))
             self._world_now = world
+            if isinstance(self.clock, VirtualClock):
+                self.clock.listen(lambda: publish_due(world))
             app = application(world, self._tokens, Control(world, self.connection).routes())
             server = ServerThread(app, self._host, self._port)
             self.url = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{server.port}"
@@ -103,7 +108,9 @@ class Emulator:
         """Start."""
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         """Stop, and complain of what never happened unless something else went wrong already.
 
         Raises:

@@ -44,7 +44,9 @@ class Fault:
     path: str = ""
 
     @classmethod
-    def error(cls, status: int, message: str = "", details: Iterable[Mapping[str, Any]] = (), **more: Any) -> Fault:
+    def error(
+        cls, status: int, message: str = "", details: Iterable[Mapping[str, Any]] = (), **more: Any
+    ) -> Fault:
         """Answer a Google error; ``acted=True`` acts first."""
         return cls("error", status=status, message=message, details=tuple(details), **more)
 
@@ -106,7 +108,13 @@ class Fault:
             ValueError: A field nobody knows.
         """
         values = dict(obj)
-        if values.get("kind") in {"lost_reply", "unreadable", "truncated", "no_status_header", "lost_final_reply"}:
+        if values.get("kind") in {
+            "lost_reply",
+            "unreadable",
+            "truncated",
+            "no_status_header",
+            "lost_final_reply",
+        }:
             values["acted"] = True
         try:
             values["details"] = tuple(values.get("details", ()))
@@ -155,8 +163,12 @@ class Fault:
         """Return the error to answer."""
         details = [dict(detail) for detail in self.details]
         if self.retry_delay:
-            details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": self.retry_delay})
-        return ApiError(self.status, self.message or f"Injected {self.status}.", self.grpc, details, self.all_headers())
+            details.append(
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": self.retry_delay}
+            )
+        return ApiError(
+            self.status, self.message or f"Injected {self.status}.", self.grpc, details, self.all_headers()
+        )
 
     def all_headers(self) -> dict[str, str]:
         """Return the extra reply headers."""

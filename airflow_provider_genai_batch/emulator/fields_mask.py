@@ -34,7 +34,8 @@ def masked(value: JsonObject, mask: str, known: Iterable[str] = ()) -> JsonObjec
     for name in tree:
         if names and name != "*" and camel(name) not in names:
             raise _bad(name)
-    return _select(value, tree)
+    selected: JsonObject = _select(value, tree)
+    return selected
 
 
 def parse(mask: str) -> Tree:

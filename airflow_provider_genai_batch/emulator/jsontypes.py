@@ -54,7 +54,7 @@ def known_only(obj: Json, allowed: Iterable[str], where: str) -> JsonObject:
         name = camel(raw)
         if name not in names:
             message = (
-                f'Invalid JSON payload received. Unknown name "{raw}" at \'{where}\': Cannot find field.'
+                f"Invalid JSON payload received. Unknown name \"{raw}\" at '{where}': Cannot find field."
             )
             raise ApiError(400, message, details=[violation(where, message)])
         if name in result:
@@ -71,6 +71,11 @@ def violation(where: str, text: str) -> JsonObject:
         "@type": "type.googleapis.com/google.rpc.BadRequest",
         "fieldViolations": [{"field": where, "description": text}],
     }
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text; lists of field names read best as text."""
+    return frozenset(text.split())
 
 
 def dumps(value: Json) -> bytes:

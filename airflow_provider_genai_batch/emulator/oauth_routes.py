@@ -18,7 +18,9 @@ async def token(call: Call) -> Response:
     """Exchange a signed assertion for an access token; errors are OAuth's, not Google's."""
     form = parse_qs((await call.body(_LARGEST)).decode("latin-1"))
     if form.get("grant_type") != [_GRANT] or "assertion" not in form:
-        return json_response({"error": "unsupported_grant_type", "error_description": "Invalid grant_type."}, 400)
+        return json_response(
+            {"error": "unsupported_grant_type", "error_description": "Invalid grant_type."}, 400
+        )
     try:
         return json_response(call.tokens.exchange(form["assertion"][0]))
     except ApiError as refused:

@@ -23,7 +23,9 @@ from airflow_provider_genai_batch.emulator.world import World
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 _STATUS_HEADER = "X-Goog-Upload-Status"
-_PAGE = "<html><head><title>Error</title></head><body><h1>Error: Server Error</h1><p>Try again.</p></body></html>"
+_PAGE = (
+    "<html><head><title>Error</title></head><body><h1>Error: Server Error</h1><p>Try again.</p></body></html>"
+)
 
 
 class Dropped(Exception):

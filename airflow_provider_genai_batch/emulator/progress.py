@@ -101,7 +101,9 @@ def _cancelled(job: Job, now_ns: int) -> Ending:
     served = job.script.served if job.script.served is not None else _HALF
     if job.backend == "gemini" and started:
         return Ending("SUCCEEDED", now_ns, served, cancelled_rows=True)
-    return Ending("CANCELLED", now_ns, served if started else 0.0, error=job.script.error or _cancel_error(job))
+    return Ending(
+        "CANCELLED", now_ns, served if started else 0.0, error=job.script.error or _cancel_error(job)
+    )
 
 
 def _cancel_error(job: Job) -> JsonObject:

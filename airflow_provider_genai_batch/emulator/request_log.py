@@ -24,12 +24,16 @@ class Entry:
 
     def __init__(self, method: str | None, request: Request) -> None:
         """Note what is known at the start."""
-        headers = {name: _REDACTED if name in _SECRET_HEADERS else value for name, value in request.headers.items()}
+        headers = {
+            name: _REDACTED if name in _SECRET_HEADERS else value for name, value in request.headers.items()
+        }
         self.data: JsonObject = {
             "method": method,
             "verb": request.method,
             "path": request.url.path,
-            "query": {n: _REDACTED if n in _SECRET_QUERY else v for n, v in request.query_params.multi_items()},
+            "query": {
+                n: _REDACTED if n in _SECRET_QUERY else v for n, v in request.query_params.multi_items()
+            },
             "headers": headers,
             "has_api_key": "x-goog-api-key" in request.headers,
             "has_key_query": "key" in request.query_params,
@@ -39,7 +43,9 @@ class Entry:
             "status": None,
             "fault": None,
         }
-        self._kept: bytearray | None = bytearray() if _speaks_json(request) and method not in _SILENT else None
+        self._kept: bytearray | None = (
+            bytearray() if _speaks_json(request) and method not in _SILENT else None
+        )
 
     def body(self, chunk: bytes) -> None:
         """Note bytes of the body as they come."""

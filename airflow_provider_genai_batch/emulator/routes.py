@@ -16,8 +16,8 @@ from airflow_provider_genai_batch.emulator.gemini import batches, files, uploads
 from airflow_provider_genai_batch.emulator.oauth import Tokens
 from airflow_provider_genai_batch.emulator.pipeline import Endpoint, Handler
 from airflow_provider_genai_batch.emulator.request_log import Entry
-from airflow_provider_genai_batch.emulator.world import World
 from airflow_provider_genai_batch.emulator.vertex import jobs, operations
+from airflow_provider_genai_batch.emulator.world import World
 
 
 class _Segment(Convertor[str]):
@@ -47,7 +47,12 @@ register_url_convertor("vertex", _VertexVersion())
 _GEMINI: tuple[tuple[str, str, str, Handler], ...] = (
     ("POST", "/models/{model:segment}:batchGenerateContent", "batches.create", batches.create),
     ("POST", "/tunedModels/{model:segment}:batchGenerateContent", "batches.create", batches.create),
-    ("POST", "/models/{model:segment}:asyncBatchEmbedContent", "batches.createEmbeddings", batches.create_embeddings),
+    (
+        "POST",
+        "/models/{model:segment}:asyncBatchEmbedContent",
+        "batches.createEmbeddings",
+        batches.create_embeddings,
+    ),
     ("GET", "/batches/{batch:segment}", "batches.get", batches.get),
     ("GET", "/batches", "batches.list", batches.list_),
     ("POST", "/batches/{batch:segment}:cancel", "batches.cancel", batches.cancel),

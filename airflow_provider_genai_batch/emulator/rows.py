@@ -49,7 +49,9 @@ class Judge:
         script = self._script
         if index >= self._served:
             # Captures of the live service show a cancelled row as a bare code.
-            return Verdict(error={"code": 1}) if self._ending.cancelled_rows else Verdict(copies=0, counts=False)
+            return (
+                Verdict(error={"code": 1}) if self._ending.cancelled_rows else Verdict(copies=0, counts=False)
+            )
         verdict = self._tried(index, key, answer)
         if _named(script.missing, index, key):
             return replace(verdict, copies=0)

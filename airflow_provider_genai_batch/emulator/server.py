@@ -15,15 +15,15 @@ _GRACE_SECONDS = 1
 _START_SECONDS = 30
 
 
-class _ShowsTransport:
+class _ShowsTransport(asyncio.Protocol):
     """Puts the connection where the application can break it."""
 
     app_state: dict[str, Any]
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport in the state every request of this connection gets."""
         self.app_state = {**self.app_state, "transport": transport}
-        super().connection_made(transport)  # type: ignore[misc] - the protocol mixed in below has it
+        super().connection_made(transport)
 
 
 _Protocol = type("_Protocol", (_ShowsTransport, AutoHTTPProtocol), {})

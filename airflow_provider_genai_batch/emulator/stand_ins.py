@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 
 class StandIns:
     """The stand-ins of one emulator; only those started here are stopped here."""
 
-    def __init__(self, storage: Any, bigquery: Any) -> None:
+    def __init__(self, storage: Any, bigquery: Any, directory: Path | None = None) -> None:
         """Choose.
 
         Args:
             storage: ``True`` starts one, ``False`` has none, an object is used as it is.
             bigquery: The same.
+            directory: Where stand-ins started here keep what they hold, so that it survives a restart.
         """
         self._wanted = (storage, bigquery)
+        self._directory = directory
         self._stack = ExitStack()
         self.storage: Any = None
         self.bigquery: Any = None
@@ -31,21 +34,24 @@ class StandIns:
         """Endpoint of BigQuery, or empty."""
         return str(self.bigquery.url) if self.bigquery is not None else ""
 
+    def _folder(self, name: str) -> Path | None:
+        return None if self._directory is None else self._directory / name
+
     def __enter__(self) -> StandIns:
         """Start what is wanted."""
         storage, bigquery = self._wanted
         with ExitStack() as stack:
             if storage is True:
                 # Imported late: the stand-ins come with their own requirements.
-                from airflow_provider_genai_batch.emulator.storage import CloudStorage  # noqa: PLC0415
+                from airflow_provider_genai_batch.emulator.storage import CloudStorage
 
-                storage = CloudStorage()
+                storage = CloudStorage(directory=self._folder("storage"))
                 storage.start()
                 stack.callback(storage.stop)
             if bigquery is True:
-                from airflow_provider_genai_batch.emulator.bigquery import BigQuery  # noqa: PLC0415
+                from airflow_provider_genai_batch.emulator.bigquery import BigQuery
 
-                bigquery = BigQuery()
+                bigquery = BigQuery(directory=self._folder("bigquery"))
                 bigquery.start()
                 stack.callback(bigquery.stop)
             self._stack = stack.pop_all()

@@ -27,7 +27,9 @@ class Store:
             self._db.execute("pragma journal_mode=wal")
             # The page cache outlives the process; only a crash of the machine could lose something.
             self._db.execute("pragma synchronous=off")
-            self._db.execute("create table if not exists record (kind text, id text, body text, primary key (kind, id))")
+            self._db.execute(
+                "create table if not exists record (kind text, id text, body text, primary key (kind, id))"
+            )
 
     def put(self, kind: str, rows: Iterable[tuple[str, JsonObject]]) -> None:
         """Write records in one transaction."""

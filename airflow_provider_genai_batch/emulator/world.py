@@ -52,7 +52,9 @@ class Settings:
 class World:
     """Jobs, files, uploads, scripts and faults, kept on disk as they change."""
 
-    def __init__(self, folder: Path, settings: Settings, clock: Clock, responder: Responder, *, keep: bool) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, clock: Clock, responder: Responder, *, keep: bool
+    ) -> None:
         """Open a folder and take up what an earlier life left there.
 
         Args:
@@ -151,7 +153,9 @@ class World:
             self.save(job)
         return job
 
-    def settle(self, jobs: Iterable[Job], *, look: bool = False, listed: bool = False) -> list[tuple[Job, Ending]]:
+    def settle(
+        self, jobs: Iterable[Job], *, look: bool = False, listed: bool = False
+    ) -> list[tuple[Job, Ending]]:
         """Move jobs to where they stand now; return those whose output is still to be produced.
 
         Args:

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.files import input_file
 from airflow_provider_genai_batch.emulator.gemini.input import check_file, spool_inline
 from airflow_provider_genai_batch.emulator.gemini.view import KNOWN, operation
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, known_only
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, known_only, words
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.paging import job_page, page_size
 from airflow_provider_genai_batch.emulator.records import Counts, Job
@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.emulator.world import World, random_name
 LARGEST_BODY = 20971520
 """Bytes; the live service quotes this number."""
 
-_BATCH = frozenset("name model displayName inputConfig webhookConfig priority".split())
+_BATCH = words("name model displayName inputConfig webhookConfig priority")
 _INPUT = frozenset({"fileName", "requests"})
 _ID_LENGTH = 36
 _DEFAULT_PAGE = 50
@@ -102,8 +102,6 @@ def _take_in(world: World, model: str, kind: str, batch: JsonObject, source: Jso
         counts=Counts(total),
     )
     return world.add_job(job)
-
-
 
 
 def _found(call: Call) -> Job:

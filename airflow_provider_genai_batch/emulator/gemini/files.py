@@ -10,15 +10,15 @@ from airflow_provider_genai_batch.emulator.call import Call, json_response
 from airflow_provider_genai_batch.emulator.clock import nanos_text
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.view import readable
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, words
 from airflow_provider_genai_batch.emulator.paging import page_size
 from airflow_provider_genai_batch.emulator.progress import GEMINI_LIMIT_NS
 from airflow_provider_genai_batch.emulator.records import StoredFile
 from airflow_provider_genai_batch.emulator.world import World
 
-KNOWN = frozenset(
-    "name displayName mimeType sizeBytes createTime updateTime expirationTime sha256Hash uri downloadUri state source "
-    "error videoMetadata".split()
+KNOWN = words(
+    "name displayName mimeType sizeBytes createTime updateTime expirationTime sha256Hash uri "
+    "downloadUri state source error videoMetadata"
 )
 LONGEST_ID = 40
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -79,7 +79,9 @@ def input_file(world: World, name: str) -> StoredFile:
 
 def gone(name: str) -> ApiError:
     """Return what the live service says of a file that is not there, or is somebody else's: 403, not 404."""
-    message = f"You do not have permission to access the File {name.removeprefix('files/')} or it may not exist."
+    message = (
+        f"You do not have permission to access the File {name.removeprefix('files/')} or it may not exist."
+    )
     return ApiError(403, message)
 
 
@@ -126,7 +128,9 @@ async def list_(call: Call) -> Response:
         raise ApiError(400, "Invalid page token.")
     world = call.world
     with world.lock:
-        uploaded = [one for one in world.files.values() if one.job is None and (not token or one.seq <= int(token))]
+        uploaded = [
+            one for one in world.files.values() if one.job is None and (not token or one.seq <= int(token))
+        ]
     alive = [one for one in sorted(uploaded, key=lambda one: -one.seq) if live_file(world, one.name)]
     answer: JsonObject = {}
     if alive:

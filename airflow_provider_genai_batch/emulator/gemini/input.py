@@ -46,7 +46,9 @@ def spool_inline(value: Json, path: Path) -> int:
     where = "batch.input_config.requests"
     requests = known_only(value, {"requests"}, where).get("requests")
     if not isinstance(requests, list) or not requests:
-        raise ApiError(400, "* CreateBatchRequest.batch.input_config.requests: at least one request is required.")
+        raise ApiError(
+            400, "* CreateBatchRequest.batch.input_config.requests: at least one request is required."
+        )
 
     def lines() -> Iterator[bytes]:
         for index, one in enumerate(requests):

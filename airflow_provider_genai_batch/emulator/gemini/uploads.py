@@ -14,7 +14,7 @@ from starlette.responses import Response
 from airflow_provider_genai_batch.emulator.call import Call, json_response
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.files import check_id, live_file, shown
-from airflow_provider_genai_batch.emulator.jsontypes import known_only
+from airflow_provider_genai_batch.emulator.jsontypes import known_only, words
 from airflow_provider_genai_batch.emulator.records import StoredFile, Upload
 from airflow_provider_genai_batch.emulator.spool import blocks
 from airflow_provider_genai_batch.emulator.world import World, random_name
@@ -24,7 +24,7 @@ GRANULARITY = 262144
 
 _LARGEST = 2 * 1024**3
 _START_BODY = 1 << 20
-_FILE = frozenset("name displayName mimeType sizeBytes".split())
+_FILE = words("name displayName mimeType sizeBytes")
 _STATUS = "X-Goog-Upload-Status"
 _RECEIVED = "X-Goog-Upload-Size-Received"
 
@@ -33,7 +33,10 @@ async def start(call: Call) -> Response:
     """Begin an upload; the reply's X-Goog-Upload-URL takes the bytes."""
     headers = call.request.headers
     call.query()
-    if headers.get("x-goog-upload-protocol") != "resumable" or headers.get("x-goog-upload-command") != "start":
+    if (
+        headers.get("x-goog-upload-protocol") != "resumable"
+        or headers.get("x-goog-upload-command") != "start"
+    ):
         raise ApiError(400, "Only the resumable protocol with the command 'start' is served here.")
     raw = await call.body(_START_BODY)
     try:
@@ -53,7 +56,9 @@ async def start(call: Call) -> Response:
         id=random_name(48),
         declared=None if declared is None else int(declared),
         mime_type=str(
-            headers.get("x-goog-upload-header-content-type") or wanted.get("mimeType") or "application/octet-stream"
+            headers.get("x-goog-upload-header-content-type")
+            or wanted.get("mimeType")
+            or "application/octet-stream"
         ),
         wanted_name=name,
         display_name=str(wanted.get("displayName", "")),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, camel, field
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, camel, field, words
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 
-_REQUEST = frozenset(
-    "model contents systemInstruction tools toolConfig safetySettings generationConfig cachedContent labels "
-    "serviceTier store modelArmorConfig".split()
+_REQUEST = words(
+    "model contents systemInstruction tools toolConfig safetySettings generationConfig "
+    "cachedContent labels serviceTier store modelArmorConfig"
 )
-_CONFIG = frozenset(
-    "candidateCount stopSequences maxOutputTokens temperature topP topK responseMimeType responseSchema "
-    "responseJsonSchema presencePenalty frequencyPenalty seed responseLogprobs logprobs enableEnhancedCivicAnswers "
-    "responseModalities speechConfig thinkingConfig imageConfig mediaResolution audioTimestamp routingConfig "
-    "modelSelectionConfig enableAffectiveDialog responseFormat translationConfig".split()
+_CONFIG = words(
+    "candidateCount stopSequences maxOutputTokens temperature topP topK responseMimeType "
+    "responseSchema responseJsonSchema presencePenalty frequencyPenalty seed responseLogprobs "
+    "logprobs enableEnhancedCivicAnswers responseModalities speechConfig thinkingConfig "
+    "imageConfig mediaResolution audioTimestamp routingConfig modelSelectionConfig "
+    "enableAffectiveDialog responseFormat translationConfig"
 )
-_EMBED = frozenset(
-    "model content taskType title outputDimensionality embedContentConfig autoTruncate documentOcr audioTrackExtraction".split()
+_EMBED = words(
+    "model content taskType title outputDimensionality embedContentConfig autoTruncate "
+    "documentOcr audioTrackExtraction"
 )
 _ROLES = frozenset({None, "", "user", "model", "function", "tool"})
 
@@ -57,4 +59,6 @@ def _known(obj: object, names: frozenset[str], where: str) -> None:
         raise RowError(3, f"Invalid value at '{where}': expected an object.")
     for name in obj:
         if camel(name).lstrip("_") not in names and camel(name) not in names:
-            raise RowError(3, f'Invalid JSON payload received. Unknown name "{name}" at \'{where}\': Cannot find field.')
+            raise RowError(
+                3, f"Invalid JSON payload received. Unknown name \"{name}\" at '{where}': Cannot find field."
+            )

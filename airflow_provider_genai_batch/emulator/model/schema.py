@@ -83,12 +83,18 @@ class _Writer:
         return merged
 
     def _one_of(self, schema: JsonObject, options: list[Any], depth: int) -> Any:
-        rest = {key: value for key, value in schema.items() if key not in {"anyOf", "any_of", "oneOf", "one_of"}}
+        rest = {
+            key: value for key, value in schema.items() if key not in {"anyOf", "any_of", "oneOf", "one_of"}
+        }
         if depth >= _DEEPEST:
-            simple = [one for one in options if isinstance(one, dict) and _kind(one) not in {"object", "array"}]
+            simple = [
+                one for one in options if isinstance(one, dict) and _kind(one) not in {"object", "array"}
+            ]
             options = simple or options
         chosen = self._chance.choice(options)
-        return self.value(_merged(rest, self._resolved(chosen)) if isinstance(chosen, dict) else chosen, depth)
+        return self.value(
+            _merged(rest, self._resolved(chosen)) if isinstance(chosen, dict) else chosen, depth
+        )
 
     def _object(self, schema: JsonObject, depth: int) -> JsonObject:
         properties: JsonObject = schema.get("properties") or {}
@@ -143,7 +149,9 @@ class _Writer:
         low, high = _bounds(schema)
         if _kind(schema) == "integer":
             step = int(schema.get("multipleOf") or 1)
-            return step * self._chance.randint(math.ceil(low / step), max(math.ceil(low / step), math.floor(high / step)))
+            return step * self._chance.randint(
+                math.ceil(low / step), max(math.ceil(low / step), math.floor(high / step))
+            )
         if schema.get("multipleOf"):
             step_size = float(schema["multipleOf"])
             return step_size * self._chance.randint(math.ceil(low / step_size), math.floor(high / step_size))

@@ -14,8 +14,13 @@ _CHOICES = re.compile(
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r"\s*(?:,|/|\||\bor\b|\band\b)\s*", re.IGNORECASE)
-_GOOD = re.compile(r"\b(good|great|love|loved|excellent|amazing|wonderful|happy|perfect|fantastic|best|nice)\b", re.I)
-_BAD = re.compile(r"\b(bad|awful|terrible|hate|hated|worst|poor|broken|disappoint\w*|slow|sad|horrible)\b", re.I)
+_GOOD = re.compile(
+    r"\b(good|great|love|loved|excellent|amazing|wonderful|happy|perfect|fantastic|best|nice)\b",
+    re.IGNORECASE,
+)
+_BAD = re.compile(
+    r"\b(bad|awful|terrible|hate|hated|worst|poor|broken|disappoint\w*|slow|sad|horrible)\b", re.IGNORECASE
+)
 _LONGEST_ECHO = 200
 _CHARACTERS_PER_TOKEN = 4
 
@@ -29,7 +34,9 @@ def content_text(content: Any) -> str:
     if isinstance(content, dict):
         parts = content.get("parts", content if "text" in content else [])
         parts = parts if isinstance(parts, list) else [parts]
-        return "\n".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+        return "\n".join(
+            part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
+        )
     return ""
 
 

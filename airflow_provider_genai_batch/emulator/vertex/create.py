@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, known_only
+from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, known_only, words
 from airflow_provider_genai_batch.emulator.vertex.names import check_model
 
-FIELDS = frozenset(
-    "name displayName model inputConfig instanceConfig outputConfig modelParameters labels dedicatedResources "
-    "manualBatchTuningParameters serviceAccount encryptionSpec disableContainerLogging generateExplanation "
-    "explanationSpec unmanagedContainerModel modelVersionId".split()
+FIELDS = words(
+    "name displayName model inputConfig instanceConfig outputConfig modelParameters labels "
+    "dedicatedResources manualBatchTuningParameters serviceAccount encryptionSpec "
+    "disableContainerLogging generateExplanation explanationSpec unmanagedContainerModel "
+    "modelVersionId"
 )
 """Fields of the resource a caller may send."""
 
@@ -100,7 +101,9 @@ def _output(value: Json) -> JsonObject:
             raise ApiError(400, message)
         return {"predictionsFormat": kind, "gcsDestination": {"outputUriPrefix": uri}}
     if set(config) == {"predictionsFormat", "bigqueryDestination"} and kind == "bigquery":
-        uri = known_only(config["bigqueryDestination"], {"outputUri"}, f"{where}.bigquery_destination").get("outputUri")
+        uri = known_only(config["bigqueryDestination"], {"outputUri"}, f"{where}.bigquery_destination").get(
+            "outputUri"
+        )
         if not _matches(_DESTINATION, uri):
             message = f"Invalid BigQuery URI in bigqueryDestination.outputUri: {uri}"
             raise ApiError(400, message)

@@ -45,9 +45,13 @@ class Importer:
         try:
             row = json.loads(line)
         except ValueError as problem:
-            raise ImportFailed(f"Error while reading data, error message: JSON parsing error: {problem}", self._row) from problem
+            raise ImportFailed(
+                f"Error while reading data, error message: JSON parsing error: {problem}", self._row
+            ) from problem
         if not isinstance(row, dict):
-            raise ImportFailed("Error while reading data, error message: JSON table encountered a non-object row", self._row)
+            raise ImportFailed(
+                "Error while reading data, error message: JSON table encountered a non-object row", self._row
+            )
         resumes = "processed_time" in row and "status" in row
         for name, value in row.items():
             if not (resumes and name in _RESULT):
@@ -56,9 +60,14 @@ class Importer:
 
     def _field(self, name: str, value: Any, path: str, depth: int) -> None:
         if "$" in name or " " in name:
-            raise ImportFailed(f'Invalid field name "{name}". Fields must contain only letters, numbers, and underscores.', self._row)
+            raise ImportFailed(
+                f'Invalid field name "{name}". Fields must contain only letters, numbers, and underscores.',
+                self._row,
+            )
         if name == "required" and isinstance(value, list) and None in value:
-            raise ImportFailed(f"Only optional fields can be set to NULL. Field: {path}; Value: NULL", self._row)
+            raise ImportFailed(
+                f"Only optional fields can be set to NULL. Field: {path}; Value: NULL", self._row
+            )
         self._value(value, path, depth)
 
     def _value(self, value: Any, path: str, depth: int) -> None:
@@ -72,7 +81,9 @@ class Importer:
             if not value:
                 raise ImportFailed(f"Unsupported empty struct type for field '{path}'", self._row)
             if depth > _DEEPEST:
-                raise ImportFailed(f"Field {path} is nested too deeply; the limit is {_DEEPEST} levels", self._row)
+                raise ImportFailed(
+                    f"Field {path} is nested too deeply; the limit is {_DEEPEST} levels", self._row
+                )
             for name, inner in value.items():
                 self._field(name, inner, f"{path}.{name}", depth + 1)
         elif isinstance(value, list):

@@ -16,9 +16,9 @@ from airflow_provider_genai_batch.emulator.paging import job_page, page_size
 from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.vertex.create import FIELDS, checked
 from airflow_provider_genai_batch.emulator.vertex.filter import compiled
+from airflow_provider_genai_batch.emulator.vertex.late import due, publish_due
 from airflow_provider_genai_batch.emulator.vertex.names import Parent
 from airflow_provider_genai_batch.emulator.vertex.operations import deletion
-from airflow_provider_genai_batch.emulator.vertex.publish import due, publish
 from airflow_provider_genai_batch.emulator.vertex.view import KNOWN, resource
 from airflow_provider_genai_batch.emulator.world import World
 
@@ -56,7 +56,9 @@ async def get(call: Call) -> Response:
     await call.look([job])
     if was_ended:
         job.reads += 1
-    await publish_due(call.world, job)
+        call.world.save(job)
+        if due(call.world, job):
+            await asyncio.to_thread(publish_due, call.world)
     return call.reply(_shown(call, job), KNOWN)
 
 
@@ -69,7 +71,9 @@ async def list_(call: Call) -> Response:
     world = call.world
     if "state" in query.get("filter", ""):
         await asyncio.to_thread(lambda: world.finish(world.settle(world.order)))
-    page = job_page(world, lambda job: job.name.startswith(parent) and passes(job), size, query.get("pageToken"))
+    page = job_page(
+        world, lambda job: job.name.startswith(parent) and passes(job), size, query.get("pageToken")
+    )
     await call.look(page.jobs, listed=True)
     answer: JsonObject = {}
     if page.jobs:
@@ -116,13 +120,6 @@ async def delete(call: Call) -> Response:
         job.deleted = True
         world.save(job)
     return call.reply(deletion(world, str(_parent(call))), {"name", "metadata", "done", "error", "response"})
-
-
-async def publish_due(world: World, job: Job) -> None:
-    """Publish rows a script held back, if it is time."""
-    if due(world, job):
-        job.output = await asyncio.to_thread(publish, world, job, job.output or {})
-        world.save(job)
 
 
 def _parent(call: Call) -> Parent:

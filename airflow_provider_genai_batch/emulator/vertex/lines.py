@@ -58,7 +58,9 @@ def is_done(row: JsonObject) -> bool:
     return bool(row.get("response")) and not row.get("status")
 
 
-def line(row: JsonObject, verdict: Verdict, model: str, at_ns: int, *, empty_response: bool, from_table: bool) -> JsonObject:
+def line(
+    row: JsonObject, verdict: Verdict, model: str, at_ns: int, *, empty_response: bool, from_table: bool
+) -> JsonObject:
     """Return the output row.
 
     Args:
@@ -89,7 +91,8 @@ def line(row: JsonObject, verdict: Verdict, model: str, at_ns: int, *, empty_res
     return {
         "status": status,
         "processed_time": processed_time(at_ns),
-        "request": echoed(row.get("request")),
+        # A table's column is copied; only the importer of JSONL writes requests anew.
+        "request": row.get("request") if from_table else echoed(row.get("request")),
         **said,
         **siblings,
     }
@@ -122,7 +125,9 @@ def echoed(request: Any) -> Any:
     for name in ("generationConfig", "generation_config"):
         config = request.get(name)
         if isinstance(config, dict):
-            result[name] = {key: float(value) if type(value) is int else value for key, value in config.items()}
+            result[name] = {
+                key: float(value) if type(value) is int else value for key, value in config.items()
+            }
     return result
 
 
@@ -136,7 +141,10 @@ def without_nulls(value: Any) -> Any:
 def _echoed_content(content: Any) -> Any:
     if not isinstance(content, dict) or not isinstance(content.get("parts"), list):
         return content
-    parts = [{**dict.fromkeys(_UNSET_IN_PART), **part} if isinstance(part, dict) else part for part in content["parts"]]
+    parts = [
+        {**dict.fromkeys(_UNSET_IN_PART), **part} if isinstance(part, dict) else part
+        for part in content["parts"]
+    ]
     return {**content, "parts": parts}
 
 

@@ -40,5 +40,6 @@ async def get(call: Call) -> Response:
         message = f"Operation not found: {name}"
         raise ApiError(404, message)
     return call.reply(
-        {**operation, "done": True, "response": {"@type": _EMPTY}}, {"name", "metadata", "done", "error", "response"}
+        {**operation, "done": True, "response": {"@type": _EMPTY}},
+        {"name", "metadata", "done", "error", "response"},
     )

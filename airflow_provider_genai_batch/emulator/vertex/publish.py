@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, micros_text
+from airflow_provider_genai_batch.emulator.clock import micros_text
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.records import Job
@@ -16,6 +16,8 @@ from airflow_provider_genai_batch.emulator.spool import read_lines
 from airflow_provider_genai_batch.emulator.vertex.source import JobFailed, check_bucket
 from airflow_provider_genai_batch.emulator.world import World
 
+_MICROSECONDS = 1_000_000
+_SURELY_MICROSECONDS = 1e11
 _RESULT_TYPES = {"response": "JSON", "status": "STRING", "processed_time": "TIMESTAMP"}
 
 
@@ -111,8 +113,10 @@ def _cell(value: Any, kind: str) -> Any:
     if kind == "STRING" and not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if kind == "TIMESTAMP" and _is_number(value):
-        # The service sends timestamps as seconds and takes them as text.
-        return datetime.fromtimestamp(float(value), tz=timezone.utc).isoformat()
+        # BigQuery sends timestamps as seconds or as whole microseconds, and takes them as text.
+        number = float(value)
+        seconds = number / _MICROSECONDS if number > _SURELY_MICROSECONDS else number
+        return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()
     return value
 
 
@@ -122,13 +126,3 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def due(world: World, job: Job) -> bool:
-    """Whether rows held back by a script are to be published now."""
-    output = job.output or {}
-    if "blob" not in output or output.get("published"):
-        return False
-    late_ns = int(job.script.late_seconds * NANOSECONDS)
-    late_until = (job.ended_ns or 0) + late_ns
-    return job.reads > job.script.late_output and world.clock.now_ns() >= late_until

@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.emulator.records import Counts, Job
 from airflow_provider_genai_batch.emulator.rows import Judge, Verdict
 from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.vertex import lines
+from airflow_provider_genai_batch.emulator.vertex.late import is_late, wake_later
 from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
 from airflow_provider_genai_batch.emulator.vertex.source import Input, JobFailed, from_storage, from_table
 from airflow_provider_genai_batch.emulator.world import Outcome, World
@@ -46,7 +47,9 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
         if job.script.shuffle is not False:
             shuffle_lines(world.blobs / _blob(job, "out"), f"{job.script.seed}:{counts.total}")
         output = {**(output or {}), "columns": given.columns, "blob": _blob(job, "out"), "partial": failures}
-        if not (job.script.late_output or job.script.late_seconds):
+        if is_late(job):
+            wake_later(world, job)
+        else:
             output = publish(world, job, output)
     except JobFailed as failed:
         kept = {"directory": directory} if directory else None
@@ -82,7 +85,9 @@ def _answered(
             counts.succeeded += 1
             yield raw
             continue
-        verdict = judge.verdict(index, lines.key_of(row), partial(lines.answered, world.responder, job.model, row))
+        verdict = judge.verdict(
+            index, lines.key_of(row), partial(lines.answered, world.responder, job.model, row)
+        )
         if verdict.counts:
             counts.succeeded += verdict.error is None
             counts.failed += verdict.error is not None

@@ -9,7 +9,12 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.spool import lines_of
-from airflow_provider_genai_batch.emulator.vertex.importer import MOST_EMBEDDINGS, MOST_ROWS, Importer, ImportFailed
+from airflow_provider_genai_batch.emulator.vertex.importer import (
+    MOST_EMBEDDINGS,
+    MOST_ROWS,
+    Importer,
+    ImportFailed,
+)
 from airflow_provider_genai_batch.emulator.world import World
 
 RESULT_COLUMNS = ("response", "status", "processed_time")
@@ -123,7 +128,9 @@ def from_table(world: World, uri: str, needed: str) -> Input:
 def _table_row(row: JsonObject, columns: list[tuple[str, str]], *, resumes: bool) -> JsonObject:
     kept = {name: row.get(name) for name, _ in columns}
     if resumes:
-        kept |= {name: _parsed(row.get(name)) if name == "response" else row.get(name) for name in RESULT_COLUMNS}
+        kept |= {
+            name: _parsed(row.get(name)) if name == "response" else row.get(name) for name in RESULT_COLUMNS
+        }
     if "request" in kept:
         kept["request"] = _parsed(kept["request"])
     return kept

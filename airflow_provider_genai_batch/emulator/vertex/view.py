@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, words
 from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.states import STATES, WAITING, wire
 from airflow_provider_genai_batch.emulator.vertex.create import FIELDS
 from airflow_provider_genai_batch.emulator.vertex.run import output_directory
 
-KNOWN = FIELDS | frozenset(
-    "outputInfo state error partialFailures completionStats createTime startTime endTime updateTime resourcesConsumed "
-    "modelMonitoringConfig modelMonitoringStatsAnomalies modelMonitoringStatus satisfiesPzs satisfiesPzi".split()
+KNOWN = FIELDS | words(
+    "outputInfo state error partialFailures completionStats createTime startTime endTime "
+    "updateTime resourcesConsumed modelMonitoringConfig modelMonitoringStatsAnomalies "
+    "modelMonitoringStatus satisfiesPzs satisfiesPzi"
 )
 """Fields of the resource."""
 

@@ -1,0 +1,103 @@
+"""The emulator on a port: ``python -m airflow_provider_genai_batch.emulator --port 8765``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m airflow_provider_genai_batch.emulator", description=__doc__
+    )
+    result.add_argument("--host", default="127.0.0.1")
+    result.add_argument("--port", type=int, default=8765, help="0 picks a free one")
+    result.add_argument("--directory", type=Path, help="keep state here, so that it survives a restart")
+    result.add_argument("--pending", type=float, help="seconds a job waits")
+    result.add_argument("--running", type=float, help="seconds a job runs")
+    result.add_argument("--looks", type=int, help="looks that find a job unfinished")
+    result.add_argument("--at-once", action="store_true", help="jobs are ended at the first look")
+    result.add_argument(
+        "--no-storage", action="store_true", help="without Cloud Storage; Vertex jobs need it"
+    )
+    result.add_argument("--no-bigquery", action="store_true", help="without BigQuery")
+    result.add_argument("--storage-port", type=int, default=0)
+    result.add_argument("--bigquery-port", type=int, default=0)
+    return result
+
+
+def lifecycle(options: argparse.Namespace) -> Lifecycle:
+    """Return what jobs do unless a script says otherwise; by default they take a few seconds."""
+    if options.at_once:
+        return Lifecycle.at_once()
+    if options.looks is not None:
+        return Lifecycle(looks=options.looks)
+    pending = 2.0 if options.pending is None else options.pending
+    return Lifecycle.timed(pending, 3.0 if options.running is None else options.running)
+
+
+def stand_ins(options: argparse.Namespace, stack: ExitStack) -> tuple[Any, Any]:
+    """Start the stand-ins that are wanted."""
+    storage = bigquery = None
+    folder = options.directory
+    # Imported late: whoever does without them need not install them.
+    if not options.no_storage:
+        from airflow_provider_genai_batch.emulator.storage import CloudStorage
+
+        storage = stack.enter_context(CloudStorage(options.storage_port, folder and folder / "storage"))
+    if not options.no_bigquery:
+        from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+
+        bigquery = stack.enter_context(BigQuery(options.bigquery_port, folder and folder / "bigquery"))
+    return storage, bigquery
+
+
+def explain(emulator: Emulator) -> str:
+    """Return what a user needs: the URL on a line of its own, then lines for a shell."""
+    lines = [emulator.url]
+    if emulator.storage_url:
+        lines.append(f"export STORAGE_EMULATOR_HOST={emulator.storage_url}")
+    if emulator.bigquery_url:
+        lines.append(f"export BIGQUERY_EMULATOR_HOST={emulator.bigquery_url}")
+    gemini = json.dumps(emulator.connection("gemini"))
+    vertex = json.dumps(emulator.connection("vertex"))
+    lines.append(f"export AIRFLOW_CONN_GENAI_BATCH_DEFAULT={shlex.quote(gemini)}")
+    lines.append(f"export AIRFLOW_CONN_GENAI_BATCH_VERTEX={shlex.quote(vertex)}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    options = parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as stack:
+        storage, bigquery = stand_ins(options, stack)
+        emulator = Emulator(
+            port=options.port,
+            host=options.host,
+            directory=options.directory,
+            lifecycle=lifecycle(options),
+            storage=storage,
+            bigquery=bigquery,
+        ).start()
+        stack.callback(emulator.stop)
+        print(explain(emulator), flush=True)
+        stop.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
