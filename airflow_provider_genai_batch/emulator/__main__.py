@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bigquery=bigquery,
         ).start()
         stack.callback(emulator.stop)
-        print(explain(emulator), flush=True)
+        print(explain(emulator), flush=True)  # noqa: T201 - the way a command line answers
         stop.wait()
     return 0
 

@@ -55,8 +55,8 @@ def unauthenticated(reason: str) -> ApiError:
     """Return the refusal of a bearer token."""
     return ApiError(
         401,
-        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
-        "authentication credential.",
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or "
+        "other valid authentication credential.",
         details=[error_info(reason, service="aiplatform.googleapis.com")],
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.emulator import oauth
 from airflow_provider_genai_batch.emulator.clock import Clock, VirtualClock
@@ -24,6 +24,9 @@ from airflow_provider_genai_batch.emulator.stand_ins import StandIns
 from airflow_provider_genai_batch.emulator.vertex import run as vertex_run
 from airflow_provider_genai_batch.emulator.vertex.late import publish_due
 from airflow_provider_genai_batch.emulator.world import Settings, World
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 STAGING_BUCKET = "emulator-staging"
 
@@ -68,7 +71,7 @@ class Emulator:
         self._tokens: oauth.Tokens | None = None
         self.url = ""
 
-    def start(self) -> Emulator:
+    def start(self) -> Self:
         """Start the stand-ins and serve; return when ready."""
         with ExitStack() as stack:
             folder = self._directory
@@ -104,7 +107,7 @@ class Emulator:
         if running is not None:
             running.close()
 
-    def __enter__(self) -> Emulator:
+    def __enter__(self) -> Self:
         """Start."""
         return self.start()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.methods import METHODS
+from airflow_provider_genai_batch.emulator.methods import METHODS, Method
 
 KINDS = (
     "error",
@@ -22,6 +22,7 @@ KINDS = (
     "lost_chunk",
     "lost_final_reply",
 )
+ERROR_STATUS = range(400, 600)
 UPLOAD_KINDS = frozenset({"no_status_header", "lost_chunk", "lost_final_reply"})
 
 
@@ -133,31 +134,42 @@ class Fault:
             ValueError: Unknown method, or an impossible combination.
         """
         known = METHODS.get(method)
-        problem = ""
         if known is None:
-            problem = f"no method {method!r}; known: {', '.join(METHODS)}"
-        elif self.kind not in KINDS:
-            problem = f"no kind of fault {self.kind!r}; known: {', '.join(KINDS)}"
-        elif self.times < 1:
-            problem = "times is at least 1"
-        elif self.kind in {"error", "html"} and not 400 <= self.status <= 599:
-            problem = f"an error has a status from 400 to 599, not {self.status}"
-        elif self.kind not in {"error", "html"} and self.status:
-            problem = f"{self.kind} has no status of its own"
-        elif self.kind != "error" and (self.retry_delay or self.wrapped or self.details or self.message):
-            problem = f"{self.kind} carries no Google error body"
-        elif self.kind == "redirect" and not self.url:
-            problem = "a redirect needs a url"
-        elif self.kind in UPLOAD_KINDS and method != "files.upload":
-            problem = f"{self.kind} happens to files.upload only"
-        elif self.kind == "unreadable" and known.reply != "json":
-            problem = f"{method} answers no JSON that could be unreadable"
-        elif self.kind == "truncated" and known.reply == "empty":
-            problem = f"{method} answers no body that could be truncated"
-        elif self.kind in {"drop", "lost_chunk", "redirect"} and self.acted:
-            problem = f"{self.kind} happens before anything is done"
-        if problem:
-            raise ValueError(problem)
+            message = f"no method {method!r}; known: {', '.join(METHODS)}"
+            raise ValueError(message)
+        for impossible, problem in self._impossibilities(known):
+            if impossible:
+                raise ValueError(problem)
+
+    def _impossibilities(self, method: Method) -> Iterator[tuple[bool, str]]:
+        kind = self.kind
+        yield kind not in KINDS, f"no kind of fault {kind!r}; known: {', '.join(KINDS)}"
+        yield self.times < 1, "times is at least 1"
+        answers = kind in {"error", "html"}
+        yield (
+            answers and self.status not in ERROR_STATUS,
+            f"an error has a status from 400 to 599, not {self.status}",
+        )
+        yield not answers and bool(self.status), f"{kind} has no status of its own"
+        body = self.retry_delay or self.wrapped or self.details or self.message or self.grpc
+        yield kind != "error" and bool(body), f"{kind} carries no Google error body"
+        replies = answers or kind == "redirect"
+        yield (
+            not replies and bool(self.all_headers()),
+            f"{kind} has no reply of its own that could carry headers",
+        )
+        yield kind == "redirect" and not self.url, "a redirect needs a url"
+        yield kind in UPLOAD_KINDS and method.id != "files.upload", f"{kind} happens to files.upload only"
+        yield (
+            kind == "unreadable" and method.reply != "json",
+            f"{method.id} answers no JSON that could be unreadable",
+        )
+        yield (
+            kind == "truncated" and method.reply == "empty",
+            f"{method.id} answers no body that could be truncated",
+        )
+        before = kind in {"drop", "lost_chunk", "redirect"}
+        yield before and self.acted, f"{kind} happens before anything is done"
 
     def as_error(self) -> ApiError:
         """Return the error to answer."""

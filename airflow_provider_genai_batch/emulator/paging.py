@@ -77,7 +77,7 @@ def _lags(world: World, job: Job) -> bool:
 
 
 def _token(place: int, *, empty: bool) -> str:
-    # Two bytes before it make it end in "=" and hold "/" now and then, as real tokens do: callers must quote it.
+    # Holds "/" and ends in "=", as real tokens may: callers must quote it.
     return base64.b64encode(b"\xff\xff\xff" + f"{place}:{int(empty)}".encode().ljust(14)).decode()
 
 

@@ -26,7 +26,7 @@ class Ending:
         state: Bare state.
         at_ns: When.
         served: Fraction of the rows that were answered.
-        cancelled_rows: Whether the others come back as cancelled, which a Gemini cancel does; else they are absent.
+        cancelled_rows: Whether the others come back as cancelled, which a Gemini cancel does.
         error: The job's google.rpc.Status.
     """
 
@@ -94,8 +94,8 @@ def _scripted_end(job: Job, at_ns: int, state: str) -> str | Ending:
 def _cancelled(job: Job, now_ns: int) -> Ending:
     """How a cancel ends.
 
-    Captures of the live Gemini service: a job that had not started ends CANCELLED with code 13 (discovery says 1); a
-    running one ends SUCCEEDED with the unserved rows as errors of code 1.
+    Captures of the live Gemini service: a job that had not started ends CANCELLED with code 13 (discovery
+    says 1); a running one ends SUCCEEDED with the unserved rows as errors of code 1.
     """
     started = job.started_ns is not None
     served = job.script.served if job.script.served is not None else _HALF

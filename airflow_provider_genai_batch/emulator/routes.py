@@ -103,7 +103,7 @@ def application(world: World, tokens: Tokens, control: list[BaseRoute]) -> Starl
         entry = Entry(None, request)
         entry.data["status"] = 404
         world.requests.add(entry)
-        text = f"<html><title>Error 404 (Not Found)!!1</title><p>The requested URL {request.url.path} was not found."
+        text = f"<html><title>Error 404 (Not Found)!!1</title><p>The URL {request.url.path} was not found."
         return HTMLResponse(text, 404)
 
     verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]

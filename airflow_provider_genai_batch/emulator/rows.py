@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.emulator.script import JobScript
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of one row: exactly one of ``response`` and ``error``, or neither when it does not come back."""
+    """What becomes of one row: ``response`` or ``error``, or neither when it does not come back."""
 
     response: JsonObject | None = None
     error: JsonObject | None = None

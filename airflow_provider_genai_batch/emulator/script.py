@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
 from airflow_provider_genai_batch.emulator.states import bare
 
-RowName = Union[str, int]
+RowName: TypeAlias = str | int
 """A row's key, or its index."""
 
 _BY_ROW = ("row_errors", "finish_reasons", "answers")

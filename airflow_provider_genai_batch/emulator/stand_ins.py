@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class StandIns:
@@ -37,7 +40,7 @@ class StandIns:
     def _folder(self, name: str) -> Path | None:
         return None if self._directory is None else self._directory / name
 
-    def __enter__(self) -> StandIns:
+    def __enter__(self) -> Self:
         """Start what is wanted."""
         storage, bigquery = self._wanted
         with ExitStack() as stack:

@@ -38,8 +38,8 @@ def check_id(file_id: str) -> None:
         raise ApiError(400, message)
     if not _ID.fullmatch(file_id):
         message = (
-            f"* GetFileRequest.name: File ID must consist of lowercase letters, digits and dashes, and not begin or "
-            f"end with a dash: {file_id}"
+            f"* GetFileRequest.name: File ID must consist of lowercase letters, digits and dashes, and not "
+            f"begin or end with a dash: {file_id}"
         )
         raise ApiError(400, message)
 

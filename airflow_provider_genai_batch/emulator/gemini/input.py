@@ -67,7 +67,7 @@ def spool_inline(value: Json, path: Path) -> int:
 def check_file(path: Path) -> int:
     """Parse an input file; return how many rows it has.
 
-    Captures of the live service: the file is parsed during create, and one malformed row rejects the whole call.
+    Captures of the live service: the file is parsed during create; one malformed row rejects the call.
 
     Raises:
         ApiError: 400 naming the line.

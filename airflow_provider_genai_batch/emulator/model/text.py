@@ -9,7 +9,8 @@ from typing import Any
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
 
 _CHOICES = re.compile(
-    r"(?:one of|either|choose (?:from|between)|classify (?:it |this )?as|categor(?:y|ies)|labels?|answer(?: only)? with)"
+    r"(?:one of|either|choose (?:from|between)|classify (?:it |this )?as|categor(?:y|ies)|labels?|"
+    r"answer(?: only)? with)"
     r"\s*:?\s*\[?([\w\"' -]+(?:(?:,|/|\||\bor\b|\band\b)[\w\"' -]+)+)\]?",
     re.IGNORECASE,
 )

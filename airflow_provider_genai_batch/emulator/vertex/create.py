@@ -1,4 +1,4 @@
-"""What a batchPredictionJobs create must say. Whether buckets and rows are any good is found out later, as live."""
+"""What a batchPredictionJobs create must say; whether buckets and rows are any good is found out later."""
 
 from __future__ import annotations
 

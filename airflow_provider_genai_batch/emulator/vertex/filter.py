@@ -1,7 +1,7 @@
 """The filter of batchPredictionJobs.list.
 
-Google's API design guide (AIP-160) gives the grammar: comparisons joined by AND, OR, NOT and parentheses, where OR
-binds closer than AND. The reference of the method gives the fields and their operators.
+Google's API design guide (AIP-160) gives the grammar: comparisons joined by AND, OR, NOT and parentheses,
+where OR binds closer than AND. The reference of the method gives the fields and their operators.
 """
 
 from __future__ import annotations

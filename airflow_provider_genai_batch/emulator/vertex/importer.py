@@ -19,7 +19,7 @@ _DECIMAL = re.compile(r"-?\d+\.\d+")
 _RESULT = frozenset({"status", "response", "processed_time"})
 
 
-class ImportFailed(Exception):  # noqa: N818 - it is how Google words it
+class ImportFailed(Exception):
     """The input cannot be imported; the job ends FAILED with code 3."""
 
     def __init__(self, why: str, row: int) -> None:

@@ -71,9 +71,8 @@ async def list_(call: Call) -> Response:
     world = call.world
     if "state" in query.get("filter", ""):
         await asyncio.to_thread(lambda: world.finish(world.settle(world.order)))
-    page = job_page(
-        world, lambda job: job.name.startswith(parent) and passes(job), size, query.get("pageToken")
-    )
+    token = query.get("pageToken")
+    page = job_page(world, lambda job: job.name.startswith(parent) and passes(job), size, token)
     await call.look(page.jobs, listed=True)
     answer: JsonObject = {}
     if page.jobs:

@@ -115,7 +115,7 @@ def processed_time(at_ns: int) -> str:
 
 
 def echoed(request: Any) -> Any:
-    """Return a request as the output repeats it: unset fields are null, whole numbers are not whole any more."""
+    """Return a request as the output repeats it: unset fields null, whole numbers not whole any more."""
     if not isinstance(request, dict):
         return request
     result: JsonObject = {**dict.fromkeys(_UNSET_IN_REQUEST), **request}

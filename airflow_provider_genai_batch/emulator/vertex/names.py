@@ -56,8 +56,8 @@ def check_model(model: object) -> str:
         known = publisher != "endpoints" and not names.says_unknown(base)
     if not known:
         message = (
-            f"Publisher Model `{model}` was not found or your project does not have access to it. Please ensure you "
-            "are using a valid model version."
+            f"Publisher Model `{model}` was not found or your project does not have access to it. Please "
+            "ensure you are using a valid model version."
         )
         raise ApiError(404, message)
     return model

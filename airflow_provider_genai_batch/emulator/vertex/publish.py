@@ -44,7 +44,7 @@ def bigquery_names(job: Job) -> tuple[str, str, bool]:
     uri = job.resource["outputConfig"]["bigqueryDestination"]["outputUri"].removeprefix("bq://")
     project, *rest = uri.split(".")
     stamp = micros_text(job.created_ns).translate(str.maketrans("-:.", "___"))
-    if len(rest) == 2:  # noqa: PLR2004 - dataset and table
+    if len(rest) == 2:
         return f"{project}.{rest[0]}", rest[1], False
     if rest:
         return f"{project}.{rest[0]}", f"predictions_{stamp}", False

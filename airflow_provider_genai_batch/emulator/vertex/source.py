@@ -21,7 +21,7 @@ RESULT_COLUMNS = ("response", "status", "processed_time")
 _DROPPED = frozenset({"RECORD", "STRUCT", "ARRAY", "RANGE", "DATETIME", "GEOGRAPHY"})
 
 
-class JobFailed(Exception):  # noqa: N818 - it is what becomes of the job
+class JobFailed(Exception):
     """The job ends FAILED; nobody noticed at create."""
 
     def __init__(self, code: int, message: str) -> None:
