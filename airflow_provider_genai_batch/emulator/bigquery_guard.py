@@ -5,7 +5,7 @@ Each rule is here because without it a test of a mistaken pipeline could pass, o
 * a job id that was used before: 409 ``duplicate`` (upstream runs the job again);
 * a query that failed in ``jobs.query``: the HTTP error (upstream answers 200 with no rows, and the Python client
   takes that for an empty result);
-* a row with a column that the table does not have: an insert error (upstream drops the value and says nothing);
+* a row that does not fit its table: an insert error (upstream drops what it does not know, and takes nearly any value);
 * the number of rows of a table: the true one (upstream says what it was at the last DDL statement);
 * anything below a dataset or a table that does not exist: 404 ``notFound`` (upstream answers 500 for some);
 * a breakdown of its own: 501, which clients give up on at once, where they repeat a 500 for ten minutes.
@@ -14,6 +14,7 @@ Each rule is here because without it a test of a mistaken pipeline could pass, o
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -24,6 +25,10 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
+
+from airflow_provider_genai_batch.emulator.bigquery_rows import error, row_errors
+
+_log = logging.getLogger(__name__)
 
 Next = Callable[[Request], Awaitable[Response]]
 
@@ -63,11 +68,13 @@ class Guard(BaseHTTPMiddleware):
                 return refusal(409, "duplicate", f"Already Exists: Job {found[1]}:US.{job_id}")
         if request.method == "POST" and (insert := _INSERT.match(path)):
             body = json.loads(await request.body() or b"{}")
-            if errors := self._unknown_columns(insert.groups(), body):
+            if errors := self._bad_rows(insert.groups(), body):
                 return JSONResponse({"kind": "bigquery#tableDataInsertAllResponse", "insertErrors": errors})
-        reply = await call_next(request)
-        if reply.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
-            return refusal(501, "notImplemented", "The stand-in for BigQuery broke down; its log says why.")
+        try:
+            reply = await call_next(request)
+        except Exception as broken:
+            _log.exception("broke down at %s %s", request.method, path)
+            return refusal(501, "notImplemented", f"The stand-in for BigQuery broke down: {broken}")
         if request.method == "POST" and reply.status_code == HTTPStatus.OK and _QUERIES.match(path):
             return await _failed_query_as_error(reply)
         if request.method == "GET" and reply.status_code == HTTPStatus.OK and (one := _ONE_TABLE.match(path)):
@@ -91,17 +98,14 @@ class Guard(BaseHTTPMiddleware):
         (count,) = self._engine.execute(f"SELECT COUNT(*) FROM {quoted_table_ref(*table)}").fetchone()
         return int(count)
 
-    def _unknown_columns(self, table: tuple[str | Any, ...], body: dict[str, Any]) -> list[dict[str, Any]]:
-        """Build the insert errors of rows that name columns the table does not have."""
-        if body.get("ignoreUnknownValues"):
-            return []
-        columns = {field.name.lower() for field in self._catalog.get_table(*table).schema_.fields}
-        return [
-            {"index": index, "errors": [_error("invalid", f"no such field: {name}.", name)]}
-            for index, row in enumerate(body.get("rows", []))
-            for name in row.get("json", {})
-            if name.lower() not in columns
-        ]
+    def _bad_rows(self, table: tuple[str | Any, ...], body: dict[str, Any]) -> list[dict[str, Any]]:
+        """Build the insert errors; with any, no row is inserted."""
+        fields = self._catalog.get_table(*table).schema_.fields
+        found = []
+        for index, row in enumerate(body.get("rows", [])):
+            if errors := row_errors(fields, row.get("json", {})):
+                found.append({"index": index, "errors": errors})
+        return found
 
     def _missing(self, path: str) -> str | None:
         """Say what the path names that does not exist."""
@@ -125,11 +129,7 @@ def refusal(code: int, reason: str, message: str) -> JSONResponse:
         reason: BigQuery's word for it.
         message: Text for people.
     """
-    return JSONResponse({"error": {"code": code, "message": message, "errors": [_error(reason, message)]}}, code)
-
-
-def _error(reason: str, message: str, location: str = "") -> dict[str, str]:
-    return {"reason": reason, "message": message, "domain": "global", "location": location}
+    return JSONResponse({"error": {"code": code, "message": message, "errors": [error(reason, message)]}}, code)
 
 
 async def _json(reply: Response) -> dict[str, Any]:

@@ -1,0 +1,227 @@
+"""A real BigQuery server on loopback, for Google's own clients too (``BIGQUERY_EMULATOR_HOST``)."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from airflow_provider_genai_batch.emulator.bigquery_values import encode, row_as_dict
+from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError
+
+_START_SECONDS = 60.0
+_PAGE_ROWS = 2000
+_NOT_FOUND = 404
+_READY = re.compile(r"^READY (http://\S+)$", re.MULTILINE)
+
+
+class BigQueryError(RuntimeError):
+    """The server refused a call."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """Remember the answer.
+
+        Args:
+            status: HTTP status.
+            message: What the server said.
+        """
+        super().__init__(f"{status} {message}")
+        self.status = status
+
+
+class TableNotFound(BigQueryError):  # noqa: N818 - the name its users were promised
+    """No such table or dataset."""
+
+
+class BigQuery:
+    """Datasets and tables; tables are named ``project.dataset.table``, datasets ``dataset`` or ``project.dataset``."""
+
+    def __init__(
+        self, port: int = 0, directory: str | Path | None = None, project: str = "emulator-project"
+    ) -> None:
+        """Remember where to serve and where to keep tables.
+
+        Args:
+            port: Port on 127.0.0.1; 0 takes a free one.
+            directory: Where tables persist; without it they are kept in memory.
+            project: Of names that do not say one.
+        """
+        self.project = project
+        self._port = port
+        self._directory = None if directory is None else Path(directory)
+        self._child: Child | None = None
+        self._http: httpx.Client | None = None
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """Address without a slash at its end, for ``BIGQUERY_EMULATOR_HOST``."""
+        return self._url
+
+    def start(self) -> BigQuery:
+        """Start the server and wait until it answers.
+
+        Raises:
+            ChildFailedError: It did not start; the message holds its log.
+            RuntimeError: It is not installed.
+        """
+        if importlib.util.find_spec("bqemulator") is None:
+            message = (
+                "BigQuery needs: pip install 'airflow-provider-genai-batch[emulator]' on Python 3.11 or later"
+            )
+            raise RuntimeError(message)
+        command = [sys.executable, "-m", "airflow_provider_genai_batch.emulator.bigquery_server", str(self._port)]
+        if self._directory is not None:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            command.append(str(self._directory.resolve()))
+        child = Child("bqemulator", command)
+        child.start(lambda: _READY.search(child.log()) is not None, _START_SECONDS)
+        self._child = child
+        if (found := _READY.search(child.log())) is None:
+            message = f"bqemulator did not say where it serves: {child.log()}"
+            raise ChildFailedError(message)
+        self._url = found[1]
+        # trust_env off: a proxy of the machine has no business between two processes on loopback.
+        self._http = httpx.Client(base_url=f"{self._url}/bigquery/v2", trust_env=False, timeout=120)
+        return self
+
+    def stop(self) -> None:
+        """Stop the server; twice is as good as once."""
+        if self._http is not None:
+            self._http.close()
+        if self._child is not None:
+            self._child.stop()
+
+    def __enter__(self) -> BigQuery:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def create_dataset(self, dataset: str) -> None:
+        """Create a dataset.
+
+        Args:
+            dataset: ``dataset`` or ``project.dataset``.
+
+        Raises:
+            BigQueryError: 409 when it exists.
+        """
+        project, name = self._dataset(dataset)
+        reference = {"datasetReference": {"projectId": project, "datasetId": name}}
+        self._call("POST", f"/projects/{project}/datasets", json=reference)
+
+    def dataset_exists(self, dataset: str) -> bool:
+        """Tell whether there is such a dataset."""
+        project, name = self._dataset(dataset)
+        return self._exists(f"/projects/{project}/datasets/{name}")
+
+    def table_exists(self, table: str) -> bool:
+        """Tell whether there is such a table."""
+        return self._exists(self._path(table))
+
+    def columns(self, table: str) -> list[tuple[str, str]]:
+        """Return names and types (``STRING``, ``JSON``, ``INTEGER`` ...) of a table's columns, in order.
+
+        Raises:
+            TableNotFound: No such table.
+        """
+        return [(field["name"], field["type"]) for field in self._schema(table)]
+
+    def rows(self, table: str) -> Iterator[dict[str, Any]]:
+        """Stream a table's rows, page by page.
+
+        Values are Python's for STRING, INTEGER, FLOAT, BOOLEAN, JSON (parsed) and RECORD, repeated ones are lists;
+        any other type is the text that the service sends.
+
+        Raises:
+            TableNotFound: No such table; raised at the first row.
+        """
+        fields = self._schema(table)
+        query: dict[str, str | int] = {"maxResults": _PAGE_ROWS}
+        while True:
+            page = self._call("GET", f"{self._path(table)}/data", params=query)
+            yield from (row_as_dict(fields, row) for row in page.get("rows", []))
+            if not page.get("pageToken"):
+                return
+            query = {"maxResults": _PAGE_ROWS, "pageToken": page["pageToken"]}
+
+    def create_and_insert(
+        self, table: str, schema: Sequence[tuple[str, str]], rows: Iterable[dict[str, Any]]
+    ) -> None:
+        """Create a table and put rows in.
+
+        Args:
+            table: ``project.dataset.table``.
+            schema: Names and types of its columns.
+            rows: Python values; what belongs in a JSON column may be any JSON value.
+
+        Raises:
+            TableNotFound: No such dataset.
+            BigQueryError: 409 when the table exists, 400 when a row does not fit.
+        """
+        path = self._path(table)
+        project, dataset, name = self._parts(table)
+        resource = {
+            "tableReference": {"projectId": project, "datasetId": dataset, "tableId": name},
+            "schema": {"fields": [{"name": column, "type": kind} for column, kind in schema]},
+        }
+        self._call("POST", path.rpartition("/")[0], json=resource)
+        types = dict(schema)
+        stream = iter(rows)
+        while batch := [{"json": encode(types, row)} for row in islice(stream, _PAGE_ROWS)]:
+            answer = self._call("POST", f"{path}/insertAll", json={"rows": batch})
+            if errors := answer.get("insertErrors"):
+                raise BigQueryError(400, f"rows refused by {table}: {json.dumps(errors)[:500]}")
+
+    def _schema(self, table: str) -> list[dict[str, Any]]:
+        fields: list[dict[str, Any]] = self._call("GET", self._path(table))["schema"]["fields"]
+        return fields
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self._call("GET", path)
+        except TableNotFound:
+            return False
+        return True
+
+    def _dataset(self, name: str) -> tuple[str, str]:
+        project, _, dataset = name.rpartition(".")
+        return project or self.project, dataset
+
+    def _parts(self, table: str) -> tuple[str, str, str]:
+        dataset, _, name = table.rpartition(".")
+        if not dataset or not name:
+            message = f"not a project.dataset.table: {table!r}"
+            raise ValueError(message)
+        return (*self._dataset(dataset), name)
+
+    def _path(self, table: str) -> str:
+        project, dataset, name = self._parts(table)
+        return f"/projects/{project}/datasets/{dataset}/tables/{name}"
+
+    def _call(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        if self._http is None:
+            message = "BigQuery was not started"
+            raise RuntimeError(message)
+        reply = self._http.request(method, path, **how)
+        if reply.is_error:
+            kind = TableNotFound if reply.status_code == _NOT_FOUND else BigQueryError
+            raise kind(reply.status_code, reply.text[:500])
+        answer: dict[str, Any] = reply.json()
+        return answer

