@@ -35,6 +35,7 @@ class Call:
     tokens: Tokens
     request: Request
     entry: Entry
+    read_to_the_end: bool = False
 
     @property
     def base_url(self) -> str:
@@ -65,11 +66,14 @@ class Call:
         return given
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
+        """Yield the body as it comes; nothing more once it has been read to its end."""
+        if self.read_to_the_end:
+            return
         async for chunk in self.request.stream():
             if chunk:
                 self.entry.body(chunk)
                 yield chunk
+        self.read_to_the_end = True
 
     async def drain(self) -> None:
         """Read the body and forget it, so that an early answer reaches a caller still sending."""

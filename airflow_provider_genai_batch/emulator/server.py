@@ -67,6 +67,7 @@ class ServerThread:
             app,
             http=_Protocol,
             ws="none",
+            proxy_headers=False,
             lifespan="off",
             log_level="warning",
             access_log=False,
