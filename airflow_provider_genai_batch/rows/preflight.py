@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pydantic_core import to_json
-
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.framing import Framer
@@ -18,6 +16,7 @@ from airflow_provider_genai_batch.rows.ledger import KeyLedger
 from airflow_provider_genai_batch.rows.limits import limits_of
 from airflow_provider_genai_batch.rows.shape import check_text, is_enveloped, parse
 from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.wire.http import json_body
 from airflow_provider_genai_batch.wire.keys import spell_key, stamp
 from airflow_provider_genai_batch.wire.requests import rest_request
 
@@ -58,7 +57,7 @@ class Preflight:
     ) -> None:
         self.rows, self.bytes, self.sha256, self.stamped, self.unchanged = 0, 0, "", 0, True
         self._backend, self._task, self._model = backend, task, model
-        self._defaults, self._name = defaults, name
+        self._defaults, self._name = defaults or None, name
         self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
         self._keys, self._importer, self._framer = KeyLedger(), Importer(), Framer()
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
@@ -139,10 +138,10 @@ class Preflight:
         self.stamped += given is None
         if self._defaults is not None:
             row = self._with_defaults(row, key, enveloped=enveloped)
-            written = to_json(row) + b"\n"
+            written = _written(row)
         elif self._backend is Backend.VERTEX and spell_key(key) != key:
             row = {**row, "key": spell_key(key)}
-            written = to_json(row) + b"\n"
+            written = _written(row)
         elif not enveloped:
             row = {"key": key, "request": row}
             written = b'{"key":"%b","request":%b}\n' % (key.encode(), text)
@@ -179,3 +178,11 @@ class Preflight:
         return RequestError(
             msg, "Keys join rows to requests: make each one different.", where=self._where(later)
         )
+
+
+def _written(row: dict[str, Any]) -> bytes:
+    try:
+        return json_body(row) + b"\n"
+    except ValueError as error:
+        msg = "a number is too large"
+        raise RequestError(msg, "Numbers are 64-bit floats.") from error

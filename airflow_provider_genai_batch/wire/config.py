@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.content import content
 from airflow_provider_genai_batch.wire.only import check_field
 from airflow_provider_genai_batch.wire.schema import response_schema
-from airflow_provider_genai_batch.wire.spelling import fields_of, plain
+from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of, plain
 from airflow_provider_genai_batch.wire.tools import tools
 
 GENERATION_FIELDS = frozenset(
@@ -87,7 +87,7 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[
         return {}
     fields = fields_of(config)
     if fields is None:
-        msg = f"config is a {type(config).__name__}"
+        msg = f"config is of type {type(config).__name__}"
         raise RequestError(msg, "Give GenerateContentConfig fields as dict or object.")
     request: dict[str, Any] = {}
     generation: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[
         elif name in GENERATION_FIELDS and flat:
             generation[name] = _generation_field(name, value, backend)
         elif name not in _OF_THE_SDK_ALONE or not flat:
-            raise _unknown(given, flat=flat)
+            raise _unknown(as_written(config, given), flat=flat)
     if generation:
         request["generationConfig"] = generation
     return request
@@ -125,13 +125,13 @@ def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:
     fields = fields_of(config)
     if fields is None:
-        msg = f"generationConfig is a {type(config).__name__}"
+        msg = f"generationConfig is of type {type(config).__name__}"
         raise RequestError(msg, "Give its fields as dict or object.")
     spelled = {}
     for given, value in fields.items():
         name = _SDK_NAMES.get(given, given)
         if name not in GENERATION_FIELDS:
-            raise _unknown(given, flat=True, where="generationConfig")
+            raise _unknown(as_written(config, given), flat=True, where="generationConfig")
         spelled[name] = _generation_field(name, value, backend)
     return spelled
 
@@ -160,8 +160,8 @@ def _request_field(name: str, value: Any, backend: Backend) -> Any:
 
 def _unknown(name: str, *, flat: bool, where: str = "") -> RequestError:
     place = f" in {where}" if where else ""
-    if not flat and name in GENERATION_FIELDS:
+    if not flat and camel(name) in GENERATION_FIELDS:
         return RequestError(f"{name} stands beside contents", "Put it into config (or generationConfig).")
-    near = get_close_matches(name, GENERATION_FIELDS | REQUEST_FIELDS, n=1)
+    near = get_close_matches(camel(name), GENERATION_FIELDS | REQUEST_FIELDS, n=1)
     remedy = f"Did you mean {near[0]}?" if near else "See GenerateContentConfig for the fields there are."
     return RequestError(f"unknown field {name!r}{place}", remedy)

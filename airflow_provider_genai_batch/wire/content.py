@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.spelling import fields_of, plain
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, plain, text
 
 PART_FIELDS = frozenset(
     {
@@ -88,7 +88,7 @@ def content(value: Any, backend: Backend) -> dict[str, Any]:
         return _turn([one], role=_role(one))
     fields = fields_of(value) or {}
     if unknown := sorted(fields.keys() - CONTENT_FIELDS):
-        msg = f"unknown field {unknown[0]!r} in a Content"
+        msg = f"unknown field {as_written(value, unknown[0])!r} in a Content"
         raise RequestError(msg, "A Content has parts and role.")
     parts = fields.get("parts", [])
     several = list(parts) if isinstance(parts, (list, tuple)) else [parts]
@@ -121,18 +121,18 @@ def part(value: Any, backend: Backend) -> dict[str, Any]:
         RequestError: it is nothing of these, or names a file that the backend cannot read.
     """
     if isinstance(value, str):
-        return {"text": value}
+        return {"text": text(value, "text")}
     if _is_picture(value):
         return {"inlineData": _picture(value)}
     fields = fields_of(value)
     if fields is None:
-        msg = f"a prompt cannot be a {type(value).__name__}"
+        msg = f"a prompt cannot be of type {type(value).__name__}"
         raise RequestError(msg, "Give a string, a Part, a Content, or a list of them.")
     if (named := _file_data(fields)) is not None:
         fields = {"fileData": named}
     if unknown := sorted(fields.keys() - PART_FIELDS):
-        msg_0 = f"unknown field {unknown[0]!r} in a part"
-        raise RequestError(msg_0, "Spell it as the API's Part does.")
+        msg = f"unknown field {as_written(value, unknown[0])!r} in a part"
+        raise RequestError(msg, "Spell it as the API's Part does.")
     spelled: dict[str, Any] = plain(fields, "parts", backend)
     _check_file(spelled.get("fileData"), backend)
     return spelled

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
 from airflow_provider_genai_batch.wire.sources import check_format
-from airflow_provider_genai_batch.wire.spelling import fields_of, free
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, free
 
 _BIGQUERY = re.compile(r"bq://[^./]+(\.[^./]+){0,2}")
 _GCS = re.compile(r"gs://[^/]+(/.*)?")
@@ -42,7 +42,7 @@ def read_destination(dest: Any) -> BatchDestination | None:
         return _from_text(dest.strip())
     fields = fields_of(dest)
     if fields is None:
-        msg = f"dest cannot be a {type(dest).__name__}: give gs://prefix/ or bq://project.dataset.table"
+        msg = f"dest cannot be of type {type(dest).__name__}: give gs://prefix/ or bq://project.dataset.table"
         raise InputError(msg)
     if "vertexDataset" in fields:
         msg = "dest is a multimodal dataset, which is not supported: give a BigQuery table (bq://…)"
@@ -72,13 +72,14 @@ def read_config(config: Any) -> JobConfig:
         return JobConfig()
     fields = fields_of(config)
     if fields is None:
-        msg = f"config is a {type(config).__name__}: give a dict or a CreateBatchJobConfig"
+        msg = f"config is of type {type(config).__name__}: give a dict or a CreateBatchJobConfig"
         raise InputError(msg)
     if "httpOptions" in fields:
         msg = "config has http_options: address, version and credentials belong to the Airflow connection"
         raise InputError(msg)
     if unknown := sorted(fields.keys() - {"displayName", "dest", "webhookConfig"}):
-        msg = f"config has an unknown field {unknown[0]!r}; there are display_name, dest and webhook_config"
+        name = as_written(config, unknown[0])
+        msg = f"config has an unknown field {name!r}; there are display_name, dest and webhook_config"
         raise InputError(msg)
     name = fields.get("displayName")
     if name is not None and not isinstance(name, str):

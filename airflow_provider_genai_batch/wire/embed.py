@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.content import content
 from airflow_provider_genai_batch.wire.only import check_field
-from airflow_provider_genai_batch.wire.spelling import fields_of, plain
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, plain
 
 EMBED_FIELDS = frozenset(
     {
@@ -47,14 +47,14 @@ def embed_config(config: Any, backend: Backend) -> dict[str, Any]:
         return {}
     fields = fields_of(config)
     if fields is None:
-        msg = f"config is a {type(config).__name__}"
+        msg = f"config is of type {type(config).__name__}"
         raise RequestError(msg, "Give EmbedContentConfig fields as dict or object.")
     fields.pop("httpOptions", None)
     nested = fields.pop("embedContentConfig", None)
     spelled = embed_config(nested, backend)
     for name, value in fields.items():
         if name not in EMBED_FIELDS:
-            msg = f"unknown field {name!r} in an embedding request"
+            msg = f"unknown field {as_written(config, name)!r} in an embedding request"
             raise RequestError(msg, f"There are {', '.join(sorted(EMBED_FIELDS))}.")
         check_field("embedContentConfig", name, backend)
         spelled[name] = plain(value, name, backend)

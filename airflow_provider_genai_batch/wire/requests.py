@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.wire.config import merged, request_fields
 from airflow_provider_genai_batch.wire.content import contents, is_prompt
 from airflow_provider_genai_batch.wire.embed import embed_config, embed_request
 from airflow_provider_genai_batch.wire.keys import check_key
-from airflow_provider_genai_batch.wire.spelling import fields_of
+from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
 
 FOREIGN = {
     "customId": 'It is called key here: {"key": …, "request": …}.',
@@ -80,7 +80,7 @@ class _Opened(NamedTuple):
 def _opened(item: Any, task: Task, model: str) -> _Opened:
     fields = None if isinstance(item, (str, list, tuple)) else fields_of(item)
     if fields and "request" in fields:
-        return _from_envelope(fields, task, model)
+        return _from_envelope(item, fields, task, model)
     if fields and not _PROMPTS.isdisjoint(fields):
         return _from_parameters(fields, task, model)
     if is_prompt(item):
@@ -88,13 +88,13 @@ def _opened(item: Any, task: Task, model: str) -> _Opened:
     raise _not_a_request(item, fields)
 
 
-def _from_envelope(fields: dict[str, Any], task: Task, model: str) -> _Opened:
+def _from_envelope(item: Any, fields: dict[str, Any], task: Task, model: str) -> _Opened:
     """Open ``{"key": …, "request": {…}, "metadata": {…}}``."""
     if unknown := sorted(fields.keys() - {"key", "request", "metadata"}):
-        raise unknown_name(unknown[0])
+        raise unknown_name(as_written(item, unknown[0]))
     inside = fields_of(fields["request"])
     if inside is None:
-        msg = f"request is a {type(fields['request']).__name__}"
+        msg = f"request is of type {type(fields['request']).__name__}"
         raise RequestError(msg, "Give a GenerateContentRequest as dict or object.")
     if "config" in inside:
         msg = "config inside request is the SDK's spelling"
@@ -165,18 +165,18 @@ def _check_model(own: Any, model: str) -> None:
 
 def unknown_name(name: str) -> RequestError:
     """Return the refusal of a name that has no place beside ``request``, with the word for it here."""
-    remedy = FOREIGN.get(name, "Only key, request and (inline on Gemini) metadata stand here.")
+    remedy = FOREIGN.get(camel(name), "Only key, request and (inline on Gemini) metadata stand here.")
     return RequestError(f"unknown field {name!r} beside request", remedy)
 
 
 def _not_a_request(item: Any, fields: dict[str, Any] | None) -> RequestError:
     if fields is None:
         return RequestError(
-            f"a request cannot be a {type(item).__name__}", "Give a string, a dict or a BatchRequest."
+            f"a request cannot be of type {type(item).__name__}", "Give a string, a dict or a BatchRequest."
         )
     for name in fields:
         if name in FOREIGN:
-            return RequestError(f"unknown field {name!r} and no contents", FOREIGN[name])
+            return RequestError(f"unknown field {as_written(item, name)!r} and no contents", FOREIGN[name])
     shown = ", ".join(sorted(fields)) or "nothing"
     return RequestError(
         f"neither contents nor request: there is {shown}", 'Give {"contents": …} or {"request": {…}}.'

@@ -78,7 +78,7 @@ def read_source(src: Any) -> BatchSource:
         return _from_fields(fields)
     if isinstance(src, Iterable) and not isinstance(src, (bytes, bytearray)):
         return _from_items(tuple(src))
-    msg = f"src cannot be a {type(src).__name__}: give {TAKEN}"
+    msg = f"src cannot be of type {type(src).__name__}: give {TAKEN}"
     raise InputError(msg)
 
 

@@ -106,6 +106,27 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     return fields
 
 
+def as_written(value: Any, name: str) -> str:
+    """Return the name of a field of `value` as its author spelled it, for messages."""
+    names = value if isinstance(value, Mapping) else dict(value) if isinstance(value, BaseModel) else ()
+    return next((given for given in names if isinstance(given, str) and camel(given) == name), name)
+
+
+def text(value: str, holder: str) -> str:
+    """Return text that can be written as UTF-8.
+
+    Raises:
+        RequestError: it holds half of a surrogate pair, which no service reads.
+    """
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            msg = f"{holder} holds half of a surrogate pair at character {error.start}"
+            raise RequestError(msg, "Give text that can be written as UTF-8.") from error
+    return value
+
+
 def plain(value: Any, holder: str, backend: Backend) -> Any:
     """Turn the value of the field `holder` into JSON data, with the names inside in lowerCamel.
 
@@ -153,7 +174,9 @@ def free(value: Any, holder: str) -> Any:
 def _leaf(value: Any, holder: str) -> str | int | float | bool:
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, (bool, int, str)):
+    if isinstance(value, str):
+        return text(value, holder)
+    if isinstance(value, int):  # and bool
         return value
     if isinstance(value, float):
         if not math.isfinite(value):

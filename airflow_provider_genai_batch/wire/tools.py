@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.spelling import fields_of, plain
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, plain
 
 TOOL_FIELDS = frozenset(
     {
@@ -59,7 +59,7 @@ def _tool(item: Any, backend: Backend) -> dict[str, Any]:
         msg = f"tools holds {kind.rstrip()}, which nothing in a batch can call"
         raise RequestError(msg, "Declare it as function_declarations and act on the functionCall in the row.")
     if unknown := sorted(fields.keys() - TOOL_FIELDS):
-        msg = f"unknown tool {unknown[0]!r}"
+        msg = f"unknown tool {as_written(item, unknown[0])!r}"
         raise RequestError(msg, "Spell it as the API's Tool does.")
     spelled: dict[str, Any] = plain(fields, "tools", backend)
     return spelled
