@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 10, every: float = 0.05) -> None:
@@ -24,3 +25,16 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 10, 
             message = f"after {timeout:g} s it was not so that {what}"
             raise AssertionError(message)
         time.sleep(every)
+
+
+def wait_until_gone(pid: str | int, timeout: float = 10) -> None:
+    """Wait until there is no such process.
+
+    Args:
+        pid: Process id.
+        timeout: Seconds.
+
+    Raises:
+        AssertionError: It is still there.
+    """
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"process {pid} is gone", timeout)

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from airflow_provider_genai_batch.emulator.bigquery_values import encode, row_as_dict
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _START_SECONDS = 60.0
 _PAGE_ROWS = 2000
@@ -37,12 +40,15 @@ class BigQueryError(RuntimeError):
         self.status = status
 
 
-class TableNotFound(BigQueryError):  # noqa: N818 - the name its users were promised
+class TableNotFound(BigQueryError):
     """No such table or dataset."""
 
 
 class BigQuery:
-    """Datasets and tables; tables are named ``project.dataset.table``, datasets ``dataset`` or ``project.dataset``."""
+    """Datasets and tables.
+
+    Tables are named ``project.dataset.table``, datasets ``project.dataset``; the project may be left out.
+    """
 
     def __init__(
         self, port: int = 0, directory: str | Path | None = None, project: str = "emulator-project"
@@ -66,7 +72,7 @@ class BigQuery:
         """Address without a slash at its end, for ``BIGQUERY_EMULATOR_HOST``."""
         return self._url
 
-    def start(self) -> BigQuery:
+    def start(self) -> Self:
         """Start the server and wait until it answers.
 
         Raises:
@@ -78,7 +84,12 @@ class BigQuery:
                 "BigQuery needs: pip install 'airflow-provider-genai-batch[emulator]' on Python 3.11 or later"
             )
             raise RuntimeError(message)
-        command = [sys.executable, "-m", "airflow_provider_genai_batch.emulator.bigquery_server", str(self._port)]
+        command = [
+            sys.executable,
+            "-m",
+            "airflow_provider_genai_batch.emulator.bigquery_server",
+            str(self._port),
+        ]
         if self._directory is not None:
             self._directory.mkdir(parents=True, exist_ok=True)
             command.append(str(self._directory.resolve()))
@@ -100,7 +111,7 @@ class BigQuery:
         if self._child is not None:
             self._child.stop()
 
-    def __enter__(self) -> BigQuery:
+    def __enter__(self) -> Self:
         """Start."""
         return self.start()
 
@@ -146,8 +157,8 @@ class BigQuery:
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """Stream a table's rows, page by page.
 
-        Values are Python's for STRING, INTEGER, FLOAT, BOOLEAN, JSON (parsed) and RECORD, repeated ones are lists;
-        any other type is the text that the service sends.
+        Values are Python's for STRING, INTEGER, FLOAT, BOOLEAN, JSON (parsed) and RECORD; repeated ones are
+        lists; any other type is the text that the service sends.
 
         Raises:
             TableNotFound: No such table; raised at the first row.

@@ -1,5 +1,7 @@
 """Query jobs with a destination table, which bqemulator 1.4.0 accepts and does not write."""
 
+# ruff: noqa: S608 - names of tables are quoted and checked by bqemulator, those of columns here
+
 from __future__ import annotations
 
 from typing import Any
@@ -20,7 +22,9 @@ def with_destination(original: Any) -> Any:
         original: bqemulator's function that runs a query job or describes its failure.
     """
 
-    async def execute(*, ctx: Any, project_id: str, job_id: str, query_config: Any, config: Any, **rest: Any) -> Any:
+    async def execute(
+        *, ctx: Any, project_id: str, job_id: str, query_config: Any, config: Any, **rest: Any
+    ) -> Any:
         target = query_config.get("destinationTable")
         # The disposition is dealt with here; upstream's own reading of WRITE_APPEND only changes the answer.
         plain = {name: value for name, value in query_config.items() if name != "writeDisposition"}

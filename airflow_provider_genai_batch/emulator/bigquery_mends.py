@@ -1,11 +1,11 @@
 """Mends of bqemulator 1.4.0, each for something that could make a test pass, or fail, wrongly.
 
-* It loads DuckDB's spatial extension from a host on the internet and refuses to start without it: nothing here is
-  geography, and a query that is fails for want of the function.
+* It loads DuckDB's spatial extension from a host on the internet and refuses to start without it: nothing
+  here is geography, and a query that is fails for want of the function.
 * It forgets that a column is JSON in ``CREATE TABLE``, with or without ``AS SELECT``, and says STRING.
 * It ignores the destination table of a query job.
-* It gives a load job that comes with its file a job id of its own, so that the id of the caller means nothing,
-  and refuses the content type that Google's Python client sends for such a file.
+* It gives a load job that comes with its file a job id of its own, so that the id of the caller means
+  nothing, and refuses the content type that Google's Python client sends for such a file.
 
 They reach into private names, which is why the version is pinned; a name that is gone fails the start.
 """
@@ -35,7 +35,9 @@ def mend() -> None:
     _replace(upload, "_load_configuration_from_envelope", _remembering_job_id)
     _replace(upload, "_new_job_id", lambda original: lambda: _upload_job_id.get(None) or original())
     _replace(upload, "_run_load", _under_the_callers_id)
-    _replace(upload, "_is_permitted_media_type", lambda original: lambda kind: kind == "*/*" or original(kind))
+    _replace(
+        upload, "_is_permitted_media_type", lambda original: lambda kind: kind == "*/*" or original(kind)
+    )
 
 
 def _replace(owner: Any, name: str, wrap: Any) -> None:

@@ -1,7 +1,8 @@
 """The program that serves BigQuery on loopback: bqemulator, mended and guarded.
 
-``python -m airflow_provider_genai_batch.emulator.bigquery_server PORT [DIRECTORY]`` prints ``READY http://...`` once it
-answers, and ends on SIGTERM. What is mended and why stands in ``bigquery_mends`` and ``bigquery_guard``.
+``python -m airflow_provider_genai_batch.emulator.bigquery_server PORT [DIRECTORY]`` prints ``READY http://...``
+once it answers, and ends on SIGTERM. What is mended and why stands in ``bigquery_mends`` and
+``bigquery_guard``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bqemulator import server as upstream
+from bqemulator.api.app import create_app
 from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
 
 from airflow_provider_genai_batch.emulator.bigquery_guard import Guard
@@ -54,14 +56,12 @@ async def serve(port: int, directory: Path | None, uploads: Path) -> None:
 
 
 def _guard_the_app() -> None:
-    create_app = upstream.create_app
-
     def create_guarded_app(context: Any) -> Any:
         app = create_app(context)
         app.add_middleware(Guard, context=context)
         return app
 
-    upstream.create_app = create_guarded_app
+    vars(upstream)["create_app"] = create_guarded_app
 
 
 def main(arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 _LEASH = Path(__file__).with_name("leash.py")
 _INTERVAL = 0.02
@@ -35,8 +36,8 @@ class Child:
         self.command = list(command)
         self.env = dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
-        # Unlinked from the start, so that nothing is left behind by an owner that is killed.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the child lives
+        self._log: IO[bytes] | None = None
+        self._last_words = ""
 
     def start(self, ready: Callable[[], bool], timeout: float) -> None:
         """Start the process and wait until it is ready.
@@ -48,6 +49,8 @@ class Child:
         Raises:
             ChildFailedError: It ended, or was not ready in time; nothing is left running.
         """
+        # Unlinked from the start, so that nothing is left behind by an owner that is killed.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the child lives
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
             [sys.executable, "-I", "-S", str(_LEASH), *self.command],
             stdin=subprocess.PIPE,
@@ -60,6 +63,7 @@ class Child:
         end = time.monotonic() + timeout
         while not ready():
             if self._process.poll() is not None:
+                self.stop()
                 raise self._failed(f"ended with status {self._process.returncode}")
             if time.monotonic() > end:
                 self.stop()
@@ -67,6 +71,7 @@ class Child:
             time.sleep(_INTERVAL)
         if self._process.poll() is not None:
             # Somebody else answered on its port.
+            self.stop()
             raise self._failed(f"ended with status {self._process.returncode}")
 
     @property
@@ -83,7 +88,9 @@ class Child:
         return self._process.pid
 
     def log(self) -> str:
-        """Return what the process wrote so far."""
+        """Return what the process wrote so far, or the end of what it wrote before it was stopped."""
+        if self._log is None:
+            return self._last_words
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
@@ -101,6 +108,10 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._log is not None:
+            self._last_words = self.log()[-_LOG_TAIL:]
+            self._log.close()
+            self._log = None
 
     def _failed(self, what: str) -> ChildFailedError:
         return ChildFailedError(f"{self.name} {what}. Its log ends:\n{self.log()[-_LOG_TAIL:]}")

@@ -1,9 +1,9 @@
 """Run a command that ends when its owner does, however the owner ends.
 
-Run as a file, not as a module: it needs the standard library only and must start fast. The owner holds the writing
-end of this program's standard input; when the owner is gone, even by SIGKILL, the kernel closes it and the command is
-ended. A pipe is used rather than Linux's parent-death signal alone, because that signal is sent when the *thread* that
-started the child ends, and owners start their children from pools of threads.
+Run as a file, not as a module: it needs the standard library only and must start fast. The owner holds the
+writing end of this program's standard input; when the owner is gone, even by SIGKILL, the kernel closes it
+and the command is ended. A pipe is used rather than Linux's parent-death signal alone: that signal is sent
+when the *thread* that started the child ends, and owners start their children from pools of threads.
 """
 
 from __future__ import annotations

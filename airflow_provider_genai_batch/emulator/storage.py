@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError, free_port
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Listing: TypeAlias = list[tuple[str, int]]
 """Addresses of objects and their sizes in bytes."""
@@ -65,7 +68,7 @@ class CloudStorage:
         """Address without a slash at its end, for ``STORAGE_EMULATOR_HOST``."""
         return self._url
 
-    def start(self) -> CloudStorage:
+    def start(self) -> Self:
         """Start the server and wait until it answers.
 
         Raises:
@@ -89,7 +92,7 @@ class CloudStorage:
         if self._child is not None:
             self._child.stop()
 
-    def __enter__(self) -> CloudStorage:
+    def __enter__(self) -> Self:
         """Start."""
         return self.start()
 

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
 
 from airflow_provider_genai_batch.emulator.bigquery import BigQuery, BigQueryError, TableNotFound
-from tests.waiting import wait_until
+from tests.waiting import wait_until_gone
 
 PROJECT = "emulator-project"
 REQUEST = {"contents": [{"role": "user", "parts": [{"text": 'say "hi"\nin ünicode'}]}]}
@@ -41,8 +42,9 @@ def server() -> Iterator[BigQuery]:
 
 
 @pytest.fixture(scope="module")
-def google(server: BigQuery) -> google_bigquery.Client:
-    return client_of(server)
+def google(server: BigQuery) -> Iterator[google_bigquery.Client]:
+    with closing(client_of(server)) as client:
+        yield client
 
 
 def client_of(server: BigQuery) -> google_bigquery.Client:
@@ -58,7 +60,13 @@ def kinds(client: google_bigquery.Client, table: str) -> dict[str, str]:
 
 
 def test_rows_go_in_and_come_out_with_their_types(server: BigQuery) -> None:
-    schema = [("id", "INTEGER"), ("text", "STRING"), ("request", "JSON"), ("score", "FLOAT"), ("good", "BOOLEAN")]
+    schema = [
+        ("id", "INTEGER"),
+        ("text", "STRING"),
+        ("request", "JSON"),
+        ("score", "FLOAT"),
+        ("good", "BOOLEAN"),
+    ]
     row = {"id": 1, "text": "héllo", "request": REQUEST, "score": 0.5, "good": True}
     empty = dict.fromkeys(row)
     server.create_and_insert(f"{PROJECT}.ds.typed", schema, [row, empty])
@@ -107,7 +115,10 @@ def test_a_table_is_not_created_twice_nor_in_a_dataset_that_is_not_there(server:
 def test_a_row_that_does_not_fit_is_refused_and_nothing_is_inserted(
     google: google_bigquery.Client, row: dict[str, object], complaint: str
 ) -> None:
-    schema = [google_bigquery.SchemaField("n", "INTEGER", "REQUIRED"), google_bigquery.SchemaField("j", "JSON")]
+    schema = [
+        google_bigquery.SchemaField("n", "INTEGER", "REQUIRED"),
+        google_bigquery.SchemaField("j", "JSON"),
+    ]
     table = google.create_table(google_bigquery.Table(f"{PROJECT}.ds.strict", schema), exists_ok=True)
     (refused,) = google.insert_rows_json(table, [{"n": 1}, row])
     assert refused["index"] == 1
@@ -124,9 +135,15 @@ def test_the_number_of_rows_is_true(server: BigQuery, google: google_bigquery.Cl
 def test_create_table_as_select_keeps_json(google: google_bigquery.Client) -> None:
     google.query(
         "CREATE TABLE ds.ctas AS SELECT 1 AS id, ['a'] AS tags, "
-        "TO_JSON(STRUCT([STRUCT('user' AS role)] AS contents)) AS request, TO_JSON_STRING(STRUCT(1 AS a)) AS text"
+        "TO_JSON(STRUCT([STRUCT('user' AS role)] AS contents)) AS request, "
+        "TO_JSON_STRING(STRUCT(1 AS a)) AS text"
     ).result()
-    assert kinds(google, "ds.ctas") == {"id": "INTEGER", "tags": "STRING", "request": "JSON", "text": "STRING"}
+    assert kinds(google, "ds.ctas") == {
+        "id": "INTEGER",
+        "tags": "STRING",
+        "request": "JSON",
+        "text": "STRING",
+    }
     (row,) = google.list_rows(f"{PROJECT}.ds.ctas")
     assert row["request"] == {"contents": [{"role": "user"}]}
     assert row["text"] == '{"a":1}'
@@ -226,7 +243,9 @@ def test_write_dispositions_of_a_destination_table_are_kept(google: google_bigqu
     assert write(4, "WRITE_TRUNCATE") == [4]
 
 
-def test_a_destination_table_is_for_select_and_in_a_dataset_that_exists(google: google_bigquery.Client) -> None:
+def test_a_destination_table_is_for_select_and_in_a_dataset_that_exists(
+    google: google_bigquery.Client,
+) -> None:
     config = google_bigquery.QueryJobConfig(destination=f"{PROJECT}.no_such_dataset.t")
     with pytest.raises(NotFound):
         google.query("SELECT 1 AS n", job_config=config).result()
@@ -246,12 +265,13 @@ def test_tables_outlive_the_server_when_it_has_a_directory(tmp_path: Path) -> No
     with BigQuery(directory=tmp_path) as first:
         first.create_dataset("kept")
         first.create_and_insert("kept.t", [("request", "JSON")], [{"request": REQUEST}])
-        client_of(first).query("SELECT 1", job_id="before", job_retry=None).result()
+        with closing(client_of(first)) as google:
+            google.query("SELECT 1", job_id="before", job_retry=None).result()
     with BigQuery(directory=tmp_path) as second:
         assert second.columns("kept.t") == [("request", "JSON")]
         assert list(second.rows("kept.t")) == [{"request": REQUEST}]
-        with pytest.raises(Conflict):
-            client_of(second).query("SELECT 1", job_id="before", job_retry=None)
+        with closing(client_of(second)) as google, pytest.raises(Conflict):
+            google.query("SELECT 1", job_id="before", job_retry=None)
 
 
 def test_the_server_ends_with_its_owner_even_by_sigkill() -> None:
@@ -266,4 +286,4 @@ def test_the_server_ends_with_its_owner_even_by_sigkill() -> None:
     owner.wait()
     owner.stdout.close()
     for pid in [leash, *children]:
-        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), f"process {pid} is gone", timeout=20)
+        wait_until_gone(pid, timeout=20)

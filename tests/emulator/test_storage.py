@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from google.api_core.exceptions import NotFound
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage as google_storage
+from google.cloud import storage as google_storage  # type: ignore[attr-defined]
 
 from airflow_provider_genai_batch.emulator.child import ChildFailedError
 from airflow_provider_genai_batch.emulator.storage import CloudStorage, ObjectNotFoundError
-from tests.waiting import wait_until
+from tests.waiting import wait_until_gone
 
 OWNER = """
 import sys, time
@@ -34,12 +35,15 @@ def server() -> Iterator[CloudStorage]:
         yield running
 
 
-def google_client(server: CloudStorage) -> google_storage.Client:
-    return google_storage.Client(
+@pytest.fixture
+def google(server: CloudStorage) -> Iterator[google_storage.Client]:
+    client = google_storage.Client(
         project="test",
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": server.url},
     )
+    with closing(client):
+        yield client
 
 
 def test_what_is_written_is_read_and_listed(server: CloudStorage) -> None:
@@ -48,8 +52,10 @@ def test_what_is_written_is_read_and_listed(server: CloudStorage) -> None:
     assert server.list("gs://shared/in/") == [("gs://shared/in/one.jsonl", 13)]
 
 
-def test_googles_client_reads_what_the_stand_in_wrote_and_the_reverse(server: CloudStorage) -> None:
-    bucket = google_client(server).bucket("shared")
+def test_googles_client_reads_what_the_stand_in_wrote_and_the_reverse(
+    server: CloudStorage, google: google_storage.Client
+) -> None:
+    bucket = google.bucket("shared")
     server.write("gs://shared/both/ours", [b"ours"])
     assert bucket.blob("both/ours").download_as_bytes() == b"ours"
     bucket.blob("both/theirs").upload_from_string(b"theirs")
@@ -91,7 +97,9 @@ def test_a_deleted_object_is_gone(server: CloudStorage) -> None:
     assert server.list("gs://shared/short-lived") == []
 
 
-def test_no_bucket_comes_into_being_by_writing_to_it(server: CloudStorage) -> None:
+def test_no_bucket_comes_into_being_by_writing_to_it(
+    server: CloudStorage, google: google_storage.Client
+) -> None:
     with pytest.raises(ObjectNotFoundError):
         server.write("gs://never-created/x", [b"x"])
     assert not server.bucket_exists("never-created")
@@ -99,7 +107,7 @@ def test_no_bucket_comes_into_being_by_writing_to_it(server: CloudStorage) -> No
     with pytest.raises(ObjectNotFoundError):
         server.list("gs://never-created/")
     with pytest.raises(NotFound):
-        google_client(server).bucket("never-created").blob("x").upload_from_string(b"x")
+        google.bucket("never-created").blob("x").upload_from_string(b"x")
 
 
 def test_objects_outlive_the_server_when_it_has_a_directory(tmp_path: Path) -> None:
@@ -126,7 +134,7 @@ def test_the_server_ends_with_its_owner_even_by_sigkill() -> None:
     owner.wait()
     owner.stdout.close()
     for pid in [leash, *children]:
-        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), f"process {pid} is gone")
+        wait_until_gone(pid)
 
 
 def test_the_server_ends_when_its_leash_is_killed() -> None:
@@ -135,4 +143,4 @@ def test_the_server_ends_when_its_leash_is_killed() -> None:
         leash = running._child.pid
         (child,) = Path(f"/proc/{leash}/task/{leash}/children").read_text().split()
         os.kill(leash, signal.SIGKILL)
-        wait_until(lambda: not Path(f"/proc/{child}").exists(), "the server is gone")
+        wait_until_gone(child)
