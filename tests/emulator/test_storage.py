@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 from google.api_core.exceptions import NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage as google_storage  # type: ignore[attr-defined]
@@ -37,13 +37,14 @@ def server() -> Iterator[CloudStorage]:
 
 @pytest.fixture
 def google(server: CloudStorage) -> Iterator[google_storage.Client]:
-    client = google_storage.Client(
-        project="test",
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": server.url},
-    )
-    with closing(client):
-        yield client
+    # Its own session is not closed by its close().
+    with requests.Session() as session:
+        yield google_storage.Client(
+            project="test",
+            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            client_options={"api_endpoint": server.url},
+            _http=session,
+        )
 
 
 def test_what_is_written_is_read_and_listed(server: CloudStorage) -> None:
