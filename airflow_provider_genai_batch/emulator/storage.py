@@ -208,12 +208,12 @@ class CloudStorage:
             command += ["-backend", "filesystem", "-filesystem-root", str(self._directory.resolve())]
         # trust_env off: a proxy of the machine has no business between two processes on loopback.
         self._http = httpx.Client(base_url=url, trust_env=False, timeout=60)
-        if self._answers():
-            # It would be taken for the new one, which dies of the occupied port a moment later.
-            message = f"fake-gcs-server cannot start: something else serves {url}"
-            raise ChildFailedError(message)
         self._child = Child("fake-gcs-server", command)
         try:
+            if self._answers():
+                # It would be taken for the new one, which dies of the occupied port a moment later.
+                message = f"fake-gcs-server cannot start: something else serves {url}"
+                raise ChildFailedError(message)
             self._child.start(self._answers, _START_SECONDS)
         except ChildFailedError:
             self.stop()

@@ -13,7 +13,7 @@ import pytest
 import requests
 from google.api_core.exceptions import NotFound
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage as google_storage  # type: ignore[attr-defined]
+from google.cloud import storage as google_storage
 
 from airflow_provider_genai_batch.emulator.child import ChildFailedError
 from airflow_provider_genai_batch.emulator.storage import CloudStorage, ObjectNotFoundError
