@@ -98,7 +98,10 @@ class _Reader:
 def _union(left: Tree, right: Tree) -> Tree:
     both = dict(left)
     for name, below in right.items():
-        both[name] = _union(both[name], below) if both.get(name) and below else {}
+        if name not in both:
+            both[name] = below
+        else:
+            both[name] = _union(both[name], below) if both[name] and below else {}
     return both
 
 
