@@ -210,15 +210,18 @@ class CloudStorage:
         self._http = httpx.Client(base_url=url, trust_env=False, timeout=60)
         self._child = Child("fake-gcs-server", command)
         try:
-            if self._answers():
-                # It would be taken for the new one, which dies of the occupied port a moment later.
-                message = f"fake-gcs-server cannot start: something else serves {url}"
-                raise ChildFailedError(message)
+            self._refuse_occupied(url)
             self._child.start(self._answers, _START_SECONDS)
         except ChildFailedError:
             self.stop()
             raise
         self._url = url
+
+    def _refuse_occupied(self, url: str) -> None:
+        """Refuse a port in use: its server would be taken for the new one, which dies of it a moment later."""
+        if self._answers():
+            message = f"fake-gcs-server cannot start: something else serves {url}"
+            raise ChildFailedError(message)
 
     def _answers(self) -> bool:
         try:
