@@ -162,20 +162,18 @@ def _from_field(name: str, value: Any) -> BatchSource:
             msg = "inlined_requests is empty: there is nothing to ask"
             raise InputError(msg)
         return BatchSource(inlined_requests=items)
-    texts = [value] if isinstance(value, (str, PurePath)) else list(value)
-    if not texts:
-        msg = f"src has an empty {name}"
+    several = [value] if isinstance(value, (str, PurePath)) else list(value)
+    if not several or (len(several) > 1 and name != "gcsUri"):
+        msg = f"src has {len(several)} {name}: give one"
         raise InputError(msg)
-    source = (
-        _from_path(str(texts[0])) if name == "path" else read_source(texts if name == "gcsUri" else texts[0])
-    )
-    wanted = {"gcsUri": "gcs_uri", "bigqueryUri": "bigquery_uri", "fileName": "file_name", "path": "path"}[
-        name
-    ]
-    if not getattr(source, wanted):
+    if name == "path":
+        return _from_path(str(several[0]))
+    sources = [_from_text(str(text)) for text in several]
+    wanted = {"gcsUri": "gcs_uri", "bigqueryUri": "bigquery_uri", "fileName": "file_name"}[name]
+    if not all(getattr(source, wanted) for source in sources):
         msg = f"src has {wanted} = {value!r}, which is not one"
         raise InputError(msg)
-    return source
+    return sources[0] if name != "gcsUri" else BatchSource(gcs_uri=tuple(s.gcs_uri[0] for s in sources))
 
 
 def check_format(what: str, given: Any, place: str) -> None:

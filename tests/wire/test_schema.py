@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import enum
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.schema import response_schema
+
+GEMINI = Backend.GEMINI
+
+
+class Leaf(BaseModel):
+    size: int = Field(ge=1)
+
+
+class Tree(BaseModel):
+    leaf: Leaf
+    kind: Literal["oak", "elm"]
+    same: Literal["tree"]
+    child: Tree | None = None
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Opaque:
+    pass
+
+
+def test_references_are_resolved_and_a_model_inside_itself_ends() -> None:
+    schema = response_schema(Tree, GEMINI)
+    assert schema["properties"]["leaf"] == {
+        "properties": {"size": {"minimum": 1, "title": "Size", "type": "INTEGER"}},
+        "required": ["size"],
+        "title": "Leaf",
+        "type": "OBJECT",
+    }
+    assert schema["properties"]["child"]["nullable"] is True
+    assert "$ref" not in str(schema)
+    assert "$defs" not in str(schema)
+
+
+def test_the_order_of_fields_is_kept() -> None:
+    assert response_schema(Tree, GEMINI)["propertyOrdering"] == ["leaf", "kind", "same", "child"]
+
+
+def test_a_single_literal_is_an_enum_of_one() -> None:
+    assert response_schema(Tree, GEMINI)["properties"]["same"] == {
+        "title": "Same",
+        "type": "STRING",
+        "enum": ["tree"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("origin", "schema"),
+    [
+        (str, {"type": "STRING"}),
+        (list[int], {"type": "ARRAY", "items": {"type": "INTEGER"}}),
+        (int | None, {"type": "INTEGER", "nullable": True}),
+        (int | str, {"anyOf": [{"type": "INTEGER"}, {"type": "STRING"}]}),
+        (list[str] | None, {"type": "ARRAY", "items": {"type": "STRING"}, "nullable": True}),
+        ({"type": "null"}, {"nullable": True}),
+        ({"type": "string", "max_length": 3}, {"type": "STRING", "maxLength": 3}),
+        (
+            {"type": "object", "additionalProperties": False},
+            {"type": "OBJECT", "additionalProperties": False},
+        ),
+    ],
+)
+def test_types_and_dicts_become_the_services_dialect(origin: Any, schema: dict[str, Any]) -> None:
+    assert response_schema(origin, GEMINI) == schema
+
+
+def test_an_enum_of_numbers_is_asked_for_as_text() -> None:
+    schema = response_schema(Level, GEMINI)
+    assert (schema["type"], schema["enum"]) == ("STRING", ["1", "2"])
+
+
+def test_the_dict_given_is_not_changed() -> None:
+    given = {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}
+    before = repr(given)
+    response_schema(given, GEMINI)
+    assert repr(given) == before
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ({"oneOf": []}, "response_schema cannot say 'oneOf'"),
+        ({"type": ["string", "null"]}, "cannot say that a type is ['string', 'null']"),
+        ({"const": 5}, "cannot say that a value is always 5"),
+        ({"$ref": "#/$defs/Missing"}, "refers to #/$defs/Missing, which it does not define"),
+        ({"type": "object", "additionalProperties": True}, "exists only on Vertex AI"),
+        ({"items": "string"}, "a schema is an object, not 'string'"),
+        ("string", "response_schema cannot be 'string'"),
+        (object(), "response_schema cannot be <object"),
+        (Opaque, "response_schema cannot be made of <class"),
+    ],
+)
+def test_what_the_dialect_has_no_word_for_is_refused_with_a_remedy(origin: Any, said: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        response_schema(origin, GEMINI)
+    assert said in caught.value.reason
+    assert caught.value.remedy
