@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.preflight import Preflight
+
+GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
+ASK = '{"contents":[{"parts":[{"text":"hi"}]}]}'
+GOOD = f'{{"key":"good","request":{ASK}}}\n'.encode()
+
+
+def refusal(
+    line: str | bytes, backend: Backend, task: Task = Task.GENERATE, model: str = "m"
+) -> RequestError:
+    raw = line.encode() if isinstance(line, str) else line
+    good = b'{"content":"x"}\n' if model.startswith("text-") else GOOD
+    if task is Task.EMBED and not model.startswith("text-"):
+        good = b'{"key":"good","request":{"content":{"parts":[{"text":"x"}]}}}\n'
+    with pytest.raises(RequestError) as caught:
+        list(Preflight(backend, task, model, name="in.jsonl").lines([good, raw + b"\n", good]))
+    assert caught.value.where == "line 2 of in.jsonl"
+    assert caught.value.remedy
+    assert str(caught.value).startswith("line 2 of in.jsonl: ")
+    return caught.value
+
+
+@pytest.mark.parametrize("backend", [GEMINI, VERTEX])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"key": "a"', "not JSON (EOF while parsing an object at column 11)"),
+        ("hello", "not JSON (expected value at column 1)"),
+        ('{"key":"a"} {"key":"b"}', "not JSON (trailing characters at column 13)"),
+        (
+            b'{"key":"a\xff","request":{"contents":[{}]}}',
+            "not JSON (invalid unicode code point at column 10)",
+        ),
+        ('{"key":"a","request":{"contents":[{"x":NaN}]}}', "not JSON (expected value at column 40)"),
+        ('{"key":"a","request":{"contents":[{"x":-Infinity}]}}', "not JSON (invalid number at column 41)"),
+        ('{"key":"\\ud800","request":{"contents":[{}]}}', "not JSON (unexpected end of hex escape"),
+        ("[1]", "a JSON array, not an object"),
+        ('"hi"', "a JSON string, not an object"),
+        ("5", "a JSON number, not an object"),
+        ("null", "a JSON null, not an object"),
+        ("true", "a JSON boolean, not an object"),
+        ("{}", "neither request nor a request: there is nothing"),
+        ('{"foo":1,"bar":2}', "neither request nor a request: there is bar, foo"),
+        ('{"custom_id":"a","method":"POST","body":{}}', "unknown field 'custom_id'"),
+        (f'{{"custom_id":"a","request":{ASK}}}', "unknown field 'custom_id'"),
+        (f'{{"key":"a","config":{{}},"request":{ASK}}}', "unknown field 'config'"),
+        (f'{{"key":"a","body":{{}},"request":{ASK}}}', "unknown field 'body'"),
+        (f'{{"key":"a","metadata":{{}},"request":{ASK}}}', "unknown field 'metadata'"),
+        ('{"contents":"hi","config":{}}', "unknown field 'config'"),
+        ('{"contents":[{}],"temperature":1}', "unknown field 'temperature' beside contents"),
+        ('{"contents":[{}],"key":"a"}', "unknown field 'key' beside contents"),
+        ('{"request":5}', "request is not an object"),
+        ('{"request":{}}', "request has no contents"),
+        ('{"request":{"contents":[]}}', "request has no contents"),
+        ('{"key":"a","request":{"contents":"hi"}}', "contents is not made of objects"),
+        ('{"key":"a","request":{"contents":["hi"]}}', "contents is not made of objects"),
+        (
+            '{"key":"a","request":{"contents":[{}],"config":{}}}',
+            "config inside request is the SDK's spelling",
+        ),
+        (f'{{"key":5,"request":{ASK}}}', "key is 5, not a string"),
+        (f'{{"key":null,"request":{ASK}}}', "key is None, not a string"),
+        (f'{{"key":"","request":{ASK}}}', "key is empty"),
+        (f'{{"key":"{"x" * 513}","request":{ASK}}}', "key has 513 characters, more than 512"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_number_and_a_remedy(line: str, said: str, backend: Backend) -> None:
+    assert said in refusal(line, backend).reason
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ('{"custom_id":"a","body":{}}', "It is called key here"),
+        (f'{{"body":{{}},"request":{ASK}}}', "It is called request here"),
+        (f'{{"config":{{}},"request":{ASK}}}', "A file holds REST fields"),
+        ("{}", 'Write {"key": …, "request": {"contents": …}}.'),
+    ],
+)
+def test_the_remedy_says_how_it_is_spelled_here(line: str, remedy: str) -> None:
+    assert remedy in refusal(line, GEMINI).remedy
+
+
+def test_gemini_takes_nothing_but_the_key_beside_the_request() -> None:
+    said = refusal(f'{{"key":"a","team":"x","request":{ASK}}}', GEMINI)
+    assert said.reason == "unknown field 'team' beside request"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            f'{{"key":"a","team":["x"],"request":{ASK}}}',
+            "the field 'team' beside request is not a single value",
+        ),
+        (f'{{"key":"a","status":"","request":{ASK}}}', "the field 'status' is one of Vertex AI's output"),
+        (
+            f'{{"key":"a","processed_time":"","request":{ASK}}}',
+            "'processed_time' is one of Vertex AI's output",
+        ),
+        (f'{{"key":"a","contents":"x","request":{ASK}}}', "unknown field 'contents'"),
+        (
+            '{"key":"a","request":{"contents":[{"parts":[{"text":"x"}]}],"tools":[{"googleSearch":{}}]}}',
+            "request.tools[].googleSearch is an empty object",
+        ),
+        (
+            '{"key":"a","request":{"contents":[{"parts":[{"text":5}]}]}}',
+            "request.contents[].parts[].text is a number here and a string in line 1",
+        ),
+        ('{"key":"42","request":{"contents":[{"parts":[{"text":"x"}]}],"x":1e999}}', "a number is too large"),
+    ],
+)
+def test_what_vertex_cannot_import_is_refused(line: str, said: str) -> None:
+    assert said in refusal(line, VERTEX).reason
+
+
+@pytest.mark.parametrize(
+    ("line", "model", "backend", "said"),
+    [
+        ('{"key":"a","request":{"contents":[{}]}}', "gemini-embedding-001", GEMINI, "request has no content"),
+        (
+            '{"contents":[{}]}',
+            "gemini-embedding-001",
+            GEMINI,
+            "neither request nor a request: there is contents",
+        ),
+        ('{"content":{},"dims":3}', "gemini-embedding-001", GEMINI, "unknown field 'dims' beside content"),
+        (
+            '{"content":"x","key":"a"}',
+            "text-embedding-005",
+            VERTEX,
+            "takes lines with content and nothing else",
+        ),
+        ('{"content":5}', "text-embedding-005", VERTEX, "takes lines with content and nothing else"),
+    ],
+)
+def test_a_bad_line_to_embed_is_refused(line: str, model: str, backend: Backend, said: str) -> None:
+    assert said in refusal(line, backend, Task.EMBED, model).reason
+
+
+def test_a_prompt_is_never_repeated_in_a_message() -> None:
+    assert "secret" not in str(refusal('{"key":"a","request":{"contents":"secret"}}', GEMINI))
