@@ -111,7 +111,8 @@ def _select(value: Any, tree: Tree) -> Any:
     if isinstance(value, list):
         return [_select(one, tree) for one in value]
     if not isinstance(value, dict):
-        return value
+        # A value without fields has none of those asked for.
+        return {}
     wanted = {camel(name): below for name, below in tree.items()}
     result: JsonObject = {}
     for name, inner in value.items():

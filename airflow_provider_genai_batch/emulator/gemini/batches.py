@@ -117,7 +117,7 @@ async def get(call: Call) -> Response:
     mask = call.query().get("fields", "*")
     job = _found(call)
     await call.look([job])
-    if job.ended:
+    if "inline" in (job.output or {}):
         job.reads += 1
         call.world.save(job)
     rows = any(word in mask for word in ("*", "response", "output"))
