@@ -26,7 +26,7 @@ class KeyLedger:
     def add(self, key: str, line: int) -> tuple[int, int] | None:
         """Note a key; return two lines with the same one if they are known by now."""
         digest = hash(key) & _MASK
-        shard = digest % _SHARDS
+        shard = digest & (_SHARDS - 1)
         self._digests[shard].append(digest)
         self._lines[shard].append(line)
         self._count += 1

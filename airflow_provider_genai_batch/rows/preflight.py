@@ -75,16 +75,18 @@ class Preflight:
         digest, fresh = hashlib.sha256(), list[bytes]()
         number = rows = size = 0
         most_bytes, most_rows = self._limits.max_bytes or sys.maxsize, self._limits.max_rows or sys.maxsize
+        note = self._keys.add
         for block in self._blocks(chunks):
             glance = self._glance()
             for line in block:
                 number += 1
-                key, written = glance(line), line
+                key = glance(line)
+                written = line
                 if key is None:
                     key, written = self._looked_at(line, number, rows)
                     if not written:
                         continue
-                if key is not None and (twice := self._keys.add(key, number)):
+                if key is not None and (twice := note(key, number)):
                     raise self._same_key(*twice)
                 rows += 1
                 size += len(written)

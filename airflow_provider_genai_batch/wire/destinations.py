@@ -78,8 +78,8 @@ def read_config(config: Any) -> JobConfig:
         msg = "config has http_options: address, version and credentials belong to the Airflow connection"
         raise InputError(msg)
     if unknown := sorted(fields.keys() - {"displayName", "dest", "webhookConfig"}):
-        name = as_written(config, unknown[0])
-        msg = f"config has an unknown field {name!r}; there are display_name, dest and webhook_config"
+        field = as_written(config, unknown[0])
+        msg = f"config has an unknown field {field!r}; there are display_name, dest and webhook_config"
         raise InputError(msg)
     name = fields.get("displayName")
     if name is not None and not isinstance(name, str):

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.embed import takes_text_only
-from airflow_provider_genai_batch.wire.keys import check_key, read_key, spell_key, stamp, stamped_index
+from airflow_provider_genai_batch.wire.keys import spell_key
 from airflow_provider_genai_batch.wire.requests import WireRequest
 
 
@@ -38,6 +38,3 @@ def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task,
 def inline_entry(key: str, wire_request: WireRequest) -> dict[str, Any]:
     """Return one entry of a Gemini create call; ``metadata`` comes back with the row."""
     return {"request": wire_request.request, "metadata": {**(wire_request.metadata or {}), "key": key}}
-
-
-__all__ = ["check_key", "file_line", "inline_entry", "read_key", "spell_key", "stamp", "stamped_index"]

@@ -76,6 +76,12 @@ def read_source(src: Any) -> BatchSource:
         return _from_path(str(src))
     if (fields := fields_of(src)) is not None:
         return _from_fields(fields)
+    if isinstance(src, (set, frozenset)):
+        msg = "src is a set, whose order changes from run to run: give a list"
+        raise InputError(msg)
+    if type(src).__name__ == "DataFrame":  # iterating would give its column names
+        msg = "src is a DataFrame: give a list of requests made from its rows"
+        raise InputError(msg)
     if isinstance(src, Iterable) and not isinstance(src, (bytes, bytearray)):
         return _from_items(tuple(src))
     msg = f"src cannot be of type {type(src).__name__}: give {TAKEN}"

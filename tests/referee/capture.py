@@ -70,6 +70,9 @@ def main(target: Path) -> None:
     def one(**request: Any) -> None:
         models.generate_content(model="gemini-2.5-flash", **request)
 
+    def embed(**request: Any) -> None:
+        models.embed_content(model="gemini-embedding-2", **request)
+
     calls: list[tuple[str, list[cases.Case], Callable[..., object]]] = [
         (
             "gemini request",
@@ -83,6 +86,7 @@ def main(target: Path) -> None:
         ),
         ("gemini job", jobs.GEMINI_JOBS + refusals.GEMINI_JOBS, batches.create),
         ("gemini embeddings", jobs.GEMINI_EMBEDDINGS + refusals.GEMINI_EMBEDDINGS, batches.create_embeddings),
+        ("vertex embedding", one_sided.VERTEX_EMBEDDINGS, embed),
         ("vertex job", jobs.VERTEX_JOBS + refusals.VERTEX_JOBS, vertex.batches.create),
     ]
     sent: dict[str, Any] = {}

@@ -83,3 +83,21 @@ VERTEX_ONLY = [
         lambda t: one([t.Part.from_uri(file_uri="gs://b/a.pdf", mime_type="application/pdf"), "sum up"]),
     ),
 ]
+
+VERTEX_EMBEDDINGS = [
+    Case("a text to embed", lambda _: one("a")),
+    Case("a Content to embed", lambda t: one(t.Content(parts=[t.Part(text="a")]))),
+    Case(
+        "a text to embed with every option",
+        lambda _: one(
+            "a",
+            {
+                "task_type": "RETRIEVAL_DOCUMENT",
+                "title": "T",
+                "output_dimensionality": 64,
+                "auto_truncate": True,
+            },
+        ),
+    ),
+    Case("options as object", lambda t: one(["a"], t.EmbedContentConfig(output_dimensionality=3))),
+]

@@ -42,6 +42,14 @@ def vertex_request(case: Case) -> tuple[str, Any]:
     ).request
 
 
+def vertex_embedding(case: Case) -> tuple[str, Any]:
+    """One row of a job of embeddings: it holds what ``embedContent`` takes."""
+    spelled = rest_request(
+        case.build(types), backend=Backend.VERTEX, task=Task.EMBED, model="gemini-embedding-2"
+    )
+    return "", spelled.request
+
+
 def vertex_job(case: Case) -> tuple[str, Any]:
     """A whole job."""
     call = case.build(types)
@@ -83,5 +91,6 @@ KINDS = {
     ),
     "gemini job": (gemini_job, jobs.GEMINI_JOBS, refusals.GEMINI_JOBS),
     "gemini embeddings": (gemini_embeddings, jobs.GEMINI_EMBEDDINGS, refusals.GEMINI_EMBEDDINGS),
+    "vertex embedding": (vertex_embedding, one_sided.VERTEX_EMBEDDINGS, []),
     "vertex job": (vertex_job, jobs.VERTEX_JOBS, refusals.VERTEX_JOBS),
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,12 @@ import pytest
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchRequest, BatchSource
 from airflow_provider_genai_batch.wire.sources import read_source
+
+
+class DataFrame:
+    def __iter__(self) -> Iterator[str]:
+        return iter(["column"])
+
 
 ASK = BatchRequest(contents="a")
 
@@ -74,6 +81,8 @@ def test_a_source_that_was_read_stays() -> None:
         (5, "src cannot be of type int"),
         (None, "src cannot be of type NoneType"),
         (b"gs://b/o", "src cannot be of type bytes"),
+        ({"a", "b"}, "src is a set, whose order changes"),
+        (DataFrame(), "src is a DataFrame: give a list"),
         ({}, "src is one place, not 0"),
         ({"gcs_uri": ["gs://b/o"], "file_name": "files/a"}, "src is one place, not 2: fileName, gcsUri"),
         ({"contents": "a"}, "One request goes into a list"),
