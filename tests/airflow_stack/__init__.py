@@ -1,0 +1,15 @@
+"""A real Airflow in processes of its own, for tests and for the demo.
+
+::
+
+    with AirflowStack(home, dags, environment) as airflow:
+        run = airflow.client.trigger("my_dag")
+        airflow.client.wait_for(run)
+"""
+
+from __future__ import annotations
+
+from tests.airflow_stack.client import AirflowClient, DagRun
+from tests.airflow_stack.stack import AirflowStack
+
+__all__ = ["AirflowClient", "AirflowStack", "DagRun"]

@@ -1,0 +1,159 @@
+"""Airflow's REST API, as far as a test or a demo needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+_INTERVAL = 0.2
+_OVER = frozenset({"success", "failed"})
+
+
+@dataclass(frozen=True)
+class DagRun:
+    """One run of a DAG."""
+
+    dag_id: str
+    run_id: str
+
+    @property
+    def path(self) -> str:
+        """Its path below ``/api/v2``."""
+        return f"/dags/{self.dag_id}/dagRuns/{quote(self.run_id, safe='')}"
+
+
+class AirflowClient:
+    """Talks to an API server whose every user is an administrator."""
+
+    def __init__(self, url: str) -> None:
+        """Fetch a token.
+
+        Args:
+            url: Of the API server, without a slash at its end.
+        """
+        self.url = url
+        token = httpx.get(f"{url}/auth/token", trust_env=False, timeout=30).raise_for_status().json()
+        self._http = httpx.Client(
+            base_url=f"{url}/api/v2",
+            headers={"Authorization": f"Bearer {token['access_token']}"},
+            trust_env=False,
+            timeout=30,
+        )
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def call(self, verb: str, path: str, **how: Any) -> Any:
+        """Call the API and return its JSON.
+
+        Raises:
+            httpx.HTTPStatusError: The API refused.
+        """
+        return self._http.request(verb, path, **how).raise_for_status().json()
+
+    def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
+        """Wait until the DAG processor has seen a DAG.
+
+        Raises:
+            TimeoutError: It has not; the message holds the import errors.
+        """
+
+        def seen() -> bool:
+            return self._http.get(f"/dags/{dag_id}").is_success
+
+        if not _within(timeout, seen):
+            errors = self.call("GET", "/importErrors")["import_errors"]
+            message = f"no DAG {dag_id} after {timeout:g} s; import errors: {errors}"
+            raise TimeoutError(message)
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> DagRun:
+        """Start a run.
+
+        Args:
+            dag_id: A DAG; waited for until it is known.
+            conf: The run's configuration.
+        """
+        self.wait_for_dag(dag_id)
+        body = {"logical_date": None, "conf": conf or {}}
+        return DagRun(dag_id, self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def run_state(self, run: DagRun) -> str:
+        """Return the state of a run."""
+        return str(self.call("GET", run.path)["state"])
+
+    def task_states(self, run: DagRun) -> dict[str, str | None]:
+        """Return the state of each task of a run."""
+        found = self.call("GET", f"{run.path}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def task(self, run: DagRun, task_id: str) -> dict[str, Any]:
+        """Return all that the API says of a task."""
+        found: dict[str, Any] = self.call("GET", f"{run.path}/taskInstances/{task_id}")
+        return found
+
+    def xcom(self, run: DagRun, task_id: str, key: str = "return_value") -> Any:
+        """Return what a task pushed."""
+        path = f"{run.path}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.call("GET", path, params={"deserialize": "true"})["value"]
+
+    def log(self, run: DagRun, task_id: str, attempt: int = 1) -> str:
+        """Return a task's log as text, a line for an event."""
+        path = f"{run.path}/taskInstances/{task_id}/logs/{attempt}"
+        content = self.call("GET", path, params={"full_content": "true"})["content"]
+        return "\n".join(str(event.get("event", event)) for event in content)
+
+    def wait_for_task(self, run: DagRun, task_id: str, state: str, timeout: float = 60) -> None:
+        """Wait until a task is in a state.
+
+        Raises:
+            TimeoutError: It never was seen in it.
+        """
+        if not _within(timeout, lambda: self.task_states(run).get(task_id) == state):
+            message = f"{task_id} was not {state} after {timeout:g} s: {self.task_states(run)}"
+            raise TimeoutError(message)
+
+    def wait_for(
+        self,
+        run: DagRun,
+        timeout: float = 120,
+        progress: Callable[[dict[str, str | None]], None] | None = None,
+    ) -> str:
+        """Wait until a run is over.
+
+        Args:
+            run: The run.
+            timeout: Seconds.
+            progress: Called with the states of the tasks at every look.
+
+        Returns:
+            ``success`` or ``failed``.
+
+        Raises:
+            TimeoutError: It is not over.
+        """
+
+        def over() -> bool:
+            if progress is not None:
+                progress(self.task_states(run))
+            return self.run_state(run) in _OVER
+
+        if not _within(timeout, over):
+            message = f"{run.dag_id} was not over after {timeout:g} s: {self.task_states(run)}"
+            raise TimeoutError(message)
+        return self.run_state(run)
+
+
+def _within(timeout: float, condition: Callable[[], bool]) -> bool:
+    """Ask until the condition holds, and for so many seconds at most."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_INTERVAL)
+    return True

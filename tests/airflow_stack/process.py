@@ -1,0 +1,94 @@
+"""One component of Airflow as a process, with whatever processes it starts itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from airflow_provider_genai_batch.emulator import leash
+
+_INTERVAL = 0.1
+
+
+class Component:
+    """Runs ``airflow ...`` in a session of its own.
+
+    Its processes are found by their session: a task's process has a process group of its own, and would
+    survive the end of its supervisor's group as an orphan that goes on running the operator.
+    """
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+        """Start it.
+
+        Args:
+            arguments: Of the ``airflow`` command.
+            environment: All of its variables.
+            log: File that its output is added to.
+        """
+        with log.open("ab") as out:
+            # The leash ends it should the owner be killed.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", leash.__file__, sys.executable, "-m", "airflow", *arguments],
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    @property
+    def ended(self) -> bool:
+        """Whether its main process has ended."""
+        return self._process.poll() is not None
+
+    def pids(self) -> list[int]:
+        """Return the live processes of its session."""
+        return [int(entry.name) for entry in Path("/proc").iterdir() if self._is_ours(entry)]
+
+    def kill(self) -> None:
+        """Kill all its processes at once, as the loss of a machine would."""
+        self._signal(signal.SIGKILL)
+        self._close()
+
+    def ask_to_stop(self) -> None:
+        """Ask its processes to end."""
+        self._signal(signal.SIGTERM)
+
+    def wait(self, timeout: float) -> None:
+        """Wait until its processes have ended; kill those that have not.
+
+        Args:
+            timeout: Seconds.
+        """
+        end = time.monotonic() + timeout
+        while self.pids() and time.monotonic() < end:
+            self._process.poll()
+            time.sleep(_INTERVAL)
+        self.kill()
+
+    def _close(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(30)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self.pids():
+            # It may have ended since it was listed.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _is_ours(self, entry: Path) -> bool:
+        if not entry.name.isdigit():
+            return False
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        state, session = fields[0], int(fields[3])
+        return state != "Z" and session == self._process.pid

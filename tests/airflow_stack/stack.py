@@ -1,0 +1,148 @@
+"""Airflow's components, started, killed, restarted and stopped together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from airflow_provider_genai_batch.emulator.child import free_port
+from tests.airflow_stack.client import AirflowClient
+from tests.airflow_stack.process import Component
+from tests.airflow_stack.settings import environment
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+_INTERVAL = 0.2
+_LOG_TAIL = 3000
+_SECONDS_TO_STOP = 15
+
+
+class AirflowStack:
+    """An API server, a scheduler with its local executor, a DAG processor and triggerers, over SQLite."""
+
+    client: AirflowClient
+
+    def __init__(
+        self, home: Path, dags: Path, more: Mapping[str, str] | None = None, *, triggerers: int = 1
+    ) -> None:
+        """Choose a port; nothing runs yet.
+
+        Args:
+            home: A folder for the database and all logs.
+            dags: The DAGs folder.
+            more: Connections, variables and other settings as environment variables.
+            triggerers: How many; they are called ``triggerer0`` and so on.
+        """
+        self.home = home
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.environment = environment(home, dags, port, more or {})
+        self._components: dict[str, Component] = {}
+        self._names = ["api-server", "scheduler", "dag-processor"]
+        self._names += [f"triggerer{number}" for number in range(triggerers)]
+
+    def __enter__(self) -> Self:
+        """Make the database, start all components and wait until they are healthy.
+
+        Raises:
+            RuntimeError: They are not; the message ends with their logs.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._migrate()
+        try:
+            for name in self._names:
+                self.start(name)
+            self._wait_until_healthy(120)
+            self.client = AirflowClient(self.url)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything."""
+        self.client.close()
+        self._stop()
+
+    def start(self, name: str) -> None:
+        """Start a component, also one that was killed.
+
+        Args:
+            name: ``api-server``, ``scheduler``, ``dag-processor``, ``triggerer0`` ...
+        """
+        variables = dict(self.environment)
+        # Each of them serves logs, on a port that is the same by default.
+        for role in ("TRIGGER", "WORKER"):
+            variables[f"AIRFLOW__LOGGING__{role}_LOG_SERVER_PORT"] = str(free_port())
+        command = name.rstrip("0123456789")
+        self._components[name] = Component([command], variables, self.home / f"{name}.log")
+
+    def kill(self, name: str) -> None:
+        """Kill a component and all it has started, as the loss of its machine would."""
+        self._components.pop(name).kill()
+
+    def pids(self) -> list[int]:
+        """Return all live processes."""
+        return [pid for component in self._components.values() for pid in component.pids()]
+
+    def health(self) -> dict[str, Any]:
+        """Return what the API server says of the components; empty while it does not answer."""
+        try:
+            reply = httpx.get(f"{self.url}/api/v2/monitor/health", trust_env=False, timeout=5)
+        except httpx.TransportError:
+            return {}
+        found: dict[str, Any] = reply.json() if reply.is_success else {}
+        return found
+
+    def logs(self) -> str:
+        """Return the ends of the components' logs."""
+        parts = [f"--- {log.name}\n{log.read_text()[-_LOG_TAIL:]}" for log in sorted(self.home.glob("*.log"))]
+        return "\n".join(parts)
+
+    def _migrate(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            message = f"airflow db migrate failed:\n{(done.stdout + done.stderr)[-_LOG_TAIL:]}"
+            raise RuntimeError(message)
+
+    def _wait_until_healthy(self, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while True:
+            health = self.health()
+            if health and all(health[part]["status"] == "healthy" for part in _PARTS):
+                return
+            ended = [name for name, component in self._components.items() if component.ended]
+            if ended or time.monotonic() > end:
+                what = f"{', '.join(ended)} ended" if ended else f"not healthy after {timeout:g} s"
+                message = f"Airflow did not come up: {what}: {health}\n{self.logs()}"
+                raise RuntimeError(message)
+            time.sleep(_INTERVAL)
+
+    def _stop(self) -> None:
+        components = list(self._components.values())
+        for component in components:
+            component.ask_to_stop()
+        for component in components:
+            component.wait(_SECONDS_TO_STOP)
+        self._components.clear()

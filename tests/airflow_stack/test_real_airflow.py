@@ -1,0 +1,108 @@
+"""The example DAGs on a real Airflow: processes, a triggerer, deferred tasks; one stack for all tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from tests.airflow_stack import AirflowStack, DagRun
+from tests.airflow_stack.google import emulated_google
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.stack
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+TEXTS = [{"id": str(number), "text": f"Text {number} is good."} for number in range(20)]
+
+
+@dataclass
+class World:
+    airflow: AirflowStack
+    emulator: Emulator
+    results: Path
+
+    def run_while_it_takes_an_hour(self, dag_id: str, task_id: str = "answer") -> DagRun:
+        """Start a run and come back when the task has deferred; the job ends when the clock is moved."""
+        self.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=3600)))
+        run = self.airflow.client.trigger(dag_id)
+        self.airflow.client.wait_for_task(run, task_id, "deferred")
+        return run
+
+    def the_hour_passes(self) -> None:
+        self.emulator.clock.advance(3600)
+
+    def explain(self, run: DagRun) -> str:
+        logs = [self.airflow.client.log(run, task) for task in self.airflow.client.task_states(run)]
+        return "\n".join(logs)[-6000:]
+
+
+@pytest.fixture(scope="session")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, cloud_storage: CloudStorage, big_query: BigQuery
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("airflow")
+    big_query.create_dataset("reviews")
+    schema = [("id", "STRING"), ("text", "STRING")]
+    big_query.create_and_insert("reviews.texts", schema, TEXTS)
+    with Emulator(storage=cloud_storage, bigquery=big_query) as emulator:
+        variables = emulated_google(
+            emulator.connection("gemini"),
+            emulator.connection("vertex"),
+            storage=cloud_storage.url,
+            bigquery=big_query.url,
+            project=big_query.project,
+        )
+        variables["AIRFLOW_VAR_GENAI_BATCH_RESULTS"] = str(folder / "results")
+        with AirflowStack(folder / "home", EXAMPLES, variables) as airflow:
+            yield World(airflow, emulator, folder / "results")
+
+
+def test_a_bigquery_table_is_answered_on_vertex_while_the_task_is_deferred(world: World) -> None:
+    run = world.run_while_it_takes_an_hour("nightly_bigquery")
+    world.the_hour_passes()
+    assert world.airflow.client.wait_for(run) == "success", world.explain(run)
+    manifest = world.airflow.client.xcom(run, "answer")
+    assert manifest["counts"]["ok"] == manifest["counts"]["total"] == len(TEXTS)
+    (table,) = manifest["output"]
+    rows = list(world.emulator.bigquery.rows(table.removeprefix("bq://")))
+    assert {row["id"] for row in rows} == {text["id"] for text in TEXTS}
+
+
+def test_prompts_are_answered_on_gemini_while_the_task_is_deferred(world: World) -> None:
+    run = world.run_while_it_takes_an_hour("inline_prompts")
+    world.the_hour_passes()
+    assert world.airflow.client.wait_for(run) == "success", world.explain(run)
+    lines = (world.results / "inline.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["ok"] * 3
+    assert world.airflow.client.xcom(run, "read_rows") == 3
+
+
+def test_a_triggerer_killed_while_a_job_is_deferred_loses_nothing_and_pays_nothing_again(
+    world: World,
+) -> None:
+    before = len(world.emulator.jobs)
+    run = world.run_while_it_takes_an_hour("jsonl_through_files_api")
+    (job,) = world.emulator.jobs[before:]
+    wait_until(lambda: world.emulator.jobs[before]["looks"] > 0, "the triggerer has looked at the job", 30)
+    world.airflow.kill("triggerer0")
+    seen = world.emulator.jobs[before]["looks"]
+    world.airflow.start("triggerer0")
+    wait_until(lambda: world.emulator.jobs[before]["looks"] > seen, "the new triggerer looks at it", 30)
+    world.the_hour_passes()
+    assert world.airflow.client.wait_for(run) == "success", world.explain(run)
+    assert world.airflow.client.xcom(run, "answer")["job_names"] == [job["name"]]
+    assert len(world.emulator.jobs) == before + 1
+
+
+def test_every_other_example_runs_to_its_end(world: World) -> None:
+    names = ["gcs_in_and_out", "submit_then_sense"]
+    runs = [world.airflow.client.trigger(name) for name in names]
+    for run in runs:
+        assert world.airflow.client.wait_for(run) == "success", world.explain(run)
