@@ -31,6 +31,11 @@ os.environ |= {
 }
 
 from airflow_provider_genai_batch.emulator import Emulator  # noqa: E402 - Airflow's settings come first
+from airflow_provider_genai_batch.emulator.bigquery import BigQuery  # noqa: E402
+from airflow_provider_genai_batch.emulator.storage import CloudStorage  # noqa: E402
+
+BUCKET = "emulator-staging"
+"""The bucket of the emulator's own Vertex connection."""
 
 
 @pytest.fixture
@@ -45,3 +50,29 @@ def gemini(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """Give the emulator with the default connection pointing at it."""
     monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(emulator.connection("gemini")))
     return emulator
+
+
+@pytest.fixture(scope="session")
+def cloud_storage() -> Iterator[CloudStorage]:
+    """Give a real Cloud Storage emulator, one for the session."""
+    with CloudStorage() as running:
+        running.create_bucket(BUCKET)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def big_query() -> Iterator[BigQuery]:
+    """Give a real BigQuery emulator, one for the session."""
+    with BigQuery() as running:
+        running.create_dataset("tests")
+        yield running
+
+
+@pytest.fixture
+def vertex(
+    cloud_storage: CloudStorage, big_query: BigQuery, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Emulator]:
+    """Give an emulator of Vertex AI over both stand-ins, with the default connection pointing at it."""
+    with Emulator(storage=cloud_storage, bigquery=big_query) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(running.connection("vertex")))
+        yield running
