@@ -6,6 +6,7 @@ google-genai SDK puts each field of its GenerateContentConfig.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -68,6 +69,7 @@ _OF_THE_SDK_ALONE = frozenset(
     {"httpOptions", "shouldReturnHttpResponse", "automaticFunctionCalling", "automaticContinuation"}
 )
 """About the SDK's own calls: they never reach the service."""
+_LISTS = frozenset({"safetySettings", "stopSequences", "responseModalities"})
 _SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
 
 
@@ -145,7 +147,7 @@ def _generation_field(name: str, value: Any, backend: Backend) -> Any:
     if name == "responseJsonSchema" and isinstance(value, type):
         msg = f"response_json_schema is the class {value.__name__}"
         raise RequestError(msg, "Give a schema as dict, or give the class as response_schema.")
-    return plain(value, name, backend)
+    return _listed(name, plain(value, name, backend))
 
 
 def _request_field(name: str, value: Any, backend: Backend) -> Any:
@@ -155,7 +157,22 @@ def _request_field(name: str, value: Any, backend: Backend) -> Any:
         return tools(value, backend)
     if name == "cachedContent":
         return value if "/" in str(value) else f"cachedContents/{value}"
-    return plain(value, name, backend)
+    if name == "labels":
+        _check_labels(value)
+    return _listed(name, plain(value, name, backend))
+
+
+def _check_labels(labels: Any) -> None:
+    if not isinstance(labels, Mapping) or not all(isinstance(text, str) for text in labels.values()):
+        msg = "labels is not a dict of strings"
+        raise RequestError(msg, "Write numbers as strings.")
+
+
+def _listed(name: str, value: Any) -> Any:
+    if name in _LISTS and not isinstance(value, list):
+        msg = f"{name} is not a list"
+        raise RequestError(msg, "Put it into a list, also when there is only one.")
+    return value
 
 
 def _unknown(name: str, *, flat: bool, where: str = "") -> RequestError:

@@ -157,7 +157,10 @@ class _Reader:
         if name == "type":
             return _type_name(inner)
         if name == "properties":
-            return {key: self.read(one) for key, one in dict(inner).items()}
+            if not isinstance(inner, Mapping):
+                msg = f"properties is {inner!r}, not a dict of schemas"
+                raise RequestError(msg, _TO_JSON_SCHEMA)
+            return {key: self.read(one) for key, one in inner.items()}
         if name == "items":
             return self.read(inner)
         if name == "anyOf":

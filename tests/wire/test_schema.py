@@ -98,6 +98,7 @@ def test_the_dict_given_is_not_changed() -> None:
         ({"const": 5}, "cannot say that a value is always 5"),
         ({"$ref": "#/$defs/Missing"}, "refers to #/$defs/Missing, which it does not define"),
         ({"type": "object", "additionalProperties": True}, "exists only on Vertex AI"),
+        ({"type": "object", "properties": 5}, "properties is 5, not a dict of schemas"),
         ({"items": "string"}, "a schema is an object, not 'string'"),
         ("string", "response_schema cannot be 'string'"),
         (object(), "response_schema cannot be <object"),
