@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,9 +70,11 @@ def from_storage(world: World, uris: list[str], *, embeds: bool) -> Input:
     objects: list[str] = []
     for uri in uris:
         check_bucket(world, uri, "storage.objects.get")
-        prefix, star, _ = uri.partition("*")
+        prefix, _, _ = uri.partition("*")
         found = [name for name, _ in world.storage.list(prefix)]
-        wanted = found if star else [name for name in found if name == uri]
+        # A star stands for part of one path segment.
+        pattern = re.compile(re.escape(uri).replace(re.escape("*"), "[^/]*"))
+        wanted = [name for name in found if pattern.fullmatch(name)]
         if not wanted:
             message = f"Failed to import data. Not found: URI {uri}"
             raise JobFailed(3, message)

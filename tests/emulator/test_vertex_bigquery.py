@@ -1,0 +1,141 @@
+"""Vertex jobs that read and write BigQuery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from tests.emulator.talk import Vertex, keyed, question
+
+DATASET = "emulator-project.tests"
+_NUMBERS = count()
+Table = Callable[..., str]
+
+
+@pytest.fixture
+def emulator(cloud_storage: CloudStorage, big_query: BigQuery) -> Iterator[Emulator]:
+    with Emulator(storage=cloud_storage, bigquery=big_query) as running:
+        yield running
+
+
+@pytest.fixture
+def jobs(emulator: Emulator) -> Iterator[Vertex]:
+    with Vertex(emulator.url) as client:
+        yield client
+
+
+@pytest.fixture
+def table(big_query: BigQuery) -> Table:
+    def make(columns: list[tuple[str, str]], rows: list[dict[str, Any]]) -> str:
+        name = f"{DATASET}.given_{next(_NUMBERS)}"
+        big_query.create_and_insert(name, columns, rows)
+        return name
+
+    return make
+
+
+def test_columns_are_copied_and_the_results_stand_beside_them(
+    jobs: Vertex, emulator: Emulator, table: Table, big_query: BigQuery
+):
+    rows = [{"id": f"r{number}", "n": number, "request": question(f"q{number}")} for number in range(2)]
+    given = table([("id", "STRING"), ("n", "INTEGER"), ("request", "JSON")], rows)
+    emulator.script(JobScript(row_errors={"r1": 3}))
+    ended = jobs.run(f"bq://{given}", f"bq://{given}_out")
+    assert ended["state"] == "JOB_STATE_SUCCEEDED"
+    assert ended["outputInfo"] == {"bigqueryOutputDataset": f"bq://{DATASET}", "bigqueryOutputTable": given.split(".")[2] + "_out"}
+    names = [name for name, _ in big_query.columns(f"{given}_out")]
+    assert names == ["id", "n", "request", "response", "status", "processed_time"]
+    found = {row["id"]: row for row in big_query.rows(f"{given}_out")}
+    assert found["r0"]["n"] == 0
+    assert found["r0"]["request"] == question("q0")
+    assert found["r0"]["response"]["candidates"]
+    assert found["r0"]["status"] == ""
+    assert found["r1"]["status"].startswith("Bad Request: ")
+    assert not found["r1"]["response"]
+
+
+def test_requests_may_be_text_and_bad_ones_fail_as_rows(jobs: Vertex, table: Table, big_query: BigQuery):
+    rows = [{"id": "good", "request": json.dumps(question("hi"))}, {"id": "bad", "request": "not json"}]
+    given = table([("id", "STRING"), ("request", "STRING")], rows)
+    ended = jobs.run(f"bq://{given}", f"bq://{given}_out")
+    assert ended["completionStats"] == {"successfulCount": "1", "failedCount": "1"}
+    found = {row["id"]: row["status"] for row in big_query.rows(f"{given}_out")}
+    assert found["good"] == ""
+    assert found["bad"] != ""
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_what_the_destination_leaves_out_is_made(jobs: Vertex, table: Table, big_query: BigQuery, depth: int):
+    given = table([("request", "JSON")], [{"request": question("hi")}])
+    dest = ["emulator-project", DATASET][depth]
+    info = jobs.run(f"bq://{given}", f"bq://{dest}")["outputInfo"]
+    made = f"{info['bigqueryOutputDataset'].removeprefix('bq://')}.{info['bigqueryOutputTable']}"
+    assert len(list(big_query.rows(made))) == 1
+    assert (info["bigqueryOutputDataset"] == f"bq://{DATASET}") is (depth == 1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        ([("prompt", "STRING")], 3),
+        ([("request", "JSON"), ("status", "STRING")], 3),
+        ([("request", "JSON"), ("response", "JSON")], 3),
+    ],
+)
+def test_a_table_without_requests_or_with_reserved_columns_fails_late(
+    jobs: Vertex, table: Table, columns: list[tuple[str, str]], code: int
+):
+    given = table(columns, [])
+    ended = jobs.run(f"bq://{given}", f"bq://{given}_out")
+    assert (ended["state"], ended["error"]["code"]) == ("JOB_STATE_FAILED", code)
+
+
+def test_wrong_tables_and_datasets_fail_late(jobs: Vertex, table: Table):
+    given = table([("request", "JSON")], [{"request": question("hi")}])
+    pairs = [
+        (f"{DATASET}.never_was", f"{DATASET}.out_never", 3),
+        (given, "emulator-project.no_such_dataset.out", 9),
+        (given, given, 9),
+    ]
+    for source, dest, code in pairs:
+        ended = jobs.run(f"bq://{source}", f"bq://{dest}")
+        assert (ended["state"], ended["error"]["code"]) == ("JOB_STATE_FAILED", code)
+
+
+def test_an_output_table_is_resumed(jobs: Vertex, emulator: Emulator, table: Table, big_query: BigQuery):
+    rows = [{"id": f"r{number}", "request": question(f"q{number}")} for number in range(3)]
+    given = table([("id", "STRING"), ("request", "JSON")], rows)
+    emulator.script(JobScript(row_errors={"r1": 13}))
+    jobs.run(f"bq://{given}", f"bq://{given}_one")
+    emulator.script(JobScript(answers={f"r{number}": "again" for number in range(3)}))
+    ended = jobs.run(f"bq://{given}_one", f"bq://{given}_two")
+    assert ended["completionStats"] == {"successfulCount": "3"}
+    texts = {
+        row["id"]: row["response"]["candidates"][0]["content"]["parts"][0]["text"]
+        for row in big_query.rows(f"{given}_two")
+    }
+    assert texts == {"r0": "Answer to: q0", "r1": "again", "r2": "Answer to: q2"}
+
+
+def test_objects_go_to_tables_and_tables_to_objects(
+    jobs: Vertex,
+    table: Table,
+    big_query: BigQuery,
+    put: Callable[..., str],
+    place: str,
+    output: Callable[..., list[dict[str, Any]]],
+):
+    out = f"{DATASET}.mixed_{next(_NUMBERS)}"
+    jobs.run(put(keyed(2)), f"bq://{out}")
+    assert sorted(row["key"] for row in big_query.rows(out)) == ["row-0", "row-1"]
+    given = table([("id", "STRING"), ("request", "JSON")], [{"id": "7", "request": question("hi")}])
+    (row,) = output(jobs.run(f"bq://{given}", place))
+    assert row["id"] == "7"
+    assert row["response"]["candidates"]
