@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from airflow_provider_genai_batch.client import downloads, jobs, uploads
-from airflow_provider_genai_batch.client.attempts import TRIES, Send, attempts
+from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
 from airflow_provider_genai_batch.client.auth import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import AsyncHttp
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
-from airflow_provider_genai_batch.exceptions import PASSING
-from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.exceptions import PASSING, AuthenticationError
 from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
@@ -87,8 +87,10 @@ class AsyncGenAIBatchClient:
 
     async def download(self, address: str) -> AsyncIterator[bytes]:
         """Stream the bytes of a generated ``files/…`` or a ``gs://bucket/object``."""
-        async for chunk in self._stream(downloads.download_call(self.calls, address)):
-            yield chunk
+        # An early end of the caller's loop gives the connection back at once.
+        async with aclosing(self._stream(downloads.download_call(self.calls, address))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def rows(self, job: BatchJob | str, *, keep_response: bool = False) -> AsyncIterator[ResultRow]:
         """Stream the rows of an ended job in the order in which the service has them."""
@@ -98,17 +100,19 @@ class AsyncGenAIBatchClient:
                 yield read_row(source, job.backend, keep_response=keep_response)
                 continue
             reader = LineReader()
-            async for chunk in self._stream(source):
-                for line in reader.feed(chunk):
-                    yield read_row(line, job.backend, keep_response=keep_response)
+            async with aclosing(self._stream(source)) as chunks:
+                async for chunk in chunks:
+                    for line in reader.feed(chunk):
+                        yield read_row(line, job.backend, keep_response=keep_response)
             for line in reader.end():
                 yield read_row(line, job.backend, keep_response=keep_response)
+            downloads.tell_bad_lines(job, reader)
 
     # ------------------------------------------------------------ how
 
     async def perform(self, call: Call[T], tries: int = TRIES) -> T:
         """Send a call; safe ones up to `tries` times."""
-        return await adrive(attempts(call, tries), self._attempt)
+        return await adrive(attempts(call, tries, renewable=self._auth.renewable), self._attempt)
 
     async def run(self, flow: Generator[Any, Any, T]) -> T:
         """Carry out a protocol of calls."""
@@ -119,7 +123,7 @@ class AsyncGenAIBatchClient:
         if isinstance(step, Call):
             return await self.perform(step)
         if isinstance(step, uploads.Read):
-            return await asyncio.to_thread(step.stream.read, step.size)
+            return await asyncio.to_thread(step.bytes)
         return await self._attempt(step)
 
     async def _attempt(self, step: Any) -> Any:
@@ -129,20 +133,29 @@ class AsyncGenAIBatchClient:
         credentials = {} if send.request.anonymous else await self._auth.aheaders(renew=send.renew)
         return await self._http.send(send.request, credentials)
 
-    async def _stream(self, call: Call[None]) -> AsyncIterator[bytes]:
-        resumed, failures = downloads.Resumed(call), 0
+    async def _stream(self, call: Call[None]) -> AsyncGenerator[bytes, None]:
+        resumed, renew = downloads.Resumed(call), False
+        patience = Patience(TRIES, renewable=self._auth.renewable)
         while True:
             resumed.again()
             before = resumed.handed_out
             try:
-                async with self._http.stream(
-                    call.request, await self._auth.aheaders(), call.method
-                ) as chunks:
+                headers = await self._auth.aheaders(renew=renew)
+                async with self._http.stream(call.request, headers, call.method) as chunks:
                     async for chunk in chunks:
                         yield resumed.take(chunk)
+                resumed.end()
                 return
-            except PASSING as error:
-                failures = 1 if resumed.handed_out > before else failures + 1
-                if failures >= TRIES:
+            except AuthenticationError as error:
+                renew = patience.renew(error)
+                if not renew:
                     raise
-                await asyncio.sleep(backoff(failures, getattr(error, "retry_after", None)))
+            except PASSING as error:
+                if resumed.handed_out > before:
+                    patience.progress()
+                pause = patience.pause(error)
+                if pause is None:
+                    error.method = error.method or call.method
+                    raise
+                renew = False
+                await asyncio.sleep(pause)

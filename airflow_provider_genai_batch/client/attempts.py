@@ -18,6 +18,8 @@ T = TypeVar("T")
 TRIES = 5
 _LONGEST_HINT = 120.0
 """A service that asks for a longer wait than this, in seconds, is not waited for inside one call."""
+TOKEN = "oauth.token"
+"""Method of errors that came before the call itself was sent."""
 
 
 @dataclass(frozen=True)
@@ -29,34 +31,58 @@ class Send:
     """The token at hand was refused: get another."""
 
 
-def attempts(call: Call[T], tries: int = TRIES) -> Generator[Any, Any, T]:
-    """Perform a call.
+class Patience:
+    """How often one call may fail before it is given up, and what is done in between."""
+
+    def __init__(self, tries: int, *, renewable: bool) -> None:
+        self._tries, self._renewable = tries, renewable
+        self._failures = 0
+
+    def progress(self) -> None:
+        """Start counting anew: something arrived."""
+        self._failures = 0
+
+    def renew(self, error: AuthenticationError) -> bool:
+        """Whether a new token may help, which it may once. A 401 did nothing, so even a create may follow it."""
+        may = self._renewable and error.code == 401 and error.method != TOKEN
+        self._renewable = False
+        return may
+
+    def pause(self, error: CallError, *, safe: bool = True) -> float | None:
+        """Return the seconds to wait before the next try; None to give up."""
+        self._failures += 1
+        hint = getattr(error, "retry_after", None)
+        tries = self._tries if safe or error.method == TOKEN else 1  # without a token nothing was sent
+        if self._failures >= tries or (hint or 0) > _LONGEST_HINT:
+            return None
+        return backoff(self._failures, hint)
+
+
+def attempts(call: Call[T], tries: int = TRIES, *, renewable: bool = True) -> Generator[Any, Any, T]:
+    """Perform a call; `renewable` tells whether its credentials are a token, of which there may be a newer one.
 
     Raises:
         ApiError: the service refused it.
         TransportError: no whole answer came.
         UnreadableAnswer: an answer came that cannot be read.
     """
-    tries = tries if call.safe else 1
-    failures, renew, renewed = 0, False, False
+    patience = Patience(tries, renewable=renewable and not call.request.anonymous)
+    renew = False
     while True:
         try:
             answer: HttpAnswer = yield Send(call.request, renew)
             return _read(call, answer)
         except AuthenticationError as error:
-            # A 401 created nothing, so even a create may follow it once with a new token.
-            if renewed or error.code != 401 or error.method == "oauth.token":
+            renew = patience.renew(error)
+            if not renew:
                 raise
-            renew = renewed = True
-            continue
         except PASSING as error:
-            failures += 1
-            hint = getattr(error, "retry_after", None)
-            if failures >= tries or (hint or 0) > _LONGEST_HINT:
+            pause = patience.pause(error, safe=call.safe)
+            if pause is None:
                 error.method = error.method or call.method
                 raise
             renew = False
-            yield Sleep(backoff(failures, hint))
+            yield Sleep(pause)
 
 
 def _read(call: Call[T], answer: HttpAnswer) -> T:

@@ -27,6 +27,9 @@ _SCOPES = {
 class Auth(Protocol):
     """What puts credentials on a request."""
 
+    renewable: bool
+    """Whether there may be a newer one when one is refused."""
+
     def headers(self, *, renew: bool = False) -> Mapping[str, str]:
         """Return the headers; may block on a token refresh. `renew` drops a token that was refused."""
 
@@ -44,6 +47,8 @@ def auth_for(config: ClientConfig) -> Auth:
 class ApiKey:
     """A Gemini API key in its header; never in a URL, which ends up in logs."""
 
+    renewable = False
+
     def __init__(self, key: str) -> None:
         self._headers = {"x-goog-api-key": key}
 
@@ -57,11 +62,14 @@ class ApiKey:
 
 
 class GoogleToken:
-    """An OAuth token of google-auth, shared by all threads and loops that use this object."""
+    """An OAuth token of google-auth, shared by all threads, and by the coroutines of one event loop."""
+
+    renewable = True
 
     def __init__(self, settings: GoogleCredentials, scopes: tuple[str, ...]) -> None:
         self._settings, self._scopes = settings, scopes
         self._lock = threading.Lock()
+        self._turn = asyncio.Lock()  # one thread refreshes for all coroutines; the others wait without one
         self._credentials: Credentials | None = None
 
     def headers(self, *, renew: bool = False) -> Mapping[str, str]:
@@ -72,23 +80,34 @@ class GoogleToken:
             AuthenticationError: the token endpoint refused.
             TransportError: the token endpoint could not be reached.
         """
-        stale = self._credentials.token if renew and self._credentials else None
-        with self._lock:
-            credentials = self._credentials = self._credentials or self._load()
-            if not _fresh(credentials) or (stale is not None and credentials.token == stale):
-                _refresh(credentials)
-            headers: dict[str, str] = {}
-            credentials.apply(headers)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
-            return headers
+        return self._get(self._token if renew else None)
 
     async def aheaders(self, *, renew: bool = False) -> Mapping[str, str]:
-        """Do the same in a thread, unless the token at hand is fresh."""
+        """Do the same; a refresh goes on in a thread."""
+        refused = self._token if renew else None
+        at_hand = self._at_hand(refused)
+        if at_hand is not None:
+            return at_hand
+        async with self._turn:
+            at_hand = self._at_hand(refused)
+            return at_hand if at_hand is not None else await asyncio.to_thread(self._get, refused)
+
+    @property
+    def _token(self) -> str | None:
+        return None if self._credentials is None else self._credentials.token
+
+    def _get(self, refused: str | None) -> Mapping[str, str]:
+        with self._lock:
+            credentials = self._credentials = self._credentials or self._load()
+            if not _fresh(credentials) or (refused is not None and credentials.token == refused):
+                _refresh(credentials, still_good=refused is None and _unexpired(credentials))
+            return _headers(credentials)
+
+    def _at_hand(self, refused: str | None) -> Mapping[str, str] | None:
         credentials = self._credentials
-        if credentials is not None and not renew and _fresh(credentials):
-            headers: dict[str, str] = {}
-            credentials.apply(headers)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
-            return headers
-        return await asyncio.to_thread(self.headers, renew=renew)
+        if credentials is None or not _fresh(credentials) or credentials.token == refused:
+            return None
+        return _headers(credentials)
 
     def _load(self) -> Credentials:
         from google.auth import default, impersonated_credentials  # costs 100 ms: only who sends pays
@@ -125,18 +144,32 @@ def _fresh(credentials: Credentials) -> bool:
     return credentials.token_state is TokenState.FRESH
 
 
-def _refresh(credentials: Credentials) -> None:
+def _unexpired(credentials: Credentials) -> bool:
+    from google.auth.credentials import TokenState
+
+    return credentials.token_state is not TokenState.INVALID
+
+
+def _headers(credentials: Credentials) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    credentials.apply(headers)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
+    return headers
+
+
+def _refresh(credentials: Credentials, *, still_good: bool) -> None:
+    """Get a new token; while the one at hand is `still_good`, passing trouble is no matter."""
     from google.auth import exceptions
     from google.auth.transport.requests import Request
 
     try:
         credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth is only partly typed
-    except exceptions.RefreshError as error:
-        if error.retryable:
+    except exceptions.GoogleAuthError as error:
+        passing = isinstance(error, exceptions.TransportError) or error.retryable
+        if passing and still_good:
+            return
+        if passing:
             raise TransportError(str(error), method="oauth.token") from error
         raise AuthenticationError(str(error), code=401, method="oauth.token") from error
-    except exceptions.TransportError as error:
-        raise TransportError(str(error), method="oauth.token") from error
 
 
 def _service_account(settings: GoogleCredentials, scopes: tuple[str, ...]) -> Credentials:
@@ -160,6 +193,6 @@ def _service_account(settings: GoogleCredentials, scopes: tuple[str, ...]) -> Cr
         raise ConfigurationError(msg)
     try:
         return service_account.Credentials.from_service_account_info(info, scopes=list(scopes))  # type: ignore[no-any-return,no-untyped-call]  # google-auth is only partly typed
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:  # the latter: a private key that is no text
         msg = f"The service-account key of the connection cannot be used: {error}"
         raise ConfigurationError(msg) from error

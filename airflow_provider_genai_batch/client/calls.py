@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_genai_batch.client.config import ClientConfig
-from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire import files, gemini, storage, vertex
@@ -17,9 +17,12 @@ from airflow_provider_genai_batch.wire.create import JobSpec
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, read_object
 
 T = TypeVar("T")
-_GEMINI_NAME = re.compile(r"batches/[^/]+")
-_FILE_NAME = re.compile(r"files/[^/]+")
-_VERTEX_NAME = re.compile(r"(projects/[^/]+/locations/[^/]+/batchPredictionJobs/)?\d+")
+# Names come from XComs and templates, and become part of a URL.
+_GEMINI_NAME = re.compile(r"batches/[\w.~-]+", re.ASCII)
+_FILE_NAME = re.compile(r"files/[\w.~-]+", re.ASCII)
+_VERTEX_NAME = re.compile(
+    rf"(projects/{vertex.PROJECT}/locations/{vertex.LOCATION}/batchPredictionJobs/)?[0-9]+"
+)
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,12 @@ class Calls:
 
     def operation(self, name: str) -> Call[dict[str, Any]]:
         """Look at a long-running operation (Vertex)."""
-        root = f"{self.config.base_url(vertex.location_of(name))}/{self.config.version}"
-        return Call("operations.get", vertex.get_job(f"{root}/{name}"), read_object)
+        location = vertex.location_of(name)
+        if location is None:
+            msg = f"the service named its operation {name!r}, which is no operation's name"
+            raise UnreadableAnswer(msg, method="operations.get")
+        url = f"{self.config.base_url(location)}/{self.config.version}/{name}"
+        return Call("operations.get", vertex.get_job(url), read_object)
 
     # ------------------------------------------------------------ files (Gemini)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire import gemini, storage, vertex
+
+_VERSION = re.compile(r"v[a-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,28 @@ class ClientConfig:
         if self.backend is Backend.VERTEX and not self.project:
             msg = 'Vertex AI needs a project: set "project" in the connection\'s extra.'
             raise ConfigurationError(msg)
+        self._check_words()
         if self.staging_uri and not self.staging_uri.startswith("gs://"):
             msg = f'"staging_uri" is a gs://bucket/prefix/, not {self.staging_uri!r}.'
             raise ConfigurationError(msg)
         for name, url in (("Host", self.host), ("storage_endpoint", self.storage_endpoint)):
             if url:
                 _check_url(name, url)
+
+    def _check_words(self) -> None:
+        """Refuse words that would change a URL, and a key that cannot travel in a header (which errors would print)."""
+        for name, word, form in (
+            ("project", self.project, vertex.PROJECT),
+            ("location", self.location, vertex.LOCATION),
+            ("api_version", self.api_version, _VERSION),
+        ):
+            if word and not re.fullmatch(form, word):
+                msg = f'"{name}" in the connection\'s extra is {word!r}, which cannot be one.'
+                raise ConfigurationError(msg)
+        for name, secret in (("Password", self.api_key), ("quota_project", self.google.quota_project)):
+            if secret and not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
+                msg = f"{name} of the connection holds characters that no such value has (a space, a line end?)."
+                raise ConfigurationError(msg)
 
     @property
     def version(self) -> str:
@@ -77,11 +96,15 @@ class ClientConfig:
 
 
 def _check_url(name: str, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        msg = f"{name} of the connection is a URL such as https://host, not {url!r}."
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port that is no number
+        good = False
+    if not good or parts.hostname is None:  # what stands there is not shown: a key pasted into the wrong field
+        msg = f"{name} of the connection is not a URL such as https://host."
         raise ConfigurationError(msg)
-    if parts.username or parts.password or parts.query:
+    if parts.username or parts.password or parts.query or parts.fragment:
         msg = f"{name} of the connection carries credentials or a query; keep secrets in the Password field."
         raise ConfigurationError(msg)
     if parts.scheme == "http" and not _is_loopback(parts.hostname):

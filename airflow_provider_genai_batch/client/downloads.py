@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Call, Calls
-from airflow_provider_genai_batch.exceptions import UnsupportedError
+from airflow_provider_genai_batch.exceptions import TransportError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.wire import gemini
 from airflow_provider_genai_batch.wire.http import read_object
+
+log = logging.getLogger(__name__)
 
 
 def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:
@@ -34,15 +39,23 @@ def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:
             )
             found += [calls.download_object(o.uri) for o in objects if o.uri.endswith(".jsonl")]
         return found
-    if output.inline:
+    if job.backend is Backend.GEMINI:
+        # Looks leave inline rows out, so only the whole job tells; jobs over a file were seen to answer inline too.
         payload = yield calls.get(job.name, read=read_object)
-        return list(gemini.inline_rows(payload))
+        late = gemini.read_job(payload).output.file_name
+        return [calls.download_file(late)] if late else list(gemini.inline_rows(payload))
     return []
 
 
 def download_call(calls: Calls, address: str) -> Call[None]:
     """Return the call that reads a generated ``files/…`` or a ``gs://bucket/object``."""
     return calls.download_object(address) if address.startswith("gs://") else calls.download_file(address)
+
+
+def tell_bad_lines(job: BatchJob, reader: LineReader) -> None:
+    """Warn of lines that could not be read; their requests have no row."""
+    if reader.bad_count:
+        log.warning("%d lines of %s are no rows (%s).", reader.bad_count, job.name, "; ".join(reader.bad))
 
 
 class Resumed:
@@ -66,3 +79,13 @@ class Resumed:
         self._skip = 0
         self.handed_out += len(new)
         return new
+
+    def end(self) -> None:
+        """Check that the attempt that came to its end was not shorter than one before.
+
+        Raises:
+            TransportError: it was, so the parts do not belong together.
+        """
+        if self._skip:
+            msg = f"the download ended {self._skip} bytes before the point where it had broken off"
+            raise TransportError(msg, method=self.call.method)

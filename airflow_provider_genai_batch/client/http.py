@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +19,24 @@ _TIMEOUT = {"connect": 20.0, "read": 120.0, "write": 120.0, "pool": 120.0}
 _CREDENTIAL_HEADERS = ("x-goog-api-key", "authorization", "x-goog-user-project")
 _ORIGIN = "genai_batch_origin"
 MAX_CONNECTIONS = 10
+
+
+class _HideQueries(logging.Filter):
+    """Takes the query off upload URLs that httpx logs: it opens the upload to whoever reads it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_plain(arg) for arg in record.args)
+        return True
+
+
+def _plain(arg: object) -> object:
+    is_upload = isinstance(arg, httpx.URL) and b"upload" in arg.raw_path
+    return arg.copy_with(query=None) if is_upload and isinstance(arg, httpx.URL) else arg
+
+
+logging.getLogger("httpx").addFilter(_HideQueries())
 
 
 @lru_cache(maxsize=1)
@@ -86,8 +105,8 @@ class SyncHttp:
         Raises:
             TransportError: no whole answer came.
         """
-        built = _build(self._client, request, credentials)
         try:
+            built = _build(self._client, request, credentials)
             return _answer(self._client.send(built, follow_redirects=request.verb == "GET"))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
@@ -102,8 +121,8 @@ class SyncHttp:
             ApiError: the service refused.
             TransportError: the answer broke off.
         """
-        built = _build(self._client, request, credentials)
         try:
+            built = _build(self._client, request, credentials)
             response = self._client.send(built, stream=True, follow_redirects=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
@@ -143,8 +162,8 @@ class AsyncHttp:
         Raises:
             TransportError: no whole answer came.
         """
-        built = _build(self._client, request, credentials)
         try:
+            built = _build(self._client, request, credentials)
             return _answer(await self._client.send(built, follow_redirects=request.verb == "GET"))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
@@ -159,8 +178,8 @@ class AsyncHttp:
             ApiError: the service refused.
             TransportError: the answer broke off.
         """
-        built = _build(self._client, request, credentials)
         try:
+            built = _build(self._client, request, credentials)
             response = await self._client.send(built, stream=True, follow_redirects=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error

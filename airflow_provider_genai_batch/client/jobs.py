@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Calls
-from airflow_provider_genai_batch.exceptions import ApiError
+from airflow_provider_genai_batch.exceptions import ApiError, TransportError
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
@@ -15,6 +15,8 @@ from airflow_provider_genai_batch.wire.errors import read_problem
 PAGE_SIZE = 100
 """Jobs a page: the most that is known to work on both services."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_LOOKS = 120
+"""Looks at a deletion that goes on: ten minutes."""
 
 
 def next_page(
@@ -33,10 +35,13 @@ def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
     Raises:
         NotFound: there is no such job (any more).
         ApiError: the service refused, at once or in the operation.
+        TransportError: the operation goes on and on.
     """
     operation = yield calls.delete(name)
+    if not operation:
+        return
     pause = _FIRST_PAUSE
-    while operation:
+    for _ in range(_LOOKS):
         found = yield calls.operation(operation)
         if found.get("done"):
             problem = read_problem(found.get("error"))
@@ -47,6 +52,8 @@ def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
             return
         yield Sleep(pause)
         pause = min(_LONGEST_PAUSE, pause * 2)
+    msg = f"the deletion of {name} was accepted and still goes on"
+    raise TransportError(msg, method="operations.get")
 
 
 def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[BatchJob]]:

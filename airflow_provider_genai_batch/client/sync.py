@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from airflow_provider_genai_batch.client import downloads, jobs, uploads
-from airflow_provider_genai_batch.client.attempts import TRIES, Send, attempts
+from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
 from airflow_provider_genai_batch.client.auth import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import SyncHttp
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
-from airflow_provider_genai_batch.exceptions import PASSING
-from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.exceptions import PASSING, AuthenticationError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
@@ -127,12 +126,13 @@ class GenAIBatchClient:
                     yield read_row(line, job.backend, keep_response=keep_response)
             for line in reader.end():
                 yield read_row(line, job.backend, keep_response=keep_response)
+            downloads.tell_bad_lines(job, reader)
 
     # ------------------------------------------------------------ how
 
     def perform(self, call: Call[T], tries: int = TRIES) -> T:
         """Send a call; safe ones up to `tries` times."""
-        return drive(attempts(call, tries), self._attempt)
+        return drive(attempts(call, tries, renewable=self._auth.renewable), self._attempt)
 
     def run(self, flow: Generator[Any, Any, T]) -> T:
         """Carry out a protocol of calls."""
@@ -143,7 +143,7 @@ class GenAIBatchClient:
         if isinstance(step, Call):
             return self.perform(step)
         if isinstance(step, uploads.Read):
-            return step.stream.read(step.size)
+            return step.bytes()
         return self._attempt(step)
 
     def _attempt(self, step: Any) -> Any:
@@ -154,17 +154,28 @@ class GenAIBatchClient:
         return self._http.send(send.request, credentials)
 
     def _stream(self, call: Call[None]) -> Iterator[bytes]:
-        resumed, failures = downloads.Resumed(call), 0
+        resumed, renew = downloads.Resumed(call), False
+        patience = Patience(TRIES, renewable=self._auth.renewable)
         while True:
             resumed.again()
             before = resumed.handed_out
             try:
-                with self._http.stream(call.request, self._auth.headers(), call.method) as chunks:
+                headers = self._auth.headers(renew=renew)
+                with self._http.stream(call.request, headers, call.method) as chunks:
                     for chunk in chunks:
                         yield resumed.take(chunk)
+                resumed.end()
                 return
-            except PASSING as error:
-                failures = 1 if resumed.handed_out > before else failures + 1
-                if failures >= TRIES:
+            except AuthenticationError as error:
+                renew = patience.renew(error)
+                if not renew:
                     raise
-                time.sleep(backoff(failures, getattr(error, "retry_after", None)))
+            except PASSING as error:
+                if resumed.handed_out > before:
+                    patience.progress()
+                pause = patience.pause(error)
+                if pause is None:
+                    error.method = error.method or call.method
+                    raise
+                renew = False
+                time.sleep(pause)

@@ -6,17 +6,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from airflow_provider_genai_batch.client.attempts import TRIES
+from airflow_provider_genai_batch.client.attempts import TRIES, Patience
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.exceptions import (
     PASSING,
     AlreadyExists,
+    BadRequest,
     CallError,
     NotFound,
     PermissionDenied,
+    PreconditionFailed,
     TransportError,
 )
-from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.wire.files import CHUNK_BYTES, JSONL, File, UploadStatus
 
@@ -29,6 +30,17 @@ class Read:
 
     stream: BinaryIO
     size: int
+
+    def bytes(self) -> bytes:
+        """Read; a stream may give less at a time, but only the last chunk of an upload may be of any length."""
+        data = self.stream.read(self.size)
+        if len(data) in (0, self.size):
+            return data
+        parts, missing = [data], self.size - len(data)
+        while missing and (data := self.stream.read(missing)):
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
 
 
 def upload_file(
@@ -74,18 +86,41 @@ def upload_file(
         return calls.send_file_chunk(url, offset, chunk, last=last)
 
     def received(status: UploadStatus) -> int | None:
-        return None if status.status == "final" else status.received
+        if status.status == "final":
+            return None
+        if status.status != "active" or status.received is None:
+            msg = f"the service does not go on with the upload ({status.status or 'no status'})"
+            raise TransportError(msg, method="files.query")
+        return status.received
 
-    final: UploadStatus = yield from _chunks(
-        stream, size, send, lambda: calls.query_file(url), received, lambda s: s.status in ("active", "final")
-    )
-    if final.file is not None:
-        return final.file
-    if name is None:  # a lost final reply: only a chosen name leads back to the file
+    try:
+        final: UploadStatus = yield from _chunks(
+            stream,
+            size,
+            send,
+            lambda: calls.query_file(url),
+            received,
+            lambda s: s.status in ("active", "final"),
+        )
+        if final.file is not None:
+            return final.file
+        # Only a chosen name leads back to the file when the final reply is lost.
         msg = "the upload arrived whole, but the service's reply with the file's name was lost"
-        raise TransportError(msg, method="files.upload")
-    file: File = yield calls.get_file(name)
+        trouble: CallError = TransportError(msg, method="files.upload")
+    except (AlreadyExists, BadRequest, NotFound, PreconditionFailed, TransportError) as error:
+        trouble = error  # a session that is over may also be unknown to the service
+    file: File | None = (yield from _arrived(calls, name, size)) if name else None
+    if file is None:
+        raise trouble
     return file
+
+
+def _arrived(calls: Calls, name: str, size: int) -> Generator[Any, Any, File | None]:
+    try:
+        file: File = yield calls.get_file(name)
+    except CallError:
+        return None
+    return file if file.size_bytes == size else None
 
 
 def upload_object(
@@ -123,7 +158,7 @@ def _chunks(
     while True:
         end = offset + len(chunk)
         last = end >= size
-        failures = 0
+        patience = Patience(TRIES, renewable=False)
         trouble: CallError
         while True:
             try:
@@ -133,10 +168,10 @@ def _chunks(
                 trouble = TransportError("the answer to a chunk has no upload status", method="files.upload")
             except PASSING as error:
                 trouble = error
-            failures += 1
-            if failures >= TRIES:
+            pause = patience.pause(trouble)
+            if pause is None:
                 raise trouble
-            yield Sleep(backoff(failures, getattr(trouble, "retry_after", None)))
+            yield Sleep(pause)
             answer = yield query()
             have = received(answer)
             if have is None or (have >= end and not last):
@@ -144,6 +179,8 @@ def _chunks(
             if have < offset or have > end:
                 msg = f"the server has {have} bytes of an upload that stands at {offset}"
                 raise TransportError(msg, method="files.upload")
+            if have > offset:
+                patience.progress()
             chunk, offset = chunk[have - offset :], have
         if last:
             return answer

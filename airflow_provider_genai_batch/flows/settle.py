@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import (
     PASSING,
+    ApiError,
     CallError,
     JobCancelled,
     JobExpired,
@@ -72,9 +74,8 @@ def settle(
         raise JobLost(_lost(ending), job_names=names)
     if ending.why is Why.TIMED_OUT:
         raise JobTimedOut(_timed_out(ending, names), job_names=names)
-    jobs = []
-    for name in names:
-        jobs.append((yield Fetch(name)))
+    until = clock() + patience
+    jobs = yield from _fetched(names, clock, until)
     _refuse_ends_without_rows(jobs)
     if all(job.output.bigquery_table for job in jobs):
         tally = _count_by_service(jobs)
@@ -143,6 +144,7 @@ def _land(
 ) -> Generator[Any, Any, Tally]:
     """Land rows; where they are not readable yet, though the service says there are some, ask again for a while."""
     until, failures = clock() + patience, 0
+    names = [job.name for job in jobs]
     while True:
         trouble: CallError | None = None
         try:
@@ -151,23 +153,50 @@ def _land(
                 return tally
             said = "the service counts answered rows, but none can be read"
         except _NOT_YET as error:
-            if not _promised(jobs):
+            # Trouble in reading does not say that there is nothing to read.
+            if not _promised(jobs) and not isinstance(error, PASSING):
                 return Tally(expected=_expected(jobs))
             trouble, said = error, str(error)
         failures += 1
         pause = backoff(failures, getattr(trouble, "retry_after", None))
         if clock() + pause > until:
-            names = [job.name for job in jobs]
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
                 "its rows are paid for. The next attempt reads them again and pays nothing."
             )
             raise OutputNotReadable(msg, job_names=names) from trouble
         yield Sleep(pause)
-        again = []
-        for job in jobs:
-            again.append((yield Fetch(job.name)))
-        jobs = tuple(again)
+        jobs = tuple((yield from _fetched(names, clock, until)))
+
+
+def _fetched(
+    names: Sequence[str], clock: Callable[[], float], until: float
+) -> Generator[Any, Any, list[BatchJob]]:
+    """Get jobs that have ended, through trouble that passes."""
+    jobs: list[BatchJob] = []
+    for name in names:
+        failures = 0
+        while True:
+            try:
+                jobs.append((yield Fetch(name)))
+                break
+            except PASSING as error:
+                failures += 1
+                pause = backoff(failures, getattr(error, "retry_after", None))
+                if clock() + pause > until:
+                    msg = (
+                        f"Job {name} has ended, but the service does not answer for it ({error}). Its answered rows "
+                        "are paid for. The next attempt takes it up again and pays nothing."
+                    )
+                    raise OutputNotReadable(msg, job_names=names) from error
+                yield Sleep(pause)
+            except ApiError as error:
+                msg = (
+                    f"Job {name} has ended, but can no longer be looked at: {error}. Its answered rows are paid for. "
+                    "The next attempt looks for it again; if the connection lost its rights, mend that first."
+                )
+                raise JobLost(msg, job_names=names) from error
+    return jobs
 
 
 def _promised(jobs: Sequence[BatchJob]) -> bool:
@@ -218,7 +247,7 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
 
 def _allowed(max_failed_rows: float, total: int) -> int:
     if isinstance(max_failed_rows, float) and max_failed_rows < 1:
-        return int(max_failed_rows * total)
+        return math.floor(max_failed_rows * total + 1e-9)  # 0.29 of 100 is 28.999999999999996
     return int(max_failed_rows)
 
 

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each look for a job whose create gave no usable answer: lists lag."""
+_TOKEN = "oauth.token"
+"""Method of errors that came from the token endpoint: the create itself was not sent."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 _DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.CANCELLING)
 """States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for."""
@@ -44,8 +46,10 @@ def submit(
         JobTimedOut: there was no capacity until the deadline; nothing was created.
         CallError: the look-up or the create was refused for good; nothing was created.
     """
+    before: list[BatchJob] = []
     if look_first:
-        found = usable((yield Find()))
+        before = yield Find()
+        found = usable(before)
         if found is not None:
             log.info(
                 "Found job %s of an earlier attempt (%s); nothing is submitted.",
@@ -70,8 +74,16 @@ def submit(
             log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
             yield Sleep(pause)
         except _UNCLEAR as error:
+            if error.method == _TOKEN:
+                refusals += 1
+                pause = backoff(refusals)
+                if clock() + pause > deadline:
+                    raise
+                log.warning("No token could be had (%s), nothing was sent; trying again in %.0f s.", error, pause)
+                yield Sleep(pause)
+                continue
             log.warning("The create call gave no usable answer (%s); looking for the job.", error)
-            lost = yield from _after_loss(display_name, error)
+            lost = yield from _after_loss(display_name, error, {job.name for job in before})
             if lost is not None:
                 log.info("Found job %s: the create had arrived.", lost.name)
                 return lost
@@ -91,8 +103,10 @@ def usable(jobs: list[BatchJob]) -> BatchJob | None:
     return next((job for job in alive if not job.done), alive[0] if alive else None)
 
 
-def _after_loss(display_name: str, cause: CallError) -> Generator[Any, Any, BatchJob | None]:
-    """Look for the job more than once. "I could not look" is never "it is not there"."""
+def _after_loss(
+    display_name: str, cause: CallError, before: set[str]
+) -> Generator[Any, Any, BatchJob | None]:
+    """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
     blind: CallError | None = None
     for pause in LOOKS_AFTER_LOSS:
         yield Sleep(pause)
@@ -102,8 +116,9 @@ def _after_loss(display_name: str, cause: CallError) -> Generator[Any, Any, Batc
             blind = error
             continue
         blind = None
-        if jobs:
-            return usable(jobs) or jobs[0]
+        new = [job for job in jobs if job.name not in before]
+        if new:
+            return usable(new) or new[0]
     if blind is not None:
         raise CreateOutcomeUnknown(display_name, f"{cause}; then {blind}") from blind
     return None

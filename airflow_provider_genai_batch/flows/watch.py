@@ -51,7 +51,7 @@ class Ending:
     """Last known state by job name, as the service spelled it."""
     detail: str = ""
     cancelled: bool = False
-    """Whether cancellation was asked for."""
+    """Whether the service took a cancellation of every job that went on."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger event can carry."""
@@ -124,14 +124,15 @@ def glance(names: Sequence[str], seen: dict[str, BatchJob]) -> Generator[Any, An
 def _give_up(
     open_names: list[str], seen: dict[str, BatchJob], plan: WaitPlan, which: str
 ) -> Generator[Any, Any, Ending]:
-    detail = which
+    detail, cancelled = which, plan.cancel_on_timeout
     if plan.cancel_on_timeout:
         for name in open_names:
             try:
                 yield Cancel(name)
             except CallError as error:
-                detail += f"; {name} could not be cancelled ({error})"
-    return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=plan.cancel_on_timeout)
+                cancelled = False
+                detail += f"; {name} could not be cancelled and may go on ({error})"
+    return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled)
 
 
 def _pause(plan: WaitPlan, waited: float) -> float:

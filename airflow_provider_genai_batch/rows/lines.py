@@ -16,20 +16,22 @@ class LineReader:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
         self.line = 0
         self.bad_count = 0
         self.bad: list[str] = []
 
     def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
         """Take a chunk and give the objects it completes."""
-        *whole, self._rest = (self._rest + chunk).split(b"\n")
-        for line in whole:
+        first, *others = chunk.split(b"\n")
+        self._rest.append(first)  # joined when whole: a long line would otherwise be copied with every chunk
+        for start in others:
+            line, self._rest = b"".join(self._rest), [start]
             yield from self._object(line)
 
     def end(self) -> Iterator[dict[str, Any]]:
         """Give the object of a last line without a line end."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = b"".join(self._rest), []
         if rest:
             yield from self._object(rest)
 

@@ -30,7 +30,7 @@ class Tally:
         self.unjoined = 0
         self.unknown = 0
         self._keyed, self._stamped = keyed, stamped
-        self._seen: set[str] = set()
+        self._seen: dict[str, RowStatus] = {}
         self._keyless = 0
         self._status: Counter[RowStatus] = Counter()
         self._causes: Counter[str] = Counter()
@@ -47,16 +47,11 @@ class Tally:
         elif row.key in self._seen:
             self.duplicates += 1
             return False
+        elif self._is_strange(row):
+            self.unknown += 1
+            return False
         else:
-            if (
-                row.index is not None
-                and self._keyed
-                and self.expected is not None
-                and row.index >= self.expected
-            ):
-                self.unknown += 1
-                return False
-            self._seen.add(row.key)
+            self._seen[row.key] = row.status
         self._count(row)
         return True
 
@@ -66,16 +61,20 @@ class Tally:
         Args:
             keys: the keys of all requests; None: they are not known, or were all stamped.
         """
-        if self.expected is None or self._joined >= self.expected:
+        if self.expected is None or self._joined == self.expected:
             return
         if keys is None and self._stamped:
             keys = map(stamp, range(self.expected))
+        asked = set()
         for index, key in enumerate(keys or ()):
+            asked.add(key)
             if key not in self._seen:
                 row = ResultRow(key=key, index=index, status=RowStatus.MISSING)
-                self._seen.add(key)
+                self._seen[key] = row.status
                 self._count(row)
                 yield row
+        if len(asked) == self.expected < self._joined:
+            self._uncount(asked)
         while self._joined < self.expected:  # their keys are not known
             self._keyless += 1
             row = ResultRow(key=None, status=RowStatus.MISSING)
@@ -109,6 +108,18 @@ class Tally:
         shown = [f"{number} x {cause}" for cause, number in self._causes.most_common(_SAMPLES)]
         rest = len(self._causes) - len(shown)
         return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
+
+    def _is_strange(self, row: ResultRow) -> bool:
+        """Whether a row's key is none that was stamped, where that tells."""
+        if not self._keyed or self.expected is None:
+            return False
+        return self._stamped if row.index is None else row.index >= self.expected
+
+    def _uncount(self, asked: set[str]) -> None:
+        """Take out of the counts what no request asked for, now that the keys are known."""
+        for key in [key for key in self._seen if key not in asked]:
+            self._status[self._seen.pop(key)] -= 1
+            self.unknown += 1
 
     @property
     def _joined(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -22,7 +23,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.models import JobProblem
 from airflow_provider_genai_batch.wire.http import HttpAnswer
-from airflow_provider_genai_batch.wire.values import integer, mapping
+from airflow_provider_genai_batch.wire.values import integer, listing, mapping
 
 _BY_CODE: dict[int, type[ApiError]] = {
     401: AuthenticationError,
@@ -44,7 +45,7 @@ def api_error(answer: HttpAnswer, method: str = "", *, now: datetime | None = No
     HTML of a front end, and nothing at all.
     """
     error = _error_object(answer.body)
-    details = [d for d in error.get("details") or () if isinstance(d, dict)]
+    details = [d for d in listing(error.get("details")) if isinstance(d, dict)]
     status = str(error.get("status") or "")
     reason = next((str(d["reason"]) for d in details if _kind(d) == "ErrorInfo" and d.get("reason")), "")
     return _class(answer.status, status, reason)(
@@ -66,7 +67,7 @@ def read_problem(value: Any) -> JobProblem | None:
     return JobProblem(
         code=integer(status.get("code")),
         message=str(status.get("message") or ""),
-        details=tuple(d for d in status.get("details") or () if isinstance(d, dict)),
+        details=tuple(d for d in listing(status.get("details")) if isinstance(d, dict)),
     )
 
 
@@ -81,7 +82,7 @@ def _class(code: int, status: str, reason: str) -> type[ApiError]:
 def _error_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         title = _TITLE.search(body)
         text = title[1] if title else body[:200]
         return {"message": " ".join(text.decode(errors="replace").split())}
@@ -100,13 +101,12 @@ def _kind(detail: Mapping[str, Any]) -> str:
 def _retry_after(headers: Mapping[str, str], details: list[dict[str, Any]], now: datetime) -> float | None:
     header = headers.get("retry-after", "").strip()
     if header:
+        if header.isdecimal():
+            return float(header)
         try:
-            return max(0.0, float(header))
-        except ValueError:
-            try:
-                return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
-            except (TypeError, ValueError):
-                pass  # neither form of RFC 9110; RetryInfo may still know
+            return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
+        except (TypeError, ValueError):
+            pass  # neither form of RFC 9110; RetryInfo may still know
     for detail in details:
         if _kind(detail) == "RetryInfo":
             return _duration(detail.get("retryDelay", detail.get("retry_delay")))
@@ -117,7 +117,9 @@ def _duration(value: Any) -> float | None:
     """Read a protobuf Duration: ``"28s"``, ``"1.5s"``, or ``{"seconds": "28", "nanos": 0}``."""
     try:
         if isinstance(value, dict):
-            return float(value.get("seconds") or 0) + float(value.get("nanos") or 0) / 1e9
-        return max(0.0, float(str(value).removesuffix("s")))
-    except ValueError:
+            seconds = float(value.get("seconds") or 0) + float(value.get("nanos") or 0) / 1e9
+        else:
+            seconds = float(str(value).removesuffix("s"))
+    except (TypeError, ValueError, OverflowError):
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobOutput, JobState
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.errors import read_problem
@@ -86,8 +87,9 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
     state, raw = read_state(get(meta, "state"))
     file_name = get(mapping(get(meta, "inputConfig")), "fileName")
     problem = read_problem(payload.get("error"))
-    if not state.ended and payload.get("done"):  # `done` outranks a state nobody has heard of
-        state = JobState.FAILED if problem else state
+    if not state.ended and payload.get("done") is True:
+        # A finished Operation outranks a state nobody has heard of: it has failed, or its rows decide.
+        state = JobState.FAILED if problem else JobState.SUCCEEDED
     return BatchJob(
         name=str(payload.get("name") or get(meta, "name") or ""),
         backend=Backend.GEMINI,
@@ -106,8 +108,16 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a create, a get."""
-    return read_job(read_object(answer))
+    """Read the answer to a create or a get.
+
+    Raises:
+        UnreadableAnswer: it names no job.
+    """
+    job = read_job(read_object(answer))
+    if not job.name:
+        msg = f"status {answer.status} with an answer that names no job"
+        raise UnreadableAnswer(msg)
+    return job
 
 
 def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:

@@ -20,6 +20,11 @@ class HttpRequest(NamedTuple):
     anonymous: bool = False
     """True: carries its own capability (an upload URL); no credentials may be added."""
 
+    def __repr__(self) -> str:
+        """Show where it goes: the body is somebody's data, and an upload's query opens the upload to anybody."""
+        url = self.url.partition("?")[0]
+        return f"HttpRequest({self.verb} {url}, {len(self.body or b'')} bytes)"
+
 
 class HttpAnswer(NamedTuple):
     """One whole answer. Header names are lower case."""
@@ -27,6 +32,10 @@ class HttpAnswer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        """Show the status: headers may hold an upload's URL, and the body is somebody's data."""
+        return f"HttpAnswer({self.status}, {len(self.body)} bytes)"
 
 
 def json_body(value: Any) -> bytes:
@@ -49,7 +58,7 @@ def read_object(answer: HttpAnswer) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(answer.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"status {answer.status} with a body that is not JSON ({answer.body[:80]!r})"
         raise UnreadableAnswer(msg) from error
     if not isinstance(value, dict):

@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_genai_batch.models import ResultRow, RowError, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
-from airflow_provider_genai_batch.wire.values import get, integer, mapping
+from airflow_provider_genai_batch.wire.values import get, integer, listing, mapping, text
 
 CANCELLED = 1
 """gRPC code of rows that a cancel left unserved."""
@@ -49,10 +49,10 @@ def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool =
         gone = error.code == CANCELLED or error.code == _HTTP_CANCELLED or error.status == "CANCELLED"
         return ResultRow(status=RowStatus.CANCELLED if gone else RowStatus.ERROR, error=error, **common)
     common["usage"] = _usage(response)
-    common["model_version"] = get(response, "modelVersion")
-    embedding = mapping(response.get("embedding"))
-    if embedding:
-        return ResultRow(status=RowStatus.OK, output=embedding.get("values"), **common)
+    common["model_version"] = text(get(response, "modelVersion"))
+    values = mapping(response.get("embedding")).get("values")
+    if values:
+        return ResultRow(status=RowStatus.OK, output=values, **common)
     return ResultRow(**common, **_answer(response))
 
 
@@ -85,7 +85,7 @@ def _status_error(status: str) -> RowError:
     if start >= 0:
         try:
             tail = json.loads(status[start:])
-        except ValueError:
+        except (ValueError, RecursionError):
             tail = None
         inner = mapping(mapping(tail).get("error"))
         if inner:
@@ -99,10 +99,10 @@ def _status_error(status: str) -> RowError:
 
 def _answer(response: Mapping[str, Any]) -> dict[str, Any]:
     """Read what the first candidate says; without anything usable the row is ``invalid``."""
-    candidates = response.get("candidates")
-    first = mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
+    first = _first(response.get("candidates"))
     reason = get(first, "finishReason")
-    parts = [p for p in mapping(first.get("content")).get("parts") or () if isinstance(p, dict)]
+    reason = None if reason is None else str(reason)
+    parts = [p for p in listing(mapping(first.get("content")).get("parts")) if isinstance(p, dict)]
     spoken = [p for p in parts if not p.get("thought")]
     texts = [p["text"] for p in spoken if isinstance(p.get("text"), str)]
     calls = [call for p in spoken if (call := get(p, "functionCall"))]
@@ -110,7 +110,7 @@ def _answer(response: Mapping[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "text": "".join(texts) if texts else None,
         "output": calls or None,
-        "finish_reason": str(reason) if reason is not None else None,
+        "finish_reason": reason,
     }
     blocked = get(mapping(get(response, "promptFeedback")), "blockReason")
     if (any(texts) or calls or other) and reason not in _NO_CONTENT:
@@ -118,6 +118,10 @@ def _answer(response: Mapping[str, Any]) -> dict[str, Any]:
     said = blocked or reason or "no candidate"
     message = str(get(first, "finishMessage") or f"no usable answer: {said}")
     return {"status": RowStatus.INVALID, "error": RowError(status=str(said), message=message), **answer}
+
+
+def _first(value: Any) -> dict[str, Any]:
+    return mapping(value[0]) if isinstance(value, list) and value else {}
 
 
 def _usage(response: Mapping[str, Any]) -> Usage | None:
@@ -139,9 +143,7 @@ def _usage(response: Mapping[str, Any]) -> Usage | None:
 
 def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend) -> ResultRow:
     """Read a ``text-embedding-00x`` line: ``instance``, ``predictions[0].embeddings``."""
-    predictions = line.get("predictions")
-    first = mapping(predictions[0]) if isinstance(predictions, list) and predictions else {}
-    embeddings = mapping(first.get("embeddings"))
+    embeddings = mapping(_first(line.get("predictions")).get("embeddings"))
     tokens = integer(get(mapping(embeddings.get("statistics")), "tokenCount"))
     values = embeddings.get("values")
     if key is None:

@@ -11,7 +11,8 @@ from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json
 from airflow_provider_genai_batch.wire.values import get, integer
 
 DEFAULT_URL = "https://storage.googleapis.com"
-_URI = re.compile(r"gs://([^/]+)/?(.*)", re.DOTALL)
+# Bucket names are lower case; older ones may hold more, but never what would change the URL.
+_URI = re.compile(r"gs://([A-Za-z0-9._-]+)(?:/(.*))?", re.DOTALL)
 _RANGE = re.compile(r"bytes=0-(\d+)")
 
 
@@ -33,7 +34,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     if not found:
         msg = f"{uri!r} is not a gs://bucket/object URI"
         raise InputError(msg)
-    return found[1], found[2]
+    return found[1], found[2] or ""
 
 
 def list_objects(root: str, uri_prefix: str, *, page_token: str | None) -> HttpRequest:

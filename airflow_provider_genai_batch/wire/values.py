@@ -24,11 +24,21 @@ def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def listing(value: Any) -> list[Any]:
+    """Return an array, or an empty one where something else stands."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: Any) -> str | None:
+    """Return a string, or None where something else stands."""
+    return value if isinstance(value, str) else None
+
+
 def integer(value: Any) -> int | None:
     """Read an int64, which JSON carries as a string; None when absent or not a number."""
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last: JSON readers make infinity of 1e999
         return None
 
 
@@ -41,8 +51,8 @@ def timestamp(value: Any) -> datetime | None:
     zone = "+00:00" if zone in (None, "Z", "z") else zone
     if ":" not in zone:
         zone = f"{zone[:3]}:{zone[3:]}"
-    text = f"{date}T{clock}.{(fraction or '0')[:6]:0<6}{zone}"
+    spelled = f"{date}T{clock}.{(fraction or '0')[:6]:0<6}{zone}"
     try:
-        return datetime.fromisoformat(text).astimezone(timezone.utc)
-    except ValueError:
+        return datetime.fromisoformat(spelled).astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # the last: year 1 east of Greenwich
         return None

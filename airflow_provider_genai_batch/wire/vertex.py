@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchDestination, BatchJob, BatchSource, JobCounts, JobOutput
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.errors import read_problem
@@ -18,7 +19,13 @@ from airflow_provider_genai_batch.wire.values import get, integer, mapping, time
 
 DEFAULT_VERSION = "v1"
 DEFAULT_LOCATION = "global"
-_JOB_NAME = re.compile(r"projects/[^/]+/locations/([^/]+)/(?:batchPredictionJobs|operations)/[^/]+")
+PROJECT = r"[a-zA-Z0-9.:_-]+"
+LOCATION = r"[a-z0-9-]+"
+"""A location becomes part of a host name, to which a token is sent: nothing but a plain word may stand there."""
+_JOB_NAME = re.compile(
+    rf"projects/{PROJECT}/locations/({LOCATION})/"
+    r"(?:batchPredictionJobs/[0-9]+(?:/operations/[0-9]+)?|operations/[0-9]+)"
+)
 
 
 def base_url(location: str) -> str:
@@ -32,7 +39,7 @@ def base_url(location: str) -> str:
 
 def location_of(name: str) -> str | None:
     """Return the location in a full resource name; None for a bare id."""
-    found = _JOB_NAME.match(name)
+    found = _JOB_NAME.fullmatch(name)
     return found[1] if found else None
 
 
@@ -132,8 +139,16 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a create or a get."""
-    return read_job(read_object(answer))
+    """Read the answer to a create or a get.
+
+    Raises:
+        UnreadableAnswer: it names no job.
+    """
+    job = read_job(read_object(answer))
+    if not job.name:
+        msg = f"status {answer.status} with an answer that names no job"
+        raise UnreadableAnswer(msg)
+    return job
 
 
 def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:

@@ -1,0 +1,318 @@
+"""Every call, through both clients, on both services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.client.calls import Calls
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.exceptions import (
+    ApiError,
+    InputError,
+    NotFound,
+    PreconditionFailed,
+    TransportError,
+    UnreadableAnswer,
+    UnsupportedError,
+)
+from airflow_provider_genai_batch.models import JobState, RowStatus
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.http import HttpAnswer
+from tests.client.places import MODEL, PROJECT, Either, lines, vertex_config
+
+
+def test_a_created_job_is_found_under_its_name_with_what_was_sent(either: Either) -> None:
+    either.emulator.script(JobScript(lifecycle=Lifecycle.stuck()))
+    job = either.create(display_name="nightly 42")
+    seen = either.client.get(job.name)
+    assert seen.name == job.name == either.emulator.jobs[0]["name"]
+    assert (seen.display_name, seen.backend.value) == (
+        "nightly 42",
+        "vertex" if either.vertex else "gemini",
+    )
+    assert seen.model.endswith(MODEL)
+    assert seen.create_time is not None
+    assert seen.state is JobState.PENDING
+
+
+def test_a_job_ends_with_a_row_for_each_request(either: Either) -> None:
+    job = either.create("a", "b", "c")
+    either.client.get(job.name)
+    ended = either.client.get(job.name)
+    assert ended.state is JobState.SUCCEEDED
+    assert ended.counts.total == ended.counts.succeeded == 3
+    rows = either.client.rows(ended)
+    assert {row.key: row.status for row in rows} == dict.fromkeys("abc", RowStatus.OK)
+
+
+def test_rows_of_a_job_can_be_asked_for_by_name(either: Either) -> None:
+    either.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    job = either.create("a")
+    (row,) = either.client.rows(job.name, keep_response=True)
+    assert row.response["candidates"]
+
+
+def test_embeddings_are_created_by_their_own_call_and_read_as_numbers(emulator: Emulator, gem: Any) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    job = gem.create("gemini-embedding-001", ["one", "two"])
+    rows = gem.rows(job.name)
+    assert [request["method"] for request in emulator.requests][0] == "batches.createEmbeddings"
+    assert all(isinstance(row.output[0], float) and row.text is None for row in rows)
+    assert rows[0].usage.input > 0
+
+
+def test_a_job_over_an_uploaded_file_answers_in_a_file(emulator: Emulator, gem: Any, tmp_path: Any) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines("a", "b"))
+    emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    name = gem.upload(tmp_path / "in.jsonl")
+    job = gem.get(gem.create(MODEL, name).name)
+    assert job.source.file_name == name
+    assert job.output.file_name.startswith("files/batch-")
+    assert {row.key for row in gem.rows(job)} == {"a", "b"}
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_job_over_a_file_that_answers_inline_is_read_all_the_same(
+    emulator: Emulator, gem: Any, tmp_path: Any, bare: bool
+) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines("a", "b"))
+    emulator.script(JobScript(lifecycle=Lifecycle.at_once(), inline_results=True, bare_list=bare))
+    job = gem.create(MODEL, gem.upload(tmp_path / "in.jsonl"))
+    assert {row.key for row in gem.rows(job.name)} == {"a", "b"}
+
+
+def test_a_look_carries_no_rows(emulator: Emulator, gem: Any) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    job = gem.create(MODEL, ["hi"])
+    looked = gem.perform(gem.calls.look(job.name))
+    whole = gem.perform(gem.calls.get(job.name, read=lambda answer: answer))
+    masked = gem.perform(_raw(gem.calls.look(job.name)))
+    assert looked.state is JobState.SUCCEEDED
+    assert b"candidates" in whole.body
+    assert b"candidates" not in masked.body
+
+
+def test_a_list_is_newest_first_over_all_its_pages(either: Either) -> None:
+    names = [either.create().name for _ in range(5)]
+    listed = [job.name for job in either.client.list(page_size=2)]
+    mine = [name for name in listed if name in names]
+    assert mine == names[::-1]
+    assert sum(1 for one in either.emulator.requests if one["method"].endswith(".list")) >= 3
+
+
+def test_an_empty_page_with_a_token_does_not_end_a_list(either: Either) -> None:
+    either.emulator.script(JobScript(empty_page=True))
+    name = either.create().name
+    assert [job.name for job in either.client.list()] == [name]
+
+
+def test_vertex_filters_a_list_by_label(on_vertex: Either) -> None:
+    on_vertex.create(labels={"run": "r-1"})
+    wanted = on_vertex.create(labels={"run": "r-2"})
+    assert [job.name for job in on_vertex.client.list(filter='labels.run=r-2 AND display_name:"genai_*"')] == [wanted.name]
+    assert wanted.labels == {"run": "r-2"}
+
+
+def test_gemini_refuses_a_filter_before_it_sends(emulator: Emulator, gem: Any) -> None:
+    with pytest.raises(InputError, match="no filter"):
+        gem.list(filter="state=x")
+    assert emulator.requests == []
+
+
+def test_a_cancelled_job_ends_so(either: Either) -> None:
+    either.emulator.script(JobScript(lifecycle=Lifecycle.stuck()))
+    job = either.create()
+    assert either.client.cancel(job.name) is None
+    states = [either.client.get(job.name).state for _ in range(3)]
+    assert states[-1] is JobState.CANCELLED
+
+
+def test_a_deleted_job_is_gone_when_delete_returns(either: Either) -> None:
+    either.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    job = either.create()
+    either.client.get(job.name)
+    either.client.delete(job.name)
+    assert either.emulator.jobs[0]["deleted"]
+    with pytest.raises(NotFound):
+        either.client.get(job.name)
+
+
+def test_a_deletion_that_the_service_refuses_is_an_error(on_vertex: Either) -> None:
+    job = on_vertex.create()
+    with pytest.raises(PreconditionFailed):
+        on_vertex.client.delete(job.name)
+
+
+def test_a_deletion_that_fails_in_its_operation_is_an_error(
+    vertex_emulator: Emulator,
+) -> None:
+    flow = _delete(Calls(vertex_config(vertex_emulator)), "1")
+    next(flow)
+    call = flow.send("projects/1/locations/us-central1/operations/2")
+    assert call.request.url.endswith("/v1/projects/1/locations/us-central1/operations/2")
+    with pytest.raises(ApiError, match="not now"):
+        flow.send({"done": True, "error": {"code": 9, "message": "not now"}})
+
+
+def test_a_deletion_that_never_ends_is_given_up(ver: Any) -> None:
+    flow = _delete(ver.calls, "1")
+    next(flow)
+    step = flow.send("projects/1/locations/us-central1/operations/2")
+    with pytest.raises(TransportError, match="still goes on"):
+        for _ in range(1000):
+            step = flow.send({} if hasattr(step, "request") else None)
+
+
+def test_a_bare_id_is_looked_up_where_the_connection_is(on_vertex: Either) -> None:
+    job = on_vertex.create()
+    number = job.name.rpartition("/")[2]
+    assert on_vertex.client.get(number).name == job.name
+    path = on_vertex.emulator.requests[-1]["path"]
+    assert path == f"/v1/projects/{PROJECT}/locations/us-central1/batchPredictionJobs/{number}"
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("europe-west4", "https://europe-west4-aiplatform.googleapis.com"),
+        ("global", "https://aiplatform.googleapis.com"),
+        ("eu", "https://aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_a_full_name_keeps_its_own_project_location_and_host(location: str, host: str) -> None:
+    calls = Calls(ClientConfig(Backend.VERTEX, project="here", location="us-central1"))
+    name = f"projects/77/locations/{location}/batchPredictionJobs/5"
+    assert calls.look(name).request.url == f"{host}/v1/{name}"
+    assert calls.cancel(name).request.url == f"{host}/v1/{name}:cancel"
+    assert calls.delete(name).request.url == f"{host}/v1/{name}"
+    assert calls.look("5").request.url == (
+        "https://us-central1-aiplatform.googleapis.com"
+        "/v1/projects/here/locations/us-central1/batchPredictionJobs/5"
+    )
+
+
+def test_a_path_prefix_of_the_host_is_kept(emulator: Emulator) -> None:
+    calls = Calls(vertex_config(emulator, host="https://proxy.example/google/"))
+    assert calls.look("5").request.url.startswith("https://proxy.example/google/v1/projects/")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "batches/abc",
+        "files/abc",
+        "",
+        "abc",
+        "projects/p/locations/l/batchPredictionJobs/x",
+        "projects/p/locations/evil.example#/batchPredictionJobs/1",
+        "projects/p/locations/evil.example?/batchPredictionJobs/1",
+        "projects/p/locations/a@evil.example:1#/batchPredictionJobs/1",
+        "projects/../locations/l/batchPredictionJobs/1?x=",
+        "1\n",
+        "٣",
+    ],
+)
+def test_what_is_no_vertex_job_is_refused_before_it_is_sent(emulator: Emulator, name: str) -> None:
+    calls = Calls(vertex_config(emulator))
+    for call in (calls.look, calls.cancel, calls.delete):
+        with pytest.raises(InputError, match="not a job of Vertex AI"):
+            call(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "projects/p/locations/l/batchPredictionJobs/1",
+        "123",
+        "batches/",
+        "batches/a/b",
+        "batches/a?key=1",
+        "batches/a#b",
+        "batches/a b",
+        "batches/a\n",
+    ],
+)
+def test_what_is_no_gemini_job_is_refused_before_it_is_sent(emulator: Emulator, gem: Any, name: str) -> None:
+    for call in (gem.get, gem.cancel, gem.delete, gem.rows):
+        with pytest.raises(InputError, match="not a job of the Gemini API"):
+            call(name)
+    assert emulator.requests == []
+
+
+def test_a_name_that_is_no_file_is_refused(gem: Any) -> None:
+    for call in (gem.calls.get_file, gem.calls.delete_file, gem.calls.download_file):
+        with pytest.raises(InputError, match="not a file"):
+            call("files/a?x")
+
+
+def test_an_operation_of_a_strange_name_is_not_followed(emulator: Emulator) -> None:
+    calls = Calls(vertex_config(emulator))
+    with pytest.raises(UnreadableAnswer, match="no operation"):
+        calls.operation("projects/1/locations/evil.example#/operations/1")
+
+
+def test_sources_of_the_other_service_are_refused_before_they_are_sent(either: Either) -> None:
+    source = "files/abc" if either.vertex else "gs://bucket/in.jsonl"
+    with pytest.raises(UnsupportedError):
+        either.client.create(MODEL, source)
+    assert [one for one in either.emulator.requests if one["method"] != "oauth.token"] == []
+
+
+def test_an_unknown_model_is_said_to_be_unknown(either: Either) -> None:
+    with pytest.raises(NotFound) as caught:
+        if either.vertex:
+            either.client.create("no-such-model", "gs://b/in.jsonl", dest="gs://b/out/")
+        else:
+            either.client.create("no-such-model", ["hi"])
+    assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
+    assert either.emulator.jobs == []
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(emulator: Emulator, gem: Any) -> None:
+    with pytest.raises(InputError, match="20971520"):
+        gem.create(MODEL, ["x" * (20 * 1024 * 1024)])
+    assert emulator.requests == []
+
+
+def test_rows_that_come_late_are_told_from_none(emulator: Emulator, gem: Any, tmp_path: Any) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines("a"))
+    emulator.script(JobScript(lifecycle=Lifecycle.at_once(), late_output=1))
+    job = gem.create(MODEL, gem.upload(tmp_path / "in.jsonl"))
+    try:
+        first = gem.rows(job.name)
+    except ApiError:
+        first = []
+    assert first == []
+    assert [row.key for row in gem.rows(job.name)] == ["a"]
+
+
+def test_a_status_that_is_neither_done_nor_refused_is_unreadable(gem: Any) -> None:
+    from airflow_provider_genai_batch.client.attempts import attempts
+
+    for status in (204, 302):
+        flow = attempts(gem.calls.get("batches/a"), tries=1)
+        next(flow)
+        with pytest.raises(UnreadableAnswer, match=str(status)):
+            flow.send(HttpAnswer(status, {}, b""))
+
+
+def test_a_redirected_create_is_not_followed(emulator: Emulator, gem: Any) -> None:
+    emulator.faults.add("batches.create", Fault.redirect(f"{emulator.url}/elsewhere"))
+    with pytest.raises(UnreadableAnswer, match="307"):
+        gem.create(MODEL, ["hi"])
+    assert len(emulator.requests) == 1
+
+
+def _raw(call: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(call, read=lambda answer: answer)
+
+
+def _delete(calls: Calls, name: str) -> Any:
+    from airflow_provider_genai_batch.client.jobs import delete_job
+
+    return delete_job(calls, name)
