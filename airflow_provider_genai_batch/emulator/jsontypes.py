@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
@@ -14,15 +15,20 @@ Json: TypeAlias = Any
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+"""Made once, as making one costs more than a small answer. Cells of tables, such as dates, become text."""
+
 _CAPITAL = re.compile(r"[A-Z]")
 _UNDERSCORED = re.compile(r"_([a-z0-9])")
 
 
+@lru_cache(maxsize=1024)
 def camel(name: str) -> str:
     """Spell a field the way Google's replies do (``fileName``)."""
     return _UNDERSCORED.sub(lambda found: found.group(1).upper(), name)
 
 
+@lru_cache(maxsize=1024)
 def snake(name: str) -> str:
     """Spell a field the way the protos do (``file_name``)."""
     return _CAPITAL.sub(lambda found: "_" + found.group(0).lower(), name)
@@ -80,4 +86,4 @@ def words(text: str) -> frozenset[str]:
 
 def dumps(value: Json) -> bytes:
     """Write compact UTF-8 JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()

@@ -73,7 +73,7 @@ class ServerThread:
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
         """Bind the socket; port 0 takes a free one."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # asyncio turns Nagle's algorithm off only for sockets that name their protocol; 40 ms a reply otherwise.
+        # asyncio turns Nagle's algorithm off only where the protocol is named; it costs 40 ms a reply.
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))

@@ -54,7 +54,9 @@ class Gemini(_Closing):
         self.url = url
 
     def inline(self, *texts: str, model: str = MODEL, **batch: Any) -> dict[str, Any]:
-        rows = [{"request": question(text), "metadata": {"key": f"row-{at}"}} for at, text in enumerate(texts)]
+        rows = [
+            {"request": question(text), "metadata": {"key": f"row-{at}"}} for at, text in enumerate(texts)
+        ]
         body = {"batch": {"inputConfig": {"requests": {"requests": rows}}, **batch}}
         return good(self.http.post(f"/v1beta/models/{model}:batchGenerateContent", json=body))
 
@@ -69,7 +71,9 @@ class Gemini(_Closing):
             "X-Goog-Upload-Header-Content-Length": str(size),
             "X-Goog-Upload-Header-Content-Type": "application/jsonl",
         }
-        reply = self.http.post("/upload/v1beta/files", headers=headers, json={"file": {"name": name} if name else {}})
+        reply = self.http.post(
+            "/upload/v1beta/files", headers=headers, json={"file": {"name": name} if name else {}}
+        )
         reply.raise_for_status()
         return reply.headers["x-goog-upload-url"]
 

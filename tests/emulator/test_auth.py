@@ -19,7 +19,9 @@ JOBS = f"{PARENT}/batchPredictionJobs"
 
 
 def token(emulator: Emulator, *scopes: str) -> str:
-    credentials = service_account.Credentials.from_service_account_info(emulator.service_account_info(), scopes=scopes)
+    credentials = service_account.Credentials.from_service_account_info(
+        emulator.service_account_info(), scopes=scopes
+    )
     credentials.refresh(Request())
     return credentials.token
 
@@ -52,7 +54,10 @@ def test_only_the_keys_given_pass():
 
 
 def test_a_token_of_the_service_account_passes_until_it_expires_on_the_clock():
-    with Emulator(clock=VirtualClock()) as emulator, Vertex(emulator.url, token(emulator, CLOUD_PLATFORM)) as jobs:
+    with (
+        Emulator(clock=VirtualClock()) as emulator,
+        Vertex(emulator.url, token(emulator, CLOUD_PLATFORM)) as jobs,
+    ):
         assert jobs.list() == {}
         emulator.clock.advance(3601)
         assert refused(jobs.http.get(JOBS)) == (401, "UNAUTHENTICATED")
@@ -76,7 +81,13 @@ def test_a_jwt_signed_by_the_service_account_passes_and_a_strangers_does_not(emu
     info = emulator.service_account_info()
     signer = crypt.RSASigner.from_service_account_info(info)
     now = int(time.time())
-    claims = {"iss": info["client_email"], "sub": info["client_email"], "iat": now, "exp": now + 600, "aud": "x"}
+    claims = {
+        "iss": info["client_email"],
+        "sub": info["client_email"],
+        "iat": now,
+        "exp": now + 600,
+        "aud": "x",
+    }
     signed = google.auth.jwt.encode(signer, claims).decode()
     assert good(get(emulator, JOBS, authorization=f"Bearer {signed}")) == {}
     forged = signed[:-8] + "AAAAAAAA"

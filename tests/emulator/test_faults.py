@@ -43,10 +43,15 @@ def test_a_dropped_connection_did_nothing_and_a_lost_reply_did_everything(api: G
     with pytest.raises(httpx.TransportError):
         api.http.post(CREATE, json=BODY)
     assert len(emulator.jobs) == 1
-    assert [(one["status"], one["fault"]) for one in emulator.requests] == [(None, "drop"), (None, "lost_reply")]
+    assert [(one["status"], one["fault"]) for one in emulator.requests] == [
+        (None, "drop"),
+        (None, "lost_reply"),
+    ]
 
 
-@pytest.mark.parametrize("fault", [Fault.error(503, acted=True), Fault.html(500, acted=True), Fault.unreadable()])
+@pytest.mark.parametrize(
+    "fault", [Fault.error(503, acted=True), Fault.html(500, acted=True), Fault.unreadable()]
+)
 def test_some_replies_say_nothing_of_what_was_done(api: Gemini, emulator: Emulator, fault: Fault):
     emulator.faults.add("batches.create", fault)
     reply = api.http.post(CREATE, json=BODY)
@@ -62,7 +67,7 @@ def test_a_truncated_body_breaks_off_after_half_of_what_was_promised(api: Gemini
     whole = len(api.download(output).content)
     emulator.faults.add("files.download", Fault.truncated())
     got = 0
-    with (
+    with (  # noqa: PT012 - it is the reading that fails
         pytest.raises(httpx.RemoteProtocolError),
         api.http.stream("GET", f"/v1beta/{output}:download", params={"alt": "media"}) as reply,
     ):
@@ -125,20 +130,25 @@ def test_faults_happen_in_order_as_often_as_told_and_only_on_their_path(api: Gem
         ("batches.get", Fault("explode")),
     ],
 )
-def test_a_fault_that_cannot_happen_is_refused_when_it_is_added(emulator: Emulator, method: str, fault: Fault):
+def test_a_fault_that_cannot_happen_is_refused_when_it_is_added(
+    emulator: Emulator, method: str, fault: Fault
+):
     with pytest.raises(ValueError, match=r"."):
         emulator.faults.add(method, fault)
 
 
 def test_what_never_happened_fails_the_test_by_name():
-    with pytest.raises(Unspent, match=r"drop for batches\.delete .*; script .*FAILED") as caught, Emulator() as emulator:
+    with (  # noqa: PT012 - it is the end that fails
+        pytest.raises(Unspent, match=r"drop for batches\.delete .*; script .*FAILED") as caught,
+        Emulator() as emulator,
+    ):
         emulator.faults.add("batches.delete", Fault.drop())
         emulator.script(JobScript(end="FAILED"))
     assert isinstance(caught.value, AssertionError)
 
 
 def test_what_never_happened_does_not_hide_another_failure():
-    with pytest.raises(ZeroDivisionError), Emulator() as emulator:
+    with pytest.raises(ZeroDivisionError), Emulator() as emulator:  # noqa: PT012 - see above
         emulator.faults.add("batches.delete", Fault.drop())
         raise ZeroDivisionError
 

@@ -25,10 +25,16 @@ VALUE = {
         ("*", VALUE),
         ("metadata", {"metadata": VALUE["metadata"]}),
         ("metadata/state,name", {"name": "n", "metadata": {"state": "S"}}),
-        ("metadata(state,batchStats/requestCount)", {"metadata": {"state": "S", "batchStats": {"requestCount": "3"}}}),
+        (
+            "metadata(state,batchStats/requestCount)",
+            {"metadata": {"state": "S", "batchStats": {"requestCount": "3"}}},
+        ),
         ("metadata(batchStats(requestCount))", {"metadata": {"batchStats": {"requestCount": "3"}}}),
         ("metadata/*/failedRequestCount", {"metadata": {"batchStats": {"failedRequestCount": "1"}}}),
-        ("metadata/state,metadata/batchStats/requestCount", {"metadata": {"state": "S", "batchStats": {"requestCount": "3"}}}),
+        (
+            "metadata/state,metadata/batchStats/requestCount",
+            {"metadata": {"state": "S", "batchStats": {"requestCount": "3"}}},
+        ),
         ("metadata,metadata/state", {"metadata": VALUE["metadata"]}),
         ("metadata/state,metadata", {"metadata": VALUE["metadata"]}),
         ("metadata/batch_stats/request_count", {"metadata": {"batchStats": {"requestCount": "3"}}}),
@@ -55,7 +61,11 @@ def test_a_mask_naming_no_field_of_the_message_is_refused():
     assert masked(VALUE, "name", {"name", "metadata"}) == {"name": "n"}
 
 
-@given(st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, min_size=1), max_leaves=8))
+@given(
+    st.recursive(
+        st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, min_size=1), max_leaves=8
+    )
+)
 def test_a_mask_of_every_path_selects_everything(value: Any):
     whole = {"root": value}
     assert masked(whole, ",".join(paths(whole))) == whole

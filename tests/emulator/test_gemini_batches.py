@@ -150,14 +150,19 @@ def test_the_input_may_go_right_after_create(api: Gemini):
 
 def test_embeddings_are_unit_vectors_of_the_length_asked(api: Gemini):
     rows = [
-        {"request": {"content": {"parts": [{"text": text}]}, "outputDimensionality": 5}, "metadata": {"key": text}}
+        {
+            "request": {"content": {"parts": [{"text": text}]}, "outputDimensionality": 5},
+            "metadata": {"key": text},
+        }
         for text in ("a", "b", "a")
     ]
     body = {"batch": {"inputConfig": {"requests": {"requests": rows}}}}
     created = good(api.http.post("/v1beta/models/gemini-embedding-001:asyncBatchEmbedContent", json=body))
     answer = api.ended(created["name"])["response"]
     assert answer["@type"].endswith("EmbedContentBatchOutput")
-    values = [row["response"]["embedding"]["values"] for row in answer["inlinedResponses"]["inlinedResponses"]]
+    values = [
+        row["response"]["embedding"]["values"] for row in answer["inlinedResponses"]["inlinedResponses"]
+    ]
     assert [len(one) for one in values] == [5, 5, 5]
     assert all(abs(sum(number * number for number in one) - 1) < 1e-6 for one in values)
     assert values[0] == values[2] != values[1]
@@ -195,5 +200,3 @@ def test_an_empty_cancel_body_and_an_empty_object_both_pass(api: Gemini):
     assert good(api.http.post(f"/v1beta/{name}:cancel")) == {}
     assert good(api.http.post(f"/v1beta/{name}:cancel", json={})) == {}
     assert refused(api.http.post(f"/v1beta/{name}:cancel", json={"why": "x"}))[0] == 400
-
-

@@ -84,10 +84,17 @@ def test_a_stuck_job_expires_after_48_hours_without_results(stuck: str):
 
 
 def test_a_scripted_job_passes_through_every_state_it_was_given(api: Gemini, emulator: Emulator):
-    emulator.script(JobScript(states=["BATCH_STATE_PENDING", "BATCH_STATE_DREAMING", "RUNNING"], end="FAILED"))
+    emulator.script(
+        JobScript(states=["BATCH_STATE_PENDING", "BATCH_STATE_DREAMING", "RUNNING"], end="FAILED")
+    )
     name = api.inline("a")["name"]
     shown = [api.get(name)["metadata"]["state"] for _ in range(4)]
-    assert shown == ["BATCH_STATE_PENDING", "BATCH_STATE_DREAMING", "BATCH_STATE_RUNNING", "BATCH_STATE_FAILED"]
+    assert shown == [
+        "BATCH_STATE_PENDING",
+        "BATCH_STATE_DREAMING",
+        "BATCH_STATE_RUNNING",
+        "BATCH_STATE_FAILED",
+    ]
 
 
 def test_an_unknown_end_is_never_done(api: Gemini, emulator: Emulator):

@@ -22,21 +22,36 @@ COUNT = st.integers(0, 4)
 def leaves() -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(
         st.builds(lambda text: {"type": "string", "enum": text}, st.lists(NAMES, min_size=1, unique=True)),
-        st.builds(lambda low, more: {"type": "string", "minLength": low, "maxLength": low + more}, COUNT, COUNT),
         st.builds(
-            lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more}, st.integers(-9, 9), COUNT
+            lambda low, more: {"type": "string", "minLength": low, "maxLength": low + more}, COUNT, COUNT
         ),
-        st.builds(lambda low, more: {"type": "number", "minimum": low, "maximum": low + more}, st.floats(-9, 9), COUNT),
+        st.builds(
+            lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more},
+            st.integers(-9, 9),
+            COUNT,
+        ),
+        st.builds(
+            lambda low, more: {"type": "number", "minimum": low, "maximum": low + more},
+            st.floats(-9, 9),
+            COUNT,
+        ),
         st.just({"type": "boolean"}),
         st.just({"type": "null"}),
-        st.sampled_from(["date-time", "date", "uuid", "email"]).map(lambda kind: {"type": "string", "format": kind}),
+        st.sampled_from(["date-time", "date", "uuid", "email"]).map(
+            lambda kind: {"type": "string", "format": kind}
+        ),
     )
 
 
 def nested(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(
         st.builds(
-            lambda items, low, more: {"type": "array", "items": items, "minItems": low, "maxItems": low + more},
+            lambda items, low, more: {
+                "type": "array",
+                "items": items,
+                "minItems": low,
+                "maxItems": low + more,
+            },
             inner,
             COUNT,
             COUNT,
@@ -75,7 +90,7 @@ def upper(schema: Any) -> Any:
     return result
 
 
-def fits(value: Any, schema: dict[str, Any]) -> bool:
+def fits(value: Any, schema: dict[str, Any]) -> bool:  # noqa: PLR0911 - one return a keyword
     if value is None and schema.get("nullable"):
         return True
     if "anyOf" in schema:
@@ -94,7 +109,9 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
             and all(fits(inner, known[name]) for name, inner in value.items())
         )
     if kind == "string":
-        return isinstance(value, str) and schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", math.inf)
+        return isinstance(value, str) and schema.get("minLength", 0) <= len(value) <= schema.get(
+            "maxLength", math.inf
+        )
     if kind in {"integer", "number"}:
         whole = isinstance(value, int) if kind == "integer" else isinstance(value, (int, float))
         return whole and not isinstance(value, bool) and schema["minimum"] <= value <= schema["maximum"]
@@ -117,7 +134,9 @@ def text_of(config: dict[str, Any], prompt: str = "hi") -> str:
     return response["candidates"][0]["content"]["parts"][0]["text"]
 
 
-@pytest.mark.parametrize("name", ["responseSchema", "responseJsonSchema", "response_schema", "_responseJsonSchema"])
+@pytest.mark.parametrize(
+    "name", ["responseSchema", "responseJsonSchema", "response_schema", "_responseJsonSchema"]
+)
 def test_every_spelling_of_the_schema_is_heard(name: str):
     schema = {"type": "OBJECT", "properties": {"a": {"type": "STRING", "enum": ["x"]}}, "required": ["a"]}
     assert json.loads(text_of({name: schema, "responseMimeType": "application/json"})) == {"a": "x"}
@@ -130,7 +149,11 @@ def test_properties_come_in_the_order_asked_for():
 
 
 def test_references_are_followed_and_recursion_ends():
-    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "n": {"type": "integer"}}, "required": ["n"]}
+    node = {
+        "type": "object",
+        "properties": {"next": {"$ref": "#/$defs/node"}, "n": {"type": "integer"}},
+        "required": ["n"],
+    }
     found = fitting({"$defs": {"node": node}, "$ref": "#/$defs/node"}, "s")
     assert isinstance(found["n"], int)
 
@@ -157,6 +180,8 @@ def test_a_prompt_gets_a_sensible_answer(prompt: str, answer: str):
 def test_usage_adds_up_and_zero_counts_are_absent():
     for number in range(30):
         used = Responder().generate(question(f"{number}"), "gemini-2.5-flash")["usageMetadata"]
-        parts = [used.get(name, 0) for name in ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount")]
+        parts = [
+            used.get(name, 0) for name in ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
+        ]
         assert sum(parts) == used["totalTokenCount"]
         assert 0 not in used.values()

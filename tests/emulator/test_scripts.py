@@ -134,14 +134,18 @@ def test_a_users_function_fails_rows_with_its_own_error():
     assert bad["error"] == {"code": 8, "message": "too much", "details": [{"@type": "t"}]}
 
 
-@pytest.mark.parametrize("wrong", [{"failing_fraction": 2}, {"served": -1}, {"shards": 0}, {"failed_row_response": "x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"failing_fraction": 2}, {"served": -1}, {"shards": 0}, {"failed_row_response": "x"}]
+)
 def test_a_script_that_cannot_be_is_refused(wrong: dict[str, Any]):
     with pytest.raises(ValueError, match=r"."):
         JobScript(**wrong)
 
 
 def test_a_script_survives_json():
-    script = JobScript(row_errors={0: 3, "a": 8}, drop_metadata=[1], end="BATCH_STATE_FAILED", states=["QUEUED"])
+    script = JobScript(
+        row_errors={0: 3, "a": 8}, drop_metadata=[1], end="BATCH_STATE_FAILED", states=["QUEUED"]
+    )
     assert JobScript.from_json(script.to_json()) == script
     with pytest.raises(ValueError, match="colour"):
         JobScript.from_json({"colour": "red"})

@@ -64,7 +64,9 @@ def test_everything_is_there_after_a_kill(tmp_path: Path):
         assert api.command(upload, "query").headers["x-goog-upload-size-received"] == str(GRANULE)
         assert good(api.send(upload, data[GRANULE:], GRANULE))["file"]["name"] == "files/half"
         assert good(api.http.get("/_emulator/clock"))["offset"] == 1000
-        assert good(api.http.get("/_emulator/connection/vertex"))["extra"]["keyfile_dict"]["private_key"] == key
+        assert (
+            good(api.http.get("/_emulator/connection/vertex"))["extra"]["keyfile_dict"]["private_key"] == key
+        )
         names = [one["name"] for one in good(api.http.get("/_emulator/jobs"))["jobs"]]
         assert names == [waiting, ended["name"], gone]
 
@@ -130,7 +132,10 @@ def test_killing_the_command_line_leaves_no_orphan():
 
 
 def test_the_clock_of_the_command_line_moves_jobs():
-    with process("--no-storage", "--no-bigquery", "--pending", "60", "--running", "60") as (_, url), Gemini(url) as api:
+    with (
+        process("--no-storage", "--no-bigquery", "--pending", "60", "--running", "60") as (_, url),
+        Gemini(url) as api,
+    ):
         name = api.inline("a")["name"]
         assert api.get(name)["metadata"]["state"] == "BATCH_STATE_PENDING"
         good(api.http.post("/_emulator/clock", json={"advance": 200}))

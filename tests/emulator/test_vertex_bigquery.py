@@ -49,7 +49,10 @@ def test_columns_are_copied_and_the_results_stand_beside_them(
     emulator.script(JobScript(row_errors={"r1": 3}))
     ended = jobs.run(f"bq://{given}", f"bq://{given}_out")
     assert ended["state"] == "JOB_STATE_SUCCEEDED"
-    assert ended["outputInfo"] == {"bigqueryOutputDataset": f"bq://{DATASET}", "bigqueryOutputTable": given.split(".")[2] + "_out"}
+    assert ended["outputInfo"] == {
+        "bigqueryOutputDataset": f"bq://{DATASET}",
+        "bigqueryOutputTable": given.split(".")[2] + "_out",
+    }
     names = [name for name, _ in big_query.columns(f"{given}_out")]
     assert names == ["id", "n", "request", "response", "status", "processed_time"]
     found = {row["id"]: row for row in big_query.rows(f"{given}_out")}

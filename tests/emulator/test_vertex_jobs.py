@@ -38,7 +38,9 @@ def test_a_job_carries_the_projects_number_and_times_of_six_digits(jobs: Vertex,
     assert running["outputInfo"] == ended["outputInfo"]
 
 
-def test_a_job_is_found_by_project_id_and_number_but_only_in_its_own_place(jobs: Vertex, source: str, place: str):
+def test_a_job_is_found_by_project_id_and_number_but_only_in_its_own_place(
+    jobs: Vertex, source: str, place: str
+):
     name = jobs.create(source, place)["name"]
     number = name.rsplit("/", 1)[1]
     assert good(jobs.http.get(f"{PARENT}/batchPredictionJobs/{number}"))["name"] == name
@@ -90,7 +92,10 @@ def test_an_unknown_model_is_not_found_at_create(jobs: Vertex, source: str, plac
 
 
 def test_tuned_models_and_full_names_are_known(jobs: Vertex, source: str, place: str):
-    for model in ("projects/p/locations/us-central1/models/55@2", f"{PARENT[4:]}/publishers/google/models/gemini-2.5-pro"):
+    for model in (
+        "projects/p/locations/us-central1/models/55@2",
+        f"{PARENT[4:]}/publishers/google/models/gemini-2.5-pro",
+    ):
         assert jobs.create(source, place, model=model)["model"] == model
 
 
@@ -117,7 +122,9 @@ def test_replies_can_be_masked_and_list_entries_too(jobs: Vertex, source: str, p
         "state": "JOB_STATE_RUNNING",
         "inputConfig": {"gcsSource": {"uris": [source]}},
     }
-    assert jobs.list(readMask="name,displayName") == {"batchPredictionJobs": [{"name": name, "displayName": "test"}]}
+    assert jobs.list(readMask="name,displayName") == {
+        "batchPredictionJobs": [{"name": name, "displayName": "test"}]
+    }
     assert refused(jobs.http.get(f"{PARENT}/batchPredictionJobs", params={"readMask": "colour"}))[0] == 400
 
 
@@ -128,7 +135,10 @@ def test_a_list_is_filtered_and_comes_in_pages_newest_first(jobs: Vertex, source
     assert [one["name"] for one in found] == [names[0]]
     first = jobs.list(filter="labels.run=r-1", pageSize="1")
     rest = jobs.list(filter="labels.run=r-1", pageSize="1", pageToken=first["nextPageToken"])
-    assert [one["name"] for page in (first, rest) for one in page["batchPredictionJobs"]] == [names[3], names[1]]
+    assert [one["name"] for page in (first, rest) for one in page["batchPredictionJobs"]] == [
+        names[3],
+        names[1],
+    ]
 
 
 def test_a_cancelled_job_goes_through_cancelling_and_keeps_what_was_done(
@@ -155,7 +165,11 @@ def test_a_job_cancelled_in_the_queue_has_neither_counts_nor_rows(jobs: Vertex, 
 
 
 def test_only_an_ended_job_is_deleted_by_an_operation_and_its_output_stays(
-    jobs: Vertex, source: str, place: str, output: Callable[..., list[dict[str, Any]]], vertex_emulator: Emulator
+    jobs: Vertex,
+    source: str,
+    place: str,
+    output: Callable[..., list[dict[str, Any]]],
+    vertex_emulator: Emulator,
 ):
     name = jobs.create(source, place)["name"]
     assert refused(jobs.http.delete(f"/v1/{name}")) == (400, "FAILED_PRECONDITION")
@@ -171,7 +185,9 @@ def test_only_an_ended_job_is_deleted_by_an_operation_and_its_output_stays(
 
 
 @pytest.mark.parametrize("end", ["PAUSED", "PARTIALLY_SUCCEEDED", "JOB_STATE_DREAMING", "UPDATING"])
-def test_the_rarer_states_are_reachable(jobs: Vertex, source: str, place: str, vertex_emulator: Emulator, end: str):
+def test_the_rarer_states_are_reachable(
+    jobs: Vertex, source: str, place: str, vertex_emulator: Emulator, end: str
+):
     vertex_emulator.script(JobScript(end=end, states=["QUEUED"]))
     name = jobs.create(source, place)["name"]
     shown = [jobs.get(name)["state"] for _ in range(2)]
@@ -182,7 +198,14 @@ def test_the_rarer_states_are_reachable(jobs: Vertex, source: str, place: str, v
     ("stuck", "hours", "end", "code"), [("QUEUED", 72, "EXPIRED", None), ("RUNNING", 24, "FAILED", 4)]
 )
 def test_the_services_own_limits_end_a_stuck_job(
-    jobs: Vertex, source: str, place: str, vertex_emulator: Emulator, stuck: str, hours: int, end: str, code: int | None
+    jobs: Vertex,
+    source: str,
+    place: str,
+    vertex_emulator: Emulator,
+    stuck: str,
+    hours: int,
+    end: str,
+    code: int | None,
 ):
     vertex_emulator.script(JobScript(lifecycle=Lifecycle.stuck(stuck)))
     name = jobs.create(source, place)["name"]

@@ -29,14 +29,28 @@ def nest(depth: int) -> Any:
         b"{not json\n",
         b'"text"\n',
         {"request": question("x", tools=[{"googleSearch": {}}])},
-        {"request": question("x", generationConfig={"responseJsonSchema": {"$defs": {"a": {"type": "string"}}}})},
+        {
+            "request": question(
+                "x", generationConfig={"responseJsonSchema": {"$defs": {"a": {"type": "string"}}}}
+            )
+        },
         {"request": question("x", labels={"with space": "x"})},
         {"request": question("x", generationConfig={"responseSchema": {"required": ["a", None]}})},
         {"request": question("x"), "deep": nest(16)},
         {"request": {"contents": "text"}},
         {"request": question("x"), "key": 7},
     ],
-    ids=["json", "no object", "empty object", "dollar", "space", "null in required", "too deep", "type", "key type"],
+    ids=[
+        "json",
+        "no object",
+        "empty object",
+        "dollar",
+        "space",
+        "null in required",
+        "too deep",
+        "type",
+        "key type",
+    ],
 )
 def test_one_row_the_importer_cannot_take_fails_the_whole_job(jobs: Vertex, put: Put, place: str, row: Any):
     data = "".join(json.dumps(one) + "\n" for one in keyed(1)).encode()
@@ -49,7 +63,9 @@ def test_one_row_the_importer_cannot_take_fails_the_whole_job(jobs: Vertex, put:
 
 
 def test_nesting_to_the_limit_is_taken(jobs: Vertex, put: Put, place: str):
-    assert jobs.run(put([{"request": question("x"), "deep": nest(14)}]), place)["state"] == "JOB_STATE_SUCCEEDED"
+    assert (
+        jobs.run(put([{"request": question("x"), "deep": nest(14)}]), place)["state"] == "JOB_STATE_SUCCEEDED"
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +112,10 @@ def test_keys_that_look_like_numbers_become_numbers(jobs: Vertex, put: Put, plac
 
 
 def test_rows_come_shuffled_from_several_files(jobs: Vertex, put: Put, place: str, output: Output):
-    uris = [put(keyed(20), "one.jsonl"), put([{**row, "key": f"x-{row['key']}"} for row in keyed(20)], "two.jsonl")]
+    uris = [
+        put(keyed(20), "one.jsonl"),
+        put([{**row, "key": f"x-{row['key']}"} for row in keyed(20)], "two.jsonl"),
+    ]
     body = jobs.body(uris[0], place)
     for source in ({"uris": uris}, {"uris": [f"{place}/*.jsonl"]}):
         body["inputConfig"]["gcsSource"] = source
@@ -140,13 +159,23 @@ def test_resuming_runs_only_what_was_not_answered(
     (before,) = cloud_storage.list(first["outputInfo"]["gcsOutputDirectory"])
     vertex_emulator.script(JobScript(answers={f"row-{number}": "again" for number in range(4)}))
     rows = {row["key"]: row for row in output(jobs.run(before[0], place + "/second"))}
-    texts = {key: row["response"]["candidates"][0]["content"]["parts"][0]["text"] for key, row in rows.items()}
-    assert texts == {"row-0": "Answer to: say 0", "row-1": "again", "row-2": "again", "row-3": "Answer to: say 3"}
+    texts = {
+        key: row["response"]["candidates"][0]["content"]["parts"][0]["text"] for key, row in rows.items()
+    }
+    assert texts == {
+        "row-0": "Answer to: say 0",
+        "row-1": "again",
+        "row-2": "again",
+        "row-3": "Answer to: say 3",
+    }
     assert all(row["status"] == "" for row in rows.values())
 
 
 def test_gemini_embeddings_echo_the_key_and_count_in_text(jobs: Vertex, put: Put, place: str, output: Output):
-    request = {"content": {"parts": [{"text": "hello"}]}, "embed_content_config": {"output_dimensionality": 3}}
+    request = {
+        "content": {"parts": [{"text": "hello"}]},
+        "embed_content_config": {"output_dimensionality": 3},
+    }
     ended = jobs.run(put([{"key": "id_1", "request": request}]), place, model="gemini-embedding-001")
     (row,) = output(ended)
     assert set(row) == {"key", "request", "response"}
@@ -176,7 +205,9 @@ def test_the_output_may_be_late_by_looks(
     assert len(output(ended)) == 1
 
 
-def test_the_output_may_be_late_by_the_clock(cloud_storage: CloudStorage, put: Put, place: str, output: Output):
+def test_the_output_may_be_late_by_the_clock(
+    cloud_storage: CloudStorage, put: Put, place: str, output: Output
+):
     with Emulator(storage=cloud_storage, clock=VirtualClock()) as emulator, Vertex(emulator.url) as jobs:
         emulator.script(JobScript(late_seconds=3600))
         ended = jobs.run(put(keyed(1)), place)

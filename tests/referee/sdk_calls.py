@@ -1,4 +1,4 @@
-"""Every batch and file call of Google's SDK, made against an emulator; prints what came back as one JSON object.
+"""Every batch and file call of Google's SDK, made against an emulator; prints what came back as JSON.
 
 Runs in an environment that holds google-genai and not this package:
 ``python sdk_calls.py gemini|vertex sync|async '{"url": ..., ...}'``.
@@ -82,7 +82,11 @@ async def gemini(url: str, *, is_async: bool) -> dict[str, Any]:
     job = await call(batches.create, model=model, src=inline, config={"display_name": "inline job"})
     job = await call.to_the_end(job)
     answers = job.dest.inlined_responses
-    found["inline"] = [job.state.name, [one.response.text for one in answers], [one.metadata for one in answers]]
+    found["inline"] = [
+        job.state.name,
+        [one.response.text for one in answers],
+        [one.metadata for one in answers],
+    ]
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -159,7 +163,9 @@ async def vertex(url: str, given: dict[str, Any], *, is_async: bool) -> dict[str
     job = await run("no bucket", "gs://no-such-bucket/in.jsonl")
     found["late_failure"] = [job.state.name, job.error.code]
 
-    listed = await call.every(batches.list, page_size=2, filter='display_name="from gs" OR display_name:"to a*"')
+    listed = await call.every(
+        batches.list, page_size=2, filter='display_name="from gs" OR display_name:"to a*"'
+    )
     found["filter"] = sorted({one.display_name for one in listed})
     found["list"] = len({one.name for one in await call.every(batches.list, page_size=3)}) >= 6
 
@@ -180,8 +186,12 @@ def main() -> None:
     backend, way, raw = sys.argv[1:]
     given = json.loads(raw)
     is_async = way == "async"
-    run = vertex(given["url"], given, is_async=is_async) if backend == "vertex" else gemini(given["url"], is_async=is_async)
-    print(json.dumps(asyncio.run(run)))
+    run = (
+        vertex(given["url"], given, is_async=is_async)
+        if backend == "vertex"
+        else gemini(given["url"], is_async=is_async)
+    )
+    print(json.dumps(asyncio.run(run)))  # noqa: T201 - its reply to the test
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Google's own SDK, in its two latest major versions, gets through every batch and file call of the emulator."""
+"""Google's own SDK, in its two latest majors, gets through every batch and file call of the emulator."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ def test_the_sdk_completes_every_vertex_call(
             rows = list(bigquery.rows(TABLE))
             bigquery.create_and_insert(f"{TABLE}{major}", [("id", "STRING"), ("request", "JSON")], rows)
         found = made_by_the_sdk(major, "vertex", way, given)
-        directories = [one["output"]["directory"] for one in emulator.jobs if one["display_name"] == "from a list"]
+        directories = [
+            one["output"]["directory"] for one in emulator.jobs if one["display_name"] == "from a list"
+        ]
     table_out = found["bigquery"].pop()
     assert table_out.startswith(f"bq://{TABLE}{major}_dest_")
     assert [row["status"] for row in bigquery.rows(table_out.removeprefix("bq://"))] == ["", ""]

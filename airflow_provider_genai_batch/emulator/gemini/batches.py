@@ -128,6 +128,9 @@ async def get(call: Call) -> Response:
 async def list_(call: Call) -> Response:
     """List batches, newest first."""
     query = call.query("pageSize", "pageToken", "filter", "returnPartialSuccess")
+    if query.get("filter"):
+        # Discovery has the parameter, nobody has seen it work: a caller must not count on it.
+        raise ApiError(400, "Filtering batches is not supported.")
     size = page_size(query.get("pageSize"), _DEFAULT_PAGE, _LARGEST_PAGE)
     page = job_page(call.world, lambda job: job.backend == "gemini", size, query.get("pageToken"))
     await call.look(page.jobs, listed=True)

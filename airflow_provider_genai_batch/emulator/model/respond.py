@@ -58,6 +58,7 @@ class Responder:
         limit = field(config, "maxOutputTokens")
         if limit is not None and tokens(text) > int(limit):
             text, reason = cut(text, int(limit)), "MAX_TOKENS"
+        number = number_of(prompt + system)
         asked = tokens(prompt) + tokens(system)
         return {
             "candidates": [
@@ -67,9 +68,9 @@ class Responder:
                     "avgLogprobs": -0.25,
                 }
             ],
-            "usageMetadata": usage(asked, tokens(text), _thoughts(config, model, prompt)),
+            "usageMetadata": usage(asked, tokens(text), _thoughts(config, model, number)),
             "modelVersion": names.last_part(model),
-            "responseId": f"{number_of(prompt + system):014x}",
+            "responseId": f"{number:014x}",
         }
 
     def embed(self, request: JsonObject, model: str) -> JsonObject:
@@ -138,10 +139,9 @@ def usage(asked: int, answered: int, thought: int) -> JsonObject:
     return result
 
 
-def _thoughts(config: JsonObject, model: str, prompt: str) -> int:
+def _thoughts(config: JsonObject, model: str, number: int) -> int:
     """Some answers of thinking models come with thoughts."""
     budget = field(field(config, "thinkingConfig") or {}, "thinkingBudget")
     if budget == 0 or not names.last_part(model).startswith(("gemini-2.5", "gemini-3")):
         return 0
-    number = number_of(prompt)
     return 16 + number % 64 if number % _BUSY_THOUGHTS == 0 else 0

@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.emulator.states import wire
 Test = Callable[[Job], bool]
 
 _TOKEN = re.compile(r'\s*("(?:\\.|[^"\\])*"|<=|>=|!=|[=<>:()]|[^\s=<>:()"!]+)')
+_FRACTION = re.compile(r"\.(\d+)")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -144,7 +145,9 @@ def _glob(value: str) -> str:
 
 def _nanoseconds(value: str) -> int:
     try:
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value).replace("Z", "+00:00"))
+        # Python 3.10 reads fractions of exactly six digits only.
+        six = _FRACTION.sub(lambda found: f".{found.group(1)[:6]:0<6}", value)
+        moment = datetime.fromisoformat(six.replace("Z", "+00:00"))
     except ValueError as problem:
         raise _bad(value) from problem
     if moment.tzinfo is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any
 
@@ -162,8 +161,3 @@ def key_of(row: JsonObject) -> str | None:
         if isinstance(row.get(name), (str, int)):
             return str(row[name])
     return None
-
-
-def as_json(row: JsonObject) -> bytes:
-    """Write a row."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=str).encode()

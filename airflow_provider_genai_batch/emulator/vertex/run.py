@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.progress import Ending
 from airflow_provider_genai_batch.emulator.records import Counts, Job
@@ -42,7 +42,7 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
     try:
         check_destination(world, job, directory)
         given = _given(world, job)
-        counts.total = write_lines(world.blobs / _blob(job, "in"), map(lines.as_json, given.rows))
+        counts.total = write_lines(world.blobs / _blob(job, "in"), map(dumps, given.rows))
         write_lines(world.blobs / _blob(job, "out"), _answered(world, job, ending, counts, failures))
         if job.script.shuffle is not False:
             shuffle_lines(world.blobs / _blob(job, "out"), f"{job.script.seed}:{counts.total}")
@@ -94,11 +94,11 @@ def _answered(
         if verdict.error is not None and len(failures) < _MOST_PARTIAL_FAILURES:
             failures.append(verdict.error)
         for _ in range(verdict.copies):
-            yield lines.as_json(shape(row, verdict))
+            yield dumps(shape(row, verdict))
     for key in script.unknown_keys:
         request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
         response = world.responder.generate(request, job.model, "Nobody asked.")
-        yield lines.as_json(shape({"key": key, "request": request}, Verdict(response=response)))
+        yield dumps(shape({"key": key, "request": request}, Verdict(response=response)))
 
 
 def _blob(job: Job, kind: str) -> str:
