@@ -1,7 +1,7 @@
 """Every error this package raises on purpose.
 
-An error says three things: what happened, what became of the job and the money, and what the next attempt will do.
-Attributes come first; the message is made from them.
+An error says three things: what happened, what became of the job and the money, and what the next attempt
+will do. Attributes come first; the message is made from them.
 """
 
 from __future__ import annotations
@@ -155,9 +155,9 @@ class CreateOutcomeUnknown(GenAIBatchError):
     def __init__(self, display_name: str, cause: str) -> None:
         self.display_name = display_name
         super().__init__(
-            f"The create call was sent but its outcome is unknown ({cause}). A job named {display_name!r} may "
-            "be running and may be billed. It was not sent a second time. The next attempt looks for that job "
-            "before it creates one."
+            f"The create call was sent but its outcome is unknown ({cause}). A job named {display_name!r} "
+            "may be running and may be billed. It was not sent a second time. The next attempt looks for that "
+            "job before it creates one."
         )
 
 
@@ -209,6 +209,3 @@ class OutputNotReadable(JobError):
 
 class TooManyFailedRows(JobError):
     """More rows failed than ``max_failed_rows`` allows."""
-
-
-__all__ = [name for name, value in list(globals().items()) if isinstance(value, type) and value.__module__ == __name__]

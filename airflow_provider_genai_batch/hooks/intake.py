@@ -109,9 +109,9 @@ def take_in(
         else:
             if request_defaults is not None:
                 msg = (
-                    "request_defaults are merged into requests that this package writes; "
-                    f"{source.file_name or source.bigquery_uri or source.gcs_uri[0]} goes to the service as it is. "
-                    "Put the fields into the requests there, or give the input as a list or a file to upload."
+                    "request_defaults are merged into requests that this package writes, and "
+                    f"{source.file_name or source.bigquery_uri or source.gcs_uri[0]} goes to the service as "
+                    "it is. Put the fields into the requests there, or give a list or a file to upload."
                 )
                 raise UnsupportedError(msg)
             address = source.file_name or source.bigquery_uri or list(source.gcs_uri)

@@ -62,7 +62,7 @@ class JobDesk:
         look_first: bool,
         deadline: float,
     ) -> BatchJob:
-        """Find or create the job of an identity; `spec` puts the input in place and is called at most once."""
+        """Find or create an identity's job; `spec` puts the input in place and is called at most once."""
         placed: list[JobSpec] = []
 
         def act(step: Any) -> Any:

@@ -19,8 +19,8 @@ def job_names(value: Any) -> list[str]:
     """Read names of jobs, each once, in order.
 
     Args:
-        value: ``batches/…`` or ``projects/…/batchPredictionJobs/…``; a list of them; a manifest (dict), or a list of
-            those from a mapped task; or any of it as a rendered template's text.
+        value: ``batches/…`` or ``projects/…/batchPredictionJobs/…``; a list of them; a manifest (dict), or a
+            list of those from a mapped task; or any of it as a rendered template's text.
 
     Raises:
         ManifestError: nothing of these, or no job in it.

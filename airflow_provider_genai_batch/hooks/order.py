@@ -96,7 +96,7 @@ class Order:
         )
 
 
-def read_order(
+def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     connection: ClientConfig,
     *,
     model: str,
@@ -133,8 +133,8 @@ def read_order(
     check_backend(source, destination, connection.backend, webhook=hook)
     if results_uri and (source.bigquery_uri if destination is None else destination.bigquery_uri):
         msg = (
-            "Rows that Vertex AI writes to BigQuery stay there: leave results_uri out and read the table, or give dest "
-            "as gs://bucket/prefix/."
+            "Rows that Vertex AI writes to BigQuery stay there: leave results_uri out and read the table, or "
+            "give dest as gs://bucket/prefix/."
         )
         raise UnsupportedError(msg)
     if connection.backend is Backend.VERTEX and priority is not None:

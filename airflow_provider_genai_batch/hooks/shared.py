@@ -25,8 +25,8 @@ _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakK
 async def shared_client(conn_id: str) -> AsyncIterator[AsyncGenAIBatchClient]:
     """Lend the loop's client of a connection; the last one out closes it.
 
-    The connection is looked up once, by whoever comes first; a cancelled first comer does not take the look-up of the
-    others along.
+    The connection is looked up once, by whoever comes first; a cancelled first comer does not take the look-up
+    of the others along.
     """
     leases = _leases.setdefault(asyncio.get_running_loop(), {})
     lease = leases.get(conn_id)

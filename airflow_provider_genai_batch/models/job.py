@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from pydantic import Field
+
 from airflow_provider_genai_batch.models.base import Backend, Noun
 from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
 
@@ -64,7 +66,7 @@ _VERDICTS = {
 
 
 class JobCounts(Noun):
-    """Requests of a job as the service counts them. None: the service did not say. They may lag; rows decide."""
+    """Requests of a job as the service counts them; None: it did not say. They may lag, so rows decide."""
 
     total: int | None = None
     succeeded: int | None = None
@@ -96,7 +98,8 @@ class JobOutput(Noun):
     @property
     def place(self) -> str | None:
         """The address of the rows in one word, None when there is none yet."""
-        return self.file_name or self.gcs_directory or self.bigquery_table or ("inline" if self.inline else None)
+        inline = "inline" if self.inline else None
+        return self.file_name or self.gcs_directory or self.bigquery_table or inline
 
 
 class BatchJob(Noun):
@@ -118,7 +121,7 @@ class BatchJob(Noun):
     source: BatchSource | None = None
     destination: BatchDestination | None = None
     output: JobOutput = JobOutput()
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

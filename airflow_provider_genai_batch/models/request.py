@@ -10,8 +10,8 @@ from airflow_provider_genai_batch.models.base import Noun
 class BatchRequest(Noun):
     """One line in.
 
-    ``contents`` and ``config`` take what ``google.genai`` takes for one request (a prompt string, Content dicts or
-    objects; ``GenerateContentConfig`` or ``EmbedContentConfig`` fields in either spelling).
+    ``contents`` and ``config`` take what ``google.genai`` takes for one request (a prompt string, Content
+    dicts or objects; ``GenerateContentConfig`` or ``EmbedContentConfig`` fields in either spelling).
     """
 
     contents: Any

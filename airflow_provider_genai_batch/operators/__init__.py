@@ -1,0 +1,1 @@
+"""Operators: submit, land, cancel, delete."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_genai_batch.operators.base import DEFAULT_CONN_ID, borrowed_client, cancel_job
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_job
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

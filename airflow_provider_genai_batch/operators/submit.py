@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_genai_batch.operators.base import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.operators.templates import render_addresses
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class GenAIBatchOperator(BaseOperator):
     )
     ui_color = "#d2e3fc"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one a setting; keyword-only
         self,
         *,
         model: str,

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_genai_batch.operators.base import DEFAULT_CONN_ID, borrowed_client
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -1,0 +1,1 @@
+"""The trigger that waits without a worker slot."""

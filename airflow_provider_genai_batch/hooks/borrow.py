@@ -1,4 +1,4 @@
-"""What operators and sensors share."""
+"""A client for a while, and what is done with it in more than one place. Light to import."""
 
 from __future__ import annotations
 
