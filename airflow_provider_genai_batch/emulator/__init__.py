@@ -94,6 +94,9 @@ model, labels, input, rows {total, succeeded, failed, pending}, looks, live`` (n
 ``cancel_requested, deleted, error, output, created, ended`` (seconds). Oldest first; looking at it is not a
 look.
 
+``emu.force(name, state, error=None)`` puts a job into a state by hand; ``emu.storage`` and
+``emu.bigquery`` are the stand-ins, ``emu.storage_url`` and ``emu.bigquery_url`` where they listen.
+
 ``emu.requests``: dicts with ``method`` (None for an unknown path), ``verb, path, query, headers``
 (redacted), ``has_api_key, has_key_query, has_bearer, body_size, body`` (parsed, small JSON only),
 ``status`` (None: dropped), ``fault`` (its kind). ``emu.clear_requests()`` forgets them.

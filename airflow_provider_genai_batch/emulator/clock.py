@@ -83,9 +83,10 @@ class VirtualClock(Clock):
         with self._lock:
             self._offset_ns = max(self._offset_ns, offset_ns)
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called after every move."""
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called after every move; return what ends that."""
         self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
 
 def nanos_text(at_ns: int) -> str:

@@ -82,7 +82,7 @@ class Emulator:
             world = World(
                 folder, self._settings, self.clock, self._responder, keep=self._directory is not None
             )
-            stack.callback(world.store.close)
+            stack.callback(world.close)
             world.producers = {"gemini": gemini_output.produce, "vertex": vertex_run.produce}
             stack.enter_context(self._stand_ins)
             world.storage, world.bigquery = self._stand_ins.storage, self._stand_ins.bigquery
@@ -90,8 +90,7 @@ class Emulator:
                 world.storage.create_bucket(STAGING_BUCKET)
             self._tokens = oauth.Tokens(self.clock, self._settings.token_ttl, world.kept_text("key"))
             self._world_now = world
-            if isinstance(self.clock, VirtualClock):
-                self.clock.listen(lambda: publish_due(world))
+            world.on_advance(lambda: publish_due(world))
             app = application(world, self._tokens, Control(world, self.connection).routes())
             server = ServerThread(app, self._host, self._port)
             self.url = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{server.port}"
@@ -201,7 +200,8 @@ class Emulator:
         """
         base: dict[str, Any] = {"conn_type": "genai_batch", "host": self.url}
         if backend == "gemini":
-            return {**base, "password": "emulator-key"}
+            keys = sorted(self._settings.api_keys or ())
+            return {**base, "password": keys[0] if keys else "emulator-key"}
         if backend != "vertex":
             message = f"a backend is gemini or vertex, not {backend!r}"
             raise ValueError(message)

@@ -70,6 +70,7 @@ class Endpoint:
 
     async def _answer(self, call: Call, ticket: Ticket | None) -> Response:
         fault = ticket.fault if ticket else None
+        wrapped = bool(fault and fault.wrapped)
         try:
             if ticket and fault and not fault.acted:
                 early = await _before(call, ticket, fault)
@@ -77,16 +78,17 @@ class Endpoint:
                     return early
             response = await self._act(call)
             return await _after(response, ticket, fault) if ticket and fault and fault.acted else response
-        except ApiError as refused:
-            return _error(refused, wrapped=bool(fault and fault.wrapped))
+        except ApiError as injected:
+            return _error(injected, wrapped=wrapped)
 
     async def _act(self, call: Call) -> Response:
+        """Admit and handle; a refusal is a reply too, which a fault can still spoil."""
         try:
             auth.check(self._method.service, call.request, self._tokens, self._world.settings.api_keys)
             return await self._handler(call)
-        except ApiError:
+        except ApiError as refused:
             await call.drain()
-            raise
+            return _error(refused, wrapped=False)
 
 
 async def _before(call: Call, ticket: Ticket, fault: Fault) -> Response | None:
@@ -118,7 +120,7 @@ async def _after(response: Response, ticket: Ticket, fault: Fault) -> Response:
         return HTMLResponse(_PAGE, fault.status, fault.all_headers())
     elif fault.kind == "unreadable":
         return Response(b'{"name": "batches/', 200, media_type="application/json; charset=UTF-8")
-    elif fault.kind == "no_status_header":
+    elif fault.kind == "no_status_header" and _STATUS_HEADER in response.headers:
         del response.headers[_STATUS_HEADER]
     return response
 

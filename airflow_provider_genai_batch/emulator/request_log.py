@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 
 _SECRET_HEADERS = frozenset({"x-goog-api-key", "authorization", "cookie", "proxy-authorization"})
 _SECRET_QUERY = frozenset({"key", "access_token", "oauth_token", "upload_id"})
-_LARGEST_BODY = 1 << 20
+_LARGEST_BODY = 1 << 16
 _LONGEST_LOG = 200_000
 _REDACTED = "REDACTED"
 _SILENT = frozenset({"oauth.token", "files.upload"})

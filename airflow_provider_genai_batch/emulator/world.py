@@ -81,6 +81,8 @@ class World:
         self.scripts: list[tuple[str | None, JobScript]] = []
         self.blobs = folder / "blobs"
         self.blobs.mkdir(parents=True, exist_ok=True)
+        self.closed = False
+        self._closing: list[Callable[[], None]] = []
         self._finishing: dict[str, threading.Lock] = {}
         self._last_ns = 0
         self._sequence = 0
@@ -104,7 +106,19 @@ class World:
         if isinstance(self.clock, VirtualClock):
             for _, obj in self.store.read("clock"):
                 self.clock.restore(obj["offset_ns"])
-            self.clock.listen(self._keep_clock)
+            self._closing.append(self.clock.listen(self._keep_clock))
+
+    def on_advance(self, listener: Callable[[], None]) -> None:
+        """Have a function called whenever the clock is moved, until this world is closed."""
+        if isinstance(self.clock, VirtualClock):
+            self._closing.append(self.clock.listen(listener))
+
+    def close(self) -> None:
+        """Let go of the clock and of the disk."""
+        self.closed = True
+        while self._closing:
+            self._closing.pop()()
+        self.store.close()
 
     def _keep_clock(self) -> None:
         self.store.put("clock", [("clock", {"offset_ns": self.clock.offset_ns})])

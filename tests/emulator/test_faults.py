@@ -49,6 +49,13 @@ def test_a_dropped_connection_did_nothing_and_a_lost_reply_did_everything(api: G
     ]
 
 
+def test_a_refusal_can_be_lost_too(api: Gemini, emulator: Emulator):
+    emulator.faults.add("batches.create", Fault.lost_reply())
+    with pytest.raises(httpx.TransportError):
+        api.http.post(CREATE, json={})
+    assert emulator.jobs == []
+
+
 @pytest.mark.parametrize(
     "fault", [Fault.error(503, acted=True), Fault.html(500, acted=True), Fault.unreadable()]
 )

@@ -92,6 +92,28 @@ def test_tokens_stay_good_across_a_restart(tmp_path: Path):
         assert jobs.list() == {}
 
 
+def test_one_clock_serves_one_emulator_after_another(tmp_path: Path):
+    clock = VirtualClock()
+    for _ in range(2):
+        with Emulator(directory=tmp_path, clock=clock) as emulator, Gemini(emulator.url) as api:
+            api.inline("a")
+            clock.advance(10)
+    clock.advance(10)
+    assert clock.offset_ns == 30 * 10**9
+
+
+def test_stand_ins_started_here_keep_what_they_hold(tmp_path: Path):
+    for life in ("first", "second"):
+        with Emulator(directory=tmp_path, storage=True) as emulator, Vertex(emulator.url) as jobs:
+            if life == "first":
+                emulator.storage.write("gs://emulator-staging/in.jsonl", [lines(keyed(2))])
+                name = jobs.create("gs://emulator-staging/in.jsonl", "gs://emulator-staging/out")["name"]
+            else:
+                ended = jobs.ended(name)
+                assert ended["completionStats"] == {"successfulCount": "2"}
+                assert len(emulator.storage.list(ended["outputInfo"]["gcsOutputDirectory"])) == 1
+
+
 def test_without_a_directory_nothing_is_left_behind():
     with Emulator() as emulator:
         folder = emulator._world.blobs.parent

@@ -30,7 +30,7 @@ def due(world: World, job: Job) -> bool:
 def publish_due(world: World) -> None:
     """Publish what is due; blocking."""
     with _PUBLISHING:
-        for job in list(world.order):
+        for job in () if world.closed else tuple(world.order):
             if due(world, job):
                 job.output = publish(world, job, job.output or {})
                 world.save(job)
