@@ -1,0 +1,53 @@
+# make demo        two of the example DAGs on real texts, a real Airflow and the emulator; KEEP=1 leaves it running
+# make test        set-up, lint and all tests
+# make lint        ruff, mypy and the contracts between the layers
+#
+# A Python 3.11 is all that has to be there.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := test
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+TEXTS := build/texts/vaderSentiment-3.3.2.tar.gz
+
+# With it, every start of a process would compile Airflow anew, which doubles its time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup demo test lint format clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode \
+		--requirements pyproject.toml --all-extras --group dev --editable .
+	touch $@
+
+# The texts are in the source distribution only; it is not installed.
+$(TEXTS): | $(VENV)/.ready
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+		--dest $(@D) vaderSentiment==3.3.2
+
+demo: $(VENV)/.ready $(TEXTS)
+	$(BIN)/python -m tests.demo --texts $(TEXTS) $(if $(KEEP),--keep)
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
