@@ -36,8 +36,10 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave all running until Ctrl-C")
     options = parser.parse_args()
     _keep_inside(FOLDER)
-    # So that whatever was started is stopped when this is ended by a signal, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # So that whatever was started is stopped when this is ended by a signal. A shell starts programs in the
+    # background with SIGINT ignored, which Python leaves as it is.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             succeeded = demonstrate(options.texts, stack)
