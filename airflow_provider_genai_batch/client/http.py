@@ -69,12 +69,31 @@ def _build(
         url,
         params=list(request.query) or None,
         headers=[*request.headers, *extra.items()],
-        content=request.body,
         extensions={_ORIGIN: _origin(url)},
     )
-    if request.body == b"":
-        built.headers["content-length"] = "0"
+    if request.body is not None:
+        built.headers["content-length"] = str(len(request.body))
+        built.stream = _Body(request.body)
     return built
+
+
+class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Bytes to send, forgotten once sent.
+
+    What httpx and httpcore make of a request refers to itself, so it stays until the garbage collector comes by: with
+    the chunks of a large upload that would be all of it.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[bytes]:
+        data, self._data = self._data, b""
+        yield data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        data, self._data = self._data, b""
+        yield data
 
 
 def _settings() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import BinaryIO
 
@@ -34,7 +34,6 @@ def land(
     out: BinaryIO | None,
     *,
     compress: bool,
-    keys: Callable[[], Iterable[str] | None],
 ) -> None:
     """Count rows into `tally` and write them to `out`, then a row for each request that has none.
 
@@ -43,7 +42,6 @@ def land(
         tally: what to count into.
         out: where to write; None only counts.
         compress: write gzip.
-        keys: gives the keys of all requests, should some be missing; None where they were all stamped.
     """
     with ExitStack() as stack:
         target = out
@@ -64,7 +62,7 @@ def land(
         for row in rows:
             if tally.take(row) and target is not None:
                 write(row)
-        for row in tally.missing(keys()):
+        for row in tally.missing():
             if target is not None:
                 write(row)
         if target is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.wire.keys import stamp
 
 _SAMPLES = 5
@@ -23,14 +24,34 @@ class Tally:
         unknown: rows whose key no request had.
     """
 
-    def __init__(self, *, expected: int | None, keyed: bool = False, stamped: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        expected: int | None,
+        keyed: bool = False,
+        stamped: bool = False,
+        key_sum: int | None = None,
+        known: Sequence[str] | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            expected: number of requests.
+            keyed: every request has a key that its row brings back.
+            stamped: all keys were stamped by this package, so they are known.
+            key_sum: of the requests' keys, see `rows.ledger.KeyLedger`; tells at the end whether all came back.
+            known: the keys themselves, in order.
+        """
         self.expected = expected
         self.rows_read = 0
         self.duplicates = 0
         self.unjoined = 0
         self.unknown = 0
-        self._keyed, self._stamped = keyed, stamped
-        self._seen: dict[str, RowStatus] = {}
+        self._keyed, self._stamped, self._wanted_sum = keyed, stamped, key_sum
+        self._known = known
+        self._asked = None if known is None else frozenset(known)
+        self._seen: set[str] = set()
+        self._sum = 0
         self._keyless = 0
         self._status: Counter[RowStatus] = Counter()
         self._causes: Counter[str] = Counter()
@@ -51,35 +72,32 @@ class Tally:
             self.unknown += 1
             return False
         else:
-            self._seen[row.key] = row.status
+            self._seen.add(row.key)
+            if self._wanted_sum is not None:
+                self._sum = (self._sum + key_digest(row.key)) & MASK
         self._count(row)
         return True
 
-    def missing(self, keys: Iterable[str] | None) -> Iterator[ResultRow]:
-        """Give a row for every request that has none, and count it.
+    @property
+    def sure(self) -> bool:
+        """Whether the keys that came are those that were asked for; if not, take the rows again with them `known`."""
+        if self._asked is not None or self._stamped or not self._keyed or self._wanted_sum is None:
+            return True
+        return len(self._seen) == self.expected and self._sum == self._wanted_sum
 
-        Args:
-            keys: the keys of all requests; None: they are not known, or were all stamped.
-        """
-        if self.expected is None or self._joined == self.expected:
+    def missing(self) -> Iterator[ResultRow]:
+        """Give a row for every request that has none, and count it; without its key where that is not known."""
+        if self.expected is None:
             return
-        if keys is None and self._stamped:
-            keys = map(stamp, range(self.expected))
-        asked = set()
-        for index, key in enumerate(keys or ()):
-            asked.add(key)
-            if key not in self._seen:
-                row = ResultRow(key=key, index=index, status=RowStatus.MISSING)
-                self._seen[key] = row.status
-                self._count(row)
-                yield row
-        if len(asked) == self.expected < self._joined:
-            self._uncount(asked)
-        while self._joined < self.expected:  # their keys are not known
+        if self._joined < self.expected:
+            keys = map(stamp, range(self.expected)) if self._stamped else self._known or ()
+            for index, key in enumerate(keys):
+                if key not in self._seen:
+                    self._seen.add(key)
+                    yield self._counted(ResultRow(key=key, index=index, status=RowStatus.MISSING))
+        while self._joined < self.expected:
             self._keyless += 1
-            row = ResultRow(key=None, status=RowStatus.MISSING)
-            self._count(row)
-            yield row
+            yield self._counted(ResultRow(key=None, status=RowStatus.MISSING))
 
     def take_service_counts(self, jobs: Sequence[JobCounts]) -> None:
         """Count by the service's counters, where rows stay with it."""
@@ -101,7 +119,7 @@ class Tally:
     def usage(self) -> Usage | None:
         """Tokens of all rows; None when no row told."""
         names = ("input", "output", "cached", "thoughts", "total")
-        return Usage(**dict(zip(names, self._tokens))) if any(self._tokens) else None
+        return Usage(**dict(zip(names, self._tokens, strict=True))) if any(self._tokens) else None
 
     def causes(self) -> str:
         """Return the commonest causes of failure with their counts, in one line."""
@@ -110,16 +128,14 @@ class Tally:
         return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
 
     def _is_strange(self, row: ResultRow) -> bool:
-        """Whether a row's key is none that was stamped, where that tells."""
-        if not self._keyed or self.expected is None:
-            return False
-        return self._stamped if row.index is None else row.index >= self.expected
+        """Whether no request had a row's key, where that is known."""
+        if self._asked is not None:
+            return row.key not in self._asked
+        return self._stamped and (row.index is None or row.index >= (self.expected or 0))
 
-    def _uncount(self, asked: set[str]) -> None:
-        """Take out of the counts what no request asked for, now that the keys are known."""
-        for key in [key for key in self._seen if key not in asked]:
-            self._status[self._seen.pop(key)] -= 1
-            self.unknown += 1
+    def _counted(self, row: ResultRow) -> ResultRow:
+        self._count(row)
+        return row
 
     @property
     def _joined(self) -> int:

@@ -140,7 +140,7 @@ def read_files(answer: HttpAnswer) -> tuple[list[File], str]:
 def _file(value: dict[str, Any]) -> File:
     return File(
         name=str(value.get("name") or ""),
-        size_bytes=integer(get(value, "sizeBytes")),
+        size_bytes=integer(get(value, "sizeBytes", 0)),  # proto3 JSON leaves zero out
         state=str(value.get("state") or ""),
         mime_type=get(value, "mimeType"),
         display_name=get(value, "displayName"),
