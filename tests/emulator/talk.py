@@ -64,13 +64,14 @@ class Gemini(_Closing):
         body = {"batch": {"inputConfig": {"fileName": name}, **batch}}
         return good(self.http.post(f"/v1beta/models/{model}:batchGenerateContent", json=body))
 
-    def start(self, size: int, name: str | None = None) -> str:
+    def start(self, size: int | None, name: str | None = None) -> str:
         headers = {
             "X-Goog-Upload-Protocol": "resumable",
             "X-Goog-Upload-Command": "start",
-            "X-Goog-Upload-Header-Content-Length": str(size),
             "X-Goog-Upload-Header-Content-Type": "application/jsonl",
         }
+        if size is not None:
+            headers["X-Goog-Upload-Header-Content-Length"] = str(size)
         reply = self.http.post(
             "/upload/v1beta/files", headers=headers, json={"file": {"name": name} if name else {}}
         )

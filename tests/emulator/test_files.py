@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, VirtualClock
 from tests.emulator.talk import Gemini, good, keyed, lines, refused
+from tests.waiting import wait_until
 
 GRANULE = 262144
 HOUR = 3600
@@ -103,16 +104,24 @@ def test_chunks_are_put_together_and_the_upload_url_needs_no_key(api: Gemini):
 @pytest.mark.parametrize(
     ("data", "offset", "last"),
     [
-        (b"x" * 10, 5, True),
         (b"x" * (3 * GRANULE), 0, True),
         (b"x" * 10, 0, False),
         (b"x" * 10, 0, True),
     ],
-    ids=["wrong offset", "longer than declared", "not a multiple of the granule", "shorter than declared"],
+    ids=["longer than declared", "not a multiple of the granule", "shorter than declared"],
 )
 def test_bytes_that_do_not_fit_are_refused(api: Gemini, data: bytes, offset: int, last: bool):
     url = api.start(2 * GRANULE)
     assert refused(api.send(url, data, offset, last=last)) == (400, "INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize("offset", [0, 2 * GRANULE])
+def test_bytes_for_another_place_are_refused_and_nothing_changes(api: Gemini, offset: int):
+    url = api.start(2 * GRANULE)
+    api.send(url, b"x" * GRANULE, last=False)
+    assert refused(api.send(url, b"y" * GRANULE, offset)) == (400, "INVALID_ARGUMENT")
+    assert api.command(url, "query").headers["x-goog-upload-size-received"] == str(GRANULE)
+    assert good(api.send(url, b"x" * GRANULE, GRANULE))["file"]["sizeBytes"] == str(2 * GRANULE)
 
 
 def test_query_says_how_far_it_is_and_cancel_abandons(api: Gemini):
@@ -126,7 +135,8 @@ def test_query_says_how_far_it_is_and_cancel_abandons(api: Gemini):
 
 
 def test_a_chunk_that_broke_off_is_kept_to_the_last_whole_granule(api: Gemini):
-    url = api.start(4 * GRANULE)
+    # No length is declared, so that what broke off could be longer than what ends the file.
+    url = api.start(None)
 
     def breaks_off():
         yield b"x" * (GRANULE + 1000)
@@ -139,13 +149,16 @@ def test_a_chunk_that_broke_off_is_kept_to_the_last_whole_granule(api: Gemini):
     }
     with pytest.raises(OSError):  # noqa: PT011 - the one raised above
         api.bare.post(url, headers=headers, content=breaks_off())
-    received = 0
-    for _ in range(50):
-        received = int(api.command(url, "query").headers["x-goog-upload-size-received"])
-        if received:
-            break
-    assert received == GRANULE
-    assert good(api.send(url, b"x" * (3 * GRANULE), GRANULE))["file"]["sizeBytes"] == str(4 * GRANULE)
+
+    def received() -> int:
+        return int(api.command(url, "query").headers["x-goog-upload-size-received"])
+
+    wait_until(received, "the server has noticed")
+    assert received() == GRANULE
+    shown = good(api.send(url, b"end", GRANULE))["file"]
+    whole = b"x" * GRANULE + b"end"
+    assert shown["sizeBytes"] == str(len(whole))
+    assert base64.b64decode(shown["sha256Hash"]).decode() == hashlib.sha256(whole).hexdigest()
 
 
 def test_a_lost_chunk_is_gone_and_query_tells(api: Gemini, emulator: Emulator):
