@@ -17,6 +17,9 @@ TEXTS := build/texts/vaderSentiment-3.3.2.tar.gz
 # With it, every start of a process would compile Airflow anew, which doubles its time.
 unexport PYTHONDONTWRITEBYTECODE
 
+# The machine's certificates rather than those uv brings: they know the proxies in front of it.
+export UV_SYSTEM_CERTS ?= 1
+
 .PHONY: setup demo test lint format clean
 
 setup: $(VENV)/.ready
