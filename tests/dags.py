@@ -21,11 +21,19 @@ class Ran:
     xcom: dict[str, Any]
     """Return values by task id."""
     tries: dict[str, int]
+    errors: list[BaseException]
+    """What failed tasks raised, in order."""
 
 
 def run_dag(fill: Callable[[], Any], **settings: Any) -> Ran:
     """Run a DAG whose tasks `fill` makes."""
-    with DAG(f"dag_{uuid4().hex[:12]}", schedule=None, **settings) as dag:
+    errors: list[BaseException] = []
+
+    def note(context: Any) -> None:
+        errors.append(context["exception"])
+
+    notes = {"on_failure_callback": note, "on_retry_callback": note, "on_skipped_callback": note}
+    with DAG(f"dag_{uuid4().hex[:12]}", schedule=None, default_args=notes, **settings) as dag:
         fill()
     _migrate()
     _register(dag)
@@ -36,6 +44,7 @@ def run_dag(fill: Callable[[], Any], **settings: Any) -> Ran:
         states={name: str(ti.state) for name, ti in tis.items()},
         xcom={name: ti.xcom_pull(task_ids=name) for name, ti in tis.items()},
         tries={name: ti.try_number for name, ti in tis.items()},
+        errors=errors,
     )
 
 

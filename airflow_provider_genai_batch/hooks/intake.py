@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, BinaryIO
 
+from pydantic_core import from_json
+
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import (
     CallError,
@@ -22,6 +24,7 @@ from airflow_provider_genai_batch.flows.identity import Identity, digest
 from airflow_provider_genai_batch.hooks.files import read_chunks, spool
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.rows.preflight import Preflight
 from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
@@ -45,6 +48,8 @@ class Intake:
     """How many, None when they could not be read."""
     stamped: int = 0
     """How many of their keys were stamped here, as far as known."""
+    key_sum: int | None = None
+    """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
     keyed: bool = True
     """Whether every request has a key that its row brings back."""
     entries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -101,7 +106,8 @@ def take_in(
     with ExitStack() as stack:
         if items is not None and backend is Backend.GEMINI:
             entries = tuple(inline_entries(items, task, model, request_defaults))
-            yield Intake(source, digest(entries), len(entries), entries=entries)
+            keys = sum(key_digest(entry["metadata"]["key"]) for entry in entries) & MASK
+            yield Intake(source, digest(entries), len(entries), key_sum=keys, entries=entries)
         elif items is not None:
             yield _written(stack, source, request_lines(items, backend, task, model, request_defaults), model)
         elif source.path:
@@ -141,13 +147,15 @@ def staging_place(client: GenAIBatchClient, destination: BatchDestination | None
 
 def _written(stack: ExitStack, source: BatchSource, lines: Iterable[bytes], model: str) -> Intake:
     """Spool requests that were given in Python."""
-    stream, rows, content = stack.enter_context(spool()), 0, sha256()
+    stream, rows, key_sum, content = stack.enter_context(spool()), 0, 0, sha256()
+    keyed = not takes_text_only(model, Backend.VERTEX)
     for line in lines:
         rows += 1
+        if keyed:
+            key_sum = (key_sum + key_digest(read_key(from_json(line)["key"]))) & MASK
         content.update(line)
         stream.write(line)
-    keyed = not takes_text_only(model, Backend.VERTEX)
-    return Intake(source, content.hexdigest(), rows, keyed=keyed, lines=stream)
+    return Intake(source, content.hexdigest(), rows, key_sum=key_sum, keyed=keyed, lines=stream)
 
 
 def _checked(
@@ -157,7 +165,7 @@ def _checked(
     stream = stack.enter_context(spool())
     stream.writelines(check.lines(chunks))
     keyed = not takes_text_only(model, Backend.VERTEX)
-    return Intake(source, check.sha256, check.rows, check.stamped, keyed=keyed, lines=stream)
+    return Intake(source, check.sha256, check.rows, check.stamped, check.key_sum, keyed, lines=stream)
 
 
 def _own_objects(

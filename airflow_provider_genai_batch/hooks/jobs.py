@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -18,7 +19,8 @@ from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Look,
 from airflow_provider_genai_batch.flows.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
 from airflow_provider_genai_batch.hooks.files import published
-from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.hooks.intake import Intake
+from airflow_provider_genai_batch.models import BatchJob, Manifest, ResultRow
 from airflow_provider_genai_batch.rows.landing import land
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.create import JobSpec
@@ -34,6 +36,14 @@ class Asked:
     keyed: bool = False
     stamped: bool = False
     """All keys were stamped here, so they are known without the input."""
+    key_sum: int | None = None
+    """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
+
+    @classmethod
+    def of(cls, intake: Intake) -> Asked:
+        """Keep of an input what its rows need."""
+        stamped = intake.stamped > 0 and intake.stamped == intake.requests
+        return cls(intake.requests, intake.keyed, stamped, intake.key_sum)
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,18 @@ class Landing:
     results_uri: str | None = None
     max_failed_rows: float = 0
     asked: Asked = Asked()
-    keys: Callable[[], Iterable[str] | None] = field(default=lambda: None)
-    """Gives the keys of all requests when some rows are missing."""
+    keys: Callable[[], Sequence[str] | None] = field(default=lambda: None)
+    """Gives the keys of all requests, in order, should the rows not have them all; None: they are not to be had."""
+
+    def tally(self, jobs: Sequence[BatchJob], known: Sequence[str] | None = None) -> Tally:
+        """Begin to count the rows of jobs."""
+        asked, totals = self.asked, [job.counts.total for job in jobs]
+        expected = asked.requests
+        if expected is None and None not in totals:
+            expected = sum(total or 0 for total in totals)
+        return Tally(
+            expected=expected, keyed=asked.keyed, stamped=asked.stamped, key_sum=asked.key_sum, known=known
+        )
 
 
 class JobDesk:
@@ -119,19 +139,21 @@ class JobDesk:
         raise TypeError(msg)
 
     def _land(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Tally:
-        asked = landing.asked
-        totals = [job.counts.total for job in jobs]
-        expected = asked.requests
-        if expected is None and None not in totals:
-            expected = sum(total or 0 for total in totals)
-        tally = Tally(expected=expected, keyed=asked.keyed, stamped=asked.stamped)
-        rows = _begun(chain.from_iterable(self._client.rows(job) for job in jobs))
-        keys = (lambda: None) if asked.stamped else landing.keys
-        if rows is None or landing.results_uri is None:
-            land(rows or (), tally, None, compress=False, keys=keys)
-        else:
-            with published(landing.results_uri, self._client) as out:
-                land(rows, tally, out, compress=landing.results_uri.endswith(".gz"), keys=keys)
+        rows = _begun(self._rows(jobs))
+        if rows is None:  # nothing to publish
+            tally = landing.tally(jobs)
+            land((), tally, None, compress=False)
+            return tally
+        uri = landing.results_uri
+        with published(uri, self._client) if uri else nullcontext() as out:
+            tally = landing.tally(jobs)
+            land(rows, tally, out, compress=bool(uri and uri.endswith(".gz")))
+            if not tally.sure and (keys := landing.keys()) is not None:
+                if out is not None:
+                    out.seek(0)
+                    out.truncate()
+                tally = landing.tally(jobs, keys)
+                land(self._rows(jobs), tally, out, compress=bool(uri and uri.endswith(".gz")))
         for count, what in (
             (tally.duplicates, "had a key that came before and were dropped"),
             (tally.unjoined, "came without a key and could not be joined to a request"),
@@ -140,6 +162,9 @@ class JobDesk:
             if count:
                 log.warning("%d rows %s.", count, what)
         return tally
+
+    def _rows(self, jobs: tuple[BatchJob, ...]) -> Iterator[ResultRow]:
+        return chain.from_iterable(self._client.rows(job) for job in jobs)
 
 
 def _begun(rows: Iterator[Any]) -> Iterator[Any] | None:

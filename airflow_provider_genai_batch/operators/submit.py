@@ -147,7 +147,7 @@ class GenAIBatchOperator(BaseOperator):
                 client, order.source, model=order.model, request_defaults=order.request_defaults
             ) as intake:
                 job = self._submit(context, client, desk, order, intake)
-                asked = Asked(intake.requests, intake.keyed, intake.stamped == intake.requests)
+                asked = Asked.of(intake)
             if not self.wait:
                 return describe([job]).model_dump(mode="json")
             plan = self._plan(job)

@@ -42,6 +42,7 @@ class Preflight:
         sha256: hex digest of what was yielded.
         stamped: how many keys were stamped.
         unchanged: whether what was yielded is what came in.
+        key_sum: stands for the set of keys; see `KeyLedger`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Preflight:
         name: str = "",
     ) -> None:
         self.rows, self.bytes, self.sha256, self.stamped, self.unchanged = 0, 0, "", 0, True
+        self.key_sum = 0
         self._backend, self._task, self._model = backend, task, model
         self._defaults, self._name = defaults or None, name
         self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
@@ -103,6 +105,7 @@ class Preflight:
             raise InputError(msg)
         self.rows, self.bytes, self.sha256 = rows, size, digest.hexdigest()
         self.unchanged = self.unchanged and not self._framer.touched
+        self.key_sum = self._keys.key_sum
 
     def _blocks(self, chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
         try:

@@ -1,0 +1,44 @@
+"""The ways to wait for one job, so that one test body proves the same outcome in each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL, client
+
+DOORS = ("in place", "deferred", "sensor", "deferred sensor")
+
+
+def wait_by(door: str, src: Any, *, max_failed_rows: float = 0, **settings: Any) -> Ran:
+    """Submit `src` and wait for the job by one of `DOORS`; the task that waits is called ``wait``.
+
+    The sensors wait for a job that was submitted outside of Airflow.
+    """
+    if door in ("in place", "deferred"):
+        return run_dag(
+            lambda: GenAIBatchOperator(
+                task_id="wait",
+                model=MODEL,
+                src=src,
+                poll_interval=0.05,
+                deferrable=door == "deferred",
+                max_failed_rows=max_failed_rows,
+                **settings,
+            )
+        )
+    with client() as service:
+        name = service.create(MODEL, src).name
+    return run_dag(
+        lambda: GenAIBatchSensor(
+            task_id="wait",
+            job_names=name,
+            poke_interval=0.05,
+            deferrable=door == "deferred sensor",
+            max_failed_rows=max_failed_rows,
+            timeout=60,
+            **settings,
+        )
+    )
