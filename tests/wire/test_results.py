@@ -1,0 +1,162 @@
+"""Result rows of every channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_genai_batch.models import ResultRow, RowStatus, Usage
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.results import read_row
+from tests.wire.test_values import JSON
+
+GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
+ANSWER: dict[str, Any] = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Hello"}]}, "finishReason": "STOP"}],
+    "usageMetadata": {
+        "promptTokenCount": 3,
+        "candidatesTokenCount": 2,
+        "thoughtsTokenCount": 4,
+        "cachedContentTokenCount": 1,
+        "totalTokenCount": 9,
+    },
+    "modelVersion": "gemini-2.5-flash",
+}
+
+
+def test_an_answer_is_read_with_all_it_cost() -> None:
+    row = read_row({"key": "row-1", "response": ANSWER}, GEMINI)
+    assert row == ResultRow(
+        key="row-1",
+        status=RowStatus.OK,
+        text="Hello",
+        finish_reason="STOP",
+        usage=Usage(input=3, output=2, cached=1, thoughts=4, total=9),
+        model_version="gemini-2.5-flash",
+    )
+
+
+def test_the_key_of_an_inline_row_is_in_its_metadata() -> None:
+    assert read_row({"metadata": {"key": "row-1"}, "response": ANSWER}, GEMINI).key == "row-1"
+    assert read_row({"response": ANSWER}, GEMINI).key is None
+
+
+def test_a_stamped_key_tells_the_index() -> None:
+    assert read_row({"key": "r00000042", "response": ANSWER}, GEMINI).index == 42
+    assert read_row({"key": "row-42", "response": ANSWER}, GEMINI).index is None
+
+
+def test_a_key_that_was_marked_for_vertex_comes_back_as_it_was() -> None:
+    assert read_row({"key": "key=0042", "response": ANSWER}, VERTEX).key == "0042"
+    assert read_row({"key": "key=0042", "response": ANSWER}, GEMINI).key == "key=0042"
+
+
+def test_thoughts_are_no_part_of_the_text() -> None:
+    parts = [{"text": "hm", "thought": True}, {"text": "a"}, {"text": "b"}]
+    row = read_row({"response": {"candidates": [{"content": {"parts": parts}}]}}, GEMINI)
+    assert row.text == "ab"
+
+
+def test_function_calls_are_output() -> None:
+    call = {"name": "f", "args": {"x": 1}}
+    row = read_row({"response": {"candidates": [{"content": {"parts": [{"functionCall": call}]}}]}}, GEMINI)
+    assert (row.status, row.output, row.text) == (RowStatus.OK, [call], None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"code": 3, "message": "bad"}, RowStatus.ERROR),
+        ({"code": 13, "message": "m", "details": [{"a": {}}]}, RowStatus.ERROR),
+        ({"code": 1}, RowStatus.CANCELLED),
+        ({"code": "1"}, RowStatus.CANCELLED),
+        ({"status": "CANCELLED"}, RowStatus.CANCELLED),
+        ("broken", RowStatus.ERROR),
+    ],
+)
+def test_a_refused_row_says_why(error: Any, status: RowStatus) -> None:
+    row = read_row({"key": "a", "error": error}, GEMINI)
+    assert row.status is status
+    assert row.error is not None
+
+
+@pytest.mark.parametrize("line", [{}, {"key": "a"}, {"key": "a", "response": {}}, {"key": "a", "error": {}}])
+def test_a_row_with_neither_answer_nor_error_is_an_error(line: dict[str, Any]) -> None:
+    assert read_row(line, GEMINI).status is RowStatus.ERROR
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        ({"promptFeedback": {"blockReason": "SAFETY"}}, "SAFETY"),
+        ({"candidates": [{"finishReason": "RECITATION"}]}, "RECITATION"),
+        ({"candidates": [{"finishReason": "SAFETY", "content": {"parts": [{"text": "half"}]}}]}, "SAFETY"),
+        ({"candidates": [{"finishReason": "MAX_TOKENS", "content": {}}]}, "MAX_TOKENS"),
+        ({"candidates": []}, "no candidate"),
+        ({"candidates": [{"finishReason": {"odd": 1}}]}, "{'odd': 1}"),
+        ({"embedding": {"values": []}}, "no candidate"),
+    ],
+)
+def test_an_answer_without_content_is_invalid_and_says_why(response: dict[str, Any], said: str) -> None:
+    row = read_row({"key": "a", "response": response}, GEMINI)
+    assert row.status is RowStatus.INVALID
+    assert row.error is not None
+    assert row.error.status == said
+
+
+@pytest.mark.parametrize("response", [{}, None, "absent"])
+def test_a_status_means_that_a_vertex_row_failed(response: Any) -> None:
+    text = 'Bad Request: {"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}'
+    line = {"key": "a", "status": text, "request": {"contents": []}, "processed_time": "…"}
+    row = read_row(line if response == "absent" else {**line, "response": response}, VERTEX)
+    assert row.status is RowStatus.ERROR
+    assert row.error is not None
+    assert (row.error.code, row.error.status, row.error.message) == (400, "INVALID_ARGUMENT", "no")
+
+
+def test_a_status_without_json_is_its_own_message() -> None:
+    row = read_row({"status": "Bad {thing", "response": {}}, VERTEX)
+    assert row.error is not None
+    assert row.error.message == "Bad {thing"
+
+
+def test_an_empty_status_is_no_failure() -> None:
+    assert read_row({"key": "a", "status": "", "response": ANSWER}, VERTEX).status is RowStatus.OK
+
+
+def test_an_embedding_is_numbers() -> None:
+    row = read_row({"key": "a", "response": {"tokenCount": "2", "embedding": {"values": [0.1, 0.2]}}}, GEMINI)
+    assert (row.status, row.output, row.usage) == (RowStatus.OK, [0.1, 0.2], Usage(input=2, total=2))
+
+
+def test_a_text_embedding_is_numbers_too() -> None:
+    prediction = {"embeddings": {"statistics": {"token_count": 8}, "values": [0.5]}}
+    row = read_row({"instance": {"content": "…", "key": "a"}, "predictions": [prediction], "status": ""}, VERTEX)
+    assert (row.key, row.status, row.output, row.usage) == ("a", RowStatus.OK, [0.5], Usage(input=8, total=8))
+    assert read_row({"predictions": [], "status": ""}, VERTEX).status is RowStatus.ERROR
+
+
+def test_the_response_is_kept_on_request_only() -> None:
+    line = {"key": "a", "response": ANSWER}
+    assert read_row(line, GEMINI).response is None
+    assert read_row(line, GEMINI, keep_response=True).response == ANSWER
+
+
+FIELDS = "key response error status metadata predictions instance request".split()
+INNER = "candidates content parts text finishReason usageMetadata promptTokenCount embedding values code".split()
+MORE = [*INNER, "message", "promptFeedback", "blockReason", "modelVersion", "embeddings", "statistics", "error"]
+DEEP = st.recursive(
+    JSON,
+    lambda inner: st.dictionaries(st.sampled_from(MORE), inner, max_size=4) | st.lists(inner, max_size=2),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS) | st.text(), DEEP), st.sampled_from(Backend), st.booleans())
+def test_no_row_is_so_strange_that_reading_it_fails(line: Any, backend: Backend, keep: bool) -> None:
+    row = read_row(line, backend, keep_response=keep)
+    assert isinstance(row.status, RowStatus)
+    row.model_dump_json()
