@@ -5,7 +5,8 @@
 * It forgets that a column is JSON in ``CREATE TABLE``, with or without ``AS SELECT``, and says STRING.
 * It ignores the destination table of a query job.
 * It gives a load job that comes with its file a job id of its own, so that the id of the caller means
-  nothing, and refuses the content type that Google's Python client sends for such a file.
+  nothing, refuses the content type that Google's Python client sends for such a file, and drops columns that
+  the table does not have.
 
 They reach into private names, which is why the version is pinned; a name that is gone fails the start.
 """
@@ -22,6 +23,7 @@ from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 
 from airflow_provider_genai_batch.emulator.bigquery_destination import with_destination
+from airflow_provider_genai_batch.emulator.bigquery_load import refuse_unknown_columns
 
 _JOB_ID = "_job_id"
 _upload_job_id: ContextVar[str] = ContextVar("upload_job_id")
@@ -79,6 +81,7 @@ def _under_the_callers_id(original: Any) -> Any:
 
     async def run_load(*, project_id: str, configuration: dict[str, Any], **rest: Any) -> Any:
         plain = {name: value for name, value in configuration.items() if name != _JOB_ID}
+        refuse_unknown_columns(project_id, plain["load"], rest["media_path"], rest["ctx"].catalog)
         job_id = configuration.get(_JOB_ID)
         if job_id is None:
             return await original(project_id=project_id, configuration=plain, **rest)

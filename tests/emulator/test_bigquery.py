@@ -219,6 +219,16 @@ def test_a_job_id_of_a_load_from_a_file_is_kept_and_used_once(google: google_big
     assert [row["request"] for row in google.list_rows(f"{PROJECT}.ds.loaded")] == [REQUEST]
 
 
+def test_a_load_from_a_file_with_an_unknown_column_is_refused(google: google_bigquery.Client) -> None:
+    config = google_bigquery.LoadJobConfig(schema=[google_bigquery.SchemaField("n", "INTEGER")])
+    with pytest.raises(BadRequest, match="No such field: other"):
+        google.load_table_from_json(
+            [{"n": 1, "other": 2}], f"{PROJECT}.ds.dropped", job_config=config
+        ).result()
+    with pytest.raises(NotFound):
+        google.get_table(f"{PROJECT}.ds.dropped")
+
+
 def test_a_query_job_writes_its_destination_table(google: google_bigquery.Client) -> None:
     target = f"{PROJECT}.ds.destination"
     config = google_bigquery.QueryJobConfig(destination=target)

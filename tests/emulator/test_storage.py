@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import google.cloud.storage as google_storage
 import pytest
 import requests
 from google.api_core.exceptions import NotFound
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage as google_storage
 
 from airflow_provider_genai_batch.emulator.child import ChildFailedError
 from airflow_provider_genai_batch.emulator.storage import CloudStorage, ObjectNotFoundError
