@@ -1,0 +1,187 @@
+"""Bad input is refused by name, with what to do, before anything is created."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch import exceptions
+from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
+from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from tests.dags import run_dag
+from tests.operators.scenes import client
+
+GOOD = '{"key": "a", "request": {"contents": [{"parts": [{"text": "hi"}]}]}}\n'
+
+CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "no such file": ({"src": "/no/such/file.jsonl"}, exceptions.InputError, "cannot be read: No such file"),
+    "an empty list": ({"src": []}, exceptions.InputError, "src is empty"),
+    "a scheme nobody reads": ({"src": "https://example.com/x.jsonl"}, exceptions.InputError, "scheme https"),
+    "a prompt as src": ({"src": "What is the capital of France?"}, exceptions.InputError, "goes into a list"),
+    "gs:// on the Gemini API": ({"src": "gs://b/in.jsonl"}, exceptions.UnsupportedError, "backend vertex"),
+    "bq:// on the Gemini API": ({"src": "bq://p.d.t"}, exceptions.UnsupportedError, "backend vertex"),
+    "dest on the Gemini API": ({"src": ["a"], "dest": "gs://b/out/"}, exceptions.UnsupportedError, "results_uri"),
+    "a field that does not exist": (
+        {"src": [{"contents": "a", "config": {"temprature": 1}}]},
+        exceptions.RequestError,
+        "temprature",
+    ),
+    "the same key twice": (
+        {"src": [{"key": "k", "contents": "a"}, {"key": "k", "contents": "b"}]},
+        exceptions.RequestError,
+        "request 2",
+    ),
+    "more than 20 MiB inline": ({"src": ["x" * (21 << 20)]}, exceptions.InputError, "20971520"),
+    "display_name given twice": (
+        {"src": ["a"], "display_name": "x", "config": {"display_name": "y"}},
+        exceptions.ConfigurationError,
+        "display_name is given twice",
+    ),
+    "defaults for a file that is uploaded already": (
+        {"src": "files/abc", "request_defaults": {"temperature": 0}},
+        exceptions.UnsupportedError,
+        "request_defaults",
+    ),
+    "a results_uri without a format": ({"src": ["a"], "results_uri": "/tmp/out"}, exceptions.InputError, ".jsonl"),
+    "an on_timeout that is none": ({"src": ["a"], "on_timeout": "explode"}, exceptions.ConfigurationError, "on_timeout"),
+}
+
+
+def refusal(**arguments: Any) -> BaseException:
+    ran = run_dag(
+        lambda: GenAIBatchOperator(task_id="ask", **{"model": "gemini-2.5-flash", "poll_interval": 0.05, **arguments})
+    )
+    assert ran.state == "failed"
+    (error,) = ran.errors
+    return error
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_refused_before_anything_is_created(gemini: Emulator, case: str) -> None:
+    arguments, kind, words = CASES[case]
+    error = refusal(**arguments)
+    assert isinstance(error, kind)
+    assert words in str(error)
+    assert gemini.jobs == []
+    assert not [r for r in gemini.requests if r["method"] == "batches.create"]
+
+
+LINES = {
+    "not JSON": ("{oops\n", "line 2"),
+    "another service's line": ('{"custom_id": "x", "body": {}}\n', "custom_id"),
+    "config in a line": ('{"key": "x", "request": {"contents": []}, "config": {}}\n', "config"),
+    "a key that was there before": (GOOD, "line 2"),
+    "an empty object": ("{}\n", "line 2"),
+}
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_a_bad_line_is_named_by_its_number(gemini: Emulator, tmp_path: Path, case: str) -> None:
+    line, words = LINES[case]
+    path = tmp_path / "in.jsonl"
+    path.write_text(GOOD + line)
+    error = refusal(src=str(path))
+    assert isinstance(error, exceptions.RequestError)
+    assert "line 2" in str(error)
+    assert words in str(error)
+    assert gemini.requests == []
+
+
+def test_an_unknown_model_is_the_404_of_the_create(gemini: Emulator) -> None:
+    error = refusal(src=["a"], model="gemini-no-such-model")
+    assert isinstance(error, exceptions.NotFound)
+    assert gemini.jobs == []
+
+
+def test_a_bad_key_is_an_authentication_error_although_the_service_says_400(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {**gemini.connection("gemini"), "password": "bad-key"}
+    monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(connection))
+    error = refusal(src=["a"])
+    assert isinstance(error, exceptions.AuthenticationError)
+    assert "bad-key" not in str(error)
+
+
+def connection_refusal(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any], **arguments: Any) -> BaseException:
+    monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(connection))
+    return refusal(**arguments)
+
+
+def test_vertex_without_a_project_is_refused(gemini: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "genai_batch", "host": gemini.url, "extra": {"backend": "vertex"}}
+    error = connection_refusal(monkeypatch, connection, src="gs://b/in.jsonl")
+    assert isinstance(error, exceptions.ConfigurationError)
+    assert '"project"' in str(error)
+    assert gemini.requests == []
+
+
+def test_vertex_without_a_staging_place_is_refused(vertex: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = vertex.connection("vertex")
+    connection["extra"] = {name: value for name, value in connection["extra"].items() if name != "staging_uri"}
+    error = connection_refusal(monkeypatch, connection, src=["a"])
+    assert isinstance(error, (exceptions.ConfigurationError, exceptions.InputError))
+    assert "dest" in str(error)
+    assert vertex.jobs == []
+
+
+VERTEX_CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "files/ on Vertex AI": ({"src": "files/abc"}, exceptions.UnsupportedError, "backend gemini"),
+    "a webhook on Vertex AI": (
+        {"src": "gs://emulator-staging/x.jsonl", "webhook": "https://example.com/hook"},
+        exceptions.UnsupportedError,
+        "webhook",
+    ),
+    "an object that does not exist": (
+        {"src": "gs://emulator-staging/no-such-object.jsonl"},
+        exceptions.InputError,
+        "does not exist",
+    ),
+    "rows of BigQuery asked into a file": (
+        {"src": "bq://p.d.t", "results_uri": "/tmp/rows.jsonl"},
+        exceptions.UnsupportedError,
+        "results_uri",
+    ),
+    "a name the importer does not take": (
+        {
+            "src": [{"contents": [{"parts": [{"text": "a"}]}], "generationConfig": {"responseJsonSchema": {"$defs": {}}}}],
+            "dest": "gs://emulator-staging/out/",
+        },
+        exceptions.RequestError,
+        "$defs",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VERTEX_CASES)
+def test_bad_input_for_vertex_is_refused_before_anything_is_created(vertex: Emulator, case: str) -> None:
+    arguments, kind, words = VERTEX_CASES[case]
+    error = refusal(**arguments)
+    assert isinstance(error, kind)
+    assert words in str(error)
+    assert vertex.jobs == []
+
+
+@pytest.mark.parametrize(
+    "unreadable", ["{broken", {"version": 1, "backend": "gemini"}, {"some": "dict"}, [], 7, "", [{"job": "x"}]]
+)
+def test_what_is_no_manifest_is_refused_by_the_sensor(gemini: Emulator, unreadable: Any) -> None:
+    ran = run_dag(lambda: GenAIBatchSensor(task_id="sense", job_names=unreadable, poke_interval=0.05))
+    assert ran.state == "failed"
+    (error,) = ran.errors
+    assert isinstance(error, exceptions.ManifestError)
+    assert gemini.requests == []
+
+
+def test_rows_of_a_job_that_goes_on_are_not_landed(gemini: Emulator, tmp_path: Path) -> None:
+    with client() as service:
+        name = service.create("gemini-2.5-flash", ["a"]).name
+    ran = run_dag(
+        lambda: GenAIBatchResultsOperator(task_id="land", job_names=name, results_uri=str(tmp_path / "rows.jsonl"))
+    )
+    assert isinstance(ran.errors[0], exceptions.InputError)
+    assert "GenAIBatchSensor" in str(ran.errors[0])
