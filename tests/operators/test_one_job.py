@@ -1,0 +1,163 @@
+"""One job per task instance: retries, lost replies and refusals never make a second one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.exceptions import JobTimedOut
+from airflow_provider_genai_batch.flows import backoff, submit
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL, Scene
+
+
+def ask(src: Any, **settings: Any) -> Ran:
+    return run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask", **{"model": MODEL, "src": src, "poll_interval": 0.05, "retry_delay": 0, **settings}
+        )
+    )
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten waits between tries; how long they are is tested with the flows."""
+    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+
+
+def test_a_retry_takes_up_the_job_of_the_attempt_before(scene: Scene) -> None:
+    attempts: list[int] = []
+
+    class DiesOnce(GenAIBatchOperator):
+        def _plan(self, job: Any) -> Any:
+            attempts.append(1)
+            if len(attempts) == 1:
+                msg = "the worker dies here"
+                raise RuntimeError(msg)
+            return super()._plan(job)
+
+    ran = run_dag(
+        lambda: DiesOnce(
+            task_id="ask", model=MODEL, poll_interval=0.05, retries=1, retry_delay=0, deferrable=False, **scene.arguments
+        )
+    )
+    assert ran.state == "success", ran.errors
+    assert ran.tries["ask"] == 2
+    assert len(scene.jobs) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.lost_reply(), Fault.unreadable(), Fault.truncated()], ids=lambda f: f.kind)
+def test_a_create_whose_reply_was_lost_is_found_again_not_repeated(gemini: Emulator, fault: Fault) -> None:
+    gemini.faults.add("batches.create", fault)
+    ran = ask(["a", "b"])
+    assert ran.state == "success", ran.errors
+    assert len(gemini.jobs) == 1
+    assert len([r for r in gemini.requests if r["method"] == "batches.create"]) == 1
+
+
+def test_a_lost_reply_is_found_on_vertex_by_label(vertex: Emulator) -> None:
+    vertex.faults.add("batchPredictionJobs.create", Fault.lost_reply())
+    ran = ask(["a"], dest="gs://emulator-staging/lost/")
+    assert ran.state == "success", ran.errors
+    assert len(vertex.jobs) == 1
+
+
+def test_a_create_that_never_arrived_is_sent_again_after_looking(gemini: Emulator) -> None:
+    gemini.faults.add("batches.create", Fault.drop())
+    ran = ask(["a"])
+    assert ran.state == "success", ran.errors
+    assert len(gemini.jobs) == 1
+    methods = [r["method"] for r in gemini.requests]
+    first, second = (at for at, method in enumerate(methods) if method == "batches.create")
+    assert methods[first + 1 : second].count("batches.list") >= len(submit.LOOKS_AFTER_LOSS)
+
+
+def test_a_create_refused_for_capacity_is_asked_again(gemini: Emulator) -> None:
+    gemini.faults.add("batches.create", Fault.error(429, "too many", grpc="RESOURCE_EXHAUSTED", times=2))
+    ran = ask(["a"])
+    assert ran.state == "success", ran.errors
+    assert len(gemini.jobs) == 1
+
+
+def test_no_capacity_until_the_deadline_is_a_timeout_that_cost_nothing(gemini: Emulator) -> None:
+    fault = Fault.error(429, "too many", grpc="RESOURCE_EXHAUSTED", retry_after=3600)
+    gemini.faults.add("batches.create", fault)
+    ran = ask(["a"], timeout=60)
+    (error,) = ran.errors
+    assert isinstance(error, JobTimedOut)
+    assert "Nothing was created" in str(error)
+    assert gemini.jobs == []
+
+
+def test_a_failed_job_is_submitted_anew_by_the_retry(gemini: Emulator) -> None:
+    gemini.script(JobScript(end="FAILED", error={"code": 13, "message": "internal"}))
+    ran = ask(["a"], retries=1)
+    assert ran.state == "success", ran.errors
+    assert [job["state"] for job in gemini.jobs] == ["FAILED", "SUCCEEDED"]
+
+
+def test_without_reattach_a_retry_submits_anew(gemini: Emulator) -> None:
+    gemini.script(JobScript(all_rows_fail=13))
+    ran = ask(["a"], retries=1, reattach=False)
+    assert ran.state == "success", ran.errors
+    assert len(gemini.jobs) == 2
+
+
+def test_submitting_only_leaves_one_job_through_a_retry(gemini: Emulator) -> None:
+    class DiesOnce(GenAIBatchOperator):
+        died = False
+
+        def _submit(self, *args: Any) -> Any:
+            job = super()._submit(*args)
+            if not DiesOnce.died:
+                DiesOnce.died = True
+                msg = "the worker dies here"
+                raise RuntimeError(msg)
+            return job
+
+    ran = run_dag(
+        lambda: DiesOnce(task_id="ask", model=MODEL, src=["a"], wait=False, retries=1, retry_delay=0)
+    )
+    assert ran.state == "success", ran.errors
+    assert len(gemini.jobs) == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+@pytest.mark.parametrize(("on_timeout", "cancelled"), [("cancel", True), ("leave", False)])
+def test_a_deadline_cancels_or_leaves_the_job_and_says_which(
+    gemini: Emulator, deferrable: bool, on_timeout: str, cancelled: bool
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    ran = ask(["a"], timeout=1, on_timeout=on_timeout, deferrable=deferrable)
+    (error,) = ran.errors
+    assert isinstance(error, JobTimedOut)
+    assert ("Cancellation was asked for" in str(error)) is cancelled
+    (job,) = gemini.jobs
+    assert job["cancel_requested"] is cancelled
+
+
+def test_killing_the_task_in_place_cancels_its_job(gemini: Emulator) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    operators: list[GenAIBatchOperator] = []
+
+    class KilledWhileWaiting(GenAIBatchOperator):
+        def execute(self, context: Any) -> Any:
+            operators.append(self)
+            return super().execute(context)
+
+    def kill(seconds: float) -> None:
+        operators[0].on_kill()
+        msg = "killed"
+        raise KeyboardInterrupt(msg)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("airflow_provider_genai_batch.hooks.jobs.time.sleep", kill)
+        try:
+            run_dag(lambda: KilledWhileWaiting(task_id="ask", model=MODEL, src=["a"], deferrable=False))
+        except KeyboardInterrupt:
+            pass
+    assert [job["cancel_requested"] for job in gemini.jobs] == [True]
