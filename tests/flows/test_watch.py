@@ -1,0 +1,181 @@
+"""Waiting: for what ends, through what passes, until a deadline."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.exceptions import QuotaExceeded
+from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, glance
+from tests.flows.desk import HOUR, Desk
+
+
+def _method(desk: Desk, verb: str) -> str:
+    return f"{desk.place.service}.{verb}"
+
+
+@pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED", "PAUSED"])
+def test_waiting_ends_with_the_job_whatever_its_end(desk: Desk, end: str) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle(looks=3), end=end))
+    job = desk.submit()
+    ending = desk.watch(job.name)
+    assert ending.why is Why.ENDED
+    assert ending.states[job.name].endswith(end)
+    assert desk.steps.count("Look") >= 2
+
+
+def test_the_first_looks_come_soon_and_later_ones_at_the_interval(gemini_desk: Desk) -> None:
+    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(running=1800)))
+    job = gemini_desk.submit()
+    gemini_desk.watch(job.name, poll_interval=60.0)
+    assert 1.8 <= gemini_desk.naps[0] <= 2.0
+    assert all(54 <= nap <= 60 for nap in gemini_desk.naps[-10:])
+    assert len(set(gemini_desk.naps[-10:])) == 10  # no two alike: they are jittered
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.drop(), Fault.error(503), Fault.html(502), Fault.unreadable(), Fault.error(429), Fault.truncated()],
+    ids=lambda fault: f"{fault.kind}{fault.status or ''}",
+)
+def test_trouble_that_passes_is_waited_out(desk: Desk, fault: Fault) -> None:
+    job = desk.submit()
+    desk.emulator.faults.add(_method(desk, "get"), replace(fault, times=8))
+    assert desk.watch(job.name).why is Why.ENDED
+    assert desk.posts() == 1
+
+
+def test_a_hint_of_the_service_is_honoured_over_the_interval(gemini_desk: Desk) -> None:
+    job = gemini_desk.submit()
+    gemini_desk.emulator.faults.add("batches.get", Fault.error(429, retry_after=300))
+    gemini_desk.watch(job.name)
+    assert 300 <= gemini_desk.naps[0] <= 301
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_job_that_cannot_be_looked_at_any_more_is_lost(desk: Desk, status: int) -> None:
+    job = desk.submit()
+    desk.emulator.faults.add(_method(desk, "get"), Fault.error(status, times=2 if status == 401 else 1))
+    if status == 401 and not desk.place.vertex:
+        desk.emulator.faults.clear()
+        desk.emulator.faults.add(_method(desk, "get"), Fault.error(status))
+    ending = desk.watch(job.name)
+    assert ending.why is Why.LOST
+    assert job.name in ending.detail
+    assert str(status) in ending.detail
+    assert "Cancel" not in desk.steps
+
+
+def test_a_deadline_cancels_what_goes_on(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    job = desk.submit()
+    begun = desk.now()
+    ending = desk.watch(job.name)
+    assert (ending.why, ending.cancelled, ending.detail) == (Why.TIMED_OUT, True, "timeout")
+    assert desk.emulator.jobs[0]["cancel_requested"]
+    assert begun + HOUR <= desk.now() < begun + HOUR + 60
+    assert desk.steps[-2:] == ["Look", "Cancel"]
+
+
+def test_a_deadline_leaves_the_job_where_that_is_wanted(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    job = desk.submit()
+    ending = desk.watch(job.name, cancel_on_timeout=False)
+    assert (ending.why, ending.cancelled) == (Why.TIMED_OUT, False)
+    assert not desk.emulator.jobs[0]["cancel_requested"]
+
+
+def test_a_cancellation_that_fails_is_not_claimed(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    job = desk.submit()
+    desk.emulator.faults.add(_method(desk, "cancel"), Fault.error(503))
+    ending = desk.watch(job.name)
+    assert (ending.why, ending.cancelled) == (Why.TIMED_OUT, False)
+    assert f"{job.name} could not be cancelled" in ending.detail
+
+
+def test_a_deadline_holds_through_trouble_too(desk: Desk) -> None:
+    job = desk.submit()
+    desk.emulator.faults.add(_method(desk, "get"), Fault.error(503, times=1000))
+    ending = desk.watch(job.name)
+    assert (ending.why, ending.states) == (Why.TIMED_OUT, {})
+    desk.emulator.faults.clear()
+
+
+def test_a_job_that_ends_at_the_deadline_has_ended(gemini_desk: Desk) -> None:
+    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(running=HOUR - 1)))
+    job = gemini_desk.submit()
+    assert gemini_desk.watch(job.name).why is Why.ENDED
+
+
+def test_the_pending_deadline_holds_while_the_job_is_queued(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("PENDING")))
+    job = desk.submit()
+    begun = desk.now()
+    ending = desk.watch(job.name, pending_deadline=begun + 600)
+    assert (ending.why, ending.detail) == (Why.TIMED_OUT, "pending_timeout")
+    assert begun + 600 <= desk.now() < begun + 700
+
+
+def test_the_pending_deadline_does_not_concern_a_job_that_runs(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=60, running=1200)))
+    job = desk.submit()
+    assert desk.watch(job.name, pending_deadline=desk.now() + 600).why is Why.ENDED
+
+
+def test_an_unknown_state_is_waited_for_and_warned_of_once(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = JobScript(lifecycle=Lifecycle.at_once(), end="BATCH_STATE_HIBERNATING")
+    desk.emulator.script(script)
+    job = desk.submit()
+    with caplog.at_level(logging.INFO):
+        ending = desk.watch(job.name, cancel_on_timeout=False)
+    assert ending.why is Why.TIMED_OUT
+    assert ending.states[job.name].endswith("HIBERNATING")
+    assert sum(1 for record in caplog.records if record.levelno >= logging.WARNING) == 1
+    assert desk.steps.count("Look") > 10
+
+
+def test_several_jobs_are_waited_for_and_ended_ones_not_looked_at_again(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    desk.emulator.script(JobScript(lifecycle=Lifecycle(looks=5)))
+    names = [desk.submit().name, desk.submit().name]
+    ending = desk.watch(*names)
+    assert ending.why is Why.ENDED
+    assert set(ending.states) == set(names)
+    gets = [one["path"].rpartition("/")[2] for one in desk.emulator.requests if one["method"] == _method(desk, "get")]
+    assert gets.count(names[0].rpartition("/")[2]) == 1
+    assert gets.count(names[1].rpartition("/")[2]) == 6
+
+
+def test_only_jobs_that_go_on_are_cancelled(gemini_desk: Desk) -> None:
+    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck()))
+    names = [gemini_desk.submit().name, gemini_desk.submit().name]
+    ending = gemini_desk.watch(*names)
+    assert ending.why is Why.TIMED_OUT
+    assert [one["cancel_requested"] for one in gemini_desk.emulator.jobs] == [False, True]
+
+
+def test_a_glance_remembers_what_it_saw_before_trouble(gemini_desk: Desk) -> None:
+    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    names = [gemini_desk.submit().name, gemini_desk.submit().name]
+    gemini_desk.emulator.faults.add("batches.get", Fault.error(429, path=names[1]))
+    seen: dict[str, object] = {}
+    with pytest.raises(QuotaExceeded):
+        drive(glance(names, seen), gemini_desk._act)  # type: ignore[arg-type]  # a dict of jobs
+    assert list(seen) == names[:1]
+
+
+def test_a_plan_and_an_ending_survive_a_trip_through_json() -> None:
+    import json
+
+    plan = WaitPlan(1.0, 2.0, 3.0, cancel_on_timeout=False)
+    assert WaitPlan(**json.loads(json.dumps(plan.as_dict()))) == plan
+    ending = Ending(Why.TIMED_OUT, {"a": "B"}, "timeout", cancelled=True)
+    assert Ending.from_dict(json.loads(json.dumps(ending.as_dict()))) == ending
