@@ -36,7 +36,7 @@ def nest(depth: int) -> Any:
         },
         {"request": question("x", labels={"with space": "x"})},
         {"request": question("x", generationConfig={"responseSchema": {"required": ["a", None]}})},
-        {"request": question("x"), "deep": nest(16)},
+        {"request": question("x"), "deep": nest(15)},
         {"request": {"contents": "text"}},
         {"request": question("x"), "key": 7},
     ],
