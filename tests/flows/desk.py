@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_genai_batch.client.jobs import find_jobs
@@ -34,7 +33,7 @@ class Desk:
         self.place, self.emulator, self.client = place, place.emulator, place.client
         self.steps: list[str] = []
         self.naps: list[float] = []
-        self.keys: Callable[[], list[str] | None] = lambda: None
+        self.keys: list[str] | None = None
 
     def now(self) -> float:
         """Tell the time."""
@@ -100,9 +99,9 @@ class Desk:
         return job
 
     def _land(self, jobs: tuple[BatchJob, ...]) -> Tally:
-        tally = Tally(expected=3 * len(jobs), keyed=True)
+        tally = Tally(expected=3 * len(jobs), keyed=True, known=self.keys)
         for job in jobs:
-            land(self._rows(job), tally, None, compress=False, keys=self.keys)
+            land(self._rows(job), tally, None, compress=False)
         return tally
 
     def _rows(self, job: BatchJob) -> Any:

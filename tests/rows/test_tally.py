@@ -1,0 +1,149 @@
+"""What became of each request: every one counted, and counted once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowError, RowStatus, Usage
+from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
+from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
+
+
+def _row(key: str | None, status: RowStatus = RowStatus.OK, **fields: object) -> ResultRow:
+    index = stamped_index(key) if key else None
+    return ResultRow(key=key, index=index, status=status, **fields)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from([s for s in RowStatus if s is not RowStatus.MISSING]))),
+    st.integers(0, 25),
+)
+def test_counts_sum_to_the_requests_whatever_comes_back(came: list[tuple[int, RowStatus]], asked: int) -> None:
+    tally = Tally(expected=asked, keyed=True, stamped=True)
+    landed = [row for index, status in came if tally.take(row := _row(stamp(index), status))]
+    missing = list(tally.missing())
+    counts = tally.counts
+    assert counts.total == asked == len(landed) + len(missing)
+    assert sum(getattr(counts, status.value) for status in RowStatus) == asked
+    assert sorted(row.index for row in landed + missing if row.index is not None) == list(range(asked))
+    by_key = Counter(index for index, _ in came)
+    assert tally.duplicates == sum(n - 1 for index, n in by_key.items() if index < asked)
+    assert tally.unknown == sum(n for index, n in by_key.items() if index >= asked)
+    assert tally.rows_read == len(came)
+
+
+def test_the_first_of_two_rows_counts() -> None:
+    tally = Tally(expected=1, keyed=True)
+    assert tally.take(_row("a"))
+    assert not tally.take(_row("a", RowStatus.ERROR))
+    assert (tally.counts, tally.duplicates) == (RowCounts(total=1, ok=1), 1)
+
+
+def test_a_row_without_a_key_is_not_joined_where_all_had_one() -> None:
+    tally = Tally(expected=2, keyed=True, stamped=True)
+    tally.take(_row(stamp(0)))
+    assert not tally.take(_row(None))
+    assert [row.key for row in tally.missing()] == [stamp(1)]
+    assert (tally.unjoined, tally.counts) == (1, RowCounts(total=2, ok=1, missing=1))
+
+
+def test_rows_without_keys_count_where_there_are_none() -> None:
+    tally = Tally(expected=3)
+    assert tally.take(_row(None))
+    assert tally.take(_row(None))
+    (row,) = tally.missing()
+    assert (row.key, row.status, tally.counts.total) == (None, RowStatus.MISSING, 3)
+
+
+def test_a_key_that_nobody_stamped_is_unknown_where_all_were() -> None:
+    tally = Tally(expected=2, keyed=True, stamped=True)
+    tally.take(_row(stamp(0)))
+    assert not tally.take(_row("stranger"))
+    assert [row.key for row in tally.missing()] == [stamp(1)]
+    assert (tally.unknown, tally.counts) == (1, RowCounts(total=2, ok=1, missing=1))
+
+
+def test_a_stranger_does_not_stand_for_a_request_when_the_keys_are_known() -> None:
+    tally = Tally(expected=3, keyed=True, known=["a", "b", "c"])
+    assert [tally.take(_row(key)) for key in ("a", "stranger", "c")] == [True, False, True]
+    assert [(row.key, row.index) for row in tally.missing()] == [("b", 1)]
+    assert (tally.unknown, tally.counts) == (1, RowCounts(total=3, ok=2, missing=1))
+
+
+@pytest.mark.parametrize(
+    ("came", "sure"),
+    [
+        (["a", "b", "c"], True),
+        (["c", "a", "b", "a"], True),
+        (["a", "b"], False),
+        (["a", "b", "stranger"], False),
+        (["a", "b", "c", "stranger"], False),
+    ],
+)
+def test_the_sum_of_the_keys_tells_whether_they_are_those_that_were_asked(came: list[str], sure: bool) -> None:
+    key_sum = sum(map(key_digest, "abc")) & MASK
+    tally = Tally(expected=3, keyed=True, key_sum=key_sum)
+    for key in came:
+        tally.take(_row(key))
+    assert tally.sure is sure
+
+
+def test_missing_rows_whose_keys_nobody_knows_are_counted_all_the_same() -> None:
+    tally = Tally(expected=3, keyed=True)
+    tally.take(_row("a"))
+    assert [row.key for row in tally.missing()] == [None, None]
+    assert tally.counts == RowCounts(total=3, ok=1, missing=2)
+
+
+def test_nobody_is_missed_where_the_number_is_not_known() -> None:
+    tally = Tally(expected=None)
+    tally.take(_row("a"))
+    assert list(tally.missing()) == []
+
+
+def test_tokens_are_summed_kind_by_kind() -> None:
+    tally = Tally(expected=2)
+    assert tally.usage is None
+    for _ in range(2):
+        tally.take(_row(None, usage=Usage(input=1, output=2, cached=3, thoughts=4, total=10)))
+    assert tally.usage == Usage(input=2, output=4, cached=6, thoughts=8, total=20)
+
+
+def test_the_commonest_causes_are_told_with_their_numbers() -> None:
+    tally = Tally(expected=20)
+    for number in range(7):
+        for _ in range(number + 1):
+            error = RowError(code=3, status="BAD", message=f"cause {number} " + "x" * 500)
+            tally.take(_row(None, RowStatus.ERROR, error=error))
+    told = tally.causes()
+    assert told.startswith("7 x 3 BAD: cause 6 xxx")
+    assert told.endswith("; 2 other causes")
+    assert len(told) < 1200
+
+
+def test_millions_of_different_causes_do_not_fill_the_memory() -> None:
+    tally = Tally(expected=3000)
+    for number in range(3000):
+        tally.take(_row(str(number), RowStatus.ERROR, error=RowError(message=f"cause {number}")))
+    assert len(tally._causes) == 1000
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected", "counts"),
+    [
+        ([JobCounts(total=5, succeeded=3, failed=1, pending=1)], 5, RowCounts(total=5, ok=3, error=1, missing=1)),
+        ([JobCounts(succeeded=3, failed=1)] * 2, None, RowCounts(total=8, ok=6, error=2)),
+        ([JobCounts()], None, RowCounts()),
+    ],
+)
+def test_the_services_own_counts_are_taken_where_rows_stay_with_it(
+    jobs: list[JobCounts], expected: int | None, counts: RowCounts
+) -> None:
+    tally = Tally(expected=expected)
+    tally.take_service_counts(jobs)
+    assert tally.counts == counts
