@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import BinaryIO
@@ -51,8 +52,17 @@ def spool() -> Iterator[BinaryIO]:
         yield stream
 
 
+@dataclass
+class Draft:
+    """A file that is yet to be published."""
+
+    stream: BinaryIO | None
+    good: bool = True
+    """False: it is to be thrown away."""
+
+
 @contextmanager
-def published(uri: str, client: GenAIBatchClient) -> Iterator[BinaryIO]:
+def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
     """Give a file to write; it appears at `uri` whole when the block ends well, and not at all otherwise."""
     path = local_path(uri)
     if path is not None:
@@ -60,20 +70,25 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[BinaryIO]:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
             part = Path(stream.name)
             try:
-                yield stream  # type: ignore[misc]  # a wrapper of a binary file
+                draft = Draft(stream)  # type: ignore[arg-type]  # a wrapper of a binary file
+                yield draft
                 stream.close()
-                part.chmod(0o644)
-                part.replace(path)
+                if draft.good:
+                    part.chmod(0o644)
+                    part.replace(path)
             finally:
                 part.unlink(missing_ok=True)
         return
-    with spool() as stream:
-        yield stream
-        stream.seek(0)
+    with spool() as spooled:
+        draft = Draft(spooled)
+        yield draft
+        if not draft.good:
+            return
+        spooled.seek(0)
         if uri.startswith("gs://") and client.config.backend is Backend.VERTEX:
-            client.upload(stream, uri)
+            client.upload(spooled, uri)
         else:
-            _put(uri, stream)
+            _put(uri, spooled)
 
 
 def _put(uri: str, stream: BinaryIO) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any
+from functools import reduce
+from typing import Any, BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import find_jobs
@@ -18,9 +18,9 @@ from airflow_provider_genai_batch.flows.settle import Fetch, Land, settle
 from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Look, Place, Sleep
 from airflow_provider_genai_batch.flows.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
-from airflow_provider_genai_batch.hooks.files import published
+from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
-from airflow_provider_genai_batch.models import BatchJob, Manifest, ResultRow
+from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.rows.landing import land
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.create import JobSpec
@@ -56,14 +56,15 @@ class Landing:
     keys: Callable[[], Sequence[str] | None] = field(default=lambda: None)
     """Gives the keys of all requests, in order, should the rows not have them all; None: they are not to be had."""
 
-    def tally(self, jobs: Sequence[BatchJob], known: Sequence[str] | None = None) -> Tally:
-        """Begin to count the rows of jobs."""
-        asked, totals = self.asked, [job.counts.total for job in jobs]
-        expected = asked.requests
-        if expected is None and None not in totals:
-            expected = sum(total or 0 for total in totals)
+    def tally(self, job: BatchJob, known: Sequence[str] | None = None) -> Tally:
+        """Begin to count the rows of a job."""
+        asked = self.asked
         return Tally(
-            expected=expected, keyed=asked.keyed, stamped=asked.stamped, key_sum=asked.key_sum, known=known
+            expected=job.counts.total if asked.requests is None else asked.requests,
+            keyed=asked.keyed,
+            stamped=asked.stamped,
+            key_sum=asked.key_sum,
+            known=known,
         )
 
 
@@ -139,21 +140,15 @@ class JobDesk:
         raise TypeError(msg)
 
     def _land(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Tally:
-        rows = _begun(self._rows(jobs))
-        if rows is None:  # nothing to publish
-            tally = landing.tally(jobs)
-            land((), tally, None, compress=False)
-            return tally
         uri = landing.results_uri
-        with published(uri, self._client) if uri else nullcontext() as out:
-            tally = landing.tally(jobs)
-            land(rows, tally, out, compress=bool(uri and uri.endswith(".gz")))
+        with published(uri, self._client) if uri else nullcontext(Draft(None)) as draft:
+            tally = self._read(jobs, landing, draft.stream)
             if not tally.sure and (keys := landing.keys()) is not None:
-                if out is not None:
-                    out.seek(0)
-                    out.truncate()
-                tally = landing.tally(jobs, keys)
-                land(self._rows(jobs), tally, out, compress=bool(uri and uri.endswith(".gz")))
+                if draft.stream is not None:
+                    draft.stream.seek(0)
+                    draft.stream.truncate()
+                tally = self._read(jobs, landing, draft.stream, keys)
+            draft.good = tally.rows_read > 0
         for count, what in (
             (tally.duplicates, "had a key that came before and were dropped"),
             (tally.unjoined, "came without a key and could not be joined to a request"),
@@ -163,11 +158,18 @@ class JobDesk:
                 log.warning("%d rows %s.", count, what)
         return tally
 
-    def _rows(self, jobs: tuple[BatchJob, ...]) -> Iterator[ResultRow]:
-        return chain.from_iterable(self._client.rows(job) for job in jobs)
-
-
-def _begun(rows: Iterator[Any]) -> Iterator[Any] | None:
-    """Return the rows, or None when there is not even one: then nothing is published."""
-    first = next(rows, None)
-    return None if first is None else chain((first,), rows)
+    def _read(
+        self,
+        jobs: tuple[BatchJob, ...],
+        landing: Landing,
+        out: BinaryIO | None,
+        keys: Sequence[str] | None = None,
+    ) -> Tally:
+        """Read job after job: a key is one within its job."""
+        tallies = []
+        for job in jobs:
+            tally = landing.tally(job, keys)
+            compress = (landing.results_uri or "").endswith(".gz")
+            land(self._client.rows(job), tally, out, compress=compress)
+            tallies.append(tally)
+        return reduce(Tally.absorb, tallies)

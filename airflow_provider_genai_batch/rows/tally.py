@@ -53,6 +53,7 @@ class Tally:
         self._seen: set[str] = set()
         self._sum = 0
         self._keyless = 0
+        self._others_sure = True
         self._status: Counter[RowStatus] = Counter()
         self._causes: Counter[str] = Counter()
         self._tokens = [0, 0, 0, 0, 0]
@@ -78,9 +79,23 @@ class Tally:
         self._count(row)
         return True
 
+    def absorb(self, other: Tally) -> Tally:
+        """Add the counts of another job's rows, whose keys are its own. Nothing is taken after that."""
+        self.rows_read += other.rows_read
+        self.duplicates += other.duplicates
+        self.unjoined += other.unjoined
+        self.unknown += other.unknown
+        self._others_sure = self._others_sure and other.sure
+        self._status.update(other._status)
+        self._causes.update(other._causes)
+        self._tokens = [mine + its for mine, its in zip(self._tokens, other._tokens, strict=True)]
+        return self
+
     @property
     def sure(self) -> bool:
         """Whether the keys that came are those that were asked for; if not, take the rows again with them `known`."""
+        if not self._others_sure:
+            return False
         if self._asked is not None or self._stamped or not self._keyed or self._wanted_sum is None:
             return True
         return len(self._seen) == self.expected and self._sum == self._wanted_sum

@@ -35,7 +35,9 @@ class Scene:
 def lines() -> bytes:
     """Return the prompts as JSONL."""
     return b"".join(
-        json.dumps({"key": key, "request": {"contents": [{"role": "user", "parts": [{"text": text}]}]}}).encode()
+        json.dumps(
+            {"key": key, "request": {"contents": [{"role": "user", "parts": [{"text": text}]}]}}
+        ).encode()
         + b"\n"
         for key, text in PROMPTS.items()
     )

@@ -24,7 +24,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a prompt as src": ({"src": "What is the capital of France?"}, exceptions.InputError, "goes into a list"),
     "gs:// on the Gemini API": ({"src": "gs://b/in.jsonl"}, exceptions.UnsupportedError, "backend vertex"),
     "bq:// on the Gemini API": ({"src": "bq://p.d.t"}, exceptions.UnsupportedError, "backend vertex"),
-    "dest on the Gemini API": ({"src": ["a"], "dest": "gs://b/out/"}, exceptions.UnsupportedError, "results_uri"),
+    "dest on the Gemini API": (
+        {"src": ["a"], "dest": "gs://b/out/"},
+        exceptions.UnsupportedError,
+        "results_uri",
+    ),
     "a field that does not exist": (
         {"src": [{"contents": "a", "config": {"temprature": 1}}]},
         exceptions.RequestError,
@@ -46,14 +50,24 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         exceptions.UnsupportedError,
         "request_defaults",
     ),
-    "a results_uri without a format": ({"src": ["a"], "results_uri": "/tmp/out"}, exceptions.InputError, ".jsonl"),
-    "an on_timeout that is none": ({"src": ["a"], "on_timeout": "explode"}, exceptions.ConfigurationError, "on_timeout"),
+    "a results_uri without a format": (
+        {"src": ["a"], "results_uri": "/tmp/out"},
+        exceptions.InputError,
+        ".jsonl",
+    ),
+    "an on_timeout that is none": (
+        {"src": ["a"], "on_timeout": "explode"},
+        exceptions.ConfigurationError,
+        "on_timeout",
+    ),
 }
 
 
 def refusal(**arguments: Any) -> BaseException:
     ran = run_dag(
-        lambda: GenAIBatchOperator(task_id="ask", **{"model": "gemini-2.5-flash", "poll_interval": 0.05, **arguments})
+        lambda: GenAIBatchOperator(
+            task_id="ask", **{"model": "gemini-2.5-flash", "poll_interval": 0.05, **arguments}
+        )
     )
     assert ran.state == "failed"
     (error,) = ran.errors
@@ -107,7 +121,9 @@ def test_a_bad_key_is_an_authentication_error_although_the_service_says_400(
     assert "bad-key" not in str(error)
 
 
-def connection_refusal(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any], **arguments: Any) -> BaseException:
+def connection_refusal(
+    monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any], **arguments: Any
+) -> BaseException:
     monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(connection))
     return refusal(**arguments)
 
@@ -122,7 +138,9 @@ def test_vertex_without_a_project_is_refused(gemini: Emulator, monkeypatch: pyte
 
 def test_vertex_without_a_staging_place_is_refused(vertex: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = vertex.connection("vertex")
-    connection["extra"] = {name: value for name, value in connection["extra"].items() if name != "staging_uri"}
+    connection["extra"] = {
+        name: value for name, value in connection["extra"].items() if name != "staging_uri"
+    }
     error = connection_refusal(monkeypatch, connection, src=["a"])
     assert isinstance(error, (exceptions.ConfigurationError, exceptions.InputError))
     assert "dest" in str(error)
@@ -148,7 +166,12 @@ VERTEX_CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "a name the importer does not take": (
         {
-            "src": [{"contents": [{"parts": [{"text": "a"}]}], "generationConfig": {"responseJsonSchema": {"$defs": {}}}}],
+            "src": [
+                {
+                    "contents": [{"parts": [{"text": "a"}]}],
+                    "generationConfig": {"responseJsonSchema": {"$defs": {}}},
+                }
+            ],
             "dest": "gs://emulator-staging/out/",
         },
         exceptions.RequestError,
@@ -167,7 +190,8 @@ def test_bad_input_for_vertex_is_refused_before_anything_is_created(vertex: Emul
 
 
 @pytest.mark.parametrize(
-    "unreadable", ["{broken", {"version": 1, "backend": "gemini"}, {"some": "dict"}, [], 7, "", [{"job": "x"}]]
+    "unreadable",
+    ["{broken", {"version": 1, "backend": "gemini"}, {"some": "dict"}, [], 7, "", [{"job": "x"}]],
 )
 def test_what_is_no_manifest_is_refused_by_the_sensor(gemini: Emulator, unreadable: Any) -> None:
     ran = run_dag(lambda: GenAIBatchSensor(task_id="sense", job_names=unreadable, poke_interval=0.05))
@@ -181,7 +205,9 @@ def test_rows_of_a_job_that_goes_on_are_not_landed(gemini: Emulator, tmp_path: P
     with client() as service:
         name = service.create("gemini-2.5-flash", ["a"]).name
     ran = run_dag(
-        lambda: GenAIBatchResultsOperator(task_id="land", job_names=name, results_uri=str(tmp_path / "rows.jsonl"))
+        lambda: GenAIBatchResultsOperator(
+            task_id="land", job_names=name, results_uri=str(tmp_path / "rows.jsonl")
+        )
     )
     assert isinstance(ran.errors[0], exceptions.InputError)
     assert "GenAIBatchSensor" in str(ran.errors[0])

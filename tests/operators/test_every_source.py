@@ -34,7 +34,12 @@ def test_a_job_is_submitted_once_waited_for_and_its_rows_land(
     landing = {} if scene.rows_stay else {"results_uri": str(out)}
     ran = run_dag(
         lambda: GenAIBatchOperator(
-            task_id="ask", model=MODEL, poll_interval=0.05, deferrable=deferrable, **landing, **scene.arguments
+            task_id="ask",
+            model=MODEL,
+            poll_interval=0.05,
+            deferrable=deferrable,
+            **landing,
+            **scene.arguments,
         )
     )
     assert ran.state == "success"

@@ -42,7 +42,13 @@ def test_a_retry_takes_up_the_job_of_the_attempt_before(scene: Scene) -> None:
 
     ran = run_dag(
         lambda: DiesOnce(
-            task_id="ask", model=MODEL, poll_interval=0.05, retries=1, retry_delay=0, deferrable=False, **scene.arguments
+            task_id="ask",
+            model=MODEL,
+            poll_interval=0.05,
+            retries=1,
+            retry_delay=0,
+            deferrable=False,
+            **scene.arguments,
         )
     )
     assert ran.state == "success", ran.errors
@@ -50,7 +56,9 @@ def test_a_retry_takes_up_the_job_of_the_attempt_before(scene: Scene) -> None:
     assert len(scene.jobs) == 1
 
 
-@pytest.mark.parametrize("fault", [Fault.lost_reply(), Fault.unreadable(), Fault.truncated()], ids=lambda f: f.kind)
+@pytest.mark.parametrize(
+    "fault", [Fault.lost_reply(), Fault.unreadable(), Fault.truncated()], ids=lambda f: f.kind
+)
 def test_a_create_whose_reply_was_lost_is_found_again_not_repeated(gemini: Emulator, fault: Fault) -> None:
     gemini.faults.add("batches.create", fault)
     ran = ask(["a", "b"])

@@ -47,7 +47,9 @@ def test_a_succeeded_job_whose_every_row_failed_is_a_failure(gemini: Emulator, d
 
 
 @by_every_door
-@pytest.mark.parametrize(("allowed", "state"), [(2, "success"), (1, "failed"), (0.25, "success"), (0.24, "failed")])
+@pytest.mark.parametrize(
+    ("allowed", "state"), [(2, "success"), (1, "failed"), (0.25, "success"), (0.24, "failed")]
+)
 def test_rows_may_fail_up_to_the_count_or_fraction_that_is_allowed(
     gemini: Emulator, door: str, allowed: float, state: str
 ) -> None:
@@ -146,12 +148,21 @@ def test_every_request_has_one_row_whatever_the_service_sends(gemini: Emulator, 
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     gemini.script(
         JobScript(
-            missing=["key-3"], duplicated=["key-5"], unknown_keys=["nobody"], blocked=["key-7"], row_errors={"key-9": 1}
+            missing=["key-3"],
+            duplicated=["key-5"],
+            unknown_keys=["nobody"],
+            blocked=["key-7"],
+            row_errors={"key-9": 1},
         )
     )
     ran = run_dag(
         lambda: GenAIBatchOperator(
-            task_id="ask", model=MODEL, src=str(path), results_uri=str(out), poll_interval=0.05, max_failed_rows=3
+            task_id="ask",
+            model=MODEL,
+            src=str(path),
+            results_uri=str(out),
+            poll_interval=0.05,
+            max_failed_rows=3,
         )
     )
     assert ran.state == "success", ran.errors
@@ -177,7 +188,12 @@ def test_inline_answers_without_keys_are_never_joined_by_position(gemini: Emulat
     gemini.script(JobScript(drop_metadata=[1, 2]))
     ran = run_dag(
         lambda: GenAIBatchOperator(
-            task_id="ask", model=MODEL, src=PROMPTS, results_uri=str(out), poll_interval=0.05, max_failed_rows=2
+            task_id="ask",
+            model=MODEL,
+            src=PROMPTS,
+            results_uri=str(out),
+            poll_interval=0.05,
+            max_failed_rows=2,
         )
     )
     assert ran.state == "success", ran.errors

@@ -1,0 +1,125 @@
+"""Connections as people write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.hooks.connection import client_config
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.models.base import Backend
+
+
+def read(extra: dict[str, Any] | None = None, conn_type: str = "genai_batch", **fields: Any) -> ClientConfig:
+    connection = Connection(conn_id="c", conn_type=conn_type, extra=json.dumps(extra or {}), **fields)
+    return client_config(connection)
+
+
+def test_a_password_alone_means_the_gemini_api() -> None:
+    config = read(password="k")
+    assert (config.backend, config.api_key, config.version) == (Backend.GEMINI, "k", "v1beta")
+    assert config.base_url() == "https://generativelanguage.googleapis.com"
+
+
+def test_a_project_means_vertex_at_the_global_location() -> None:
+    config = read({"project": "p"})
+    assert (config.backend, config.location, config.version) == (Backend.VERTEX, "global", "v1")
+    assert config.base_url() == "https://aiplatform.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("us-central1", "https://us-central1-aiplatform.googleapis.com"),
+        ("eu", "https://aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_the_location_names_the_host(location: str, host: str) -> None:
+    assert read({"project": "p", "location": location}).base_url() == host
+
+
+def test_the_backend_can_be_said_outright() -> None:
+    assert read({"backend": "gemini", "project": "p"}, password="k").backend is Backend.GEMINI
+
+
+def test_a_google_cloud_connection_means_vertex_with_its_own_extras() -> None:
+    extra = {
+        "extra__google_cloud_platform__project": "p",
+        "key_path": "/keys/k.json",
+        "impersonation_chain": "a@x, b@x",
+        "scope": "https://s/1,https://s/2",
+        "num_retries": 5,
+    }
+    config = read(extra, conn_type="google_cloud_platform")
+    assert (config.backend, config.project, config.google.key_path) == (Backend.VERTEX, "p", "/keys/k.json")
+    assert config.google.impersonation_chain == ("a@x", "b@x")
+    assert config.google.scopes == ("https://s/1", "https://s/2")
+
+
+@pytest.mark.parametrize(
+    "host", ["http://127.0.0.1:8765", "http://localhost:1", "http://[::1]:2", "https://proxy/x"]
+)
+def test_plain_http_is_for_loopback(host: str) -> None:
+    assert read(password="k", host=host).base_url() == host
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "plain http elsewhere": ({"password": "k", "host": "http://example.com"}, "loopback"),
+    "a key in the host": ({"password": "k", "host": "https://u:s3cr3t@example.com"}, "Password"),
+    "a query in the host": ({"password": "k", "host": "https://example.com?key=s3cr3t"}, "Password"),
+    "no project": ({"extra": {"backend": "vertex"}}, '"project"'),
+    "a backend that is none": ({"extra": {"backend": "bard"}}, '"gemini" or "vertex"'),
+    "staging elsewhere": ({"extra": {"project": "p", "staging_uri": "s3://b/"}}, "gs://"),
+    "a key that is no JSON": ({"extra": {"project": "p", "keyfile_dict": "s3cr3t"}}, "keyfile_dict"),
+    "another type": ({"conn_type": "http"}, "genai_batch"),
+    "Gemini by a Google connection": (
+        {"conn_type": "google_cloud_platform", "extra": {"backend": "gemini"}},
+        "genai_batch",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_work_is_refused_without_telling_a_secret(case: str) -> None:
+    fields, words = REFUSED[case]
+    with pytest.raises(ConfigurationError) as caught:
+        read(**fields)
+    assert words in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_nothing_secret_is_in_the_repr() -> None:
+    config = read({"backend": "gemini", "keyfile_dict": {"private_key": "secret"}}, password="secret")
+    assert "secret" not in repr(config)
+
+
+def test_the_test_button_tells_whether_the_service_answers(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert GenAIBatchHook().test_connection() == (True, f"gemini answers at {gemini.url}")
+    bad = {**gemini.connection("gemini"), "password": "bad-key"}
+    monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(bad))
+    good, message = GenAIBatchHook().test_connection()
+    assert not good
+    assert "API_KEY_INVALID" in message
+    assert "bad-key" not in message
+
+
+def test_a_service_account_key_works_from_a_file_and_from_the_connection(
+    vertex: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(vertex.service_account_info()))
+    extra = {"project": "p", "location": "us-central1", "key_path": str(key)}
+    connection = {"conn_type": "genai_batch", "host": vertex.url, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_BY_PATH", json.dumps(connection))
+    for conn_id in ("by_path", "genai_batch_default"):
+        assert GenAIBatchHook(conn_id).test_connection()[0]
+    assert all(request["has_bearer"] for request in vertex.requests if request["method"] != "oauth.token")

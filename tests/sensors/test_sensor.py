@@ -1,0 +1,128 @@
+"""The sensor: several jobs, manifests in every form, timeouts and soft failure in its three modes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.exceptions import JobFailed
+from airflow_provider_genai_batch.operators.genai_batch import (
+    GenAIBatchCancelOperator,
+    GenAIBatchDeleteOperator,
+    GenAIBatchOperator,
+)
+from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL, client
+
+MODES: dict[str, dict[str, Any]] = {
+    "poke": {"mode": "poke", "deferrable": False},
+    "reschedule": {"mode": "reschedule", "deferrable": False},
+    "deferrable": {"deferrable": True},
+}
+in_every_mode = pytest.mark.parametrize("mode", MODES)
+
+
+def submit(count: int = 1) -> list[str]:
+    with client() as service:
+        return [service.create(MODEL, ["a", "b"]).name for _ in range(count)]
+
+
+def sense(mode: str, **settings: Any) -> Ran:
+    return run_dag(
+        lambda: GenAIBatchSensor(
+            task_id="sense", **{"poke_interval": 0.05, "timeout": 30, **MODES[mode], **settings}
+        )
+    )
+
+
+@in_every_mode
+def test_it_waits_for_all_of_several_jobs(gemini: Emulator, mode: str) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle(looks=4)))
+    names = submit(3)
+    ran = sense(mode, job_names=names)
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["sense"]["job_names"] == names
+    assert ran.xcom["sense"]["counts"]["total"] == 6
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ti.xcom_pull('submit') }}",
+        "{{ ti.xcom_pull('submit') | tojson }}",
+        "{{ ti.xcom_pull('submit')['job_names'] }}",
+        "{{ ti.xcom_pull('submit')['job_names'][0] }}",
+    ],
+)
+def test_a_template_of_the_manifest_names_its_job(gemini: Emulator, template: str) -> None:
+    def fill() -> None:
+        asked = GenAIBatchOperator(task_id="submit", model=MODEL, src=["a"], wait=False)
+        asked >> GenAIBatchSensor(task_id="sense", job_names=template, poke_interval=0.05, deferrable=False)
+
+    ran = run_dag(fill)
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["sense"]["job_names"] == ran.xcom["submit"]["job_names"]
+
+
+@in_every_mode
+def test_its_timeout_fails_it_and_leaves_the_job_alone(gemini: Emulator, mode: str) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck()))
+    ran = sense(mode, job_names=submit(), timeout=0.3)
+    assert ran.state == "failed"
+    assert isinstance(ran.errors[-1], AirflowSensorTimeout)
+    assert not gemini.jobs[0]["cancel_requested"]
+
+
+@in_every_mode
+@pytest.mark.parametrize("why", ["a timeout", "a failed job"])
+def test_soft_fail_skips_instead(gemini: Emulator, mode: str, why: str) -> None:
+    script = JobScript(lifecycle=Lifecycle.stuck()) if why == "a timeout" else JobScript(end="FAILED")
+    gemini.script(script)
+    ran = sense(mode, job_names=submit(), timeout=0.3 if why == "a timeout" else 30, soft_fail=True)
+    assert ran.states["sense"] == "skipped"
+
+
+@in_every_mode
+def test_one_failed_job_of_several_fails_it_by_name(gemini: Emulator, mode: str) -> None:
+    gemini.script(JobScript())
+    gemini.script(JobScript(end="FAILED", error={"code": 13, "message": "broken"}))
+    names = submit(2)
+    ran = sense(mode, job_names=names)
+    assert isinstance(ran.errors[-1], JobFailed)
+    assert names[1] in str(ran.errors[-1])
+
+
+def test_cancelling_is_idempotent(gemini: Emulator) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    names = submit()
+    for _ in range(2):
+        assert run_dag(lambda: GenAIBatchCancelOperator(task_id="c", job_names=names)).state == "success"
+    assert gemini.jobs[0]["cancel_requested"]
+    gone = run_dag(lambda: GenAIBatchCancelOperator(task_id="c", job_names="batches/never"))
+    assert gone.state == "success"
+
+
+def test_deleting_is_idempotent_and_spares_a_job_that_goes_on(gemini: Emulator) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.at_once()))
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    ended, running = submit(2)
+    for _ in range(2):
+        assert run_dag(lambda: GenAIBatchDeleteOperator(task_id="d", job_names=ended)).state == "success"
+    refused = run_dag(lambda: GenAIBatchDeleteOperator(task_id="d", job_names=running))
+    assert "Cancel it first" in str(refused.errors[0])
+    assert [job["deleted"] for job in gemini.jobs] == [True, False]
+
+
+def test_deleting_on_vertex_waits_for_the_operation(vertex: Emulator) -> None:
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask", model=MODEL, src=["a"], dest="gs://emulator-staging/gone/", poll_interval=0.05
+        )
+    )
+    names = ran.xcom["ask"]["job_names"]
+    assert run_dag(lambda: GenAIBatchDeleteOperator(task_id="d", job_names=names)).state == "success"
+    assert vertex.jobs[0]["deleted"]

@@ -1,0 +1,136 @@
+"""The trigger: what it keeps, what it shares, and that it never submits or downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_genai_batch.client import http
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.hooks import shared
+from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+from tests.operators.scenes import MODEL, client
+
+
+def submit(count: int = 1) -> list[str]:
+    with client() as service:
+        return [service.create(MODEL, ["a", "b"]).name for _ in range(count)]
+
+
+def trigger(names: list[str], seconds: float = 60, **plan: Any) -> GenAIBatchTrigger:
+    end = time.time() + seconds
+    return GenAIBatchTrigger(
+        "genai_batch_default", names, WaitPlan(0.02, end, end, **plan).as_dict(), {"n": 1}
+    )
+
+
+async def fire(waiting: GenAIBatchTrigger) -> dict[str, Any]:
+    async for event in waiting.run():
+        assert isinstance(event, TriggerEvent)
+        payload: dict[str, Any] = event.payload
+        return payload
+    msg = "it did not fire"
+    raise AssertionError(msg)
+
+
+def test_what_the_database_keeps_is_names_and_numbers(gemini: Emulator) -> None:
+    path, kwargs = trigger(["batches/x"]).serialize()
+    assert path == "airflow_provider_genai_batch.triggers.genai_batch.GenAIBatchTrigger"
+    assert set(kwargs) == {"conn_id", "job_names", "plan", "memo"}
+    kept = json.dumps(kwargs)
+    assert "emulator-key" not in kept
+    assert GenAIBatchTrigger(**json.loads(kept)).serialize() == (path, kwargs)
+
+
+async def test_it_fires_once_all_jobs_have_ended(gemini: Emulator) -> None:
+    names = submit(3)
+    payload = await fire(trigger(names))
+    assert payload["why"] == "ended"
+    assert payload["job_names"] == names
+    assert set(payload["states"].values()) == {"BATCH_STATE_SUCCEEDED"}
+    assert payload["memo"] == {"n": 1}
+
+
+async def test_it_looks_and_does_nothing_else(gemini: Emulator) -> None:
+    names = submit()
+    gemini.clear_requests()
+    await fire(trigger(names))
+    assert {request["method"] for request in gemini.requests} == {"batches.get"}
+    assert all("metadata(" in json.dumps(request["query"]) for request in gemini.requests), "rows travelled"
+
+
+async def test_many_triggers_share_one_client_and_the_last_one_closes_it(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[http.AsyncHttp] = []
+    closed: list[http.AsyncHttp] = []
+    init, close = http.AsyncHttp.__init__, http.AsyncHttp.close
+
+    def counted(self: http.AsyncHttp) -> None:
+        made.append(self)
+        init(self)
+
+    async def noted(self: http.AsyncHttp) -> None:
+        closed.append(self)
+        await close(self)
+
+    monkeypatch.setattr(http.AsyncHttp, "__init__", counted)
+    monkeypatch.setattr(http.AsyncHttp, "close", noted)
+    names = submit(20)
+    events = await asyncio.gather(*(fire(trigger([name])) for name in names))
+    assert {event["why"] for event in events} == {"ended"}
+    assert len(made) == 1
+    assert closed == made
+    assert not shared._leases[asyncio.get_running_loop()]
+
+
+async def test_cancelling_one_trigger_leaves_the_others(gemini: Emulator) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck()))
+    stuck, free = submit(2)
+    first = asyncio.create_task(fire(trigger([stuck])))
+    second = asyncio.create_task(fire(trigger([free])))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second)["why"] == "ended"
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert not any(job["cancel_requested"] for job in gemini.jobs), (
+        "a trigger that moves must not cancel a paid job"
+    )
+
+
+async def test_a_deadline_cancels_the_job(gemini: Emulator) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck()))
+    payload = await fire(trigger(submit(), seconds=0.1))
+    assert (payload["why"], payload["cancelled"]) == ("timed_out", True)
+    assert gemini.jobs[0]["cancel_requested"]
+
+
+async def test_a_deadline_may_leave_the_job(gemini: Emulator) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck()))
+    payload = await fire(trigger(submit(), seconds=0.1, cancel_on_timeout=False))
+    assert (payload["why"], payload["cancelled"]) == ("timed_out", False)
+    assert not gemini.jobs[0]["cancel_requested"]
+
+
+async def test_a_job_that_is_gone_is_lost(gemini: Emulator) -> None:
+    (name,) = submit()
+    gemini.faults.add("batches.get", Fault.error(404, "no such batch", grpc="NOT_FOUND"))
+    payload = await fire(trigger([name]))
+    assert payload["why"] == "lost"
+    assert "no such batch" in payload["detail"]
+
+
+async def test_a_connection_that_cannot_be_used_is_said_by_the_task(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", '{"conn_type": "http"}')
+    payload = await fire(trigger(["batches/x"]))
+    assert payload["why"] == "lost"
+    assert "genai_batch" in payload["detail"]
