@@ -63,6 +63,8 @@ def test_everything_is_there_after_a_kill(tmp_path: Path):
         upload = url + upload[upload.index("/upload/") :]
         assert api.command(upload, "query").headers["x-goog-upload-size-received"] == str(GRANULE)
         assert good(api.send(upload, data[GRANULE:], GRANULE))["file"]["name"] == "files/half"
+        newest = good(api.http.get("/v1beta/files"))["files"]
+        assert [one["name"] for one in newest] == ["files/half", "files/kept"]
         assert good(api.http.get("/_emulator/clock"))["offset"] == 1000
         assert (
             good(api.http.get("/_emulator/connection/vertex"))["extra"]["keyfile_dict"]["private_key"] == key
