@@ -1,0 +1,181 @@
+"""The mutants: one small lie each, and the test that does not believe it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One change to a copy of the package.
+
+    Attributes:
+        name: what the changed package does, as a sentence without its subject.
+        file: path inside the package.
+        old: text that is there exactly once.
+        new: what takes its place.
+        test: id of the test that must fail.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+CLIENT = (
+    Mutant(
+        "repeats a create",
+        "client/calls.py",
+        "gemini.read_created, safe=False)",
+        "gemini.read_created, safe=True)",
+        "tests/client/test_retries.py::test_a_created_embedding_job_is_sent_once_too",
+    ),
+    Mutant(
+        "takes the key to another host",
+        "client/http.py",
+        '_CREDENTIAL_HEADERS = ("x-goog-api-key", ',
+        "_CREDENTIAL_HEADERS = (",
+        "tests/client/test_downloads.py::test_a_redirect_to_another_host_goes_without_the_key",
+    ),
+    Mutant(
+        "logs upload URLs",
+        "client/http.py",
+        'logging.getLogger("httpx").addFilter(_HideQueries())',
+        "",
+        "tests/client/test_secrets.py::test_no_log_record_of_a_gemini_job_holds_the_key_or_an_upload_url",
+    ),
+    Mutant(
+        "lets a job's name choose the host",
+        "wire/vertex.py",
+        'LOCATION = r"[a-z0-9-]+"',
+        'LOCATION = r"[^/]+"',
+        "tests/client/test_calls.py::test_what_is_no_vertex_job_is_refused_before_it_is_sent",
+    ),
+    Mutant(
+        "comes back before it was asked to",
+        "flows/backoff.py",
+        "    if hint is not None:",
+        "    if hint is not None and failures > 99:",
+        "tests/client/test_retries.py::test_a_hint_decides_how_long_is_waited",
+    ),
+    Mutant(
+        "never renews a refused token",
+        "client/attempts.py",
+        "may = self._renewable and error.code == 401",
+        "may = self._renewable and error.code == 499",
+        "tests/client/test_retries.py::test_an_expired_token_is_renewed_once_also_for_a_create",
+    ),
+    Mutant(
+        "renews a refused token for ever",
+        "client/attempts.py",
+        "        self._renewable = False\n        return may",
+        "        return may and self._tries > 0 and not setattr(self, '_tries', self._tries - 1)",
+        "tests/client/test_retries.py::test_a_token_that_is_refused_again_is_not_renewed_for_ever",
+    ),
+    Mutant(
+        "forgets where the server stands after half a chunk",
+        "client/uploads.py",
+        "chunk, offset = chunk[have - offset :], have",
+        "chunk, offset = chunk[have - offset :], offset",
+        "tests/client/test_uploads.py::test_whatever_happens_to_chunks_the_bytes_arrive_whole_and_in_order",
+    ),
+    Mutant(
+        "hands out a download's first bytes twice",
+        "client/downloads.py",
+        "self._skip = self.handed_out",
+        "self._skip = 0",
+        "tests/client/test_downloads.py::test_a_download_that_breaks_off_ends_with_the_same_bytes",
+    ),
+    Mutant(
+        "stops at an empty page",
+        "client/jobs.py",
+        '            return jobs, token or ""',
+        '            return jobs, token or ""\n        return [], ""',
+        "tests/client/test_calls.py::test_an_empty_page_with_a_token_does_not_end_a_list",
+    ),
+    Mutant(
+        "counts a cancelled row as answered",
+        "wire/results.py",
+        "RowStatus.CANCELLED if gone else RowStatus.ERROR",
+        "RowStatus.OK if gone else RowStatus.ERROR",
+        "tests/wire/test_results.py::test_a_refused_row_says_why",
+    ),
+    Mutant(
+        "takes a failed look for an empty one",
+        "flows/submit.py",
+        "            blind = error\n",
+        "            blind = None\n",
+        "tests/flows/test_submit.py::test_who_cannot_look_does_not_create_again",
+    ),
+    Mutant(
+        "takes an old dead job for the lost one",
+        "flows/submit.py",
+        "if job.name not in before]",
+        "if job.name]",
+        "tests/flows/test_submit.py::test_an_old_dead_job_is_not_taken_for_the_one_whose_reply_was_lost",
+    ),
+    Mutant(
+        "waits past the deadline",
+        "flows/watch.py",
+        'clock(), plan.deadline, "timeout"',
+        'clock(), plan.deadline + 7200, "timeout"',
+        "tests/flows/test_watch.py::test_a_deadline_cancels_what_goes_on",
+    ),
+    Mutant(
+        "believes SUCCEEDED without looking at rows",
+        "flows/settle.py",
+        "    if counts.failed > _allowed(max_failed_rows, counts.total):",
+        "    if counts.failed > counts.total:",
+        "tests/flows/test_settle.py::test_a_job_that_succeeded_is_judged_by_its_rows",
+    ),
+    Mutant(
+        "counts a row twice",
+        "rows/tally.py",
+        "        elif row.key in self._seen:",
+        "        elif row.key is self:",
+        "tests/rows/test_tally.py::test_the_first_of_two_rows_counts",
+    ),
+)
+
+EMULATOR = (
+    Mutant(
+        "lets a bad key pass",
+        "emulator/auth.py",
+        "        if key == _BAD_KEY or ",
+        "        if key == '' or ",
+        "tests/client/test_retries.py::test_a_bad_key_is_said_to_be_one",
+    ),
+    Mutant(
+        "counts in numbers",
+        "emulator/gemini/view.py",
+        "return {name: str(number) for",
+        "return {name: number for",
+        "tests/emulator/test_gemini_batches.py::"
+        "test_a_file_batch_counts_its_rows_at_create_and_shuffles_its_output",
+    ),
+    Mutant(
+        "says the results once",
+        "emulator/gemini/view.py",
+        '        metadata["output"] = results',
+        '        metadata["output"] = {}',
+        "tests/emulator/test_gemini_batches.py::"
+        "test_an_inline_batch_answers_its_rows_twice_in_the_order_asked",
+    ),
+    Mutant(
+        "lists files oldest first",
+        "emulator/gemini/files.py",
+        "key=lambda one: -one.seq",
+        "key=lambda one: one.seq",
+        "tests/emulator/test_files.py::test_files_are_listed_in_pages_of_ten_newest_first",
+    ),
+    Mutant(
+        "takes bytes at any offset",
+        "emulator/gemini/uploads.py",
+        "    if offset != str(upload.received):",
+        "    if offset == 'nowhere':",
+        "tests/emulator/test_files.py::test_bytes_for_another_place_are_refused_and_nothing_changes",
+    ),
+)
+
+MUTANTS = (*CLIENT, *EMULATOR)
