@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-HEAVY = ("httpx", "google.auth", "fsspec", "airflow_provider_genai_batch.emulator", "airflow_provider_genai_batch.client")
+HEAVY = (
+    "httpx",
+    "google.auth",
+    "fsspec",
+    "airflow_provider_genai_batch.emulator",
+    "airflow_provider_genai_batch.client",
+)
 
 PROGRAM = """
 import json, sys, time
@@ -31,11 +37,14 @@ import airflow.triggers.base
 
 
 @pytest.mark.parametrize("module", ["operators.genai_batch", "sensors.genai_batch", "triggers.genai_batch"])
-def test_importing_it_loads_nothing_heavy(module: str, record_property: Any) -> None:
+def test_importing_it_loads_nothing_heavy(
+    module: str, record_property: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     program = PROGRAM.format(airflow=AIRFLOW, module=f"airflow_provider_genai_batch.{module}")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     spent, loaded = json.loads(done.stdout.splitlines()[-1])
     record_property("cpu_ms", round(spent * 1000, 1))
-    print(f"{module}: {spent * 1000:.1f} ms of CPU over Airflow's own imports")
+    with capsys.disabled():
+        sys.stdout.write(f"\n{module}: {spent * 1000:.1f} ms of CPU over Airflow's own imports\n")
     heavy = [name for name in loaded if name.startswith(HEAVY)]
     assert not heavy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -164,8 +165,6 @@ def test_killing_the_task_in_place_cancels_its_job(gemini: Emulator) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("airflow_provider_genai_batch.hooks.jobs.time.sleep", kill)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             run_dag(lambda: KilledWhileWaiting(task_id="ask", model=MODEL, src=["a"], deferrable=False))
-        except KeyboardInterrupt:
-            pass
     assert [job["cancel_requested"] for job in gemini.jobs] == [True]
