@@ -32,7 +32,7 @@ def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
     Raises:
         InputError: it cannot be read; the message says why.
     """
-    if uri.startswith("gs://") and client.config.backend is Backend.VERTEX:
+    if _by_connection(uri, client):
         yield from client.download(uri)
         return
     path = local_path(uri)
@@ -50,6 +50,16 @@ def spool() -> Iterator[BinaryIO]:
     """Give a temporary file: what does not fit memory goes to the worker's disk."""
     with TemporaryFile(prefix="genai-batch-") as stream:
         yield stream
+
+
+def check_place(uri: str, client: GenAIBatchClient) -> None:
+    """Find out, before anything is paid, whether rows can be written to an address of its kind.
+
+    Raises:
+        ConfigurationError: no provider serves its scheme.
+    """
+    if local_path(uri) is None and not _by_connection(uri, client):
+        _object(uri)
 
 
 @dataclass
@@ -85,10 +95,15 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
         if not draft.good:
             return
         spooled.seek(0)
-        if uri.startswith("gs://") and client.config.backend is Backend.VERTEX:
+        if _by_connection(uri, client):
             client.upload(spooled, uri)
         else:
             _put(uri, spooled)
+
+
+def _by_connection(uri: str, client: GenAIBatchClient) -> bool:
+    """Whether the connection's own credentials are for Cloud Storage."""
+    return uri.startswith("gs://") and client.config.backend is Backend.VERTEX
 
 
 def _put(uri: str, stream: BinaryIO) -> None:
@@ -104,7 +119,9 @@ def _object(uri: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a class
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
-        return ObjectStoragePath(uri)
+        path = ObjectStoragePath(uri)
+        path.fs  # noqa: B018 - finds out whether a provider serves the scheme
     except (ImportError, ValueError) as error:
         msg = f"{uri} cannot be reached: {error}. Install the provider that serves its scheme."
         raise ConfigurationError(msg) from error
+    return path

@@ -137,12 +137,15 @@ class GenAIBatchOperator(BaseOperator):
         """Come to the job, wait for it (or defer, or not), and settle."""
         from airflow_provider_genai_batch.flows.settle import describe
         from airflow_provider_genai_batch.flows.watch import Ending, Why
+        from airflow_provider_genai_batch.hooks.files import check_place
         from airflow_provider_genai_batch.hooks.intake import take_in
         from airflow_provider_genai_batch.hooks.jobs import Asked, JobDesk
 
         self._check_settings()
         with borrowed_client(self.conn_id) as client:
             order, desk = self._order(client.config), JobDesk(client)
+            if self.results_uri is not None:
+                check_place(self.results_uri, client)
             with take_in(
                 client, order.source, model=order.model, request_defaults=order.request_defaults
             ) as intake:
