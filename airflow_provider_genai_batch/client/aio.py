@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from airflow_provider_genai_batch.client import downloads, jobs, uploads
 from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
@@ -22,6 +22,9 @@ from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.wire.results import read_row
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 T = TypeVar("T")
 
 
@@ -34,7 +37,7 @@ class AsyncGenAIBatchClient:
         self._auth = auth_for(config)
         self._http = AsyncHttp()
 
-    async def __aenter__(self) -> AsyncGenAIBatchClient:
+    async def __aenter__(self) -> Self:
         """Return the client."""
         return self
 

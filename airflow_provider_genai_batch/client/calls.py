@@ -111,7 +111,7 @@ class Calls:
         url = f"{self.config.base_url(location)}/{self.config.version}/{name}"
         return Call("operations.get", vertex.get_job(url), read_object)
 
-    # ------------------------------------------------------------ files (Gemini)
+    # ------------------------------------------------------------ the Files API of Gemini
 
     def start_file(self, **settings: Any) -> Call[str]:
         """Open an upload; reads the URL that takes the bytes, on the override host if there is one."""

@@ -101,7 +101,9 @@ def _check_url(name: str, url: str) -> None:
         good = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # half an IPv6 address, a port that is no number
         good = False
-    if not good or parts.hostname is None:  # what stands there is not shown: a key pasted into the wrong field
+    if (
+        not good or parts.hostname is None
+    ):  # what stands there is not shown: a key pasted into the wrong field
         msg = f"{name} of the connection is not a URL such as https://host."
         raise ConfigurationError(msg)
     if parts.username or parts.password or parts.query or parts.fragment:

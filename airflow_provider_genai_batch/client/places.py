@@ -15,8 +15,6 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, InputErr
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.requests import inline_entries
 from airflow_provider_genai_batch.wire.create import JobSpec, task_of
-from airflow_provider_genai_batch.wire.files import JSONL
-from airflow_provider_genai_batch.wire.sources import read_source
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
     default_destination,
@@ -24,9 +22,11 @@ from airflow_provider_genai_batch.wire.destinations import (
     read_destination,
     read_webhook,
 )
+from airflow_provider_genai_batch.wire.files import JSONL
+from airflow_provider_genai_batch.wire.sources import read_source
 
 
-def job_spec(
+def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
     connection: ClientConfig,
     model: str,
     src: Any,

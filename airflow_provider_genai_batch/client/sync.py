@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from airflow_provider_genai_batch.client import downloads, jobs, uploads
 from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
@@ -20,6 +20,9 @@ from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.wire.results import read_row
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -36,7 +39,7 @@ class GenAIBatchClient:
         self._auth = auth_for(config)
         self._http = SyncHttp()
 
-    def __enter__(self) -> GenAIBatchClient:
+    def __enter__(self) -> Self:
         """Return the client."""
         return self
 

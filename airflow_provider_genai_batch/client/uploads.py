@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -68,19 +69,9 @@ def upload_file(
         "display_name": display_name,
         "file_name": file_name,
     }
-    try:
-        url = yield calls.start_file(**settings)
-    except AlreadyExists:
-        if name is None:
-            raise
-        found: File = yield calls.get_file(name)
-        if found.size_bytes == size and found.state in ("ACTIVE", "PROCESSING"):
-            return found
-        try:
-            yield calls.delete_file(name)
-        except (NotFound, PermissionDenied):
-            pass  # gone meanwhile, which the service calls 403; the start below decides
-        url = yield calls.start_file(**settings)
+    url: str | File = yield from _start(calls, name, size, settings)
+    if isinstance(url, File):
+        return url
 
     def send(offset: int, chunk: bytes, *, last: bool) -> Call[Any]:
         return calls.send_file_chunk(url, offset, chunk, last=last)
@@ -113,6 +104,26 @@ def upload_file(
     if file is None:
         raise trouble
     return file
+
+
+def _start(
+    calls: Calls, name: str | None, size: int, settings: dict[str, Any]
+) -> Generator[Any, Any, str | File]:
+    """Open an upload; returns the URL that takes the bytes, or the file where it is there already."""
+    try:
+        url: str = yield calls.start_file(**settings)
+    except AlreadyExists:
+        if name is None:
+            raise
+        found: File = yield calls.get_file(name)
+        if found.size_bytes == size and found.state in ("ACTIVE", "PROCESSING"):
+            return found
+        with suppress(
+            NotFound, PermissionDenied
+        ):  # gone meanwhile, which the service calls 403; the start decides
+            yield calls.delete_file(name)
+        url = yield calls.start_file(**settings)
+    return url
 
 
 def _arrived(calls: Calls, name: str, size: int) -> Generator[Any, Any, File | None]:
@@ -158,33 +169,46 @@ def _chunks(
     while True:
         end = offset + len(chunk)
         last = end >= size
-        patience = Patience(TRIES, renewable=False)
-        trouble: CallError
-        while True:
-            try:
-                answer = yield send(offset, chunk, last=last)
-                if clear(answer):
-                    break
-                trouble = TransportError("the answer to a chunk has no upload status", method="files.upload")
-            except PASSING as error:
-                trouble = error
-            pause = patience.pause(trouble)
-            if pause is None:
-                raise trouble
-            yield Sleep(pause)
-            answer = yield query()
-            have = received(answer)
-            if have is None or (have >= end and not last):
-                break
-            if have < offset or have > end:
-                msg = f"the server has {have} bytes of an upload that stands at {offset}"
-                raise TransportError(msg, method="files.upload")
-            if have > offset:
-                patience.progress()
-            chunk, offset = chunk[have - offset :], have
+        answer = yield from _chunk(offset, chunk, last, send, query, received, clear)
         if last:
             return answer
         offset, chunk = end, (yield Read(stream, CHUNK_BYTES))
         if not chunk:
             msg = f"the input ended at {offset} of {size} bytes"
             raise TransportError(msg, method="files.upload")
+
+
+def _chunk(
+    offset: int,
+    chunk: bytes,
+    last: bool,
+    send: Callable[..., Call[Any]],
+    query: Callable[[], Call[Any]],
+    received: Callable[[Any], int | None],
+    clear: Callable[[Any], bool],
+) -> Flow:
+    """Send one chunk until it is there; returns the last answer."""
+    end, patience = offset + len(chunk), Patience(TRIES, renewable=False)
+    trouble: CallError
+    while True:
+        try:
+            answer = yield send(offset, chunk, last=last)
+            if clear(answer):
+                return answer
+            trouble = TransportError("the answer to a chunk has no upload status", method="files.upload")
+        except PASSING as error:
+            trouble = error
+        pause = patience.pause(trouble)
+        if pause is None:
+            raise trouble
+        yield Sleep(pause)
+        answer = yield query()
+        have = received(answer)
+        if have is None or (have >= end and not last):
+            return answer
+        if have < offset or have > end:
+            msg = f"the server has {have} bytes of an upload that stands at {offset}"
+            raise TransportError(msg, method="files.upload")
+        if have > offset:
+            patience.progress()
+        chunk, offset = chunk[have - offset :], have

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each look for a job whose create gave no usable answer: lists lag."""
-_TOKEN = "oauth.token"
+_BEFORE_SENDING = "oauth.token"
 """Method of errors that came from the token endpoint: the create itself was not sent."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 _DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.CANCELLING)
@@ -46,10 +46,11 @@ def submit(
         JobTimedOut: there was no capacity until the deadline; nothing was created.
         CallError: the look-up or the create was refused for good; nothing was created.
     """
-    before: list[BatchJob] = []
+    before: set[str] = set()
     if look_first:
-        before = yield Find()
-        found = usable(before)
+        earlier: list[BatchJob] = yield Find()
+        before = {job.name for job in earlier}
+        found = usable(earlier)
         if found is not None:
             log.info(
                 "Found job %s of an earlier attempt (%s); nothing is submitted.",
@@ -60,10 +61,12 @@ def submit(
     yield Place()
     refusals = 0
     while True:
+        refusals += 1
+        pause: float
         try:
             job: BatchJob = yield Create()
+            return job
         except QuotaExceeded as error:
-            refusals += 1
             pause = backoff(refusals, error.retry_after, longest=300.0)
             if clock() + pause > deadline:
                 msg = (
@@ -72,29 +75,20 @@ def submit(
                 )
                 raise JobTimedOut(msg, job_names=()) from error
             log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
-            yield Sleep(pause)
         except _UNCLEAR as error:
-            if error.method == _TOKEN:
-                refusals += 1
-                pause = backoff(refusals)
-                if clock() + pause > deadline:
-                    raise
-                log.warning("No token could be had (%s), nothing was sent; trying again in %.0f s.", error, pause)
-                yield Sleep(pause)
-                continue
-            log.warning("The create call gave no usable answer (%s); looking for the job.", error)
-            lost = yield from _after_loss(display_name, error, {job.name for job in before})
+            sent = error.method != _BEFORE_SENDING
+            lost = (yield from _after_loss(display_name, error, before)) if sent else None
             if lost is not None:
-                log.info("Found job %s: the create had arrived.", lost.name)
                 return lost
-            refusals += 1
             pause = backoff(refusals)
             if clock() + pause > deadline:
+                if not sent:
+                    raise
                 raise CreateOutcomeUnknown(display_name, str(error)) from error
-            log.warning("No such job came up in %d looks; creating it again.", len(LOOKS_AFTER_LOSS))
-            yield Sleep(pause)
-        else:
-            return job
+            log.warning(
+                "No job was created as far as can be seen (%s); trying again in %.0f s.", error, pause
+            )
+        yield Sleep(pause)
 
 
 def usable(jobs: list[BatchJob]) -> BatchJob | None:
@@ -107,6 +101,7 @@ def _after_loss(
     display_name: str, cause: CallError, before: set[str]
 ) -> Generator[Any, Any, BatchJob | None]:
     """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
+    log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
     blind: CallError | None = None
     for pause in LOOKS_AFTER_LOSS:
         yield Sleep(pause)
@@ -118,7 +113,9 @@ def _after_loss(
         blind = None
         new = [job for job in jobs if job.name not in before]
         if new:
-            return usable(new) or new[0]
+            job = usable(new) or new[0]
+            log.info("Found job %s: the create had arrived.", job.name)
+            return job
     if blind is not None:
         raise CreateOutcomeUnknown(display_name, f"{cause}; then {blind}") from blind
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest

@@ -44,7 +44,9 @@ def create_body(
 ) -> dict[str, Any]:
     """Spell the body of both create methods; `entries` come from `wire.lines`."""
     batch: dict[str, Any] = {
-        "inputConfig": {"fileName": file_name} if file_name else {"requests": {"requests": list(entries or ())}}
+        "inputConfig": {"fileName": file_name}
+        if file_name
+        else {"requests": {"requests": list(entries or ())}}
     }
     if display_name is not None:
         batch["displayName"] = display_name
@@ -100,7 +102,7 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
         create_time=timestamp(get(meta, "createTime")),
         end_time=timestamp(get(meta, "endTime")),
         update_time=timestamp(get(meta, "updateTime")),
-        counts=_counts(mapping(get(meta, "batchStats")), state),
+        counts=_counts(mapping(get(meta, "batchStats"))),
         problem=problem,
         source=BatchSource(file_name=file_name) if file_name else None,
         output=_output(payload, meta, state),
@@ -143,14 +145,14 @@ def _result_holders(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _output(payload: Mapping[str, Any], meta: Mapping[str, Any], state: JobState) -> JobOutput:
-    holders = [*_result_holders(payload), mapping(get(meta, "output"))]
+    holders = [*_result_holders(payload), mapping(get(meta, "output"))]  # the batch may come bare
     file_name = next((found for holder in holders if (found := get(holder, "responsesFile"))), None)
     if file_name:
         return JobOutput(file_name=file_name)
     return JobOutput(inline=state.ended and not get(mapping(get(meta, "inputConfig")), "fileName"))
 
 
-def _counts(stats: Mapping[str, Any], state: JobState) -> JobCounts:
+def _counts(stats: Mapping[str, Any]) -> JobCounts:
     """Read the counters; the service leaves zeros out, so absent beside others means zero."""
     if not stats:
         return JobCounts()

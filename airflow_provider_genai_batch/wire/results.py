@@ -46,7 +46,7 @@ def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool =
     if keep_response and response:
         common["response"] = response
     if error is not None:
-        gone = error.code == CANCELLED or error.code == _HTTP_CANCELLED or error.status == "CANCELLED"
+        gone = error.code in (CANCELLED, _HTTP_CANCELLED) or error.status == "CANCELLED"
         return ResultRow(status=RowStatus.CANCELLED if gone else RowStatus.ERROR, error=error, **common)
     common["usage"] = _usage(response)
     common["model_version"] = text(get(response, "modelVersion"))

@@ -23,7 +23,9 @@ def gemini_config(emulator: Emulator, **settings: Any) -> ClientConfig:
     return ClientConfig(**{"backend": Backend.GEMINI, "host": emulator.url, "api_key": KEY, **settings})
 
 
-def vertex_config(emulator: Emulator, *, google: dict[str, Any] | None = None, **settings: Any) -> ClientConfig:
+def vertex_config(
+    emulator: Emulator, *, google: dict[str, Any] | None = None, **settings: Any
+) -> ClientConfig:
     """Connect with the emulator's service account."""
     account = {"keyfile_dict": emulator.service_account_info(), **(google or {})}
     return ClientConfig(

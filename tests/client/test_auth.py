@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,14 +38,14 @@ def auth(emulator: Emulator) -> GoogleToken:
 
 
 @pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def later(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give a function that moves google-auth's clock."""
     real = google_clock.utcnow
 
     def move(seconds: float) -> None:
         monkeypatch.setattr(google_clock, "utcnow", lambda: real() + timedelta(seconds=seconds))
 
-    yield move
+    return move
 
 
 async def test_fifty_calls_at_once_share_one_token(emulator: Emulator) -> None:

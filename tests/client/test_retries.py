@@ -100,7 +100,8 @@ def test_a_look_gives_up_in_the_end(either: Either, naps: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(400, BadRequest), (401, AuthenticationError), (403, PermissionDenied), (404, NotFound)]
+    ("status", "kind"),
+    [(400, BadRequest), (401, AuthenticationError), (403, PermissionDenied), (404, NotFound)],
 )
 def test_a_refusal_for_good_is_not_repeated(
     on_gemini: Either, naps: list[float], status: int, kind: type[Exception]
@@ -177,9 +178,8 @@ def test_an_expired_token_is_renewed_once_also_for_a_create(on_vertex: Either, n
     on_vertex.emulator.clock.advance(4000)  # the service's clock: here the token still looks good
     job: BatchJob = on_vertex.create()
     methods = [one["method"] for one in on_vertex.emulator.requests]
-    assert methods == ["oauth.token", *["batchPredictionJobs.create"] * 2, "oauth.token"] + [
-        "batchPredictionJobs.create"
-    ]
+    create = "batchPredictionJobs.create"
+    assert methods == ["oauth.token", create, create, "oauth.token", create]
     assert len(on_vertex.emulator.jobs) == 2
     assert on_vertex.emulator.jobs[-1]["name"] == job.name
     assert naps == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import traceback
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,12 +21,12 @@ from tests.client.places import KEY, MODEL, gemini_config, vertex_config
 
 
 @pytest.fixture
-def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Log what we and the libraries below us log, at the finest."""
     names = ("airflow_provider_genai_batch", "httpx", "google.auth", "urllib3")
     for name in names:
         caplog.set_level(logging.DEBUG, logger=name)
-    yield caplog
+    return caplog
 
 
 def _text(caplog: pytest.LogCaptureFixture) -> str:
@@ -68,13 +67,15 @@ def test_the_queries_of_other_urls_are_still_logged(everything_logged: pytest.Lo
 
 @pytest.mark.parametrize("method", ["files.start", "files.upload", "files.query", "batches.create"])
 @pytest.mark.parametrize("kind", ["drop", "error", "html"])
-def test_no_error_shows_the_key_or_an_upload_url(emulator: Emulator, gem: Any, method: str, kind: str) -> None:
+def test_no_error_shows_the_key_or_an_upload_url(
+    emulator: Emulator, gem: Any, method: str, kind: str
+) -> None:
     fault = {"drop": Fault.drop(), "error": Fault.error(400), "html": Fault.html(404)}[kind]
     if method == "files.query":
         emulator.faults.add("files.upload", Fault.error(503))
-    emulator.faults.add(method, replace(fault, times=5 if kind == "drop" and method != "batches.create" else 1))
-    if kind == "drop" and method == "files.upload":
-        pass  # every chunk is dropped until the client gives up
+    emulator.faults.add(
+        method, replace(fault, times=5 if kind == "drop" and method != "batches.create" else 1)
+    )
     with pytest.raises(GenAIBatchError) as caught:
         gem.create(MODEL, gem.upload(io.BytesIO(_line())))
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
@@ -112,7 +113,9 @@ def test_the_key_is_in_no_url(emulator: Emulator, gem: Any) -> None:
     assert all(one["has_api_key"] for one in emulator.requests)
 
 
-@pytest.mark.parametrize("key", ["AIza-pasted\n", " AIza-pasted", "AIza-päste", "AIza pasted\x00", "\u200bAIza"])
+@pytest.mark.parametrize(
+    "key", ["AIza-pasted\n", " AIza-pasted", "AIza-päste", "AIza pasted\x00", "\u200bAIza"]
+)
 def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(ConfigurationError, match="Password") as caught:
         ClientConfig(Backend.GEMINI, api_key=key)
@@ -161,7 +164,8 @@ def test_settings_that_are_unsafe_or_cannot_work_are_refused(settings: dict[str,
 
 
 @pytest.mark.parametrize(
-    "host", ["http://127.0.0.1:8765", "http://[::1]:8765", "http://localhost", "https://proxy.example/pre/fix"]
+    "host",
+    ["http://127.0.0.1:8765", "http://[::1]:8765", "http://localhost", "https://proxy.example/pre/fix"],
 )
 def test_plain_http_is_taken_for_loopback_only(host: str) -> None:
     assert ClientConfig(Backend.GEMINI, host=host, api_key="k").base_url() == host

@@ -161,7 +161,9 @@ def test_a_start_without_a_session_is_unreadable() -> None:
         storage.read_session(HttpAnswer(200, {}, b""))
 
 
-@pytest.mark.parametrize("uri", ["s3://a/b", "gs://", "gs:///x", "bucket/x", "gs://b?x/y", "gs://b#x", "gs://a b/x"])
+@pytest.mark.parametrize(
+    "uri", ["s3://a/b", "gs://", "gs:///x", "bucket/x", "gs://b?x/y", "gs://b#x", "gs://a b/x"]
+)
 def test_what_is_no_address_in_cloud_storage_is_refused(uri: str) -> None:
     with pytest.raises(InputError):
         storage.split_uri(uri)

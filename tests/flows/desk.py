@@ -39,7 +39,9 @@ class Desk:
         """Tell the time."""
         return self.emulator.clock.now_ns() / 1e9
 
-    def submit(self, *, look_first: bool = False, budget: float = HOUR, identity: Identity = IDENTITY) -> BatchJob:
+    def submit(
+        self, *, look_first: bool = False, budget: float = HOUR, identity: Identity = IDENTITY
+    ) -> BatchJob:
         """Find or create."""
         flow = submit(
             identity.display_name("nightly"),
@@ -51,7 +53,12 @@ class Desk:
 
     def watch(self, *names: str, **plan: Any) -> Ending:
         """Wait."""
-        plan = {"poll_interval": 60.0, "deadline": self.now() + HOUR, "pending_deadline": self.now() + HOUR, **plan}
+        plan = {
+            "poll_interval": 60.0,
+            "deadline": self.now() + HOUR,
+            "pending_deadline": self.now() + HOUR,
+            **plan,
+        }
         return drive(watch(names, WaitPlan(**plan), clock=self.now), self._act)
 
     def settle(self, *names: str, ending: Ending | None = None, allowed: float = 0, **more: Any) -> Manifest:
@@ -64,7 +71,7 @@ class Desk:
         """Count create calls."""
         return self.place.posts()
 
-    def _act(self, step: Any, identity: Identity = IDENTITY) -> Any:
+    def _act(self, step: Any, identity: Identity = IDENTITY) -> Any:  # noqa: PLR0911 - a step a line
         self.steps.append(type(step).__name__)
         if isinstance(step, Sleep):
             self.naps.append(step.seconds)

@@ -61,7 +61,9 @@ def test_settling_again_gives_the_same_and_pays_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("allowed", [1, 1.0 / 3, 0.34, 3])
 def test_as_many_rows_may_fail_as_are_allowed(desk: Desk, allowed: float) -> None:
-    assert desk.settle(_ended(desk, row_errors={"b": 3}), allowed=allowed).counts == RowCounts(total=3, ok=2, error=1)
+    assert desk.settle(_ended(desk, row_errors={"b": 3}), allowed=allowed).counts == RowCounts(
+        total=3, ok=2, error=1
+    )
 
 
 @pytest.mark.parametrize("allowed", [0, 0.0, 0.3])
@@ -165,13 +167,19 @@ def test_a_paused_job_is_left_alone(desk: Desk) -> None:
 
 def test_a_lost_job_is_named() -> None:
     flow = settle(
-        Ending(Why.LOST, {}, "batches/a: 403 no"), ["batches/a"], max_failed_rows=0, results_uri=None, clock=lambda: 0
+        Ending(Why.LOST, {}, "batches/a: 403 no"),
+        ["batches/a"],
+        max_failed_rows=0,
+        results_uri=None,
+        clock=lambda: 0,
     )
-    with pytest.raises(JobLost, match="batches/a: 403 no.*may still run"):
+    with pytest.raises(JobLost, match=r"batches/a: 403 no.*may still run"):
         next(flow)
 
 
-@pytest.mark.parametrize(("cancelled", "said"), [(True, "Cancellation was asked for"), (False, "left running")])
+@pytest.mark.parametrize(
+    ("cancelled", "said"), [(True, "Cancellation was asked for"), (False, "left running")]
+)
 def test_a_deadline_says_what_became_of_the_job_and_the_money(cancelled: bool, said: str) -> None:
     ending = Ending(Why.TIMED_OUT, {"batches/a": "BATCH_STATE_RUNNING"}, "timeout", cancelled=cancelled)
     flow = settle(ending, ["batches/a"], max_failed_rows=0, results_uri=None, clock=lambda: 0)
@@ -243,9 +251,7 @@ def _table_job(**fields: Any) -> BatchJob:
 
 def test_rows_in_bigquery_are_counted_by_the_service() -> None:
     counts = JobCounts(total=10, succeeded=8, failed=1, pending=1)
-    flow = settle(
-        Ending(Why.ENDED, {}), ["1"], max_failed_rows=2, results_uri=None, clock=lambda: 0
-    )
+    flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=2, results_uri=None, clock=lambda: 0)
     assert isinstance(next(flow), Fetch)
     with pytest.raises(StopIteration) as end:
         flow.send(_table_job(counts=counts))

@@ -13,8 +13,10 @@ from airflow_provider_genai_batch.exceptions import (
     ServerError,
     TransportError,
 )
+from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.steps import Create, Sleep
+from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS, submit
 from airflow_provider_genai_batch.models import JobState
 from tests.flows.desk import NAME, Desk
 
@@ -60,7 +62,11 @@ def test_a_job_that_ended_badly_is_replaced(desk: Desk, end: str) -> None:
 
 
 def test_jobs_of_other_identities_and_rounds_are_left_alone(desk: Desk) -> None:
-    for other in (Identity("a" * 64, "c" * 64), Identity("d" * 64, "b" * 64), Identity("a" * 64, "b" * 64, 1)):
+    for other in (
+        Identity("a" * 64, "c" * 64),
+        Identity("d" * 64, "b" * 64),
+        Identity("a" * 64, "b" * 64, 1),
+    ):
         desk.submit(identity=other)
     assert desk.submit(look_first=True).name == desk.emulator.jobs[-1]["name"]
     assert desk.posts() == 4
@@ -164,7 +170,9 @@ def test_a_refusal_without_a_hint_is_waited_out_longer_and_longer(desk: Desk) ->
 
 
 def test_a_refusal_until_the_deadline_is_a_time_out_with_nothing_created(desk: Desk) -> None:
-    desk.emulator.faults.add(_method(desk, "create"), Fault.error(429, "Quota exceeded.", retry_after=600, times=6))
+    desk.emulator.faults.add(
+        _method(desk, "create"), Fault.error(429, "Quota exceeded.", retry_after=600, times=6)
+    )
     with pytest.raises(JobTimedOut, match=r"Quota exceeded.*Nothing was created") as caught:
         desk.submit(budget=3500)
     assert caught.value.job_names == ()
@@ -180,19 +188,19 @@ def test_a_refusal_for_good_is_passed_on_at_once(desk: Desk, status: int, kind: 
 
 
 def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> None:
-    from airflow_provider_genai_batch.flows.steps import Create, Sleep
-    from airflow_provider_genai_batch.flows.submit import submit
-
     clock = 0.0
     flow = submit(NAME, look_first=False, deadline=100.0, clock=lambda: clock)
-    step, steps = next(flow), []
-    with pytest.raises(TransportError):
-        while True:
-            steps.append(type(step).__name__)
-            if isinstance(step, Create):
-                step = flow.throw(TransportError("no route", method="oauth.token"))
-                continue
-            clock += step.seconds if isinstance(step, Sleep) else 0
-            step = flow.send(None)
+    steps = []
+
+    def act(step: object) -> None:
+        nonlocal clock
+        steps.append(type(step).__name__)
+        if isinstance(step, Create):
+            msg = "no route"
+            raise TransportError(msg, method="oauth.token")
+        clock += step.seconds if isinstance(step, Sleep) else 0
+
+    with pytest.raises(TransportError, match="no route"):
+        drive(flow, act)
     assert set(steps) == {"Place", "Create", "Sleep"}
     assert 30 < clock <= 100

@@ -18,7 +18,9 @@ def _method(desk: Desk, verb: str) -> str:
     return f"{desk.place.service}.{verb}"
 
 
-@pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED", "PAUSED"])
+@pytest.mark.parametrize(
+    "end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED", "PAUSED"]
+)
 def test_waiting_ends_with_the_job_whatever_its_end(desk: Desk, end: str) -> None:
     desk.emulator.script(JobScript(lifecycle=Lifecycle(looks=3), end=end))
     job = desk.submit()
@@ -39,7 +41,14 @@ def test_the_first_looks_come_soon_and_later_ones_at_the_interval(gemini_desk: D
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault.drop(), Fault.error(503), Fault.html(502), Fault.unreadable(), Fault.error(429), Fault.truncated()],
+    [
+        Fault.drop(),
+        Fault.error(503),
+        Fault.html(502),
+        Fault.unreadable(),
+        Fault.error(429),
+        Fault.truncated(),
+    ],
     ids=lambda fault: f"{fault.kind}{fault.status or ''}",
 )
 def test_trouble_that_passes_is_waited_out(desk: Desk, fault: Fault) -> None:
@@ -148,7 +157,11 @@ def test_several_jobs_are_waited_for_and_ended_ones_not_looked_at_again(desk: De
     ending = desk.watch(*names)
     assert ending.why is Why.ENDED
     assert set(ending.states) == set(names)
-    gets = [one["path"].rpartition("/")[2] for one in desk.emulator.requests if one["method"] == _method(desk, "get")]
+    gets = [
+        one["path"].rpartition("/")[2]
+        for one in desk.emulator.requests
+        if one["method"] == _method(desk, "get")
+    ]
     assert gets.count(names[0].rpartition("/")[2]) == 1
     assert gets.count(names[1].rpartition("/")[2]) == 6
 

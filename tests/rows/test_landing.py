@@ -54,7 +54,11 @@ def test_the_raw_response_is_there_where_it_was_kept() -> None:
 def test_missing_rows_land_behind_the_others_with_their_keys() -> None:
     tally = Tally(expected=3, keyed=True, known=["a", "b", "c"])
     lines = [json.loads(line) for line in _land([_row("b")], tally).splitlines()]
-    assert [(line["key"], line["status"]) for line in lines] == [("b", "ok"), ("a", "missing"), ("c", "missing")]
+    assert [(line["key"], line["status"]) for line in lines] == [
+        ("b", "ok"),
+        ("a", "missing"),
+        ("c", "missing"),
+    ]
     assert [line["index"] for line in lines[1:]] == [0, 2]
     assert tally.counts == RowCounts(total=3, ok=1, missing=2)
 
@@ -95,7 +99,8 @@ def test_endings_that_say_the_format_are_taken(uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "kind"), [("gs://b/rows.parquet", UnsupportedError), ("gs://b/rows/", InputError), ("rows.csv", InputError)]
+    ("uri", "kind"),
+    [("gs://b/rows.parquet", UnsupportedError), ("gs://b/rows/", InputError), ("rows.csv", InputError)],
 )
 def test_other_endings_are_refused_before_anything_is_paid(uri: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"\.jsonl"):

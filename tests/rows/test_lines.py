@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from airflow_provider_genai_batch.rows.lines import LineReader
 
 OBJECTS = st.lists(
-    st.dictionaries(st.text(max_size=5), st.none() | st.integers(-(2**53), 2**53) | st.text(max_size=8), max_size=3),
+    st.dictionaries(
+        st.text(max_size=5), st.none() | st.integers(-(2**53), 2**53) | st.text(max_size=8), max_size=3
+    ),
     max_size=6,
 )
 

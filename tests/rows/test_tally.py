@@ -20,10 +20,14 @@ def _row(key: str | None, status: RowStatus = RowStatus.OK, **fields: object) ->
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 30), st.sampled_from([s for s in RowStatus if s is not RowStatus.MISSING]))),
+    st.lists(
+        st.tuples(st.integers(0, 30), st.sampled_from([s for s in RowStatus if s is not RowStatus.MISSING]))
+    ),
     st.integers(0, 25),
 )
-def test_counts_sum_to_the_requests_whatever_comes_back(came: list[tuple[int, RowStatus]], asked: int) -> None:
+def test_counts_sum_to_the_requests_whatever_comes_back(
+    came: list[tuple[int, RowStatus]], asked: int
+) -> None:
     tally = Tally(expected=asked, keyed=True, stamped=True)
     landed = [row for index, status in came if tally.take(row := _row(stamp(index), status))]
     missing = list(tally.missing())
@@ -85,7 +89,9 @@ def test_a_stranger_does_not_stand_for_a_request_when_the_keys_are_known() -> No
         (["a", "b", "c", "stranger"], False),
     ],
 )
-def test_the_sum_of_the_keys_tells_whether_they_are_those_that_were_asked(came: list[str], sure: bool) -> None:
+def test_the_sum_of_the_keys_tells_whether_they_are_those_that_were_asked(
+    came: list[str], sure: bool
+) -> None:
     key_sum = sum(map(key_digest, "abc")) & MASK
     tally = Tally(expected=3, keyed=True, key_sum=key_sum)
     for key in came:
@@ -136,7 +142,11 @@ def test_millions_of_different_causes_do_not_fill_the_memory() -> None:
 @pytest.mark.parametrize(
     ("jobs", "expected", "counts"),
     [
-        ([JobCounts(total=5, succeeded=3, failed=1, pending=1)], 5, RowCounts(total=5, ok=3, error=1, missing=1)),
+        (
+            [JobCounts(total=5, succeeded=3, failed=1, pending=1)],
+            5,
+            RowCounts(total=5, ok=3, error=1, missing=1),
+        ),
         ([JobCounts(succeeded=3, failed=1)] * 2, None, RowCounts(total=8, ok=6, error=2)),
         ([JobCounts()], None, RowCounts()),
     ],

@@ -23,7 +23,13 @@ FILE = {
 
 def test_a_start_says_all_it_knows_and_no_more() -> None:
     request = files.start_upload(
-        "https://h", "v1beta", size=12, mime_type="text/plain", name="files/a", display_name="d", file_name="ä b.jsonl"
+        "https://h",
+        "v1beta",
+        size=12,
+        mime_type="text/plain",
+        name="files/a",
+        display_name="d",
+        file_name="ä b.jsonl",
     )
     assert request.url == "https://h/upload/v1beta/files"
     assert dict(request.headers)["X-Goog-Upload-File-Name"] == "%C3%A4%20b.jsonl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -44,7 +45,11 @@ FINISHED: dict[str, Any] = {
 
 def test_a_running_job_is_read() -> None:
     job = gemini.read_job(RUNNING)
-    assert (job.name, job.model, job.display_name) == ("batches/0ab1", "models/gemini-2.5-flash", "nightly-42")
+    assert (job.name, job.model, job.display_name) == (
+        "batches/0ab1",
+        "models/gemini-2.5-flash",
+        "nightly-42",
+    )
     assert (job.state, job.raw_state, job.done) == (JobState.RUNNING, "BATCH_STATE_RUNNING", False)
     assert job.counts == JobCounts(total=3, succeeded=0, failed=0, pending=3)
     assert job.create_time is not None
@@ -80,7 +85,12 @@ def test_nulls_that_are_echoed_count_as_absent() -> None:
 
 def test_a_bare_batch_in_snake_case_is_read_too() -> None:
     job = gemini.read_job(
-        {"name": "batches/a", "display_name": "n", "state": "JOB_STATE_PENDING", "batch_stats": {"request_count": "1"}}
+        {
+            "name": "batches/a",
+            "display_name": "n",
+            "state": "JOB_STATE_PENDING",
+            "batch_stats": {"request_count": "1"},
+        }
     )
     assert (job.display_name, job.state, job.counts.total) == ("n", JobState.PENDING, 1)
 
@@ -101,7 +111,12 @@ def test_a_finished_operation_outranks_a_state_that_nobody_has_heard_of(more: An
 
 
 def test_done_does_not_outrank_a_state_that_has_ended() -> None:
-    payload = {"name": "batches/a", "metadata": {"state": "BATCH_STATE_CANCELLED"}, "done": True, "error": {"code": 13}}
+    payload = {
+        "name": "batches/a",
+        "metadata": {"state": "BATCH_STATE_CANCELLED"},
+        "done": True,
+        "error": {"code": 13},
+    }
     job = gemini.read_job(payload)
     assert job.state is JobState.CANCELLED
     assert job.problem is not None
@@ -139,7 +154,7 @@ def test_a_list_without_jobs_may_have_a_next_page() -> None:
 def test_no_job_is_so_strange_that_only_a_readable_error_comes_of_it(value: Any) -> None:
     for payload in ({"metadata": value}, {"response": value, "error": value, "metadata": {"output": value}}):
         gemini.inline_rows(payload)
-        try:
+        with suppress(
+            TypeError, ValueError, AttributeError, KeyError
+        ):  # the client makes them unreadable answers
             gemini.read_job({"name": "batches/a", **payload})
-        except (TypeError, ValueError, AttributeError, KeyError):
-            pass  # what the client turns into an unreadable answer

@@ -134,7 +134,9 @@ def test_an_embedding_is_numbers() -> None:
 
 def test_a_text_embedding_is_numbers_too() -> None:
     prediction = {"embeddings": {"statistics": {"token_count": 8}, "values": [0.5]}}
-    row = read_row({"instance": {"content": "…", "key": "a"}, "predictions": [prediction], "status": ""}, VERTEX)
+    row = read_row(
+        {"instance": {"content": "…", "key": "a"}, "predictions": [prediction], "status": ""}, VERTEX
+    )
     assert (row.key, row.status, row.output, row.usage) == ("a", RowStatus.OK, [0.5], Usage(input=8, total=8))
     assert read_row({"predictions": [], "status": ""}, VERTEX).status is RowStatus.ERROR
 
@@ -145,9 +147,29 @@ def test_the_response_is_kept_on_request_only() -> None:
     assert read_row(line, GEMINI, keep_response=True).response == ANSWER
 
 
-FIELDS = "key response error status metadata predictions instance request".split()
-INNER = "candidates content parts text finishReason usageMetadata promptTokenCount embedding values code".split()
-MORE = [*INNER, "message", "promptFeedback", "blockReason", "modelVersion", "embeddings", "statistics", "error"]
+FIELDS = ["key", "response", "error", "status", "metadata", "predictions", "instance", "request"]
+INNER = [
+    "candidates",
+    "content",
+    "parts",
+    "text",
+    "finishReason",
+    "usageMetadata",
+    "promptTokenCount",
+    "embedding",
+    "values",
+    "code",
+]
+MORE = [
+    *INNER,
+    "message",
+    "promptFeedback",
+    "blockReason",
+    "modelVersion",
+    "embeddings",
+    "statistics",
+    "error",
+]
 DEEP = st.recursive(
     JSON,
     lambda inner: st.dictionaries(st.sampled_from(MORE), inner, max_size=4) | st.lists(inner, max_size=2),

@@ -67,7 +67,16 @@ def test_no_time_is_so_strange_that_reading_it_fails(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [("123", 123), (5, 5), ("-1", -1), ("x", None), (None, None), (float("inf"), None), (float("nan"), None), ([], None)],
+    [
+        ("123", 123),
+        (5, 5),
+        ("-1", -1),
+        ("x", None),
+        (None, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        ([], None),
+    ],
 )
 def test_int64_is_read_from_strings(value: Any, number: int | None) -> None:
     assert integer(value) == number

@@ -82,7 +82,9 @@ def test_an_error_with_objects_in_its_details_is_read() -> None:
 
 
 def test_kinds_of_sources_that_nobody_asked_for_are_no_trouble() -> None:
-    job = vertex.read_job({"name": NAME, "inputConfig": {"vertexMultimodalDatasetSource": {"datasetName": "d"}}})
+    job = vertex.read_job(
+        {"name": NAME, "inputConfig": {"vertexMultimodalDatasetSource": {"datasetName": "d"}}}
+    )
     assert (job.source, job.destination) == (None, None)
 
 
