@@ -50,7 +50,7 @@ CLIENT = (
         "wire/vertex.py",
         'LOCATION = r"[a-z0-9-]+"',
         'LOCATION = r"[^/]+"',
-        "tests/client/test_calls.py::test_what_is_no_vertex_job_is_refused_before_it_is_sent",
+        "tests/client/test_names.py::test_what_is_no_vertex_job_is_refused_before_it_is_sent",
     ),
     Mutant(
         "comes back before it was asked to",
@@ -78,7 +78,7 @@ CLIENT = (
         "client/uploads.py",
         "chunk, offset = chunk[have - offset :], have",
         "chunk, offset = chunk[have - offset :], offset",
-        "tests/client/test_uploads.py::test_whatever_happens_to_chunks_the_bytes_arrive_whole_and_in_order",
+        "tests/client/test_upload_faults.py::test_whatever_happens_to_chunks_the_bytes_arrive_whole_and_in_order",
     ),
     Mutant(
         "hands out a download's first bytes twice",
