@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from airflow_provider_genai_batch.emulator.errors import ApiError, error_info
-from airflow_provider_genai_batch.emulator.oauth import CLOUD_PLATFORM, RETRIEVER, Tokens
+from airflow_provider_genai_batch.emulator.oauth import CLOUD_PLATFORM, IAM, RETRIEVER, Tokens
 
 _BAD_KEY = "bad-key"
 
@@ -14,7 +14,7 @@ def check(service: str, request: Request, tokens: Tokens, api_keys: frozenset[st
     """Let a request pass or refuse it as Google does.
 
     Args:
-        service: ``gemini``, ``vertex`` or ``open``.
+        service: ``gemini``, ``vertex``, ``iam`` or ``open``.
         request: The request.
         tokens: Tokens issued here.
         api_keys: The keys that pass; ``None``: all but ``bad-key``.
@@ -26,10 +26,10 @@ def check(service: str, request: Request, tokens: Tokens, api_keys: frozenset[st
         return
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    if service == "vertex":
+    if service in ("vertex", "iam"):
         if not bearer:
             raise unauthenticated("CREDENTIALS_MISSING")
-        _check_bearer(bearer, tokens, {CLOUD_PLATFORM})
+        _check_bearer(bearer, tokens, {CLOUD_PLATFORM}, instead=IAM if service == "iam" else None)
         return
     key = request.headers.get("x-goog-api-key") or request.query_params.get("key")
     if key:
@@ -61,13 +61,13 @@ def unauthenticated(reason: str) -> ApiError:
     )
 
 
-def _check_bearer(token: str, tokens: Tokens, needed: set[str]) -> None:
+def _check_bearer(token: str, tokens: Tokens, needed: set[str], *, instead: str | None = None) -> None:
     if token == "bad-token" or tokens.refuses(token):  # noqa: S105 - the agreed bad one
         raise unauthenticated(
             "ACCESS_TOKEN_EXPIRED" if tokens.issued_here(token) else "ACCESS_TOKEN_TYPE_UNSUPPORTED"
         )
     scopes = tokens.scopes(token)
-    if scopes is not None and not needed <= scopes:
+    if scopes is not None and not needed <= scopes and instead not in scopes:
         raise ApiError(
             403,
             "Request had insufficient authentication scopes.",

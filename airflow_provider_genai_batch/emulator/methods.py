@@ -19,12 +19,12 @@ class Method:
 
     @property
     def service(self) -> str:
-        """Return which credentials count: ``gemini``, ``vertex`` or ``open``."""
+        """Return which credentials count: ``gemini``, ``vertex``, ``iam`` or ``open``."""
         if self.id in {"files.upload", "files.query", "files.cancel"}:
             # The upload URL is the capability: Google's own client sends no key with the bytes.
             return "open"
         family = self.id.split(".", 1)[0]
-        return {"batches": "gemini", "files": "gemini", "oauth": "open"}.get(family, "vertex")
+        return {"batches": "gemini", "files": "gemini", "oauth": "open", "iam": "iam"}.get(family, "vertex")
 
 
 METHODS: dict[str, Method] = {

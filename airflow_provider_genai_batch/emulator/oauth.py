@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, Clock
 from airflow_provider_genai_batch.emulator.errors import ApiError
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+IAM = "https://www.googleapis.com/auth/iam"
 RETRIEVER = "https://www.googleapis.com/auth/generative-language.retriever"
 EMAIL = "emulator@emulator-project.iam.gserviceaccount.com"
 PROJECT = "emulator-project"

@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.exceptions import (
     TooManyFailedRows,
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
@@ -62,7 +63,7 @@ def settle(
     Args:
         ending: how the waiting ended.
         names: the jobs.
-        max_failed_rows: rows that may fail: a count (int) or a fraction of all (float below 1).
+        max_failed_rows: rows that may fail: a count (int) or a fraction of all (float up to 1.0).
         results_uri: where rows land.
         clock: tells the seconds since the epoch.
         patience: seconds to keep looking for output that is not readable yet.
@@ -77,49 +78,10 @@ def settle(
     until = clock() + patience
     jobs = yield from _fetched(names, clock, until)
     _refuse_ends_without_rows(jobs)
-    if all(job.output.bigquery_table for job in jobs):
-        tally = _count_by_service(jobs)
-    else:
-        tally = yield from _land(tuple(jobs), clock, patience)
+    tally = yield from _land(tuple(jobs), clock, patience)
     manifest = describe(jobs, counts=tally.counts, usage=tally.usage, results_uri=results_uri)
     _judge(jobs, tally, manifest, max_failed_rows)
     return manifest
-
-
-def describe(
-    jobs: Sequence[BatchJob],
-    *,
-    counts: RowCounts | None = None,
-    usage: Any = None,
-    results_uri: str | None = None,
-) -> Manifest:
-    """Write the manifest of jobs, ended or not."""
-    first = jobs[0]
-    behind = min(jobs, key=lambda job: (job.done, job.verdict is Verdict.ROWS))
-    times = [[getattr(job, name) for job in jobs] for name in ("create_time", "start_time", "end_time")]
-    created, started, ended = ([t for t in column if t is not None] for column in times)
-    return Manifest(
-        backend=first.backend,
-        model=first.model,
-        state=behind.state.value,
-        job_names=tuple(job.name for job in jobs),
-        display_name=first.display_name,
-        source=_address(first),
-        output=tuple(place for job in jobs if (place := job.output.place)),
-        results_uri=results_uri,
-        counts=counts,
-        usage=usage,
-        create_time=min(created, default=None),
-        start_time=min(started, default=None),
-        end_time=max(ended, default=None) if len(ended) == len(jobs) else None,
-    )
-
-
-def _address(job: BatchJob) -> str:
-    source = job.source
-    if source is None:
-        return "inline"
-    return source.file_name or source.bigquery_uri or ",".join(source.gcs_uri)
 
 
 def _refuse_ends_without_rows(jobs: Sequence[BatchJob]) -> None:
@@ -148,10 +110,10 @@ def _land(
     while True:
         trouble: CallError | None = None
         try:
-            tally: Tally = yield Land(jobs)
+            tally: Tally = _count_by_service(jobs) if _in_bigquery(jobs) else (yield Land(jobs))
             if tally.rows_read or not _promised(jobs):
                 return tally
-            said = "the service counts answered rows, but none can be read"
+            said = "the service has no answered row to show yet"
         except _NOT_YET as error:
             # Trouble in reading does not say that there is nothing to read.
             if not _promised(jobs) and not isinstance(error, PASSING):
@@ -204,6 +166,10 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
     return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
 
 
+def _in_bigquery(jobs: Sequence[BatchJob]) -> bool:
+    return all(job.output.bigquery_table for job in jobs)
+
+
 def _expected(jobs: Sequence[BatchJob]) -> int | None:
     totals = [job.counts.total for job in jobs]
     return None if None in totals else sum(t or 0 for t in totals)
@@ -246,7 +212,7 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
 
 
 def _allowed(max_failed_rows: float, total: int) -> int:
-    if isinstance(max_failed_rows, float) and max_failed_rows < 1:
+    if isinstance(max_failed_rows, float) and max_failed_rows <= 1:
         return math.floor(max_failed_rows * total + 1e-9)  # 0.29 of 100 is 28.999999999999996
     return int(max_failed_rows)
 

@@ -186,8 +186,6 @@ def test_the_last_of_the_impersonation_chain_is_acted_as(
 ) -> None:
     here = emulator.url + "/v1/projects/-/serviceAccounts/{}:generateAccessToken"
     monkeypatch.setattr(iam, "_IAM_ENDPOINT", here)
-    # google-auth asks with the scope "iam", which the real endpoint takes beside "cloud-platform".
-    monkeypatch.setattr(iam, "_IAM_SCOPE", list(SCOPES))
     chain = ("middle@x.iam.gserviceaccount.com", "end@x.iam.gserviceaccount.com")
     client = connect(
         vertex_config(emulator, google={"impersonation_chain": chain, "quota_project": "who-pays"})

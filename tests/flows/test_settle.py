@@ -19,7 +19,9 @@ from airflow_provider_genai_batch.exceptions import (
     OutputNotReadable,
     TooManyFailedRows,
 )
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, describe, settle
+from airflow_provider_genai_batch.flows.describe import describe
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, settle
+from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobOutput, JobState, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
@@ -267,8 +269,9 @@ def test_rows_in_bigquery_are_counted_by_the_service() -> None:
         (0.29, 30, 100, False),
         (0.5, 1, 3, True),
         (0.5, 2, 3, False),
+        (1.0, 3, 3, True),
+        (1, 2, 3, False),
         (2, 2, 3, True),
-        (2.0, 3, 3, False),
     ],
 )
 def test_a_fraction_of_rows_is_rounded_down_and_no_further(
@@ -279,6 +282,16 @@ def test_a_fraction_of_rows_is_rounded_down_and_no_further(
     next(flow)
     with pytest.raises(StopIteration if passes else TooManyFailedRows):
         flow.send(_table_job(counts=counts))
+
+
+def test_rows_in_bigquery_that_the_service_does_not_count_yet_are_waited_for() -> None:
+    flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=0, results_uri=None, clock=lambda: 0)
+    next(flow)
+    assert isinstance(flow.send(_table_job()), Sleep)
+    assert isinstance(flow.send(None), Fetch)
+    with pytest.raises(StopIteration) as end:
+        flow.send(_table_job(counts=JobCounts(total=1, succeeded=1, failed=0, pending=0)))
+    assert end.value.value.counts == RowCounts(total=1, ok=1)
 
 
 def test_a_manifest_of_several_jobs_shows_the_least_advanced() -> None:

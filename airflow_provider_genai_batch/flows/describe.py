@@ -1,0 +1,44 @@
+"""Jobs written down as a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts, Usage
+from airflow_provider_genai_batch.models.job import Verdict
+
+
+def describe(
+    jobs: Sequence[BatchJob],
+    *,
+    counts: RowCounts | None = None,
+    usage: Usage | None = None,
+    results_uri: str | None = None,
+) -> Manifest:
+    """Write the manifest of jobs, ended or not."""
+    first = jobs[0]
+    behind = min(jobs, key=lambda job: (job.done, job.verdict is Verdict.ROWS))
+    times = [[getattr(job, name) for job in jobs] for name in ("create_time", "start_time", "end_time")]
+    created, started, ended = ([t for t in column if t is not None] for column in times)
+    return Manifest(
+        backend=first.backend,
+        model=first.model,
+        state=behind.state.value,
+        job_names=tuple(job.name for job in jobs),
+        display_name=first.display_name,
+        source=_address(first),
+        output=tuple(place for job in jobs if (place := job.output.place)),
+        results_uri=results_uri,
+        counts=counts,
+        usage=usage,
+        create_time=min(created, default=None),
+        start_time=min(started, default=None),
+        end_time=max(ended, default=None) if len(ended) == len(jobs) else None,
+    )
+
+
+def _address(job: BatchJob) -> str:
+    source = job.source
+    if source is None:
+        return "inline"
+    return source.file_name or source.bigquery_uri or ",".join(source.gcs_uri)
