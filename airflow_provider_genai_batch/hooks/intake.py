@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import fnmatch
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic_core import from_json
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import (
+    PASSING,
     CallError,
     ConfigurationError,
     InputError,
@@ -31,7 +32,9 @@ from airflow_provider_genai_batch.rows.requests import inline_entries, request_l
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.keys import read_key
-from airflow_provider_genai_batch.wire.storage import split_uri
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.hooks.order import Order
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +58,9 @@ class Intake:
     entries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Gemini inline requests."""
     lines: BinaryIO | None = field(default=None, repr=False)
-    """JSONL that is yet to be uploaded."""
+    """The JSONL that was checked."""
+    in_place: bool = False
+    """The service reads the lines where they came from; else they are yet to be uploaded."""
 
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
         """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.
@@ -63,8 +68,10 @@ class Intake:
         Raises:
             ConfigurationError: Vertex AI needs a place to stage and there is none.
         """
-        if self.lines is None:
-            return None if self.entries else self.source
+        if self.entries:
+            return None
+        if self.lines is None or self.in_place:
+            return self.source
         self.lines.seek(0)
         if client.config.backend is Backend.GEMINI:
             name = f"files/in-{digest(identity.tag)[:32]}"
@@ -124,14 +131,26 @@ def take_in(
             yield _own_objects(stack, client, source, model) or Intake(source, address, keyed=False)
 
 
-def keys_of(
-    client: GenAIBatchClient, source: BatchSource, *, model: str, request_defaults: Any
-) -> list[str] | None:
-    """Read the input once more for its keys; None where that is not possible any more."""
+def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None) -> list[str] | None:
+    """Read an input once more for its keys; None if it is not to be had any more, or not what it was.
+
+    Args:
+        client: of the task's connection.
+        order: reads the task's parameters, whose input may be gone or read out by now.
+        key_sum: of the keys that were asked for.
+    """
     try:
-        with take_in(client, source, model=model, request_defaults=request_defaults) as intake:
-            return list(intake.keys(client.config.backend)) if intake.keyed else None
-    except InputError as error:
+        asked = order()
+        with take_in(
+            client, asked.source, model=asked.model, request_defaults=asked.request_defaults
+        ) as intake:
+            if not intake.keyed:
+                return None
+            if intake.key_sum != key_sum:
+                log.warning("The keys of missing rows are not known: the input is not what it was.")
+                return None
+            return list(intake.keys(client.config.backend))
+    except (InputError, ConfigurationError) as error:
         log.warning("The keys of missing rows are not known, the input cannot be read again: %s", error)
         return None
 
@@ -173,7 +192,12 @@ def _own_objects(
 ) -> Intake | None:
     """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
 
-    They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged.
+    They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged. A pattern
+    becomes the objects that it matches now, so that the service reads what was checked.
+
+    Raises:
+        CallError: trouble that may pass. What they hold decides whose job this is: without it an earlier attempt's
+            job would not be found.
     """
     if not source.gcs_uri:
         return None
@@ -183,16 +207,18 @@ def _own_objects(
             uris += _expanded(client, pattern)
         name = uris[0] if len(uris) == 1 else "the input"
         check = Preflight(Backend.VERTEX, task_of(model), model, name=name)
-        intake = _checked(stack, source, check, _joined(client, uris), model)
+        matched = BatchSource(gcs_uri=tuple(uris))
+        intake = _checked(stack, matched, check, _joined(client, uris), model)
     except NotFound as error:
         msg = f"{', '.join(uris) or source.gcs_uri[0]} does not exist ({error}). Check bucket and name."
         raise InputError(msg) from error
+    except PASSING:
+        raise
     except CallError as error:
         log.warning("The input could not be checked before submitting it: %s", error)
         return None
-    if check.unchanged:
-        intake.lines = None
-    else:
+    intake.in_place = check.unchanged
+    if not intake.in_place:
         log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
     return intake
 
@@ -209,15 +235,21 @@ def _joined(client: GenAIBatchClient, uris: Iterable[str]) -> Iterator[bytes]:
 
 
 def _expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
+    """Give the objects that a pattern matches; ``*`` stands for part of one name between slashes.
+
+    Rows that a job wrote below its input must not become input of the next attempt, which would then ask for more.
+    """
     if "*" not in pattern:
         return [pattern]
-    _, name = split_uri(pattern)
-    prefix = pattern[: len(pattern) - len(name)] + name.split("*", 1)[0]
+    prefix, matches = (
+        pattern.split("*", 1)[0],
+        re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch,
+    )
     found: list[str] = []
     token: str | None = None
     while token != "":
         objects, token = client.perform(client.calls.list_objects(prefix, page_token=token))
-        found += [o.uri for o in objects if fnmatch.fnmatchcase(o.uri, pattern)]
+        found += [o.uri for o in objects if matches(o.uri)]
     if not found:
         msg = f"No object matches {pattern}."
         raise InputError(msg)

@@ -75,7 +75,8 @@ class Order:
             # A table must be new, and a job that failed may have left one of the same identity behind.
             suffix = f"{datetime.now(timezone.utc):%Y%m%d%H%M%S}_{identity.key[:8]}"
             own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
-            destination = default_destination(own, suffix) if own else None
+            beside_many = own is not None and any("*" in uri for uri in own.gcs_uri)
+            destination = default_destination(own, suffix) if own and not beside_many else None
             if destination is None:
                 msg = (
                     "Vertex AI writes rows to a place of yours: give dest as gs://bucket/prefix/ or "

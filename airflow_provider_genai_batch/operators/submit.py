@@ -48,7 +48,7 @@ class GenAIBatchOperator(BaseOperator):
         timeout: seconds or timedelta from the job's creation; None: more than the service allows itself.
         pending_timeout: the same while the job is queued; None: no limit of its own.
         on_timeout: ``cancel`` or ``leave``.
-        max_failed_rows: count (int) or fraction (float below 1) of rows that may fail.
+        max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         cancel_on_kill: cancel the job when the task is killed.
         reattach: look for a job of an earlier attempt before creating one.
 
@@ -135,7 +135,7 @@ class GenAIBatchOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Come to the job, wait for it (or defer, or not), and settle."""
-        from airflow_provider_genai_batch.flows.settle import describe
+        from airflow_provider_genai_batch.flows.describe import describe
         from airflow_provider_genai_batch.flows.watch import Ending, Why
         from airflow_provider_genai_batch.hooks.files import check_place
         from airflow_provider_genai_batch.hooks.intake import take_in
@@ -268,14 +268,13 @@ class GenAIBatchOperator(BaseOperator):
             results_uri=self.results_uri,
             max_failed_rows=self.max_failed_rows,
             asked=asked,
-            keys=lambda: self._keys(client),
+            keys=lambda: self._keys(client, asked),
         )
 
-    def _keys(self, client: GenAIBatchClient) -> list[str] | None:
+    def _keys(self, client: GenAIBatchClient, asked: Asked) -> list[str] | None:
         from airflow_provider_genai_batch.hooks.intake import keys_of
 
-        order = self._order(client.config)
-        return keys_of(client, order.source, model=order.model, request_defaults=order.request_defaults)
+        return keys_of(client, lambda: self._order(client.config), asked.key_sum)
 
 
 def _seconds(value: float | timedelta) -> float:
