@@ -1,0 +1,72 @@
+"""Pages hang together: links lead somewhere, every page is listed, the README stays short."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from itertools import chain
+
+import pytest
+
+from tests.demo.texts import CREDIT, reviews, tweets
+from tests.docs.pages import ROOT, Page, all_pages
+
+README = Page("README.md")
+PAGES = pytest.mark.parametrize("page", all_pages(), ids=str)
+
+
+@PAGES
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: Page) -> None:
+    for link in page.links:
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.path.parent / path).resolve() if path else page.path
+        assert target.exists(), f"{page.name} links to {link}"
+        assert target.is_relative_to(ROOT)
+        if anchor:
+            assert anchor in Page(target.relative_to(ROOT).as_posix()).anchors, f"{page.name} links to {link}"
+
+
+def test_the_index_lists_every_page() -> None:
+    index = Page("docs/index.md")
+    listed = {(index.path.parent / link).resolve() for link in index.links}
+    missing = set((ROOT / "docs").rglob("*.md")) - listed - {index.path}
+    assert not missing
+
+
+@PAGES
+def test_every_fence_is_closed_and_says_its_language(page: Page) -> None:
+    fences = re.findall(r"^\s*```.*$", page.text, re.MULTILINE)
+    assert len(fences) == 2 * len(page.blocks)
+
+
+def test_the_dag_of_the_readme_has_about_twenty_lines() -> None:
+    (block,) = [block for block in README.blocks if block.language == "python"]
+    assert len([line for line in block.text.splitlines() if line.strip()]) <= 20
+
+
+def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    commands = set(re.findall(r"`make (\w+)", README.text))
+    assert commands == {"demo", "test"}
+    assert all(re.search(rf"^{command}:", makefile, re.MULTILINE) for command in commands)
+
+
+def test_every_example_that_is_named_is_there_and_their_number_is_told() -> None:
+    assert len(list((ROOT / "example_dags").glob("*.py"))) == 5
+    assert "has five DAGs" in README.text
+
+
+def test_the_texts_are_as_many_as_the_readme_says_and_their_authors_are_named() -> None:
+    section = README.section("## Two commands")
+    assert all(
+        word in section for word in ("C.J. Hutto", "E. Gilbert", "vaderSentiment 3.3.2", "MIT License")
+    )
+    assert all(word in CREDIT for word in ("C.J. Hutto", "E. Gilbert", "vaderSentiment 3.3.2", "MIT License"))
+    archive = next(chain((ROOT / "build" / "texts").glob("*.tar.gz")), None)
+    if archive is None:
+        pytest.skip("make demo has not fetched the texts yet")
+    assert tarfile.is_tarfile(archive)
+    assert f"{sum(1 for _ in reviews(archive)):,} sentences" in section
+    assert f"{sum(1 for _ in tweets(archive)):,} tweets" in section

@@ -1,0 +1,248 @@
+"""Tables that repeat code say what the code says."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from typing import Any
+
+import pytest
+import tomllib
+
+from airflow_provider_genai_batch import __version__, exceptions
+from airflow_provider_genai_batch.emulator import Emulator, Fault
+from airflow_provider_genai_batch.emulator.__main__ import parser
+from airflow_provider_genai_batch.emulator.control import Control
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE
+from airflow_provider_genai_batch.flows.submit import _DEAD
+from airflow_provider_genai_batch.hooks import connection
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.models import JobState, Manifest, ResultRow, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.operators import genai_batch
+from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.wire import gemini, vertex
+from tests.docs.pages import ROOT, Page, code
+
+README = Page("README.md")
+CONNECTION = Page("docs/reference/connection.md")
+OPERATORS = Page("docs/reference/operators.md")
+ROWS = Page("docs/reference/rows.md")
+OUTCOMES = Page("docs/reference/outcomes.md")
+EXCEPTIONS = Page("docs/reference/exceptions.md")
+EMULATOR = Page("docs/reference/emulator.md")
+BACKENDS = Page("docs/how-to/choose-a-backend.md")
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in (*(getattr(genai_batch, name) for name in genai_batch.__all__), GenAIBatchSensor)
+}
+
+
+def parameters(function: Any) -> dict[str, str]:
+    """Return parameters that are by name, with their defaults as code; empty for none."""
+    return {
+        name: "" if parameter.default is inspect.Parameter.empty else repr(parameter.default)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def of_class(cls: type) -> dict[str, str]:
+    """Return the parameters of an operator and of its bases in this package."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("airflow_provider_genai_batch"):
+            own = inspect.unwrap(base.__init__) if "__init__" in vars(base) else None
+            found |= parameters(own) if own else {}
+    return found
+
+
+def table(page: Page, title: str, first: str, value: int = 1) -> dict[str, str]:
+    """Return a table as a dict from the code in its first column to the code in another."""
+    return {code(row[0]): code(row[value]) for row in page.table(title, first)}
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), [(README, "GenAIBatchOperator"), *((OPERATORS, name) for name in CLASSES)], ids=str
+)
+def test_every_parameter_is_told_with_its_default(page: Page, name: str) -> None:
+    assert table(page, f"## {name}", "Parameter") == of_class(CLASSES[name])
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_parameters_called_templates_are_those(name: str) -> None:
+    told = {code(row[0]) for row in OPERATORS.table(f"## {name}", "Parameter") if row[2] == "yes"}
+    assert told == set(CLASSES[name].template_fields)
+
+
+@pytest.mark.parametrize("name", [*CLASSES, "GenAIBatchHook"])
+def test_the_reference_says_where_a_class_is(name: str) -> None:
+    path = re.search(rf"`(airflow_provider_genai_batch\.\S+)\.{name}\b", OPERATORS.section(f"## {name}"))
+    assert path is not None
+    module = __import__(path[1], fromlist=[name])
+    assert getattr(module, name) is {**CLASSES, "GenAIBatchHook": GenAIBatchHook}[name]
+
+
+@pytest.mark.parametrize(
+    ("page", "title"), [(README, "## Connection"), (CONNECTION, "## Fields")], ids=["README", "reference"]
+)
+def test_every_extra_that_the_code_reads_is_told_and_no_other(page: Page, title: str) -> None:
+    tree = ast.parse(inspect.getsource(connection))
+    read = {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "get"
+        and getattr(node.func.value, "id", "") == "extra"
+    }
+    fields = page.table(title, "Field")
+    assert {code(row[0]) for row in fields if row[0].startswith("extra ")} == read
+    assert [row[0] for row in fields if not row[0].startswith("extra ")] == ["Password", "Host"]
+    default = {code(row[0]): row[1] for row in fields}
+    assert default["location"] == f"`{vertex.DEFAULT_LOCATION}`"
+    assert (
+        default["api_version"]
+        == f"`{gemini.DEFAULT_VERSION}` on Gemini, `{vertex.DEFAULT_VERSION}` on Vertex AI"
+    )
+
+
+def test_the_connection_has_the_type_and_id_that_the_pages_say() -> None:
+    for text in (README.section("## Connection"), CONNECTION.section("# Connection")):
+        assert f"ype `{GenAIBatchHook.conn_type}`" in text
+        assert f"default id `{GenAIBatchHook.default_conn_name}`" in text
+
+
+def test_every_exception_is_told_with_what_it_is() -> None:
+    defined = {
+        name: cls.__base__.__name__
+        for name, cls in vars(exceptions).items()
+        if isinstance(cls, type) and issubclass(cls, exceptions.GenAIBatchError)
+    }
+    assert table(EXCEPTIONS, "# Exceptions", "Exception") == defined
+
+
+@pytest.mark.parametrize(
+    ("title", "first", "names"),
+    [
+        ("## Manifest", "Field", list(Manifest.model_fields)),
+        ("## Row", "Field", list(ResultRow.model_fields)),
+        ("## Row", "Status", [status.value for status in RowStatus]),
+    ],
+    ids=["manifest", "row", "status"],
+)
+def test_fields_of_manifest_and_row_are_all_told(title: str, first: str, names: list[str]) -> None:
+    assert list(table(ROWS, title, first)) == names
+
+
+def test_counts_and_tokens_are_told_by_name() -> None:
+    words = set(re.findall(r"`(\w+)`", ROWS.section("## Manifest")))
+    assert words >= set(RowCounts.model_fields) | set(Usage.model_fields)
+
+
+def test_every_state_is_told_with_what_it_means() -> None:
+    told = {code(row[0]): row[1] for row in OUTCOMES.table("## States", "State")}
+    assert told == {state.value: state.verdict.value for state in JobState}
+
+
+def test_the_states_that_a_retry_replaces_are_told() -> None:
+    (replaced,) = [
+        row[0]
+        for row in OUTCOMES.table("## What a retry does", "Job of the attempt before")
+        if row[1].startswith("submits a new job")
+    ]
+    assert set(re.findall(r"`(\w+)`", replaced)) == {state.value for state in _DEAD}
+
+
+@pytest.mark.parametrize("row", OUTCOMES.table("# Outcomes", "The job …"), ids=lambda row: row[0][:40])
+def test_every_outcome_names_exceptions_that_exist_and_a_test_that_exists(row: list[str]) -> None:
+    for word in re.findall(r"`([A-Z][a-z]\w+)`", row[1]):
+        assert hasattr(exceptions, word), word
+    path, _, name = code(row[2]).partition("::")
+    names = {node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if hasattr(node, "name")}
+    assert name in names, f"{path} has no {name}"
+
+
+def test_rows_are_asked_for_as_long_as_the_page_says() -> None:
+    minutes = re.search(r"for up to (\d+) minutes", OUTCOMES.section("# Outcomes"))
+    assert minutes is not None
+    assert int(minutes[1]) * 60 == READ_PATIENCE
+
+
+@pytest.mark.parametrize("page", [README, OPERATORS], ids=["README", "reference"])
+def test_the_budgets_of_each_service_are_told(page: Page) -> None:
+    operator = genai_batch.GenAIBatchOperator(task_id="ask", model="m", src=["a"])
+    gemini_hours, vertex_hours = (operator._budget(backend.value) / 3600 for backend in Backend)
+    (told,) = [row[-1] for row in page.table("## GenAIBatchOperator", "Parameter") if "`timeout`" in row[0]]
+    assert f"{gemini_hours:.0f} h on Gemini, {vertex_hours:.0f} h on Vertex AI" in told
+
+
+def test_the_limits_of_each_service_are_told() -> None:
+    rows = {row[0]: row[1:] for row in BACKENDS.table("# Choose a backend", "")}
+    model = "gemini-2.5-flash"
+    sizes = [str(limits_of(backend, Task.GENERATE, model).max_bytes) for backend in Backend]
+    assert [cell.split()[0] for cell in rows["Largest input file"]] == sizes
+    assert rows["Largest list sent inline"][0] == f"{gemini.MAX_BODY_BYTES} bytes"
+    most = [
+        limits_of(Backend.VERTEX, task, name).max_rows
+        for task, name in (
+            (Task.GENERATE, model),
+            (Task.EMBED, "gemini-embedding-001"),
+            (Task.EMBED, "text-embedding-005"),
+        )
+    ]
+    assert [int(number) for number in re.findall(r"\d+", rows["Most requests in a job"][1])] == most
+
+
+def test_every_argument_of_the_emulator_is_told_with_its_default() -> None:
+    assert table(EMULATOR, "## In Python", "Argument") == parameters(Emulator.__init__)
+
+
+def test_every_option_of_the_emulators_command_is_told_with_its_default() -> None:
+    actions = [action for action in parser()._actions if action.dest != "help"]
+    plain = {
+        a.option_strings[0]: "" if a.default is None or a.default is False else str(a.default)
+        for a in actions
+    }
+    assert table(EMULATOR, "## On a port", "Option") == plain
+
+
+def test_every_fault_is_told() -> None:
+    made = {
+        name
+        for name, member in vars(Fault).items()
+        if isinstance(member, classmethod) and not name.startswith(("_", "from_"))
+    }
+    assert table(EMULATOR, "## Faults", "Fault").keys() == made
+
+
+def test_every_control_route_is_told_with_its_methods() -> None:
+    routes = {
+        re.sub(
+            r"\{(\w+)(:\w+)?\}",
+            lambda found: "{" + {"number": "id"}.get(found[1], found[1]) + "}",
+            route.path,
+        ): (route.methods - {"HEAD"})
+        for route in Control(None, None).routes()
+    }
+    told = {code(row[0]): set(row[1].split(", ")) for row in EMULATOR.table("## Over HTTP", "Route")}
+    assert told == routes
+
+
+def test_every_extra_of_the_package_is_told() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert table(README, "## Install", "Extra").keys() == project["optional-dependencies"].keys()
+    assert f"pip install {project['name']}\n" in README.text
+    versions = [project["requires-python"], *project["dependencies"]]
+    assert ">=3.10" in versions
+    assert "apache-airflow>=2.11.0" in versions
+    assert "Python 3.10 and Airflow 2.11" in README.section("## Install")
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    first = re.search(r"^## \[([\d.]+)\]", Page("CHANGELOG.md").text, re.MULTILINE)
+    assert first is not None
+    assert first[1] == __version__

@@ -1,0 +1,118 @@
+"""Every block of README and docs does what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.preflight import Preflight
+from tests.docs.pages import Page, all_pages, code
+from tests.docs.walk import DATE, walk
+
+README = Page("README.md")
+TUTORIAL = Page("docs/tutorial.md")
+JSONL = Page("docs/how-to/jsonl.md")
+
+
+@pytest.fixture
+def both(cloud_storage: CloudStorage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """Give an emulator whose jobs end at once, with a connection for each service."""
+    with Emulator(storage=cloud_storage, lifecycle=Lifecycle.at_once()) as running:
+        for name, backend in (("DEFAULT", "gemini"), ("VERTEX", "vertex")):
+            monkeypatch.setenv(f"AIRFLOW_CONN_GENAI_BATCH_{name}", json.dumps(running.connection(backend)))
+        yield running
+
+
+OTHERS = [page for page in all_pages() if page.blocks and page not in (README, TUTORIAL)]
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=str)
+def test_what_a_page_says_can_be_done(page: Page, both: Emulator, tmp_path: Path) -> None:
+    with walk(page, tmp_path, both.url) as reader:
+        reader.go()
+
+
+def test_the_dag_of_the_readme_answers_every_line_of_its_file(both: Emulator, tmp_path: Path) -> None:
+    texts = {"first": "I like it.", "second": "It broke."}
+    lines = [{"key": key, "request": {"contents": [{"parts": [{"text": t}]}]}} for key, t in texts.items()]
+    (tmp_path / f"reviews-{DATE}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with walk(README, tmp_path, both.url) as reader:
+        reader.go()
+    assert reader.ran == ["nightly_reviews"]
+    rows = map(json.loads, (tmp_path / f"answers-{DATE}.jsonl").read_text().splitlines())
+    assert {row["key"]: row["status"] for row in rows} == {"first": "ok", "second": "ok"}
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Start the emulator by the tutorial's own command, on a free port; give what it printed."""
+    (line,) = [
+        line
+        for block in TUTORIAL.blocks
+        for line in block.text.splitlines()
+        if line.startswith("python -m airflow_provider_genai_batch.emulator")
+    ]
+    words = [*line.split()[1:], "--port", "0", "--at-once"]
+    with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            said = ""
+            while "VERTEX" not in said:
+                more = child.stdout.readline()
+                assert more, f"it stopped after {said!r}"
+                said += more
+            for name, value in re.findall(r"^export (AIRFLOW_CONN_\w+)='(.*)'$", said, re.MULTILINE):
+                monkeypatch.setenv(name, value)
+            yield said
+        finally:
+            child.terminate()
+
+
+def test_the_tutorial_can_be_followed_from_top_to_bottom(command: str, tmp_path: Path) -> None:
+    url = command.partition("\n")[0]
+    with walk(TUTORIAL, tmp_path, url) as reader:
+        reader.go()
+    assert reader.ran == ["first", "first", "deferred", "chained"]
+    assert len((tmp_path / "cities.jsonl").read_text().splitlines()) == 3
+    assert "Name a lake." in (tmp_path / "lake.jsonl").read_text()
+    shown = next(block.text for block in TUTORIAL.blocks if block.text.startswith("export AIRFLOW_CONN"))
+    assert shown.replace("http://127.0.0.1:8765", url) in command
+
+
+JSON_LINES = [block.text for block in JSONL.blocks if block.language == "json"]
+REFUSED = [code(row[0]) for row in JSONL.table("## Lines that are refused", "Line")]
+
+
+@pytest.mark.parametrize("line", JSON_LINES)
+def test_a_line_that_the_page_calls_good_is_taken(line: str) -> None:
+    task = Task.EMBED if '"content":' in line else Task.GENERATE
+    check = Preflight(
+        Backend.GEMINI, task, "gemini-embedding-001" if task is Task.EMBED else "gemini-2.5-flash"
+    )
+    (written,) = check.lines([line.encode()])
+    assert json.loads(written).keys() == {"key", "request"}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_a_line_that_the_page_calls_bad_is_refused(line: str) -> None:
+    for backend in Backend:
+        with pytest.raises(RequestError, match="line 1"):
+            list(Preflight(backend, Task.GENERATE, "gemini-2.5-flash").lines([line.encode()]))
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_line_that_only_vertex_refuses_passes_on_gemini(at: int) -> None:
+    tables = JSONL.section("## Lines that are refused").split("So these are refused too:")[1]
+    line = [code(row) for row in tables.splitlines() if row.startswith("| `")][at].encode()
+    with pytest.raises(RequestError, match="line 1"):
+        list(Preflight(Backend.VERTEX, Task.GENERATE, "gemini-2.5-flash").lines([line]))
+    assert list(Preflight(Backend.GEMINI, Task.GENERATE, "gemini-2.5-flash").lines([line]))
