@@ -32,7 +32,7 @@ def cancel_jobs(conn_id: str, names: Sequence[str]) -> None:
 
 
 def cancel_job(client: GenAIBatchClient, name: str) -> None:
-    """Ask for a job's cancellation unless it has ended.
+    """Ask for a job's cancellation unless it has ended or is being cancelled. A paused one may yet go on.
 
     Raises:
         ApiError: the service refused although the job goes on.
@@ -40,14 +40,21 @@ def cancel_job(client: GenAIBatchClient, name: str) -> None:
     from airflow_provider_genai_batch.exceptions import BadRequest, NotFound, PreconditionFailed
 
     try:
-        if client.get(name).done:
-            log.info("Job %s has ended; there is nothing to cancel.", name)
+        if _is_over(client, name):
+            log.info("Job %s has ended or is being cancelled; there is nothing to cancel.", name)
             return
         client.cancel(name)
         log.info("Asked for the cancellation of job %s.", name)
     except NotFound:
         log.info("Job %s does not exist (any more).", name)
     except (BadRequest, PreconditionFailed):
-        if not client.get(name).done:
+        if not _is_over(client, name):
             raise
         log.info("Job %s ended meanwhile.", name)
+
+
+def _is_over(client: GenAIBatchClient, name: str) -> bool:
+    from airflow_provider_genai_batch.models import JobState
+
+    job = client.get(name)
+    return job.state is JobState.CANCELLING or (job.done and job.state is not JobState.PAUSED)

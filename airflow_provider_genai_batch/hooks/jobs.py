@@ -12,9 +12,10 @@ from typing import Any, BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import find_jobs
+from airflow_provider_genai_batch.exceptions import JobCancelled
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import Fetch, Land, settle
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, settle
 from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Look, Place, Sleep
 from airflow_provider_genai_batch.flows.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
@@ -82,8 +83,21 @@ class JobDesk:
         display_name: str,
         look_first: bool,
         deadline: float,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> BatchJob:
-        """Find or create an identity's job; `spec` puts the input in place and is called at most once."""
+        """Find or create an identity's job.
+
+        Args:
+            identity: whose job it is.
+            spec: puts the input in place; called at most once.
+            display_name: as the service keeps it, for errors.
+            look_first: an earlier attempt may have created it.
+            deadline: seconds since the epoch until which a lack of capacity is waited out.
+            wanted: asked before every create whether it still is.
+
+        Raises:
+            JobCancelled: it is not wanted any more; nothing was created.
+        """
         placed: list[JobSpec] = []
 
         def act(step: Any) -> Any:
@@ -94,6 +108,9 @@ class JobDesk:
             if isinstance(step, Place):
                 return placed.append(spec())
             if isinstance(step, Create):
+                if not wanted():
+                    msg = "The task was killed before its job was submitted. Nothing was created; nothing is billed."
+                    raise JobCancelled(msg, job_names=())
                 return self._client.perform(self._client.calls.create(placed[0]))
             return self._act(step)
 
@@ -108,8 +125,10 @@ class JobDesk:
         """Look once; None while a job goes on."""
         return drive(glance(names, {}), self._act)
 
-    def settle(self, ending: Ending, names: list[str], landing: Landing) -> Manifest:
-        """Land rows and decide the outcome."""
+    def settle(
+        self, ending: Ending, names: list[str], landing: Landing, *, patience: float | None = None
+    ) -> Manifest:
+        """Land rows and decide the outcome; `patience` is for output that is not readable yet, in seconds."""
 
         def act(step: Any) -> Any:
             if isinstance(step, Fetch):
@@ -124,6 +143,7 @@ class JobDesk:
             max_failed_rows=landing.max_failed_rows,
             results_uri=landing.results_uri,
             clock=time.time,
+            patience=READ_PATIENCE if patience is None else patience,
         )
         manifest = drive(flow, act)
         log.info("Rows: %s. Tokens: %s.", manifest.counts, manifest.usage)

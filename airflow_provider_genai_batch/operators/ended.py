@@ -35,7 +35,7 @@ class GenAIBatchResultsOperator(_JobsOperator):
     Args:
         job_names: a name, several, or a manifest.
         results_uri: where rows land, ``….jsonl`` or ``….jsonl.gz``.
-        max_failed_rows: count (int) or fraction (float below 1) of rows that may fail.
+        max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
 
     Returns:
@@ -57,9 +57,11 @@ class GenAIBatchResultsOperator(_JobsOperator):
         """Land and settle."""
         from airflow_provider_genai_batch.exceptions import InputError
         from airflow_provider_genai_batch.hooks.jobs import JobDesk, Landing
+        from airflow_provider_genai_batch.hooks.settings import check_allowance
         from airflow_provider_genai_batch.rows.landing import check_results_uri
 
         check_results_uri(self.results_uri)
+        check_allowance(self.max_failed_rows)
         names = self._names()
         with borrowed_client(self.conn_id) as client:
             desk = JobDesk(client)
@@ -92,13 +94,14 @@ class GenAIBatchDeleteOperator(_JobsOperator):
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Delete."""
         from airflow_provider_genai_batch.exceptions import InputError, NotFound
+        from airflow_provider_genai_batch.models import JobState
 
         names = self._names()
         with borrowed_client(self.conn_id) as client:
             for name in names:
                 try:
                     job = client.get(name)
-                    if not job.done:
+                    if not job.done or job.state is JobState.PAUSED:
                         msg = (
                             f"Job {name} is {job.state.value}; deleting it now would leave it billed and unread. "
                             "Cancel it first (GenAIBatchCancelOperator)."

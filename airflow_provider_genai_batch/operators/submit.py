@@ -125,6 +125,7 @@ class GenAIBatchOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self._waiting_for: list[str] = []
+        self._killed = False
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
@@ -151,6 +152,8 @@ class GenAIBatchOperator(BaseOperator):
             ) as intake:
                 job = self._submit(context, client, desk, order, intake)
                 asked = Asked.of(intake)
+            self._waiting_for = [job.name]
+            self._stop_if_killed(job)
             if not self.wait:
                 return describe([job]).model_dump(mode="json")
             plan = self._plan(job)
@@ -159,9 +162,8 @@ class GenAIBatchOperator(BaseOperator):
             elif self.deferrable:
                 self._defer([job.name], plan, asked)
             else:
-                self._waiting_for = [job.name]
                 ending = desk.wait([job.name], plan)
-                self._waiting_for = []
+            self._waiting_for = []
             return desk.settle(ending, [job.name], self._landing(client, asked)).model_dump(mode="json")
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - Airflow's
@@ -175,20 +177,35 @@ class GenAIBatchOperator(BaseOperator):
             return manifest.model_dump(mode="json")
 
     def on_kill(self) -> None:
-        """Cancel the job that is waited for in place."""
+        """Cancel the job that is waited for in place, or call its submission off.
+
+        Airflow calls this in a signal handler and lets the task go on for some seconds, in which a create that is on
+        its way may still be answered, and one that is not must not be sent.
+        """
+        self._killed = True
         if self.cancel_on_kill and self._waiting_for:
             cancel_jobs(self.conn_id, self._waiting_for)
 
+    def _stop_if_killed(self, job: BatchJob) -> None:
+        from airflow_provider_genai_batch.exceptions import JobCancelled
+
+        if self._killed and self.cancel_on_kill:
+            cancel_jobs(self.conn_id, [job.name])
+            msg = f"The task was killed while it submitted job {job.name}; its cancellation was asked for."
+            raise JobCancelled(msg, job_names=[job.name])
+
     def _check_settings(self) -> None:
         from airflow_provider_genai_batch.exceptions import ConfigurationError
+        from airflow_provider_genai_batch.hooks.settings import check_allowance, check_seconds
         from airflow_provider_genai_batch.rows.landing import check_results_uri
 
         if self.on_timeout not in ("cancel", "leave"):
             msg = f'on_timeout is "cancel" or "leave", not {self.on_timeout!r}.'
             raise ConfigurationError(msg)
-        if self.poll_interval <= 0 or self.max_failed_rows < 0:
-            msg = "poll_interval is above 0 seconds, and max_failed_rows is not negative."
-            raise ConfigurationError(msg)
+        check_seconds("poll_interval", self.poll_interval)
+        check_seconds("timeout", self.timeout)
+        check_seconds("pending_timeout", self.pending_timeout)
+        check_allowance(self.max_failed_rows)
         if self.results_uri is not None:
             check_results_uri(self.results_uri)
 
@@ -236,6 +253,7 @@ class GenAIBatchOperator(BaseOperator):
             spec,
             display_name=identity.display_name(order.display_name or readable),
             look_first=self.reattach and ti.try_number > 1,
+            wanted=lambda: not self._killed,
             deadline=time.time() + self._budget(order.backend.value),
         )
 
@@ -245,7 +263,9 @@ class GenAIBatchOperator(BaseOperator):
         begun = job.create_time.timestamp() if job.create_time else time.time()
         deadline = begun + self._budget(job.backend.value)
         pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)
-        return WaitPlan(self.poll_interval, deadline, pending, cancel_on_timeout=self.on_timeout == "cancel")
+        return WaitPlan(
+            _seconds(self.poll_interval), deadline, pending, cancel_on_timeout=self.on_timeout == "cancel"
+        )
 
     def _budget(self, backend: str) -> float:
         """Seconds for the whole job: by default more than the service gives itself, so that it ends the job."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -28,7 +29,7 @@ class GenAIBatchSensor(BaseSensorOperator):
 
     Args:
         job_names: a name, several, or a manifest (XCom of an operator of this package).
-        max_failed_rows: count (int) or fraction (float below 1) of rows that may fail.
+        max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
         deferrable: wait on the triggerer; None asks ``[operators] default_deferrable``.
         **kwargs: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail``, … of Airflow's sensors.
@@ -65,6 +66,9 @@ class GenAIBatchSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
+        from airflow_provider_genai_batch.hooks.settings import check_allowance
+
+        check_allowance(self.max_failed_rows)
         if not self.deferrable:
             return super().execute(context)
         found = self.poke(context)
@@ -82,20 +86,16 @@ class GenAIBatchSensor(BaseSensorOperator):
         return None
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
-        """Look once."""
+        """Look once, for rows that are not readable yet too: no slot is held for them."""
         from airflow_provider_genai_batch.exceptions import PASSING
-        from airflow_provider_genai_batch.hooks.jobs import JobDesk
 
-        names = self._names()
-        with borrowed_client(self.conn_id) as client:
+        with borrowed_client(self.conn_id) as client, self._softly():
             try:
-                ending = JobDesk(client).glance(names)
+                manifest = self._look(client)
             except PASSING as error:
                 self.log.warning("A look gave no answer (%s); looking again.", error)
-                ending = None
-            if ending is None:
-                return PokeReturnValue(is_done=False)
-            return PokeReturnValue(is_done=True, xcom_value=self._settle(client, ending, names))
+                manifest = None
+            return PokeReturnValue(is_done=manifest is not None, xcom_value=manifest)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - Airflow's
         """Settle after the trigger fired."""
@@ -109,7 +109,7 @@ class GenAIBatchSensor(BaseSensorOperator):
             if self.soft_fail:
                 raise AirflowSkipException(msg)
             raise AirflowSensorTimeout(msg)
-        with borrowed_client(self.conn_id) as client:
+        with borrowed_client(self.conn_id) as client, self._softly():
             return self._settle(client, ending, event["job_names"])
 
     def _names(self) -> list[str]:
@@ -117,14 +117,46 @@ class GenAIBatchSensor(BaseSensorOperator):
 
         return job_names(self.job_names)
 
-    def _settle(self, client: GenAIBatchClient, ending: Ending, names: list[str]) -> dict[str, Any]:
-        from airflow_provider_genai_batch.exceptions import JobError
+    def _look(self, client: GenAIBatchClient) -> dict[str, Any] | None:
+        """Return the manifest; None while there is something to wait for."""
+        from airflow_provider_genai_batch.exceptions import OutputNotReadable
+        from airflow_provider_genai_batch.hooks.jobs import JobDesk
+
+        names = self._names()
+        ending = JobDesk(client).glance(names)
+        if ending is None:
+            return None
+        try:
+            return self._settle(client, ending, names, patience=0)
+        except OutputNotReadable as error:
+            if _had_time(client, names):
+                raise
+            self.log.warning("%s Looking again.", error)
+            return None
+
+    def _settle(
+        self, client: GenAIBatchClient, ending: Ending, names: list[str], *, patience: float | None = None
+    ) -> dict[str, Any]:
         from airflow_provider_genai_batch.hooks.jobs import JobDesk, Landing
 
+        landing = Landing(max_failed_rows=self.max_failed_rows)
+        return JobDesk(client).settle(ending, names, landing, patience=patience).model_dump(mode="json")
+
+    @contextmanager
+    def _softly(self) -> Iterator[None]:
+        from airflow_provider_genai_batch.exceptions import JobError
+
         try:
-            manifest = JobDesk(client).settle(ending, names, Landing(max_failed_rows=self.max_failed_rows))
+            yield
         except JobError as error:
             if self.soft_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
-        return manifest.model_dump(mode="json")
+
+
+def _had_time(client: GenAIBatchClient, names: list[str]) -> bool:
+    """Whether the jobs ended so long ago that their rows should have been readable by now."""
+    from airflow_provider_genai_batch.flows.settle import READ_PATIENCE
+
+    ends = [end for name in names if (end := client.get(name).end_time)]
+    return bool(ends) and time.time() - max(ends).timestamp() > READ_PATIENCE

@@ -55,6 +55,17 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         exceptions.InputError,
         ".jsonl",
     ),
+    "a pending_timeout in words": (
+        {"src": ["a"], "pending_timeout": "an hour"},
+        exceptions.ConfigurationError,
+        "pending_timeout is 'an hour'",
+    ),
+    "a timeout of nothing": ({"src": ["a"], "timeout": 0}, exceptions.ConfigurationError, "timeout is 0"),
+    "more than all rows may fail": (
+        {"src": ["a"], "max_failed_rows": 1.5},
+        exceptions.ConfigurationError,
+        "max_failed_rows is 1.5",
+    ),
     "an on_timeout that is none": (
         {"src": ["a"], "on_timeout": "explode"},
         exceptions.ConfigurationError,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import JobTimedOut
+from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows import backoff, submit
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
@@ -168,3 +168,33 @@ def test_killing_the_task_in_place_cancels_its_job(gemini: Emulator) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             run_dag(lambda: KilledWhileWaiting(task_id="ask", model=MODEL, src=["a"], deferrable=False))
     assert [job["cancel_requested"] for job in gemini.jobs] == [True]
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"deferrable": True}, {"wait": False}], ids=["in place", "deferred", "submit"]
+)
+def test_killing_the_task_while_its_create_is_under_way_cancels_the_job(
+    gemini: Emulator, how: dict[str, Any]
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+
+    class KilledWhileCreating(GenAIBatchOperator):
+        def _submit(self, *args: Any) -> Any:
+            job = super()._submit(*args)
+            self.on_kill()  # Airflow lets the task go on after it
+            return job
+
+    ran = run_dag(lambda: KilledWhileCreating(task_id="ask", model=MODEL, src=["a"], **how))
+    assert isinstance(ran.errors[0], JobCancelled)
+    assert [job["cancel_requested"] for job in gemini.jobs] == [True]
+
+
+def test_killing_the_task_before_its_create_creates_nothing(gemini: Emulator) -> None:
+    class KilledBeforeCreating(GenAIBatchOperator):
+        def _submit(self, *args: Any) -> Any:
+            self.on_kill()
+            return super()._submit(*args)
+
+    ran = run_dag(lambda: KilledBeforeCreating(task_id="ask", model=MODEL, src=["a"]))
+    assert isinstance(ran.errors[0], JobCancelled)
+    assert gemini.jobs == []

@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import JobFailed
+from airflow_provider_genai_batch.exceptions import ConfigurationError, JobFailed, OutputNotReadable
 from airflow_provider_genai_batch.operators.genai_batch import (
     GenAIBatchCancelOperator,
     GenAIBatchDeleteOperator,
@@ -94,6 +94,50 @@ def test_one_failed_job_of_several_fails_it_by_name(gemini: Emulator, mode: str)
     ran = sense(mode, job_names=names)
     assert isinstance(ran.errors[-1], JobFailed)
     assert names[1] in str(ran.errors[-1])
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_rows_that_are_not_readable_yet_are_left_for_the_next_poke(
+    gemini: Emulator, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemini.script(JobScript(late_output=8))
+    names = submit()
+
+    def refuse(seconds: float) -> None:
+        msg = f"a poke would sleep {seconds} s in its slot"
+        raise AssertionError(msg)
+
+    monkeypatch.setattr("airflow_provider_genai_batch.flows.settle.Sleep", refuse)
+    ran = sense(mode, job_names=names)
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["sense"]["counts"]["ok"] == 2
+
+
+@in_every_mode
+def test_rows_that_should_have_been_readable_long_ago_fail_it(
+    gemini: Emulator, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.at_once(), late_output=10_000))
+    for module in ("flows.settle", "hooks.jobs"):
+        monkeypatch.setattr(f"airflow_provider_genai_batch.{module}.READ_PATIENCE", 0.2)
+    ran = sense(mode, job_names=submit())
+    assert isinstance(ran.errors[-1], OutputNotReadable)
+
+
+def test_a_paused_job_can_be_cancelled_but_not_deleted(gemini: Emulator) -> None:
+    gemini.script(JobScript(end="PAUSED", lifecycle=Lifecycle.at_once()))
+    names = submit()
+    refused = run_dag(lambda: GenAIBatchDeleteOperator(task_id="d", job_names=names))
+    assert "Cancel it first" in str(refused.errors[0])
+    assert run_dag(lambda: GenAIBatchCancelOperator(task_id="c", job_names=names)).state == "success"
+    assert gemini.jobs[0]["cancel_requested"]
+
+
+@in_every_mode
+def test_an_allowance_that_is_none_is_refused(gemini: Emulator, mode: str) -> None:
+    ran = sense(mode, job_names="batches/x", max_failed_rows=-1)
+    assert isinstance(ran.errors[0], ConfigurationError)
+    assert gemini.requests == []
 
 
 def test_cancelling_is_idempotent(gemini: Emulator) -> None:

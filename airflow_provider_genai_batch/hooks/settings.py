@@ -1,0 +1,38 @@
+"""Settings of operators and sensors, checked before anything is paid."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """Refuse what is no span of time; None is one that was not given.
+
+    Raises:
+        ConfigurationError: it is not, or it is nothing or less.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if value is not None and not (_is_number(value) and 0 < value < math.inf):
+        msg = f"{name} is {value!r}; give seconds above 0, as a number or a timedelta."
+        raise ConfigurationError(msg)
+
+
+def check_allowance(value: Any) -> None:
+    """Refuse a ``max_failed_rows`` that is neither a count nor a fraction.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    fraction = isinstance(value, float) and not value.is_integer()
+    if not _is_number(value) or value < 0 or math.isinf(value) or (fraction and value > 1):
+        msg = f"max_failed_rows is {value!r}; give a count (int) or a fraction of all rows (float up to 1.0)."
+        raise ConfigurationError(msg)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
