@@ -202,6 +202,10 @@ class GenAIBatchOperator(BaseOperator):
         if self.on_timeout not in ("cancel", "leave"):
             msg = f'on_timeout is "cancel" or "leave", not {self.on_timeout!r}.'
             raise ConfigurationError(msg)
+        for name in ("results_uri", "display_name"):
+            if not isinstance(value := getattr(self, name), (str, type(None))):
+                msg = f"{name} is {value!r}, which is no string."
+                raise ConfigurationError(msg)
         check_seconds("poll_interval", self.poll_interval)
         check_seconds("timeout", self.timeout)
         check_seconds("pending_timeout", self.pending_timeout)

@@ -50,6 +50,8 @@ class GenAIBatchTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch the jobs."""
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.flows.drive import adrive
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
@@ -59,7 +61,10 @@ class GenAIBatchTrigger(BaseTrigger):
             async with shared_client(self.conn_id) as client:
                 flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
                 ending = await adrive(flow, _Looker(client).act)
-        except GenAIBatchError as error:  # the connection cannot be used: the task says so
+        except (
+            GenAIBatchError,
+            AirflowNotFoundException,
+        ) as error:  # the connection cannot be used: the task says so
             ending = Ending(Why.LOST, {}, str(error))
         payload = {**ending.as_dict(), "job_names": self.job_names, "memo": self.memo}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # nor is its event

@@ -66,6 +66,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         exceptions.ConfigurationError,
         "max_failed_rows is 1.5",
     ),
+    "a display_name that is no string": (
+        {"src": ["a"], "display_name": 7},
+        exceptions.ConfigurationError,
+        "display_name is 7",
+    ),
     "an on_timeout that is none": (
         {"src": ["a"], "on_timeout": "explode"},
         exceptions.ConfigurationError,

@@ -134,3 +134,12 @@ async def test_a_connection_that_cannot_be_used_is_said_by_the_task(
     payload = await fire(trigger(["batches/x"]))
     assert payload["why"] == "lost"
     assert "genai_batch" in payload["detail"]
+
+
+async def test_a_connection_that_is_gone_is_said_by_the_task(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT")
+    payload = await fire(trigger(["batches/x"]))
+    assert payload["why"] == "lost"
+    assert "genai_batch_default" in payload["detail"]
