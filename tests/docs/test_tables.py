@@ -14,7 +14,7 @@ from airflow_provider_genai_batch import __version__, exceptions
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.emulator.__main__ import parser
 from airflow_provider_genai_batch.emulator.control import Control
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, _allowed
 from airflow_provider_genai_batch.flows.submit import _DEAD
 from airflow_provider_genai_batch.hooks import connection
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
@@ -172,12 +172,21 @@ def test_rows_are_asked_for_as_long_as_the_page_says() -> None:
     assert int(minutes[1]) * 60 == READ_PATIENCE
 
 
-@pytest.mark.parametrize("page", [README, OPERATORS], ids=["README", "reference"])
+@pytest.mark.parametrize("page", [README, OPERATORS], ids=str)
 def test_the_budgets_of_each_service_are_told(page: Page) -> None:
     operator = genai_batch.GenAIBatchOperator(task_id="ask", model="m", src=["a"])
     gemini_hours, vertex_hours = (operator._budget(backend.value) / 3600 for backend in Backend)
     (told,) = [row[-1] for row in page.table("## GenAIBatchOperator", "Parameter") if "`timeout`" in row[0]]
     assert f"{gemini_hours:.0f} h on Gemini, {vertex_hours:.0f} h on Vertex AI" in told
+
+
+@pytest.mark.parametrize("page", [README, OPERATORS], ids=str)
+def test_the_fraction_of_rows_that_may_fail_is_told_as_it_is_read(page: Page) -> None:
+    (told,) = [row[-1] for row in page.table("## GenAIBatchOperator", "Parameter") if "max_failed" in row[0]]
+    largest = re.search(r"fraction \(float up to ([\d.]+)\)", told)
+    assert largest is not None
+    assert _allowed(float(largest[1]), 200) == 200
+    assert _allowed(int(float(largest[1])), 200) == 1
 
 
 def test_the_limits_of_each_service_are_told() -> None:
