@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CONN_TYPE = "genai_batch"
 _GOOGLE_TYPE = "google_cloud_platform"
 _OLD_PREFIX = f"extra__{_GOOGLE_TYPE}__"
+_OTHER_CREDENTIALS = ("key_secret_name", "credential_config_file", "is_anonymous", "idp_issuer_url")
+"""Ways of a Google connection to name an account that are not read here."""
 
 
 def client_config(connection: Connection) -> ClientConfig:
@@ -33,6 +35,14 @@ def client_config(connection: Connection) -> ClientConfig:
         raise ConfigurationError(msg)
     extra = {name.removeprefix(_OLD_PREFIX): value for name, value in connection.extra_dejson.items()}
     extra = {name: value for name, value in extra.items() if value not in (None, "")}
+    for name in _OTHER_CREDENTIALS:
+        if extra.get(name):
+            # Leaving it out silently would act, and bill, as whoever the default credentials belong to.
+            msg = (
+                f'"{name}" in the extra of connection {connection.conn_id!r} is not read here. Use "key_path", '
+                '"keyfile_dict", or Application Default Credentials, in a connection without it.'
+            )
+            raise ConfigurationError(msg)
     backend = _backend(extra, google=connection.conn_type == _GOOGLE_TYPE)
     return ClientConfig(
         backend=backend,

@@ -78,6 +78,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a backend that is none": ({"extra": {"backend": "bard"}}, '"gemini" or "vertex"'),
     "staging elsewhere": ({"extra": {"project": "p", "staging_uri": "s3://b/"}}, "gs://"),
     "a key that is no JSON": ({"extra": {"project": "p", "keyfile_dict": "s3cr3t"}}, "keyfile_dict"),
+    "an account named in a way that is not read": (
+        {"conn_type": "google_cloud_platform", "extra": {"project": "p", "key_secret_name": "s3cr3t"}},
+        "key_secret_name",
+    ),
     "another type": ({"conn_type": "http"}, "genai_batch"),
     "Gemini by a Google connection": (
         {"conn_type": "google_cloud_platform", "extra": {"backend": "gemini"}},
