@@ -25,6 +25,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.flows.submit import usable
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
 from airflow_provider_genai_batch.models.job import Verdict
@@ -124,7 +125,7 @@ def _land(
         if clock() + pause > until:
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
-                "its rows are paid for. The next attempt reads them again and pays nothing."
+                f"its rows are paid for. {_next_attempt(jobs)}"
             )
             raise OutputNotReadable(msg, job_names=names) from trouble
         yield Sleep(pause)
@@ -205,8 +206,7 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
         msg = (
             f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
             f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {tally.causes() or 'none given'}. All rows are "
-            f"at {where}; {', '.join(names)} has ended and its answered rows are paid for. The next attempt takes the "
-            "same job up and pays nothing."
+            f"at {where}; {', '.join(names)} has ended and its answered rows are paid for. {_next_attempt(jobs)}"
         )
         raise TooManyFailedRows(msg, job_names=names, manifest=dump)
 
@@ -225,6 +225,12 @@ def _shown(counts: RowCounts) -> str:
         "missing": counts.missing,
     }
     return ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
+
+
+def _next_attempt(jobs: Sequence[BatchJob]) -> str:
+    if any(usable([job]) is None for job in jobs):
+        return "The next attempt submits a new job of all rows."
+    return "The next attempt takes the same job up and pays nothing."
 
 
 def _reason(job: BatchJob) -> str:
@@ -249,7 +255,7 @@ def _timed_out(ending: Ending, names: Sequence[str]) -> str:
     if ending.cancelled:
         became = (
             "Cancellation was asked for: rows answered before it are billed and kept by the service, the rest are not. "
-            "The next attempt submits what is missing."
+            "The next attempt submits a new job, or takes this one up should the service end it as SUCCEEDED."
         )
     else:
         became = "It was left running and is billed as it goes. The next attempt takes it up again."

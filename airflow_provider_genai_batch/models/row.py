@@ -58,7 +58,10 @@ class ResultRow(Noun):
     """Position of the request in the input, from 0; None when it is not known."""
     status: RowStatus
     text: str | None = None
-    """The answer's text without thoughts; None for embeddings and rows without an answer."""
+    """The answer's text without thoughts; None for embeddings and rows without an answer.
+
+    Of Vertex AI's ``text-embedding-00x``, whose rows have no key: the text that was asked.
+    """
     output: Any = None
     """Structured answer or embedding values (list of float)."""
     error: RowError | None = None

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.wire.requests import FOREIGN, unknown_name
 from airflow_provider_genai_batch.wire.spelling import camel
 
 _COLUMN = re.compile(r"(.*?) at line \d+ column (\d+)")
-_OUTPUT = frozenset({"response", "status", "processedTime", "instance", "prediction", "predictions"})
+_OUTPUT = frozenset({"response", "status", "error", "processedTime", "instance", "prediction", "predictions"})
 _SDK = "A file holds REST fields (generationConfig, systemInstruction, …); config is for lists of requests."
 _NAMES = {**FOREIGN, "config": _SDK, "metadata": "Only requests sent inline to Gemini carry metadata."}
 

@@ -47,7 +47,8 @@ def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool =
         common["response"] = response
     if error is not None:
         gone = error.code in (CANCELLED, _HTTP_CANCELLED) or error.status == "CANCELLED"
-        return ResultRow(status=RowStatus.CANCELLED if gone else RowStatus.ERROR, error=error, **common)
+        status = RowStatus.CANCELLED if gone else RowStatus.ERROR
+        return ResultRow(status=status, error=error, text=_asked_text(line), **common)
     common["usage"] = _usage(response)
     common["model_version"] = text(get(response, "modelVersion"))
     values = mapping(response.get("embedding")).get("values")
@@ -141,6 +142,11 @@ def _usage(response: Mapping[str, Any]) -> Usage | None:
     )
 
 
+def _asked_text(line: Mapping[str, Any]) -> str | None:
+    """Return the text of a ``text-embedding-00x`` line, which carries no key and so joins by it."""
+    return text(mapping(line.get("instance")).get("content"))
+
+
 def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend) -> ResultRow:
     """Read a ``text-embedding-00x`` line: ``instance``, ``predictions[0].embeddings``."""
     embeddings = mapping(_first(line.get("predictions")).get("embeddings"))
@@ -148,7 +154,11 @@ def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend) 
     values = embeddings.get("values")
     if key is None:
         key = _key(mapping(line.get("instance")), backend)
-    common: dict[str, Any] = {"key": key, "index": stamped_index(key) if key else None}
+    common: dict[str, Any] = {
+        "key": key,
+        "index": stamped_index(key) if key else None,
+        "text": _asked_text(line),
+    }
     if not values:
         error = RowError(message="the service sent no embedding")
         return ResultRow(status=RowStatus.ERROR, error=error, **common)

@@ -100,6 +100,7 @@ def test_gemini_takes_nothing_but_the_key_beside_the_request() -> None:
             "the field 'team' beside request is not a single value",
         ),
         (f'{{"key":"a","status":"","request":{ASK}}}', "the field 'status' is one of Vertex AI's output"),
+        (f'{{"key":"a","error":"","request":{ASK}}}', "the field 'error' is one of Vertex AI's output"),
         (
             f'{{"key":"a","processed_time":"","request":{ASK}}}',
             "'processed_time' is one of Vertex AI's output",

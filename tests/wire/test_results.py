@@ -147,6 +147,13 @@ def test_the_response_is_kept_on_request_only() -> None:
     assert read_row(line, GEMINI, keep_response=True).response == ANSWER
 
 
+@pytest.mark.parametrize("status", ["", "Bad Request: too long"])
+def test_a_row_that_can_have_no_key_brings_the_text_that_was_asked(status: str) -> None:
+    line = {"instance": {"content": "one"}, "predictions": [{"embeddings": {"values": [1.0]}}]}
+    row = read_row({**line, "status": status}, VERTEX)
+    assert (row.key, row.text) == (None, "one")
+
+
 FIELDS = ["key", "response", "error", "status", "metadata", "predictions", "instance", "request"]
 INNER = [
     "candidates",
