@@ -25,10 +25,23 @@ def borrowed_client(conn_id: str) -> Iterator[GenAIBatchClient]:
 
 
 def cancel_jobs(conn_id: str, names: Sequence[str]) -> None:
-    """Ask for the cancellation of jobs; one that has ended or is gone is fine."""
+    """Ask for the cancellation of jobs; one that has ended or is gone is fine.
+
+    Raises:
+        CallError: of the first job that could not be cancelled. The others were asked for all the same.
+    """
+    from airflow_provider_genai_batch.exceptions import CallError
+
+    trouble: list[CallError] = []
     with borrowed_client(conn_id) as client:
         for name in names:
-            cancel_job(client, name)
+            try:
+                cancel_job(client, name)
+            except CallError as error:
+                log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - it is raised below
+                trouble.append(error)
+    if trouble:
+        raise trouble[0]
 
 
 def cancel_job(client: GenAIBatchClient, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_job
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -78,10 +78,7 @@ class GenAIBatchCancelOperator(_JobsOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Cancel."""
-        names = self._names()
-        with borrowed_client(self.conn_id) as client:
-            for name in names:
-                cancel_job(client, name)
+        cancel_jobs(self.conn_id, self._names())
 
 
 class GenAIBatchDeleteOperator(_JobsOperator):

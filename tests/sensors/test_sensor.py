@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import ConfigurationError, JobFailed, OutputNotReadable
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.exceptions import (
+    ConfigurationError,
+    JobFailed,
+    OutputNotReadable,
+    PermissionDenied,
+)
 from airflow_provider_genai_batch.operators.genai_batch import (
     GenAIBatchCancelOperator,
     GenAIBatchDeleteOperator,
@@ -148,6 +153,16 @@ def test_cancelling_is_idempotent(gemini: Emulator) -> None:
     assert gemini.jobs[0]["cancel_requested"]
     gone = run_dag(lambda: GenAIBatchCancelOperator(task_id="c", job_names="batches/never"))
     assert gone.state == "success"
+
+
+def test_one_job_that_cannot_be_cancelled_does_not_spare_the_others(gemini: Emulator) -> None:
+    for _ in range(2):
+        gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    names = submit(2)
+    gemini.faults.add("batches.cancel", Fault.error(403, "not yours", grpc="PERMISSION_DENIED"))
+    ran = run_dag(lambda: GenAIBatchCancelOperator(task_id="c", job_names=names))
+    assert isinstance(ran.errors[0], PermissionDenied)
+    assert [job["cancel_requested"] for job in gemini.jobs] == [False, True]
 
 
 def test_deleting_is_idempotent_and_spares_a_job_that_goes_on(gemini: Emulator) -> None:
