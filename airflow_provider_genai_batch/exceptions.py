@@ -207,5 +207,9 @@ class OutputNotReadable(JobError):
     """The job ended well, but its rows could not be read within the time allowed for that."""
 
 
+class ResultsNotWritten(JobError):
+    """The rows could be read, but not written to ``results_uri``."""
+
+
 class TooManyFailedRows(JobError):
     """More rows failed than ``max_failed_rows`` allows."""

@@ -39,11 +39,11 @@ class Identity:
         return f"{readable[:room].strip()} {self.tag}"
 
     def labels(self) -> dict[str, str]:
-        """Return the labels that find the job again on Vertex."""
+        """Return the labels that find the job again on Vertex; each begins with a letter, to be text in a filter."""
         return {
-            "genai_batch_key": self.key[:_SHORT],
-            "genai_batch_fingerprint": self.fingerprint[:_SHORT],
-            "genai_batch_round": str(self.round),
+            "genai_batch_key": f"k{self.key[:_SHORT]}",
+            "genai_batch_fingerprint": f"f{self.fingerprint[:_SHORT]}",
+            "genai_batch_round": f"r{self.round}",
         }
 
 

@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
     OutputNotReadable,
     PermissionDenied,
     TooManyFailedRows,
+    UnsupportedError,
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.describe import describe
@@ -71,6 +72,7 @@ def settle(
 
     Raises:
         JobError: one of its kinds, as the outcome table says.
+        UnsupportedError: rows that are in BigQuery are to be landed.
     """
     if ending.why is Why.LOST:
         raise JobLost(_lost(ending), job_names=names)
@@ -79,6 +81,13 @@ def settle(
     until = clock() + patience
     jobs = yield from _fetched(names, clock, until)
     _refuse_ends_without_rows(jobs)
+    for job in jobs:
+        if results_uri and job.output.bigquery_table:
+            msg = (
+                f"The rows of {job.name} are in {job.output.bigquery_table} and stay there: read them with SQL, or "
+                f"export the table, instead of landing them at {results_uri}."
+            )
+            raise UnsupportedError(msg)
     tally = yield from _land(tuple(jobs), clock, patience)
     manifest = describe(jobs, counts=tally.counts, usage=tally.usage, results_uri=results_uri)
     _judge(jobs, tally, manifest, max_failed_rows)
@@ -125,7 +134,7 @@ def _land(
         if clock() + pause > until:
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
-                f"its rows are paid for. {_next_attempt(jobs)}"
+                f"its rows are paid for. {next_attempt(jobs)}"
             )
             raise OutputNotReadable(msg, job_names=names) from trouble
         yield Sleep(pause)
@@ -202,11 +211,11 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
                 )
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
-        where = manifest.results_uri or ", ".join(manifest.output)
+        where = f"at {manifest.results_uri}" if manifest.results_uri else _at_the_service(jobs)
         msg = (
             f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
             f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {tally.causes() or 'none given'}. All rows are "
-            f"at {where}; {', '.join(names)} has ended and its answered rows are paid for. {_next_attempt(jobs)}"
+            f"{where}; {', '.join(names)} has ended and its answered rows are paid for. {next_attempt(jobs)}"
         )
         raise TooManyFailedRows(msg, job_names=names, manifest=dump)
 
@@ -227,7 +236,13 @@ def _shown(counts: RowCounts) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
 
 
-def _next_attempt(jobs: Sequence[BatchJob]) -> str:
+def _at_the_service(jobs: Sequence[BatchJob]) -> str:
+    places = {job.output.place for job in jobs} - {None, "inline"}
+    return f"at {', '.join(sorted(str(place) for place in places))}" if places else "in the job itself"
+
+
+def next_attempt(jobs: Sequence[BatchJob]) -> str:
+    """Tell what the next attempt does about jobs that ended."""
     if any(usable([job]) is None for job in jobs):
         return "The next attempt submits a new job of all rows."
     return "The next attempt takes the same job up and pays nothing."

@@ -27,7 +27,10 @@ _BEFORE_SENDING = "oauth.token"
 """Method of errors that came from the token endpoint: the create itself was not sent."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 _DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.CANCELLING)
-"""States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for."""
+"""States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for.
+
+An EXPIRED job that answered rows is taken up all the same, for they are paid for.
+"""
 
 
 def submit(
@@ -48,7 +51,7 @@ def submit(
     """
     before: set[str] = set()
     if look_first:
-        earlier: list[BatchJob] = yield Find()
+        earlier = yield from _patiently()
         before = {job.name for job in earlier}
         found = usable(earlier)
         if found is not None:
@@ -62,7 +65,6 @@ def submit(
     refusals = 0
     while True:
         refusals += 1
-        pause: float
         try:
             job: BatchJob = yield Create()
             return job
@@ -91,10 +93,25 @@ def submit(
         yield Sleep(pause)
 
 
+def _patiently() -> Generator[Any, Any, list[BatchJob]]:
+    """Look more than once: lists lag, and the earlier attempt may have died a moment ago."""
+    jobs: list[BatchJob] = yield Find()
+    for pause in LOOKS_AFTER_LOSS:
+        if jobs:
+            break
+        yield Sleep(pause)
+        jobs = yield Find()
+    return jobs
+
+
 def usable(jobs: list[BatchJob]) -> BatchJob | None:
     """Choose the job to go on with: one that still moves before one that ended with rows; None for neither."""
-    alive = [job for job in jobs if job.state not in _DEAD]
+    alive = [job for job in jobs if job.state not in _DEAD or _paid(job)]
     return next((job for job in alive if not job.done), alive[0] if alive else None)
+
+
+def _paid(job: BatchJob) -> bool:
+    return job.state is JobState.EXPIRED and (job.counts.succeeded or 0) > 0
 
 
 def _after_loss(

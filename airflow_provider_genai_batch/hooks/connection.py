@@ -35,14 +35,14 @@ def client_config(connection: Connection) -> ClientConfig:
         raise ConfigurationError(msg)
     extra = {name.removeprefix(_OLD_PREFIX): value for name, value in connection.extra_dejson.items()}
     extra = {name: value for name, value in extra.items() if value not in (None, "")}
-    for name in _OTHER_CREDENTIALS:
-        if extra.get(name):
-            # Leaving it out silently would act, and bill, as whoever the default credentials belong to.
-            msg = (
-                f'"{name}" in the extra of connection {connection.conn_id!r} is not read here. Use "key_path", '
-                '"keyfile_dict", or Application Default Credentials, in a connection without it.'
-            )
-            raise ConfigurationError(msg)
+    other = [name for name in _OTHER_CREDENTIALS if name in extra and extra[name] is not False]
+    if other:
+        # Leaving it out silently would act, and bill, as whoever the default credentials belong to.
+        msg = (
+            f'"{other[0]}" in the extra of connection {connection.conn_id!r} is not read here. Use "key_path", '
+            '"keyfile_dict", or Application Default Credentials, in a connection without it.'
+        )
+        raise ConfigurationError(msg)
     backend = _backend(extra, google=connection.conn_type == _GOOGLE_TYPE)
     return ClientConfig(
         backend=backend,

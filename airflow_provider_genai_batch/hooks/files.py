@@ -12,7 +12,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError
 from airflow_provider_genai_batch.models.base import Backend
 
 _CHUNK = 1024 * 1024
@@ -73,7 +73,11 @@ class Draft:
 
 @contextmanager
 def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
-    """Give a file to write; it appears at `uri` whole when the block ends well, and not at all otherwise."""
+    """Give a file to write; it appears at `uri` whole when the block ends well, and not at all otherwise.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
     path = local_path(uri)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +100,12 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
             return
         spooled.seek(0)
         if _by_connection(uri, client):
-            client.upload(spooled, uri)
+            try:
+                client.upload(spooled, uri)
+            except CallError as error:
+                # Not the job's trouble: whoever reads rows must not take it for that.
+                msg = f"{uri}: {error}"
+                raise OSError(msg) from error
         else:
             _put(uri, spooled)
 

@@ -31,7 +31,7 @@ from airflow_provider_genai_batch.rows.preflight import Preflight
 from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
-from airflow_provider_genai_batch.wire.keys import read_key
+from airflow_provider_genai_batch.wire.keys import read_key, stamp
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.order import Order
@@ -50,7 +50,7 @@ class Intake:
     requests: int | None = None
     """How many, None when they could not be read."""
     stamped: int = 0
-    """How many of their keys were stamped here, as far as known."""
+    """How many of their keys are stamps of their place in the input."""
     key_sum: int | None = None
     """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
     keyed: bool = True
@@ -113,8 +113,10 @@ def take_in(
     with ExitStack() as stack:
         if items is not None and backend is Backend.GEMINI:
             entries = tuple(inline_entries(items, task, model, request_defaults))
-            keys = sum(key_digest(entry["metadata"]["key"]) for entry in entries) & MASK
-            yield Intake(source, digest(entries), len(entries), key_sum=keys, entries=entries)
+            keys = [entry["metadata"]["key"] for entry in entries]
+            stamped = sum(key == stamp(index) for index, key in enumerate(keys))
+            key_sum = sum(map(key_digest, keys)) & MASK
+            yield Intake(source, digest(entries), len(entries), stamped, key_sum, entries=entries)
         elif items is not None:
             yield _written(stack, source, request_lines(items, backend, task, model, request_defaults), model)
         elif source.path:
@@ -166,15 +168,18 @@ def staging_place(client: GenAIBatchClient, destination: BatchDestination | None
 
 def _written(stack: ExitStack, source: BatchSource, lines: Iterable[bytes], model: str) -> Intake:
     """Spool requests that were given in Python."""
-    stream, rows, key_sum, content = stack.enter_context(spool()), 0, 0, sha256()
+    stream, content = stack.enter_context(spool()), sha256()
+    rows = stamped = key_sum = 0
     keyed = not takes_text_only(model, Backend.VERTEX)
     for line in lines:
-        rows += 1
         if keyed:
-            key_sum = (key_sum + key_digest(read_key(from_json(line)["key"]))) & MASK
+            key = read_key(from_json(line)["key"])
+            stamped += key == stamp(rows)
+            key_sum = (key_sum + key_digest(key)) & MASK
+        rows += 1
         content.update(line)
         stream.write(line)
-    return Intake(source, content.hexdigest(), rows, key_sum=key_sum, keyed=keyed, lines=stream)
+    return Intake(source, content.hexdigest(), rows, stamped, key_sum, keyed, lines=stream)
 
 
 def _checked(

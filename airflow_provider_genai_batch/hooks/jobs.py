@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import find_jobs
-from airflow_provider_genai_batch.exceptions import JobCancelled
+from airflow_provider_genai_batch.exceptions import JobCancelled, ResultsNotWritten
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, settle
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, next_attempt, settle
 from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Look, Place, Sleep
 from airflow_provider_genai_batch.flows.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
@@ -161,14 +161,22 @@ class JobDesk:
 
     def _land(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Tally:
         uri = landing.results_uri
-        with published(uri, self._client) if uri else nullcontext(Draft(None)) as draft:
-            tally = self._read(jobs, landing, draft.stream)
-            if not tally.sure and (keys := landing.keys()) is not None:
-                if draft.stream is not None:
-                    draft.stream.seek(0)
-                    draft.stream.truncate()
-                tally = self._read(jobs, landing, draft.stream, keys)
-            draft.good = tally.rows_read > 0
+        try:
+            with published(uri, self._client) if uri else nullcontext(Draft(None)) as draft:
+                tally = self._read(jobs, landing, draft.stream)
+                if not tally.sure and (keys := landing.keys()) is not None:
+                    if draft.stream is not None:
+                        draft.stream.seek(0)
+                        draft.stream.truncate()
+                    tally = self._read(jobs, landing, draft.stream, keys)
+                draft.good = tally.rows_read > 0
+        except OSError as error:
+            names = [job.name for job in jobs]
+            msg = (
+                f"The rows of {', '.join(names)} could not be written to {uri}: {error}. {', '.join(names)} has ended "
+                f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs)}"
+            )
+            raise ResultsNotWritten(msg, job_names=names) from error
         for count, what in (
             (tally.duplicates, "had a key that came before and were dropped"),
             (tally.unjoined, "came without a key and could not be joined to a request"),

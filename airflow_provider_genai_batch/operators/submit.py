@@ -212,6 +212,9 @@ class GenAIBatchOperator(BaseOperator):
         check_allowance(self.max_failed_rows)
         if self.results_uri is not None:
             check_results_uri(self.results_uri)
+            if not self.wait:
+                msg = "With wait=False no rows are landed: leave results_uri to a GenAIBatchResultsOperator downstream."
+                raise ConfigurationError(msg)
 
     def _order(self, connection: ClientConfig) -> Order:
         from airflow_provider_genai_batch.hooks.order import read_order

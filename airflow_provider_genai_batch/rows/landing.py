@@ -61,7 +61,8 @@ def land(
 
         for row in rows:
             if tally.take(row) and target is not None:
-                write(row)
+                sure = row.index is None or tally.trusts_index
+                write(row if sure else row.model_copy(update={"index": None}))
         for row in tally.missing():
             if target is not None:
                 write(row)

@@ -92,6 +92,11 @@ class Tally:
         return self
 
     @property
+    def trusts_index(self) -> bool:
+        """Whether a key that looks like a stamp is one: users may hand in rows that were stamped once before."""
+        return self._stamped or not self._keyed
+
+    @property
     def sure(self) -> bool:
         """Whether the keys that came are those that were asked for; if not, take the rows again with them `known`."""
         if not self._others_sure:
@@ -170,4 +175,6 @@ class Tally:
         if row.error is None:
             return "no line came back" if row.status is RowStatus.MISSING else row.status.value
         head = " ".join(str(p) for p in (row.error.code, row.error.status) if p not in (None, ""))
-        return f"{head}: {row.error.message[:160]}".strip(": ") or row.status.value
+        if not row.error.message:
+            return f"{row.status.value} (code {head})" if head else row.status.value
+        return f"{head}: {row.error.message[:160]}".strip(": ")

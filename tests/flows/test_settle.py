@@ -82,13 +82,15 @@ def test_one_row_too_many_fails_the_task_with_counts_and_causes(desk: Desk, allo
     assert error.manifest["counts"]["error"] == 1
 
 
-@pytest.mark.parametrize("end", ["EXPIRED", "CANCELLED"])
-def test_an_error_does_not_promise_a_free_retry_of_a_job_that_is_not_taken_up_again(
-    desk: Desk, end: str
+@pytest.mark.parametrize(
+    ("end", "promise"), [("EXPIRED", "pays nothing"), ("CANCELLED", "submits a new job of all rows")]
+)
+def test_an_error_promises_a_free_retry_only_of_a_job_that_is_taken_up_again(
+    desk: Desk, end: str, promise: str
 ) -> None:
     with pytest.raises(TooManyFailedRows) as caught:
         desk.settle(_ended(desk, end=end, served=0.5))
-    assert "submits a new job of all rows" in str(caught.value)
+    assert promise in str(caught.value)
 
 
 def test_a_job_that_succeeded_is_judged_by_its_rows(desk: Desk) -> None:

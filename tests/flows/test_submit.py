@@ -16,8 +16,9 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.steps import Create, Sleep
-from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS, submit
-from airflow_provider_genai_batch.models import JobState
+from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS, submit, usable
+from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
+from airflow_provider_genai_batch.models.base import Backend
 from tests.flows.desk import NAME, Desk
 
 
@@ -46,9 +47,10 @@ def test_a_job_that_ended_well_is_found_too(desk: Desk) -> None:
     assert desk.submit(look_first=True).name == first.name
 
 
-def test_a_later_attempt_without_a_job_creates_one(desk: Desk) -> None:
+def test_a_later_attempt_that_finds_no_job_in_several_looks_creates_one(desk: Desk) -> None:
     desk.submit(look_first=True)
-    assert desk.steps == ["Find", "Place", "Create"]
+    assert desk.steps == ["Find", *["Sleep", "Find"] * len(LOOKS_AFTER_LOSS), "Place", "Create"]
+    assert desk.naps == list(LOOKS_AFTER_LOSS)
 
 
 @pytest.mark.parametrize("end", ["FAILED", "CANCELLED", "EXPIRED"])
@@ -204,3 +206,11 @@ def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> Non
         drive(flow, act)
     assert set(steps) == {"Place", "Create", "Sleep"}
     assert 30 < clock <= 100
+
+
+@pytest.mark.parametrize(("answered", "taken_up"), [(4, True), (0, False), (None, False)])
+def test_an_expired_job_that_answered_rows_is_not_paid_again(answered: int | None, taken_up: bool) -> None:
+    expired = BatchJob(
+        name="batches/a", backend=Backend.GEMINI, state=JobState.EXPIRED, counts=JobCounts(succeeded=answered)
+    )
+    assert (usable([expired]) is expired) is taken_up

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from tests.dags import run_dag
-from tests.operators.scenes import client
+from tests.operators.scenes import MODEL, SCENES, client
 
 GOOD = '{"key": "a", "request": {"contents": [{"parts": [{"text": "hi"}]}]}}\n'
 
@@ -70,6 +70,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"src": ["a"], "display_name": 7},
         exceptions.ConfigurationError,
         "display_name is 7",
+    ),
+    "rows to be landed by a task that does not wait": (
+        {"src": ["a"], "wait": False, "results_uri": "/tmp/rows.jsonl"},
+        exceptions.ConfigurationError,
+        "GenAIBatchResultsOperator",
     ),
     "an on_timeout that is none": (
         {"src": ["a"], "on_timeout": "explode"},
@@ -227,3 +232,16 @@ def test_rows_of_a_job_that_goes_on_are_not_landed(gemini: Emulator, tmp_path: P
     )
     assert isinstance(ran.errors[0], exceptions.InputError)
     assert "GenAIBatchSensor" in str(ran.errors[0])
+
+
+def test_rows_that_are_in_bigquery_are_not_landed(vertex: Emulator, tmp_path: Path) -> None:
+    scene = SCENES["vertex-bigquery"][1](vertex, tmp_path)
+    out = tmp_path / "rows.jsonl"
+    ran = run_dag(
+        lambda: GenAIBatchOperator(task_id="ask", model=MODEL, poll_interval=0.05, **scene.arguments)
+    )
+    names = ran.xcom["ask"]["job_names"]
+    ran = run_dag(lambda: GenAIBatchResultsOperator(task_id="land", job_names=names, results_uri=str(out)))
+    assert isinstance(ran.errors[0], exceptions.UnsupportedError)
+    assert "bq://" in str(ran.errors[0])
+    assert not out.exists()

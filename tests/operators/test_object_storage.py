@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, ResultsNotWritten
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, PROMPTS, lines
@@ -71,3 +71,19 @@ def test_a_scheme_that_nobody_serves_is_refused_before_anything_is_paid(
     assert isinstance(ran.errors[0], ConfigurationError)
     assert "abfs" in str(ran.errors[0])
     assert gemini.jobs == []
+
+
+def test_a_bucket_that_is_not_there_is_no_trouble_of_the_job(vertex: Emulator) -> None:
+    ran = ask(
+        ["a"], f"gs://no-such-bucket-{uuid4().hex}/rows.jsonl", dest=f"gs://emulator-staging/{uuid4().hex}/"
+    )
+    (error,) = ran.errors
+    assert isinstance(error, ResultsNotWritten)
+    assert error.job_names == (vertex.jobs[0]["name"],)
+
+
+def test_a_key_that_only_looks_stamped_says_nothing_of_a_place(gemini: Emulator, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    assert ask([{"key": "r00000007", "contents": "again"}, "new"], str(out)).state == "success"
+    rows = {row["key"]: row["index"] for row in map(json.loads, out.read_text().splitlines())}
+    assert rows == {"r00000007": None, "r00000001": None}

@@ -198,3 +198,16 @@ def test_killing_the_task_before_its_create_creates_nothing(gemini: Emulator) ->
     ran = run_dag(lambda: KilledBeforeCreating(task_id="ask", model=MODEL, src=["a"]))
     assert isinstance(ran.errors[0], JobCancelled)
     assert gemini.jobs == []
+
+
+def test_a_retry_looks_more_than_once_for_a_list_lags(gemini: Emulator) -> None:
+    gemini.script(JobScript(list_lag=2, end="SUCCEEDED", all_rows_fail=3))
+    ask(["a"], retries=1)
+    assert len(gemini.jobs) == 1
+
+
+def test_a_retry_never_pays_again_for_rows_of_an_expired_job(gemini: Emulator) -> None:
+    gemini.script(JobScript(end="EXPIRED", served=0.5))
+    ran = ask(["a", "b"], retries=1)
+    assert len(gemini.jobs) == 1
+    assert all("pays nothing" in str(error) for error in ran.errors)

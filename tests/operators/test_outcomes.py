@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.exceptions import (
     JobFailed,
     JobLost,
     JobPaused,
+    ResultsNotWritten,
     TooManyFailedRows,
 )
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
@@ -207,6 +208,12 @@ def test_a_failed_landing_leaves_no_half_published_file_and_the_next_attempt_pay
 ) -> None:
     out = tmp_path / "no" / "rows.jsonl"
     (tmp_path / "no").write_text("a file where a folder should be")
+    errors: list[BaseException] = []
+
+    def mend(context: Any) -> None:
+        errors.append(context["exception"])
+        (tmp_path / "no").unlink()
+
     ran = run_dag(
         lambda: GenAIBatchOperator(
             task_id="ask",
@@ -216,10 +223,13 @@ def test_a_failed_landing_leaves_no_half_published_file_and_the_next_attempt_pay
             poll_interval=0.05,
             retries=1,
             retry_delay=0,
-            on_retry_callback=lambda _: (tmp_path / "no").unlink(),
+            on_retry_callback=mend,
         )
     )
     assert ran.state == "success", ran.errors
     assert ran.tries["ask"] == 2
     assert len(gemini.jobs) == 1
+    (error,) = errors
+    assert isinstance(error, ResultsNotWritten)
+    assert "pays nothing" in str(error)
     assert len(out.read_text().splitlines()) == 8
