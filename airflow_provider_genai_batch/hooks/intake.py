@@ -246,10 +246,8 @@ def _expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
     """
     if "*" not in pattern:
         return [pattern]
-    prefix, matches = (
-        pattern.split("*", 1)[0],
-        re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch,
-    )
+    prefix = pattern.split("*", 1)[0]
+    matches = re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
     found: list[str] = []
     token: str | None = None
     while token != "":
