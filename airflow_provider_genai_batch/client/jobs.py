@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.exceptions import ApiError, TransportError
+from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
@@ -66,22 +67,23 @@ def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[Batc
     return found
 
 
-def find_jobs(calls: Calls, *, labels: dict[str, str], tag: str) -> Generator[Any, Any, list[BatchJob]]:
-    """Find the jobs that carry an identity, newest first: by label on Vertex, by display name on Gemini.
+def find_jobs(calls: Calls, identity: Identity) -> Generator[Any, Any, list[BatchJob]]:
+    """Find the jobs of an identity's task instance, newest first: by label on Vertex, by display name on Gemini.
 
-    Gemini's list is walked until a page holds one, or to its end.
+    Gemini's list is walked until a page holds the identity's own, or to its end.
 
     Raises:
         CallError: the list could not be read; that says nothing about what is in it.
     """
     if calls.config.backend is Backend.VERTEX:
-        terms = " AND ".join(f"labels.{name}={value}" for name, value in labels.items())
-        found: list[BatchJob] = yield from list_all(calls, terms)
-        return found
+        name, value = next(iter(identity.labels().items()))
+        kin: list[BatchJob] = yield from list_all(calls, f"labels.{name}={value}")
+        return kin
+    found: list[BatchJob] = []
     token: str | None = None
     while token != "":
         jobs, token = yield from next_page(calls, None, PAGE_SIZE, token)
-        matching = [job for job in jobs if (job.display_name or "").endswith(tag)]
-        if matching:
-            return matching
-    return []
+        found += [job for job in jobs if identity.is_kin(job.display_name)]
+        if any(identity.owns(job.display_name) for job in found):
+            break
+    return found

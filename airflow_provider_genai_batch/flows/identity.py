@@ -33,13 +33,24 @@ class Identity:
         """The short form that ends a display name."""
         return f"{self.key[:_SHORT]}-{self.fingerprint[:_SHORT]}-r{self.round}"
 
+    def owns(self, display_name: str | None) -> bool:
+        """Whether a job of that name is this one."""
+        return (display_name or "").rpartition(" ")[2] == self.tag
+
+    def is_kin(self, display_name: str | None) -> bool:
+        """Whether a job of that name is of the same task instance, whatever it asks."""
+        return (display_name or "").rpartition(" ")[2].startswith(f"{self.key[:_SHORT]}-")
+
     def display_name(self, readable: str) -> str:
         """Return a name that people can read and the tag ends."""
         room = DISPLAY_NAME_LIMIT - len(self.tag) - 1
         return f"{readable[:room].strip()} {self.tag}"
 
     def labels(self) -> dict[str, str]:
-        """Return the labels that find the job again on Vertex; each begins with a letter, to be text in a filter."""
+        """Return the labels that find the job again on Vertex, the task instance's first.
+
+        Each value begins with a letter, to be text in a filter.
+        """
         return {
             "genai_batch_key": f"k{self.key[:_SHORT]}",
             "genai_batch_fingerprint": f"f{self.fingerprint[:_SHORT]}",

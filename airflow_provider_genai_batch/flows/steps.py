@@ -28,7 +28,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Find:
-    """Look for the jobs of an identity; answers a list of `BatchJob`, newest first."""
+    """Look for the jobs of a task instance; answers a list of `BatchJob`, newest first."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from airflow_provider_genai_batch.exceptions import (
     UnreadableAnswer,
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
-from airflow_provider_genai_batch.flows.steps import Create, Find, Place, Sleep
+from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Place, Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,12 @@ An EXPIRED job that answered rows is taken up all the same, for they are paid fo
 
 
 def submit(
-    display_name: str, *, look_first: bool, deadline: float, clock: Callable[[], float]
+    identity: Identity, display_name: str, *, look_first: bool, deadline: float, clock: Callable[[], float]
 ) -> Generator[Any, Any, BatchJob]:
     """Come to the job of an identity, paying once.
 
     Args:
+        identity: whose job it is, and what it asks.
         display_name: the identity as the service keeps it, for errors.
         look_first: an earlier attempt may have created the job.
         deadline: seconds since the epoch until which a refusal for lack of capacity is waited out.
@@ -51,7 +53,7 @@ def submit(
     """
     before: set[str] = set()
     if look_first:
-        earlier = yield from _patiently()
+        earlier = yield from _of_earlier_attempts(identity)
         before = {job.name for job in earlier}
         found = usable(earlier)
         if found is not None:
@@ -79,7 +81,7 @@ def submit(
             log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
         except _UNCLEAR as error:
             sent = error.method != _BEFORE_SENDING
-            lost = (yield from _after_loss(display_name, error, before)) if sent else None
+            lost = (yield from _after_loss(identity, display_name, error, before)) if sent else None
             if lost is not None:
                 return lost
             pause = backoff(refusals)
@@ -93,15 +95,26 @@ def submit(
         yield Sleep(pause)
 
 
-def _patiently() -> Generator[Any, Any, list[BatchJob]]:
-    """Look more than once: lists lag, and the earlier attempt may have died a moment ago."""
+def _of_earlier_attempts(identity: Identity) -> Generator[Any, Any, list[BatchJob]]:
+    """Look more than once: lists lag, and the earlier attempt may have died a moment ago.
+
+    Jobs of the same task instance that ask something else are superseded: what still runs is cancelled.
+    """
     jobs: list[BatchJob] = yield Find()
     for pause in LOOKS_AFTER_LOSS:
-        if jobs:
+        if any(identity.owns(job.display_name) for job in jobs):
             break
         yield Sleep(pause)
         jobs = yield Find()
-    return jobs
+    for job in jobs:
+        if not job.done and not identity.owns(job.display_name):
+            try:
+                yield Cancel(job.name)
+                said = "its cancellation was asked for"
+            except CallError as error:
+                said = f"it could not be cancelled and is billed as it goes ({error})"
+            log.warning("Job %s of an earlier attempt asks what is not asked any more; %s.", job.name, said)
+    return [job for job in jobs if identity.owns(job.display_name)]
 
 
 def usable(jobs: list[BatchJob]) -> BatchJob | None:
@@ -115,7 +128,7 @@ def _paid(job: BatchJob) -> bool:
 
 
 def _after_loss(
-    display_name: str, cause: CallError, before: set[str]
+    identity: Identity, display_name: str, cause: CallError, before: set[str]
 ) -> Generator[Any, Any, BatchJob | None]:
     """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
     log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
@@ -128,7 +141,7 @@ def _after_loss(
             blind = error
             continue
         blind = None
-        new = [job for job in jobs if job.name not in before]
+        new = [job for job in jobs if identity.owns(job.display_name) and job.name not in before]
         if new:
             job = usable(new) or new[0]
             log.info("Found job %s: the create had arrived.", job.name)

@@ -102,9 +102,7 @@ class JobDesk:
 
         def act(step: Any) -> Any:
             if isinstance(step, Find):
-                return self._client.run(
-                    find_jobs(self._client.calls, labels=identity.labels(), tag=identity.tag)
-                )
+                return self._client.run(find_jobs(self._client.calls, identity))
             if isinstance(step, Place):
                 return placed.append(spec())
             if isinstance(step, Create):
@@ -114,7 +112,7 @@ class JobDesk:
                 return self._client.perform(self._client.calls.create(placed[0]))
             return self._act(step)
 
-        flow = submit(display_name, look_first=look_first, deadline=deadline, clock=time.time)
+        flow = submit(identity, display_name, look_first=look_first, deadline=deadline, clock=time.time)
         return drive(flow, act)
 
     def wait(self, names: list[str], plan: WaitPlan) -> Ending:

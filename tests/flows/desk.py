@@ -44,6 +44,7 @@ class Desk:
     ) -> BatchJob:
         """Find or create."""
         flow = submit(
+            identity,
             identity.display_name("nightly"),
             look_first=look_first,
             deadline=self.now() + budget,
@@ -77,7 +78,7 @@ class Desk:
             self.naps.append(step.seconds)
             return self.emulator.clock.advance(step.seconds)
         if isinstance(step, Find):
-            return self._run(find_jobs(self.client.calls, labels=identity.labels(), tag=identity.tag))
+            return self._run(find_jobs(self.client.calls, identity))
         if isinstance(step, Create):
             return self._create(identity)
         if isinstance(step, Look):

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.flows.steps import Create, Sleep
 from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS, submit, usable
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from tests.flows.desk import NAME, Desk
+from tests.flows.desk import IDENTITY, NAME, Desk
 
 
 def _method(desk: Desk, verb: str) -> str:
@@ -191,7 +191,7 @@ def test_a_refusal_for_good_is_passed_on_at_once(desk: Desk, status: int, kind: 
 
 def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> None:
     clock = 0.0
-    flow = submit(NAME, look_first=False, deadline=100.0, clock=lambda: clock)
+    flow = submit(IDENTITY, NAME, look_first=False, deadline=100.0, clock=lambda: clock)
     steps = []
 
     def act(step: object) -> None:
@@ -214,3 +214,18 @@ def test_an_expired_job_that_answered_rows_is_not_paid_again(answered: int | Non
         name="batches/a", backend=Backend.GEMINI, state=JobState.EXPIRED, counts=JobCounts(succeeded=answered)
     )
     assert (usable([expired]) is expired) is taken_up
+
+
+def test_a_job_that_asks_what_is_not_asked_any_more_is_cancelled(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    old = desk.submit(identity=Identity("a" * 64, "c" * 64))
+    new = desk.submit(look_first=True)
+    assert new.name != old.name
+    assert [job["cancel_requested"] for job in desk.emulator.jobs] == [True, False]
+
+
+def test_a_job_of_another_task_is_left_alone(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    desk.submit(identity=Identity("d" * 64, "b" * 64))
+    desk.submit(look_first=True)
+    assert [job["cancel_requested"] for job in desk.emulator.jobs] == [False, False]

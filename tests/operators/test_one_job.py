@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,3 +212,36 @@ def test_a_retry_never_pays_again_for_rows_of_an_expired_job(gemini: Emulator) -
     ran = ask(["a", "b"], retries=1)
     assert len(gemini.jobs) == 1
     assert all("pays nothing" in str(error) for error in ran.errors)
+
+
+def test_a_retry_with_other_input_cancels_the_job_of_the_attempt_before(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl"
+    line = '{"key": "a", "request": {"contents": [{"parts": [{"text": "%s"}]}]}}\n'
+    path.write_text(line % "yesterday")
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    died: list[bool] = []
+
+    class DiesOnce(GenAIBatchOperator):
+        def _plan(self, job: Any) -> Any:
+            if not died:
+                died.append(True)
+                path.write_text(line % "today")
+                msg = "the worker dies here"
+                raise RuntimeError(msg)
+            return super()._plan(job)
+
+    ran = run_dag(
+        lambda: DiesOnce(
+            task_id="ask",
+            model=MODEL,
+            src=str(path),
+            poll_interval=0.05,
+            retries=1,
+            retry_delay=0,
+            deferrable=False,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    assert [job["cancel_requested"] for job in gemini.jobs] == [True, False]
