@@ -45,7 +45,7 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+test: lint $(TEXTS)
 	$(BIN)/python -m pytest
 
 format: $(VENV)/.ready
