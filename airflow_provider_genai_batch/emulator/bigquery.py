@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from airflow_provider_genai_batch.emulator.bigquery_values import encode, row_as_dict
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError
+from airflow_provider_genai_batch.emulator.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,7 +44,7 @@ class TableNotFound(BigQueryError):
     """No such table or dataset."""
 
 
-class BigQuery:
+class BigQuery(LoopbackServer):
     """Datasets and tables.
 
     Tables are named ``project.dataset.table``, datasets ``project.dataset``; the project may be left out.
@@ -60,17 +60,8 @@ class BigQuery:
             directory: Where tables persist; without it they are kept in memory.
             project: Of names that do not say one.
         """
+        super().__init__(port, directory)
         self.project = project
-        self._port = port
-        self._directory = None if directory is None else Path(directory)
-        self._child: Child | None = None
-        self._http: httpx.Client | None = None
-        self._url = ""
-
-    @property
-    def url(self) -> str:
-        """Address without a slash at its end, for ``BIGQUERY_EMULATOR_HOST``."""
-        return self._url
 
     def start(self) -> Self:
         """Start the server and wait until it answers.
@@ -103,26 +94,6 @@ class BigQuery:
         # trust_env off: a proxy of the machine has no business between two processes on loopback.
         self._http = httpx.Client(base_url=f"{self._url}/bigquery/v2", trust_env=False, timeout=120)
         return self
-
-    def stop(self) -> None:
-        """Stop the server; twice is as good as once."""
-        if self._http is not None:
-            self._http.close()
-        if self._child is not None:
-            self._child.stop()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        self.stop()
 
     def create_dataset(self, dataset: str) -> None:
         """Create a dataset.

@@ -8,12 +8,12 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError, free_port
+from airflow_provider_genai_batch.emulator.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,26 +47,8 @@ class ObjectNotFoundError(StorageError):
     """No such object or bucket."""
 
 
-class CloudStorage:
+class CloudStorage(LoopbackServer):
     """Buckets and objects behind the JSON API, for Google's own clients too (``STORAGE_EMULATOR_HOST``)."""
-
-    def __init__(self, port: int = 0, directory: str | Path | None = None) -> None:
-        """Remember where to serve and where to keep objects.
-
-        Args:
-            port: Port on 127.0.0.1; 0 takes a free one at each start.
-            directory: Where objects persist; without it they are kept in memory.
-        """
-        self._port = port
-        self._directory = None if directory is None else Path(directory)
-        self._child: Child | None = None
-        self._http: httpx.Client | None = None
-        self._url = ""
-
-    @property
-    def url(self) -> str:
-        """Address without a slash at its end, for ``STORAGE_EMULATOR_HOST``."""
-        return self._url
 
     def start(self) -> Self:
         """Start the server and wait until it answers.
@@ -84,26 +66,6 @@ class CloudStorage:
             else:
                 break
         return self
-
-    def stop(self) -> None:
-        """Stop the server; twice is as good as once."""
-        if self._http is not None:
-            self._http.close()
-        if self._child is not None:
-            self._child.stop()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        self.stop()
 
     def create_bucket(self, name: str) -> None:
         """Create a bucket.

@@ -7,6 +7,30 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.rows.landing import check_results_uri
+
+
+def check_order_settings(task: Any) -> None:
+    """Refuse settings of `GenAIBatchOperator` that cannot be meant.
+
+    Raises:
+        ConfigurationError, InputError: the message names the setting.
+    """
+    if task.on_timeout not in ("cancel", "leave"):
+        msg = f'on_timeout is "cancel" or "leave", not {task.on_timeout!r}.'
+        raise ConfigurationError(msg)
+    for name in ("results_uri", "display_name"):
+        if not isinstance(value := getattr(task, name), (str, type(None))):
+            msg = f"{name} is {value!r}, which is no string."
+            raise ConfigurationError(msg)
+    for name in ("poll_interval", "timeout", "pending_timeout"):
+        check_seconds(name, getattr(task, name))
+    check_allowance(task.max_failed_rows)
+    if task.results_uri is not None:
+        check_results_uri(task.results_uri)
+        if not task.wait:
+            msg = "With wait=False no rows are landed: leave results_uri to a GenAIBatchResultsOperator downstream."
+            raise ConfigurationError(msg)
 
 
 def check_seconds(name: str, value: Any) -> None:

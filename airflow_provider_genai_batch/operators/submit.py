@@ -141,8 +141,9 @@ class GenAIBatchOperator(BaseOperator):
         from airflow_provider_genai_batch.hooks.files import check_place
         from airflow_provider_genai_batch.hooks.intake import take_in
         from airflow_provider_genai_batch.hooks.jobs import Asked, JobDesk
+        from airflow_provider_genai_batch.hooks.settings import check_order_settings
 
-        self._check_settings()
+        check_order_settings(self)
         with borrowed_client(self.conn_id) as client:
             order, desk = self._order(client.config), JobDesk(client)
             if self.results_uri is not None:
@@ -193,28 +194,6 @@ class GenAIBatchOperator(BaseOperator):
             cancel_jobs(self.conn_id, [job.name])
             msg = f"The task was killed while it submitted job {job.name}; its cancellation was asked for."
             raise JobCancelled(msg, job_names=[job.name])
-
-    def _check_settings(self) -> None:
-        from airflow_provider_genai_batch.exceptions import ConfigurationError
-        from airflow_provider_genai_batch.hooks.settings import check_allowance, check_seconds
-        from airflow_provider_genai_batch.rows.landing import check_results_uri
-
-        if self.on_timeout not in ("cancel", "leave"):
-            msg = f'on_timeout is "cancel" or "leave", not {self.on_timeout!r}.'
-            raise ConfigurationError(msg)
-        for name in ("results_uri", "display_name"):
-            if not isinstance(value := getattr(self, name), (str, type(None))):
-                msg = f"{name} is {value!r}, which is no string."
-                raise ConfigurationError(msg)
-        check_seconds("poll_interval", self.poll_interval)
-        check_seconds("timeout", self.timeout)
-        check_seconds("pending_timeout", self.pending_timeout)
-        check_allowance(self.max_failed_rows)
-        if self.results_uri is not None:
-            check_results_uri(self.results_uri)
-            if not self.wait:
-                msg = "With wait=False no rows are landed: leave results_uri to a GenAIBatchResultsOperator downstream."
-                raise ConfigurationError(msg)
 
     def _order(self, connection: ClientConfig) -> Order:
         from airflow_provider_genai_batch.hooks.order import read_order
