@@ -16,8 +16,6 @@ from airflow_provider_genai_batch.wire.values import get, integer, mapping, time
 JSONL = "application/jsonl"
 CHUNK_BYTES = 8 * 1024 * 1024
 """What the SDK sends at a time; a multiple of every granularity Google's protocol asks for."""
-MAX_ID = 40
-"""Characters of a file id that a client may choose: lower case, digits, dashes, not at the ends."""
 
 
 class File(NamedTuple):
