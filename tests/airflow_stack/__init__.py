@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 from tests.airflow_stack.client import AirflowClient, DagRun
+from tests.airflow_stack.postgres import PostgreSQL
+from tests.airflow_stack.process import Process
 from tests.airflow_stack.stack import AirflowStack
 
-__all__ = ["AirflowClient", "AirflowStack", "DagRun"]
+__all__ = ["AirflowClient", "AirflowStack", "DagRun", "PostgreSQL", "Process"]

@@ -97,6 +97,25 @@ class AirflowClient:
         found: dict[str, Any] = self.call("GET", f"{run.path}/taskInstances/{task_id}")
         return found
 
+    def triggerers(self) -> list[str]:
+        """Return the names of the triggerers that have sent a heartbeat of late."""
+        found = self.call("GET", "/jobs", params={"job_type": "TriggererJob", "is_alive": True})
+        return [job["unixname"] for job in found["jobs"]]
+
+    def triggerer_of(self, run: DagRun, task_id: str) -> str | None:
+        """Return the name of the triggerer that a deferred task is with, None while it is with none."""
+        job = self.task(run, task_id)["triggerer_job"]
+        return None if job is None else str(job["unixname"])
+
+    def clear(self, run: DagRun, *task_ids: str) -> None:
+        """Clear tasks of a run, as a user does."""
+        body = {"dag_run_id": run.run_id, "task_ids": task_ids, "dry_run": False, "only_failed": False}
+        self.call("POST", f"/dags/{run.dag_id}/clearTaskInstances", json=body)
+
+    def mark(self, run: DagRun, task_id: str, state: str) -> None:
+        """Mark a task as ``success`` or ``failed``, as a user does."""
+        self.call("PATCH", f"{run.path}/taskInstances/{task_id}", json={"new_state": state})
+
     def xcom(self, run: DagRun, task_id: str, key: str = "return_value") -> Any:
         """Return what a task pushed."""
         path = f"{run.path}/taskInstances/{task_id}/xcomEntries/{key}"

@@ -9,11 +9,22 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider_genai_batch.emulator import leash
 
 _INTERVAL = 0.1
+
+
+@dataclass(frozen=True)
+class Process:
+    """One live process."""
+
+    pid: int
+    parent: int
+    title: str
+    """Its command line; Airflow writes there what it is doing."""
 
 
 class Component:
@@ -47,18 +58,23 @@ class Component:
         """Whether its main process has ended."""
         return self._process.poll() is not None
 
-    def pids(self) -> list[int]:
+    def processes(self) -> list[Process]:
         """Return the live processes of its session."""
-        return [int(entry.name) for entry in Path("/proc").iterdir() if self._is_ours(entry)]
+        found = (self._read(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return [process for process in found if process is not None]
+
+    def pids(self) -> list[int]:
+        """Return the ids of its live processes."""
+        return [process.pid for process in self.processes()]
 
     def kill(self) -> None:
         """Kill all its processes at once, as the loss of a machine would."""
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._close()
 
     def ask_to_stop(self) -> None:
         """Ask its processes to end."""
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def wait(self, timeout: float) -> None:
         """Wait until its processes have ended; kill those that have not.
@@ -72,23 +88,25 @@ class Component:
             time.sleep(_INTERVAL)
         self.kill()
 
-    def _close(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(30)
-
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all its processes."""
         for pid in self.pids():
             # It may have ended since it was listed.
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _is_ours(self, entry: Path) -> bool:
-        if not entry.name.isdigit():
-            return False
+    def _close(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(30)
+
+    def _read(self, entry: Path) -> Process | None:
         try:
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except (FileNotFoundError, ProcessLookupError):
-            return False
-        state, session = fields[0], int(fields[3])
-        return state != "Z" and session == self._process.pid
+            return None
+        state, parent, session = fields[0], int(fields[1]), int(fields[3])
+        if state == "Z" or session != self._process.pid:
+            return None
+        return Process(int(entry.name), parent, title)

@@ -29,7 +29,9 @@ _QUICK = {
 }
 
 
-def environment(home: Path, dags: Path, port: int, more: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    home: Path, dags: Path, port: int, more: Mapping[str, str], database: str | None = None
+) -> dict[str, str]:
     """Build the environment of every process of one Airflow.
 
     Args:
@@ -37,6 +39,7 @@ def environment(home: Path, dags: Path, port: int, more: Mapping[str, str]) -> d
         dags: The DAGs folder.
         port: Of the API server, on 127.0.0.1.
         more: Connections, variables and other settings; they win.
+        database: For metadata, as SQLAlchemy addresses it; by default SQLite.
     """
     url = f"http://127.0.0.1:{port}"
     # What the caller's own Airflow is set to must not leak in, nor the switch that makes every start compile.
@@ -49,7 +52,7 @@ def environment(home: Path, dags: Path, port: int, more: Mapping[str, str]) -> d
         **kept,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{home}/airflow.db",
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from signal import Signals
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import httpx
 
 from airflow_provider_genai_batch.emulator.child import free_port
 from tests.airflow_stack.client import AirflowClient
-from tests.airflow_stack.process import Component
+from tests.airflow_stack.process import Component, Process
 from tests.airflow_stack.settings import environment
 
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ _SECONDS_TO_STOP = 15
 
 
 class AirflowStack:
-    """An API server, a scheduler with its local executor, a DAG processor and triggerers, over SQLite."""
+    """An API server, a scheduler with its local executor, a DAG processor and triggerers."""
 
     client: AirflowClient
 
     def __init__(
-        self, home: Path, dags: Path, more: Mapping[str, str] | None = None, *, triggerers: int = 1
+        self,
+        home: Path,
+        dags: Path,
+        more: Mapping[str, str] | None = None,
+        *,
+        triggerers: int = 1,
+        database: str | None = None,
     ) -> None:
         """Choose a port; nothing runs yet.
 
@@ -41,11 +48,12 @@ class AirflowStack:
             dags: The DAGs folder.
             more: Connections, variables and other settings as environment variables.
             triggerers: How many; they are called ``triggerer0`` and so on.
+            database: For metadata, as SQLAlchemy addresses it (`PostgreSQL.url`); by default SQLite in `home`.
         """
         self.home = home
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.environment = environment(home, dags, port, more or {})
+        self.environment = environment(home, dags, port, more or {}, database)
         self._components: dict[str, Component] = {}
         self._names = ["api-server", "scheduler", "dag-processor"]
         self._names += [f"triggerer{number}" for number in range(triggerers)]
@@ -88,12 +96,36 @@ class AirflowStack:
         # Each of them serves logs, on a port that is the same by default.
         for role in ("TRIGGER", "WORKER"):
             variables[f"AIRFLOW__LOGGING__{role}_LOG_SERVER_PORT"] = str(free_port())
+        # Airflow's records of who runs a job or a trigger hold it.
+        variables["LOGNAME"] = name
         command = name.rstrip("0123456789")
         self._components[name] = Component([command], variables, self.home / f"{name}.log")
 
     def kill(self, name: str) -> None:
         """Kill a component and all it has started, as the loss of its machine would."""
         self._components.pop(name).kill()
+
+    def wait_for_end(self, name: str, timeout: float = 30) -> None:
+        """Wait until a component's main process has ended by itself; what it leaves behind is killed.
+
+        Raises:
+            TimeoutError: It goes on.
+        """
+        end = time.monotonic() + timeout
+        while not self._components[name].ended:
+            if time.monotonic() > end:
+                message = f"{name} did not end within {timeout:g} s"
+                raise TimeoutError(message)
+            time.sleep(_INTERVAL)
+        self.kill(name)
+
+    def signal(self, name: str, number: Signals) -> None:
+        """Send a signal to all processes of a component, such as those that stop and continue them."""
+        self._components[name].signal(number)
+
+    def processes(self, name: str) -> list[Process]:
+        """Return the live processes of a component."""
+        return self._components[name].processes()
 
     def pids(self) -> list[int]:
         """Return all live processes."""
