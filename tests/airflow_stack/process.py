@@ -54,9 +54,9 @@ class Component:
             )
 
     @property
-    def ended(self) -> bool:
-        """Whether its main process has ended."""
-        return self._process.poll() is not None
+    def status(self) -> int | None:
+        """Exit status of its main process, None while that runs."""
+        return self._process.poll()
 
     def processes(self) -> list[Process]:
         """Return the live processes of its session."""

@@ -105,19 +105,27 @@ class AirflowStack:
         """Kill a component and all it has started, as the loss of its machine would."""
         self._components.pop(name).kill()
 
-    def wait_for_end(self, name: str, timeout: float = 30) -> None:
+    def runs(self, name: str) -> bool:
+        """Whether a component was started and not killed."""
+        return name in self._components
+
+    def wait_for_end(self, name: str, timeout: float = 30) -> int:
         """Wait until a component's main process has ended by itself; what it leaves behind is killed.
+
+        Returns:
+            Its exit status.
 
         Raises:
             TimeoutError: It goes on.
         """
         end = time.monotonic() + timeout
-        while not self._components[name].ended:
+        while (status := self._components[name].status) is None:
             if time.monotonic() > end:
                 message = f"{name} did not end within {timeout:g} s"
                 raise TimeoutError(message)
             time.sleep(_INTERVAL)
         self.kill(name)
+        return status
 
     def signal(self, name: str, number: Signals) -> None:
         """Send a signal to all processes of a component, such as those that stop and continue them."""
@@ -164,7 +172,7 @@ class AirflowStack:
             health = self.health()
             if health and all(health[part]["status"] == "healthy" for part in _PARTS):
                 return
-            ended = [name for name, component in self._components.items() if component.ended]
+            ended = [name for name, component in self._components.items() if component.status is not None]
             if ended or time.monotonic() > end:
                 what = f"{', '.join(ended)} ended" if ended else f"not healthy after {timeout:g} s"
                 message = f"Airflow did not come up: {what}: {health}\n{self.logs()}"

@@ -1,0 +1,46 @@
+"""DAGs whose processes the take-over tests kill: some wait on the triggerer, some in place, some on both services."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from airflow_provider_genai_batch.flows import submit
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+
+assert submit.LOOKS_AFTER_LOSS
+# A retry that finds no job looks again for 15 seconds, because lists lag. Here they do not.
+submit.LOOKS_AFTER_LOSS = (0.2, 0.2)
+
+PROMPTS = [{"key": f"k{number}", "contents": f"Say {number}"} for number in range(5)]
+# Rows of a run of a task, apart from those of every other.
+RESULTS = "{{ var.value.takeover_results }}/{{ dag.dag_id }}-{{ task.task_id }}-{{ run_id }}.jsonl"
+ASK = {
+    "model": "gemini-2.5-flash",
+    "src": PROMPTS,
+    "results_uri": RESULTS,
+    "poll_interval": 0.5,
+    "retries": 2,
+    "retry_delay": timedelta(seconds=0.5),
+}
+ON_VERTEX = {"conn_id": "genai_batch_vertex"}
+
+with DAG("deferred", schedule=None):
+    for number in range(4):
+        GenAIBatchOperator(task_id=f"ask_{number}", deferrable=True, **ASK)
+
+with DAG("in_place", schedule=None):
+    GenAIBatchOperator(task_id="ask", deferrable=False, **ASK)
+
+with DAG("from_file", schedule=None):
+    GenAIBatchOperator(task_id="ask", deferrable=False, **{**ASK, "src": "{{ var.value.takeover_requests }}"})
+
+with DAG("both_ways", schedule=None):
+    GenAIBatchOperator(task_id="deferred", deferrable=True, **ASK)
+    GenAIBatchOperator(task_id="in_place", deferrable=False, **ASK)
+
+for cancel in (True, False):
+    with DAG("both_services" if cancel else "both_services_uncancelled", schedule=None):
+        for name, service in (("gemini", {}), ("vertex", ON_VERTEX)):
+            GenAIBatchOperator(task_id=name, deferrable=True, cancel_on_kill=cancel, **{**ASK, **service})

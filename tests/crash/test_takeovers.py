@@ -1,0 +1,209 @@
+"""Work that goes from one process to another, on a real Airflow: nothing is lost, nothing is paid twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Fault
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from tests.crash.takeover_world import TRIGGERERS, World
+from tests.crash.takeover_world import world as start_world
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.stack
+
+DEFERRED = dict.fromkeys((f"ask_{number}" for number in range(4)), "deferred")
+BOTH = {"gemini": "deferred", "vertex": "deferred"}
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, cloud_storage: CloudStorage) -> Iterator[World]:
+    with start_world(tmp_path_factory.mktemp("takeovers"), cloud_storage) as world:
+        yield world
+
+
+@pytest.fixture
+def world(running: World) -> Iterator[World]:
+    """Give the one Airflow of this module, with all its parts alive, and leave no job behind."""
+    for name in ("api-server", "scheduler", *TRIGGERERS):
+        if not running.airflow.runs(name):
+            running.airflow.start(name)
+    running.wait_for_both_triggerers()
+    yield running
+    running.end_all_jobs()
+
+
+def test_a_triggerer_that_is_killed_is_taken_over_from_and_may_come_back(
+    world: World, record_property: Record
+) -> None:
+    run = world.start("deferred", **DEFERRED)
+    victim = world.triggerer_of(run, "ask_0")
+    moved = [task_id for task_id in DEFERRED if world.triggerer_of(run, task_id) == victim]
+    world.airflow.kill(victim)
+    killed = monotonic()
+    world.wait_for_looks(run, *moved)
+    record_property("seconds until the other triggerer looked at all jobs", round(monotonic() - killed, 1))
+    assert victim not in {world.triggerer_of(run, task_id) for task_id in DEFERRED}
+    world.airflow.start(victim)
+    world.wait_for_both_triggerers()
+    world.wait_for_looks(run, *DEFERRED)
+    world.finish(run)
+    world.assert_paid_once(run)
+
+
+def test_a_trigger_that_two_triggerers_run_at_once_neither_cancels_nor_repeats_its_job(world: World) -> None:
+    run = world.start("deferred", **DEFERRED)
+    victim = world.triggerer_of(run, "ask_0")
+    moved = [task_id for task_id in DEFERRED if world.triggerer_of(run, task_id) == victim]
+    world.airflow.signal(victim, signal.SIGSTOP)
+    wait_until(
+        lambda: victim not in {world.airflow.client.triggerer_of(run, task_id) for task_id in moved},
+        f"the triggers of {victim} are with the other",
+        60,
+    )
+    world.wait_for_looks(run, *moved)
+    world.airflow.signal(victim, signal.SIGCONT)
+    for task_id in moved:
+        world.wait_for_stopped_trigger(run, task_id)
+    world.wait_for_looks(run, *moved)
+    world.finish(run)
+    world.assert_paid_once(run)
+
+
+def test_triggers_outlive_the_death_of_the_triggerers_own_child(
+    world: World, record_property: Record
+) -> None:
+    run = world.start("deferred", **DEFERRED)
+    victim = world.triggerer_of(run, "ask_0")
+    (other,) = set(TRIGGERERS) - {victim}
+    world.airflow.kill(other)  # so that nobody takes over
+    os.kill(world.child_of_triggerer(victim).pid, signal.SIGKILL)
+    assert world.airflow.wait_for_end(victim) == 0
+    world.airflow.start(victim)
+    started = monotonic()
+    world.wait_for_looks(run, *DEFERRED)
+    record_property("seconds from the restart to a look at all jobs", round(monotonic() - started, 1))
+    world.finish(run)
+    world.assert_paid_once(run)
+
+
+def test_a_task_process_without_its_supervisor_waits_on_beside_the_retry_and_changes_nothing(
+    world: World, record_property: Record
+) -> None:
+    run = world.start("in_place", ask="running")
+    orphan, killed = world.orphan(run, "ask"), monotonic()
+    world.wait_for_attempt(run, "ask", 2)
+    record_property("seconds until the retry ran", round(monotonic() - killed, 1))
+    assert world.lives(orphan)
+    world.wait_for_looks(run, "ask")
+    world.finish(run)
+    wait_until(lambda: not world.lives(orphan), "the orphan has ended", 60)
+    world.assert_paid_once(run)
+
+
+def test_a_task_process_without_its_supervisor_creates_no_job_once_the_retry_has(world: World) -> None:
+    ticket = world.emulator.faults.add("files.upload", Fault.hold())
+    run = world.airflow.client.trigger("from_file")
+    try:
+        assert ticket.wait_held(60)
+        orphan = world.orphan(run, "ask")
+        world.wait_for_looks(run, "ask")
+        assert world.lives(orphan)
+    finally:
+        ticket.release()
+    wait_until(lambda: not world.lives(orphan) or world.creates(run, "ask") > 1, "the orphan has decided", 60)
+    world.finish(run)
+    wait_until(lambda: not world.lives(orphan), "the orphan has ended", 60)
+    world.assert_paid_once(run)
+
+
+def test_a_task_that_airflow_stops_because_the_api_server_is_away_keeps_its_job(
+    world: World, record_property: Record
+) -> None:
+    run = world.start("in_place", ask="running")
+    process = world.process_of(run, "ask")
+    world.airflow.kill("api-server")
+    killed = monotonic()
+    wait_until(lambda: not world.lives(process), "the task has been killed", 60)
+    record_property("seconds until the task was killed", round(monotonic() - killed, 1))
+    world.airflow.start("api-server")
+    wait_until(world.airflow.health, "the API server answers", 60)
+    world.wait_for_attempt(run, "ask", 2)
+    record_property("seconds until the retry ran", round(monotonic() - killed, 1))
+    world.finish(run)
+    world.assert_paid_once(run)
+
+
+def test_a_scheduler_lost_with_its_workers_costs_nothing_in_place_or_deferred(
+    world: World, record_property: Record
+) -> None:
+    run = world.start("both_ways", in_place="running", deferred="deferred")
+    world.airflow.kill("scheduler")
+    world.wait_for_looks(run, "deferred")
+    world.airflow.start("scheduler")
+    started = monotonic()
+    world.wait_for_attempt(run, "in_place", 2)
+    record_property("seconds from the restart to the retry", round(monotonic() - started, 1))
+    world.finish(run)
+    world.assert_paid_once(run)
+
+
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_a_deferred_task_that_a_user_marks_has_its_job_cancelled(world: World, state: str) -> None:
+    run = world.start("both_services", **BOTH)
+    for task_id in BOTH:
+        world.airflow.client.mark(run, task_id, state)
+    for task_id in BOTH:
+        wait_until(lambda t=task_id: world.cancelled(run, t), f"the job of {task_id} is cancelled", 30)
+    assert world.airflow.client.wait_for(run) == state
+    for task_id in BOTH:
+        assert world.cancelled(run, task_id) == [True], world.explain(run)
+
+
+def test_a_deferred_task_that_a_user_clears_has_its_job_cancelled_and_asks_again(
+    world: World, record_property: Record
+) -> None:
+    run = world.start("both_services", **BOTH)
+    world.airflow.client.clear(run, *BOTH)
+    cleared = monotonic()
+    for task_id in BOTH:
+        wait_until(
+            lambda t=task_id: world.cancelled(run, t) == [True, False],
+            f"{task_id} has a new job beside a cancelled one",
+            60,
+        )
+    record_property("seconds until both tasks had a new job", round(monotonic() - cleared, 1))
+    world.wait_for_looks(run, *BOTH)
+    world.finish(run)
+    for task_id in BOTH:
+        assert world.cancelled(run, task_id) == [True, False], world.explain(run)
+
+
+def test_with_cancel_on_kill_off_a_marked_task_leaves_its_job_alone(world: World) -> None:
+    run = world.start("both_services_uncancelled", **BOTH)
+    for task_id in BOTH:
+        world.airflow.client.mark(run, task_id, "failed")
+    for task_id in BOTH:
+        world.wait_for_stopped_trigger(run, task_id)
+    assert world.airflow.client.wait_for(run) == "failed"
+    for task_id in BOTH:
+        assert world.cancelled(run, task_id) == [False], world.explain(run)
+
+
+def test_with_cancel_on_kill_off_a_cleared_task_takes_its_job_up_again(world: World) -> None:
+    run = world.start("both_services_uncancelled", **BOTH)
+    world.airflow.client.clear(run, *BOTH)
+    for task_id in BOTH:
+        world.wait_for_stopped_trigger(run, task_id)
+        wait_until(
+            lambda t=task_id: world.airflow.client.task(run, t)["try_number"] == 2, "it runs again", 60
+        )
+        world.airflow.client.wait_for_task(run, task_id, "deferred")
+    world.finish(run)
+    world.assert_paid_once(run)
