@@ -6,15 +6,23 @@ from collections.abc import Generator
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Calls
-from airflow_provider_genai_batch.exceptions import ApiError, TransportError
+from airflow_provider_genai_batch.exceptions import (
+    ApiError,
+    BadRequest,
+    NotFound,
+    PreconditionFailed,
+    TransportError,
+)
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.steps import Sleep
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.errors import read_problem
 
 PAGE_SIZE = 100
 """Jobs a page: the most that is known to work on both services."""
+CLOCK_SKEW = 600.0
+"""Seconds by which clocks may differ."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _LOOKS = 120
 """Looks at a deletion that goes on: ten minutes."""
@@ -57,6 +65,33 @@ def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
     raise TransportError(msg, method="operations.get")
 
 
+def cancel_job(calls: Calls, name: str) -> Generator[Any, Any, str]:
+    """Ask for a job's cancellation unless it has ended or is being cancelled; a paused one may yet go on.
+
+    Returns:
+        What became of it, in words.
+
+    Raises:
+        ApiError: the service refused although the job goes on.
+    """
+    try:
+        if (yield from _is_over(calls, name)):
+            return "has ended or is being cancelled; there is nothing to cancel"
+        yield calls.cancel(name)
+    except NotFound:
+        return "does not exist (any more)"
+    except (BadRequest, PreconditionFailed):
+        if not (yield from _is_over(calls, name)):
+            raise
+        return "ended meanwhile"
+    return "was asked to be cancelled"
+
+
+def _is_over(calls: Calls, name: str) -> Generator[Any, Any, bool]:
+    job: BatchJob = yield calls.look(name)
+    return job.state is JobState.CANCELLING or (job.done and job.state is not JobState.PAUSED)
+
+
 def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[BatchJob]]:
     """Get every job that a Vertex filter matches."""
     found: list[BatchJob] = []
@@ -67,10 +102,13 @@ def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[Batc
     return found
 
 
-def find_jobs(calls: Calls, identity: Identity) -> Generator[Any, Any, list[BatchJob]]:
-    """Find the jobs of an identity's task instance, newest first: by label on Vertex, by display name on Gemini.
+def find_jobs(
+    calls: Calls, identity: Identity, since: float | None = None
+) -> Generator[Any, Any, list[BatchJob]]:
+    """Find the jobs of an identity's task instance, newest first: by label on Vertex, by name on Gemini.
 
-    Gemini's list is walked until a page holds the identity's own, or to its end.
+    Gemini's list is walked until a page holds the identity's own, or to jobs that are older than `since` (seconds since
+    the epoch, by a clock that may differ from the service's by `CLOCK_SKEW`), or to its end.
 
     Raises:
         CallError: the list could not be read; that says nothing about what is in it.
@@ -83,7 +121,12 @@ def find_jobs(calls: Calls, identity: Identity) -> Generator[Any, Any, list[Batc
     token: str | None = None
     while token != "":
         jobs, token = yield from next_page(calls, None, PAGE_SIZE, token)
-        found += [job for job in jobs if identity.is_kin(job.display_name)]
-        if any(identity.owns(job.display_name) for job in found):
+        found += [job for job in jobs if identity.is_kin(job)]
+        if any(identity.owns(job) for job in found) or (since is not None and _is_older(jobs, since)):
             break
     return found
+
+
+def _is_older(jobs: list[BatchJob], than: float) -> bool:
+    times = [job.create_time.timestamp() for job in jobs if job.create_time]
+    return bool(times) and min(times) < than - CLOCK_SKEW

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_genai_batch.models import BatchJob
+
 DISPLAY_NAME_LIMIT = 128
 """Characters of a Vertex display name."""
 _SHORT = 16
@@ -33,13 +35,14 @@ class Identity:
         """The short form that ends a display name."""
         return f"{self.key[:_SHORT]}-{self.fingerprint[:_SHORT]}-r{self.round}"
 
-    def owns(self, display_name: str | None) -> bool:
-        """Whether a job of that name is this one."""
-        return (display_name or "").rpartition(" ")[2] == self.tag
+    def owns(self, job: BatchJob) -> bool:
+        """Whether a job is this one: by its display name or, should that not be told, by the file it reads."""
+        reads = job.source.file_name if job.source else None
+        return tag_of(job.display_name) == self.tag or reads == file_name(self.tag)
 
-    def is_kin(self, display_name: str | None) -> bool:
-        """Whether a job of that name is of the same task instance, whatever it asks."""
-        return (display_name or "").rpartition(" ")[2].startswith(f"{self.key[:_SHORT]}-")
+    def is_kin(self, job: BatchJob) -> bool:
+        """Whether a job is of the same task instance, whatever it asks."""
+        return tag_of(job.display_name).startswith(f"{self.key[:_SHORT]}-") or self.owns(job)
 
     def display_name(self, readable: str) -> str:
         """Return a name that people can read and the tag ends."""
@@ -56,6 +59,21 @@ class Identity:
             "genai_batch_fingerprint": f"f{self.fingerprint[:_SHORT]}",
             "genai_batch_round": f"r{self.round}",
         }
+
+
+def tag_of(display_name: str | None) -> str:
+    """Return the tag that ends a job's display name, or what stands in its place."""
+    return (display_name or "").rpartition(" ")[2]
+
+
+def file_name(tag: str) -> str:
+    """Return the name of a job's input in the Files API, of at most 40 characters."""
+    return f"files/in-{digest(tag)[:32]}"
+
+
+def object_name(tag: str) -> str:
+    """Return the name of a job's input below the staging place in Cloud Storage."""
+    return f"{tag}.jsonl"
 
 
 def task_key(dag_id: str, task_id: str, run_id: str, map_index: int) -> str:

@@ -25,7 +25,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.describe import describe
-from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.flows.steps import Discard, Sleep
 from airflow_provider_genai_batch.flows.submit import usable
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
@@ -34,7 +34,23 @@ from airflow_provider_genai_batch.rows.tally import Tally
 
 READ_PATIENCE = 600.0
 """Seconds for which rows of a job that ended are asked for again when they are not there yet."""
+_SUBMITS_ANEW = "The next attempt submits a new job of all rows."
 _NOT_YET = (NotFound, PermissionDenied, *PASSING)
+
+
+class SubmitAnew(Exception):
+    """Jobs of an earlier attempt were cancelled and left too few rows.
+
+    A task that is killed, cleared or out of time has its job cancelled. The attempt after it waits for that job's end,
+    so that no two of them run at once, and takes its rows if they are enough. If not, that is no failure of this
+    attempt's own: it submits a job.
+    """
+
+    def __init__(self, job_names: Sequence[str], counts: RowCounts) -> None:
+        super().__init__(
+            f"{', '.join(job_names)} of an earlier attempt ended cancelled, with {counts.ok} of {counts.total} rows"
+        )
+        self.job_names = tuple(job_names)
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,7 @@ def settle(
     results_uri: str | None,
     clock: Callable[[], float],
     patience: float = READ_PATIENCE,
+    taken_up: bool = False,
 ) -> Generator[Any, Any, Manifest]:
     """Turn an ending into a manifest.
 
@@ -69,8 +86,10 @@ def settle(
         results_uri: where rows land.
         clock: tells the seconds since the epoch.
         patience: seconds to keep looking for output that is not readable yet.
+        taken_up: the jobs are of an earlier attempt.
 
     Raises:
+        SubmitAnew: what was taken up is of no use.
         JobError: one of its kinds, as the outcome table says.
         UnsupportedError: rows that are in BigQuery are to be landed.
     """
@@ -80,7 +99,9 @@ def settle(
         raise JobTimedOut(_timed_out(ending, names), job_names=names)
     until = clock() + patience
     jobs = yield from _fetched(names, clock, until)
-    _refuse_ends_without_rows(jobs)
+    _refuse_paused(jobs)
+    yield Discard(tuple(jobs))
+    _refuse_failed(jobs)
     for job in jobs:
         if results_uri and job.output.bigquery_table:
             msg = (
@@ -90,24 +111,39 @@ def settle(
             raise UnsupportedError(msg)
     tally = yield from _land(tuple(jobs), clock, patience)
     manifest = describe(jobs, counts=tally.counts, usage=tally.usage, results_uri=results_uri)
+    if taken_up and _was_cut_short(jobs, tally, max_failed_rows):
+        raise SubmitAnew(names, tally.counts)
     _judge(jobs, tally, manifest, max_failed_rows)
     return manifest
 
 
-def _refuse_ends_without_rows(jobs: Sequence[BatchJob]) -> None:
-    names = [job.name for job in jobs]
+def _was_cut_short(jobs: Sequence[BatchJob], tally: Tally, max_failed_rows: float) -> bool:
+    """Whether a cancellation left too few rows. A Gemini job that was cancelled while it ran ends as SUCCEEDED."""
+    counts = tally.counts
+    cancelled = counts.cancelled or any(job.verdict is Verdict.CANCELLED for job in jobs)
+    return bool(cancelled) and (
+        not tally.rows_read or counts.failed > _allowed(max_failed_rows, counts.total)
+    )
+
+
+def _refuse_paused(jobs: Sequence[BatchJob]) -> None:
     for job in jobs:
         if job.verdict is Verdict.PAUSED:
             msg = (
                 f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
                 "service; the next attempt takes it up again."
             )
-            raise JobPaused(msg, job_names=names)
+            raise JobPaused(msg, job_names=[job.name for job in jobs])
+
+
+def _refuse_failed(jobs: Sequence[BatchJob]) -> None:
+    for job in jobs:
         if job.verdict is Verdict.FAILED:
             msg = (
                 f"Job {job.name} failed: {_reason(job)}. It has ended and bills nothing more. The next attempt submits "
                 "a new job."
             )
+            names = [job.name for job in jobs]
             raise JobFailed(msg, job_names=names, manifest=describe(jobs).model_dump(mode="json"))
 
 
@@ -211,11 +247,13 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
                 )
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
+        cut_short = _was_cut_short(jobs, tally, max_failed_rows)
         where = f"at {manifest.results_uri}" if manifest.results_uri else _at_the_service(jobs)
         msg = (
             f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
             f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {tally.causes() or 'none given'}. All rows are "
-            f"{where}; {', '.join(names)} has ended and its answered rows are paid for. {next_attempt(jobs)}"
+            f"{where}; {', '.join(names)} has ended and its answered rows are paid for. "
+            f"{_SUBMITS_ANEW if cut_short else next_attempt(jobs)}"
         )
         raise TooManyFailedRows(msg, job_names=names, manifest=dump)
 
@@ -244,7 +282,7 @@ def _at_the_service(jobs: Sequence[BatchJob]) -> str:
 def next_attempt(jobs: Sequence[BatchJob]) -> str:
     """Tell what the next attempt does about jobs that ended."""
     if any(usable([job]) is None for job in jobs):
-        return "The next attempt submits a new job of all rows."
+        return _SUBMITS_ANEW
     return "The next attempt takes the same job up and pays nothing."
 
 
@@ -270,7 +308,7 @@ def _timed_out(ending: Ending, names: Sequence[str]) -> str:
     if ending.cancelled:
         became = (
             "Cancellation was asked for: rows answered before it are billed and kept by the service, the rest are not. "
-            "The next attempt submits a new job, or takes this one up should the service end it as SUCCEEDED."
+            "The next attempt waits for its end and takes its rows if they are enough; else it submits a new job."
         )
     else:
         became = "It was left running and is billed as it goes. The next attempt takes it up again."

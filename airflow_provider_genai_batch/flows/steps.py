@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.models import BatchJob
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,21 @@ class Cancel:
 class Find:
     """Look for the jobs of a task instance; answers a list of `BatchJob`, newest first."""
 
+    since: float | None = None
+    """None of them is older than this, in seconds since the epoch; None: nobody knows."""
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Ask for what was written down; answers a `Record`, None where nothing is kept."""
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Write down. Fails when this attempt is not the task's any more."""
+
+    record: Record
+
 
 @dataclass(frozen=True)
 class Place:
@@ -39,3 +58,20 @@ class Place:
 @dataclass(frozen=True)
 class Create:
     """Send the create call, once; answers a `BatchJob`."""
+
+
+@dataclass(frozen=True)
+class AwaitCapacity:
+    """Wait so many seconds because the service has no capacity, without a slot if that can be."""
+
+    seconds: float
+    refusals: int
+    before: Collection[str]
+    """Jobs that are not to be taken up."""
+
+
+@dataclass(frozen=True)
+class Discard:
+    """Delete the inputs that were uploaded for jobs that ended."""
+
+    jobs: tuple[BatchJob, ...]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import (
     CallError,
     CreateOutcomeUnknown,
     JobTimedOut,
+    NotFound,
     QuotaExceeded,
     ServerError,
     TransportError,
@@ -17,32 +19,70 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Place, Sleep
+from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.flows.steps import (
+    AwaitCapacity,
+    Cancel,
+    Create,
+    Find,
+    Look,
+    Place,
+    Recall,
+    Remember,
+    Sleep,
+)
 from airflow_provider_genai_batch.models import BatchJob, JobState
 
 log = logging.getLogger(__name__)
 
 LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each look for a job whose create gave no usable answer: lists lag."""
+LONG_PLACING = 30.0
+"""Seconds of putting the input in place after which another look is due before the create."""
 _BEFORE_SENDING = "oauth.token"
 """Method of errors that came from the token endpoint: the create itself was not sent."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
-_DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.CANCELLING)
+_DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 """States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for.
 
-An EXPIRED job that answered rows is taken up all the same, for they are paid for.
+A CANCELLED or EXPIRED job that answered rows is taken up all the same, for they are paid for and may be enough.
 """
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """What is known before an attempt to submit."""
+
+    look_first: bool = False
+    """An earlier attempt may have created the job."""
+    reattach: bool = True
+    """Whether a job of an earlier attempt is taken up; else what still runs of them is cancelled."""
+    since: float | None = None
+    """No job of the task instance is older than this, in seconds since the epoch; None: nobody knows."""
+    before: Collection[str] = ()
+    """Jobs that are not to be taken up: they turned out to be of no use."""
+    refusals: int = 0
+    """How often the service had no capacity so far."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The job that a task came to."""
+
+    job: BatchJob
+    taken_up: bool
+    """It is of an earlier attempt."""
+
+
 def submit(
-    identity: Identity, display_name: str, *, look_first: bool, deadline: float, clock: Callable[[], float]
-) -> Generator[Any, Any, BatchJob]:
+    identity: Identity, display_name: str, attempt: Attempt, *, deadline: float, clock: Callable[[], float]
+) -> Generator[Any, Any, Found]:
     """Come to the job of an identity, paying once.
 
     Args:
         identity: whose job it is, and what it asks.
         display_name: the identity as the service keeps it, for errors.
-        look_first: an earlier attempt may have created the job.
+        attempt: what is known beforehand.
         deadline: seconds since the epoch until which a refusal for lack of capacity is waited out.
         clock: tells the seconds since the epoch.
 
@@ -51,26 +91,128 @@ def submit(
         JobTimedOut: there was no capacity until the deadline; nothing was created.
         CallError: the look-up or the create was refused for good; nothing was created.
     """
-    before: set[str] = set()
-    if look_first:
-        earlier = yield from _of_earlier_attempts(identity)
-        before = {job.name for job in earlier}
-        found = usable(earlier)
+    record: Record | None = yield Recall()
+    before = set(attempt.before)
+    begun = clock()
+    if attempt.look_first or (record is not None and record.tag):
+        found = yield from _of_earlier_attempts(identity, attempt, record, before, clock)
         if found is not None:
-            log.info(
-                "Found job %s of an earlier attempt (%s); nothing is submitted.",
-                found.name,
-                found.state.value,
-            )
             return found
     yield Place()
-    refusals = 0
+    if clock() - begun > LONG_PLACING:
+        # Whoever took that long may have been given up, and another attempt may be at work.
+        jobs: list[BatchJob] = yield Find(attempt.since)
+        own = [job for job in _others(jobs, before) if identity.owns(job)]
+        found = _take_up(own) if attempt.reattach else None
+        if found is not None:
+            return found
+    job = yield from _create(identity, display_name, attempt, before, deadline, clock)
+    return Found(job, taken_up=False)
+
+
+def usable(jobs: Iterable[BatchJob]) -> BatchJob | None:
+    """Choose the job to go on with: one that still moves before one that ended with rows; None for neither."""
+    alive = [job for job in jobs if job.state not in _DEAD or _paid(job)]
+    return next((job for job in alive if not job.done), alive[0] if alive else None)
+
+
+def _paid(job: BatchJob) -> bool:
+    return job.state is not JobState.FAILED and (job.counts.succeeded or 0) > 0
+
+
+def _others(jobs: Iterable[BatchJob], before: Collection[str]) -> list[BatchJob]:
+    return [job for job in jobs if job.name not in before]
+
+
+def _of_earlier_attempts(
+    identity: Identity,
+    attempt: Attempt,
+    record: Record | None,
+    before: set[str],
+    clock: Callable[[], float],
+) -> Generator[Any, Any, Found | None]:
+    """Take up the job of an earlier attempt. Those that cannot be go into `before`."""
+    if attempt.reattach and record is not None and record.tag == identity.tag and record.job not in before:
+        found = _take_up((yield from _recorded(record)))
+        if found is not None:
+            return found
+    jobs = yield from _listed(identity, attempt, record, before, clock)
+    yield from _supersede(identity, attempt, _others(jobs, before))
+    own = [job for job in _others(jobs, before) if identity.owns(job)]
+    before.update(job.name for job in jobs)
+    return _take_up(own) if attempt.reattach else None
+
+
+def _take_up(jobs: Iterable[BatchJob]) -> Found | None:
+    job = usable(jobs)
+    if job is None:
+        return None
+    log.info("Found job %s of an earlier attempt (%s); nothing is submitted.", job.name, job.state.value)
+    return Found(job, taken_up=True)
+
+
+def _recorded(record: Record) -> Generator[Any, Any, list[BatchJob]]:
+    """Look at the job that was written down, if one was."""
+    if not record.job:
+        return []
+    try:
+        return [(yield Look(record.job))]
+    except NotFound:
+        return []
+
+
+def _listed(
+    identity: Identity,
+    attempt: Attempt,
+    record: Record | None,
+    before: Collection[str],
+    clock: Callable[[], float],
+) -> Generator[Any, Any, list[BatchJob]]:
+    """Look more than once: lists lag, and the earlier attempt may have died a moment ago."""
+    enough = None if record is None else record.intent + sum(LOOKS_AFTER_LOSS)
+    jobs: list[BatchJob] = yield Find(attempt.since)
+    for pause in LOOKS_AFTER_LOSS:
+        if any(identity.owns(job) for job in _others(jobs, before)) or (
+            enough is not None and clock() > enough
+        ):
+            break
+        yield Sleep(pause)
+        jobs = yield Find(attempt.since)
+    return jobs
+
+
+def _supersede(identity: Identity, attempt: Attempt, jobs: Iterable[BatchJob]) -> Generator[Any, Any, None]:
+    """Cancel what still runs of the same task instance and is not asked any more."""
+    for job in jobs:
+        over = job.done or job.state is JobState.CANCELLING
+        if over or (attempt.reattach and identity.owns(job)):
+            continue
+        try:
+            yield Cancel(job.name)
+            said = "its cancellation was asked for"
+        except CallError as error:
+            said = f"it could not be cancelled and is billed as it goes ({error})"
+        log.warning("Job %s of an earlier attempt is not wanted any more; %s.", job.name, said)
+
+
+def _create(
+    identity: Identity,
+    display_name: str,
+    attempt: Attempt,
+    before: set[str],
+    deadline: float,
+    clock: Callable[[], float],
+) -> Generator[Any, Any, BatchJob]:
+    """Create, with the intent written down before and the job after."""
+    refusals = attempt.refusals
     while True:
         refusals += 1
+        intent = Record(identity.tag, clock())
+        yield Remember(intent)
         try:
             job: BatchJob = yield Create()
-            return job
         except QuotaExceeded as error:
+            yield Remember(Record())  # refused: there is no job to look for
             pause = backoff(refusals, error.retry_after, longest=300.0)
             if clock() + pause > deadline:
                 msg = (
@@ -79,56 +221,29 @@ def submit(
                 )
                 raise JobTimedOut(msg, job_names=()) from error
             log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
+            yield AwaitCapacity(pause, refusals, tuple(before))
+            continue
         except _UNCLEAR as error:
             sent = error.method != _BEFORE_SENDING
-            lost = (yield from _after_loss(identity, display_name, error, before)) if sent else None
-            if lost is not None:
-                return lost
-            pause = backoff(refusals)
-            if clock() + pause > deadline:
-                if not sent:
-                    raise
-                raise CreateOutcomeUnknown(display_name, str(error)) from error
-            log.warning(
-                "No job was created as far as can be seen (%s); trying again in %.0f s.", error, pause
-            )
-        yield Sleep(pause)
-
-
-def _of_earlier_attempts(identity: Identity) -> Generator[Any, Any, list[BatchJob]]:
-    """Look more than once: lists lag, and the earlier attempt may have died a moment ago.
-
-    Jobs of the same task instance that ask something else are superseded: what still runs is cancelled.
-    """
-    jobs: list[BatchJob] = yield Find()
-    for pause in LOOKS_AFTER_LOSS:
-        if any(identity.owns(job.display_name) for job in jobs):
-            break
-        yield Sleep(pause)
-        jobs = yield Find()
-    for job in jobs:
-        if not job.done and not identity.owns(job.display_name):
-            try:
-                yield Cancel(job.name)
-                said = "its cancellation was asked for"
-            except CallError as error:
-                said = f"it could not be cancelled and is billed as it goes ({error})"
-            log.warning("Job %s of an earlier attempt asks what is not asked any more; %s.", job.name, said)
-    return [job for job in jobs if identity.owns(job.display_name)]
-
-
-def usable(jobs: list[BatchJob]) -> BatchJob | None:
-    """Choose the job to go on with: one that still moves before one that ended with rows; None for neither."""
-    alive = [job for job in jobs if job.state not in _DEAD or _paid(job)]
-    return next((job for job in alive if not job.done), alive[0] if alive else None)
-
-
-def _paid(job: BatchJob) -> bool:
-    return job.state is JobState.EXPIRED and (job.counts.succeeded or 0) > 0
+            found = (yield from _after_loss(identity, display_name, error, before, intent)) if sent else None
+            if found is None:
+                pause = backoff(refusals)
+                if clock() + pause > deadline:
+                    if not sent:
+                        raise
+                    raise CreateOutcomeUnknown(display_name, str(error)) from error
+                log.warning(
+                    "No job was created as far as can be seen (%s); trying again in %.0f s.", error, pause
+                )
+                yield Sleep(pause)
+                continue
+            job = found
+        yield Remember(Record(identity.tag, intent.intent, job.name))
+        return job
 
 
 def _after_loss(
-    identity: Identity, display_name: str, cause: CallError, before: set[str]
+    identity: Identity, display_name: str, cause: CallError, before: Collection[str], intent: Record
 ) -> Generator[Any, Any, BatchJob | None]:
     """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
     log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
@@ -136,12 +251,12 @@ def _after_loss(
     for pause in LOOKS_AFTER_LOSS:
         yield Sleep(pause)
         try:
-            jobs: list[BatchJob] = yield Find()
+            jobs: list[BatchJob] = yield Find(intent.intent)
         except CallError as error:
             blind = error
             continue
         blind = None
-        new = [job for job in jobs if identity.owns(job.display_name) and job.name not in before]
+        new = [job for job in _others(jobs, before) if identity.owns(job)]
         if new:
             job = usable(new) or new[0]
             log.info("Found job %s: the create had arrived.", job.name)

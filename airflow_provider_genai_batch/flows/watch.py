@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError
 from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
 from airflow_provider_genai_batch.models import BatchJob
 
@@ -76,10 +79,11 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
     """
     started = clock()
     seen: dict[str, BatchJob] = {}
+    progress = {name: Progress() for name in names}
     failures = 0
     while True:
         try:
-            ending = yield from glance(names, seen)
+            ending = yield from glance(names, seen, progress, clock())
             failures = 0
             pause = _pause(plan, clock() - started)
         except PASSING as error:
@@ -94,14 +98,19 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
         if plan.pending_deadline < limit and any(_queued(seen.get(name)) for name in waiting):
             limit, which = plan.pending_deadline, "pending_timeout"
         if now >= limit:
-            return (yield from _give_up(waiting, seen, plan, which))
+            return (yield from _give_up(names, waiting, seen, plan, which, clock))
         yield Sleep(max(0.0, min(pause, limit - now)))
 
 
-def glance(names: Sequence[str], seen: dict[str, BatchJob]) -> Generator[Any, Any, Ending | None]:
+def glance(
+    names: Sequence[str],
+    seen: dict[str, BatchJob],
+    progress: Mapping[str, Progress] = MappingProxyType({}),
+    now: float = 0.0,
+) -> Generator[Any, Any, Ending | None]:
     """Look once at every job that is not known to have ended; None while one of them goes on.
 
-    `seen` holds what earlier glances saw and is brought up to date.
+    `seen` holds what earlier glances saw and is brought up to date; `progress` tells what is new.
 
     Raises:
         CallError: trouble that may pass (`PASSING`).
@@ -116,22 +125,35 @@ def glance(names: Sequence[str], seen: dict[str, BatchJob]) -> Generator[Any, An
             raise
         except ApiError as error:
             return Ending(Why.LOST, _states(seen), f"{name}: {error}")
-        _tell(before, job)
+        if name in progress:
+            progress[name].tell(job, now)
         seen[name] = job
     return Ending(Why.ENDED, _states(seen)) if all(seen[name].done for name in names) else None
 
 
 def _give_up(
-    open_names: list[str], seen: dict[str, BatchJob], plan: WaitPlan, which: str
+    names: Sequence[str],
+    waiting: list[str],
+    seen: dict[str, BatchJob],
+    plan: WaitPlan,
+    which: str,
+    clock: Callable[[], float],
 ) -> Generator[Any, Any, Ending]:
+    """Cancel what goes on, if that is wanted, and see for one more interval what became of it."""
     detail, cancelled = which, plan.cancel_on_timeout
     if plan.cancel_on_timeout:
-        for name in open_names:
+        for name in waiting:
             try:
                 yield Cancel(name)
             except CallError as error:
                 cancelled = False
                 detail += f"; {name} could not be cancelled and may go on ({error})"
+        until = clock() + plan.poll_interval
+        while clock() < until:
+            yield Sleep(min(plan.poll_interval, _FIRST_LOOK))
+            with suppress(*PASSING):
+                if (yield from glance(names, seen)) is not None:
+                    break
     return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled)
 
 
@@ -147,14 +169,3 @@ def _queued(job: BatchJob | None) -> bool:
 
 def _states(seen: dict[str, BatchJob]) -> dict[str, str]:
     return {name: job.raw_state or job.state.value for name, job in seen.items()}
-
-
-def _tell(before: BatchJob | None, job: BatchJob) -> None:
-    """Log what changed; a state nobody has heard of once, as a warning."""
-    if before is not None and before.raw_state == job.raw_state:
-        return
-    known = job.raw_state.rpartition("_STATE_")[2] in (job.state.value, "")
-    if known or job.raw_state.isdigit():
-        log.info("Job %s is %s.", job.name, job.state.value)
-    else:
-        log.warning("Job %s is in state %s, which is not known here; waiting on.", job.name, job.raw_state)

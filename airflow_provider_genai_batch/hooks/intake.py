@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
     NotFound,
     UnsupportedError,
 )
-from airflow_provider_genai_batch.flows.identity import Identity, digest
+from airflow_provider_genai_batch.flows.identity import Identity, digest, file_name, object_name
 from airflow_provider_genai_batch.hooks.files import read_chunks, spool
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
@@ -74,7 +74,7 @@ class Intake:
             return self.source
         self.lines.seek(0)
         if client.config.backend is Backend.GEMINI:
-            name = f"files/in-{digest(identity.tag)[:32]}"
+            name = file_name(identity.tag)
             return BatchSource(file_name=client.upload(self.lines, name=name, display_name=identity.tag))
         if staging is None:
             msg = (
@@ -82,7 +82,7 @@ class Intake:
                 '"staging_uri" (gs://bucket/prefix/) in the connection, or give dest as gs://bucket/prefix/.'
             )
             raise ConfigurationError(msg)
-        uri = f"{staging.rstrip('/')}/{identity.tag}.jsonl"
+        uri = f"{staging.rstrip('/')}/{object_name(identity.tag)}"
         return BatchSource(gcs_uri=(client.upload(self.lines, uri),))
 
     def keys(self, backend: Backend) -> Iterator[str]:

@@ -16,11 +16,23 @@ from airflow_provider_genai_batch.exceptions import JobCancelled, ResultsNotWrit
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, next_attempt, settle
-from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Look, Place, Sleep
-from airflow_provider_genai_batch.flows.submit import submit
+from airflow_provider_genai_batch.flows.steps import (
+    AwaitCapacity,
+    Cancel,
+    Create,
+    Discard,
+    Find,
+    Look,
+    Place,
+    Recall,
+    Remember,
+    Sleep,
+)
+from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
 from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
+from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.rows.landing import land
 from airflow_provider_genai_batch.rows.tally import Tally
@@ -79,41 +91,50 @@ class JobDesk:
         self,
         identity: Identity,
         spec: Callable[[], JobSpec],
+        attempt: Attempt,
         *,
         display_name: str,
-        look_first: bool,
+        records: Records,
         deadline: float,
         wanted: Callable[[], bool] = lambda: True,
-    ) -> BatchJob:
+        await_capacity: Callable[[AwaitCapacity], None] | None = None,
+    ) -> Found:
         """Find or create an identity's job.
 
         Args:
             identity: whose job it is.
             spec: puts the input in place; called at most once.
+            attempt: what is known beforehand.
             display_name: as the service keeps it, for errors.
-            look_first: an earlier attempt may have created it.
+            records: what the task instance wrote down.
             deadline: seconds since the epoch until which a lack of capacity is waited out.
             wanted: asked before every create whether it still is.
+            await_capacity: waits, or leaves by an exception of Airflow's; None: sleeps.
 
         Raises:
             JobCancelled: it is not wanted any more; nothing was created.
         """
         placed: list[JobSpec] = []
 
-        def act(step: Any) -> Any:
+        def act(step: Any) -> Any:  # noqa: PLR0911 - a step a line
+            if isinstance(step, Recall):
+                return records.read()
             if isinstance(step, Find):
-                return self._client.run(find_jobs(self._client.calls, identity))
+                return self._client.run(find_jobs(self._client.calls, identity, step.since))
             if isinstance(step, Place):
                 return placed.append(spec())
+            if isinstance(step, Remember):
+                return records.write(step.record)
             if isinstance(step, Create):
                 if not wanted():
                     msg = "The task was killed before its job was submitted. Nothing was created; nothing is billed."
                     raise JobCancelled(msg, job_names=())
                 return self._client.perform(self._client.calls.create(placed[0]))
+            if isinstance(step, AwaitCapacity):
+                return await_capacity(step) if await_capacity else time.sleep(step.seconds)
             return self._act(step)
 
-        flow = submit(identity, display_name, look_first=look_first, deadline=deadline, clock=time.time)
-        return drive(flow, act)
+        return drive(submit(identity, display_name, attempt, deadline=deadline, clock=time.time), act)
 
     def wait(self, names: list[str], plan: WaitPlan) -> Ending:
         """Wait in place."""
@@ -124,15 +145,35 @@ class JobDesk:
         return drive(glance(names, {}), self._act)
 
     def settle(
-        self, ending: Ending, names: list[str], landing: Landing, *, patience: float | None = None
+        self,
+        ending: Ending,
+        names: list[str],
+        landing: Landing,
+        *,
+        patience: float | None = None,
+        taken_up: bool = False,
     ) -> Manifest:
-        """Land rows and decide the outcome; `patience` is for output that is not readable yet, in seconds."""
+        """Land rows and decide the outcome.
+
+        Args:
+            ending: how the waiting ended.
+            names: the jobs.
+            landing: how rows are wanted.
+            patience: for output that is not readable yet, in seconds.
+            taken_up: the jobs are of an earlier attempt.
+
+        Raises:
+            SubmitAnew: what was taken up is of no use.
+            JobError: one of its kinds, as the outcome table says.
+        """
 
         def act(step: Any) -> Any:
             if isinstance(step, Fetch):
                 return self._client.get(step.name)
             if isinstance(step, Land):
                 return self._land(step.jobs, landing)
+            if isinstance(step, Discard):
+                return None
             return self._act(step)
 
         flow = settle(
@@ -142,6 +183,7 @@ class JobDesk:
             results_uri=landing.results_uri,
             clock=time.time,
             patience=READ_PATIENCE if patience is None else patience,
+            taken_up=taken_up,
         )
         manifest = drive(flow, act)
         log.info("Rows: %s. Tokens: %s.", manifest.counts, manifest.usage)

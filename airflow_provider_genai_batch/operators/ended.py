@@ -78,7 +78,9 @@ class GenAIBatchCancelOperator(_JobsOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Cancel."""
-        cancel_jobs(self.conn_id, self._names())
+        names = self._names()
+        with borrowed_client(self.conn_id) as client:
+            cancel_jobs(client, names)
 
 
 class GenAIBatchDeleteOperator(_JobsOperator):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_genai_batch.triggers.deferral import left_deferral
+
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
 
@@ -21,6 +23,7 @@ class GenAIBatchTrigger(BaseTrigger):
         job_names: the jobs.
         plan: `flows.watch.WaitPlan` as a dict.
         memo: whatever the task wants back with the event.
+        cancel_on_kill: cancel the jobs when somebody kills, clears or marks the task meanwhile.
 
     The event's payload is `flows.watch.Ending` as a dict, ``job_names`` and ``memo``; no rows.
     """
@@ -31,12 +34,14 @@ class GenAIBatchTrigger(BaseTrigger):
         job_names: Sequence[str],
         plan: dict[str, Any],
         memo: dict[str, Any] | None = None,
+        cancel_on_kill: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
         self.conn_id = conn_id
         self.job_names = list(job_names)
         self.plan = plan
         self.memo = memo
+        self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the metadata database keeps; no secret is in it."""
@@ -45,6 +50,7 @@ class GenAIBatchTrigger(BaseTrigger):
             "job_names": self.job_names,
             "plan": self.plan,
             "memo": self.memo,
+            "cancel_on_kill": self.cancel_on_kill,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
@@ -61,6 +67,10 @@ class GenAIBatchTrigger(BaseTrigger):
             async with shared_client(self.conn_id) as client:
                 flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
                 ending = await adrive(flow, _Looker(client).act)
+        except asyncio.CancelledError:
+            if not hasattr(BaseTrigger, "on_kill"):  # before Airflow 3.3 nobody else calls it
+                await asyncio.shield(self.on_kill())
+            raise
         except (
             GenAIBatchError,
             AirflowNotFoundException,
@@ -68,6 +78,26 @@ class GenAIBatchTrigger(BaseTrigger):
             ending = Ending(Why.LOST, {}, str(error))
         payload = {**ending.as_dict(), "job_names": self.job_names, "memo": self.memo}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # nor is its event
+
+    async def on_kill(self) -> None:
+        """Cancel the jobs, if the task does not wait for them any more.
+
+        Airflow calls this also when the trigger only moves to another triggerer (seen in 3.3.2).
+        """
+        from airflow_provider_genai_batch.client.jobs import cancel_job
+        from airflow_provider_genai_batch.exceptions import CallError
+        from airflow_provider_genai_batch.hooks.shared import shared_client
+
+        if not self.cancel_on_kill or not await left_deferral(self.task_instance):
+            return
+        async with shared_client(self.conn_id) as client:
+            for name in self.job_names:
+                try:
+                    said = await client.run(cancel_job(client.calls, name))
+                except CallError as error:
+                    self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
+                else:
+                    self.log.info("The task does not wait any more. Job %s %s.", name, said)
 
 
 class _Looker:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_genai_batch.client.jobs import find_jobs
 from airflow_provider_genai_batch.client.places import job_spec
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.settle import Fetch, Land, settle
-from airflow_provider_genai_batch.flows.steps import Cancel, Create, Find, Look, Place, Sleep
-from airflow_provider_genai_batch.flows.submit import submit
+from airflow_provider_genai_batch.flows.steps import (
+    AwaitCapacity,
+    Cancel,
+    Create,
+    Discard,
+    Find,
+    Look,
+    Place,
+    Recall,
+    Remember,
+    Sleep,
+)
+from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.rows.landing import land
@@ -34,19 +47,31 @@ class Desk:
         self.steps: list[str] = []
         self.naps: list[float] = []
         self.keys: list[str] | None = None
+        self.record: Record | None = None
+        """What is written down; None: nothing is kept, as before Airflow 3.3."""
+        self.remember: Callable[[Record], None] = self._remember
+        self.place_input: Callable[[], None] = lambda: None
+        self.await_capacity: Callable[[AwaitCapacity], None] = self._sleep
+
+    @property
+    def deeds(self) -> list[str]:
+        """The steps that do something at the service."""
+        return [step for step in self.steps if step not in ("Recall", "Remember")]
 
     def now(self) -> float:
         """Tell the time."""
         return self.emulator.clock.now_ns() / 1e9
 
-    def submit(
-        self, *, look_first: bool = False, budget: float = HOUR, identity: Identity = IDENTITY
-    ) -> BatchJob:
+    def submit(self, *, budget: float = HOUR, identity: Identity = IDENTITY, **attempt: Any) -> BatchJob:
         """Find or create."""
+        return self.find(budget=budget, identity=identity, **attempt).job
+
+    def find(self, *, budget: float = HOUR, identity: Identity = IDENTITY, **attempt: Any) -> Found:
+        """Find or create, and tell which."""
         flow = submit(
             identity,
             identity.display_name("nightly"),
-            look_first=look_first,
+            Attempt(**attempt),
             deadline=self.now() + budget,
             clock=self.now,
         )
@@ -72,25 +97,31 @@ class Desk:
         """Count create calls."""
         return self.place.posts()
 
-    def _act(self, step: Any, identity: Identity = IDENTITY) -> Any:  # noqa: PLR0911 - a step a line
+    def _act(self, step: Any, identity: Identity = IDENTITY) -> Any:
         self.steps.append(type(step).__name__)
-        if isinstance(step, Sleep):
-            self.naps.append(step.seconds)
-            return self.emulator.clock.advance(step.seconds)
-        if isinstance(step, Find):
-            return self._run(find_jobs(self.client.calls, identity))
-        if isinstance(step, Create):
-            return self._create(identity)
-        if isinstance(step, Look):
-            return self.client.perform(self.client.calls.look(step.name), tries=1)
-        if isinstance(step, Cancel):
-            return self.client.perform(self.client.calls.cancel(step.name), tries=1)
-        if isinstance(step, Fetch):
-            return self.client.perform(self.client.calls.look(step.name), tries=1)
-        if isinstance(step, Land):
-            return self._land(step.jobs)
-        assert isinstance(step, Place)
-        return None
+        calls = self.client.calls
+        acts: dict[type, Callable[[Any], Any]] = {
+            Recall: lambda _: self.record,
+            Remember: lambda step: self.remember(step.record),
+            Place: lambda _: self.place_input(),
+            AwaitCapacity: self.await_capacity,
+            Sleep: self._sleep,
+            Find: lambda step: self._run(find_jobs(calls, identity, step.since)),
+            Create: lambda _: self._create(identity),
+            Look: lambda step: self.client.perform(calls.look(step.name), tries=1),
+            Fetch: lambda step: self.client.perform(calls.look(step.name), tries=1),
+            Cancel: lambda step: self.client.perform(calls.cancel(step.name), tries=1),
+            Land: lambda step: self._land(step.jobs),
+            Discard: lambda _: None,
+        }
+        return acts[type(step)](step)
+
+    def _sleep(self, step: Sleep | AwaitCapacity) -> None:
+        self.naps.append(step.seconds)
+        self.emulator.clock.advance(step.seconds)
+
+    def _remember(self, record: Record) -> None:
+        self.record = None if self.record is None else record
 
     def _run(self, flow: Any) -> Any:
         return drive(flow, lambda call: self.client.perform(call, tries=1))

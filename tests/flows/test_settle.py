@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, settle
-from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.flows.steps import Discard, Sleep
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobOutput, JobState, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
@@ -266,8 +266,9 @@ def test_rows_in_bigquery_are_counted_by_the_service() -> None:
     counts = JobCounts(total=10, succeeded=8, failed=1, pending=1)
     flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=2, results_uri=None, clock=lambda: 0)
     assert isinstance(next(flow), Fetch)
+    assert isinstance(flow.send(_table_job(counts=counts)), Discard)
     with pytest.raises(StopIteration) as end:
-        flow.send(_table_job(counts=counts))
+        flow.send(None)
     manifest = end.value.value
     assert manifest.counts == RowCounts(total=10, ok=8, error=1, missing=1)
     assert manifest.output == ("bq://p.d.t",)
@@ -291,14 +292,16 @@ def test_a_fraction_of_rows_is_rounded_down_and_no_further(
     counts = JobCounts(total=total, succeeded=total - failed, failed=failed, pending=0)
     flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=allowed, results_uri=None, clock=lambda: 0)
     next(flow)
+    flow.send(_table_job(counts=counts))
     with pytest.raises(StopIteration if passes else TooManyFailedRows):
-        flow.send(_table_job(counts=counts))
+        flow.send(None)
 
 
 def test_rows_in_bigquery_that_the_service_does_not_count_yet_are_waited_for() -> None:
     flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=0, results_uri=None, clock=lambda: 0)
     next(flow)
-    assert isinstance(flow.send(_table_job()), Sleep)
+    flow.send(_table_job())
+    assert isinstance(flow.send(None), Sleep)
     assert isinstance(flow.send(None), Fetch)
     with pytest.raises(StopIteration) as end:
         flow.send(_table_job(counts=JobCounts(total=1, succeeded=1, failed=0, pending=0)))

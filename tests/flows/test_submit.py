@@ -14,12 +14,13 @@ from airflow_provider_genai_batch.exceptions import (
     TransportError,
 )
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.steps import Create, Sleep
-from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS, submit, usable
-from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
+from airflow_provider_genai_batch.flows.identity import Identity, file_name
+from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.flows.steps import AwaitCapacity, Create, Sleep
+from airflow_provider_genai_batch.flows.submit import LONG_PLACING, LOOKS_AFTER_LOSS, Attempt, submit, usable
+from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from tests.flows.desk import IDENTITY, NAME, Desk
+from tests.flows.desk import HOUR, IDENTITY, NAME, Desk
 
 
 def _method(desk: Desk, verb: str) -> str:
@@ -28,7 +29,7 @@ def _method(desk: Desk, verb: str) -> str:
 
 def test_the_first_attempt_creates_without_looking(desk: Desk) -> None:
     job = desk.submit()
-    assert desk.steps == ["Place", "Create"]
+    assert desk.deeds == ["Place", "Create"]
     assert [one["name"] for one in desk.emulator.jobs] == [job.name]
     assert job.display_name == NAME
 
@@ -37,7 +38,7 @@ def test_a_later_attempt_finds_the_job_and_places_nothing(desk: Desk) -> None:
     first = desk.submit()
     desk.steps.clear()
     assert desk.submit(look_first=True).name == first.name
-    assert desk.steps == ["Find"]
+    assert desk.deeds == ["Find"]
     assert desk.posts() == 1
 
 
@@ -49,7 +50,7 @@ def test_a_job_that_ended_well_is_found_too(desk: Desk) -> None:
 
 def test_a_later_attempt_that_finds_no_job_in_several_looks_creates_one(desk: Desk) -> None:
     desk.submit(look_first=True)
-    assert desk.steps == ["Find", *["Sleep", "Find"] * len(LOOKS_AFTER_LOSS), "Place", "Create"]
+    assert desk.deeds == ["Find", *["Sleep", "Find"] * len(LOOKS_AFTER_LOSS), "Place", "Create"]
     assert desk.naps == list(LOOKS_AFTER_LOSS)
 
 
@@ -159,7 +160,7 @@ def test_a_refusal_for_lack_of_quota_is_waited_out_with_its_hint(desk: Desk) -> 
     desk.emulator.faults.add(_method(desk, "create"), Fault.error(429, retry_delay="28s"))
     desk.emulator.faults.add(_method(desk, "create"), Fault.error(429, retry_after=400))
     desk.submit()
-    assert desk.steps == ["Place", "Create", "Sleep", "Create", "Sleep", "Create"]
+    assert desk.deeds == ["Place", "Create", "AwaitCapacity", "Create", "AwaitCapacity", "Create"]
     assert [28 <= desk.naps[0] <= 29, 400 <= desk.naps[1] <= 401] == [True, True]
     assert (desk.posts(), len(desk.emulator.jobs)) == (3, 1)
 
@@ -186,12 +187,12 @@ def test_a_refusal_for_good_is_passed_on_at_once(desk: Desk, status: int, kind: 
     desk.emulator.faults.add(_method(desk, "create"), Fault.error(status))
     with pytest.raises(kind):
         desk.submit()
-    assert desk.steps == ["Place", "Create"]
+    assert desk.deeds == ["Place", "Create"]
 
 
 def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> None:
     clock = 0.0
-    flow = submit(IDENTITY, NAME, look_first=False, deadline=100.0, clock=lambda: clock)
+    flow = submit(IDENTITY, NAME, Attempt(), deadline=100.0, clock=lambda: clock)
     steps = []
 
     def act(step: object) -> None:
@@ -204,16 +205,19 @@ def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> Non
 
     with pytest.raises(TransportError, match="no route"):
         drive(flow, act)
-    assert set(steps) == {"Place", "Create", "Sleep"}
+    assert set(steps) == {"Recall", "Place", "Remember", "Create", "Sleep"}
     assert 30 < clock <= 100
 
 
+@pytest.mark.parametrize("state", [JobState.EXPIRED, JobState.CANCELLED])
 @pytest.mark.parametrize(("answered", "taken_up"), [(4, True), (0, False), (None, False)])
-def test_an_expired_job_that_answered_rows_is_not_paid_again(answered: int | None, taken_up: bool) -> None:
-    expired = BatchJob(
-        name="batches/a", backend=Backend.GEMINI, state=JobState.EXPIRED, counts=JobCounts(succeeded=answered)
+def test_answered_rows_of_a_job_that_was_cut_short_are_not_paid_again(
+    state: JobState, answered: int | None, taken_up: bool
+) -> None:
+    short = BatchJob(
+        name="batches/a", backend=Backend.GEMINI, state=state, counts=JobCounts(succeeded=answered)
     )
-    assert (usable([expired]) is expired) is taken_up
+    assert (usable([short]) is short) is taken_up
 
 
 def test_a_job_that_asks_what_is_not_asked_any_more_is_cancelled(desk: Desk) -> None:
@@ -229,3 +233,131 @@ def test_a_job_of_another_task_is_left_alone(desk: Desk) -> None:
     desk.submit(identity=Identity("d" * 64, "b" * 64))
     desk.submit(look_first=True)
     assert [job["cancel_requested"] for job in desk.emulator.jobs] == [False, False]
+
+
+def test_the_intent_is_written_down_before_the_create_and_the_job_after_it(desk: Desk) -> None:
+    desk.record = Record()
+    job = desk.submit()
+    assert desk.steps == ["Recall", "Place", "Remember", "Create", "Remember"]
+    assert (desk.record.tag, desk.record.job) == (IDENTITY.tag, job.name)
+
+
+def test_a_job_that_was_written_down_is_looked_at_and_nothing_is_listed(desk: Desk) -> None:
+    desk.record = Record()
+    job = desk.submit()
+    desk.steps.clear()
+    found = desk.find(look_first=True)
+    assert (found.job.name, found.taken_up) == (job.name, True)
+    assert desk.deeds == ["Look"]
+
+
+def test_an_intent_makes_even_a_first_attempt_look(desk: Desk) -> None:
+    job = desk.submit()
+    desk.record = Record(IDENTITY.tag, desk.now())
+    assert desk.submit().name == job.name
+
+
+def test_a_record_of_a_job_that_is_gone_is_no_job(desk: Desk) -> None:
+    desk.record = Record(IDENTITY.tag, desk.now(), "1" if desk.place.vertex else "batches/gone")
+    job = desk.submit(look_first=True)
+    assert desk.deeds[:2] == ["Look", "Find"]
+    assert desk.record.job == job.name
+
+
+def test_an_intent_is_looked_for_until_lists_had_their_time(desk: Desk) -> None:
+    desk.record = Record(IDENTITY.tag, desk.now() - sum(LOOKS_AFTER_LOSS) + 4)
+    desk.submit(look_first=True)
+    assert desk.naps == [1, 2, 4]
+
+
+@pytest.mark.parametrize("record", [Record(), Record(IDENTITY.tag, 1.0)], ids=["none", "long ago"])
+def test_without_a_fresh_intent_one_look_is_enough(desk: Desk, record: Record) -> None:
+    desk.record = record
+    desk.submit(look_first=True)
+    assert desk.deeds == ["Find", "Place", "Create"]
+
+
+def test_a_refused_create_leaves_no_intent(desk: Desk) -> None:
+    desk.record = Record()
+    desk.emulator.faults.add(_method(desk, "create"), Fault.error(429))
+
+    class Left(BaseException):
+        pass
+
+    def leave(step: AwaitCapacity) -> None:
+        raise Left
+
+    desk.await_capacity = leave
+    with pytest.raises(Left):
+        desk.submit()
+    assert desk.record == Record()
+
+
+def test_an_attempt_that_is_not_the_tasks_any_more_creates_nothing(desk: Desk) -> None:
+    class Gone(Exception):
+        pass
+
+    def refuse(record: Record) -> None:
+        raise Gone
+
+    desk.remember = refuse
+    with pytest.raises(Gone):
+        desk.submit()
+    assert desk.emulator.jobs == []
+
+
+def test_who_took_long_to_place_the_input_looks_again(desk: Desk) -> None:
+    def place() -> None:
+        desk.emulator.clock.advance(LONG_PLACING + 1)
+        desk.place_input = lambda: None
+        desk.submit()  # what another attempt does meanwhile
+
+    desk.place_input = place
+    assert desk.find().taken_up
+    assert len(desk.emulator.jobs) == 1
+
+
+def test_without_reattach_what_still_runs_is_cancelled_and_a_new_job_created(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    first = desk.submit()
+    second = desk.find(look_first=True, reattach=False)
+    assert (second.job.name != first.name, second.taken_up) == (True, False)
+    assert [job["cancel_requested"] for job in desk.emulator.jobs] == [True, False]
+
+
+def test_a_lost_reply_without_reattach_is_not_taken_for_the_job_of_an_earlier_attempt(desk: Desk) -> None:
+    first = desk.submit()
+    desk.emulator.faults.add(_method(desk, "create"), Fault.lost_reply())
+    second = desk.submit(look_first=True, reattach=False)
+    assert second.name != first.name
+    assert len(desk.emulator.jobs) == 2
+
+
+def test_a_job_of_no_use_is_not_taken_up_again(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
+    first = desk.submit()
+    second = desk.find(look_first=True, before=[first.name])
+    assert (second.job.name != first.name, second.taken_up) == (True, False)
+
+
+def test_a_list_is_not_walked_past_the_begin_of_the_run(gemini_desk: Desk) -> None:
+    for _ in range(3):
+        gemini_desk.submit(identity=Identity("d" * 64, "b" * 64))
+    gemini_desk.emulator.clock.advance(HOUR)
+    begin = gemini_desk.now()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("airflow_provider_genai_batch.client.jobs.PAGE_SIZE", 1)
+        gemini_desk.record = Record()
+        gemini_desk.submit(look_first=True, since=begin)
+    assert len([r for r in gemini_desk.emulator.requests if r["method"] == "batches.list"]) == 1
+
+
+def test_a_job_whose_name_is_not_shown_is_known_by_the_file_that_it_reads() -> None:
+    job = BatchJob(
+        name="batches/a",
+        backend=Backend.GEMINI,
+        state=JobState.RUNNING,
+        source=BatchSource(file_name=file_name(IDENTITY.tag)),
+    )
+    assert IDENTITY.owns(job)
+    assert not Identity("a" * 64, "c" * 64).owns(job)

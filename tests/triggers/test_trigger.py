@@ -42,7 +42,7 @@ async def fire(waiting: GenAIBatchTrigger) -> dict[str, Any]:
 def test_what_the_database_keeps_is_names_and_numbers(gemini: Emulator) -> None:
     path, kwargs = trigger(["batches/x"]).serialize()
     assert path == "airflow_provider_genai_batch.triggers.genai_batch.GenAIBatchTrigger"
-    assert set(kwargs) == {"conn_id", "job_names", "plan", "memo"}
+    assert set(kwargs) == {"conn_id", "job_names", "plan", "memo", "cancel_on_kill"}
     kept = json.dumps(kwargs)
     assert "emulator-key" not in kept
     assert GenAIBatchTrigger(**json.loads(kept)).serialize() == (path, kwargs)

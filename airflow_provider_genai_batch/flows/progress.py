@@ -1,0 +1,76 @@
+"""What is told of a job that is waited for: what changed, and how far it is."""
+
+from __future__ import annotations
+
+import logging
+
+from airflow_provider_genai_batch.models import BatchJob
+
+log = logging.getLogger(__name__)
+
+_STEP = 0.05
+"""Share of a job's requests after which its progress is told again."""
+_LONG = 600.0
+"""Seconds after which any progress is told again."""
+
+
+class Progress:
+    """Tells of one job's states and counts in the task's log, and nothing at a look that found nothing new."""
+
+    __slots__ = ("_began", "_state", "_told", "_told_at")
+
+    def __init__(self) -> None:
+        self._state: str | None = None
+        self._told = 0
+        self._told_at = 0.0
+        self._began: tuple[float, int] | None = None
+
+    def tell(self, job: BatchJob, now: float) -> None:
+        """Log what is new since the last time; a state nobody has heard of once, as a warning.
+
+        Args:
+            job: as it was just seen.
+            now: seconds since the epoch.
+        """
+        finished = (job.counts.succeeded or 0) + (job.counts.failed or 0)
+        if self._began is None or finished < self._began[1]:
+            self._began = (now, finished)
+        changed = self._state != job.raw_state
+        more = finished - self._told
+        if not changed and not (
+            more > 0 and (more >= _STEP * (job.counts.total or 0) or now - self._told_at > _LONG)
+        ):
+            return
+        if changed and not _known(job):
+            log.warning(
+                "Job %s is in state %s, which is not known here; waiting on.", job.name, job.raw_state
+            )
+        else:
+            log.info("Job %s is %s%s.", job.name, job.state.value, self._how_far(job, finished, now))
+        self._state, self._told, self._told_at = job.raw_state, finished, now
+
+    def _how_far(self, job: BatchJob, finished: int, now: float) -> str:
+        said = ""
+        if job.counts.total and (finished or not job.done):
+            said = (
+                f": {finished} of {job.counts.total} requests done ({100 * finished // job.counts.total} %)"
+            )
+            began, before = self._began or (now, finished)
+            if finished > before and now > began and not job.done:
+                rate = (finished - before) / (now - began)
+                left = (job.counts.total - finished) / rate
+                said += f", {60 * rate:.0f} a minute, about {_span(left)} to go"
+        if job.create_time:
+            said += f"; {_span(max(0.0, now - job.create_time.timestamp()))} since its creation"
+        return said
+
+
+def _known(job: BatchJob) -> bool:
+    return job.raw_state.rpartition("_STATE_")[2] in (job.state.value, "") or job.raw_state.isdigit()
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

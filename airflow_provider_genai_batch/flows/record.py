@@ -1,0 +1,33 @@
+"""What a task instance writes down about its job, where Airflow keeps such notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """A create call that is about to be sent, or the job that came of it. Without values: there is neither."""
+
+    tag: str = ""
+    """`Identity.tag` of the job."""
+    intent: float = 0.0
+    """When the create call was about to be sent, in seconds since the epoch."""
+    job: str = ""
+    """The job's name, once it is known."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what Airflow can keep."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, kept: Any) -> Record:
+        """Read what Airflow kept; what cannot be read says nothing."""
+        if not isinstance(kept, Mapping):
+            return cls()
+        tag, intent, job = kept.get("tag"), kept.get("intent"), kept.get("job")
+        if not isinstance(tag, str) or not isinstance(intent, (int, float)) or not isinstance(job, str):
+            return cls()
+        return cls(tag, float(intent), job)

@@ -1,0 +1,52 @@
+"""What a task instance wrote down, in Airflow's task state store (3.3 and later): a shortcut, never needed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.flows.record import Record
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+log = logging.getLogger(__name__)
+
+_KEY = "genai_batch_job"
+
+
+class Records:
+    """The record of one task instance; it outlives attempts, but may be cleared."""
+
+    def __init__(self, context: Context) -> None:
+        self._store: Any = context.get("task_state_store")
+
+    def read(self) -> Record | None:
+        """Return what was written; None where Airflow keeps nothing or does not say."""
+        if self._store is None:
+            return None
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        try:
+            return Record.from_dict(self._store.get(_KEY))
+        except AirflowRuntimeError as error:
+            log.warning("Airflow does not tell what an earlier attempt wrote down: %s", error)
+            return None
+
+    def write(self, record: Record) -> None:
+        """Write, replacing what was there.
+
+        Before a create this is the last chance to notice that the attempt is not Airflow's any more, so it fails
+        with whatever Airflow raises. After it, the job is known to the service by its name, and a failure is no more
+        than a warning.
+        """
+        if self._store is None:
+            return
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        try:
+            self._store.set(_KEY, record.as_dict())
+        except (AirflowRuntimeError, OSError, EOFError) as error:
+            if not record.job:
+                raise
+            log.warning("Job %s could not be written down in Airflow: %s", record.job, error)
