@@ -169,9 +169,11 @@ class Calls:
         request = storage.delete_object(self.config.storage_url, uri)
         return Call("objects.delete", request, _nothing, accept=(200, 204))
 
-    def start_object(self, uri: str, *, mime_type: str) -> Call[str]:
+    def start_object(self, uri: str, *, mime_type: str, generation: str | None = None) -> Call[str]:
         """Open an upload; reads the session URI that takes the bytes."""
-        request = storage.start_upload(self.config.storage_url, uri, mime_type=mime_type)
+        request = storage.start_upload(
+            self.config.storage_url, uri, mime_type=mime_type, generation=generation
+        )
         return Call("objects.insert", request, storage.read_session)
 
     def send_object_chunk(self, session: str, offset: int, chunk: bytes, *, last: bool) -> Call[int | None]:

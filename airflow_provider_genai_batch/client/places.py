@@ -109,14 +109,22 @@ def upload_flow(
     uri: str | None = None,
     file_name: str | None = None,
     mime_type: str = JSONL,
+    reuse: bool = False,
     **settings: Any,
 ) -> Generator[Any, Any, str]:
     """Upload to the given ``gs://`` object, the staging place, or the Files API; returns the address.
 
+    With `reuse` what is there under that name and has that size is taken as it is, for names that stand for their
+    content. The Files API reuses by its ``name`` alone.
+
     Raises:
         ConfigurationError: Vertex has no place to stage.
+        InputError: `reuse` in the Files API without a ``name``.
     """
     if uri is None and calls.config.backend is Backend.GEMINI:
+        if reuse and not settings.get("name"):
+            msg = "Nothing can be reused in the Files API without a name: give name (files/…)."
+            raise InputError(msg)
         file = yield from upload_file(
             calls, stream, size, mime_type=mime_type, file_name=file_name, **settings
         )
@@ -126,4 +134,4 @@ def upload_flow(
             msg = 'Vertex AI reads from Cloud Storage: set "staging_uri" (gs://bucket/prefix/) in the connection.'
             raise ConfigurationError(msg)
         uri = f"{calls.config.staging_uri.rstrip('/')}/{file_name or 'requests.jsonl'}"
-    return (yield from upload_object(calls, uri, stream, size, mime_type=mime_type))
+    return (yield from upload_object(calls, uri, stream, size, mime_type=mime_type, reuse=reuse))

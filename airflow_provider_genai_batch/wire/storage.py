@@ -11,6 +11,8 @@ from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json
 from airflow_provider_genai_batch.wire.values import get, integer
 
 DEFAULT_URL = "https://storage.googleapis.com"
+NO_OBJECT = "0"
+"""The generation that stands for no object, in a precondition."""
 # Bucket names are lower case; older ones may hold more, but never what would change the URL.
 _URI = re.compile(r"gs://([A-Za-z0-9._-]+)(?:/(.*))?", re.DOTALL)
 _RANGE = re.compile(r"bytes=0-(\d+)")
@@ -72,10 +74,13 @@ def delete_object(root: str, uri: str) -> HttpRequest:
     return HttpRequest("DELETE", _object_url(root, uri))
 
 
-def start_upload(root: str, uri: str, *, mime_type: str) -> HttpRequest:
-    """Open a resumable upload; the object appears, whole, when the last byte has arrived."""
+def start_upload(root: str, uri: str, *, mime_type: str, generation: str | None = None) -> HttpRequest:
+    """Open a resumable upload; the object appears, whole, when the last byte has arrived.
+
+    With a `generation` only in place of the object of that generation (`NO_OBJECT`: of none), else 412.
+    """
     bucket, name = split_uri(uri)
-    asked = query(uploadType="resumable", name=name)
+    asked = query(uploadType="resumable", name=name, ifGenerationMatch=generation)
     headers = (("Content-Type", "application/json"), ("X-Upload-Content-Type", mime_type))
     body = json_body({"name": name, "contentType": mime_type})
     return HttpRequest("POST", f"{root}/upload/storage/v1/b/{bucket}/o", asked, headers, body)

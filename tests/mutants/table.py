@@ -81,6 +81,14 @@ CLIENT = (
         "tests/client/test_upload_faults.py::test_whatever_happens_to_chunks_the_bytes_arrive_whole_and_in_order",
     ),
     Mutant(
+        "writes over an object that came in between",
+        "wire/storage.py",
+        "name=name, ifGenerationMatch=generation)",
+        "name=name)",
+        "tests/client/test_repeatable_objects.py::"
+        "test_an_object_that_another_writer_finished_in_between_is_used",
+    ),
+    Mutant(
         "hands out a download's first bytes twice",
         "client/downloads.py",
         "self._skip = self.handed_out",

@@ -1,0 +1,247 @@
+"""What stands in front of fake-gcs-server: resumable uploads as Google serves them; the rest passes through.
+
+fake-gcs-server honours ``ifGenerationMatch`` and ``ifGenerationNotMatch`` on multipart uploads only. So the bytes of a
+resumable upload are kept here, and when they are whole they are inserted in one such request: looking at the
+preconditions and inserting are one step, whoever else writes. Preconditions that would be ignored are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import ssl
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+import httpx
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_genai_batch.emulator.storage_sessions import BadChunkError, Session, Sessions, read_span
+
+_UPLOAD = re.compile(r"/(?:resumable/)?upload/storage/v1/b/([^/]+)/o")
+_CONDITIONS = (
+    "ifGenerationMatch",
+    "ifGenerationNotMatch",
+    "ifMetagenerationMatch",
+    "ifMetagenerationNotMatch",
+)
+_HONOURED = _CONDITIONS[:2]
+_HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"}
+_CLOSE_SECONDS = 10
+_NOT_MET = "At least one of the pre-conditions you specified did not hold."
+
+
+class Front:
+    """The application; it belongs to one server."""
+
+    def __init__(self, *, check_at_start: bool = True) -> None:
+        """Begin without a server behind it.
+
+        Args:
+            check_at_start: Whether preconditions are looked at when a session is opened too, or at its end only.
+        """
+        self.upstream = ""
+        """Address of fake-gcs-server."""
+        self._check_at_start = check_at_start
+        self._sessions = Sessions()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # One for all: a context costs milliseconds, though everything here is plain HTTP.
+        self._transport = httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        self._loop = asyncio.get_running_loop()
+        request = Request(scope, receive)
+        try:
+            answer = await self._own(request)
+            if answer is not None:
+                await answer(scope, receive, send)
+            elif not await self._pass(request, send):
+                await _refusal(412, "conditionNotMet", _NOT_MET)(scope, receive, send)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
+        except httpx.TransportError as trouble:
+            answer = _refusal(502, "backendError", f"fake-gcs-server does not answer: {trouble!r}")
+            await answer(scope, receive, send)
+
+    def close(self) -> None:
+        """Forget the sessions and the connections; the server still runs."""
+        if self._loop is not None and self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._transport.aclose(), self._loop).result(_CLOSE_SECONDS)
+        self._sessions.close()
+
+    async def _own(self, request: Request) -> Response | None:
+        """Answer what is not left to fake-gcs-server."""
+        query = request.query_params
+        found = _UPLOAD.fullmatch(_raw_path(request.scope))
+        if found and "upload_id" in query and request.method in {"PUT", "POST"}:
+            return await self._continue(request, query["upload_id"])
+        if found and "upload_id" in query and request.method == "DELETE":
+            known = self._sessions.find(query["upload_id"])
+            self._sessions.drop(query["upload_id"])
+            return Response(status_code=499) if known else _no_session()
+        if found and request.method == "POST" and query.get("uploadType") == "resumable":
+            return await self._start(request, unquote(found[1]))
+        in_one = found and query.get("uploadType") == "multipart"
+        ignored = [name for name in _CONDITIONS if name in query and not (in_one and name in _HONOURED)]
+        if ignored and request.method not in {"GET", "HEAD"}:
+            message = f"The stand-in for Cloud Storage would ignore {', '.join(ignored)} here."
+            return _refusal(501, "notImplemented", message)
+        return None
+
+    async def _start(self, request: Request, bucket: str) -> Response:
+        """Open a session."""
+        query = dict(request.query_params)
+        raw = await request.body()
+        try:
+            metadata = json.loads(raw) if raw.strip() else {}
+            conditions = {name: int(query[name]) for name in _HONOURED if name in query}
+        except ValueError:
+            return _refusal(400, "invalid", "Invalid JSON payload or precondition.")
+        name = query.get("name") or metadata.get("name")
+        if not name or metadata.get("name", name) != name:
+            return _refusal(400, "required", "The object needs one name, in the query or in its resource.")
+        if set(query) & set(_CONDITIONS) - set(_HONOURED):
+            return _refusal(
+                501, "notImplemented", "The stand-in for Cloud Storage knows no metagenerations here."
+            )
+        place = f"/storage/v1/b/{quote(bucket, safe='')}"
+        if (await self._ask("GET", place)).status_code == 404:
+            return _refusal(404, "notFound", "The specified bucket does not exist.")
+        if conditions and self._check_at_start:
+            found = await self._ask("GET", f"{place}/o/{quote(name, safe='')}")
+            generation = 0 if found.status_code == 404 else int(found.json()["generation"])
+            if not _hold(conditions, generation):
+                return _refusal(412, "conditionNotMet", _NOT_MET)
+        kind = request.headers.get("x-upload-content-type") or metadata.get("contentType")
+        own = {key: value for key, value in query.items() if key not in {"uploadType", "name"}}
+        session = Session(bucket, own, {**metadata, "name": name}, kind or "application/octet-stream")
+        # As the real service does, the address repeats what was asked for.
+        again = urlencode(
+            {**query, "uploadType": "resumable", "name": name, "upload_id": self._sessions.open(session)}
+        )
+        location = f"http://{request.headers['host']}/upload/storage/v1/b/{quote(bucket, safe='')}/o?{again}"
+        return Response(status_code=200, headers={"Location": location})
+
+    async def _continue(self, request: Request, name: str) -> Response:
+        """Take a chunk, or tell how far the upload got."""
+        session = self._sessions.find(name)
+        if session is None:
+            return _no_session()
+        length = request.headers.get("content-length")
+        async with session.turn:
+            if session.answer is None:
+                try:
+                    span = read_span(
+                        request.headers.get("content-range"), None if length is None else int(length)
+                    )
+                    whole = await session.take(span, request.stream())
+                except BadChunkError as problem:
+                    return _refusal(400, "invalid", str(problem))
+                if not whole:
+                    return _incomplete(session, go="x-guploader-no-308" in request.headers)
+                inserted = await self._insert(session)
+                if inserted.status_code == 412:
+                    return _refusal(412, "conditionNotMet", _NOT_MET)
+                if inserted.is_error:
+                    return Response(inserted.content, inserted.status_code, media_type="application/json")
+                session.end(inserted.content)
+            return Response(session.answer, media_type="application/json")
+
+    async def _insert(self, session: Session) -> httpx.Response:
+        """Insert the whole object in one request, which looks at the preconditions."""
+        mark = uuid.uuid4().hex
+        resource = json.dumps(session.metadata)
+        head = f"--{mark}\r\nContent-Type: application/json\r\n\r\n{resource}\r\n".encode()
+        head += f"--{mark}\r\nContent-Type: {session.content_type}\r\n\r\n".encode()
+        tail = f"\r\n--{mark}--\r\n".encode()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head
+            for piece in session.content():
+                yield piece
+            yield tail
+
+        query = {**session.query, "uploadType": "multipart", "name": session.metadata["name"]}
+        return await self._ask(
+            "POST",
+            f"/upload/storage/v1/b/{quote(session.bucket, safe='')}/o?{urlencode(query)}",
+            headers={
+                "Content-Type": f"multipart/related; boundary={mark}",
+                "Content-Length": str(len(head) + session.received + len(tail)),
+            },
+            content=body(),
+        )
+
+    async def _ask(self, verb: str, target: str, **how: Any) -> httpx.Response:
+        """Send a request of our own to fake-gcs-server and read the whole answer."""
+        reply = await self._transport.handle_async_request(httpx.Request(verb, self.upstream + target, **how))
+        await reply.aread()
+        return reply
+
+    async def _pass(self, request: Request, send: Send) -> bool:
+        """Pass a request on, and its answer back, in pieces and untouched; False for a 412, which is yet to be said."""
+        scope = request.scope
+        target = _raw_path(scope).encode("ascii")
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        headers = [(name, value) for name, value in scope["headers"] if name not in _HOP_BY_HOP]
+        has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+        passed = httpx.Request(
+            request.method,
+            httpx.URL(self.upstream),
+            headers=headers,
+            content=request.stream() if has_body else None,
+            # The path goes as it came: what is quoted in it and how is part of an object's name.
+            extensions={"target": target},
+        )
+        reply = await self._transport.handle_async_request(passed)
+        try:
+            if reply.status_code == 412:
+                return False
+            kept = [
+                (name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _HOP_BY_HOP
+            ]
+            await send({"type": "http.response.start", "status": reply.status_code, "headers": kept})
+            async for piece in reply.aiter_raw():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+            return True
+        finally:
+            await reply.aclose()
+
+
+def _raw_path(scope: Scope) -> str:
+    raw: bytes = scope["raw_path"]
+    return raw.decode("ascii")
+
+
+def _hold(conditions: Mapping[str, int], generation: int) -> bool:
+    """Whether preconditions hold; a generation of 0 means that there is no object."""
+    wanted, unwanted = (conditions.get(name) for name in _HONOURED)
+    return wanted in {None, generation} and unwanted != generation
+
+
+def _incomplete(session: Session, *, go: bool) -> Response:
+    """Answer how far an upload got; Google's client for Go takes no 308."""
+    headers = {"Range": f"bytes=0-{session.received - 1}"} if session.received else {}
+    if go:
+        return Response(status_code=200, headers={**headers, "X-Http-Status-Code-Override": "308"})
+    return Response(status_code=308, headers=headers)
+
+
+def _no_session() -> Response:
+    return _refusal(404, "notFound", "No such upload session.")
+
+
+def _refusal(code: int, reason: str, message: str) -> JSONResponse:
+    """Build an error in the shape of the JSON API."""
+    one: dict[str, str] = {"message": message, "domain": "global", "reason": reason}
+    if reason == "conditionNotMet":
+        one |= {"locationType": "header", "location": "If-Match"}
+    return JSONResponse({"error": {"code": code, "message": message, "errors": [one]}}, code)
