@@ -46,10 +46,9 @@ class SubmitAnew(Exception):
     attempt's own: it submits a job.
     """
 
-    def __init__(self, job_names: Sequence[str], counts: RowCounts) -> None:
-        super().__init__(
-            f"{', '.join(job_names)} of an earlier attempt ended cancelled, with {counts.ok} of {counts.total} rows"
-        )
+    def __init__(self, job_names: Sequence[str], counts: RowCounts | None = None) -> None:
+        rows = f", with {counts.ok} of {counts.total} rows" if counts else ""
+        super().__init__(f"{', '.join(job_names)} of an earlier attempt ended cancelled{rows}")
         self.job_names = tuple(job_names)
 
 

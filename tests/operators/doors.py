@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from airflow_provider_genai_batch.hooks.jobs import JobDesk
+from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from tests.dags import Ran, run_dag
@@ -42,3 +47,15 @@ def wait_by(door: str, src: Any, *, max_failed_rows: float = 0, **settings: Any)
             **settings,
         )
     )
+
+
+def after_submit(patch: pytest.MonkeyPatch, deed: Callable[[BatchJob], None]) -> None:
+    """Do something when a task has come to its job, before it waits."""
+    submit = JobDesk.submit
+
+    def both(self: JobDesk, *args: Any, **settings: Any) -> Any:
+        found = submit(self, *args, **settings)
+        deed(found.job)
+        return found
+
+    patch.setattr(JobDesk, "submit", both)

@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import InputError, ServerError, TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
+from tests.operators.doors import after_submit
 from tests.operators.scenes import MODEL, PROMPTS, client, lines
 
 
@@ -54,19 +55,16 @@ def test_a_missing_row_of_an_object_in_place_is_named_and_the_others_stay(
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
 def test_an_input_overwritten_meanwhile_loses_no_row(
-    gemini: Emulator, tmp_path: Path, deferrable: bool
+    gemini: Emulator, tmp_path: Path, deferrable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, out = tmp_path / "in.jsonl", tmp_path / "rows.jsonl"
     path.write_bytes(lines())
     gemini.script(JobScript(missing=["alpha"]))
-
-    class Overwritten(GenAIBatchOperator):
-        def _submit(self, *args: Any) -> Any:
-            job = super()._submit(*args)
-            path.write_bytes(lines().replace(b'"key": "', b'"key": "tomorrow-'))
-            return job
-
-    ran = ask(Overwritten, src=str(path), results_uri=str(out), max_failed_rows=1, deferrable=deferrable)
+    tomorrow = lines().replace(b'"key": "', b'"key": "tomorrow-')
+    after_submit(monkeypatch, lambda _: path.write_bytes(tomorrow) and None)
+    ran = ask(
+        GenAIBatchOperator, src=str(path), results_uri=str(out), max_failed_rows=1, deferrable=deferrable
+    )
     assert ran.state == "success", ran.errors
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert sorted((row["key"] or "", row["status"]) for row in rows) == [
@@ -134,11 +132,11 @@ def test_an_input_that_cannot_be_read_for_now_makes_no_second_job(
             tries.append(1)
             return super().execute(context)
 
-        def _plan(self, job: Any) -> Any:
+        def plan(self, job: Any) -> Any:
             if len(tries) == 1:
                 msg = "the worker dies here"
                 raise RuntimeError(msg)
-            return super()._plan(job)
+            return super().plan(job)
 
     monkeypatch.setattr(GenAIBatchClient, "download", troubled)
     ran = ask(DiesOnce, src=f"{prefix}/in.jsonl", retries=2)

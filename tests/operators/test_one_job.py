@@ -11,8 +11,10 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows import backoff, submit
+from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
+from tests.operators.doors import after_submit
 from tests.operators.scenes import MODEL, Scene
 
 
@@ -31,16 +33,29 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.01)
 
 
+def note_operators(patch: pytest.MonkeyPatch) -> list[GenAIBatchOperator]:
+    """Note operators as they run."""
+    running: list[GenAIBatchOperator] = []
+    execute = GenAIBatchOperator.execute
+
+    def note(self: GenAIBatchOperator, context: Any) -> Any:
+        running.append(self)
+        return execute(self, context)
+
+    patch.setattr(GenAIBatchOperator, "execute", note)
+    return running
+
+
 def test_a_retry_takes_up_the_job_of_the_attempt_before(scene: Scene) -> None:
     attempts: list[int] = []
 
     class DiesOnce(GenAIBatchOperator):
-        def _plan(self, job: Any) -> Any:
+        def plan(self, job: Any) -> Any:
             attempts.append(1)
             if len(attempts) == 1:
                 msg = "the worker dies here"
                 raise RuntimeError(msg)
-            return super()._plan(job)
+            return super().plan(job)
 
     ran = run_dag(
         lambda: DiesOnce(
@@ -117,21 +132,19 @@ def test_without_reattach_a_retry_submits_anew(gemini: Emulator) -> None:
     assert len(gemini.jobs) == 2
 
 
-def test_submitting_only_leaves_one_job_through_a_retry(gemini: Emulator) -> None:
-    class DiesOnce(GenAIBatchOperator):
-        died = False
+def test_submitting_only_leaves_one_job_through_a_retry(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[str] = []
 
-        def _submit(self, *args: Any) -> Any:
-            job = super()._submit(*args)
-            if not DiesOnce.died:
-                DiesOnce.died = True
-                msg = "the worker dies here"
-                raise RuntimeError(msg)
-            return job
+    def die_once(job: BatchJob) -> None:
+        if not died:
+            died.append(job.name)
+            msg = "the worker dies here"
+            raise RuntimeError(msg)
 
-    ran = run_dag(
-        lambda: DiesOnce(task_id="ask", model=MODEL, src=["a"], wait=False, retries=1, retry_delay=0)
-    )
+    after_submit(monkeypatch, die_once)
+    ran = ask(["a"], wait=False, retries=1)
     assert ran.state == "success", ran.errors
     assert len(gemini.jobs) == 1
 
@@ -175,28 +188,23 @@ def test_killing_the_task_in_place_cancels_its_job(gemini: Emulator) -> None:
     "how", [{}, {"deferrable": True}, {"wait": False}], ids=["in place", "deferred", "submit"]
 )
 def test_killing_the_task_while_its_create_is_under_way_cancels_the_job(
-    gemini: Emulator, how: dict[str, Any]
+    gemini: Emulator, how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-
-    class KilledWhileCreating(GenAIBatchOperator):
-        def _submit(self, *args: Any) -> Any:
-            job = super()._submit(*args)
-            self.on_kill()  # Airflow lets the task go on after it
-            return job
-
-    ran = run_dag(lambda: KilledWhileCreating(task_id="ask", model=MODEL, src=["a"], **how))
+    running = note_operators(monkeypatch)
+    after_submit(monkeypatch, lambda _: running[0].on_kill())  # Airflow lets the task go on after it
+    ran = ask(["a"], **how)
     assert isinstance(ran.errors[0], JobCancelled)
     assert [job["cancel_requested"] for job in gemini.jobs] == [True]
 
 
 def test_killing_the_task_before_its_create_creates_nothing(gemini: Emulator) -> None:
-    class KilledBeforeCreating(GenAIBatchOperator):
-        def _submit(self, *args: Any) -> Any:
+    class KilledAtOnce(GenAIBatchOperator):
+        def order(self, connection: Any) -> Any:
             self.on_kill()
-            return super()._submit(*args)
+            return super().order(connection)
 
-    ran = run_dag(lambda: KilledBeforeCreating(task_id="ask", model=MODEL, src=["a"]))
+    ran = run_dag(lambda: KilledAtOnce(task_id="ask", model=MODEL, src=["a"]))
     assert isinstance(ran.errors[0], JobCancelled)
     assert gemini.jobs == []
 
@@ -224,13 +232,13 @@ def test_a_retry_with_other_input_cancels_the_job_of_the_attempt_before(
     died: list[bool] = []
 
     class DiesOnce(GenAIBatchOperator):
-        def _plan(self, job: Any) -> Any:
+        def plan(self, job: Any) -> Any:
             if not died:
                 died.append(True)
                 path.write_text(line % "today")
                 msg = "the worker dies here"
                 raise RuntimeError(msg)
-            return super()._plan(job)
+            return super().plan(job)
 
     ran = run_dag(
         lambda: DiesOnce(
