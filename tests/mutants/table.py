@@ -89,6 +89,13 @@ CLIENT = (
         "test_an_object_that_another_writer_finished_in_between_is_used",
     ),
     Mutant(
+        "deletes a user's own input",
+        "client/tidy.py",
+        "return name if job.source.file_name == name else None",
+        "return job.source.file_name",
+        "tests/client/test_tidy.py::test_a_users_own_input_stays",
+    ),
+    Mutant(
         "hands out a download's first bytes twice",
         "client/downloads.py",
         "self._skip = self.handed_out",

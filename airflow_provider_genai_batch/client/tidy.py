@@ -1,0 +1,62 @@
+"""Taking away the input that this package uploaded for a job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from typing import Any
+
+from airflow_provider_genai_batch.client.calls import Calls
+from airflow_provider_genai_batch.exceptions import NotFound, PermissionDenied
+from airflow_provider_genai_batch.flows.identity import file_name, object_name, tag_of
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.job import Verdict
+
+_TAG = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}-r[0-9]+")
+"""The form of `Identity.tag`: a word that a user ends a display name with must not pass for one."""
+_GOING_ON = (Verdict.WAIT, Verdict.PAUSED)
+
+
+def discard_input(calls: Calls, job: BatchJob) -> Generator[Any, Any, str | None]:
+    """Delete the input that this package uploaded for a job that has ended, and nothing else.
+
+    Its name is made anew from the tag in the job's display name and compared with what the job read: a file or an
+    object of the user's own stays. All jobs of one tag read the same input, so none of them may be going on.
+
+    Returns:
+        The address that was deleted; None when there was nothing to delete (any more).
+
+    Raises:
+        CallError: the service refused, or was not to be reached.
+    """
+    address = _own_input(job)
+    if address is None or job.verdict in _GOING_ON:
+        return None
+    try:
+        if job.backend is Backend.VERTEX:
+            yield calls.delete_object(address)
+        else:
+            yield calls.delete_file(address)
+    except NotFound:
+        return None
+    except PermissionDenied:
+        if job.backend is Backend.VERTEX:
+            raise
+        return None  # what the Files API says of a file that is gone
+    return address
+
+
+def _own_input(job: BatchJob) -> str | None:
+    """Return the address of a job's input if its name is one that this package gives."""
+    tag = tag_of(job.display_name)
+    if not _TAG.fullmatch(tag):
+        return None
+    if job.backend is Backend.VERTEX:
+        uris = job.source.gcs_uri if job.source else ()
+        return uris[0] if len(uris) == 1 and uris[0].rpartition("/")[2] == object_name(tag) else None
+    name = file_name(tag)
+    if job.source is not None:
+        return name if job.source.file_name == name else None
+    # The service does not always say which file a job read; a job whose rows are in itself read none.
+    return None if job.output.inline and job.verdict is Verdict.ROWS else name
