@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -21,13 +22,15 @@ _ORIGIN = "genai_batch_origin"
 MAX_CONNECTIONS = 10
 
 
-class _HideQueries(logging.Filter):
-    """Takes the query off upload URLs that httpx logs: it opens the upload to whoever reads it."""
+class _HideUploads(logging.Filter):
+    """Takes the id off upload URLs that httpx and httpcore log: it opens the upload to whoever reads it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""
         if isinstance(record.args, tuple):
             record.args = tuple(_plain(arg) for arg in record.args)
+        if isinstance(record.msg, str) and "upload_id" in record.msg:
+            record.msg = _UPLOAD_ID.sub("upload_id=...", record.msg)
         return True
 
 
@@ -36,7 +39,9 @@ def _plain(arg: object) -> object:
     return arg.copy_with(query=None) if is_upload and isinstance(arg, httpx.URL) else arg
 
 
-logging.getLogger("httpx").addFilter(_HideQueries())
+_UPLOAD_ID = re.compile(r"upload_id=[^&'\"\s]+")
+for _name in ("httpx", "httpcore.http11", "httpcore.http2"):
+    logging.getLogger(_name).addFilter(_HideUploads())
 
 
 @lru_cache(maxsize=1)
