@@ -99,9 +99,9 @@ class Front:
         query = dict(request.query_params)
         raw = await request.body()
         try:
-            metadata = json.loads(raw) if raw.strip() else {}
+            metadata = dict(json.loads(raw)) if raw.strip() else {}
             conditions = {name: int(query[name]) for name in _HONOURED if name in query}
-        except ValueError:
+        except (TypeError, ValueError):
             return _refusal(400, "invalid", "Invalid JSON payload or precondition.")
         name = query.get("name") or metadata.get("name")
         if not name or metadata.get("name", name) != name:

@@ -232,10 +232,15 @@ def test_a_precondition_that_would_be_ignored_is_refused(
     assert blob.exists()
 
 
-def test_a_precondition_that_is_no_number_is_refused(server: CloudStorage, http: httpx.Client) -> None:
+@pytest.mark.parametrize(
+    ("query", "body"), [({"ifGenerationMatch": "none"}, b""), ({}, b"[1]"), ({}, b"7"), ({}, b"{")]
+)
+def test_a_start_that_cannot_be_read_is_refused(
+    server: CloudStorage, http: httpx.Client, query: dict[str, str], body: bytes
+) -> None:
     url = f"{server.url}/upload/storage/v1/b/uploads/o"
-    query = {"uploadType": "resumable", "name": "x", "ifGenerationMatch": "none"}
-    assert _reason(http.post(url, params=query)) == (400, "invalid")
+    reply = http.post(url, params={"uploadType": "resumable", "name": "x", **query}, content=body)
+    assert _reason(reply) == (400, "invalid")
 
 
 def test_preconditions_hold_for_objects_in_a_directory_too(tmp_path: Path) -> None:
