@@ -1,5 +1,6 @@
 # make demo        two of the example DAGs on real texts, a real Airflow and the emulator; KEEP=1 leaves it running
 # make test        set-up, lint and all tests
+# make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make lint        ruff, mypy and the contracts between the layers
 #
 # A Python 3.11 is all that has to be there.
@@ -20,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test peers lint format clean
 
 setup: $(VENV)/.ready
 
@@ -47,6 +48,9 @@ lint: $(VENV)/.ready
 
 test: lint $(TEXTS)
 	$(BIN)/python -m pytest
+
+peers: $(VENV)/.ready
+	$(BIN)/python -m tests.peers.paid_jobs
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix .
