@@ -83,7 +83,7 @@ class Intake:
             )
             raise ConfigurationError(msg)
         uri = f"{staging.rstrip('/')}/{object_name(identity.tag)}"
-        return BatchSource(gcs_uri=(client.upload(self.lines, uri),))
+        return BatchSource(gcs_uri=(client.upload(self.lines, uri, reuse=True),))
 
     def keys(self, backend: Backend) -> Iterator[str]:
         """Give the keys of all requests in order, while the input is open."""

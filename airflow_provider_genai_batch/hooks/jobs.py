@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from functools import reduce
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import find_jobs
-from airflow_provider_genai_batch.exceptions import JobCancelled, ResultsNotWritten
+from airflow_provider_genai_batch.client.tidy import discard_input
+from airflow_provider_genai_batch.exceptions import CallError, JobCancelled
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, next_attempt, settle
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,
@@ -30,55 +28,12 @@ from airflow_provider_genai_batch.flows.steps import (
 )
 from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
-from airflow_provider_genai_batch.hooks.files import Draft, published
-from airflow_provider_genai_batch.hooks.intake import Intake
+from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.models import BatchJob, Manifest
-from airflow_provider_genai_batch.rows.landing import land
-from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.create import JobSpec
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is known of the requests, small enough for a deferral."""
-
-    requests: int | None = None
-    keyed: bool = False
-    stamped: bool = False
-    """All keys were stamped here, so they are known without the input."""
-    key_sum: int | None = None
-    """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
-
-    @classmethod
-    def of(cls, intake: Intake) -> Asked:
-        """Keep of an input what its rows need."""
-        stamped = intake.stamped > 0 and intake.stamped == intake.requests
-        return cls(intake.requests, intake.keyed, stamped, intake.key_sum)
-
-
-@dataclass(frozen=True)
-class Landing:
-    """How rows are wanted."""
-
-    results_uri: str | None = None
-    max_failed_rows: float = 0
-    asked: Asked = Asked()
-    keys: Callable[[], Sequence[str] | None] = field(default=lambda: None)
-    """Gives the keys of all requests, in order, should the rows not have them all; None: they are not to be had."""
-
-    def tally(self, job: BatchJob, known: Sequence[str] | None = None) -> Tally:
-        """Begin to count the rows of a job."""
-        asked = self.asked
-        return Tally(
-            expected=job.counts.total if asked.requests is None else asked.requests,
-            keyed=asked.keyed,
-            stamped=asked.stamped,
-            key_sum=asked.key_sum,
-            known=known,
-        )
 
 
 class JobDesk:
@@ -171,9 +126,9 @@ class JobDesk:
             if isinstance(step, Fetch):
                 return self._client.get(step.name)
             if isinstance(step, Land):
-                return self._land(step.jobs, landing)
+                return land_jobs(self._client, step.jobs, landing)
             if isinstance(step, Discard):
-                return None
+                return self._discard(step.jobs)
             return self._act(step)
 
         flow = settle(
@@ -199,45 +154,12 @@ class JobDesk:
         msg = f"no such step: {step!r}"
         raise TypeError(msg)
 
-    def _land(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Tally:
-        uri = landing.results_uri
-        try:
-            with published(uri, self._client) if uri else nullcontext(Draft(None)) as draft:
-                tally = self._read(jobs, landing, draft.stream)
-                if not tally.sure and (keys := landing.keys()) is not None:
-                    if draft.stream is not None:
-                        draft.stream.seek(0)
-                        draft.stream.truncate()
-                    tally = self._read(jobs, landing, draft.stream, keys)
-                draft.good = tally.rows_read > 0
-        except OSError as error:
-            names = [job.name for job in jobs]
-            msg = (
-                f"The rows of {', '.join(names)} could not be written to {uri}: {error}. {', '.join(names)} has ended "
-                f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs)}"
-            )
-            raise ResultsNotWritten(msg, job_names=names) from error
-        for count, what in (
-            (tally.duplicates, "had a key that came before and were dropped"),
-            (tally.unjoined, "came without a key and could not be joined to a request"),
-            (tally.unknown, "had a key that no request had and were dropped"),
-        ):
-            if count:
-                log.warning("%d rows %s.", count, what)
-        return tally
-
-    def _read(
-        self,
-        jobs: tuple[BatchJob, ...],
-        landing: Landing,
-        out: BinaryIO | None,
-        keys: Sequence[str] | None = None,
-    ) -> Tally:
-        """Read job after job: a key is one within its job."""
-        tallies = []
+    def _discard(self, jobs: tuple[BatchJob, ...]) -> None:
         for job in jobs:
-            tally = landing.tally(job, keys)
-            compress = (landing.results_uri or "").endswith(".gz")
-            land(self._client.rows(job), tally, out, compress=compress)
-            tallies.append(tally)
-        return reduce(Tally.absorb, tallies)
+            try:
+                gone = self._client.run(discard_input(self._client.calls, job))
+            except CallError as error:
+                log.warning("The uploaded input of job %s was left where it is: %s", job.name, error)
+            else:
+                if gone:
+                    log.info("Deleted %s, the uploaded input of job %s.", gone, job.name)
