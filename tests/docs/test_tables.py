@@ -35,6 +35,8 @@ EXCEPTIONS = Page("docs/reference/exceptions.md")
 EMULATOR = Page("docs/reference/emulator.md")
 BACKENDS = Page("docs/how-to/choose-a-backend.md")
 
+OUTCOMES_TABLE = OUTCOMES.table("# Outcomes", "The job …")
+
 CLASSES = {
     cls.__name__: cls
     for cls in (*(getattr(genai_batch, name) for name in genai_batch.__all__), GenAIBatchSensor)
@@ -63,6 +65,11 @@ def of_class(cls: type) -> dict[str, str]:
 def table(page: Page, title: str, first: str, value: int = 1) -> dict[str, str]:
     """Return a table as a dict from the code in its first column to the code in another."""
     return {code(row[0]): code(row[value]) for row in page.table(title, first)}
+
+
+def exceptions_in(cell: str) -> list[str]:
+    """Return the exceptions that a cell names."""
+    return re.findall(r"`([A-Z][a-z]\w+)`", cell)
 
 
 @pytest.mark.parametrize(
@@ -157,13 +164,33 @@ def test_the_states_that_a_retry_replaces_are_told() -> None:
     assert set(re.findall(r"`(\w+)`", replaced)) == {state.value for state in _DEAD}
 
 
-@pytest.mark.parametrize("row", OUTCOMES.table("# Outcomes", "The job …"), ids=lambda row: row[0][:40])
-def test_every_outcome_names_exceptions_that_exist_and_a_test_that_exists(row: list[str]) -> None:
-    for word in re.findall(r"`([A-Z][a-z]\w+)`", row[1]):
+@pytest.mark.parametrize("row", OUTCOMES_TABLE, ids=lambda row: row[0][:40])
+def test_every_outcome_names_exceptions_that_exist_and_tests_that_exist(row: list[str]) -> None:
+    for word in exceptions_in(row[1]):
         assert hasattr(exceptions, word), word
-    path, _, name = code(row[2]).partition("::")
-    names = {node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if hasattr(node, "name")}
-    assert name in names, f"{path} has no {name}"
+    shown_by = re.findall(r"`(\S+)::(\w+)`", row[-1])
+    assert shown_by
+    for path, name in shown_by:
+        names = {
+            node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if hasattr(node, "name")
+        }
+        assert name in names, f"{path} has no {name}"
+
+
+@pytest.mark.parametrize("row", OUTCOMES_TABLE, ids=lambda row: row[0][:40])
+def test_every_outcome_says_what_the_task_and_the_next_attempt_do(row: list[str]) -> None:
+    assert len(row) == 4
+    assert all(row)
+
+
+def test_every_state_has_an_outcome() -> None:
+    told = {word for row in OUTCOMES_TABLE for word in re.findall(r"[A-Z_]{4,}", row[0])}
+    assert told == {state.value for state in JobState} - {"UNSPECIFIED"}
+
+
+def test_every_failure_of_a_job_has_an_outcome() -> None:
+    told = {word for row in OUTCOMES_TABLE for word in exceptions_in(row[1])}
+    assert told >= {cls.__name__ for cls in exceptions.JobError.__subclasses__()} | {"CreateOutcomeUnknown"}
 
 
 def test_rows_are_asked_for_as_long_as_the_page_says() -> None:
@@ -175,7 +202,7 @@ def test_rows_are_asked_for_as_long_as_the_page_says() -> None:
 @pytest.mark.parametrize("page", [README, OPERATORS], ids=str)
 def test_the_budgets_of_each_service_are_told(page: Page) -> None:
     operator = genai_batch.GenAIBatchOperator(task_id="ask", model="m", src=["a"])
-    gemini_hours, vertex_hours = (operator._budget(backend.value) / 3600 for backend in Backend)
+    gemini_hours, vertex_hours = (operator.budget(backend.value) / 3600 for backend in Backend)
     (told,) = [row[-1] for row in page.table("## GenAIBatchOperator", "Parameter") if "`timeout`" in row[0]]
     assert f"{gemini_hours:.0f} h on Gemini, {vertex_hours:.0f} h on Vertex AI" in told
 
