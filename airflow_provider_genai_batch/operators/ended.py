@@ -56,7 +56,8 @@ class GenAIBatchResultsOperator(_JobsOperator):
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Land and settle."""
         from airflow_provider_genai_batch.exceptions import InputError
-        from airflow_provider_genai_batch.hooks.jobs import JobDesk, Landing
+        from airflow_provider_genai_batch.hooks.jobs import JobDesk
+        from airflow_provider_genai_batch.hooks.landing import Landing
         from airflow_provider_genai_batch.hooks.settings import check_allowance
         from airflow_provider_genai_batch.rows.landing import check_results_uri
 

@@ -19,7 +19,8 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
 from airflow_provider_genai_batch.hooks.files import check_place
 from airflow_provider_genai_batch.hooks.intake import keys_of, staging_place, take_in
-from airflow_provider_genai_batch.hooks.jobs import Asked, JobDesk, Landing
+from airflow_provider_genai_batch.hooks.jobs import JobDesk
+from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.models import BatchJob, JobState

@@ -137,7 +137,8 @@ class GenAIBatchSensor(BaseSensorOperator):
     def _settle(
         self, client: GenAIBatchClient, ending: Ending, names: list[str], *, patience: float | None = None
     ) -> dict[str, Any]:
-        from airflow_provider_genai_batch.hooks.jobs import JobDesk, Landing
+        from airflow_provider_genai_batch.hooks.jobs import JobDesk
+        from airflow_provider_genai_batch.hooks.landing import Landing
 
         landing = Landing(max_failed_rows=self.max_failed_rows)
         return JobDesk(client).settle(ending, names, landing, patience=patience).model_dump(mode="json")
