@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Record:
-    """A create call that is about to be sent, or the job that came of it. Without values: there is neither."""
+    """A create call that is about to be sent, was refused, or the job that came of it. Without values: none of it."""
 
     tag: str = ""
     """`Identity.tag` of the job."""
     intent: float = 0.0
-    """When the create call was about to be sent, in seconds since the epoch."""
+    """When the create call was about to be sent, in seconds since the epoch; 0: the service refused it."""
     job: str = ""
     """The job's name, once it is known."""
 

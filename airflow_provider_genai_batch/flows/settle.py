@@ -247,10 +247,11 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
         cut_short = _was_cut_short(jobs, tally, max_failed_rows)
+        causes = tally.causes().rstrip(".") or "none given"
         where = f"at {manifest.results_uri}" if manifest.results_uri else _at_the_service(jobs)
         msg = (
             f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
-            f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {tally.causes().rstrip('.') or 'none given'}. All rows are "
+            f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {causes}. All rows are "
             f"{where}; {', '.join(names)} has ended and its answered rows are paid for. "
             f"{_SUBMITS_ANEW if cut_short else next_attempt(jobs)}"
         )

@@ -37,8 +37,10 @@ log = logging.getLogger(__name__)
 
 LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each look for a job whose create gave no usable answer: lists lag."""
-LONG_PLACING = 30.0
-"""Seconds of putting the input in place after which another look is due before the create."""
+STALE = 30.0
+"""Seconds after which what a look told does not count any more before a create."""
+LONGEST_CREATE = 300.0
+"""Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
 _BEFORE_SENDING = "oauth.token"
 """Method of errors that came from the token endpoint: the create itself was not sent."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
@@ -63,6 +65,8 @@ class Attempt:
     """Jobs that are not to be taken up: they turned out to be of no use."""
     refusals: int = 0
     """How often the service had no capacity so far."""
+    resumed: bool = False
+    """This attempt looked already, some time ago."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +97,14 @@ def submit(
     """
     record: Record | None = yield Recall()
     before = set(attempt.before)
-    begun = clock()
-    if attempt.look_first or (record is not None and record.tag):
+    looked = 0.0 if attempt.resumed else clock()
+    if not attempt.resumed and (attempt.look_first or (record is not None and record.tag)):
         found = yield from _of_earlier_attempts(identity, attempt, record, before, clock)
         if found is not None:
             return found
+        looked = clock()
     yield Place()
-    if clock() - begun > LONG_PLACING:
-        # Whoever took that long may have been given up, and another attempt may be at work.
-        jobs: list[BatchJob] = yield Find(attempt.since)
-        own = [job for job in _others(jobs, before) if identity.owns(job)]
-        found = _take_up(own) if attempt.reattach else None
-        if found is not None:
-            return found
-    job = yield from _create(identity, display_name, attempt, before, deadline, clock)
-    return Found(job, taken_up=False)
+    return (yield from _create(identity, display_name, attempt, before, looked, deadline, clock))
 
 
 def usable(jobs: Iterable[BatchJob]) -> BatchJob | None:
@@ -120,8 +117,8 @@ def _paid(job: BatchJob) -> bool:
     return job.state is not JobState.FAILED and (job.counts.succeeded or 0) > 0
 
 
-def _others(jobs: Iterable[BatchJob], before: Collection[str]) -> list[BatchJob]:
-    return [job for job in jobs if job.name not in before]
+def _own(identity: Identity, jobs: Iterable[BatchJob], before: Collection[str]) -> list[BatchJob]:
+    return [job for job in jobs if job.name not in before and identity.owns(job)]
 
 
 def _of_earlier_attempts(
@@ -137,8 +134,8 @@ def _of_earlier_attempts(
         if found is not None:
             return found
     jobs = yield from _listed(identity, attempt, record, before, clock)
-    yield from _supersede(identity, attempt, _others(jobs, before))
-    own = [job for job in _others(jobs, before) if identity.owns(job)]
+    yield from _supersede(identity, attempt, jobs)
+    own = _own(identity, jobs, before)
     before.update(job.name for job in jobs)
     return _take_up(own) if attempt.reattach else None
 
@@ -169,28 +166,39 @@ def _listed(
     clock: Callable[[], float],
 ) -> Generator[Any, Any, list[BatchJob]]:
     """Look more than once: lists lag, and the earlier attempt may have died a moment ago."""
-    enough = None if record is None else record.intent + sum(LOOKS_AFTER_LOSS)
     jobs: list[BatchJob] = yield Find(attempt.since)
-    for pause in LOOKS_AFTER_LOSS:
-        if any(identity.owns(job) for job in _others(jobs, before)) or (
-            enough is not None and clock() > enough
-        ):
+    for pause in LOOKS_AFTER_LOSS if _may_be_fresh(identity, record, clock()) else ():
+        if attempt.reattach and usable(_own(identity, jobs, before)):
             break
         yield Sleep(pause)
         jobs = yield Find(attempt.since)
     return jobs
 
 
+def _may_be_fresh(identity: Identity, record: Record | None, now: float) -> bool:
+    """Whether there may be a job that lists do not show yet.
+
+    What was written down may have been cleared, so only a record of this very job says that its create was refused, or
+    sent long ago.
+    """
+    if record is None or record.tag != identity.tag:
+        return True
+    return record.intent + LONGEST_CREATE + sum(LOOKS_AFTER_LOSS) > now
+
+
 def _supersede(identity: Identity, attempt: Attempt, jobs: Iterable[BatchJob]) -> Generator[Any, Any, None]:
-    """Cancel what still runs of the same task instance and is not asked any more."""
+    """Cancel what still runs, or may be resumed, of the same task instance and is not asked any more."""
     for job in jobs:
-        over = job.done or job.state is JobState.CANCELLING
-        if over or (attempt.reattach and identity.owns(job)):
+        own = identity.owns(job)
+        over = (job.done and job.state is not JobState.PAUSED) or job.state is JobState.CANCELLING
+        if over or (attempt.reattach and own):
             continue
         try:
             yield Cancel(job.name)
             said = "its cancellation was asked for"
         except CallError as error:
+            if own:
+                raise
             said = f"it could not be cancelled and is billed as it goes ({error})"
         log.warning("Job %s of an earlier attempt is not wanted any more; %s.", job.name, said)
 
@@ -200,19 +208,27 @@ def _create(
     display_name: str,
     attempt: Attempt,
     before: set[str],
+    looked: float,
     deadline: float,
     clock: Callable[[], float],
-) -> Generator[Any, Any, BatchJob]:
+) -> Generator[Any, Any, Found]:
     """Create, with the intent written down before and the job after."""
     refusals = attempt.refusals
     while True:
+        if clock() - looked > STALE:
+            # Whoever took that long may have been given up, and another attempt may be at work.
+            jobs: list[BatchJob] = yield Find(attempt.since)
+            looked, own = clock(), _own(identity, jobs, before)
+            before.update(job.name for job in own)
+            if (other := _take_up(own)) is not None:
+                return other
         refusals += 1
         intent = Record(identity.tag, clock())
         yield Remember(intent)
         try:
             job: BatchJob = yield Create()
         except QuotaExceeded as error:
-            yield Remember(Record())  # refused: there is no job to look for
+            yield Remember(Record(identity.tag))  # refused: there is no job to look for
             pause = backoff(refusals, error.retry_after, longest=300.0)
             if clock() + pause > deadline:
                 msg = (
@@ -227,6 +243,7 @@ def _create(
             sent = error.method != _BEFORE_SENDING
             found = (yield from _after_loss(identity, display_name, error, before, intent)) if sent else None
             if found is None:
+                looked = clock() if sent else looked
                 pause = backoff(refusals)
                 if clock() + pause > deadline:
                     if not sent:
@@ -239,7 +256,7 @@ def _create(
                 continue
             job = found
         yield Remember(Record(identity.tag, intent.intent, job.name))
-        return job
+        return Found(job, taken_up=False)
 
 
 def _after_loss(
@@ -256,7 +273,7 @@ def _after_loss(
             blind = error
             continue
         blind = None
-        new = [job for job in _others(jobs, before) if identity.owns(job)]
+        new = _own(identity, jobs, before)
         if new:
             job = usable(new) or new[0]
             log.info("Found job %s: the create had arrived.", job.name)

@@ -149,7 +149,8 @@ class GenAIBatchOperator(BaseOperator):
         before, refusals = event["before"], event["refusals"]
         with self._errand(context) as errand:
             return errand.run(
-                Attempt(reattach=self.reattach, before=before, refusals=refusals), event["deadline"]
+                Attempt(reattach=self.reattach, before=before, refusals=refusals, resumed=True),
+                event["deadline"],
             )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

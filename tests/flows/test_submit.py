@@ -16,8 +16,15 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity, file_name
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.steps import AwaitCapacity, Create, Sleep
-from airflow_provider_genai_batch.flows.submit import LONG_PLACING, LOOKS_AFTER_LOSS, Attempt, submit, usable
+from airflow_provider_genai_batch.flows.steps import AwaitCapacity, Create, Find, Sleep
+from airflow_provider_genai_batch.flows.submit import (
+    LONGEST_CREATE,
+    LOOKS_AFTER_LOSS,
+    STALE,
+    Attempt,
+    submit,
+    usable,
+)
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from tests.flows.desk import HOUR, IDENTITY, NAME, Desk
@@ -160,7 +167,7 @@ def test_a_refusal_for_lack_of_quota_is_waited_out_with_its_hint(desk: Desk) -> 
     desk.emulator.faults.add(_method(desk, "create"), Fault.error(429, retry_delay="28s"))
     desk.emulator.faults.add(_method(desk, "create"), Fault.error(429, retry_after=400))
     desk.submit()
-    assert desk.deeds == ["Place", "Create", "AwaitCapacity", "Create", "AwaitCapacity", "Create"]
+    assert desk.deeds == ["Place", "Create", "AwaitCapacity", "Create", "AwaitCapacity", "Find", "Create"]
     assert [28 <= desk.naps[0] <= 29, 400 <= desk.naps[1] <= 401] == [True, True]
     assert (desk.posts(), len(desk.emulator.jobs)) == (3, 1)
 
@@ -195,17 +202,19 @@ def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> Non
     flow = submit(IDENTITY, NAME, Attempt(), deadline=100.0, clock=lambda: clock)
     steps = []
 
-    def act(step: object) -> None:
+    def act(step: object) -> object:
         nonlocal clock
         steps.append(type(step).__name__)
         if isinstance(step, Create):
             msg = "no route"
             raise TransportError(msg, method="oauth.token")
         clock += step.seconds if isinstance(step, Sleep) else 0
+        return [] if isinstance(step, Find) else None
 
     with pytest.raises(TransportError, match="no route"):
         drive(flow, act)
-    assert set(steps) == {"Recall", "Place", "Remember", "Create", "Sleep"}
+    assert steps.count("Find") <= 1  # once, when the wait was long: not after each
+    assert set(steps) - {"Find"} == {"Recall", "Place", "Remember", "Create", "Sleep"}
     assert 30 < clock <= 100
 
 
@@ -264,17 +273,34 @@ def test_a_record_of_a_job_that_is_gone_is_no_job(desk: Desk) -> None:
     assert desk.record.job == job.name
 
 
-def test_an_intent_is_looked_for_until_lists_had_their_time(desk: Desk) -> None:
-    desk.record = Record(IDENTITY.tag, desk.now() - sum(LOOKS_AFTER_LOSS) + 4)
+@pytest.mark.parametrize("ago", [0, LONGEST_CREATE])
+def test_an_intent_is_looked_for_as_long_as_its_create_may_be_acted_upon(desk: Desk, ago: float) -> None:
+    desk.record = Record(IDENTITY.tag, desk.now() - ago)
     desk.submit(look_first=True)
-    assert desk.naps == [1, 2, 4]
+    assert desk.naps == list(LOOKS_AFTER_LOSS)
 
 
-@pytest.mark.parametrize("record", [Record(), Record(IDENTITY.tag, 1.0)], ids=["none", "long ago"])
-def test_without_a_fresh_intent_one_look_is_enough(desk: Desk, record: Record) -> None:
-    desk.record = record
+@pytest.mark.parametrize("intent", [0.0, 1.0], ids=["refused", "long ago"])
+def test_after_a_create_that_was_refused_or_is_long_ago_one_look_is_enough(desk: Desk, intent: float) -> None:
+    desk.record = Record(IDENTITY.tag, intent)
     desk.submit(look_first=True)
     assert desk.deeds == ["Find", "Place", "Create"]
+
+
+def test_an_empty_record_may_have_been_cleared_and_says_nothing(desk: Desk) -> None:
+    desk.record = Record()
+    desk.submit(look_first=True)
+    assert desk.naps == list(LOOKS_AFTER_LOSS)
+
+
+def test_a_dead_job_does_not_end_the_looking_for_a_fresh_one(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once(), end="FAILED"))
+    dead = desk.submit()
+    desk.client.get(dead.name)
+    desk.emulator.script(JobScript(list_lag=2))
+    fresh = desk.submit()
+    assert desk.submit(look_first=True).name == fresh.name
+    assert len(desk.emulator.jobs) == 2
 
 
 def test_a_refused_create_leaves_no_intent(desk: Desk) -> None:
@@ -290,7 +316,7 @@ def test_a_refused_create_leaves_no_intent(desk: Desk) -> None:
     desk.await_capacity = leave
     with pytest.raises(Left):
         desk.submit()
-    assert desk.record == Record()
+    assert desk.record == Record(IDENTITY.tag)
 
 
 def test_an_attempt_that_is_not_the_tasks_any_more_creates_nothing(desk: Desk) -> None:
@@ -306,14 +332,49 @@ def test_an_attempt_that_is_not_the_tasks_any_more_creates_nothing(desk: Desk) -
     assert desk.emulator.jobs == []
 
 
-def test_who_took_long_to_place_the_input_looks_again(desk: Desk) -> None:
+@pytest.mark.parametrize("reattach", [True, False])
+def test_who_took_long_to_place_the_input_looks_again(desk: Desk, reattach: bool) -> None:
     def place() -> None:
-        desk.emulator.clock.advance(LONG_PLACING + 1)
+        desk.emulator.clock.advance(STALE + 1)
         desk.place_input = lambda: None
         desk.submit()  # what another attempt does meanwhile
 
     desk.place_input = place
+    assert desk.find(reattach=reattach).taken_up
+    assert len(desk.emulator.jobs) == 1
+
+
+def test_who_waited_long_for_capacity_looks_again(desk: Desk) -> None:
+    desk.emulator.faults.add(_method(desk, "create"), Fault.error(429))
+
+    def wait(step: AwaitCapacity) -> None:
+        desk.emulator.clock.advance(STALE + 1)
+        desk.submit()
+
+    desk.await_capacity = wait
     assert desk.find().taken_up
+    assert len(desk.emulator.jobs) == 1
+
+
+def test_who_comes_back_from_waiting_for_capacity_looks_once(desk: Desk) -> None:
+    desk.submit(resumed=True, look_first=True)
+    assert desk.deeds == ["Place", "Find", "Create"]
+
+
+def test_a_paused_job_that_is_not_asked_any_more_is_cancelled(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once(), end="PAUSED"))
+    old = desk.submit(identity=Identity("a" * 64, "c" * 64))
+    desk.client.get(old.name)
+    desk.submit(look_first=True)
+    assert [job["cancel_requested"] for job in desk.emulator.jobs] == [True, False]
+
+
+def test_a_job_of_the_same_requests_that_cannot_be_cancelled_stands_in_the_way_of_another(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    desk.submit()
+    desk.emulator.faults.add(_method(desk, "cancel"), Fault.error(503))
+    with pytest.raises(ServerError):
+        desk.submit(look_first=True, reattach=False)
     assert len(desk.emulator.jobs) == 1
 
 
@@ -347,7 +408,7 @@ def test_a_list_is_not_walked_past_the_begin_of_the_run(gemini_desk: Desk) -> No
     begin = gemini_desk.now()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("airflow_provider_genai_batch.client.jobs.PAGE_SIZE", 1)
-        gemini_desk.record = Record()
+        gemini_desk.record = Record(IDENTITY.tag)
         gemini_desk.submit(look_first=True, since=begin)
     assert len([r for r in gemini_desk.emulator.requests if r["method"] == "batches.list"]) == 1
 

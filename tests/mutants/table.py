@@ -126,8 +126,8 @@ CLIENT = (
     Mutant(
         "takes an old dead job for the lost one",
         "flows/submit.py",
-        "and job.name not in before]",
-        "and job.name]",
+        "if job.name not in before and",
+        "if job.name and",
         "tests/flows/test_submit.py::test_an_old_dead_job_is_not_taken_for_the_one_whose_reply_was_lost",
     ),
     Mutant(
