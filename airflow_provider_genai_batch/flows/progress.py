@@ -33,8 +33,8 @@ class Progress:
             now: seconds since the epoch.
         """
         finished = (job.counts.succeeded or 0) + (job.counts.failed or 0)
-        if self._began is None or finished < self._began[1]:
-            self._began = (now, finished)
+        if self._began is None or not finished or finished < self._began[1]:
+            self._began = (now, finished)  # the rate is that of running, not of queueing
         changed = self._state != job.raw_state
         more = finished - self._told
         if not changed and not (

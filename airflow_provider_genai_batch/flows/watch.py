@@ -23,6 +23,10 @@ _FIRST_LOOK = 2.0
 """Seconds after which the second look may come; later ones wait for a quarter of the time waited so far."""
 
 
+_CANCEL_PATIENCE = 600.0
+"""Seconds for which the end of a job is waited for that an earlier attempt cancelled."""
+
+
 class Why(str, Enum):
     """Why the waiting is over."""
 
@@ -39,6 +43,8 @@ class WaitPlan:
     deadline: float
     pending_deadline: float
     cancel_on_timeout: bool = True
+    late: bool = False
+    """The time was over before this waiting began: an earlier attempt has said so, and cancelled what it cancels."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger can serialise."""
@@ -139,7 +145,7 @@ def _give_up(
     which: str,
     clock: Callable[[], float],
 ) -> Generator[Any, Any, Ending]:
-    """Cancel what goes on, if that is wanted, and see for one more interval what became of it."""
+    """Cancel what goes on, if that is wanted, and see for a while what becomes of it."""
     detail, cancelled = which, plan.cancel_on_timeout
     if plan.cancel_on_timeout:
         for name in waiting:
@@ -148,11 +154,14 @@ def _give_up(
             except CallError as error:
                 cancelled = False
                 detail += f"; {name} could not be cancelled and may go on ({error})"
-        until = clock() + plan.poll_interval
+        until = clock() + (_CANCEL_PATIENCE if plan.late else plan.poll_interval)
         while clock() < until:
             yield Sleep(min(plan.poll_interval, _FIRST_LOOK))
             with suppress(*PASSING):
-                if (yield from glance(names, seen)) is not None:
+                ending = yield from glance(names, seen)
+                if ending is not None and plan.late:
+                    return ending
+                if ending is not None:
                     break
     return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled)
 

@@ -94,9 +94,10 @@ class Errand:
         self._stop_if_killed(job)
         if not task.wait:
             if found.taken_up and job.state in (JobState.CANCELLING, JobState.CANCELLED):
+                self._desk.wait([job.name], replace(task.plan(job), cancel_on_timeout=False))
                 raise SubmitAnew([job.name])
             return describe([job]).model_dump(mode="json")
-        plan = task.plan(job)
+        plan = task.plan(job, taken_up=found.taken_up)
         if job.done:
             ending = Ending(Why.ENDED, {job.name: job.raw_state})
         elif task.deferrable:

@@ -198,15 +198,20 @@ class GenAIBatchOperator(BaseOperator):
             results_uri=self.results_uri,
         )
 
-    def plan(self, job: BatchJob) -> WaitPlan:
+    def plan(self, job: BatchJob, *, taken_up: bool = False) -> WaitPlan:
         """Read how a job is waited for; its time runs from its creation, whichever attempt that was in."""
         from airflow_provider_genai_batch.flows.watch import WaitPlan
 
-        begun = job.create_time.timestamp() if job.create_time else time.time()
+        now = time.time()
+        begun = job.create_time.timestamp() if job.create_time else now
         deadline = begun + self.budget(job.backend.value)
         pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)
         return WaitPlan(
-            _seconds(self.poll_interval), deadline, pending, cancel_on_timeout=self.on_timeout == "cancel"
+            _seconds(self.poll_interval),
+            deadline,
+            pending,
+            cancel_on_timeout=self.on_timeout == "cancel",
+            late=taken_up and deadline <= now,
         )
 
     def budget(self, backend: str) -> float:

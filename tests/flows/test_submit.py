@@ -213,7 +213,7 @@ def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> Non
 
     with pytest.raises(TransportError, match="no route"):
         drive(flow, act)
-    assert steps.count("Find") <= 1  # once, when the wait was long: not after each
+    assert steps.count("Find") <= 3  # before a create after a long wait, not after each
     assert set(steps) - {"Find"} == {"Recall", "Place", "Remember", "Create", "Sleep"}
     assert 30 < clock <= 100
 

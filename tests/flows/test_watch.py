@@ -200,3 +200,19 @@ def test_a_plan_and_an_ending_survive_a_trip_through_json() -> None:
     assert WaitPlan(**json.loads(json.dumps(plan.as_dict()))) == plan
     ending = Ending(Why.TIMED_OUT, {"a": "B"}, "timeout", cancelled=True)
     assert Ending.from_dict(json.loads(json.dumps(ending.as_dict()))) == ending
+
+
+def test_a_job_that_an_earlier_attempt_cancelled_is_waited_for_beyond_its_time(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), cancel_looks=40))
+    job = desk.submit()
+    ending = desk.watch(job.name, deadline=desk.now() - 1, late=True)
+    assert ending.why is Why.ENDED
+
+
+def test_a_job_that_does_not_end_when_cancelled_is_not_waited_for_for_ever(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), cancel_ignored=True))
+    job = desk.submit()
+    begun = desk.now()
+    ending = desk.watch(job.name, deadline=begun - 1, late=True)
+    assert ending.why is Why.TIMED_OUT
+    assert desk.now() < begun + 620

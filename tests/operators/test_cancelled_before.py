@@ -29,13 +29,13 @@ def run_twice(arguments: dict[str, Any], between: Callable[[str], None], **setti
     died: list[str] = []
 
     class DiesOnce(GenAIBatchOperator):
-        def plan(self, job: Any) -> Any:
+        def plan(self, job: Any, **how: Any) -> Any:
             if not died:
                 died.append(job.name)
                 between(job.name)
                 msg = "the attempt ends here"
                 raise RuntimeError(msg)
-            return super().plan(job)
+            return super().plan(job, **how)
 
     settings = {"model": MODEL, "poll_interval": 0.05, "retries": 1, "retry_delay": 0, **settings}
     return run_dag(lambda: DiesOnce(task_id="ask", **settings, **arguments))

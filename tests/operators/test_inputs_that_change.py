@@ -132,11 +132,11 @@ def test_an_input_that_cannot_be_read_for_now_makes_no_second_job(
             tries.append(1)
             return super().execute(context)
 
-        def plan(self, job: Any) -> Any:
+        def plan(self, job: Any, **how: Any) -> Any:
             if len(tries) == 1:
                 msg = "the worker dies here"
                 raise RuntimeError(msg)
-            return super().plan(job)
+            return super().plan(job, **how)
 
     monkeypatch.setattr(GenAIBatchClient, "download", troubled)
     ran = ask(DiesOnce, src=f"{prefix}/in.jsonl", retries=2)

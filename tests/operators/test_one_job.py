@@ -50,12 +50,12 @@ def test_a_retry_takes_up_the_job_of_the_attempt_before(scene: Scene) -> None:
     attempts: list[int] = []
 
     class DiesOnce(GenAIBatchOperator):
-        def plan(self, job: Any) -> Any:
+        def plan(self, job: Any, **how: Any) -> Any:
             attempts.append(1)
             if len(attempts) == 1:
                 msg = "the worker dies here"
                 raise RuntimeError(msg)
-            return super().plan(job)
+            return super().plan(job, **how)
 
     ran = run_dag(
         lambda: DiesOnce(
@@ -232,13 +232,13 @@ def test_a_retry_with_other_input_cancels_the_job_of_the_attempt_before(
     died: list[bool] = []
 
     class DiesOnce(GenAIBatchOperator):
-        def plan(self, job: Any) -> Any:
+        def plan(self, job: Any, **how: Any) -> Any:
             if not died:
                 died.append(True)
                 path.write_text(line % "today")
                 msg = "the worker dies here"
                 raise RuntimeError(msg)
-            return super().plan(job)
+            return super().plan(job, **how)
 
     ran = run_dag(
         lambda: DiesOnce(

@@ -1,0 +1,67 @@
+"""What is told of a job in the task's log: what changed, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+
+import pytest
+
+from airflow_provider_genai_batch.flows.progress import Progress
+from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
+from airflow_provider_genai_batch.models.base import Backend
+
+BEGIN = 1_700_000_000.0
+
+
+def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -> BatchJob:
+    return BatchJob(
+        name="batches/a",
+        backend=Backend.GEMINI,
+        state=state,
+        raw_state=f"BATCH_STATE_{state.value}",
+        create_time=datetime.fromtimestamp(BEGIN, timezone.utc),
+        counts=JobCounts(total=total, succeeded=done, failed=failed),
+    )
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, logger="airflow_provider_genai_batch")
+    return caplog
+
+
+def test_a_look_that_finds_nothing_new_says_nothing(told: pytest.LogCaptureFixture) -> None:
+    progress = Progress()
+    for minute in range(60):
+        progress.tell(job(JobState.PENDING), BEGIN + 60 * minute)
+    assert told.messages == [
+        "Job batches/a is PENDING: 0 of 1000 requests done (0 %); 0 s since its creation."
+    ]
+
+
+def test_the_rate_is_that_of_running_and_not_of_queueing(told: pytest.LogCaptureFixture) -> None:
+    progress = Progress()
+    progress.tell(job(JobState.PENDING), BEGIN)
+    progress.tell(job(JobState.RUNNING), BEGIN + 36_000)
+    progress.tell(job(JobState.RUNNING, 90, failed=10), BEGIN + 36_060)
+    assert told.messages[-1] == (
+        "Job batches/a is RUNNING: 100 of 1000 requests done (10 %), 100 a minute, about 9 min to go; "
+        "10 h 01 min since its creation."
+    )
+
+
+def test_little_progress_is_told_after_a_while(told: pytest.LogCaptureFixture) -> None:
+    progress = Progress()
+    progress.tell(job(JobState.RUNNING), BEGIN)
+    for minute in range(1, 25):
+        progress.tell(job(JobState.RUNNING, minute), BEGIN + 60 * minute)
+    assert len(told.messages) == 3  # the state, and after more than ten minutes each
+
+
+def test_counters_that_go_back_are_borne(told: pytest.LogCaptureFixture) -> None:
+    progress = Progress()
+    progress.tell(job(JobState.RUNNING, 500), BEGIN)
+    progress.tell(job(JobState.RUNNING, 100), BEGIN + 60)
+    progress.tell(job(JobState.SUCCEEDED, 1000), BEGIN + 120)
+    assert "1000 of 1000 requests done (100 %);" in told.messages[-1]
