@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-from pydantic_core import from_json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import (
@@ -23,34 +21,47 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.identity import Identity, digest, file_name, object_name
 from airflow_provider_genai_batch.hooks.files import read_chunks, spool
+from airflow_provider_genai_batch.hooks.pieces import Sums, Wanted, keyed_lines, shards, subset
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.rows.lines import LineReader
+from airflow_provider_genai_batch.rows.limits import Limits, limits_of
 from airflow_provider_genai_batch.rows.preflight import Preflight
 from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
-from airflow_provider_genai_batch.wire.keys import read_key, stamp
+from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
+from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.order import Order
 
 log = logging.getLogger(__name__)
 
+INLINE = Limits(MAX_BODY_BYTES - 64 * 1024, None, SERVICE_NAMES[Backend.GEMINI])
+"""Of requests inside a create call, with room for what stands around them."""
 
-@dataclass
+
+@dataclass(frozen=True)
 class Intake:
-    """An input that has been read and found good."""
+    """An input that has been read and found good; what it reads from is there until `take_in` ends."""
 
     source: BatchSource
     """Where it came from."""
     content: Any
     """What decides the answers: a digest of the lines, or an address."""
+    backend: Backend
+    limits: Limits
+    """Of one job."""
+    stack: ExitStack = field(repr=False)
+    """Closes what is opened for it."""
     requests: int | None = None
     """How many, None when they could not be read."""
     stamped: int = 0
-    """How many of their keys are stamps of their place in the input."""
+    """How many of their keys are stamps of their place in the input, counted from `first`."""
+    first: int = 0
+    """The place of the first one in the whole input, of which this may be a part."""
+    stamps: bool = False
+    """Whether all keys are stamps of places in the whole input."""
     key_sum: int | None = None
     """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
     keyed: bool = True
@@ -61,6 +72,8 @@ class Intake:
     """The JSONL that was checked."""
     in_place: bool = False
     """The service reads the lines where they came from; else they are yet to be uploaded."""
+    objects: tuple[tuple[str, int], ...] = ()
+    """Of an input in place: its objects, and where in `lines` each ends."""
 
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
         """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.
@@ -85,52 +98,66 @@ class Intake:
         uri = f"{staging.rstrip('/')}/{object_name(identity.tag)}"
         return BatchSource(gcs_uri=(client.upload(self.lines, uri, reuse=True),))
 
-    def keys(self, backend: Backend) -> Iterator[str]:
-        """Give the keys of all requests in order, while the input is open."""
+    def keys(self) -> Iterator[str]:
+        """Give the keys of all requests in order."""
         for entry in self.entries:
             yield entry["metadata"]["key"]
         if self.lines is not None:
-            self.lines.seek(0)
-            reader = LineReader()
-            while chunk := self.lines.read(1024 * 1024):
-                for line in reader.feed(chunk):
-                    if "key" in line:
-                        yield read_key(line["key"]) if backend is Backend.VERTEX else line["key"]
+            yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
+
+    def subset(self, wanted: Wanted) -> Intake | None:
+        """Return an input of the wanted requests alone, their keys and order as they are.
+
+        Args:
+            wanted: takes the key, and the place in the whole input where `stamps` says that keys tell it (else None).
+
+        Returns:
+            None when the requests cannot be read, or have no keys.
+
+        Raises:
+            InputError: none is wanted.
+        """
+        return subset(self, wanted)
+
+    def shards(self, max_rows: int | None = None, max_bytes: int | None = None) -> list[Intake]:
+        """Cut the input into consecutive pieces for several jobs; one that is within the limits is itself the piece.
+
+        Pieces read from the same lines and are not copied. Objects that the service reads in place are grouped whole;
+        one that is too large by itself is staged in pieces. An input that could not be read is one piece.
+
+        Args:
+            max_rows: of a piece; never more than the service takes in one job.
+            max_bytes: of a piece's lines, likewise.
+
+        Raises:
+            RequestError: one request alone is too large.
+        """
+        return shards(self, max_rows, max_bytes)
 
 
 @contextmanager
 def take_in(
-    client: GenAIBatchClient, source: BatchSource, *, model: str, request_defaults: Any = None
+    client: GenAIBatchClient,
+    source: BatchSource,
+    *,
+    model: str,
+    request_defaults: Any = None,
+    several_jobs: bool = False,
 ) -> Iterator[Intake]:
     """Read and check an input; its lines are there until the block ends.
+
+    Args:
+        client: of the task's connection.
+        source: where the requests are.
+        model: the job's.
+        request_defaults: merged into every request that is written.
+        several_jobs: the input may be larger than one job takes, see `Intake.shards`.
 
     Raises:
         InputError: a file or a request is not usable; the message names the line.
     """
-    backend, task = client.config.backend, task_of(model)
-    check = Preflight(backend, task, model, defaults=request_defaults, name=source.path or "")
-    items = source.inlined_requests
     with ExitStack() as stack:
-        if items is not None and backend is Backend.GEMINI:
-            entries = tuple(inline_entries(items, task, model, request_defaults))
-            keys = [entry["metadata"]["key"] for entry in entries]
-            stamped = sum(key == stamp(index) for index, key in enumerate(keys))
-            key_sum = sum(map(key_digest, keys)) & MASK
-            yield Intake(source, digest(entries), len(entries), stamped, key_sum, entries=entries)
-        elif items is not None:
-            yield _written(stack, source, request_lines(items, backend, task, model, request_defaults), model)
-        elif source.path:
-            yield _checked(stack, source, check, read_chunks(source.path, client), model)
-        else:
-            if request_defaults is not None:
-                msg = (
-                    "request_defaults are merged into requests that this package writes, and "
-                    f"{source.file_name or source.bigquery_uri or source.gcs_uri[0]} goes to the service as "
-                    "it is. Put the fields into the requests there, or give a list or a file to upload."
-                )
-                raise UnsupportedError(msg)
-            address = source.file_name or source.bigquery_uri or list(source.gcs_uri)
-            yield _own_objects(stack, client, source, model) or Intake(source, address, keyed=False)
+        yield _Reading(stack, client, source, model, request_defaults, several_jobs).read()
 
 
 def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None) -> list[str] | None:
@@ -151,7 +178,7 @@ def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int |
             if intake.key_sum != key_sum:
                 log.warning("The keys of missing rows are not known: the input is not what it was.")
                 return None
-            return list(intake.keys(client.config.backend))
+            return list(intake.keys())
     except (InputError, ConfigurationError) as error:
         log.warning("The keys of missing rows are not known, the input cannot be read again: %s", error)
         return None
@@ -166,77 +193,130 @@ def staging_place(client: GenAIBatchClient, destination: BatchDestination | None
     return None
 
 
-def _written(stack: ExitStack, source: BatchSource, lines: Iterable[bytes], model: str) -> Intake:
-    """Spool requests that were given in Python."""
-    stream, content = stack.enter_context(spool()), sha256()
-    rows = stamped = key_sum = 0
-    keyed = not takes_text_only(model, Backend.VERTEX)
-    for line in lines:
-        if keyed:
-            key = read_key(from_json(line)["key"])
-            stamped += key == stamp(rows)
-            key_sum = (key_sum + key_digest(key)) & MASK
-        rows += 1
-        content.update(line)
-        stream.write(line)
-    return Intake(source, content.hexdigest(), rows, stamped, key_sum, keyed, lines=stream)
+class _Reading(NamedTuple):
+    """One look at an input."""
 
+    stack: ExitStack
+    client: GenAIBatchClient
+    source: BatchSource
+    model: str
+    defaults: Any
+    several_jobs: bool
 
-def _checked(
-    stack: ExitStack, source: BatchSource, check: Preflight, chunks: Iterable[bytes], model: str
-) -> Intake:
-    """Spool the lines of a file that is found good: what is uploaded is what was checked."""
-    stream = stack.enter_context(spool())
-    stream.writelines(check.lines(chunks))
-    keyed = not takes_text_only(model, Backend.VERTEX)
-    return Intake(source, check.sha256, check.rows, check.stamped, check.key_sum, keyed, lines=stream)
+    def read(self) -> Intake:
+        """Read what the source names."""
+        source, backend = self.source, self.client.config.backend
+        if source.inlined_requests is not None:
+            return self._inline() if backend is Backend.GEMINI else self._written(source.inlined_requests)
+        if source.path:
+            chunks = read_chunks(source.path, self.client)
+            return self._checked(self._preflight(source.path, self.defaults), chunks)
+        if self.defaults is not None:
+            msg = (
+                "request_defaults are merged into requests that this package writes, and "
+                f"{source.file_name or source.bigquery_uri or source.gcs_uri[0]} goes to the service as "
+                "it is. Put the fields into the requests there, or give a list or a file to upload."
+            )
+            raise UnsupportedError(msg)
+        address = source.file_name or source.bigquery_uri or list(source.gcs_uri)
+        return self._own_objects() or self._intake(address, None, keyed=False)
 
+    def _intake(self, content: Any, requests: int | None, **known: Any) -> Intake:
+        backend = self.client.config.backend
+        keyed = not takes_text_only(self.model, backend)
+        known = {
+            "source": self.source,
+            "limits": limits_of(backend, task_of(self.model), self.model),
+            "keyed": keyed,
+            "stamps": keyed and bool(requests) and known.get("stamped") == requests,
+            **known,
+        }
+        return Intake(content=content, requests=requests, backend=backend, stack=self.stack, **known)
 
-def _own_objects(
-    stack: ExitStack, client: GenAIBatchClient, source: BatchSource, model: str
-) -> Intake | None:
-    """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
+    def _inline(self) -> Intake:
+        """Take requests that travel inside the create call."""
+        items, task, sums = self.source.inlined_requests or (), task_of(self.model), Sums()
+        entries = tuple(inline_entries(items, task, self.model, self.defaults))
+        for entry in entries:
+            sums.add(entry["metadata"]["key"])
+        return self._intake(digest(entries), **sums.told(), entries=entries, limits=INLINE)
 
-    They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged. A pattern
-    becomes the objects that it matches now, so that the service reads what was checked.
+    def _written(self, items: Iterable[Any]) -> Intake:
+        """Spool requests that are given in Python."""
+        stream, sums = self.stack.enter_context(spool()), Sums()
+        lines = request_lines(
+            items, self.client.config.backend, task_of(self.model), self.model, self.defaults, **self._most
+        )
+        for key, line in lines:
+            sums.add(key, line)
+            stream.write(line)
+        return self._intake(sums.sha256, **sums.told(), lines=stream)
 
-    Raises:
-        CallError: trouble that may pass. What they hold decides whose job this is: without it an earlier attempt's
-            job would not be found.
-    """
-    if not source.gcs_uri:
-        return None
-    uris: list[str] = []
-    try:
-        for pattern in source.gcs_uri:
-            uris += _expanded(client, pattern)
-        name = uris[0] if len(uris) == 1 else "the input"
-        check = Preflight(Backend.VERTEX, task_of(model), model, name=name)
-        matched = BatchSource(gcs_uri=tuple(uris))
-        intake = _checked(stack, matched, check, _joined(client, uris), model)
-    except NotFound as error:
-        msg = f"{', '.join(uris) or source.gcs_uri[0]} does not exist ({error}). Check bucket and name."
-        raise InputError(msg) from error
-    except PASSING:
-        raise
-    except CallError as error:
-        log.warning("The input could not be checked before submitting it: %s", error)
-        return None
-    intake.in_place = check.unchanged
-    if not intake.in_place:
+    def _preflight(self, name: str, defaults: Any = None) -> Preflight:
+        backend, task = self.client.config.backend, task_of(self.model)
+        return Preflight(backend, task, self.model, defaults=defaults, name=name, **self._most)
+
+    def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> Intake:
+        """Spool the lines of a file that is found good: what is uploaded is what was checked."""
+        stream = self.stack.enter_context(spool())
+        stream.writelines(check.lines(chunks))
+        return self._intake(
+            check.sha256, check.rows, stamped=check.stamped, key_sum=check.key_sum, lines=stream, **known
+        )
+
+    def _own_objects(self) -> Intake | None:
+        """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
+
+        They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged. A pattern
+        becomes the objects that it matches now, so that the service reads what was checked.
+
+        Raises:
+            CallError: trouble that may pass. What they hold decides whose job this is: without it an earlier attempt's
+                job would not be found.
+        """
+        given = self.source.gcs_uri
+        if not given:
+            return None
+        uris: list[str] = []
+        ends: list[int] = []
+        try:
+            for pattern in given:
+                uris += _expanded(self.client, pattern)
+            check = self._preflight(uris[0] if len(uris) == 1 else "the input")
+            matched = BatchSource(gcs_uri=tuple(uris))
+            intake = self._checked(check, _joined(self.client, uris, ends), source=matched)
+        except NotFound as error:
+            msg = f"{', '.join(uris) or given[0]} does not exist ({error}). Check bucket and name."
+            raise InputError(msg) from error
+        except PASSING:
+            raise
+        except CallError as error:
+            log.warning("The input could not be checked before submitting it: %s", error)
+            return None
+        if check.unchanged:
+            return replace(intake, in_place=True, objects=tuple(zip(uris, ends, strict=True)))
         log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
-    return intake
+        return intake
+
+    @property
+    def _most(self) -> dict[str, int]:
+        """Stands in for the limits of one job where there may be several."""
+        return {"max_rows": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
 
 
-def _joined(client: GenAIBatchClient, uris: Iterable[str]) -> Iterator[bytes]:
-    """Stream objects one after the other, each ending its last line."""
-    last = b"\n"
+def _joined(client: GenAIBatchClient, uris: Iterable[str], ends: list[int]) -> Iterator[bytes]:
+    """Stream objects one after the other, each ending its last line; notes in `ends` where each does."""
+    size = 0
     for uri in uris:
-        if not last.endswith(b"\n"):
-            yield b"\n"
+        last = b"\n"
         for chunk in client.download(uri):
             last = chunk or last
+            size += len(chunk)
             yield chunk
+        if not last.endswith(b"\n"):
+            size += 1
+            yield b"\n"
+        ends.append(size)
 
 
 def _expanded(client: GenAIBatchClient, pattern: str) -> list[str]:

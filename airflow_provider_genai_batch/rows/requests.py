@@ -10,22 +10,32 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.importer import Importer
 from airflow_provider_genai_batch.rows.ledger import KeyLedger
 from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.wire.embed import expand
+from airflow_provider_genai_batch.wire.embed import expand, takes_text_only
 from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.lines import file_line, inline_entry
 from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
 
 
 def request_lines(
-    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any = None
-) -> Iterator[bytes]:
-    """Yield one line of JSONL for each request; keys that are missing are stamped.
+    items: Iterable[Any],
+    backend: Backend,
+    task: Task,
+    model: str,
+    defaults: Any = None,
+    *,
+    max_bytes: int | None = None,
+    max_rows: int | None = None,
+) -> Iterator[tuple[str | None, bytes]]:
+    """Yield the key and the line of JSONL of each request; keys that are missing are stamped.
+
+    The key is None where the model takes none. `max_bytes` and `max_rows` stand in for the limits of one job.
 
     Raises:
         RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
         InputError: there are none.
     """
-    limits, importer = limits_of(backend, task, model), Importer("request")
+    limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
+    importer, keyless = Importer("request"), takes_text_only(model, backend)
     size = 0
     for number, (key, request) in enumerate(_keyed(items, backend, task, model, defaults), 1):
         try:
@@ -37,7 +47,7 @@ def request_lines(
             raise error.at(msg) from error
         size += len(line)
         limits.check(number, size, f"request {number}")
-        yield line
+        yield None if keyless else key, line
 
 
 def inline_entries(

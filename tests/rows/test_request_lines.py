@@ -19,14 +19,14 @@ ITEMS: list[Any] = ["a", BatchRequest(contents="b", key="42"), {"contents": "c",
 
 @pytest.mark.parametrize(("backend", "second"), [(GEMINI, "42"), (VERTEX, "key=42")])
 def test_every_request_is_a_line_with_a_key(backend: Backend, second: str) -> None:
-    rows = [json.loads(line) for line in request_lines(ITEMS, backend, GENERATE, MODEL)]
+    rows = [json.loads(line) for _, line in request_lines(ITEMS, backend, GENERATE, MODEL)]
     assert [row["key"] for row in rows] == ["r00000000", second, "r00000002"]
     assert rows[2]["request"]["generationConfig"] == {"seed": 1}
 
 
 @pytest.mark.parametrize("backend", [GEMINI, VERTEX])
 def test_what_is_written_passes_preflight_unchanged(backend: Backend) -> None:
-    lines = list(request_lines(ITEMS, backend, GENERATE, MODEL, {"temperature": 0}))
+    lines = [line for _, line in request_lines(ITEMS, backend, GENERATE, MODEL, {"temperature": 0})]
     check = Preflight(backend, GENERATE, MODEL)
     if backend is GEMINI:
         assert list(check.lines(lines)) == lines
