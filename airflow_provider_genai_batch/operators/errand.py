@@ -16,7 +16,6 @@ from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submit import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
 from airflow_provider_genai_batch.hooks.files import check_place
 from airflow_provider_genai_batch.hooks.intake import keys_of, staging_place, take_in
 from airflow_provider_genai_batch.hooks.jobs import JobDesk
@@ -155,8 +154,7 @@ class Errand:
         return Attempt(look_first=True, reattach=self._task.reattach, before=(*before, *useless.job_names))
 
     def _stop_if_killed(self, job: BatchJob) -> None:
-        if self._task.killed and self._task.cancel_on_kill:
-            cancel_jobs(self._client, [job.name])
+        if self._task.killed and self._task.cancel_unwanted():
             msg = f"The task was killed while it submitted job {job.name}; its cancellation was asked for."
             raise JobCancelled(msg, job_names=[job.name])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.operators.templates import render_addresses
@@ -126,6 +127,7 @@ class GenAIBatchOperator(BaseOperator):
         self.waiting_for: list[str] = []
         self.killed = False
         self._connection: ClientConfig | None = None
+        self._running: Any = None
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
@@ -162,22 +164,35 @@ class GenAIBatchOperator(BaseOperator):
         """Cancel the job that is waited for in place, or call its submission off.
 
         Airflow calls this in a signal handler and lets the task go on for some seconds, in which a create that is on
-        its way may still be answered, and one that is not must not be sent. The handler has interrupted whatever was
-        under way, so it shares neither the client nor Airflow's line to its supervisor with it.
+        its way may still be answered, and one that is not must not be sent.
+        """
+        self.killed = True
+        self.cancel_unwanted()
+
+    def cancel_unwanted(self) -> bool:
+        """Cancel what is waited for, if the task ran out of time or is not running any more for Airflow.
+
+        The signal handler has interrupted whatever was under way, so no client is shared with it.
         """
         from airflow_provider_genai_batch.client import GenAIBatchClient
+        from airflow_provider_genai_batch.hooks.states import has_left
 
-        self.killed = True
-        if self.cancel_on_kill and self.waiting_for and self._connection:
-            with GenAIBatchClient(self._connection) as client:
-                cancel_jobs(client, self.waiting_for)
+        if not (self.cancel_on_kill and self.waiting_for and self._connection):
+            return False
+        out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
+        if not out_of_time and not has_left(self._running, "running"):
+            self.log.info("The task was stopped, and nobody ended it: %s is left alone.", self.waiting_for)
+            return False
+        with GenAIBatchClient(self._connection) as client:
+            cancel_jobs(client, self.waiting_for)
+        return True
 
     @contextmanager
     def _errand(self, context: Context) -> Iterator[Errand]:
         from airflow_provider_genai_batch.operators.errand import Errand
 
         with borrowed_client(self.conn_id) as client:
-            self._connection = client.config
+            self._connection, self._running = client.config, context["ti"]
             yield Errand(self, context, client)
 
     def order(self, connection: ClientConfig) -> Order:

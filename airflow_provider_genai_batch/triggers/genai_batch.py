@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_genai_batch.triggers.deferral import left_deferral
+from airflow_provider_genai_batch.hooks.states import has_left
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
@@ -84,11 +84,13 @@ class GenAIBatchTrigger(BaseTrigger):
 
         Airflow calls this also when the trigger only moves to another triggerer (seen in 3.3.2).
         """
+        from asgiref.sync import sync_to_async
+
         from airflow_provider_genai_batch.client.jobs import cancel_job
         from airflow_provider_genai_batch.exceptions import CallError
         from airflow_provider_genai_batch.hooks.shared import shared_client
 
-        if not self.cancel_on_kill or not await left_deferral(self.task_instance):
+        if not self.cancel_on_kill or not await sync_to_async(has_left)(self.task_instance, "deferred"):
             return
         async with shared_client(self.conn_id) as client:
             for name in self.job_names:

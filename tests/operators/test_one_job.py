@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows import backoff, submit
+from airflow_provider_genai_batch.hooks import states
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
@@ -163,25 +165,60 @@ def test_a_deadline_cancels_or_leaves_the_job_and_says_which(
     assert job["cancel_requested"] is cancelled
 
 
-def test_killing_the_task_in_place_cancels_its_job(gemini: Emulator) -> None:
-    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    operators: list[GenAIBatchOperator] = []
-
-    class KilledWhileWaiting(GenAIBatchOperator):
-        def execute(self, context: Any) -> Any:
-            operators.append(self)
-            return super().execute(context)
+def kill_at_the_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the task when it waits in place, as Airflow's signal handler does."""
+    running = note_operators(monkeypatch)
 
     def kill(seconds: float) -> None:
-        operators[0].on_kill()
+        running[0].on_kill()
         msg = "killed"
         raise KeyboardInterrupt(msg)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("airflow_provider_genai_batch.hooks.jobs.time.sleep", kill)
-        with contextlib.suppress(KeyboardInterrupt):
-            run_dag(lambda: KilledWhileWaiting(task_id="ask", model=MODEL, src=["a"], deferrable=False))
+    monkeypatch.setattr("airflow_provider_genai_batch.hooks.jobs.time.sleep", kill)
+
+
+@pytest.mark.parametrize("state", ["failed", "success", None])
+def test_killing_the_task_in_place_cancels_its_job(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    kill_at_the_first_pause(monkeypatch)
+    monkeypatch.setattr(states, "_state", lambda _: state)
+    with contextlib.suppress(KeyboardInterrupt):
+        ask(["a"], deferrable=False)
     assert [job["cancel_requested"] for job in gemini.jobs] == [True]
+
+
+def test_a_task_that_is_stopped_while_it_runs_for_airflow_leaves_its_job_to_the_next_attempt(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    kill_at_the_first_pause(monkeypatch)
+    with contextlib.suppress(KeyboardInterrupt):
+        ask(["a"], deferrable=False)
+    assert [job["cancel_requested"] for job in gemini.jobs] == [False]
+
+
+def test_a_task_that_ran_out_of_airflows_time_cancels_its_job(gemini: Emulator) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    ran = ask(["a"], deferrable=False, execution_timeout=timedelta(seconds=2))
+    assert ran.state == "failed"
+    assert [job["cancel_requested"] for job in gemini.jobs] == [True]
+
+
+def test_when_airflow_does_not_tell_the_state_the_job_is_left_alone(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(ti: Any) -> str:
+        msg = "the API server is away"
+        raise ConnectionError(msg)
+
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    kill_at_the_first_pause(monkeypatch)
+    monkeypatch.setattr(states, "_state", away)
+    with contextlib.suppress(KeyboardInterrupt):
+        ask(["a"], deferrable=False)
+    assert [job["cancel_requested"] for job in gemini.jobs] == [False]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +229,7 @@ def test_killing_the_task_while_its_create_is_under_way_cancels_the_job(
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     running = note_operators(monkeypatch)
+    monkeypatch.setattr(states, "_state", lambda _: "failed")
     after_submit(monkeypatch, lambda _: running[0].on_kill())  # Airflow lets the task go on after it
     ran = ask(["a"], **how)
     assert isinstance(ran.errors[0], JobCancelled)

@@ -1,0 +1,53 @@
+"""Whether a task instance is still in the state in which it waits: Airflow stops processes for many reasons."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+def has_left(ti: Any, state: str) -> bool:
+    """Tell whether a task instance is in another state by now: killed, cleared, marked, or its run deleted.
+
+    A process is also stopped when Airflow's API server is away, a machine is drained, or a trigger moves to another
+    triggerer. Then the state is what it was, and the job that is paid for is taken up by whoever comes next. So is it
+    when Airflow does not answer.
+
+    Args:
+        ti: anything with ``dag_id``, ``task_id``, ``run_id`` and ``map_index``.
+        state: ``running`` or ``deferred``.
+    """
+    try:
+        return _state(ti) != state
+    except Exception as error:  # noqa: BLE001 - Airflow may fail in any way; then the job is left alone
+        log.warning(
+            "Airflow does not tell the state of task %s, so its job is left alone: %s", ti.task_id, error
+        )
+        return False
+
+
+def _state(ti: Any) -> str | None:
+    """Ask Airflow for the state; None: it was cleared, or there is no such task instance (any more)."""
+    try:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    except ImportError:
+        return _state_in_database(ti)
+    states = RuntimeTaskInstance.get_task_states(
+        dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+    )
+    # By run and task; a mapped task is named with its index there, but there is one at most.
+    return next(iter(states.get(ti.run_id, {}).values()), None)
+
+
+def _state_in_database(ti: Any) -> str | None:
+    """Ask as processes before Airflow 3 do."""
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    which = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    with create_session() as session:
+        state: str | None = session.scalar(select(TaskInstance.state).filter_by(**which))
+        return state
