@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ DAGS = Path(__file__).with_name("takeover_dags")
 KEYS = {f"k{number}" for number in range(5)}
 CREATES = ("batches.create", "batchPredictionJobs.create")
 TRIGGERERS = ("triggerer0", "triggerer1")
+PATIENCE = 120.0
+"""Seconds after which something is not going to happen; on a busy machine recoveries take long."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class World:
         """Start a run and wait until each task is in its state and its job was looked at."""
         run = self.airflow.client.trigger(dag_id)
         for task_id, state in states.items():
-            self.airflow.client.wait_for_task(run, task_id, state)
+            self.airflow.client.wait_for_task(run, task_id, state, PATIENCE)
         self.wait_for_looks(run, *states)
         return run
 
@@ -49,7 +51,7 @@ class World:
         before = {task_id: self._looks(run, task_id) for task_id in task_ids}
         for task_id, seen in before.items():
             what = f"the job of {task_id} is looked at"
-            wait_until(lambda t=task_id, s=seen: self._looks(run, t) > s, what, 60)
+            self.wait(run, lambda t=task_id, s=seen: self._looks(run, t) > s, what)
 
     def creates(self, run: DagRun, task_id: str) -> int:
         """Return how many create calls were sent for a task of a run."""
@@ -103,8 +105,17 @@ class World:
     def wait_for_both_triggerers(self) -> None:
         """Wait until Airflow holds both triggerers for alive."""
         wait_until(
-            lambda: set(self.airflow.client.triggerers()) == set(TRIGGERERS), "both triggerers are alive", 60
+            lambda: set(self.airflow.client.triggerers()) == set(TRIGGERERS),
+            "both triggerers are alive",
+            PATIENCE,
         )
+
+    def wait(self, run: DagRun, condition: Callable[[], bool], what: str) -> None:
+        """Wait until a condition holds; should it not, tell all that is known of the run."""
+        try:
+            wait_until(condition, what, PATIENCE, every=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.explain(run)}") from None
 
     def wait_for_stopped_trigger(self, run: DagRun, task_id: str) -> None:
         """Wait until Airflow has told a trigger to stop, as it does when a user acts or the trigger moves."""
@@ -113,13 +124,18 @@ class World:
             told, _, after = self.airflow.client.log(run, task_id).partition("invoking on_kill")
             return bool(told) and "trigger completed" in after
 
-        wait_until(stopped, f"a trigger of {task_id} was stopped", 60)
+        self.wait(run, stopped, f"a trigger of {task_id} was stopped")
 
     def child_of_triggerer(self, name: str) -> Process:
         """Return the process of a triggerer that runs the triggers."""
-        same = [p for p in self.airflow.processes(name) if p.title.endswith("-m airflow triggerer")]
-        (child,) = [p for p in same if p.parent in {other.pid for other in same}]
-        return child
+        processes = self.airflow.processes(name)
+        parents = {process.pid: process.parent for process in processes}
+        # Under the leash is the triggerer, under that its child and a server of logs.
+        found = [
+            p for p in processes if parents.get(p.parent) in parents and not p.title.endswith("serve-logs")
+        ]
+        assert len(found) == 1, processes
+        return found[0]
 
     def supervisor_of(self, run: DagRun, task_id: str) -> Process:
         """Return the process that minds a running task."""
@@ -139,14 +155,14 @@ class World:
         os.kill(self.supervisor_of(run, task_id).pid, signal.SIGKILL)
         return process
 
-    def wait_for_attempt(self, run: DagRun, task_id: str, number: int, timeout: float = 60) -> None:
+    def wait_for_attempt(self, run: DagRun, task_id: str, number: int) -> None:
         """Wait until an attempt of a task runs."""
 
         def runs() -> bool:
             task = self.airflow.client.task(run, task_id)
             return task["try_number"] == number and task["state"] == "running"
 
-        wait_until(runs, f"attempt {number} of {task_id} runs", timeout)
+        self.wait(run, runs, f"attempt {number} of {task_id} runs")
 
     def explain(self, run: DagRun) -> str:
         """Return what Airflow and the service say of a run."""
@@ -193,6 +209,9 @@ def world(folder: Path, storage: CloudStorage) -> Iterator[World]:
             "AIRFLOW_VAR_TAKEOVER_RESULTS": str(folder / "results"),
             "AIRFLOW_VAR_TAKEOVER_REQUESTS": str(requests),
             "STORAGE_EMULATOR_HOST": storage.url,
+            # A supervisor asks a dead API server five times for a heartbeat, with seconds in between.
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "0.1",
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "0.3",
         }
         with AirflowStack(
             folder / "home", DAGS, variables, triggerers=len(TRIGGERERS), database=database.url
