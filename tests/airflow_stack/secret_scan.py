@@ -34,6 +34,11 @@ class Secrets:
     def __init__(self) -> None:
         self._forms: dict[str, set[bytes]] = {}
 
+    @property
+    def names(self) -> set[str]:
+        """What is looked for, by name."""
+        return set(self._forms)
+
     def add(self, name: str, secret: str) -> None:
         """Look for a secret from now on, as it is, in JSON, in URLs, and in base64 of any text around it.
 
