@@ -1,6 +1,7 @@
 # make demo        two of the example DAGs on real texts, a real Airflow and the emulator; KEEP=1 leaves it running
 # make test        set-up, lint and all tests
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
+# make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
 # make lint        ruff, mypy and the contracts between the layers
 #
 # A Python 3.11 is all that has to be there.
@@ -51,6 +52,9 @@ test: lint $(TEXTS)
 
 peers: $(VENV)/.ready
 	$(BIN)/python -m tests.peers.paid_jobs
+
+crash: $(VENV)/.ready
+	$(BIN)/python -m tests.crash docs/reference/crash-matrix.md
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,133 @@
+"""The cells whose injections are chosen, not come upon."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from airflow_provider_genai_batch.emulator import Fault
+from tests.crash.plan import (
+    BACKENDS,
+    DOWNLOAD,
+    JOBS,
+    LANDING,
+    MODES,
+    UPLOAD,
+    Cell,
+    Injection,
+    Trouble,
+    create,
+)
+
+LAGS = (0.0, 5.0)
+_PUBLICATION = ("rows: written, not published", "rows: published")
+_CREATED = ("not sent", "half sent", "sent, reply not read", "reply read")
+
+
+def explorations() -> list[Cell]:
+    """Return one cell of each kind that is run until nobody comes upon a step at which nobody has died.
+
+    First attempts are explored, and the attempts after three deaths: before anything was created, after the job was
+    created but before its name was read, and while its rows were landing.
+    """
+    found = []
+    for backend, mode, lag in product(BACKENDS, MODES, LAGS):
+        sources = ("file", "inline") if backend == "gemini" else ("file",)
+        for source in sources:
+            pool = f"{backend} {mode} {source} {lag:g}"
+            kind = {"backend": backend, "mode": mode, "source": source, "list_lag": lag}
+            found.append(Cell(**kind, pool=pool, lives=3, fine=True))
+            if source == "inline":
+                continue
+            deaths = [create(backend, "not sent"), create(backend, "sent, reply not read")]
+            if not lag:  # a job whose rows land is in every list by then
+                deaths.append(Injection(f"{DOWNLOAD[backend]}: half read", part=LANDING[mode]))
+            found += [
+                Cell(**kind, injections=(death,), pool=f"{pool} {number}", lives=1, fine=True)
+                for number, death in enumerate(deaths)
+            ]
+    return found
+
+
+def supervisors() -> list[Cell]:
+    """Return cells whose supervisor dies, with its task or leaving it behind as an orphan."""
+    return [
+        Cell(backend, mode, (Injection(step, victim, part),), list_lag=lag)
+        for backend, mode, victim, lag in product(BACKENDS, MODES, ("worker", "supervisor"), LAGS)
+        for part, step in _moments(backend, mode)
+        if not lag or ".create: " in step
+    ]
+
+
+def connections() -> list[Cell]:
+    """Return cells in which nobody dies, but a connection of the task is cut while something is on its way."""
+    found = []
+    for backend, mode in product(BACKENDS, MODES):
+        steps = [
+            ("execute", f"{UPLOAD[backend]}: {phase}") for phase in ("half sent", "sent, reply not read")
+        ]
+        steps += [
+            ("execute", f"{JOBS[backend]}.create: {phase}") for phase in ("half sent", "sent, reply not read")
+        ]
+        steps += [
+            (LANDING[mode], f"{DOWNLOAD[backend]}: {phase}")
+            for phase in ("sent, reply not read", "half read")
+        ]
+        found += [Cell(backend, mode, (Injection(step, "connection", part),)) for part, step in steps]
+    return found
+
+
+def troubles() -> list[Cell]:
+    """Return cells in which nobody dies, but the service is in trouble."""
+    found = []
+    for backend, mode, lag in product(BACKENDS, MODES, LAGS):
+        jobs = JOBS[backend]
+        for name, fault in _ANSWERS_TO_CREATE.items():
+            trouble = Trouble(f"{jobs}.create: {name}", f"{jobs}.create", fault)
+            found.append(Cell(backend, mode, troubles=(trouble,), list_lag=lag))
+        if lag:
+            continue
+        for name, fault in _ANSWERS_TO_LOOKS.items():
+            found.append(
+                Cell(backend, mode, troubles=(Trouble(f"{jobs}.get: {name}", f"{jobs}.get", fault),))
+            )
+            listed = Trouble(f"{jobs}.list: {name}", f"{jobs}.list", fault)
+            found.append(Cell(backend, mode, (create(backend, "sent, reply not read"),), (listed,)))
+        for method, name, fault in _FILES if backend == "gemini" else _TOKENS:
+            found.append(Cell(backend, mode, troubles=(Trouble(f"{method}: {name}", method, fault),)))
+    return found
+
+
+def _moments(backend: str, mode: str) -> list[tuple[str, str]]:
+    """Return the steps at which a supervisor dies: where something outside has just changed, or is about to."""
+    landing = LANDING[mode]
+    return [
+        ("execute", "execute: begins"),
+        ("execute", f"{UPLOAD[backend]}: half sent"),
+        *(("execute", f"{JOBS[backend]}.create: {phase}") for phase in _CREATED),
+        (landing, f"{DOWNLOAD[backend]}: half read"),
+        *((landing, step) for step in _PUBLICATION),
+        (landing, f"{landing}: returns"),
+    ]
+
+
+_ANSWERS_TO_CREATE = {
+    "acted upon, reply lost": Fault.lost_reply(),
+    "acted upon, 503": Fault.error(503, acted=True),
+    "acted upon, unreadable reply": Fault.unreadable(),
+    "dropped": Fault.drop(),
+    "500 twice": Fault.error(500, times=2),
+    "503 twice": Fault.error(503, times=2),
+}
+_ANSWERS_TO_LOOKS = {
+    "500 three times": Fault.error(500, times=3),
+    "503 three times": Fault.error(503, times=3),
+    "dropped twice": Fault.drop(times=2),
+}
+_FILES = (
+    ("files.start", "503 twice", Fault.error(503, times=2)),
+    ("files.upload", "bytes lost, connection dropped", Fault.lost_chunk()),
+    ("files.upload", "complete, reply lost", Fault.lost_final_reply()),
+    ("files.download", "503 twice", Fault.error(503, times=2)),
+    ("files.download", "truncated", Fault.truncated()),
+)
+_TOKENS = (("oauth.token", "503 twice", Fault.error(503, times=2)),)

@@ -1,0 +1,133 @@
+"""The matrix: all of it, and a part that covers every step and every victim in minutes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+
+from tests.crash.cells import LAGS, connections, explorations, supervisors, troubles
+from tests.crash.groups import CHILD, PHASES, WAITING, lose_runner, lose_scheduler, lose_triggerer
+from tests.crash.lanes import explore, run_all
+from tests.crash.outcome import Outcome
+from tests.crash.plan import BACKENDS, DOWNLOAD, JOBS, LANDING, MODES, UPLOAD, Cell, Injection
+from tests.crash.world import World
+
+LANES = 10
+"""Runs at a time: as many as there are phases of waiting, on each service."""
+
+
+class Matrix:
+    """Runs cells and keeps what became of them."""
+
+    def __init__(self, world: World, *, verbose: bool = False) -> None:
+        """Begin.
+
+        Args:
+            world: Where.
+            verbose: Say what becomes of each.
+        """
+        self.world = world
+        self.outcomes: list[Outcome] = []
+        self._verbose = verbose
+        self._began = time.monotonic()
+
+    @property
+    def bad(self) -> list[Outcome]:
+        """The outcomes that should not be."""
+        return [one for one in self.outcomes if not one.good]
+
+    @property
+    def injections(self) -> int:
+        """How many really happened."""
+        return sum(len(one.happened) for one in self.outcomes)
+
+    @property
+    def steps(self) -> set[str]:
+        """Steps at which a task's process died."""
+        return {event.partition("task: ")[2] for one in self.outcomes for event in one.happened} - {""}
+
+    def run_all_of_it(self) -> None:
+        """Run the whole matrix."""
+        explore(self.world, explorations(), self._told)
+        run_all(self.world, [*supervisors(), *connections(), *troubles()], self._told)
+        for cells in self._filled(triggerer_cells(PHASES)):
+            lose_triggerer(self.world, cells, self._told)
+        for cells in self._filled(deferred_cells(CHILD)):
+            lose_runner(self.world, cells, self._told)
+        for cells in self._filled([*scheduler_cells(), *deferred_cells(WAITING)]):
+            lose_scheduler(self.world, cells, self._told)
+
+    def run_a_part(self) -> None:
+        """Run a part in which each step, victim, phase and trouble occurs, on each service and in each mode."""
+        kinds = zip(product(BACKENDS, MODES), (0.0, 5.0, 5.0, 0.0), strict=True)
+        explore(
+            self.world,
+            [Cell(backend, mode, list_lag=lag, pool=backend, lives=4) for (backend, mode), lag in kinds],
+            self._told,
+        )
+        run_all(
+            self.world,
+            [*_spread(supervisors(), 10), *_spread(connections(), 6), *_spread(troubles(), 10)],
+            self._told,
+        )
+        lose_triggerer(self.world, triggerer_cells(PHASES, rounds=1), self._told)
+        lose_scheduler(
+            self.world, [*_spread(scheduler_cells(), 8), *_spread(deferred_cells(WAITING), 2)], self._told
+        )
+
+    def _filled(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+        size = len(self.world.lanes)
+        for start in range(0, len(cells), size):
+            yield list(cells[start : start + size])
+
+    def _told(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if self._verbose:
+            seconds = time.monotonic() - self._began
+            sys.stderr.write(f"{seconds:5.0f} s {self.injections:5} {outcome}\n")
+        if not outcome.good:
+            sys.stderr.write(f"{outcome.log}\n")
+
+
+def triggerer_cells(phases: Iterable[str], rounds: int = 2) -> list[Cell]:
+    """Return cells whose triggerer is lost, phases next to each other so that one kill meets them all."""
+    return [
+        Cell(backend, "deferred", held=phase)
+        for backend, _, phase in product(BACKENDS, range(rounds), phases)
+    ]
+
+
+def deferred_cells(held: str) -> list[Cell]:
+    """Return cells that wait deferred until something is killed."""
+    return [Cell(backend, "deferred", held=held, list_lag=lag) for backend, lag in product(BACKENDS, LAGS)]
+
+
+def scheduler_cells() -> list[Cell]:
+    """Return cells that stand at a step when the scheduler and all workers die."""
+    found = []
+    for backend, mode in product(BACKENDS, MODES):
+        landing = LANDING[mode]
+        steps = [
+            ("execute", f"{UPLOAD[backend]}: half sent"),
+            ("execute", f"{JOBS[backend]}.create: not sent"),
+            ("execute", f"{JOBS[backend]}.create: sent, reply not read"),
+            ("execute", f"{JOBS[backend]}.create: reply read"),
+            (landing, f"{DOWNLOAD[backend]}: half read"),
+            (landing, "rows: written, not published"),
+            (landing, "rows: published"),
+        ]
+        if mode == "deferred":
+            steps += [("execute_complete", "execute_complete: begins")]
+        found += [
+            Cell(backend, mode, (Injection(step, "scheduler", part),), list_lag=lag)
+            for (part, step), lag in product(steps, LAGS)
+            if not lag or ".create" in step
+        ]
+    return found
+
+
+def _spread(cells: Sequence[Cell], count: int) -> list[Cell]:
+    """Choose so many of them, from all over the list."""
+    return [cells[index * len(cells) // count] for index in range(count)]

@@ -1,0 +1,109 @@
+"""A real Airflow and lanes of emulated services, on which cells run side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from tests.airflow_stack import AirflowStack
+from tests.airflow_stack.postgres import PostgreSQL
+from tests.crash.plan import BACKENDS, ROWS
+from tests.crash.runs import Runs
+
+ROOT = Path(__file__).parents[2]
+DAGS = Path(__file__).with_name("dags")
+_SPARE_WORKERS = 4
+"""Beside one for each lane: a worker whose death has not been noticed yet delays nobody."""
+_LOCAL_SETTINGS = '''\
+"""Read by every process of Airflow. Tasks are forked from the scheduler: what it imports they need not import again."""
+
+import google.auth.transport.requests
+import google.oauth2.service_account
+
+import airflow_provider_genai_batch.client
+import airflow_provider_genai_batch.hooks.jobs
+import airflow_provider_genai_batch.hooks.order
+'''
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Services of its own for one run at a time: nobody else spends its faults and scripts."""
+
+    name: str
+    emulator: Emulator
+
+
+@dataclass(frozen=True)
+class World:
+    """All that cells need."""
+
+    airflow: AirflowStack
+    runs: Runs
+    lanes: tuple[Lane, ...]
+    folder: Path
+
+    @property
+    def marks(self) -> Path:
+        """Where the tasks' processes note their steps and deaths."""
+        return self.folder / "marks"
+
+    @property
+    def source(self) -> Path:
+        """The requests."""
+        return self.folder / "source.jsonl"
+
+
+@contextmanager
+def open_world(folder: Path, lanes: int) -> Iterator[World]:
+    """Start everything.
+
+    Args:
+        folder: For all files.
+        lanes: How many runs at a time.
+    """
+    home = folder / "home"
+    for path in (folder / "marks", folder / "rows", home / "config"):
+        path.mkdir(parents=True)
+    (home / "config" / "airflow_local_settings.py").write_text(_LOCAL_SETTINGS)
+    with ExitStack() as stack:
+        storage = stack.enter_context(CloudStorage())
+        found = tuple(_lane(stack, storage, f"lane{number}") for number in range(lanes))
+        database = stack.enter_context(PostgreSQL())
+        airflow = stack.enter_context(AirflowStack(home, DAGS, _variables(found), database=database.url))
+        runs = Runs(airflow)
+        stack.callback(runs.stop)
+        world = World(airflow, runs, found, folder)
+        world.source.write_text("".join(f"{_request(row)}\n" for row in range(ROWS)))
+        yield world
+
+
+def _lane(stack: ExitStack, storage: CloudStorage, name: str) -> Lane:
+    emulator = Emulator(storage=storage).start()
+    stack.callback(emulator.stop)
+    return Lane(name, emulator)
+
+
+def _variables(lanes: tuple[Lane, ...]) -> dict[str, str]:
+    variables = {
+        "PYTHONPATH": str(ROOT),
+        "AIRFLOW__CORE__PARALLELISM": str(len(lanes) + _SPARE_WORKERS),
+        # Two cores under load answer late; what is healthy must not be taken for dead.
+        "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "10",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    }
+    for lane in lanes:
+        for backend in BACKENDS:
+            name = f"AIRFLOW_CONN_{lane.name}_{backend}".upper()
+            variables[name] = json.dumps(lane.emulator.connection(backend))
+    return variables
+
+
+def _request(row: int) -> str:
+    contents = [{"role": "user", "parts": [{"text": f"Is text {row} good?"}]}]
+    return json.dumps({"key": f"text-{row:02}", "request": {"contents": contents}})
