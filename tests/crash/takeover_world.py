@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.flows.identity import task_key
@@ -156,11 +158,11 @@ class World:
         return process
 
     def wait_for_attempt(self, run: DagRun, task_id: str, number: int) -> None:
-        """Wait until an attempt of a task runs."""
+        """Wait until an attempt of a task runs, or a later one."""
 
         def runs() -> bool:
             task = self.airflow.client.task(run, task_id)
-            return task["try_number"] == number and task["state"] == "running"
+            return task["try_number"] >= number and task["state"] == "running"
 
         self.wait(run, runs, f"attempt {number} of {task_id} runs")
 
@@ -173,9 +175,15 @@ class World:
                 for job in self.jobs(run, task_id)
             ]
             tries = client.task(run, task_id)["try_number"]
-            logs = [client.log(run, task_id, attempt)[-4000:] for attempt in range(1, tries + 1)]
+            logs = [self._log(run, task_id, attempt) for attempt in range(1, tries + 1)]
             parts.append("\n".join([f"--- {task_id}: {state}, attempt {tries}, {jobs}", *logs]))
         return "\n".join(parts)
+
+    def _log(self, run: DagRun, task_id: str, attempt: int) -> str:
+        try:
+            return self.airflow.client.log(run, task_id, attempt)[-4000:]
+        except httpx.HTTPStatusError as error:  # an attempt that never began has none
+            return f"(no log of attempt {attempt}: {error.response.status_code})"
 
     def _looks(self, run: DagRun, task_id: str) -> int:
         jobs = self.jobs(run, task_id)

@@ -33,9 +33,10 @@ with DAG("deferred", schedule=None):
 with DAG("in_place", schedule=None):
     GenAIBatchOperator(task_id="ask", deferrable=False, **ASK)
 
+PATIENT = {"retries": 9, "retry_delay": timedelta(seconds=6)}
 with DAG("in_place_patient", schedule=None):
-    # Time for an API server to come back: an attempt that cannot reach it may stay queued for ever.
-    GenAIBatchOperator(task_id="ask", deferrable=False, **{**ASK, "retry_delay": timedelta(seconds=12)})
+    # An attempt that cannot reach the API server fails at once; this leaves it time to come back.
+    GenAIBatchOperator(task_id="ask", deferrable=False, **{**ASK, **PATIENT})
 
 with DAG("from_file", schedule=None):
     GenAIBatchOperator(task_id="ask", deferrable=False, **{**ASK, "src": "{{ var.value.takeover_requests }}"})
