@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.rows.lines import LineReader
-from airflow_provider_genai_batch.wire.results import read_row
+from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -97,18 +97,27 @@ class AsyncGenAIBatchClient:
 
     async def rows(self, job: BatchJob | str, *, keep_response: bool = False) -> AsyncIterator[ResultRow]:
         """Stream the rows of an ended job in the order in which the service has them."""
+        async with aclosing(self.plain_rows(job, keep_response=keep_response)) as rows:
+            async for row in rows:
+                yield ResultRow.model_validate(row)
+
+    async def plain_rows(
+        self, job: BatchJob | str, *, keep_response: bool = False
+    ) -> AsyncGenerator[PlainRow, None]:
+        """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
         job = await self.get(job) if isinstance(job, str) else job
+        backend = job.backend
         for source in await self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
-                yield read_row(source, job.backend, keep_response=keep_response)
+                yield read_fields(source, backend, keep_response=keep_response)
                 continue
             reader = LineReader()
             async with aclosing(self._stream(source)) as chunks:
                 async for chunk in chunks:
                     for line in reader.feed(chunk):
-                        yield read_row(line, job.backend, keep_response=keep_response)
+                        yield read_fields(line, backend, keep_response=keep_response)
             for line in reader.end():
-                yield read_row(line, job.backend, keep_response=keep_response)
+                yield read_fields(line, backend, keep_response=keep_response)
             downloads.tell_bad_lines(job, reader)
 
     # ------------------------------------------------------------ how

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.rows.lines import LineReader
-from airflow_provider_genai_batch.wire.results import read_row
+from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -119,17 +119,23 @@ class GenAIBatchClient:
             UnsupportedError: the rows are in BigQuery.
             CallError: they cannot be read (not yet, or not any more).
         """
+        for row in self.plain_rows(job, keep_response=keep_response):
+            yield ResultRow.model_validate(row)
+
+    def plain_rows(self, job: BatchJob | str, *, keep_response: bool = False) -> Iterator[PlainRow]:
+        """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
         job = self.get(job) if isinstance(job, str) else job
+        backend = job.backend
         for source in self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
-                yield read_row(source, job.backend, keep_response=keep_response)
+                yield read_fields(source, backend, keep_response=keep_response)
                 continue
             reader = LineReader()
             for chunk in self._stream(source):
                 for line in reader.feed(chunk):
-                    yield read_row(line, job.backend, keep_response=keep_response)
+                    yield read_fields(line, backend, keep_response=keep_response)
             for line in reader.end():
-                yield read_row(line, job.backend, keep_response=keep_response)
+                yield read_fields(line, backend, keep_response=keep_response)
             downloads.tell_bad_lines(job, reader)
 
     # ------------------------------------------------------------ how

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import reduce
@@ -11,14 +13,19 @@ from typing import BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
+from airflow_provider_genai_batch.flows.identity import tag_of
 from airflow_provider_genai_batch.flows.settle import next_attempt
 from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.rows.landing import land
+from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
+from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
 
 log = logging.getLogger(__name__)
+
+_TAG = re.compile(r"([0-9a-f]{16}-[0-9a-f]{10})[0-9a-f]{6}-r([0-9]{1,6})")
+"""Whose an ask is and what it asks, which its pieces share; which piece; in which round."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +53,57 @@ class Landing:
     results_uri: str | None = None
     max_failed_rows: float = 0
     asked: Asked = Asked()
-    keys: Callable[[], Sequence[str] | None] = field(default=lambda: None)
-    """Gives the keys of all requests, in order, should the rows not have them all; None: they are not to be had."""
+    keys: Callable[[], Iterable[str] | None] = field(default=lambda: None)
+    """Gives the keys of all requests, in order, where the rows do not tell enough; None: they are not to be had."""
+    ordered: bool = False
+    """In the order of the input."""
+    validate: Validate | None = None
+    """Checks the text of an answer."""
+    carry: Carry | None = None
+    """Gives columns of the input row at an index."""
 
-    def tally(self, job: BatchJob, known: Sequence[str] | None = None) -> Tally:
-        """Begin to count the rows of a job."""
+    @property
+    def needs_places(self) -> bool:
+        """Whether the keys are needed from the start, to know where in the input a row belongs."""
+        asked, uri = self.asked, self.results_uri
+        return bool(uri) and asked.keyed and not asked.stamped and (self.ordered or self.carry is not None)
+
+    def tally(self, jobs: Sequence[BatchJob], known: Iterable[str] | None, *, sums: bool = True) -> Tally:
+        """Begin to count the rows of jobs of the first round.
+
+        Args:
+            jobs: together they had all requests.
+            known: the keys.
+            sums: let the sum of the keys tell whether all came; else those that came are remembered.
+        """
         asked = self.asked
+        totals = [job.counts.total for job in jobs]
+        told = None if None in totals else sum(total or 0 for total in totals)
         return Tally(
-            expected=job.counts.total if asked.requests is None else asked.requests,
+            expected=told if asked.requests is None else asked.requests,
             keyed=asked.keyed,
             stamped=asked.stamped,
-            key_sum=asked.key_sum,
+            key_sum=asked.key_sum if sums else None,
             known=known,
         )
 
 
-def land_jobs(client: GenAIBatchClient, jobs: tuple[BatchJob, ...], landing: Landing) -> Tally:
+def ask_and_round(job: BatchJob) -> tuple[str, int]:
+    """Return what stands for all that was asked, in whatever rounds and pieces, and the number of a job's round.
+
+    A job that no task of this package created stands for itself.
+    """
+    found = _TAG.fullmatch(tag_of(job.display_name))
+    return (found[1], int(found[2])) if found else (job.name, 0)
+
+
+def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing) -> Tally:
     """Read the rows of jobs, count them, and write them where they are wanted.
+
+    Args:
+        client: of the task's connection.
+        jobs: of all rounds, in any order.
+        landing: how rows are wanted.
 
     Raises:
         ResultsNotWritten: they cannot be written there.
@@ -71,42 +112,78 @@ def land_jobs(client: GenAIBatchClient, jobs: tuple[BatchJob, ...], landing: Lan
     uri = landing.results_uri
     try:
         with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
-            tally = _read(client, jobs, landing, draft.stream)
-            if not tally.sure and (keys := landing.keys()) is not None:
-                if draft.stream is not None:
-                    draft.stream.seek(0)
-                    draft.stream.truncate()
-                tally = _read(client, jobs, landing, draft.stream, keys)
+            tally = _landed(client, jobs, landing, draft.stream)
             draft.good = tally.rows_read > 0
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         names = [job.name for job in jobs]
         msg = (
             f"The rows of {', '.join(names)} could not be written to {uri}: {error}. {', '.join(names)} has ended "
             f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs)}"
         )
         raise ResultsNotWritten(msg, job_names=names) from error
-    for count, what in (
-        (tally.duplicates, "had a key that came before and were dropped"),
-        (tally.unjoined, "came without a key and could not be joined to a request"),
-        (tally.unknown, "had a key that no request had and were dropped"),
-    ):
-        if count:
-            log.warning("%d rows %s.", count, what)
+    _warn(tally)
     return tally
+
+
+def _landed(
+    client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing, out: BinaryIO | None
+) -> Tally:
+    """Read rows once; twice where only their keys themselves can tell which are missing, double or unknown."""
+    known = landing.keys() if landing.needs_places else None
+    tally = _read(client, jobs, landing, out, known)
+    if tally.sure:
+        return tally
+    if out is not None:
+        out.seek(0)
+        out.truncate()
+    return _read(client, jobs, landing, out, landing.keys(), sums=False)
 
 
 def _read(
     client: GenAIBatchClient,
-    jobs: tuple[BatchJob, ...],
+    jobs: Sequence[BatchJob],
     landing: Landing,
     out: BinaryIO | None,
-    keys: Sequence[str] | None = None,
+    known: Iterable[str] | None,
+    *,
+    sums: bool = True,
 ) -> Tally:
-    """Read job after job: a key is one within its job."""
+    """Read ask after ask: a key is one within it."""
     tallies = []
-    for job in jobs:
-        tally = landing.tally(job, keys)
-        compress = (landing.results_uri or "").endswith(".gz")
-        land(client.rows(job), tally, out, compress=compress)
-        tallies.append(tally)
+    form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
+    with nullcontext() if out is None else opened(out, form) as write:
+        for rounds in _asks(jobs, together=landing.asked.requests is not None):
+            tally = landing.tally(next(filter(None, rounds)), known, sums=sums)
+            land(
+                [(row for job in some for row in client.plain_rows(job)) for some in rounds],
+                tally,
+                write,
+                ordered=landing.ordered,
+                validate=landing.validate,
+                carry=landing.carry,
+            )
+            tallies.append(tally)
     return reduce(Tally.absorb, tallies)
+
+
+def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJob]]]:
+    """Return jobs by what was asked, and then by round."""
+    asks: dict[str, dict[int, list[BatchJob]]] = {}
+    for job in jobs:
+        ask, number = ask_and_round(job)
+        asks.setdefault("" if together else ask, {}).setdefault(number, []).append(job)
+    return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
+
+
+def _warn(tally: Tally) -> None:
+    """Say which rows were not landed, and which requests have none."""
+    for kind, count, what in (
+        ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),
+        ("unjoined", tally.unjoined, "rows came without a key and could not be joined to a request"),
+        ("unknown", tally.unknown, "rows had a key that no request had and were dropped"),
+        ("missing", tally.counts.missing, "requests have no row"),
+    ):
+        keys = tally.samples.get(kind)
+        more = ", ..." if keys and count > len(keys) else ""
+        if count:
+            log.warning("%d %s%s.", count, what, f": {', '.join(keys)}{more}" if keys else "")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.rows.landing import check_results_uri
+from airflow_provider_genai_batch.rows.sinks import check_results_uri
 
 
 def check_order_settings(task: Any) -> None:

@@ -70,3 +70,7 @@ class ResultRow(Noun):
     model_version: str | None = None
     response: dict[str, Any] | None = None
     """The service's own response, on request."""
+    round: int = 0
+    """Which round of asking answered it: 0 the first, 1 the first of the failed rows alone, and so on."""
+    input: dict[str, Any] | None = None
+    """Columns of the input row, where they are carried along."""

@@ -59,7 +59,7 @@ class GenAIBatchResultsOperator(_JobsOperator):
         from airflow_provider_genai_batch.hooks.jobs import JobDesk
         from airflow_provider_genai_batch.hooks.landing import Landing
         from airflow_provider_genai_batch.hooks.settings import check_allowance
-        from airflow_provider_genai_batch.rows.landing import check_results_uri
+        from airflow_provider_genai_batch.rows.sinks import check_results_uri
 
         check_results_uri(self.results_uri)
         check_allowance(self.max_failed_rows)

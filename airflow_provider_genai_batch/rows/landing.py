@@ -1,70 +1,112 @@
-"""Rows into a file: one JSON object a line, gzip by the name's ending."""
+"""Rows into a file, each request once. Bytes in, bytes out: no model is built for a row."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterable
-from contextlib import ExitStack
-from typing import BinaryIO
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
-from airflow_provider_genai_batch.models import ResultRow
+from pydantic_core import from_json, to_json
+
+from airflow_provider_genai_batch.rows.order import in_order
+from airflow_provider_genai_batch.rows.sinks import Write
 from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.results import PlainRow, invalid_error
 
+Validate: TypeAlias = Callable[[str], Any]
+"""Takes an answer's text and returns the `output`; raises ValueError where it is not what was asked for."""
+Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
+"""Gives columns of the input row at an index."""
+
+INVALID_OUTPUT = "INVALID_OUTPUT"
+"""The error's `status` where an answer is not what was asked for."""
 _BUFFER = 256 * 1024
 
 
-def check_results_uri(uri: str) -> None:
-    """Refuse a results URI whose ending says no format, before anything is paid.
-
-    Raises:
-        UnsupportedError, InputError: the ending is none that rows can be landed as.
-    """
-    if uri.endswith(".parquet"):
-        msg = f"results_uri={uri!r}: Parquet is not written yet; end it in .jsonl or .jsonl.gz."
-        raise UnsupportedError(msg)
-    if not uri.endswith((".jsonl", ".jsonl.gz")):
-        msg = f"results_uri={uri!r} names one object that ends in .jsonl or .jsonl.gz."
-        raise InputError(msg)
-
-
 def land(
-    rows: Iterable[ResultRow],
+    rounds: Sequence[Iterable[PlainRow]],
     tally: Tally,
-    out: BinaryIO | None,
+    write: Write | None,
     *,
-    compress: bool,
+    ordered: bool = False,
+    validate: Validate | None = None,
+    carry: Carry | None = None,
 ) -> None:
-    """Count rows into `tally` and write them to `out`, then a row for each request that has none.
+    """Count rows into `tally` and write them as lines, then a row for each request that has none.
 
     Args:
-        rows: in any order.
+        rounds: the rows of each round of asking, in any order; a later round's row replaces an earlier one's.
         tally: what to count into.
-        out: where to write; None only counts.
-        compress: write gzip.
+        write: takes the lines; None only counts.
+        ordered: write in the order of the input; rows whose place in it is not known come last.
+        validate: checks the text of each answer.
+        carry: gives what the row takes along from its input row.
     """
-    with ExitStack() as stack:
-        target = out
-        if out is not None and compress:
-            target = stack.enter_context(gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6, mtime=0))  # type: ignore[assignment]  # it writes bytes
-        buffer = bytearray()
+    rows = _counted(rounds, tally, validate)
+    if write is None:
+        for _ in rows:
+            pass
+        return
+    if carry is not None:
+        rows = _carrying(rows, carry)
+    if ordered:
+        with in_order((row["index"], spell(row)) for row in rows) as lines:
+            _write(lines, write)
+    else:
+        _write(map(spell, rows), write)
 
-        def write(row: ResultRow) -> None:
-            buffer.extend(
-                row.model_dump_json(exclude={"response"} if row.response is None else None).encode()
-            )
-            buffer.append(0x0A)
-            if target is not None and len(buffer) >= _BUFFER:
-                target.write(buffer)
-            if len(buffer) >= _BUFFER:
-                buffer.clear()
 
-        for row in rows:
-            if tally.take(row) and target is not None:
-                sure = row.index is None or tally.trusts_index
-                write(row if sure else row.model_copy(update={"index": None}))
-        for row in tally.missing():
-            if target is not None:
-                write(row)
-        if target is not None:
-            target.write(buffer)
+def spell(row: PlainRow) -> bytes:
+    """Return a row as JSON, which has neither NaN nor half surrogate pairs."""
+    try:
+        return to_json(row, inf_nan_mode="null")
+    except ValueError:  # Python's own JSON reader, which reads inline rows, lets more pass than there may be
+        data = json.dumps(row, ensure_ascii=False, default=str).encode(errors="replace")
+        return to_json(from_json(data), inf_nan_mode="null")
+
+
+def _counted(
+    rounds: Sequence[Iterable[PlainRow]], tally: Tally, validate: Validate | None
+) -> Iterator[PlainRow]:
+    """Give the rows that are to be landed."""
+    take = tally.take
+    for number in reversed(range(len(rounds))):
+        tally.begin_round(number)
+        for row in rounds[number]:
+            if validate is not None and row["status"] == "ok":
+                _validate(row, validate)
+            if number:
+                row["round"] = number
+            if take(row):
+                yield row
+    yield from tally.missing()
+
+
+def _validate(row: PlainRow, validate: Validate) -> None:
+    wrong = "the answer has no text"
+    if row["text"] is not None:
+        try:
+            row["output"] = validate(row["text"])
+            return
+        except ValueError as error:
+            wrong = str(error)
+    row["status"] = "invalid"
+    row["error"] = invalid_error(INVALID_OUTPUT, wrong)
+
+
+def _carrying(rows: Iterable[PlainRow], carry: Carry) -> Iterator[PlainRow]:
+    for row in rows:
+        index = row["index"]
+        row["input"] = None if index is None else carry(index)
+        yield row
+
+
+def _write(lines: Iterable[bytes], write: Write) -> None:
+    buffer = bytearray()
+    for line in lines:
+        buffer += line
+        buffer += b"\n"
+        if len(buffer) >= _BUFFER:
+            write(buffer)
+            buffer.clear()
+    write(buffer)

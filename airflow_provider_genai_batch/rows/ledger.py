@@ -12,7 +12,9 @@ _FIRST_LOOK = 4096
 
 def key_digest(key: str) -> int:
     """Return 63 bits that stand for a key, the same in every process and safe in any JSON."""
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little") & MASK
+    return (
+        int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "little") & MASK
+    )
 
 
 class KeyLedger:

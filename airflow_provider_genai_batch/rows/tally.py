@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowStatus, Usage
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.rows.rolls import (
+    REPLACED,
+    SOMEWHERE,
+    TWICE,
+    KeyRoll,
+    KnownRoll,
+    Roll,
+    StampedRoll,
+)
+from airflow_provider_genai_batch.wire.results import PlainRow, missing_row
 
 _SAMPLES = 5
+_CAUSES = 1000
 
 
 class Tally:
@@ -19,9 +28,11 @@ class Tally:
         expected: number of requests, None when nobody knows.
         rows_read: rows that came back, duplicates and all.
         duplicates: rows whose key came before; the first one counts.
+        replaced: rows of requests that a later round answered again; their tokens are counted, for they are paid.
         unjoined: rows without a key although every request had one; they cannot be told apart, so they are not
             landed, and their requests count as missing.
         unknown: rows whose key no request had.
+        samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
     """
 
     def __init__(
@@ -31,7 +42,7 @@ class Tally:
         keyed: bool = False,
         stamped: bool = False,
         key_sum: int | None = None,
-        known: Sequence[str] | None = None,
+        known: Iterable[str] | None = None,
     ) -> None:
         """Begin.
 
@@ -45,101 +56,136 @@ class Tally:
         self.expected = expected
         self.rows_read = 0
         self.duplicates = 0
+        self.replaced = 0
         self.unjoined = 0
         self.unknown = 0
-        self._keyed, self._stamped, self._wanted_sum = keyed, stamped, key_sum
-        self._known = known
-        self._asked = None if known is None else frozenset(known)
-        self._seen: set[str] = set()
-        self._sum = 0
+        self.samples: dict[str, list[str]] = {"duplicates": [], "unknown": [], "missing": []}
+        self._keyed = keyed
+        # Where some keys are the users' own, one that looks like a stamp may be theirs.
+        self._trusts_stamps = stamped or not keyed
+        self._roll: Roll
+        if known is not None:
+            self._roll = KnownRoll(known)
+        elif stamped:
+            self._roll = StampedRoll(expected or 0)
+        else:
+            self._roll = KeyRoll(expected, key_sum if keyed else None)
+        self._call = self._roll.call
         self._keyless = 0
-        self._others_sure = True
-        self._status: Counter[RowStatus] = Counter()
+        self._others: list[Tally] = []
+        self._ok = 0
+        self._status: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
-        self._tokens = [0, 0, 0, 0, 0]
+        self._input = self._output = self._cached = self._thoughts = self._total = 0
 
-    def take(self, row: ResultRow) -> bool:
-        """Count a row; False if it must not be landed."""
+    def begin_round(self, number: int) -> None:
+        """Begin with the rows of a round: the last one comes first."""
+        self._roll.begin(number)
+
+    def take(self, row: PlainRow) -> bool:
+        """Count a row and set its index to what is sure; False if it must not be landed."""
         self.rows_read += 1
-        if row.key is None:
+        key = row["key"]
+        if key is None:
             if self._keyed:
                 self.unjoined += 1
                 return False
             self._keyless += 1
-        elif row.key in self._seen:
-            self.duplicates += 1
-            return False
-        elif self._is_strange(row):
-            self.unknown += 1
-            return False
+            place = SOMEWHERE
         else:
-            self._seen.add(row.key)
-            if self._wanted_sum is not None:
-                self._sum = (self._sum + key_digest(row.key)) & MASK
-        self._count(row)
+            place = self._call(key, row["index"])
+            if place >= 0:
+                row["index"] = place
+            elif place == SOMEWHERE:
+                if not self._trusts_stamps:
+                    row["index"] = None
+            else:
+                self._drop(row, place)
+                return False
+        self._pay(row)
+        if row["status"] == "ok":
+            self._ok += 1
+        else:
+            self._fail(row, place)
         return True
 
     def absorb(self, other: Tally) -> Tally:
-        """Add the counts of another job's rows, whose keys are its own. Nothing is taken after that."""
+        """Add the counts of rows of other requests. Nothing is taken after that."""
         self.rows_read += other.rows_read
         self.duplicates += other.duplicates
+        self.replaced += other.replaced
         self.unjoined += other.unjoined
         self.unknown += other.unknown
-        self._others_sure = self._others_sure and other.sure
+        for kind, keys in other.samples.items():
+            self.samples[kind] = (self.samples[kind] + keys)[:_SAMPLES]
+        self._others.append(other)
+        self._ok += other._ok
         self._status.update(other._status)
         self._causes.update(other._causes)
-        self._tokens = [mine + its for mine, its in zip(self._tokens, other._tokens, strict=True)]
+        self._input += other._input
+        self._output += other._output
+        self._cached += other._cached
+        self._thoughts += other._thoughts
+        self._total += other._total
         return self
 
     @property
-    def trusts_index(self) -> bool:
-        """Whether a key that looks like a stamp is one: users may hand in rows that were stamped once before."""
-        return self._stamped or not self._keyed
-
-    @property
     def sure(self) -> bool:
-        """Whether the keys that came are those that were asked for; if not, take the rows again with them `known`."""
-        if not self._others_sure:
-            return False
-        if self._asked is not None or self._stamped or not self._keyed or self._wanted_sum is None:
-            return True
-        return len(self._seen) == self.expected and self._sum == self._wanted_sum
+        """Whether the keys that came are those that were asked for; if not, take the rows again.
 
-    def missing(self) -> Iterator[ResultRow]:
+        With the keys `known`, or without their sum: then those that came are remembered.
+        """
+        return self._roll.sure and all(other.sure for other in self._others)
+
+    def missing(self) -> Iterator[PlainRow]:
         """Give a row for every request that has none, and count it; without its key where that is not known."""
         if self.expected is None:
             return
         if self._joined < self.expected:
-            keys = map(stamp, range(self.expected)) if self._stamped else self._known or ()
-            for index, key in enumerate(keys):
-                if key not in self._seen:
-                    self._seen.add(key)
-                    yield self._counted(ResultRow(key=key, index=index, status=RowStatus.MISSING))
+            for key, place in self._roll.absent():
+                self._sample("missing", key)
+                yield self._missed(missing_row(key, place))
         while self._joined < self.expected:
             self._keyless += 1
-            yield self._counted(ResultRow(key=None, status=RowStatus.MISSING))
+            yield self._missed(missing_row(None, None))
+
+    def unanswered(self, key: str | None, index: int | None) -> bool:
+        """Whether a request has no row that is ``ok``: one that failed, or none. To be asked when all rows are taken.
+
+        Args:
+            key: the request's key; without one it cannot be told.
+            index: its place in the input, which tells where all keys are stamps.
+        """
+        return key is not None and self._roll.unanswered(key, index)
 
     def take_service_counts(self, jobs: Sequence[JobCounts]) -> None:
         """Count by the service's counters, where rows stay with it."""
         done = sum(c.succeeded or 0 for c in jobs)
         failed = sum(c.failed or 0 for c in jobs)
         total = self.expected if self.expected is not None else done + failed
-        self._status.update({RowStatus.OK: done, RowStatus.ERROR: failed})
-        self._status[RowStatus.MISSING] += max(0, total - done - failed)
+        self._ok += done
+        self._status[RowStatus.ERROR.value] += failed
+        self._status[RowStatus.MISSING.value] += max(0, total - done - failed)
         self._keyless = total
         self.rows_read = done + failed
 
     @property
     def counts(self) -> RowCounts:
         """Rows by status."""
-        by_status = {status.value: self._status[status] for status in RowStatus}
+        by_status = {**{status.value: self._status[status.value] for status in RowStatus}, "ok": self._ok}
         return RowCounts(total=sum(by_status.values()), **by_status)
 
     @property
     def usage(self) -> Usage | None:
         """Tokens of all rows; None when no row told."""
-        names = ("input", "output", "cached", "thoughts", "total")
-        return Usage(**dict(zip(names, self._tokens, strict=True))) if any(self._tokens) else None
+        usage = Usage(
+            input=self._input,
+            output=self._output,
+            cached=self._cached,
+            thoughts=self._thoughts,
+            total=self._total,
+        )
+        return None if usage == Usage() else usage
 
     def causes(self) -> str:
         """Return the commonest causes of failure with their counts, in one line."""
@@ -147,34 +193,53 @@ class Tally:
         rest = len(self._causes) - len(shown)
         return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
 
-    def _is_strange(self, row: ResultRow) -> bool:
-        """Whether no request had a row's key, where that is known."""
-        if self._asked is not None:
-            return row.key not in self._asked
-        return self._stamped and (row.index is None or row.index >= (self.expected or 0))
-
-    def _counted(self, row: ResultRow) -> ResultRow:
-        self._count(row)
-        return row
-
     @property
     def _joined(self) -> int:
-        return len(self._seen) + self._keyless
+        return self._roll.joined + self._keyless
 
-    def _count(self, row: ResultRow) -> None:
-        self._status[row.status] += 1
-        if row.usage is not None:
-            used = row.usage
-            for at, number in enumerate((used.input, used.output, used.cached, used.thoughts, used.total)):
-                self._tokens[at] += number
-        if row.status is not RowStatus.OK and (len(self._causes) < 1000 or self._cause(row) in self._causes):
-            self._causes[self._cause(row)] += 1
+    def _drop(self, row: PlainRow, why: int) -> None:
+        if why == REPLACED:
+            self.replaced += 1
+            self._pay(row)
+        elif why == TWICE:
+            self.duplicates += 1
+            self._sample("duplicates", row["key"])
+        else:
+            self.unknown += 1
+            self._sample("unknown", row["key"])
 
-    @staticmethod
-    def _cause(row: ResultRow) -> str:
-        if row.error is None:
-            return "no line came back" if row.status is RowStatus.MISSING else row.status.value
-        head = " ".join(str(p) for p in (row.error.code, row.error.status) if p not in (None, ""))
-        if not row.error.message:
-            return f"{row.status.value} (code {head})" if head else row.status.value
-        return f"{head}: {row.error.message[:160]}".strip(": ")
+    def _sample(self, kind: str, key: str) -> None:
+        if len(self.samples[kind]) < _SAMPLES:
+            self.samples[kind].append(key)
+
+    def _pay(self, row: PlainRow) -> None:
+        used = row["usage"]
+        if used is not None:
+            self._input += used["input"]
+            self._output += used["output"]
+            self._cached += used["cached"]
+            self._thoughts += used["thoughts"]
+            self._total += used["total"]
+
+    def _fail(self, row: PlainRow, place: int) -> None:
+        if row["key"] is not None:
+            self._roll.failed(row["key"], place)
+        self._status[row["status"]] += 1
+        cause = _cause(row)
+        if len(self._causes) < _CAUSES or cause in self._causes:
+            self._causes[cause] += 1
+
+    def _missed(self, row: PlainRow) -> PlainRow:
+        self._status[row["status"]] += 1
+        self._causes[_cause(row)] += 1
+        return row
+
+
+def _cause(row: PlainRow) -> str:
+    error = row["error"]
+    if error is None:
+        return "no line came back" if row["status"] == "missing" else str(row["status"])
+    head = " ".join(str(p) for p in (error["code"], error["status"]) if p not in (None, ""))
+    if not error["message"]:
+        return f"{row['status']} (code {head})" if head else str(row["status"])
+    return f"{head}: {error['message'][:160]}".strip(": ")

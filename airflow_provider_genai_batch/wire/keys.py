@@ -10,7 +10,8 @@ from airflow_provider_genai_batch.exceptions import RequestError
 MAX_KEY_CHARACTERS = 512
 """Keys of all rows are held while rows are joined, so a key has to stay a name."""
 
-_STAMP = re.compile(r"r([0-9]{8,})")
+_WIDTH, _WIDEST = 8, 18
+"""Digits of a stamp: at least, and at most, for an index has to fit 63 bits."""
 _TAKEN_AS_TEXT = re.compile(r"[A-Za-z_][ -~]*")
 _WORDS = frozenset(
     {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "null", "none", "nan", "inf", "infinity"}
@@ -43,13 +44,18 @@ def stamp(index: int) -> str:
 
     It starts with a letter, and sorts as the numbers do up to a hundred million.
     """
-    return f"r{index:08d}"
+    return f"r{index:0{_WIDTH}d}"
 
 
 def stamped_index(key: str) -> int | None:
     """Return the index that `stamp` put into a key; None for any other key."""
-    found = _STAMP.fullmatch(key)
-    return int(found[1]) if found and stamp(int(found[1])) == key else None
+    if key[:1] != "r":
+        return None
+    digits = key[1:]
+    # Python reads other scripts' digits too, and refuses to read thousands of them.
+    if not _WIDTH <= len(digits) <= _WIDEST or not (digits.isascii() and digits.isdigit()):
+        return None
+    return None if len(digits) > _WIDTH and digits[0] == "0" else int(digits)
 
 
 def spell_key(key: str) -> str:

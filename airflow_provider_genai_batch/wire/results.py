@@ -1,19 +1,27 @@
-"""One result line or entry of any channel, read as a `ResultRow`.
+"""One result line or entry of any channel, read as a plain row: the fields of `ResultRow` in a dict of JSON values.
 
-Channels: Gemini inline entries and output files, Vertex JSONL shards; generate and embed.
+Channels: Gemini inline entries and output files, Vertex JSONL shards; generate and embed. Rows come by the million, so
+no model is built for each.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from airflow_provider_genai_batch.models import ResultRow, RowError, RowStatus, Usage
+from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
-from airflow_provider_genai_batch.wire.values import get, integer, listing, mapping, text
+from airflow_provider_genai_batch.wire.values import get, integer, mapping, text
 
+PlainRow: TypeAlias = dict[str, Any]
+"""A row as it is written: `key, index, status, text, output, error, finish_reason, usage, model_version`.
+
+In this order; behind them, where there is any, `response`, `round` and `input`.
+"""
+
+_VERTEX = Backend.VERTEX  # to look up a member of an enum costs as much as half a row
 CANCELLED = 1
 """gRPC code of rows that a cancel left unserved."""
 _HTTP_CANCELLED = 499
@@ -34,27 +42,61 @@ _NO_CONTENT = frozenset(
 
 
 def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> ResultRow:
+    """Read one row as a noun."""
+    return ResultRow.model_validate(read_fields(line, backend, keep_response=keep_response))
+
+
+def read_fields(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> PlainRow:
     """Read one row. A row with neither response nor error is an error; so is a Vertex row with a ``status``."""
-    key = _key(line, backend)
-    response = mapping(line.get("response"))
-    error = _row_error(line)
+    key = line.get("key")
+    if key.__class__ is not str or backend is _VERTEX:
+        key = _key(line, backend)
+    response = line.get("response")
+    if response.__class__ is not dict:
+        response = {}
+    error = _row_error(line) if "error" in line or "status" in line else None
     if error is None and "predictions" in line:
         return _text_embedding(line, key, backend)
-    if error is None and not response:
-        error = RowError(message="the service sent neither a response nor an error")
-    common: dict[str, Any] = {"key": key, "index": stamped_index(key) if key else None}
+    if error is not None or not response:
+        row = _refused(line, key, error or _error("the service sent neither a response nor an error"))
+    elif values := mapping(response.get("embedding")).get("values"):
+        row = _row(key, "ok", output=values, usage=_usage(response), model_version=_model(response))
+    else:
+        row = _answer(key, response)
     if keep_response and response:
-        common["response"] = response
-    if error is not None:
-        gone = error.code in (CANCELLED, _HTTP_CANCELLED) or error.status == "CANCELLED"
-        status = RowStatus.CANCELLED if gone else RowStatus.ERROR
-        return ResultRow(status=status, error=error, text=_asked_text(line), **common)
-    common["usage"] = _usage(response)
-    common["model_version"] = text(get(response, "modelVersion"))
-    values = mapping(response.get("embedding")).get("values")
-    if values:
-        return ResultRow(status=RowStatus.OK, output=values, **common)
-    return ResultRow(**common, **_answer(response))
+        row["response"] = response
+    return row
+
+
+def missing_row(key: str | None, index: int | None) -> PlainRow:
+    """Return the row of a request that has none."""
+    return {**_row(key, "missing"), "index": index}
+
+
+def invalid_error(status: str, message: str) -> dict[str, Any]:
+    """Return the error of an answer that is of no use."""
+    return _error(message, status=status)
+
+
+def _row(key: str | None, status: str, **fields: Any) -> PlainRow:
+    """Return a row with all its fields."""
+    row: PlainRow = {
+        "key": key,
+        "index": stamped_index(key) if key else None,
+        "status": status,
+        "text": None,
+        "output": None,
+        "error": None,
+        "finish_reason": None,
+        "usage": None,
+        "model_version": None,
+    }
+    row.update(fields)
+    return row
+
+
+def _error(message: str, *, code: int | None = None, status: str = "") -> dict[str, Any]:
+    return {"code": code, "status": status, "message": message}
 
 
 def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
@@ -63,24 +105,33 @@ def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
         key = mapping(line.get("metadata")).get("key")
     if key is None:
         return None
-    return read_key(str(key)) if backend is Backend.VERTEX else str(key)
+    return read_key(str(key)) if backend is _VERTEX else str(key)
 
 
-def _row_error(line: Mapping[str, Any]) -> RowError | None:
+def _refused(line: Mapping[str, Any], key: str | None, error: dict[str, Any]) -> PlainRow:
+    gone = error["code"] in (CANCELLED, _HTTP_CANCELLED) or error["status"] == "CANCELLED"
+    return _row(key, "cancelled" if gone else "error", error=error, text=_asked_text(line))
+
+
+def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
     error = line.get("error")
     if isinstance(error, dict) and error:
-        return RowError(
-            code=integer(error.get("code")),
-            status=str(error.get("status") or ""),
-            message=str(error.get("message") or ""),
-        )
+        return _read_error(error, "")
     if isinstance(error, str) and error:
-        return RowError(message=error)
+        return _error(error)
     status = line.get("status")
     return _status_error(status) if isinstance(status, str) and status.strip() else None
 
 
-def _status_error(status: str) -> RowError:
+def _read_error(error: Mapping[str, Any], otherwise: str) -> dict[str, Any]:
+    return _error(
+        str(error.get("message") or otherwise),
+        code=integer(error.get("code")),
+        status=str(error.get("status") or ""),
+    )
+
+
+def _status_error(status: str) -> dict[str, Any]:
     """Read Vertex's ``status`` text, which often ends in the JSON of an error."""
     start = status.find("{")
     if start >= 0:
@@ -88,58 +139,98 @@ def _status_error(status: str) -> RowError:
             tail = json.loads(status[start:])
         except (ValueError, RecursionError):
             tail = None
-        inner = mapping(mapping(tail).get("error"))
-        if inner:
-            return RowError(
-                code=integer(inner.get("code")),
-                status=str(inner.get("status") or ""),
-                message=str(inner.get("message") or status),
-            )
-    return RowError(message=status.strip())
+        if inner := mapping(mapping(tail).get("error")):
+            return _read_error(inner, status)
+    return _error(status.strip())
 
 
-def _answer(response: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(key: str | None, response: Mapping[str, Any]) -> PlainRow:
     """Read what the first candidate says; without anything usable the row is ``invalid``."""
-    first = _first(response.get("candidates"))
-    reason = get(first, "finishReason")
-    reason = None if reason is None else str(reason)
-    parts = [p for p in listing(mapping(first.get("content")).get("parts")) if isinstance(p, dict)]
-    spoken = [p for p in parts if not p.get("thought")]
-    texts = [p["text"] for p in spoken if isinstance(p.get("text"), str)]
-    calls = [call for p in spoken if (call := get(p, "functionCall"))]
-    other = any(get(p, "inlineData") or get(p, "fileData") for p in spoken)
-    answer: dict[str, Any] = {
-        "text": "".join(texts) if texts else None,
-        "output": calls or None,
+    candidates = response.get("candidates")
+    first = candidates[0] if candidates.__class__ is list and candidates else None
+    if first.__class__ is not dict:
+        first = {}
+    reason = first.get("finishReason")
+    if reason.__class__ is not str:
+        reason = get(first, "finishReason")
+        reason = None if reason is None else str(reason)
+    said, calls, other = _said(first)
+    version = response.get("modelVersion")
+    row: PlainRow = {
+        "key": key,
+        "index": stamped_index(key) if key else None,
+        "status": "ok",
+        "text": said,
+        "output": calls,
+        "error": None,
         "finish_reason": reason,
+        "usage": _usage(response),
+        "model_version": version if version.__class__ is str else _model(response),
     }
-    blocked = get(mapping(get(response, "promptFeedback")), "blockReason")
-    if (any(texts) or calls or other) and reason not in _NO_CONTENT:
-        return {"status": RowStatus.OK, **answer}
-    said = blocked or reason or "no candidate"
-    message = str(get(first, "finishMessage") or f"no usable answer: {said}")
-    return {"status": RowStatus.INVALID, "error": RowError(status=str(said), message=message), **answer}
+    if not (said or calls or other) or reason in _NO_CONTENT:
+        blocked = get(mapping(get(response, "promptFeedback")), "blockReason")
+        why = str(blocked or reason or "no candidate")
+        row["status"] = "invalid"
+        row["error"] = invalid_error(why, str(get(first, "finishMessage") or f"no usable answer: {why}"))
+    return row
+
+
+def _said(candidate: Mapping[str, Any]) -> tuple[str | None, list[Any] | None, bool]:
+    """Return text and function calls of a candidate without its thoughts, and whether there are media."""
+    content = candidate.get("content")
+    parts = content.get("parts") if content.__class__ is dict else None
+    if parts.__class__ is not list:
+        return None, None, False
+    texts: list[str] = []
+    calls: list[Any] = []
+    other = False
+    for part in parts:
+        if part.__class__ is not dict or part.get("thought"):
+            continue
+        words = part.get("text")
+        if words.__class__ is str:
+            if len(part) == len(parts) == 1:
+                return words, None, False  # as nearly all are
+            texts.append(words)
+        if call := get(part, "functionCall"):
+            calls.append(call)
+        other = other or bool(get(part, "inlineData") or get(part, "fileData"))
+    return "".join(texts) if texts else None, calls or None, other
+
+
+def _model(response: Mapping[str, Any]) -> str | None:
+    return text(get(response, "modelVersion"))
 
 
 def _first(value: Any) -> dict[str, Any]:
     return mapping(value[0]) if isinstance(value, list) and value else {}
 
 
-def _usage(response: Mapping[str, Any]) -> Usage | None:
-    meta = mapping(get(response, "usageMetadata"))
+def _usage(response: Mapping[str, Any]) -> dict[str, int] | None:
+    meta = response.get("usageMetadata")
+    if meta.__class__ is not dict or not meta:
+        meta = mapping(get(response, "usageMetadata"))
     if not meta:
         tokens = integer(get(response, "tokenCount"))
-        return None if tokens is None else Usage(input=tokens, total=tokens)
-    prompt = integer(get(meta, "promptTokenCount")) or 0
-    output = integer(get(meta, "candidatesTokenCount")) or 0
-    thoughts = integer(get(meta, "thoughtsTokenCount")) or 0
-    return Usage(
-        input=prompt,
-        output=output,
-        cached=integer(get(meta, "cachedContentTokenCount")) or 0,
-        thoughts=thoughts,
-        total=integer(get(meta, "totalTokenCount")) or prompt + output + thoughts,
-    )
+        return None if tokens is None else _tokens(tokens, total=tokens)
+    count = meta.get  # zeros are left out by the service
+    prompt = count("promptTokenCount", 0)
+    output = count("candidatesTokenCount", 0)
+    cached = count("cachedContentTokenCount", 0)
+    thoughts = count("thoughtsTokenCount", 0)
+    total = count("totalTokenCount", 0)
+    whole = prompt.__class__ is output.__class__ is cached.__class__ is thoughts.__class__ is total.__class__
+    if not (whole and total.__class__ is int and total):
+        prompt = integer(get(meta, "promptTokenCount")) or 0
+        output = integer(get(meta, "candidatesTokenCount")) or 0
+        cached = integer(get(meta, "cachedContentTokenCount")) or 0
+        thoughts = integer(get(meta, "thoughtsTokenCount")) or 0
+        total = integer(get(meta, "totalTokenCount")) or prompt + output + thoughts
+    return {"input": prompt, "output": output, "cached": cached, "thoughts": thoughts, "total": total}
+
+
+def _tokens(asked: int = 0, *, total: int = 0) -> dict[str, int]:
+    return {"input": asked, "output": 0, "cached": 0, "thoughts": 0, "total": total}
 
 
 def _asked_text(line: Mapping[str, Any]) -> str | None:
@@ -147,20 +238,14 @@ def _asked_text(line: Mapping[str, Any]) -> str | None:
     return text(mapping(line.get("instance")).get("content"))
 
 
-def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend) -> ResultRow:
+def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend) -> PlainRow:
     """Read a ``text-embedding-00x`` line: ``instance``, ``predictions[0].embeddings``."""
     embeddings = mapping(_first(line.get("predictions")).get("embeddings"))
     tokens = integer(get(mapping(embeddings.get("statistics")), "tokenCount"))
-    values = embeddings.get("values")
     if key is None:
         key = _key(mapping(line.get("instance")), backend)
-    common: dict[str, Any] = {
-        "key": key,
-        "index": stamped_index(key) if key else None,
-        "text": _asked_text(line),
-    }
+    asked, values = _asked_text(line), embeddings.get("values")
     if not values:
-        error = RowError(message="the service sent no embedding")
-        return ResultRow(status=RowStatus.ERROR, error=error, **common)
-    usage = None if tokens is None else Usage(input=tokens, total=tokens)
-    return ResultRow(status=RowStatus.OK, output=values, usage=usage, **common)
+        return _row(key, "error", error=_error("the service sent no embedding"), text=asked)
+    usage = None if tokens is None else _tokens(tokens, total=tokens)
+    return _row(key, "ok", output=values, usage=usage, text=asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|z|[+-]\d\d:?\d\d)?")
@@ -15,8 +16,13 @@ def get(mapping: Mapping[str, Any], name: str, default: Any = None) -> Any:
     """Read a field by its lowerCamel name or its snake_case twin; null counts as absent."""
     value = mapping.get(name)
     if value is None:
-        value = mapping.get(_HUMP.sub(lambda m: "_" + m[1].lower(), name))
+        value = mapping.get(_snake(name))
     return default if value is None else value
+
+
+@lru_cache(maxsize=256)
+def _snake(name: str) -> str:
+    return _HUMP.sub(lambda m: "_" + m[1].lower(), name)
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -140,8 +140,8 @@ class Desk:
     def _land(self, jobs: tuple[BatchJob, ...]) -> Tally:
         tally = Tally(expected=3 * len(jobs), keyed=True, known=self.keys)
         for job in jobs:
-            land(self._rows(job), tally, None, compress=False)
+            land([self._rows(job)], tally, None)
         return tally
 
     def _rows(self, job: BatchJob) -> Any:
-        return self.client.rows(job)
+        return self.client.plain_rows(job)

@@ -146,9 +146,9 @@ CLIENT = (
     ),
     Mutant(
         "counts a row twice",
-        "rows/tally.py",
-        "        elif row.key in self._seen:",
-        "        elif row.key is self:",
+        "rows/rolls.py",
+        "        if self._own is not None and not self._own.add(key):",
+        "        if self._own is not None and self._own.add(key) is self:",
         "tests/rows/test_tally.py::test_the_first_of_two_rows_counts",
     ),
 )

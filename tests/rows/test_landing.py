@@ -5,32 +5,50 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
-from airflow_provider_genai_batch.models import ResultRow, RowCounts, RowStatus, Usage
-from airflow_provider_genai_batch.rows.landing import check_results_uri, land
+from airflow_provider_genai_batch.models import ResultRow, RowCounts, Usage
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.landing import land
+from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
+from airflow_provider_genai_batch.rows.sinks import Form, opened
 from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 
 FIELDS = ["key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version"]
 
 
-def _row(key: str, **fields: Any) -> ResultRow:
-    return ResultRow(key=key, status=RowStatus.OK, text="ü", usage=Usage(input=1), **fields)
+def _row(key: str | None, text: str = "ü", **response: Any) -> PlainRow:
+    answer = {
+        "candidates": [{"content": {"parts": [{"text": text}]}}],
+        "usageMetadata": {"promptTokenCount": 1},
+    }
+    return read_fields({"key": key, "response": {**answer, **response}}, Backend.GEMINI)
 
 
-def _land(rows: list[ResultRow], tally: Tally, *, compress: bool = False) -> bytes:
+def _failed(key: str) -> PlainRow:
+    return read_fields({"key": key, "error": {"code": 13, "message": "broken"}}, Backend.GEMINI)
+
+
+def _land(*rounds: Any, tally: Tally, form: Form = "jsonl", **settings: Any) -> bytes:
     out = io.BytesIO()
-    land(rows, tally, out, compress=compress)
+    with opened(out, form) as write:
+        land(rounds, tally, write, **settings)
     return out.getvalue()
 
 
-@pytest.mark.parametrize("compress", [False, True])
-def test_rows_land_as_lines_with_exactly_these_fields(compress: bool) -> None:
-    data = _land([_row("a"), _row("b")], Tally(expected=2, keyed=True), compress=compress)
-    text = gzip.decompress(data) if compress else data
+def _lines(*rounds: Any, tally: Tally, **settings: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _land(*rounds, tally=tally, **settings).splitlines()]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz"])
+def test_rows_land_as_lines_with_exactly_these_fields(form: Form) -> None:
+    data = _land([_row("a"), _row("b")], tally=Tally(expected=2, keyed=True), form=form)
+    text = gzip.decompress(data) if form == "jsonl.gz" else data
     lines = [json.loads(line) for line in text.splitlines()]
     assert [list(line) for line in lines] == [FIELDS, FIELDS]
     assert lines[0] == {
@@ -41,36 +59,53 @@ def test_rows_land_as_lines_with_exactly_these_fields(compress: bool) -> None:
         "output": None,
         "error": None,
         "finish_reason": None,
-        "usage": {"input": 1, "output": 0, "cached": 0, "thoughts": 0, "total": 0},
+        "usage": {"input": 1, "output": 0, "cached": 0, "thoughts": 0, "total": 1},
         "model_version": None,
     }
 
 
+def test_what_lands_is_read_back_as_a_row() -> None:
+    (line,) = _land(
+        [_row(stamp(0))], tally=Tally(expected=1, stamped=True), carry=lambda _: {"x": 1}
+    ).splitlines()
+    row = ResultRow.model_validate_json(line)
+    assert (row.index, row.text, row.usage, row.round, row.input) == (
+        0,
+        "ü",
+        Usage(input=1, total=1),
+        0,
+        {"x": 1},
+    )
+
+
 def test_the_raw_response_is_there_where_it_was_kept() -> None:
-    data = _land([_row("a", response={"x": 1})], Tally(expected=1))
-    assert list(json.loads(data)) == [*FIELDS, "response"]
+    (line,) = _lines([{**_row("a"), "response": {"x": 1}}], tally=Tally(expected=1))
+    assert list(line) == [*FIELDS, "response"]
 
 
 def test_missing_rows_land_behind_the_others_with_their_keys() -> None:
     tally = Tally(expected=3, keyed=True, known=["a", "b", "c"])
-    lines = [json.loads(line) for line in _land([_row("b")], tally).splitlines()]
-    assert [(line["key"], line["status"]) for line in lines] == [
-        ("b", "ok"),
-        ("a", "missing"),
-        ("c", "missing"),
+    lines = _lines([_row("b")], tally=tally)
+    assert [(line["key"], line["index"], line["status"]) for line in lines] == [
+        ("b", 1, "ok"),
+        ("a", 0, "missing"),
+        ("c", 2, "missing"),
     ]
-    assert [line["index"] for line in lines[1:]] == [0, 2]
     assert tally.counts == RowCounts(total=3, ok=1, missing=2)
 
 
 def test_duplicates_do_not_land() -> None:
-    assert _land([_row("a"), _row("a")], Tally(expected=1, keyed=True)).count(b"\n") == 1
+    assert len(_lines([_row("a"), _row("a")], tally=Tally(expected=1, keyed=True))) == 1
 
 
-@pytest.mark.parametrize("compress", [False, True])
-def test_nothing_is_written_where_rows_are_only_counted(compress: bool) -> None:
+def test_a_key_of_the_users_own_that_looks_like_a_stamp_tells_no_index() -> None:
+    (line,) = _lines([_row(stamp(7))], tally=Tally(expected=1, keyed=True))
+    assert line["index"] is None
+
+
+def test_nothing_is_written_where_rows_are_only_counted() -> None:
     tally = Tally(expected=3, keyed=True)
-    land([_row("a")], tally, None, compress=compress)
+    land([[_row("a")]], tally, None, carry=lambda _: pytest.fail("nobody reads it"))
     assert tally.counts == RowCounts(total=3, ok=1, missing=2)
 
 
@@ -83,25 +118,127 @@ def test_many_rows_are_written_as_they_come() -> None:
             return super().write(data)
 
     out, tally = Out(), Tally(expected=20_000, keyed=True)
-    land((_row(f"k{n}") for n in range(20_000)), tally, out, compress=False)
+    land([(_row(f"k{n}") for n in range(20_000))], tally, out.write)
     assert out.writes > 5
     assert out.getvalue().count(b"\n") == 20_000
 
 
-def test_the_same_rows_make_the_same_bytes() -> None:
-    one, two = (_land([_row("a")], Tally(expected=1), compress=True) for _ in range(2))
+@pytest.mark.parametrize("form", ["jsonl.gz", "parquet"])
+def test_the_same_rows_make_the_same_bytes(form: Form) -> None:
+    one, two = (_land([_row("a")], tally=Tally(expected=1), form=form) for _ in range(2))
     assert one == two
 
 
-@pytest.mark.parametrize("uri", ["gs://b/rows.jsonl", "/tmp/rows.jsonl.gz"])
-def test_endings_that_say_the_format_are_taken(uri: str) -> None:
-    check_results_uri(uri)
+def test_what_json_does_not_have_becomes_null_or_a_question_mark() -> None:
+    rows = [{**_row("a"), "output": [math.nan, math.inf, 1.5]}, {**_row("b"), "text": "half \ud800"}]
+    lines = _lines(rows, tally=Tally(expected=2))
+    assert (lines[0]["output"], lines[1]["text"]) == ([None, None, 1.5], "half ?")
+
+
+# ------------------------------------------------------------ validated
+
+
+def _number(text: str) -> Any:
+    return {"number": int(text)}
+
+
+def test_an_answer_that_is_what_was_asked_for_has_its_output() -> None:
+    tally = Tally(expected=1)
+    (line,) = _lines([_row("a", "12")], tally=tally, validate=_number)
+    assert (line["status"], line["text"], line["output"], line["error"]) == ("ok", "12", {"number": 12}, None)
+    assert tally.counts.ok == 1
+
+
+def test_an_answer_that_is_not_is_invalid_and_keeps_its_text() -> None:
+    tally = Tally(expected=1, stamped=True)
+    (line,) = _lines([_row(stamp(0), "twelve")], tally=tally, validate=_number)
+    assert (line["status"], line["text"], line["output"]) == ("invalid", "twelve", None)
+    assert line["error"]["status"] == "INVALID_OUTPUT"
+    assert "invalid literal for int() with base 10: 'twelve'" in line["error"]["message"]
+    assert tally.counts == RowCounts(total=1, invalid=1)
+    assert tally.unanswered(stamp(0), 0)
+
+
+def test_an_answer_without_text_is_not_what_was_asked_for() -> None:
+    call = {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}}]}
+    (line,) = _lines([_row("a", **call)], tally=Tally(expected=1), validate=_number)
+    assert (line["status"], line["error"]["message"]) == ("invalid", "the answer has no text")
+
+
+def test_only_good_answers_are_validated() -> None:
+    (line,) = _lines([_failed("a")], tally=Tally(expected=1), validate=lambda _: pytest.fail("not this one"))
+    assert line["error"]["message"] == "broken"
+
+
+# ------------------------------------------------------------ carried
+
+
+def test_columns_of_the_input_come_along_also_with_a_missing_row() -> None:
+    tally = Tally(expected=2, keyed=True, stamped=True)
+    lines = _lines([_row(stamp(1))], tally=tally, carry=lambda index: {"id": index * 10})
+    assert [(line["index"], line["input"]) for line in lines] == [(1, {"id": 10}), (0, {"id": 0})]
+
+
+def test_a_row_whose_place_is_not_known_has_no_columns() -> None:
+    (line,) = _lines([_row("a")], tally=Tally(expected=1, keyed=True), carry=lambda _: {"id": 1})
+    assert line["input"] is None
+
+
+# ------------------------------------------------------------ rounds
+
+
+STAMPS = [stamp(number) for number in range(4)]
 
 
 @pytest.mark.parametrize(
-    ("uri", "kind"),
-    [("gs://b/rows.parquet", UnsupportedError), ("gs://b/rows/", InputError), ("rows.csv", InputError)],
+    ("begin", "keys"),
+    [
+        pytest.param(lambda: Tally(expected=4, keyed=True, stamped=True), STAMPS, id="stamped"),
+        pytest.param(lambda: Tally(expected=4, keyed=True, known=list("abcd")), list("abcd"), id="known"),
+        pytest.param(lambda: Tally(expected=4, keyed=True), list("abcd"), id="remembered"),
+    ],
 )
-def test_other_endings_are_refused_before_anything_is_paid(uri: str, kind: type[Exception]) -> None:
-    with pytest.raises(kind, match=r"\.jsonl"):
-        check_results_uri(uri)
+def test_the_row_of_a_later_round_takes_the_place_of_an_earlier_one(begin: Any, keys: list[str]) -> None:
+    a, b, c, d = keys
+    tally = begin()
+    first = [_row(a), _failed(b), _failed(c), _failed(d)]
+    second = [_failed(b), _row(c), _row(c)]
+    third = [_row(b)]
+    lines = _lines(first, second, third, tally=tally)
+    assert {line["key"]: (line["status"], line.get("round")) for line in lines} == {
+        a: ("ok", None),
+        b: ("ok", 2),
+        c: ("ok", 1),
+        d: ("error", None),
+    }
+    assert len(lines) == 4
+    assert tally.counts == RowCounts(total=4, ok=3, error=1)
+    assert (tally.rows_read, tally.replaced, tally.duplicates) == (8, 3, 1)
+    assert [tally.unanswered(key, index) for index, key in enumerate(keys)] == [False, False, False, True]
+
+
+def test_a_sum_of_the_keys_holds_over_all_rounds() -> None:
+    tally = Tally(expected=3, keyed=True, key_sum=sum(map(key_digest, "abc")) & MASK)
+    _land([_row("a"), _failed("b"), _failed("c")], [_row("b"), _failed("c")], tally=tally)
+    assert tally.sure
+    assert tally.counts == RowCounts(total=3, ok=2, error=1)
+    assert [tally.unanswered(key, None) for key in "abc"] == [False, False, True]
+
+
+def test_tokens_of_rows_that_were_replaced_are_counted_for_they_are_paid() -> None:
+    tally = Tally(expected=1, keyed=True, stamped=True)
+    _land([_row(stamp(0))], [_row(stamp(0))], tally=tally)
+    assert tally.usage == Usage(input=2, total=2)
+
+
+def test_what_is_missing_in_every_round_is_missing_once_and_unanswered() -> None:
+    tally = Tally(expected=2, keyed=True, stamped=True)
+    lines = _lines([_row(stamp(0))], [], tally=tally)
+    assert [line["status"] for line in lines] == ["ok", "missing"]
+    assert [tally.unanswered(stamp(n), n) for n in range(2)] == [False, True]
+
+
+def test_a_request_without_a_key_cannot_be_asked_again() -> None:
+    tally = Tally(expected=1)
+    _land([], tally=tally)
+    assert not tally.unanswered(None, None)

@@ -1,0 +1,68 @@
+"""Lines in the order of the input, in bounded memory: sorted by the piece, merged from temporary files."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from struct import Struct
+from tempfile import TemporaryFile
+from typing import BinaryIO, TypeAlias, cast
+
+Placed: TypeAlias = tuple[int, int, bytes]
+"""Place in the input, number of arrival, line."""
+
+_RUN = 4 * 1024 * 1024
+"""Bytes that are sorted at once."""
+_FAN = 32
+"""Files that are merged at once."""
+_OVERHEAD = 200
+_LAST = (1 << 63) - 1
+_HEAD = Struct("<QQI")
+_BUFFER = 32 * 1024
+
+
+@contextmanager
+def in_order(lines: Iterable[tuple[int | None, bytes]]) -> Iterator[Iterator[bytes]]:
+    """Take lines with their places in the input and give them sorted; those without a place come last, as they came.
+
+    The temporary files are gone when the block ends.
+    """
+    with ExitStack() as stack:
+        levels: list[list[BinaryIO]] = []
+        held: list[Placed] = []
+        size = 0
+        for arrival, (place, line) in enumerate(lines):
+            held.append((_LAST if place is None else min(place, _LAST), arrival, line))
+            size += len(line) + _OVERHEAD
+            if size >= _RUN:
+                held.sort()
+                _keep(stack, levels, 0, held)
+                held, size = [], 0
+        held.sort()
+        runs = [_read(run) for level in levels for run in level]
+        yield (line for _, _, line in heapq.merge(*runs, held))
+
+
+def _keep(stack: ExitStack, levels: list[list[BinaryIO]], level: int, run: Iterable[Placed]) -> None:
+    """Write a sorted run; where there are many of a level, make one of the next level of them."""
+    if level == len(levels):
+        levels.append([])
+    file = cast("BinaryIO", TemporaryFile(prefix="genai-batch-", buffering=_BUFFER))  # noqa: SIM115 - the stack's
+    stack.enter_context(file)
+    for place, arrival, line in run:
+        file.write(_HEAD.pack(place, arrival, len(line)))
+        file.write(line)
+    levels[level].append(file)
+    if len(levels[level]) == _FAN:
+        full, levels[level] = levels[level], []
+        _keep(stack, levels, level + 1, heapq.merge(*map(_read, full)))
+        for done in full:
+            done.close()
+
+
+def _read(run: BinaryIO) -> Iterator[Placed]:
+    run.seek(0)
+    while head := run.read(_HEAD.size):
+        place, arrival, size = _HEAD.unpack(head)
+        yield place, arrival, run.read(size)
