@@ -58,6 +58,15 @@ def supervisors() -> list[Cell]:
     ]
 
 
+def orphans() -> list[Cell]:
+    """Return cells whose task's process stands still until the next attempt has begun, and then goes on beside it."""
+    return [
+        Cell(backend, mode, (Injection(step, "stalled", part),))
+        for backend, mode in product(BACKENDS, MODES)
+        for part, step in _moments(backend, mode)
+    ]
+
+
 def connections() -> list[Cell]:
     """Return cells in which nobody dies, but a connection of the task is cut while something is on its way."""
     found = []

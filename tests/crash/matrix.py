@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
-from tests.crash.cells import LAGS, connections, explorations, supervisors, troubles
+from tests.crash.cells import LAGS, connections, explorations, orphans, supervisors, troubles
 from tests.crash.groups import CHILD, PHASES, WAITING, lose_runner, lose_scheduler, lose_triggerer
 from tests.crash.lanes import explore, run_all
 from tests.crash.outcome import Outcome
 from tests.crash.plan import BACKENDS, DOWNLOAD, JOBS, LANDING, MODES, UPLOAD, Cell, Injection
 from tests.crash.world import World
 
-LANES = 10
-"""Runs at a time: as many as there are phases of waiting, on each service."""
+LANES = 12
+"""Runs at a time: what one death of a scheduler or triggerer can meet."""
 
 
 class Matrix:
@@ -51,12 +51,13 @@ class Matrix:
     def run_all_of_it(self) -> None:
         """Run the whole matrix."""
         explore(self.world, explorations(), self._told)
-        run_all(self.world, [*supervisors(), *connections(), *troubles()], self._told)
+        chosen = [*supervisors(), *orphans(), *connections(), *troubles()]
+        run_all(self.world, chosen, self._told)
         for cells in self._filled(triggerer_cells(PHASES)):
             lose_triggerer(self.world, cells, self._told)
-        for cells in self._filled(deferred_cells(CHILD)):
+        for cells in self._filled(deferred_cells(CHILD) * 6):
             lose_runner(self.world, cells, self._told)
-        for cells in self._filled([*scheduler_cells(), *deferred_cells(WAITING)]):
+        for cells in self._filled([*scheduler_cells(), *deferred_cells(WAITING) * 4]):
             lose_scheduler(self.world, cells, self._told)
 
     def run_a_part(self) -> None:
@@ -67,15 +68,11 @@ class Matrix:
             [Cell(backend, mode, list_lag=lag, pool=backend, lives=4) for (backend, mode), lag in kinds],
             self._told,
         )
-        run_all(
-            self.world,
-            [*_spread(supervisors(), 10), *_spread(connections(), 6), *_spread(troubles(), 10)],
-            self._told,
-        )
+        run_all(self.world, cover([*supervisors(), *orphans()]), self._told)
+        run_all(self.world, [*cover(connections()), *cover(troubles())], self._told)
         lose_triggerer(self.world, triggerer_cells(PHASES, rounds=1), self._told)
-        lose_scheduler(
-            self.world, [*_spread(scheduler_cells(), 8), *_spread(deferred_cells(WAITING), 2)], self._told
-        )
+        for cells in self._filled([*deferred_cells(WAITING), *cover(scheduler_cells())]):
+            lose_scheduler(self.world, cells, self._told)
 
     def _filled(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
         size = len(self.world.lanes)
@@ -91,7 +88,7 @@ class Matrix:
             sys.stderr.write(f"{outcome.log}\n")
 
 
-def triggerer_cells(phases: Iterable[str], rounds: int = 2) -> list[Cell]:
+def triggerer_cells(phases: Iterable[str], rounds: int = 4) -> list[Cell]:
     """Return cells whose triggerer is lost, phases next to each other so that one kill meets them all."""
     return [
         Cell(backend, "deferred", held=phase)
@@ -101,7 +98,7 @@ def triggerer_cells(phases: Iterable[str], rounds: int = 2) -> list[Cell]:
 
 def deferred_cells(held: str) -> list[Cell]:
     """Return cells that wait deferred until something is killed."""
-    return [Cell(backend, "deferred", held=held, list_lag=lag) for backend, lag in product(BACKENDS, LAGS)]
+    return [Cell(backend, "deferred", held=held) for backend in BACKENDS]
 
 
 def scheduler_cells() -> list[Cell]:
@@ -128,6 +125,22 @@ def scheduler_cells() -> list[Cell]:
     return found
 
 
-def _spread(cells: Sequence[Cell], count: int) -> list[Cell]:
-    """Choose so many of them, from all over the list."""
-    return [cells[index * len(cells) // count] for index in range(count)]
+def cover(cells: Sequence[Cell]) -> list[Cell]:
+    """Choose few cells in which everything occurs: each victim on each service in each mode, each moment, each lag."""
+    chosen: list[Cell] = []
+    missing = set().union(*map(_features, cells))
+    while missing:
+        chosen.append(max(cells, key=lambda cell: len(_features(cell) & missing)))
+        missing -= _features(chosen[-1])
+    return chosen
+
+
+def _features(cell: Cell) -> set[tuple[str, ...]]:
+    events = [f"{one.victim}: {one.step}" for one in cell.injections]
+    events += [f"service: {one.name}" for one in cell.troubles] or [cell.held]
+    found = {(cell.backend, str(cell.list_lag))}
+    for event in filter(None, events):
+        victim, _, what = event.partition(": ")
+        # The services call the same moment differently.
+        found |= {(victim, cell.backend, cell.mode), (what.rpartition(".")[2],)}
+    return found

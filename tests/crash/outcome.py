@@ -21,8 +21,10 @@ class Outcome:
     missed: int
     """Injections that were planned and did not happen."""
     jobs: int
-    duplicates: int
+    paid: int
+    """Jobs that are live or have answered rows: all of them ask the same for the same task."""
     lost: int
+    """Keys of which there is not exactly one row, answered, and rows whose key nobody asked."""
     recovery: float | None
     """Seconds from the last injection to the end of the run."""
     attempts: int
@@ -30,15 +32,14 @@ class Outcome:
     log: str = field(default="", repr=False)
 
     @property
+    def duplicates(self) -> int:
+        """Jobs that were paid beyond one."""
+        return max(0, self.paid - 1)
+
+    @property
     def good(self) -> bool:
         """Whether all that was planned happened, and nothing was paid twice or lost."""
-        return (
-            self.state == "success"
-            and not self.missed
-            and self.jobs > 0
-            and not self.duplicates
-            and not self.lost
-        )
+        return self.state == "success" and not self.missed and self.paid == 1 and not self.lost
 
     def __str__(self) -> str:
         """Describe it in a line."""

@@ -15,6 +15,7 @@ _TITLES = {
     "task": "The task's process dies",
     "worker": "The worker dies: the supervisor and the task's process",
     "supervisor": "The supervisor dies, the task's process lives on as an orphan",
+    "stalled": "The supervisor dies, the task's process stands still and goes on beside the next attempt",
     "triggerer": "The triggerer dies",
     "scheduler": "The scheduler and all workers die",
     "connection": "A connection is cut",

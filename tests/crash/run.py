@@ -72,7 +72,7 @@ class Running:
             found=sum(one["found"] for one in deaths),
             missed=self._missed(deaths),
             jobs=len(jobs),
-            duplicates=_duplicates(jobs),
+            paid=_paid(jobs),
             lost=self._lost(),
             recovery=ended - max(times) if times else None,
             attempts=int(task["try_number"]),
@@ -128,12 +128,9 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
-def _duplicates(jobs: Sequence[dict[str, Any]]) -> int:
-    """Count the jobs beyond one for a tag that are live or have answered rows."""
-    tags = Counter(
-        job["display_name"].rpartition(" ")[2] for job in jobs if job["live"] or job["state"] in _PAID
-    )
-    return sum(count - 1 for count in tags.values())
+def _paid(jobs: Sequence[dict[str, Any]]) -> int:
+    """Count the jobs that are live or have answered rows."""
+    return sum(job["live"] or job["state"] in _PAID for job in jobs)
 
 
 def _keys(cell: Cell) -> set[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _SUPERVISOR = "LocalExecutor"
+_LONGEST_STALL = 120.0
 _ASKED = ".create: sent, reply not read"
 
 
@@ -82,7 +83,16 @@ class Walk:
             return
         finally:
             part.unlink()
-        VICTIMS[note["victim"]]()
+        VICTIMS[note["victim"]](self)
+
+    def wait_for_successor(self) -> None:
+        """Stand still until a later attempt has begun."""
+        end = time.monotonic() + _LONGEST_STALL
+        while all(one["attempt"] <= self._attempt for one in walked(self._marks, self._cell)):
+            if time.monotonic() > end:
+                message = "no later attempt has begun"
+                raise TimeoutError(message)
+            time.sleep(0.05)
 
     def _append(self, note: Mapping[str, Any]) -> None:
         with (self._marks / f"{self._cell}.walk").open("a") as out:
@@ -103,11 +113,11 @@ def walked(folder: Path, cell: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def _die() -> None:
+def _die(_: Walk) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _lose_supervisor() -> None:
+def _lose_supervisor(_: Walk) -> None:
     """Kill the supervisor and live on as an orphan."""
     parent = os.getppid()
     title = Path(f"/proc/{parent}/cmdline").read_text()
@@ -117,19 +127,25 @@ def _lose_supervisor() -> None:
     os.kill(parent, signal.SIGKILL)
 
 
-def _die_with_supervisor() -> None:
-    _lose_supervisor()
-    _die()
+def _die_with_supervisor(walk: Walk) -> None:
+    _lose_supervisor(walk)
+    _die(walk)
 
 
-def _lose_connection() -> None:
+def _stall(walk: Walk) -> None:
+    """Live on as an orphan, but only when the next attempt is at work."""
+    _lose_supervisor(walk)
+    walk.wait_for_successor()
+
+
+def _lose_connection(_: Walk) -> None:
     from airflow_provider_genai_batch.client.http import httpx
 
     message = "the connection was cut"
     raise httpx.ReadError(message)
 
 
-def _wait_for_death() -> None:
+def _wait_for_death(_: Walk) -> None:
     while True:
         signal.pause()
 
@@ -138,6 +154,7 @@ VICTIMS = {
     "task": _die,
     "worker": _die_with_supervisor,
     "supervisor": _lose_supervisor,
+    "stalled": _stall,
     "scheduler": _wait_for_death,
     "connection": _lose_connection,
 }
