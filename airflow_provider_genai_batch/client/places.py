@@ -49,13 +49,13 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
     hook = read_webhook(webhook) or options.webhook
     check_backend(source, destination, connection.backend, webhook=hook)
     vertex = connection.backend is Backend.VERTEX
-    if source.path or (vertex and source.inlined_requests):
+    if source.path or (vertex and source.requests):
         msg = "create takes input that is in place: upload() it first, or use the operator, which does."
         raise UnsupportedError(msg)
     task = task_of(model)
     entries = None
-    if source.inlined_requests is not None:
-        entries = tuple(inline_entries(source.inlined_requests, task, model, request_defaults))
+    if source.requests is not None:
+        entries = tuple(inline_entries(source.requests, task, model, request_defaults))
     name = display_name or options.display_name
     now = datetime.now(timezone.utc)
     if vertex:

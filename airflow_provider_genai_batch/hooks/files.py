@@ -41,8 +41,29 @@ def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
             while chunk := stream.read(_CHUNK):
                 yield chunk
     except OSError as error:
-        msg = f"{uri} cannot be read: {error.strerror or error}. Give a file that exists where the task runs."
-        raise InputError(msg) from error
+        raise _unreadable(uri, error) from error
+
+
+@contextmanager
+def seekable(uri: str, client: GenAIBatchClient) -> Iterator[BinaryIO]:
+    """Open a file to read here and there; what is not on this machine is copied to the worker's disk first.
+
+    Raises:
+        InputError: it cannot be read; the message says why.
+    """
+    path = local_path(uri)
+    if path is None:
+        with spool() as stream:
+            stream.writelines(read_chunks(uri, client))
+            stream.seek(0)
+            yield stream
+        return
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise _unreadable(uri, error) from error
+    with stream:
+        yield stream
 
 
 @contextmanager
@@ -108,6 +129,12 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
                 raise OSError(msg) from error
         else:
             _put(uri, spooled)
+
+
+def _unreadable(uri: str, error: OSError) -> InputError:
+    return InputError(
+        f"{uri} cannot be read: {error.strerror or error}. Give a file that exists where the task runs."
+    )
 
 
 def _by_connection(uri: str, client: GenAIBatchClient) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -20,17 +20,23 @@ from airflow_provider_genai_batch.exceptions import (
     UnsupportedError,
 )
 from airflow_provider_genai_batch.flows.identity import Identity, digest, file_name, object_name
-from airflow_provider_genai_batch.hooks.files import read_chunks, spool
+from airflow_provider_genai_batch.hooks.files import read_chunks, seekable, spool
 from airflow_provider_genai_batch.hooks.pieces import Sums, Wanted, keyed_lines, shards, subset
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.limits import Limits, limits_of
 from airflow_provider_genai_batch.rows.preflight import Preflight
 from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
+from airflow_provider_genai_batch.rows.table import dict_rows, jsonl_rows, table_lines, unzipped
+from airflow_provider_genai_batch.rows.table_columns import Columns
+from airflow_provider_genai_batch.rows.table_csv import csv_rows
+from airflow_provider_genai_batch.rows.table_parquet import parquet_rows
+from airflow_provider_genai_batch.rows.table_prompt import Prompt, Row
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+from airflow_provider_genai_batch.wire.sources import table_format
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.order import Order
@@ -98,6 +104,11 @@ class Intake:
         uri = f"{staging.rstrip('/')}/{object_name(identity.tag)}"
         return BatchSource(gcs_uri=(client.upload(self.lines, uri, reuse=True),))
 
+    @property
+    def readable(self) -> bool:
+        """Whether its requests are at hand."""
+        return bool(self.entries) or self.lines is not None
+
     def keys(self) -> Iterator[str]:
         """Give the keys of all requests in order."""
         for entry in self.entries:
@@ -142,22 +153,24 @@ def take_in(
     *,
     model: str,
     request_defaults: Any = None,
+    prompt: Prompt | None = None,
     several_jobs: bool = False,
 ) -> Iterator[Intake]:
     """Read and check an input; its lines are there until the block ends.
 
     Args:
         client: of the task's connection.
-        source: where the requests are.
+        source: where the requests are, or the rows that `prompt` makes requests of.
         model: the job's.
         request_defaults: merged into every request that is written.
+        prompt: a template over columns; None where the source has requests.
         several_jobs: the input may be larger than one job takes, see `Intake.shards`.
 
     Raises:
         InputError: a file or a request is not usable; the message names the line.
     """
     with ExitStack() as stack:
-        yield _Reading(stack, client, source, model, request_defaults, several_jobs).read()
+        yield _Reading(stack, client, source, model, request_defaults, prompt, several_jobs).read()
 
 
 def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None) -> list[str] | None:
@@ -171,7 +184,11 @@ def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int |
     try:
         asked = order()
         with take_in(
-            client, asked.source, model=asked.model, request_defaults=asked.request_defaults
+            client,
+            asked.source,
+            model=asked.model,
+            request_defaults=asked.request_defaults,
+            prompt=asked.prompt,
         ) as intake:
             if not intake.keyed:
                 return None
@@ -182,6 +199,49 @@ def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int |
     except (InputError, ConfigurationError) as error:
         log.warning("The keys of missing rows are not known, the input cannot be read again: %s", error)
         return None
+
+
+@contextmanager
+def columns_of(
+    client: GenAIBatchClient, order: Callable[[], Order], content: Any
+) -> Iterator[Callable[[int], Mapping[str, Any]] | None]:
+    """Read a table once more for what rows carry through to the output: all columns of their input row.
+
+    Args:
+        client: of the task's connection.
+        order: reads the task's parameters, whose input may be gone or read out by now.
+        content: of the whole intake that the job was made of.
+
+    Yields:
+        The columns by a row's place in the input, from 0, while the block lasts. None: the input is no table; or it is
+        not to be had any more or not what it was, which is logged.
+    """
+    with ExitStack() as stack:
+        yield _columns(stack, client, order, content)
+
+
+def _columns(
+    stack: ExitStack, client: GenAIBatchClient, order: Callable[[], Order], content: Any
+) -> Columns | None:
+    try:
+        asked = order()
+        if asked.prompt is None:
+            return None
+        reading = _Reading(
+            stack, client, asked.source, asked.model, asked.request_defaults, asked.prompt, several_jobs=True
+        )
+        columns, sums = Columns(stack.enter_context(spool())), Sums()
+        for line in reading.table_lines(asked.prompt, columns):
+            sums.add(None, line)
+    except PASSING:
+        raise
+    except (InputError, ConfigurationError, CallError) as error:
+        log.warning("Rows go without the columns of their input, which cannot be read again: %s", error)
+        return None
+    if sums.sha256 != content:
+        log.warning("Rows go without the columns of their input: it is not what it was.")
+        return None
+    return columns
 
 
 def staging_place(client: GenAIBatchClient, destination: BatchDestination | None) -> str | None:
@@ -201,13 +261,21 @@ class _Reading(NamedTuple):
     source: BatchSource
     model: str
     defaults: Any
+    prompt: Prompt | None
     several_jobs: bool
 
     def read(self) -> Intake:
         """Read what the source names."""
         source, backend = self.source, self.client.config.backend
-        if source.inlined_requests is not None:
-            return self._inline() if backend is Backend.GEMINI else self._written(source.inlined_requests)
+        if self.prompt is not None:
+            return self._from_rows(self.prompt)
+        if source.inlined_requests is not None and backend is Backend.GEMINI:
+            return self._inline(source.inlined_requests)
+        if source.requests is not None:
+            task, most = task_of(self.model), self._most
+            return self._written(
+                request_lines(source.requests, backend, task, self.model, self.defaults, **most)
+            )
         if source.path:
             chunks = read_chunks(source.path, self.client)
             return self._checked(self._preflight(source.path, self.defaults), chunks)
@@ -233,20 +301,62 @@ class _Reading(NamedTuple):
         }
         return Intake(content=content, requests=requests, backend=backend, stack=self.stack, **known)
 
-    def _inline(self) -> Intake:
+    def _from_rows(self, prompt: Prompt) -> Intake:
+        """Spool a line for each row of a table."""
+        stream, sums = self.stack.enter_context(spool()), Sums()
+        keyless = takes_text_only(self.model, self.client.config.backend)
+        for line in self.table_lines(prompt):
+            if keyless:
+                sums.add(None, line)
+            else:
+                sums.add_stamped(line)
+            stream.write(line)
+        return self._intake(sums.sha256, **sums.told(), lines=stream)
+
+    def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[bytes]:
+        """Write a line for each row of a table.
+
+        Args:
+            prompt: makes a request of each.
+            columns: keeps all columns of the rows; without it only those are read that the prompt names.
+        """
+        name = self.source.path or ""
+        rows = self._rows(name, prompt.columns if columns is None else None)
+        return table_lines(
+            rows if columns is None else columns.kept(rows),
+            prompt,
+            self.client.config.backend,
+            task_of(self.model),
+            self.model,
+            defaults=self.defaults,
+            name=name,
+            **self._most,
+        )
+
+    def _rows(self, path: str, wanted: Sequence[str] | None) -> Iterator[Row]:
+        if not path:
+            yield from dict_rows(self.source.requests or ())
+            return
+        try:
+            if table_format(path) == "parquet":
+                yield from parquet_rows(self.stack.enter_context(seekable(path, self.client)), path, wanted)
+                return
+            read = csv_rows if table_format(path) == "csv" else jsonl_rows
+            yield from read(unzipped(read_chunks(path, self.client), path), path)
+        except NotFound as error:
+            raise _no_object(path, error) from error
+
+    def _inline(self, items: Iterable[Any]) -> Intake:
         """Take requests that travel inside the create call."""
-        items, task, sums = self.source.inlined_requests or (), task_of(self.model), Sums()
+        task, sums = task_of(self.model), Sums()
         entries = tuple(inline_entries(items, task, self.model, self.defaults))
         for entry in entries:
             sums.add(entry["metadata"]["key"])
         return self._intake(digest(entries), **sums.told(), entries=entries, limits=INLINE)
 
-    def _written(self, items: Iterable[Any]) -> Intake:
+    def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> Intake:
         """Spool requests that are given in Python."""
         stream, sums = self.stack.enter_context(spool()), Sums()
-        lines = request_lines(
-            items, self.client.config.backend, task_of(self.model), self.model, self.defaults, **self._most
-        )
         for key, line in lines:
             sums.add(key, line)
             stream.write(line)
@@ -286,8 +396,7 @@ class _Reading(NamedTuple):
             matched = BatchSource(gcs_uri=tuple(uris))
             intake = self._checked(check, _joined(self.client, uris, ends), source=matched)
         except NotFound as error:
-            msg = f"{', '.join(uris) or given[0]} does not exist ({error}). Check bucket and name."
-            raise InputError(msg) from error
+            raise _no_object(", ".join(uris) or given[0], error) from error
         except PASSING:
             raise
         except CallError as error:
@@ -302,6 +411,10 @@ class _Reading(NamedTuple):
     def _most(self) -> dict[str, int]:
         """Stands in for the limits of one job where there may be several."""
         return {"max_rows": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
+
+
+def _no_object(uri: str, error: NotFound) -> InputError:
+    return InputError(f"{uri} does not exist ({error}). Check bucket and name.")
 
 
 def _joined(client: GenAIBatchClient, uris: Iterable[str], ends: list[int]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.flows.identity import Identity, digest, merge_
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.table_prompt import Prompt
 from airflow_provider_genai_batch.wire.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
@@ -22,7 +23,7 @@ from airflow_provider_genai_batch.wire.destinations import (
     read_destination,
     read_webhook,
 )
-from airflow_provider_genai_batch.wire.sources import read_source
+from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class Order:
     source: BatchSource
     destination: BatchDestination | None
     request_defaults: Any = field(default=None, repr=False)
+    prompt: Prompt | None = field(default=None, repr=False)
+    """A template that makes requests of the rows of `source`; None where it has requests."""
     display_name: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     webhook: Mapping[str, Any] | None = None
@@ -105,6 +108,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     dest: Any = None,
     config: Any = None,
     request_defaults: Any = None,
+    prompt: Any = None,
     display_name: str | None = None,
     labels: Mapping[str, str] | None = None,
     webhook: Any = None,
@@ -129,7 +133,8 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         if flat is not None and inside is not None:
             msg = f"{name} is given twice, flat and in config: keep one."
             raise ConfigurationError(msg)
-    source, destination = read_source(src), read_destination(dest) or options.destination
+    source = read_source(src) if prompt is None else read_rows(src)
+    destination = read_destination(dest) or options.destination
     hook = read_webhook(webhook) or options.webhook
     check_backend(source, destination, connection.backend, webhook=hook)
     if results_uri and (source.bigquery_uri if destination is None else destination.bigquery_uri):
@@ -146,6 +151,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         source=source,
         destination=destination,
         request_defaults=request_defaults,
+        prompt=None if prompt is None else Prompt(prompt),
         display_name=display_name or options.display_name,
         labels=labels or {},
         webhook=hook,

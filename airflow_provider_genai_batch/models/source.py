@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import model_validator
@@ -23,8 +24,15 @@ class BatchSource(Noun):
     """Gemini: ``files/…``, a JSONL file that was uploaded already."""
     inlined_requests: tuple[Any, ...] | None = None
     """Requests themselves: str, dict, `BatchRequest` or google-genai objects."""
+    stream: Any = None
+    """Requests likewise, from an iterator: they can be read once."""
     path: str | None = None
-    """A local path or object-storage URI of a JSONL file, which this package uploads."""
+    """A local path or object-storage URI of a file that this package reads and uploads."""
+
+    @property
+    def requests(self) -> Iterable[Any] | None:
+        """Requests that are given in Python, however often they can be read."""
+        return self.stream if self.inlined_requests is None else self.inlined_requests
 
     @model_validator(mode="after")
     def _one_place(self) -> BatchSource:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import PurePath
 from typing import Any
 
@@ -51,6 +52,8 @@ _STORAGE = frozenset(
     ]
 )
 _JSONL_ENDINGS = (".jsonl", ".ndjson", ".json", ".jl", ".txt")
+_TABLES = {".parquet": "parquet", ".csv": "csv", **dict.fromkeys(_JSONL_ENDINGS, "jsonl")}
+_ROWS = "a list of dicts, or a path or object-storage URI that ends in .csv, .jsonl (both also with .gz) or .parquet"
 _FORMATS = {"gcsUri": "jsonl", "bigqueryUri": "bigquery"}
 _SHOWN = "gcs_uri, bigquery_uri, file_name and inlined_requests"
 _PLACES = frozenset({"gcsUri", "bigqueryUri", "fileName", "inlinedRequests", "path"})
@@ -68,6 +71,45 @@ def read_source(src: Any) -> BatchSource:
         InputError: empty, or nothing of these; the message names what is taken.
         UnsupportedError: a Vertex AI multimodal dataset.
     """
+    source = _read(src)
+    for path in (source.path or "", *source.gcs_uri):
+        if table_format(path) in ("csv", "parquet"):
+            msg = f"{path} is a table, not requests: give prompt, with {{column}} where a column's value is to stand"
+            raise InputError(msg)
+    return source
+
+
+def read_rows(src: Any) -> BatchSource:
+    """Read ``src`` where ``prompt`` makes requests of rows: a file (``path``) or rows that are given in Python.
+
+    Raises:
+        InputError: it is no table.
+        UnsupportedError: its rows cannot be read here.
+    """
+    source = _read(src)
+    if place := source.bigquery_uri or source.file_name:
+        remedy = "write the prompts by a query into a column request, or " if source.bigquery_uri else ""
+        msg = f"the rows of {place} are not read here, so no prompt can be made of them: {remedy}give {_ROWS}"
+        raise UnsupportedError(msg)
+    if len(source.gcs_uri) > 1:
+        msg = f"with prompt src is one file, not {len(source.gcs_uri)}: give {_ROWS}"
+        raise InputError(msg)
+    path = source.path or "".join(source.gcs_uri)
+    if path and (table_format(path) is None or "*" in path):
+        msg = f"src {path} names no table: with prompt give {_ROWS}"
+        raise InputError(msg)
+    return BatchSource(path=path) if path else source
+
+
+def table_format(path: str) -> str | None:
+    """Tell by a file's name how its rows are written: ``csv``, ``jsonl`` or ``parquet``; None: in no way known."""
+    name = path.lower()
+    plain = name.removesuffix(".gz")
+    found = next((kind for ending, kind in _TABLES.items() if plain.endswith(ending)), None)
+    return None if found == "parquet" and plain != name else found
+
+
+def _read(src: Any) -> BatchSource:
     if isinstance(src, BatchSource):
         return src
     if isinstance(src, str):
@@ -82,6 +124,8 @@ def read_source(src: Any) -> BatchSource:
     if type(src).__name__ == "DataFrame":  # iterating would give its column names
         msg = "src is a DataFrame: give a list of requests made from its rows"
         raise InputError(msg)
+    if isinstance(src, Iterator):
+        return _from_stream(src)
     if isinstance(src, Iterable) and not isinstance(src, (bytes, bytearray)):
         return _from_items(tuple(src))
     msg = f"src cannot be of type {type(src).__name__}: give {TAKEN}"
@@ -106,7 +150,7 @@ def _from_text(text: str) -> BatchSource:
     if (scheme := _SCHEME.match(text)) and scheme[1].lower() not in _STORAGE:
         msg = f"src {text} has the scheme {scheme[1]}://, which is not taken: give {TAKEN}"
         raise InputError(msg)
-    if scheme or text.startswith(("/", "./", "../", "~")) or text.lower().endswith(_JSONL_ENDINGS):
+    if scheme or text.startswith(("/", "./", "../", "~")) or table_format(text):
         return _from_path(text)
     shown = f"{text[:60]}…" if len(text) > 60 else text
     msg = f"src {shown!r} is no source: give {TAKEN}. A prompt goes into a list."
@@ -115,6 +159,29 @@ def _from_text(text: str) -> BatchSource:
 
 def _from_path(path: str) -> BatchSource:
     return _from_text(path) if path.startswith("gs://") else BatchSource(path=path)
+
+
+def _from_stream(items: Iterator[Any]) -> BatchSource:
+    """Look at the first item alone: the others are read when they are asked for."""
+    first = list(islice(items, 1))
+    if first and _is_request(first[0]):
+        return BatchSource(stream=chain(first, _requests(items)))
+    return _from_items((*first, *items))
+
+
+def _is_request(item: Any) -> bool:
+    """Whether it is anything but an address."""
+    return not isinstance(item, str) or not (
+        item.strip().startswith("gs://") or item.startswith("bq://") or _FILE_NAME.fullmatch(item)
+    )
+
+
+def _requests(items: Iterator[Any]) -> Iterator[Any]:
+    for item in items:
+        if not _is_request(item):
+            msg = f"src mixes addresses ({item}) and requests: give either"
+            raise InputError(msg)
+        yield item
 
 
 def _from_items(items: tuple[Any, ...]) -> BatchSource:

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchRequest, BatchSource
-from airflow_provider_genai_batch.wire.sources import read_source
+from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
 
 class DataFrame:
@@ -54,8 +54,69 @@ def test_every_spelling_of_a_source_is_read(src: Any, fields: dict[str, Any]) ->
     assert read_source(src) == BatchSource(**fields)
 
 
-def test_requests_may_come_from_a_generator() -> None:
-    assert read_source(text for text in ("a", "b")) == BatchSource(inlined_requests=("a", "b"))
+def test_a_generator_is_read_as_its_requests_are_asked_for() -> None:
+    taken: list[str] = []
+
+    def texts() -> Iterator[str]:
+        for text in ("a", "b"):
+            taken.append(text)
+            yield text
+
+    source = read_source(texts())
+    assert taken == ["a"]
+    assert source.requests is not None
+    assert list(source.requests) == ["a", "b"]
+
+
+def test_a_generator_may_give_addresses() -> None:
+    addresses = ("gs://b/1.jsonl", "gs://b/2.jsonl")
+    assert read_source(iter(addresses)) == BatchSource(gcs_uri=addresses)
+
+
+def test_a_generator_that_mixes_requests_and_addresses_is_refused() -> None:
+    source = read_source(iter(["a", "gs://b/1.jsonl"]))
+    assert source.requests is not None
+    with pytest.raises(InputError, match="src mixes addresses"):
+        list(source.requests)
+
+
+@pytest.mark.parametrize("src", ["in.csv", "/data/in.csv.gz", "gs://b/in.parquet", ["gs://b/1.csv"]])
+def test_a_table_without_a_prompt_is_refused(src: Any) -> None:
+    with pytest.raises(InputError, match="is a table, not requests: give prompt"):
+        read_source(src)
+
+
+@pytest.mark.parametrize(
+    ("src", "fields"),
+    [
+        ("in.csv", {"path": "in.csv"}),
+        ("gs://b/in.CSV.gz", {"path": "gs://b/in.CSV.gz"}),
+        (["gs://b/in.jsonl.gz"], {"path": "gs://b/in.jsonl.gz"}),
+        (Path("/data/in.parquet"), {"path": "/data/in.parquet"}),
+        ("s3://b/in.ndjson", {"path": "s3://b/in.ndjson"}),
+        ([{"text": "a"}], {"inlined_requests": ({"text": "a"},)}),
+    ],
+)
+def test_rows_for_a_prompt_come_from_one_table(src: Any, fields: dict[str, Any]) -> None:
+    assert read_rows(src) == BatchSource(**fields)
+
+
+@pytest.mark.parametrize(
+    ("src", "said"),
+    [
+        ("bq://p.d.t", "the rows of bq://p.d.t are not read here.*by a query"),
+        ("files/abc", "the rows of files/abc are not read here"),
+        (["gs://b/1.csv", "gs://b/2.csv"], "with prompt src is one file, not 2"),
+        ("gs://b/*.csv", r"src gs://b/\*.csv names no table"),
+        ("/data/in.xlsx", "names no table: with prompt give a list of dicts"),
+        ("/data/in.parquet.gz", "names no table"),
+        ("/data/in", "names no table"),
+        ([], "src is empty"),
+    ],
+)
+def test_what_has_no_rows_for_a_prompt_is_refused(src: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_rows(src)
 
 
 def test_a_source_that_was_read_stays() -> None:
