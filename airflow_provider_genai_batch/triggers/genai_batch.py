@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
 
 
+_cancelling: set[asyncio.Task[None]] = set()
+"""Cancellations under way: the event loop itself keeps no task alive."""
+
+
 class GenAIBatchTrigger(BaseTrigger):
     """Fires once, when all jobs have ended, one cannot be looked at any more, or a deadline has passed.
 
@@ -82,24 +86,32 @@ class GenAIBatchTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the jobs, if the task does not wait for them any more.
 
-        Airflow calls this also when the trigger only moves to another triggerer (seen in 3.3.2).
+        Airflow calls this also when the trigger only moves to another triggerer, and while it runs cancels it again
+        every second (seen in 3.3.2). So the work is a task of its own, which nothing but its end ends.
         """
+        if self.cancel_on_kill:
+            work = asyncio.ensure_future(self._cancel_unwanted())
+            _cancelling.add(work)
+            work.add_done_callback(_cancelling.discard)
+            await asyncio.shield(work)
+
+    async def _cancel_unwanted(self) -> None:
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
         from asgiref.sync import sync_to_async
 
         from airflow_provider_genai_batch.client.jobs import cancel_job
-        from airflow_provider_genai_batch.exceptions import CallError
+        from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.hooks.shared import shared_client
 
-        if not self.cancel_on_kill or not await sync_to_async(has_left)(self.task_instance, "deferred"):
+        if not await sync_to_async(has_left)(self.task_instance, "deferred"):
             return
-        async with shared_client(self.conn_id) as client:
-            for name in self.job_names:
-                try:
+        try:
+            async with shared_client(self.conn_id) as client:
+                for name in self.job_names:
                     said = await client.run(cancel_job(client.calls, name))
-                except CallError as error:
-                    self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
-                else:
                     self.log.info("The task does not wait any more. Job %s %s.", name, said)
+        except (GenAIBatchError, AirflowNotFoundException) as error:
+            self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
 
 
 class _Looker:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from airflow.triggers.base import TriggerEvent
 from airflow_provider_genai_batch.client import http
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.hooks import shared
+from airflow_provider_genai_batch.hooks import shared, states
+from airflow_provider_genai_batch.triggers import genai_batch
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.operators.scenes import MODEL, client
 
@@ -143,3 +146,65 @@ async def test_a_connection_that_is_gone_is_said_by_the_task(
     payload = await fire(trigger(["batches/x"]))
     assert payload["why"] == "lost"
     assert "genai_batch_default" in payload["detail"]
+
+
+@pytest.mark.parametrize("state", ["failed", "success", None])
+async def test_a_task_that_was_ended_has_its_jobs_cancelled(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    monkeypatch.setattr(states, "_state", lambda _: state)
+    await killable(submit()).on_kill()
+    assert gemini.jobs[0]["cancel_requested"]
+
+
+async def test_a_trigger_that_only_moves_cancels_nothing(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    monkeypatch.setattr(states, "_state", lambda _: "deferred")
+    await killable(submit()).on_kill()
+    assert not gemini.jobs[0]["cancel_requested"]
+
+
+async def test_a_cancellation_goes_on_though_airflow_cancels_it_again_and_again(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow(_: Any) -> str:
+        asked.set()
+        answer.wait(30)
+        return "failed"
+
+    monkeypatch.setattr(states, "_state", slow)
+    killing = asyncio.ensure_future(killable(submit()).on_kill())
+    await asyncio.to_thread(asked.wait, 30)
+    for _ in range(3):
+        killing.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await killing
+    answer.set()
+    await asyncio.gather(*genai_batch._cancelling)
+    assert gemini.jobs[0]["cancel_requested"]
+
+
+async def test_a_job_that_cannot_be_cancelled_is_named_in_the_log(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    names = submit()
+    gemini.faults.add("batches.cancel", Fault.error(403))
+    monkeypatch.setattr(states, "_state", lambda _: "failed")
+    await killable(names).on_kill()
+    assert f"{names} could not be cancelled" in capsys.readouterr().out
+
+
+def killable(names: list[str]) -> GenAIBatchTrigger:
+    """Return a trigger that cancels when it is killed, as a triggerer prepares it."""
+    waiting = trigger(names)
+    waiting.cancel_on_kill = True
+    waiting.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]  # as much of it as is used
+    return waiting
