@@ -1,0 +1,320 @@
+"""Requests made of rows by a template, from the file to the rows that land."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.exceptions import InputError, RequestError, ServerError
+from airflow_provider_genai_batch.hooks.intake import columns_of, take_in
+from airflow_provider_genai_batch.hooks.order import Order, read_order
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.wire.keys import stamp
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL, client
+
+ROWS = [
+    {"id": "7", "text": 'I "like" it, really. {id}'},
+    {"id": "8", "text": "Es zerbrach. {{ ds }}"},
+    {"id": "9", "text": "So so, 100 %"},
+]
+PROMPT = "Good or bad? {text} ({id})"
+
+
+def as_csv() -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, ["id", "text"])
+    writer.writeheader()
+    writer.writerows(ROWS)
+    return out.getvalue().encode()
+
+
+def as_jsonl() -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
+
+
+def as_parquet() -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(ROWS), out)
+    return out.getvalue()
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "csv": as_csv,
+    "csv.gz": lambda: gzip.compress(as_csv()),
+    "jsonl": as_jsonl,
+    "jsonl.gz": lambda: gzip.compress(as_jsonl()),
+    "parquet": as_parquet,
+}
+
+
+@pytest.fixture(params=["gemini", "vertex"])
+def service(request: pytest.FixtureRequest) -> Emulator:
+    return request.getfixturevalue(request.param)
+
+
+def ask(**settings: Any) -> Ran:
+    """Run the operator; on Vertex AI the connection says where inputs are staged, `dest` where it writes."""
+    settings = {"model": MODEL, "prompt": PROMPT, "poll_interval": 0.05, "retry_delay": 0, **settings}
+    if client().config.backend.value == "vertex":
+        settings.setdefault("dest", f"gs://emulator-staging/{uuid4().hex}/")
+    return run_dag(lambda: GenAIBatchOperator(task_id="ask", **settings))
+
+
+def asked(service: Emulator) -> list[dict[str, Any]]:
+    """Return the lines that the service was given for its only job."""
+    (job,) = service.jobs
+    with client() as reader:
+        source = reader.get(job["name"]).source
+        assert source is not None
+        data = b"".join(reader.download(source.gcs_uri[0])) if source.gcs_uri else None
+    return [] if data is None else [json.loads(line) for line in data.splitlines()]
+
+
+def said(row: dict[str, Any]) -> str:
+    """Return the prompt of a row, which the emulator repeats."""
+    return row["text"].removeprefix("Answer to: ")
+
+
+def landed(path: Path) -> list[dict[str, Any]]:
+    return sorted(map(json.loads, path.read_text().splitlines()), key=lambda row: row["key"])
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+@pytest.mark.parametrize("ending", FILES)
+def test_every_row_of_a_file_is_asked_and_answered(
+    service: Emulator, tmp_path: Path, ending: str, deferrable: bool
+) -> None:
+    path, out = tmp_path / f"reviews.{ending}", tmp_path / "rows.jsonl"
+    path.write_bytes(FILES[ending]())
+    ran = ask(src=str(path), results_uri=str(out), deferrable=deferrable)
+    assert ran.state == "success", ran.errors
+    rows = landed(out)
+    assert [(row["key"], row["index"], row["status"]) for row in rows] == [
+        (stamp(index), index, "ok") for index in range(3)
+    ]
+    assert [said(row) for row in rows] == [PROMPT.format(**row) for row in ROWS]
+    assert len(service.jobs) == 1
+
+
+def test_rows_may_be_given_as_a_list(service: Emulator, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    ran = ask(src=ROWS, results_uri=str(out))
+    assert ran.state == "success", ran.errors
+    assert [said(row) for row in landed(out)] == [PROMPT.format(**row) for row in ROWS]
+
+
+def test_rows_and_templates_are_not_rendered(service: Emulator, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    ran = ask(src=[{"text": "{{ ds }} {{ 1 + 1 }}"}], prompt="{{{{ds}}}} {text}", results_uri=str(out))
+    assert ran.state == "success", ran.errors
+    assert said(landed(out)[0]) == "{{ds}} {{ ds }} {{ 1 + 1 }}"
+
+
+def test_on_vertex_a_table_in_cloud_storage_is_read_and_its_requests_are_staged(
+    vertex: Emulator, cloud_storage: CloudStorage, tmp_path: Path
+) -> None:
+    uri = f"gs://emulator-staging/{uuid4().hex}/reviews.csv.gz"
+    with client() as service:
+        service.upload(io.BytesIO(FILES["csv.gz"]()), uri)
+    ran = ask(src=uri, request_defaults={"temperature": 0}, wait=False)
+    assert ran.state == "success", ran.errors
+    lines = asked(vertex)
+    assert [line["key"] for line in lines] == [stamp(index) for index in range(3)]
+    assert all(line["request"]["generationConfig"] == {"temperature": 0} for line in lines)
+
+
+def test_a_table_that_is_not_there_is_refused(vertex: Emulator, tmp_path: Path) -> None:
+    for src in (f"gs://emulator-staging/{uuid4().hex}.csv", str(tmp_path / "in.parquet")):
+        (error,) = ask(src=src).errors
+        assert isinstance(error, InputError)
+        assert src in str(error)
+    assert vertex.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"src": [{"text": "a"}]}, "row 1: there is no column 'id'"),
+        ({"src": [{"id": 1, "text": None}]}, "row 1: column 'text' is null"),
+        ({"src": [{"id": 1, "text": "a"}], "prompt": "Say hello"}, "prompt names no column"),
+        ({"src": ["a"]}, "row 1: with prompt rows are dicts"),
+        ({"src": []}, "src is empty"),
+        ({"src": "files/abc"}, "the rows of files/abc are not read here"),
+        ({"src": "bq://p.d.t"}, "the rows of bq://p.d.t are not read here"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_paid(
+    service: Emulator, settings: dict[str, Any], said: str
+) -> None:
+    (error,) = ask(**settings).errors
+    assert isinstance(error, InputError)
+    assert said in str(error)
+    assert service.jobs == []
+
+
+def test_a_null_in_the_middle_of_a_file_is_refused_before_anything_is_paid(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(as_jsonl() + b'{"id": null, "text": "x"}\n')
+    (error,) = ask(src=str(path)).errors
+    assert isinstance(error, RequestError)
+    assert str(error).startswith(f"row 4 of {path}: column 'id' is null")
+    assert gemini.jobs == []
+
+
+def test_a_retry_takes_up_the_job_of_the_same_rows(gemini: Emulator, tmp_path: Path) -> None:
+    (path := tmp_path / "in.csv").write_bytes(as_csv())
+
+    class DiesOnce(GenAIBatchOperator):
+        def execute(self, context: Any) -> Any:
+            if context["ti"].try_number == 1:
+                self.wait = False
+                super().execute(context)
+                msg = "the worker dies here"
+                raise RuntimeError(msg)
+            return super().execute(context)
+
+    ran = run_dag(
+        lambda: DiesOnce(
+            task_id="ask",
+            model=MODEL,
+            src=str(path),
+            prompt=PROMPT,
+            poll_interval=0.05,
+            retries=1,
+            retry_delay=0,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    assert ran.tries["ask"] == 2
+    assert len(gemini.jobs) == 1
+
+
+# ---------------------------------------------------------------- read as they are asked for
+
+
+def test_rows_and_requests_may_come_from_a_callable(service: Emulator, tmp_path: Path) -> None:
+    def rows(context: Any, jinja_env: Any) -> Iterator[dict[str, str]]:
+        yield from ROWS
+
+    def requests(context: Any, jinja_env: Any) -> Iterator[str]:
+        yield from (row["text"] for row in ROWS)
+
+    for number, (settings, prompt) in enumerate(
+        (({"src": rows}, PROMPT), ({"src": requests, "prompt": None}, "{text}"))
+    ):
+        out = tmp_path / f"rows-{number}.jsonl"
+        ran = ask(**settings, results_uri=str(out))
+        assert ran.state == "success", ran.errors
+        assert [said(row) for row in landed(out)] == [prompt.format(**row) for row in ROWS]
+
+
+def test_requests_of_a_generator_are_not_held(service: Emulator) -> None:
+    alive: list[int] = []
+    most = 0
+
+    class Prompt(dict[str, Any]):
+        def __del__(self) -> None:
+            alive.pop()
+
+    def items() -> Iterator[dict[str, Any]]:
+        nonlocal most
+        for number in range(100):
+            alive.append(number)
+            most = max(most, len(alive))
+            yield Prompt(contents=f"Say {number}")
+
+    with (
+        client() as reader,
+        take_in(reader, order(reader, src=items(), prompt=None).source, model=MODEL) as intake,
+    ):
+        assert intake.requests == 100
+    assert most < 5
+
+
+# ---------------------------------------------------------------- columns for the rows that come back
+
+
+def order(reader: GenAIBatchClient, **settings: Any) -> Order:
+    return read_order(reader.config, **{"model": MODEL, "prompt": PROMPT, **settings})
+
+
+def content_of(reader: GenAIBatchClient, made: Order) -> Any:
+    with take_in(
+        reader, made.source, model=made.model, request_defaults=made.request_defaults, prompt=made.prompt
+    ) as intake:
+        assert (intake.requests, intake.stamps) == (3, True)
+        return intake.content
+
+
+@pytest.mark.parametrize("ending", FILES)
+def test_the_columns_of_every_row_are_there_again(service: Emulator, tmp_path: Path, ending: str) -> None:
+    (path := tmp_path / f"in.{ending}").write_bytes(FILES[ending]())
+    with client() as reader:
+        made = order(reader, src=str(path), prompt="Good or bad? {text}", request_defaults={"temperature": 0})
+        with columns_of(reader, lambda: made, content_of(reader, made)) as columns:
+            assert columns is not None
+            assert [columns(index) for index in (2, 0, 1)] == [ROWS[2], ROWS[0], ROWS[1]]
+            assert columns(3) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(as_csv().replace(b"So so", b"So")),
+        lambda path: path.write_bytes(as_csv() + b"10,more\n"),
+        lambda path: path.write_bytes(as_csv() + b"10\n"),
+        lambda path: path.unlink(),
+    ],
+    ids=["another text", "another row", "broken", "gone"],
+)
+def test_a_table_that_is_not_what_it_was_gives_no_columns_and_a_warning(
+    gemini: Emulator, tmp_path: Path, change: Callable[[Path], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    (path := tmp_path / "in.csv").write_bytes(as_csv())
+    with client() as reader:
+        content = content_of(reader, order(reader, src=str(path)))
+        change(path)
+        with columns_of(reader, lambda: order(reader, src=str(path)), content) as columns:
+            assert columns is None
+    assert "Rows go without the columns of their input" in caplog.text
+
+
+def test_requests_without_a_prompt_have_no_columns(
+    gemini: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        client() as reader,
+        columns_of(reader, lambda: order(reader, src=["a"], prompt=None), "any") as columns,
+    ):
+        assert columns is None
+    assert "columns" not in caplog.text
+
+
+def test_trouble_that_may_pass_costs_no_columns(vertex: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def troubled(self: GenAIBatchClient, address: str) -> Iterator[bytes]:
+        msg = "storage has trouble"
+        raise ServerError(msg, code=503)
+
+    monkeypatch.setattr(GenAIBatchClient, "download", troubled)
+    with (
+        client() as reader,
+        pytest.raises(ServerError),
+        columns_of(reader, lambda: order(reader, src="gs://b/in.csv"), "any"),
+    ):
+        pass
