@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
-from tests.crash.cells import LAGS, connections, explorations, orphans, supervisors, troubles
+from tests.crash.cells import LAGS, connections, explorations, hardships, orphans, supervisors, troubles
 from tests.crash.groups import CHILD, PHASES, WAITING, lose_runner, lose_scheduler, lose_triggerer
 from tests.crash.lanes import explore, run_all
 from tests.crash.outcome import Outcome
@@ -62,12 +62,7 @@ class Matrix:
 
     def run_a_part(self) -> None:
         """Run a part in which each step, victim, phase and trouble occurs, on each service and in each mode."""
-        kinds = zip(product(BACKENDS, MODES), (0.0, 5.0, 5.0, 0.0), strict=True)
-        explore(
-            self.world,
-            [Cell(backend, mode, list_lag=lag, pool=backend, lives=4) for (backend, mode), lag in kinds],
-            self._told,
-        )
+        explore(self.world, hardships(), self._told)
         run_all(self.world, cover([*supervisors(), *orphans()]), self._told)
         run_all(self.world, [*cover(connections()), *cover(troubles())], self._told)
         lose_triggerer(self.world, triggerer_cells(PHASES, rounds=1), self._told)

@@ -53,7 +53,7 @@ class Runs:
             if waiting:
                 try:
                     over = self._ended(waiting)
-                except httpx.TransportError:  # the API server is busy: the next look may be luckier
+                except httpx.HTTPError:  # the API server is busy: the next look may be luckier
                     continue
                 with self._changed:
                     self._over |= over
