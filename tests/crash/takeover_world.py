@@ -62,10 +62,10 @@ class World:
         return sum(f" {key}-" in json.dumps(request["body"]) for request in sent)
 
     def end_jobs(self, run: DagRun) -> None:
-        """Let the service end all jobs of a run that go on."""
+        """Let the service end all jobs of a run that go on and are not being cancelled."""
         for task_id in self.airflow.client.task_states(run):
             for job in self.jobs(run, task_id):
-                if job["live"]:
+                if job["live"] and not job["cancel_requested"]:
                     self.emulator.force(job["name"], "SUCCEEDED")
 
     def end_all_jobs(self) -> None:
@@ -80,8 +80,8 @@ class World:
 
     def finish(self, run: DagRun) -> None:
         """Let the jobs end, and see the run succeed with every row in place."""
-        self.end_jobs(run)
-        assert self.airflow.client.wait_for(run) == "success", self.explain(run)
+        client = self.airflow.client
+        assert client.wait_for(run, progress=lambda _: self.end_jobs(run)) == "success", self.explain(run)
         for task_id in self.airflow.client.task_states(run):
             assert self.rows(run, task_id) == dict.fromkeys(KEYS, "ok"), task_id
 
@@ -118,6 +118,12 @@ class World:
             wait_until(condition, what, PATIENCE, every=0.2)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.explain(run)}") from None
+
+    def waits_again(self, run: DagRun, task_id: str) -> bool:
+        """Whether a later attempt of a task is deferred, with a job that goes on and that nobody cancelled."""
+        task, jobs = self.airflow.client.task(run, task_id), self.jobs(run, task_id)
+        again = task["try_number"] > 1 and task["state"] == "deferred"
+        return again and jobs[-1]["live"] and not jobs[-1]["cancel_requested"]
 
     def wait_for_stopped_trigger(self, run: DagRun, task_id: str) -> None:
         """Wait until Airflow has told a trigger to stop, as it does when a user acts or the trigger moves."""
