@@ -1,0 +1,237 @@
+"""Reading and checking an input, wherever it comes from."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, NotFound, UnsupportedError
+from airflow_provider_genai_batch.flows.identity import digest
+from airflow_provider_genai_batch.hooks.files import read_chunks, seekable, spool
+from airflow_provider_genai_batch.hooks.pieces import Sums
+from airflow_provider_genai_batch.hooks.taken import Intake
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.limits import Limits, limits_of
+from airflow_provider_genai_batch.rows.preflight import Preflight
+from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
+from airflow_provider_genai_batch.rows.table import dict_rows, jsonl_rows, table_lines, unzipped
+from airflow_provider_genai_batch.rows.table_columns import Columns
+from airflow_provider_genai_batch.rows.table_csv import csv_rows
+from airflow_provider_genai_batch.rows.table_parquet import parquet_rows
+from airflow_provider_genai_batch.rows.table_prompt import Prompt, Row
+from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
+from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+from airflow_provider_genai_batch.wire.sources import table_format
+
+log = logging.getLogger(__name__)
+
+INLINE = Limits(MAX_BODY_BYTES - 64 * 1024, None, SERVICE_NAMES[Backend.GEMINI])
+"""Of requests inside a create call, with room for what stands around them."""
+
+
+class Reading(NamedTuple):
+    """One look at an input."""
+
+    stack: ExitStack
+    client: GenAIBatchClient
+    source: BatchSource
+    model: str
+    defaults: Any
+    prompt: Prompt | None
+    several_jobs: bool
+
+    def read(self) -> Intake:
+        """Read what the source names."""
+        source, backend = self.source, self.client.config.backend
+        if self.prompt is not None:
+            return self._from_rows(self.prompt)
+        if source.inlined_requests is not None and backend is Backend.GEMINI:
+            return self._inline(source.inlined_requests)
+        if source.requests is not None:
+            task, most = task_of(self.model), self._most
+            return self._written(
+                request_lines(source.requests, backend, task, self.model, self.defaults, **most)
+            )
+        if source.path:
+            chunks = read_chunks(source.path, self.client)
+            return self._checked(self._preflight(source.path, self.defaults), chunks)
+        if self.defaults is not None:
+            msg = (
+                "request_defaults are merged into requests that this package writes, and "
+                f"{source.file_name or source.bigquery_uri or source.gcs_uri[0]} goes to the service as "
+                "it is. Put the fields into the requests there, or give a list or a file to upload."
+            )
+            raise UnsupportedError(msg)
+        address = source.file_name or source.bigquery_uri or list(source.gcs_uri)
+        return self._own_objects() or self._intake(address, None, keyed=False)
+
+    def _intake(self, content: Any, requests: int | None, **known: Any) -> Intake:
+        backend = self.client.config.backend
+        keyed = not takes_text_only(self.model, backend)
+        known = {
+            "source": self.source,
+            "limits": limits_of(backend, task_of(self.model), self.model),
+            "keyed": keyed,
+            "stamps": keyed and bool(requests) and known.get("stamped") == requests,
+            **known,
+        }
+        return Intake(content=content, requests=requests, backend=backend, stack=self.stack, **known)
+
+    def _from_rows(self, prompt: Prompt) -> Intake:
+        """Spool a line for each row of a table."""
+        stream, sums = self.stack.enter_context(spool()), Sums()
+        keyless = takes_text_only(self.model, self.client.config.backend)
+        for line in self.table_lines(prompt):
+            if keyless:
+                sums.add(None, line)
+            else:
+                sums.add_stamped(line)
+            stream.write(line)
+        return self._intake(sums.sha256, **sums.told(), lines=stream)
+
+    def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[bytes]:
+        """Write a line for each row of a table.
+
+        Args:
+            prompt: makes a request of each.
+            columns: keeps all columns of the rows; without it only those are read that the prompt names.
+        """
+        name = self.source.path or ""
+        rows = self._rows(name, prompt.columns if columns is None else None)
+        return table_lines(
+            rows if columns is None else columns.kept(rows),
+            prompt,
+            self.client.config.backend,
+            task_of(self.model),
+            self.model,
+            defaults=self.defaults,
+            name=name,
+            **self._most,
+        )
+
+    def _rows(self, path: str, wanted: Sequence[str] | None) -> Iterator[Row]:
+        if not path:
+            yield from dict_rows(self.source.requests or ())
+            return
+        try:
+            if table_format(path) == "parquet":
+                yield from parquet_rows(self.stack.enter_context(seekable(path, self.client)), path, wanted)
+                return
+            read = csv_rows if table_format(path) == "csv" else jsonl_rows
+            yield from read(unzipped(read_chunks(path, self.client), path), path)
+        except NotFound as error:
+            raise _no_object(path, error) from error
+
+    def _inline(self, items: Iterable[Any]) -> Intake:
+        """Take requests that travel inside the create call."""
+        task, sums = task_of(self.model), Sums()
+        entries = tuple(inline_entries(items, task, self.model, self.defaults))
+        for entry in entries:
+            sums.add(entry["metadata"]["key"])
+        return self._intake(digest(entries), **sums.told(), entries=entries, limits=INLINE)
+
+    def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> Intake:
+        """Spool requests that are given in Python."""
+        stream, sums = self.stack.enter_context(spool()), Sums()
+        for key, line in lines:
+            sums.add(key, line)
+            stream.write(line)
+        return self._intake(sums.sha256, **sums.told(), lines=stream)
+
+    def _preflight(self, name: str, defaults: Any = None) -> Preflight:
+        backend, task = self.client.config.backend, task_of(self.model)
+        return Preflight(backend, task, self.model, defaults=defaults, name=name, **self._most)
+
+    def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> Intake:
+        """Spool the lines of a file that is found good: what is uploaded is what was checked."""
+        stream = self.stack.enter_context(spool())
+        stream.writelines(check.lines(chunks))
+        return self._intake(
+            check.sha256, check.rows, stamped=check.stamped, key_sum=check.key_sum, lines=stream, **known
+        )
+
+    def _own_objects(self) -> Intake | None:
+        """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
+
+        They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged. A pattern
+        becomes the objects that it matches now, so that the service reads what was checked.
+
+        Raises:
+            CallError: trouble that may pass. What they hold decides whose job this is: without it an earlier attempt's
+                job would not be found.
+        """
+        given = self.source.gcs_uri
+        if not given:
+            return None
+        uris: list[str] = []
+        ends: list[int] = []
+        try:
+            for pattern in given:
+                uris += _expanded(self.client, pattern)
+            check = self._preflight(uris[0] if len(uris) == 1 else "the input")
+            matched = BatchSource(gcs_uri=tuple(uris))
+            intake = self._checked(check, _joined(self.client, uris, ends), source=matched)
+        except NotFound as error:
+            raise _no_object(", ".join(uris) or given[0], error) from error
+        except PASSING:
+            raise
+        except CallError as error:
+            log.warning("The input could not be checked before submitting it: %s", error)
+            return None
+        if check.unchanged:
+            return replace(intake, in_place=True, objects=tuple(zip(uris, ends, strict=True)))
+        log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
+        return intake
+
+    @property
+    def _most(self) -> dict[str, int]:
+        """Stands in for the limits of one job where there may be several."""
+        return {"max_rows": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
+
+
+def _no_object(uri: str, error: NotFound) -> InputError:
+    return InputError(f"{uri} does not exist ({error}). Check bucket and name.")
+
+
+def _joined(client: GenAIBatchClient, uris: Iterable[str], ends: list[int]) -> Iterator[bytes]:
+    """Stream objects one after the other, each ending its last line; notes in `ends` where each does."""
+    size = 0
+    for uri in uris:
+        last = b"\n"
+        for chunk in client.download(uri):
+            last = chunk or last
+            size += len(chunk)
+            yield chunk
+        if not last.endswith(b"\n"):
+            size += 1
+            yield b"\n"
+        ends.append(size)
+
+
+def _expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
+    """Give the objects that a pattern matches; ``*`` stands for part of one name between slashes.
+
+    Rows that a job wrote below its input must not become input of the next attempt, which would then ask for more.
+    """
+    if "*" not in pattern:
+        return [pattern]
+    prefix = pattern.split("*", 1)[0]
+    matches = re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
+    found: list[str] = []
+    token: str | None = None
+    while token != "":
+        objects, token = client.perform(client.calls.list_objects(prefix, page_token=token))
+        found += [o.uri for o in objects if matches(o.uri)]
+    if not found:
+        msg = f"No object matches {pattern}."
+        raise InputError(msg)
+    return found
