@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, ServerError
 from airflow_provider_genai_batch.hooks.intake import columns_of, take_in
@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.hooks.order import Order, read_order
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.dags import Ran, run_dag
+from tests.operators.doors import after_submit
 from tests.operators.scenes import MODEL, client
 
 ROWS = [
@@ -318,3 +319,29 @@ def test_trouble_that_may_pass_costs_no_columns(vertex: Emulator, monkeypatch: p
         columns_of(reader, lambda: order(reader, src="gs://b/in.csv"), "any"),
     ):
         pass
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_rows_land_with_the_columns_of_their_input(
+    service: Emulator, tmp_path: Path, ending: str, deferrable: bool
+) -> None:
+    (path := tmp_path / f"in.{ending}").write_bytes(FILES[ending]())
+    out = tmp_path / "rows.jsonl"
+    service.script(JobScript(missing=[stamp(1)]))
+    ran = ask(src=str(path), results_uri=str(out), deferrable=deferrable, max_failed_rows=1)
+    assert ran.state == "success", ran.errors
+    rows = landed(out)
+    assert [row["status"] for row in rows] == ["ok", "missing", "ok"]
+    assert [row["input"] for row in rows] == ROWS
+
+
+def test_rows_of_a_table_that_is_gone_land_without_columns(
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path := tmp_path / "in.csv").write_bytes(as_csv())
+    out = tmp_path / "rows.jsonl"
+    after_submit(monkeypatch, lambda _: path.unlink())
+    ran = ask(src=str(path), results_uri=str(out), deferrable=True)
+    assert ran.state == "success", ran.errors
+    assert [(row["status"], "input" in row) for row in landed(out)] == [("ok", False)] * 3
