@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airflow_provider_genai_batch.flows.identity import round_of
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts, Usage
 from airflow_provider_genai_batch.models.job import Verdict
 
@@ -34,6 +35,7 @@ def describe(
         create_time=min(created, default=None),
         start_time=min(started, default=None),
         end_time=max(ended, default=None) if len(ended) == len(jobs) else None,
+        rounds=1 + max(round_of(job.display_name) for job in jobs),
     )
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_genai_batch.models import BatchJob
@@ -17,6 +17,9 @@ from airflow_provider_genai_batch.models import BatchJob
 DISPLAY_NAME_LIMIT = 128
 """Characters of a Vertex display name."""
 _SHORT = 16
+_FAMILY = 10
+"""Leading characters of a fingerprint that all pieces of one input share."""
+_TAG = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}-r([0-9]+)")
 _NOT_LABEL = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -44,6 +47,24 @@ class Identity:
         """Whether a job is of the same task instance, whatever it asks."""
         return tag_of(job.display_name).startswith(f"{self.key[:_SHORT]}-") or self.owns(job)
 
+    def is_family(self, job: BatchJob) -> bool:
+        """Whether a job asks the same requests or a part of them, in whatever round."""
+        return tag_of(job.display_name).startswith(
+            f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}"
+        ) or self.owns(job)
+
+    def piece(self, content: Any, round_: int) -> Identity:
+        """Return the identity of a job that asks a part of the requests.
+
+        Args:
+            content: stands for that part; None: it is all of them, or all that a round asks.
+            round_: 0 is the first.
+        """
+        if content is None:
+            return replace(self, round=round_)
+        own = digest([self.fingerprint, content])
+        return Identity(self.key, self.fingerprint[:_FAMILY] + own[_FAMILY:], round_)
+
     def display_name(self, readable: str) -> str:
         """Return a name that people can read and the tag ends."""
         room = DISPLAY_NAME_LIMIT - len(self.tag) - 1
@@ -64,6 +85,12 @@ class Identity:
 def tag_of(display_name: str | None) -> str:
     """Return the tag that ends a job's display name, or what stands in its place."""
     return (display_name or "").rpartition(" ")[2]
+
+
+def round_of(display_name: str | None) -> int:
+    """Return the round in which a job asks, from 0; a job of somebody else's asks once."""
+    found = _TAG.fullmatch(tag_of(display_name))
+    return int(found.group(1)) if found else 0
 
 
 def file_name(tag: str) -> str:

@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.exceptions import (
     ApiError,
     CallError,
     JobCancelled,
+    JobError,
     JobExpired,
     JobFailed,
     JobLost,
@@ -39,17 +40,32 @@ _NOT_YET = (NotFound, PermissionDenied, *PASSING)
 
 
 class SubmitAnew(Exception):
-    """Jobs of an earlier attempt were cancelled and left too few rows.
+    """Too many rows failed, and this attempt may ask for them again.
 
-    A task that is killed, cleared or out of time has its job cancelled. The attempt after it waits for that job's end,
-    so that no two of them run at once, and takes its rows if they are enough. If not, that is no failure of this
-    attempt's own: it submits a job.
+    It may when rounds are left, and when jobs of an earlier attempt failed: that has been told. A task that is killed,
+    cleared or out of time has its job cancelled. The attempt after it waits for that job's end, so that no two of them
+    run at once, and takes its rows if they are enough. If not, that is no failure of this attempt's own.
+
+    Attributes:
+        job_names: the jobs.
+        cut_short: a cancellation left too few rows.
+        tally: knows which requests are unanswered.
+        failure: what to raise where they cannot be asked again.
     """
 
-    def __init__(self, job_names: Sequence[str], counts: RowCounts | None = None) -> None:
-        rows = f", with {counts.ok} of {counts.total} rows" if counts else ""
-        super().__init__(f"{', '.join(job_names)} of an earlier attempt ended cancelled{rows}")
-        self.job_names = tuple(job_names)
+    def __init__(
+        self,
+        job_names: Sequence[str],
+        tally: Tally | None = None,
+        failure: JobError | None = None,
+        *,
+        cut_short: bool = True,
+    ) -> None:
+        how = "ended cancelled" if cut_short else "ended"
+        rows = f", with {tally.counts.ok} of {tally.counts.total} rows" if tally else ""
+        super().__init__(f"{', '.join(job_names)} {how}{rows}")
+        self.job_names, self.tally, self.failure = tuple(job_names), tally, failure
+        self.cut_short = cut_short
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,7 @@ def settle(
     clock: Callable[[], float],
     patience: float = READ_PATIENCE,
     taken_up: bool = False,
+    may_ask_again: bool = False,
 ) -> Generator[Any, Any, Manifest]:
     """Turn an ending into a manifest.
 
@@ -86,9 +103,10 @@ def settle(
         clock: tells the seconds since the epoch.
         patience: seconds to keep looking for output that is not readable yet.
         taken_up: the jobs are of an earlier attempt.
+        may_ask_again: rows that failed may be asked for once more.
 
     Raises:
-        SubmitAnew: what was taken up is of no use.
+        SubmitAnew: too many rows failed, and may be asked for again.
         JobError: one of its kinds, as the outcome table says.
         UnsupportedError: rows that are in BigQuery are to be landed.
     """
@@ -110,9 +128,13 @@ def settle(
             raise UnsupportedError(msg)
     tally = yield from _land(tuple(jobs), clock, patience)
     manifest = describe(jobs, counts=tally.counts, usage=tally.usage, results_uri=results_uri)
-    if taken_up and _was_cut_short(jobs, tally, max_failed_rows):
-        raise SubmitAnew(names, tally.counts)
-    _judge(jobs, tally, manifest, max_failed_rows)
+    try:
+        _judge(jobs, tally, manifest, max_failed_rows)
+    except JobError as failure:
+        cut_short = _was_cut_short(jobs, tally, max_failed_rows)
+        if may_ask_again or (taken_up and cut_short):
+            raise SubmitAnew(names, tally, failure, cut_short=cut_short) from failure
+        raise
     return manifest
 
 

@@ -67,6 +67,8 @@ class Attempt:
     """How often the service had no capacity so far."""
     resumed: bool = False
     """This attempt looked already, some time ago."""
+    begun: float | None = None
+    """When the attempt began, in seconds since the epoch; None: now."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Found:
     job: BatchJob
     taken_up: bool
     """It is of an earlier attempt."""
+    before: Collection[str] = ()
+    """Jobs that were there and are of no use."""
 
 
 def submit(
@@ -95,14 +99,14 @@ def submit(
         JobTimedOut: there was no capacity until the deadline; nothing was created.
         CallError: the look-up or the create was refused for good; nothing was created.
     """
+    # An attempt that stalls may have been given up meanwhile; a first one counts as a look at its begin.
+    looked = 0.0 if attempt.resumed else clock() if attempt.begun is None else attempt.begun
     record: Record | None = yield Recall()
     before = set(attempt.before)
-    looked = 0.0 if attempt.resumed else clock()
     if not attempt.resumed and (attempt.look_first or (record is not None and record.tag)):
-        found = yield from _of_earlier_attempts(identity, attempt, record, before, clock)
+        found, looked = yield from _of_earlier_attempts(identity, attempt, record, before, clock)
         if found is not None:
             return found
-        looked = clock()
     yield Place()
     return (yield from _create(identity, display_name, attempt, before, looked, deadline, clock))
 
@@ -127,17 +131,17 @@ def _of_earlier_attempts(
     record: Record | None,
     before: set[str],
     clock: Callable[[], float],
-) -> Generator[Any, Any, Found | None]:
-    """Take up the job of an earlier attempt. Those that cannot be go into `before`."""
+) -> Generator[Any, Any, tuple[Found | None, float]]:
+    """Take up the job of an earlier attempt, or tell when it was looked for. Those of no use go into `before`."""
     if attempt.reattach and record is not None and record.tag == identity.tag and record.job not in before:
         found = _take_up((yield from _recorded(record)))
         if found is not None:
-            return found
-    jobs = yield from _listed(identity, attempt, record, before, clock)
+            return found, 0.0
+    jobs, looked = yield from _listed(identity, attempt, record, before, clock)
     yield from _supersede(identity, attempt, jobs)
     own = _own(identity, jobs, before)
-    before.update(job.name for job in jobs)
-    return _take_up(own) if attempt.reattach else None
+    before.update(job.name for job in (own if attempt.reattach else jobs))
+    return (_take_up(own) if attempt.reattach else None), looked
 
 
 def _take_up(jobs: Iterable[BatchJob]) -> Found | None:
@@ -164,15 +168,17 @@ def _listed(
     record: Record | None,
     before: Collection[str],
     clock: Callable[[], float],
-) -> Generator[Any, Any, list[BatchJob]]:
+) -> Generator[Any, Any, tuple[list[BatchJob], float]]:
     """Look more than once: lists lag, and the earlier attempt may have died a moment ago."""
+    looked = clock()
     jobs: list[BatchJob] = yield Find(attempt.since)
     for pause in LOOKS_AFTER_LOSS if _may_be_fresh(identity, record, clock()) else ():
         if attempt.reattach and usable(_own(identity, jobs, before)):
             break
         yield Sleep(pause)
+        looked = clock()
         jobs = yield Find(attempt.since)
-    return jobs
+    return jobs, looked
 
 
 def _may_be_fresh(identity: Identity, record: Record | None, now: float) -> bool:
@@ -191,7 +197,7 @@ def _supersede(identity: Identity, attempt: Attempt, jobs: Iterable[BatchJob]) -
     for job in jobs:
         own = identity.owns(job)
         over = (job.done and job.state is not JobState.PAUSED) or job.state is JobState.CANCELLING
-        if over or (attempt.reattach and own):
+        if over or (attempt.reattach and identity.is_family(job)):
             continue
         try:
             yield Cancel(job.name)
@@ -217,8 +223,9 @@ def _create(
     while True:
         if clock() - looked > STALE:
             # Whoever took that long may have been given up, and another attempt may be at work.
+            looked = clock()
             jobs: list[BatchJob] = yield Find(attempt.since)
-            looked, own = clock(), _own(identity, jobs, before)
+            own = _own(identity, jobs, before)
             before.update(job.name for job in own)
             if (other := _take_up(own)) is not None:
                 return other
@@ -243,7 +250,6 @@ def _create(
             sent = error.method != _BEFORE_SENDING
             found = (yield from _after_loss(identity, display_name, error, before, intent)) if sent else None
             if found is None:
-                looked = clock() if sent else looked
                 pause = backoff(refusals)
                 if clock() + pause > deadline:
                     if not sent:
@@ -256,7 +262,7 @@ def _create(
                 continue
             job = found
         yield Remember(Record(identity.tag, intent.intent, job.name))
-        return Found(job, taken_up=False)
+        return Found(job, taken_up=False, before=tuple(before))
 
 
 def _after_loss(

@@ -43,6 +43,8 @@ class WaitPlan:
     deadline: float
     pending_deadline: float
     cancel_on_timeout: bool = True
+    until_first: bool = False
+    """The waiting is over as soon as one job has ended."""
     late: bool = False
     """The time was over before this waiting began: an earlier attempt has said so, and cancelled what it cancels."""
 
@@ -90,6 +92,8 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
     while True:
         try:
             ending = yield from glance(names, seen, progress, clock())
+            if ending is None and plan.until_first and any(job.done for job in seen.values()):
+                ending = Ending(Why.ENDED, _states(seen))
             failures = 0
             pause = _pause(plan, clock() - started)
         except PASSING as error:

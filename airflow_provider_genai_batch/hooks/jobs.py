@@ -107,6 +107,7 @@ class JobDesk:
         *,
         patience: float | None = None,
         taken_up: bool = False,
+        may_ask_again: bool = False,
     ) -> Manifest:
         """Land rows and decide the outcome.
 
@@ -116,9 +117,10 @@ class JobDesk:
             landing: how rows are wanted.
             patience: for output that is not readable yet, in seconds.
             taken_up: the jobs are of an earlier attempt.
+            may_ask_again: rows that failed may be asked for once more.
 
         Raises:
-            SubmitAnew: what was taken up is of no use.
+            SubmitAnew: too many rows failed, and may be asked for again.
             JobError: one of its kinds, as the outcome table says.
         """
 
@@ -139,6 +141,7 @@ class JobDesk:
             clock=time.time,
             patience=READ_PATIENCE if patience is None else patience,
             taken_up=taken_up,
+            may_ask_again=may_ask_again,
         )
         manifest = drive(flow, act)
         log.info("Rows: %s. Tokens: %s.", manifest.counts, manifest.usage)

@@ -18,8 +18,10 @@ _KEY = "genai_batch_job"
 class Records:
     """The record of one task instance; it outlives attempts, but may be cleared."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, place: tuple[int, int] = (0, 0)) -> None:
+        """Take the record of the job at a place: its round, and its number there."""
         self._store: Any = context.get("task_state_store")
+        self._key = _KEY if place == (0, 0) else f"{_KEY}_{place[0]}_{place[1]}"
 
     def read(self) -> Record | None:
         """Return what was written; None where Airflow keeps nothing or does not say."""
@@ -28,7 +30,7 @@ class Records:
         from airflow.sdk.exceptions import AirflowRuntimeError
 
         try:
-            return Record.from_dict(self._store.get(_KEY))
+            return Record.from_dict(self._store.get(self._key))
         except AirflowRuntimeError as error:
             log.warning("Airflow does not tell what an earlier attempt wrote down: %s", error)
             return None
@@ -45,7 +47,7 @@ class Records:
         from airflow.sdk.exceptions import AirflowRuntimeError
 
         try:
-            self._store.set(_KEY, record.as_dict())
+            self._store.set(self._key, record.as_dict())
         except (AirflowRuntimeError, OSError, EOFError) as error:
             if not record.job:
                 raise

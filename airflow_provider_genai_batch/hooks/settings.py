@@ -26,6 +26,9 @@ def check_order_settings(task: Any) -> None:
     for name in ("poll_interval", "timeout", "pending_timeout"):
         check_seconds(name, getattr(task, name))
     check_allowance(task.max_failed_rows)
+    check_count("retry_failed_rows", task.retry_failed_rows, least=0)
+    for name in ("max_rows_per_job", "max_bytes_per_job", "max_active_jobs"):
+        check_count(name, getattr(task, name), least=1)
     if task.results_uri is not None:
         check_results_uri(task.results_uri)
         if not task.wait:
@@ -43,6 +46,17 @@ def check_seconds(name: str, value: Any) -> None:
         value = value.total_seconds()
     if value is not None and not (_is_number(value) and 0 < value < math.inf):
         msg = f"{name} is {value!r}; give seconds above 0, as a number or a timedelta."
+        raise ConfigurationError(msg)
+
+
+def check_count(name: str, value: Any, *, least: int) -> None:
+    """Refuse what is no number of things; None is one that was not given.
+
+    Raises:
+        ConfigurationError: it is not, or it is too small.
+    """
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+        msg = f"{name} is {value!r}; give a whole number, {least} or more."
         raise ConfigurationError(msg)
 
 

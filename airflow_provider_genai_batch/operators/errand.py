@@ -1,40 +1,52 @@
-"""What one attempt of a task does: come to its job, wait for it, and settle. Loaded when the task runs."""
+"""What one attempt of a task does: ask, wait, settle, and ask again for rows that failed. Loaded when it runs."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import JobCancelled
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.flows.describe import describe
-from airflow_provider_genai_batch.flows.identity import Identity, as_label, task_key
+from airflow_provider_genai_batch.flows.identity import Identity, task_key
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
-from airflow_provider_genai_batch.flows.steps import AwaitCapacity
-from airflow_provider_genai_batch.flows.submit import Attempt, Found
+from airflow_provider_genai_batch.flows.submit import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.hooks.files import check_place
-from airflow_provider_genai_batch.hooks.intake import keys_of, staging_place, take_in
+from airflow_provider_genai_batch.hooks.intake import Intake, keys_of, take_in
 from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
-from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
-from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.triggers.capacity import GenAIBatchCapacityTrigger
-from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+from airflow_provider_genai_batch.operators.wave import Wave
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_genai_batch.flows.watch import WaitPlan
-    from airflow_provider_genai_batch.hooks.intake import Intake
     from airflow_provider_genai_batch.hooks.order import Order
     from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Memory:
+    """What an attempt knows of what it did, small enough for a deferral."""
+
+    deadline: float
+    """Until which a lack of capacity is waited out, in seconds since the epoch."""
+    round: int = 0
+    done: list[str] = field(default_factory=list)
+    """Jobs of earlier rounds."""
+    before: list[str] = field(default_factory=list)
+    """Jobs of earlier attempts that are of no use."""
+    idle: bool = True
+    """All jobs so far are of earlier attempts, and had ended."""
+    taken_up: bool = False
+    """A job of this round is of an earlier attempt."""
 
 
 class Errand:
@@ -51,7 +63,7 @@ class Errand:
         self._desk = JobDesk(client)
 
     def run(self, attempt: Attempt, deadline: float | None = None) -> dict[str, Any]:
-        """Submit, wait and settle, until there is a job of use.
+        """Submit, wait and settle, round after round.
 
         Args:
             attempt: what is known beforehand.
@@ -64,119 +76,108 @@ class Errand:
         order = self._task.order(self._client.config)
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
-        until = deadline or time.time() + self._task.budget(order.backend.value)
-        while True:
-            try:
-                return self._once(order, attempt, until)
-            except SubmitAnew as useless:
-                attempt = self._without(useless, attempt.before)
+        memory = Memory(
+            deadline or time.time() + self._task.budget(order.backend.value), before=[*attempt.before]
+        )
+        with self._taken_in(order) as (intake, identity):
+            return self._rounds(order, intake, identity, attempt, memory, intake)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Settle after a deferral; see `run`."""
+        """Go on after a deferral; see `run`."""
         memo = event["memo"]
+        memory, asked, jobs = Memory(**memo["memory"]), Asked(**memo["asked"]), memo["jobs"]
+        ending = Ending.from_dict(event)
+        if memo["more"] and ending.why is Why.ENDED:
+            return self.run(Attempt(look_first=True, before=memory.before), memory.deadline)
         try:
-            return self._settle(
-                Ending.from_dict(event), event["job_names"], Asked(**memo["asked"]), taken_up=memo["taken_up"]
-            )
-        except SubmitAnew as useless:
-            return self.run(self._without(useless, memo["before"]))
+            return self._settle(ending, jobs, asked, memory)
+        except SubmitAnew as again:
+            order = self._task.order(self._client.config)
+            with self._taken_in(order) as (intake, identity):
+                if identity.fingerprint != memo["fingerprint"]:
+                    log.warning("The input is not what it was, so no request of it is asked again.")
+                    raise (again.failure or again) from again
+                attempt, wave = self._next(intake, again, memory, Attempt())
+                return self._rounds(order, intake, identity, attempt, memory, wave)
 
-    def _once(self, order: Order, attempt: Attempt, until: float) -> dict[str, Any]:
-        task = self._task
-        with take_in(
-            self._client, order.source, model=order.model, request_defaults=order.request_defaults
-        ) as intake:
-            found = self._submit(order, intake, attempt, until)
-            asked = Asked.of(intake)
-        job = found.job
-        task.waiting_for = [job.name]
-        self._stop_if_killed(job)
-        if not task.wait:
-            if found.taken_up and job.state in (JobState.CANCELLING, JobState.CANCELLED):
-                self._desk.wait([job.name], replace(task.plan(job), cancel_on_timeout=False))
-                raise SubmitAnew([job.name])
-            return describe([job]).model_dump(mode="json")
-        plan = task.plan(job, taken_up=found.taken_up)
-        if job.done:
-            ending = Ending(Why.ENDED, {job.name: job.raw_state})
-        elif task.deferrable:
-            self._defer(found, plan, asked, attempt.before)
-        else:
-            ending = self._desk.wait([job.name], plan)
-        task.waiting_for = []
-        return self._settle(ending, [job.name], asked, taken_up=found.taken_up)
+    def _rounds(
+        self,
+        order: Order,
+        intake: Intake,
+        identity: Identity,
+        attempt: Attempt,
+        memory: Memory,
+        asked_now: Intake,
+    ) -> dict[str, Any]:
+        asked = Asked.of(intake)
+        while True:
+            wave = Wave(self._task, self._context, self._client, self._desk, order)
+            try:
+                jobs = wave.submit(identity, asked_now, attempt, memory, asked)
+                if not self._task.wait:
+                    return describe(jobs).model_dump(mode="json")
+                names = [*memory.done, *(job.name for job in jobs)]
+                return self._settle(wave.ending, names, asked, memory, intake)
+            except SubmitAnew as again:
+                attempt, asked_now = self._next(intake, again, memory, attempt)
 
-    def _submit(self, order: Order, intake: Intake, attempt: Attempt, until: float) -> Found:
-        ti: Any = self._context["ti"]
-        identity = Identity(
-            task_key(ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
-            order.fingerprint(self._client.config, self._task.conn_id, intake),
+    def _next(
+        self, intake: Intake, again: SubmitAnew, memory: Memory, attempt: Attempt
+    ) -> tuple[Attempt, Intake]:
+        """Choose what is asked next: the requests without an answer, or all where they cannot be told."""
+        try:
+            rest = intake.subset(again.tally.unanswered) if again.tally else None
+        except InputError:
+            rest = None
+        attempt = replace(
+            attempt, look_first=attempt.look_first or memory.taken_up, resumed=False, refusals=0
         )
-        readable = f"{ti.dag_id}.{ti.task_id}"
-        airflow = {
-            "airflow_dag": as_label(ti.dag_id),
-            "airflow_task": as_label(ti.task_id),
-            "airflow_run": as_label(ti.run_id),
-        }
+        if rest is not None:
+            memory.round += 1
+            memory.done = [*again.job_names]
+            memory.taken_up = False
+            log.warning("%s; asking again for %s.", again, f"{rest.requests} requests")
+            return replace(attempt, reattach=True, before=memory.before), rest
+        if not again.cut_short:
+            raise (again.failure or again) from again
+        memory.before += [name for name in again.job_names if name not in memory.before]
+        memory.taken_up = False
+        log.warning("%s; submitting a new job.", again)
+        return replace(attempt, look_first=True, before=memory.before), intake
 
-        def spec() -> Any:
-            placed = intake.place(self._client, identity, staging_place(self._client, order.destination))
-            return order.spec(identity, readable, intake, placed, airflow)
-
-        def await_capacity(step: AwaitCapacity) -> None:
-            if self._task.deferrable:
-                self._defer_for_capacity(step, until)
-            time.sleep(step.seconds)
-
-        return self._desk.submit(
-            identity,
-            spec,
-            replace(attempt, since=_begin(self._context)),
-            display_name=identity.display_name(order.display_name or readable),
-            records=Records(self._context),
-            wanted=lambda: not self._task.killed,
-            deadline=until,
-            await_capacity=await_capacity,
-        )
-
-    def _settle(self, ending: Ending, names: list[str], asked: Asked, *, taken_up: bool) -> dict[str, Any]:
+    def _settle(
+        self, ending: Ending, names: Sequence[str], asked: Asked, memory: Memory, intake: Intake | None = None
+    ) -> dict[str, Any]:
         task, client = self._task, self._client
         landing = Landing(
             results_uri=task.results_uri,
             max_failed_rows=task.max_failed_rows,
             asked=asked,
-            keys=lambda: keys_of(client, lambda: task.order(client.config), asked.key_sum),
+            keys=lambda: (
+                [*intake.keys()]
+                if intake is not None and intake.readable
+                else keys_of(client, lambda: task.order(client.config), asked.key_sum)
+            ),
         )
-        return self._desk.settle(ending, names, landing, taken_up=taken_up).model_dump(mode="json")
-
-    def _without(self, useless: SubmitAnew, before: Iterable[str]) -> Attempt:
-        log.warning("%s; submitting a new job.", useless)
-        return Attempt(look_first=True, reattach=self._task.reattach, before=(*before, *useless.job_names))
-
-    def _stop_if_killed(self, job: BatchJob) -> None:
-        if self._task.killed and self._task.cancel_unwanted():
-            msg = f"The task was killed while it submitted job {job.name}; its cancellation was asked for."
-            raise JobCancelled(msg, job_names=[job.name])
-
-    def _defer(self, found: Found, plan: WaitPlan, asked: Asked, before: Iterable[str]) -> None:
-        memo = {"asked": asdict(asked), "taken_up": found.taken_up, "before": [*before]}
-        trigger = GenAIBatchTrigger(
-            self._task.conn_id,
-            [found.job.name],
-            plan.as_dict(),
-            memo,
-            cancel_on_kill=self._task.cancel_on_kill,
+        manifest = self._desk.settle(
+            ending,
+            [*names],
+            landing,
+            taken_up=memory.taken_up,
+            may_ask_again=memory.idle or memory.round < task.retry_failed_rows,
         )
-        self._task.defer(trigger=trigger, method_name="execute_complete")
+        return manifest.model_dump(mode="json")
 
-    def _defer_for_capacity(self, step: AwaitCapacity, until: float) -> None:
-        memo = {"before": [*step.before], "refusals": step.refusals, "deadline": until}
-        trigger = GenAIBatchCapacityTrigger(time.time() + step.seconds, memo)
-        self._task.defer(trigger=trigger, method_name="execute_after_refusal")
-
-
-def _begin(context: Context) -> float | None:
-    """Give a moment before which no task of this run can have begun, in seconds since the epoch."""
-    run: Any = context["dag_run"]
-    begin = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
-    return begin.timestamp() if begin else None
+    @contextmanager
+    def _taken_in(self, order: Order) -> Iterator[tuple[Intake, Identity]]:
+        ti: Any = self._context["ti"]
+        with take_in(
+            self._client,
+            order.source,
+            model=order.model,
+            request_defaults=order.request_defaults,
+            prompt=order.prompt,
+            several_jobs=True,
+        ) as intake:
+            key = task_key(ti.dag_id, ti.task_id, ti.run_id, ti.map_index)
+            yield intake, Identity(key, order.fingerprint(self._client.config, self._task.conn_id, intake))

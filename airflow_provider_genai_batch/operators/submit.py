@@ -34,7 +34,10 @@ class GenAIBatchOperator(BaseOperator):
             make embedding jobs.
         src: ``gs://…`` (str or list), ``bq://p.d.t``, ``files/…``, a list of requests (str, dict in SDK or REST
             spelling, `BatchRequest`), an object-storage URI or local path of a JSONL file, or a dict / google-genai
-            ``BatchJobSource``. Only addresses are templated, never requests.
+            ``BatchJobSource``. Only addresses are templated, never requests. With `prompt`: rows, as a list of dicts or
+            a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file.
+        prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
+            it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
         dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
         config: what the SDK's ``batches.create(config=)`` takes; not beside the flat parameter of the same thing.
         request_defaults: fields of the SDK's ``GenerateContentConfig`` (or REST) for every request that this package
@@ -49,6 +52,10 @@ class GenAIBatchOperator(BaseOperator):
         pending_timeout: the same while the job is queued; None: no limit of its own.
         on_timeout: ``cancel`` or ``leave``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
+        retry_failed_rows: how many further rounds may ask again for the rows that failed, each a job of those alone.
+        max_rows_per_job, max_bytes_per_job: larger inputs become several jobs with one manifest; None: what the
+            service takes in one.
+        max_active_jobs: how many of them go on at a time.
         cancel_on_kill: cancel the job when the task is killed.
         reattach: look for a job of an earlier attempt before creating one.
 
@@ -79,6 +86,7 @@ class GenAIBatchOperator(BaseOperator):
         *,
         model: str,
         src: Any,
+        prompt: Any = None,
         dest: Any = None,
         config: Any = None,
         request_defaults: Any = None,
@@ -95,6 +103,10 @@ class GenAIBatchOperator(BaseOperator):
         pending_timeout: float | timedelta | None = None,
         on_timeout: str = "cancel",
         max_failed_rows: float = 0,
+        retry_failed_rows: int = 0,
+        max_rows_per_job: int | None = None,
+        max_bytes_per_job: int | None = None,
+        max_active_jobs: int = 10,
         cancel_on_kill: bool = True,
         reattach: bool = True,
         **kwargs: Any,
@@ -102,6 +114,7 @@ class GenAIBatchOperator(BaseOperator):
         super().__init__(**kwargs)
         self.model = model
         self.src = src
+        self.prompt = prompt
         self.dest = dest
         self.config = config
         self.request_defaults = request_defaults
@@ -122,6 +135,10 @@ class GenAIBatchOperator(BaseOperator):
         self.pending_timeout = pending_timeout
         self.on_timeout = on_timeout
         self.max_failed_rows = max_failed_rows
+        self.retry_failed_rows = retry_failed_rows
+        self.max_rows_per_job = max_rows_per_job
+        self.max_bytes_per_job = max_bytes_per_job
+        self.max_active_jobs = max_active_jobs
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.waiting_for: list[str] = []
@@ -140,9 +157,9 @@ class GenAIBatchOperator(BaseOperator):
         """Come to the job, wait for it (or defer, or not), and settle."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
-        again = context["ti"].try_number > 1
+        begun, again = time.time(), context["ti"].try_number > 1
         with self._errand(context) as errand:
-            return errand.run(Attempt(look_first=again, reattach=self.reattach))
+            return errand.run(Attempt(look_first=again, reattach=self.reattach, begun=begun))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Ask again after the service had no capacity. This attempt has looked already, and created nothing."""
@@ -203,6 +220,7 @@ class GenAIBatchOperator(BaseOperator):
             connection,
             model=self.model,
             src=self.src,
+            prompt=self.prompt,
             dest=self.dest,
             config=self.config,
             request_defaults=self.request_defaults,

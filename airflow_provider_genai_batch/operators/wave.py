@@ -1,0 +1,219 @@
+"""One round of a task: its jobs submitted, so many at a time, and waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, JobCancelled
+from airflow_provider_genai_batch.flows.identity import Identity, as_label
+from airflow_provider_genai_batch.flows.settle import SubmitAnew
+from airflow_provider_genai_batch.flows.steps import AwaitCapacity
+from airflow_provider_genai_batch.flows.submit import Attempt, Found
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
+from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
+from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.models import BatchJob, JobState
+from airflow_provider_genai_batch.triggers.capacity import GenAIBatchCapacityTrigger
+from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.hooks.jobs import JobDesk
+    from airflow_provider_genai_batch.hooks.landing import Asked
+    from airflow_provider_genai_batch.hooks.order import Order
+    from airflow_provider_genai_batch.operators.errand import Memory
+    from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
+
+
+class Wave:
+    """The jobs of one round.
+
+    Attributes:
+        ending: how the waiting for them ended.
+    """
+
+    def __init__(
+        self,
+        task: GenAIBatchOperator,
+        context: Context,
+        client: GenAIBatchClient,
+        desk: JobDesk,
+        order: Order,
+    ) -> None:
+        self._task, self._context, self._client, self._desk, self._order = task, context, client, desk, order
+        self.ending = Ending(Why.ENDED, {})
+
+    def submit(
+        self,
+        identity: Identity,
+        intake: Intake,
+        attempt: Attempt,
+        memory: Memory,
+        asked: Asked,
+    ) -> list[BatchJob]:
+        """Come to the jobs of a round and wait for them, or leave by a deferral.
+
+        Args:
+            identity: of the whole input.
+            intake: what this round asks.
+            attempt: what is known beforehand.
+            memory: what this attempt did so far; it is brought up to date.
+            asked: what is known of the whole input.
+
+        Returns:
+            The jobs, which have ended unless the waiting did; without `wait` as they are.
+        """
+        pieces = intake.shards(self._task.max_rows_per_job, self._task.max_bytes_per_job)
+        self._check(pieces)
+        jobs: list[BatchJob] = []
+        going: dict[str, BatchJob] = {}
+        for number, piece in enumerate(pieces):
+            if len(going) >= self._task.max_active_jobs:
+                self._wait(going, jobs, memory, asked, identity, more=True)
+                if self.ending.why is not Why.ENDED:
+                    return jobs
+            own = identity.piece(piece.content if len(pieces) > 1 else None, memory.round)
+            found = self._come_to_job(own, piece, attempt, memory, number, several=len(pieces) > 1)
+            jobs.append(found.job)
+            self._note(found, memory)
+            attempt = replace(attempt, reattach=True, before=memory.before)
+            if not found.job.done:
+                going[found.job.name] = found.job
+            self._task.waiting_for = [*going]
+            self._stop_if_killed(found.job)
+        if going and self._task.wait:
+            self._wait(going, jobs, memory, asked, identity, more=False)
+        return jobs
+
+    def _check(self, pieces: Sequence[Intake]) -> None:
+        if not self._task.wait and len(pieces) > self._task.max_active_jobs:
+            msg = (
+                f"The input makes {len(pieces)} jobs, and with wait=False all of them are submitted at once, which "
+                f"max_active_jobs={self._task.max_active_jobs} forbids. Raise it, or let the task wait."
+            )
+            raise ConfigurationError(msg)
+
+    def _note(self, found: Found, memory: Memory) -> None:
+        memory.before += [name for name in found.before if name not in memory.before]
+        memory.taken_up = memory.taken_up or found.taken_up
+        memory.idle = memory.idle and found.taken_up and found.job.done
+        if (
+            not self._task.wait
+            and found.taken_up
+            and found.job.state
+            in (
+                JobState.CANCELLING,
+                JobState.CANCELLED,
+            )
+        ):
+            self._desk.wait([found.job.name], replace(self._plan([found.job]), cancel_on_timeout=False))
+            raise SubmitAnew([found.job.name])
+
+    def _come_to_job(
+        self,
+        identity: Identity,
+        piece: Intake,
+        attempt: Attempt,
+        memory: Memory,
+        number: int,
+        *,
+        several: bool,
+    ) -> Found:
+        ti: Any = self._context["ti"]
+        readable = f"{ti.dag_id}.{ti.task_id}"
+        labels = {
+            "airflow_dag": as_label(ti.dag_id),
+            "airflow_task": as_label(ti.task_id),
+            "airflow_run": as_label(ti.run_id),
+        }
+        if several and attempt.resumed:  # which of them was refused is found by looking
+            attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
+
+        def spec() -> Any:
+            place = staging_place(self._client, self._order.destination)
+            return self._order.spec(
+                identity, readable, piece, piece.place(self._client, identity, place), labels
+            )
+
+        def await_capacity(step: AwaitCapacity) -> None:
+            if self._task.deferrable:
+                self._defer_for_capacity(step, memory)
+            time.sleep(step.seconds)
+
+        return self._desk.submit(
+            identity,
+            spec,
+            replace(attempt, since=_begin(self._context)),
+            display_name=identity.display_name(self._order.display_name or readable),
+            records=Records(self._context, (memory.round, number)),
+            wanted=lambda: not self._task.killed,
+            deadline=memory.deadline,
+            await_capacity=await_capacity,
+        )
+
+    def _wait(
+        self,
+        going: dict[str, BatchJob],
+        jobs: Sequence[BatchJob],
+        memory: Memory,
+        asked: Asked,
+        identity: Identity,
+        *,
+        more: bool,
+    ) -> None:
+        """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
+        plan = replace(self._plan([*going.values()], taken_up=memory.taken_up), until_first=more)
+        if self._task.deferrable:
+            memo = {
+                "memory": asdict(replace(memory, idle=False)),
+                "jobs": [*memory.done, *(job.name for job in jobs)],
+                "asked": asdict(asked),
+                "fingerprint": identity.fingerprint,
+                "more": more,
+            }
+            self._defer([*going], plan, memo)
+        self.ending = self._desk.wait([*going], plan)
+        if more and self.ending.why is Why.ENDED:
+            for name in [*going]:
+                if self._client.get(name).done:
+                    del going[name]
+        else:
+            going.clear()
+        self._task.waiting_for = [*going]
+
+    def _plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
+        oldest = min(jobs, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
+        return self._task.plan(oldest, taken_up=taken_up)
+
+    def _stop_if_killed(self, job: BatchJob) -> None:
+        if self._task.killed and self._task.cancel_unwanted():
+            msg = f"The task was killed while it submitted job {job.name}; its cancellation was asked for."
+            raise JobCancelled(msg, job_names=[job.name])
+
+    def _defer(self, names: list[str], plan: WaitPlan, memo: dict[str, Any]) -> None:
+        task = self._task
+        trigger = GenAIBatchTrigger(
+            task.conn_id, names, plan.as_dict(), memo, cancel_on_kill=task.cancel_on_kill
+        )
+        task.defer(trigger=trigger, method_name="execute_complete")
+
+    def _defer_for_capacity(self, step: AwaitCapacity, memory: Memory) -> None:
+        memo = {
+            "before": [*{*memory.before, *step.before}],
+            "refusals": step.refusals,
+            "deadline": memory.deadline,
+        }
+        trigger = GenAIBatchCapacityTrigger(time.time() + step.seconds, memo)
+        self._task.defer(trigger=trigger, method_name="execute_after_refusal")
+
+
+def _begin(context: Context) -> float | None:
+    """Give a moment before which no task of this run can have begun, in seconds since the epoch."""
+    run: Any = context["dag_run"]
+    begin = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
+    return begin.timestamp() if begin else None
