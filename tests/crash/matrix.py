@@ -50,15 +50,15 @@ class Matrix:
 
     def run_all_of_it(self) -> None:
         """Run the whole matrix."""
-        explore(self.world, explorations(), self._told)
-        chosen = [*supervisors(), *orphans(), *connections(), *troubles()]
-        run_all(self.world, chosen, self._told)
         for cells in self._filled(triggerer_cells(PHASES)):
             lose_triggerer(self.world, cells, self._told)
         for cells in self._filled(deferred_cells(CHILD) * 6):
             lose_runner(self.world, cells, self._told)
         for cells in self._filled([*scheduler_cells(), *deferred_cells(WAITING) * 4]):
             lose_scheduler(self.world, cells, self._told)
+        chosen = [*supervisors(), *orphans(), *connections(), *troubles()]
+        run_all(self.world, chosen, self._told)
+        explore(self.world, explorations(), self._told)
 
     def run_a_part(self) -> None:
         """Run a part in which each step, victim, phase and trouble occurs, on each service and in each mode."""

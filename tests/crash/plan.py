@@ -50,7 +50,7 @@ class Cell:
     troubles: tuple[Trouble, ...] = ()
     source: str = "file"
     list_lag: float = 0
-    """Seconds for which the service's lists miss a new job."""
+    """Seconds for which the service's lists miss a new job, the first two lists at least."""
     pool: str = ""
     lives: int = 0
     """Deaths beyond those of `injections`, each at a step at which nobody of the pool has died."""

@@ -20,6 +20,7 @@ from tests.waiting import wait_until
 
 _NUMBERS = itertools.count(1)
 _LONGEST = 240.0
+_LISTS_THAT_LAG = 2
 _PAID = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "EXPIRED"})
 
 
@@ -85,7 +86,9 @@ class Running:
     def _scripted(self) -> None:
         # A look is a get only, so that looks are spent where jobs are waited for.
         life = Lifecycle.stuck("RUNNING") if self.cell.held else Lifecycle(looks=3, list_counts=False)
-        script = JobScript(lifecycle=life, list_lag_seconds=self.cell.list_lag)
+        # On a slow machine seconds pass before anybody lists; so the first lists miss the job whenever they come.
+        missed = _LISTS_THAT_LAG if self.cell.list_lag else 0
+        script = JobScript(lifecycle=life, list_lag=missed, list_lag_seconds=self.cell.list_lag)
         self.lane.emulator.script(script, self.cell.backend)
 
     def _conf(self) -> dict[str, Any]:
