@@ -38,12 +38,15 @@ class Asked:
     """All keys were stamped here, so they are known without the input."""
     key_sum: int | None = None
     """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
+    content: str | None = None
+    """Digest of all lines: tells whether an input that is read again is what it was."""
 
     @classmethod
     def of(cls, intake: Intake) -> Asked:
         """Keep of an input what its rows need."""
         stamped = intake.stamped > 0 and intake.stamped == intake.requests
-        return cls(intake.requests, intake.keyed, stamped, intake.key_sum)
+        content = intake.content if isinstance(intake.content, str) else None
+        return cls(intake.requests, intake.keyed, stamped, intake.key_sum, content)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.wire.destinations import (
     read_destination,
     read_webhook,
 )
+from airflow_provider_genai_batch.wire.output_type import answer_check, ask_for
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     config: Any = None,
     request_defaults: Any = None,
     prompt: Any = None,
+    output_type: Any = None,
     display_name: str | None = None,
     labels: Mapping[str, str] | None = None,
     webhook: Any = None,
@@ -143,6 +145,14 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             "give dest as gs://bucket/prefix/."
         )
         raise UnsupportedError(msg)
+    if output_type is not None:
+        answer_check(output_type)
+        if source.path or source.inlined_requests is not None:
+            request_defaults = ask_for(output_type, request_defaults)
+        else:
+            log.info(
+                "The input goes to the service as it is: answers are checked against output_type, not asked for."
+            )
     if connection.backend is Backend.VERTEX and priority is not None:
         log.info("Vertex AI has no priority for batch jobs; priority=%s is not sent.", priority)
     return Order(

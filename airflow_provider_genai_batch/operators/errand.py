@@ -17,17 +17,19 @@ from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.submit import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.hooks.files import check_place
-from airflow_provider_genai_batch.hooks.intake import Intake, keys_of, take_in
+from airflow_provider_genai_batch.hooks.intake import Intake, columns_of, keys_of, take_in
 from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.operators.wave import Wave
+from airflow_provider_genai_batch.wire.output_type import answer_check
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_genai_batch.hooks.order import Order
     from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
+    from airflow_provider_genai_batch.rows.landing import Carry
 
 log = logging.getLogger(__name__)
 
@@ -149,24 +151,38 @@ class Errand:
         self, ending: Ending, names: Sequence[str], asked: Asked, memory: Memory, intake: Intake | None = None
     ) -> dict[str, Any]:
         task, client = self._task, self._client
-        landing = Landing(
-            results_uri=task.results_uri,
-            max_failed_rows=task.max_failed_rows,
-            asked=asked,
-            keys=lambda: (
-                [*intake.keys()]
-                if intake is not None and intake.readable
-                else keys_of(client, lambda: task.order(client.config), asked.key_sum)
-            ),
-        )
-        manifest = self._desk.settle(
-            ending,
-            [*names],
-            landing,
-            taken_up=memory.taken_up,
-            may_ask_again=memory.idle or memory.round < task.retry_failed_rows,
-        )
+        with self._columns(asked) as carry:
+            landing = Landing(
+                results_uri=task.results_uri,
+                max_failed_rows=task.max_failed_rows,
+                asked=asked,
+                keys=lambda: (
+                    [*intake.keys()]
+                    if intake is not None and intake.readable
+                    else keys_of(client, lambda: task.order(client.config), asked.key_sum)
+                ),
+                ordered=task.ordered,
+                validate=None if task.output_type is None else answer_check(task.output_type),
+                carry=carry,
+            )
+            manifest = self._desk.settle(
+                ending,
+                [*names],
+                landing,
+                taken_up=memory.taken_up,
+                may_ask_again=memory.idle or memory.round < task.retry_failed_rows,
+            )
         return manifest.model_dump(mode="json")
+
+    @contextmanager
+    def _columns(self, asked: Asked) -> Iterator[Carry | None]:
+        """Give the columns of a table's rows, where they are to land beside the answers."""
+        task, client = self._task, self._client
+        if task.prompt is None or task.results_uri is None:
+            yield None
+            return
+        with columns_of(client, lambda: task.order(client.config), asked.content) as columns:
+            yield columns
 
     @contextmanager
     def _taken_in(self, order: Order) -> Iterator[tuple[Intake, Identity]]:

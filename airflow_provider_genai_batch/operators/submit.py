@@ -42,7 +42,10 @@ class GenAIBatchOperator(BaseOperator):
         config: what the SDK's ``batches.create(config=)`` takes; not beside the flat parameter of the same thing.
         request_defaults: fields of the SDK's ``GenerateContentConfig`` (or REST) for every request that this package
             writes; a request's own value wins.
+        output_type: what answers are to be, a Pydantic model or another type: sent as the schema that is safe on batch
+            endpoints with every request that this package writes, and every answer is checked against it.
         results_uri: where normalised rows land, ``….jsonl`` or ``….jsonl.gz``; None leaves them at the service.
+        ordered: land rows in the order of the input.
         display_name, labels, priority, webhook: passed on where the service has them.
         conn_id: the Airflow connection.
         wait: False submits and returns.
@@ -90,7 +93,9 @@ class GenAIBatchOperator(BaseOperator):
         dest: Any = None,
         config: Any = None,
         request_defaults: Any = None,
+        output_type: Any = None,
         results_uri: str | None = None,
+        ordered: bool = False,
         display_name: str | None = None,
         labels: Mapping[str, str] | None = None,
         priority: int | None = None,
@@ -118,7 +123,9 @@ class GenAIBatchOperator(BaseOperator):
         self.dest = dest
         self.config = config
         self.request_defaults = request_defaults
+        self.output_type = output_type
         self.results_uri = results_uri
+        self.ordered = ordered
         self.display_name = display_name
         self.labels = labels
         self.priority = priority
@@ -221,6 +228,7 @@ class GenAIBatchOperator(BaseOperator):
             model=self.model,
             src=self.src,
             prompt=self.prompt,
+            output_type=self.output_type,
             dest=self.dest,
             config=self.config,
             request_defaults=self.request_defaults,

@@ -1,0 +1,122 @@
+"""Structured answers: asked for by a type, checked against it, and invalid rows keep what the model said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, TooManyFailedRows
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL
+
+
+class Label(BaseModel):
+    """What a text is like."""
+
+    mood: Literal["good", "bad"]
+    tags: list[Tag]
+
+
+class Tag(BaseModel):
+    """One tag, referred to."""
+
+    name: str
+
+
+def ask(**settings: Any) -> Ran:
+    settings = {"src": ["a", "b", "c"], "model": MODEL, "poll_interval": 0.05, **settings}
+    return run_dag(lambda: GenAIBatchOperator(task_id="ask", **settings))
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+@pytest.mark.parametrize("backend", ["gemini", "vertex"])
+def test_answers_come_as_the_type(
+    request: pytest.FixtureRequest, tmp_path: Path, backend: str, deferrable: bool
+) -> None:
+    request.getfixturevalue(backend)
+    out = tmp_path / "rows.jsonl"
+    more = {"dest": "gs://emulator-staging/typed/"} if backend == "vertex" else {}
+    ran = ask(output_type=Label, results_uri=str(out), deferrable=deferrable, **more)
+    assert ran.state == "success", ran.errors
+    for row in rows(out):
+        assert Label.model_validate(row["output"]) == Label.model_validate_json(row["text"])
+
+
+def test_the_schema_is_the_one_that_is_safe_on_batch_endpoints(gemini: Emulator) -> None:
+    ask(output_type=Label)
+    (sent,) = [r for r in gemini.requests if r["method"] == "batches.create"]
+    config = json.loads(sent["body"])["batch"]["inputConfig"]["requests"]["requests"][0]["request"][
+        "generationConfig"
+    ]
+    assert config["responseMimeType"] == "application/json"
+    assert "responseJsonSchema" not in config
+    assert "$ref" not in json.dumps(config["responseSchema"])
+    assert config["responseSchema"]["properties"]["mood"]["enum"] == ["good", "bad"]
+
+
+def test_an_answer_of_another_type_is_invalid_and_keeps_what_the_model_said(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    gemini.script(JobScript(answers={1: '{"mood": "so so", "tags": []}', 2: "no JSON"}))
+    out = tmp_path / "rows.jsonl"
+    ran = ask(output_type=Label, results_uri=str(out))
+    (error,) = ran.errors
+    assert isinstance(error, TooManyFailedRows)
+    assert error.manifest is not None
+    assert error.manifest["counts"]["invalid"] == 2
+    found = {row["index"]: row for row in rows(out)}
+    assert found[0]["status"] == "ok"
+    assert (found[1]["status"], found[1]["text"]) == ("invalid", '{"mood": "so so", "tags": []}')
+    assert "mood" in found[1]["error"]["message"]
+    assert (found[2]["status"], found[2]["text"]) == ("invalid", "no JSON")
+
+
+def test_a_further_round_asks_invalid_answers_again(gemini: Emulator) -> None:
+    gemini.script(JobScript(answers={1: "no JSON"}))
+    ran = ask(output_type=Label, retry_failed_rows=1)
+    assert ran.state == "success", ran.errors
+    assert [job["rows"]["total"] for job in gemini.jobs] == [3, 1]
+
+
+def test_plain_types_are_types_too(gemini: Emulator, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    assert ask(output_type=list[int], results_uri=str(out)).state == "success"
+    assert all(isinstance(number, int) for row in rows(out) for number in row["output"])
+
+
+def test_an_input_that_goes_as_it_is_has_its_answers_checked(vertex: Emulator, cloud_storage: Any) -> None:
+    uri = "gs://emulator-staging/typed-own/in.jsonl"
+    line = {"key": "k", "request": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}}
+    cloud_storage.write(uri, [json.dumps(line).encode() + b"\n"])
+    ran = ask(src=uri, dest="gs://emulator-staging/typed-own/out/", output_type=Label)
+    assert isinstance(ran.errors[0], TooManyFailedRows)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "said"),
+    [
+        ({"output_type": object()}, InputError, "output_type"),
+        (
+            {"output_type": Label, "request_defaults": {"response_schema": {"type": "STRING"}}},
+            ConfigurationError,
+            "given twice",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_paid(
+    gemini: Emulator, settings: dict[str, Any], kind: type[Exception], said: str
+) -> None:
+    (error,) = ask(**settings).errors
+    assert isinstance(error, kind)
+    assert said in str(error)
+    assert gemini.jobs == []
