@@ -110,7 +110,7 @@ def _columns(
             stack, client, asked.source, asked.model, asked.request_defaults, asked.prompt, several_jobs=True
         )
         columns, sums = Columns(stack.enter_context(spool())), Sums()
-        for line in reading.table_lines(asked.prompt, columns):
+        for _, line in reading.table_lines(asked.prompt, columns):
             sums.add(None, line)
     except PASSING:
         raise

@@ -61,9 +61,9 @@ class Sums:
         self.rows += 1
         self._sha256.update(line)
 
-    def add_stamped(self, line: bytes) -> None:
+    def add_stamped(self, key: str, line: bytes) -> None:
         """Take the next one, whose key is known to be the stamp of its place."""
-        self.key_sum = (self.key_sum + key_digest(stamp(self.first + self.rows))) & MASK
+        self.key_sum = (self.key_sum + key_digest(key)) & MASK
         self.stamped += 1
         self.rows += 1
         self._sha256.update(line)

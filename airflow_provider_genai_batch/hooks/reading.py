@@ -90,15 +90,15 @@ class Reading(NamedTuple):
         """Spool a line for each row of a table."""
         stream, sums = self.stack.enter_context(spool()), Sums()
         keyless = takes_text_only(self.model, self.client.config.backend)
-        for line in self.table_lines(prompt):
+        for key, line in self.table_lines(prompt):
             if keyless:
                 sums.add(None, line)
             else:
-                sums.add_stamped(line)
+                sums.add_stamped(key, line)
             stream.write(line)
         return self._intake(sums.sha256, **sums.told(), lines=stream)
 
-    def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[bytes]:
+    def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[tuple[str, bytes]]:
         """Write a line for each row of a table.
 
         Args:

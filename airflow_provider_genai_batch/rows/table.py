@@ -31,8 +31,8 @@ def table_lines(  # noqa: PLR0913 - as for requests, which take no prompt
     name: str = "",
     max_bytes: int | None = None,
     max_rows: int | None = None,
-) -> Iterator[bytes]:
-    """Yield the line of JSONL of each row, its key the stamp of its place (some models take none).
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the stamp of each row's place and its line of JSONL, with that as key (some models take none).
 
     Raises:
         RequestError: a row without a value for the prompt, or too many; ``row 3 of in.csv`` is the third.
@@ -44,11 +44,12 @@ def table_lines(  # noqa: PLR0913 - as for requests, which take no prompt
     number = size = 0
     try:
         for number, row in enumerate(rows, 1):
-            line = write(row, stamp(number - 1).encode())
+            key = stamp(number - 1)
+            line = write(row, key.encode())
             size += len(line)
             if size > most_bytes or number > most_rows:
                 limits.check(number, size, "")
-            yield line
+            yield key, line
     except RequestError as error:
         raise error if error.where else error.at(row_name(number, name)) from error
     if not number:

@@ -28,7 +28,8 @@ def written(
     template: Any, rows: list[Any], backend: Backend = GEMINI, task: Task = Task.GENERATE, **settings: Any
 ) -> list[bytes]:
     model = settings.pop("model", MODEL)
-    return list(table_lines(dict_rows(rows), Prompt(template), backend, task, model, **settings))
+    lines = table_lines(dict_rows(rows), Prompt(template), backend, task, model, **settings)
+    return [line for _, line in lines]
 
 
 def parts(template: Any, row: dict[str, Any], backend: Backend = GEMINI) -> list[dict[str, Any]]:
