@@ -116,6 +116,11 @@ class AirflowClient:
         """Mark a task as ``success`` or ``failed``, as a user does."""
         self.call("PATCH", f"{run.path}/taskInstances/{task_id}", json={"new_state": state})
 
+    def resize_pool(self, slots: int) -> None:
+        """Set how many tasks may run at once; deferred ones take no slot."""
+        body = {"pool": "default_pool", "slots": slots}
+        self.call("PATCH", "/pools/default_pool", params={"update_mask": "slots"}, json=body)
+
     def xcom(self, run: DagRun, task_id: str, key: str = "return_value") -> Any:
         """Return what a task pushed."""
         path = f"{run.path}/taskInstances/{task_id}/xcomEntries/{key}"

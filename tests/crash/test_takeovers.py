@@ -184,13 +184,13 @@ def test_a_deferred_task_that_a_user_marks_has_its_job_cancelled(world: World, s
 def test_a_deferred_task_that_a_user_clears_has_its_job_cancelled_and_asks_again(world: World) -> None:
     run = world.start("both_services", **BOTH)
     # Otherwise the task may wait for its job again before the triggerer has cancelled it.
-    world.airflow.signal("scheduler", signal.SIGSTOP)
+    world.airflow.client.resize_pool(0)
     try:
         world.airflow.client.clear(run, *BOTH)
         for task_id in BOTH:
             world.wait(run, lambda t=task_id: world.cancelled(run, t) == [True], "the job is cancelled")
     finally:
-        world.airflow.signal("scheduler", signal.SIGCONT)
+        world.airflow.client.resize_pool(10)
     for task_id in BOTH:
         world.wait(run, lambda t=task_id: len(world.jobs(run, t)) > 1, "there is a new job")
     world.wait_for_looks(run, *BOTH)
