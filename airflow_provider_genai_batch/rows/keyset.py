@@ -38,7 +38,7 @@ class KeySet:
         self._others = 0
 
     def __len__(self) -> int:
-        return self._stamps.count + self._others
+        return len(self._stamps) + self._others
 
     def add(self, key: str) -> bool:
         """Add a key; False if it was there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json, to_json
@@ -20,7 +21,7 @@ Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
 
 INVALID_OUTPUT = "INVALID_OUTPUT"
 """The error's `status` where an answer is not what was asked for."""
-_BUFFER = 256 * 1024
+_LINES = 64
 
 
 def land(
@@ -102,11 +103,8 @@ def _carrying(rows: Iterable[PlainRow], carry: Carry) -> Iterator[PlainRow]:
 
 
 def _write(lines: Iterable[bytes], write: Write) -> None:
-    buffer = bytearray()
-    for line in lines:
-        buffer += line
-        buffer += b"\n"
-        if len(buffer) >= _BUFFER:
-            write(buffer)
-            buffer.clear()
-    write(buffer)
+    """Write some lines at a time."""
+    lines = iter(lines)
+    while some := list(islice(lines, _LINES)):
+        some.append(b"")
+        write(b"\n".join(some))

@@ -59,9 +59,9 @@ class ParquetSink:
             self._flush()
         self._writer.close()
 
-    def write(self, lines: bytearray) -> None:
+    def write(self, lines: bytes) -> None:
         """Take whole lines."""
-        rows = [_columns(from_json(line, cache_strings="keys")) for line in bytes(lines).splitlines()]
+        rows = [_columns(from_json(line, cache_strings="keys")) for line in lines.splitlines()]
         if rows:
             batch = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
             self._held.append(batch)

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal, TypeAlias
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 
 Form: TypeAlias = Literal["jsonl", "jsonl.gz", "parquet"]
-Write: TypeAlias = Callable[[bytearray], object]
+Write: TypeAlias = Callable[[bytes], object]
 """Takes whole lines, each with its end."""
 
 FORMS: tuple[Form, ...] = ("jsonl", "jsonl.gz", "parquet")

@@ -141,12 +141,13 @@ class Tally:
         """Give a row for every request that has none, and count it; without its key where that is not known."""
         if self.expected is None:
             return
-        if self._joined < self.expected:
+        left = self.expected - self._roll.joined - self._keyless
+        if left > 0:
             for key, place in self._roll.absent():
+                left -= 1
                 self._sample("missing", key)
                 yield self._missed(missing_row(key, place))
-        while self._joined < self.expected:
-            self._keyless += 1
+        for _ in range(left):
             yield self._missed(missing_row(None, None))
 
     def unanswered(self, key: str | None, index: int | None) -> bool:
@@ -192,10 +193,6 @@ class Tally:
         shown = [f"{number} x {cause}" for cause, number in self._causes.most_common(_SAMPLES)]
         rest = len(self._causes) - len(shown)
         return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
-
-    @property
-    def _joined(self) -> int:
-        return self._roll.joined + self._keyless
 
     def _drop(self, row: PlainRow, why: int) -> None:
         if why == REPLACED:

@@ -49,13 +49,14 @@ def stamp(index: int) -> str:
 
 def stamped_index(key: str) -> int | None:
     """Return the index that `stamp` put into a key; None for any other key."""
-    if key[:1] != "r":
-        return None
     digits = key[1:]
     # Python reads other scripts' digits too, and refuses to read thousands of them.
-    if not _WIDTH <= len(digits) <= _WIDEST or not (digits.isascii() and digits.isdigit()):
+    if key[:1] != "r" or not digits.isdecimal() or not digits.isascii():
         return None
-    return None if len(digits) > _WIDTH and digits[0] == "0" else int(digits)
+    width = len(digits)
+    if width != _WIDTH and not (_WIDTH < width <= _WIDEST and digits[0] != "0"):
+        return None
+    return int(digits)
 
 
 def spell_key(key: str) -> str:

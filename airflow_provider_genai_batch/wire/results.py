@@ -25,6 +25,7 @@ _VERTEX = Backend.VERTEX  # to look up a member of an enum costs as much as half
 CANCELLED = 1
 """gRPC code of rows that a cancel left unserved."""
 _HTTP_CANCELLED = 499
+_KEY_AND_RESPONSE = 2
 _NO_CONTENT = frozenset(
     (
         "SAFETY",
@@ -49,23 +50,30 @@ def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool =
 def read_fields(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> PlainRow:
     """Read one row. A row with neither response nor error is an error; so is a Vertex row with a ``status``."""
     key = line.get("key")
-    if key.__class__ is not str or backend is _VERTEX:
+    if type(key) is not str or backend is _VERTEX:
         key = _key(line, backend)
     response = line.get("response")
-    if response.__class__ is not dict:
+    if type(response) is not dict:
         response = {}
-    error = _row_error(line) if "error" in line or "status" in line else None
-    if error is None and "predictions" in line:
-        return _text_embedding(line, key, backend)
-    if error is not None or not response:
-        row = _refused(line, key, error or _error("the service sent neither a response nor an error"))
-    elif values := mapping(response.get("embedding")).get("values"):
-        row = _row(key, "ok", output=values, usage=_usage(response), model_version=_model(response))
+    if len(line) > _KEY_AND_RESPONSE or not response or "error" in line:
+        row = _exception(line, key, response, backend) or _answer(key, response)
     else:
         row = _answer(key, response)
     if keep_response and response:
         row["response"] = response
     return row
+
+
+def _exception(
+    line: Mapping[str, Any], key: str | None, response: Mapping[str, Any], backend: Backend
+) -> PlainRow | None:
+    """Read a line that says more, or less, than a response; None if that is all that counts."""
+    error = _row_error(line) if "error" in line or "status" in line else None
+    if error is None and "predictions" in line:
+        return _text_embedding(line, key, backend)
+    if error is not None or not response:
+        return _refused(line, key, error or _error("the service sent neither a response nor an error"))
+    return None
 
 
 def missing_row(key: str | None, index: int | None) -> PlainRow:
@@ -146,15 +154,21 @@ def _status_error(status: str) -> dict[str, Any]:
 
 def _answer(key: str | None, response: Mapping[str, Any]) -> PlainRow:
     """Read what the first candidate says; without anything usable the row is ``invalid``."""
-    candidates = response.get("candidates")
-    first = candidates[0] if candidates.__class__ is list and candidates else None
-    if first.__class__ is not dict:
-        first = {}
-    reason = first.get("finishReason")
-    if reason.__class__ is not str:
+    if "embedding" in response and (values := mapping(response["embedding"]).get("values")):
+        return _row(key, "ok", output=values, usage=_usage(response), model_version=_model(response))
+    calls, other = None, False
+    try:  # the straight way to what nearly all are: a text and nothing else
+        first = response["candidates"][0]
+        (part,) = first["content"]["parts"]
+        said, reason = part["text"], first["finishReason"]
+        usual = type(said) is type(reason) is str and len(part) == 1
+    except (LookupError, TypeError, ValueError):
+        usual = False
+    if not usual:
+        first = _first(response.get("candidates"))
+        said, calls, other = _said(mapping(first.get("content")).get("parts"))
         reason = get(first, "finishReason")
         reason = None if reason is None else str(reason)
-    said, calls, other = _said(first)
     version = response.get("modelVersion")
     row: PlainRow = {
         "key": key,
@@ -165,7 +179,7 @@ def _answer(key: str | None, response: Mapping[str, Any]) -> PlainRow:
         "error": None,
         "finish_reason": reason,
         "usage": _usage(response),
-        "model_version": version if version.__class__ is str else _model(response),
+        "model_version": version if type(version) is str else _model(response),
     }
     if not (said or calls or other) or reason in _NO_CONTENT:
         blocked = get(mapping(get(response, "promptFeedback")), "blockReason")
@@ -175,23 +189,16 @@ def _answer(key: str | None, response: Mapping[str, Any]) -> PlainRow:
     return row
 
 
-def _said(candidate: Mapping[str, Any]) -> tuple[str | None, list[Any] | None, bool]:
-    """Return text and function calls of a candidate without its thoughts, and whether there are media."""
-    content = candidate.get("content")
-    parts = content.get("parts") if content.__class__ is dict else None
-    if parts.__class__ is not list:
-        return None, None, False
+def _said(parts: Any) -> tuple[str | None, list[Any] | None, bool]:
+    """Return text and function calls of an answer without its thoughts, and whether there are media."""
     texts: list[str] = []
     calls: list[Any] = []
     other = False
-    for part in parts:
-        if part.__class__ is not dict or part.get("thought"):
+    for part in parts if isinstance(parts, list) else ():
+        if not isinstance(part, dict) or part.get("thought"):
             continue
-        words = part.get("text")
-        if words.__class__ is str:
-            if len(part) == len(parts) == 1:
-                return words, None, False  # as nearly all are
-            texts.append(words)
+        if isinstance(part.get("text"), str):
+            texts.append(part["text"])
         if call := get(part, "functionCall"):
             calls.append(call)
         other = other or bool(get(part, "inlineData") or get(part, "fileData"))
@@ -203,24 +210,24 @@ def _model(response: Mapping[str, Any]) -> str | None:
 
 
 def _first(value: Any) -> dict[str, Any]:
-    return mapping(value[0]) if isinstance(value, list) and value else {}
+    first = value[0] if type(value) is list and value else None
+    return first if type(first) is dict else {}
 
 
 def _usage(response: Mapping[str, Any]) -> dict[str, int] | None:
-    meta = response.get("usageMetadata")
-    if meta.__class__ is not dict or not meta:
+    try:  # the straight way again: zeros are left out, mostly of the last two
+        meta = response["usageMetadata"]
+        prompt, output = meta["promptTokenCount"], meta["candidatesTokenCount"]
+        cached, thoughts = meta.get("cachedContentTokenCount", 0), meta.get("thoughtsTokenCount", 0)
+        total = meta["totalTokenCount"]
+        usual = type(prompt) is type(output) is type(cached) is type(thoughts) is type(total) is int
+    except (LookupError, TypeError):
+        usual = False
+    if not usual or not total:
         meta = mapping(get(response, "usageMetadata"))
-    if not meta:
-        tokens = integer(get(response, "tokenCount"))
-        return None if tokens is None else _tokens(tokens, total=tokens)
-    count = meta.get  # zeros are left out by the service
-    prompt = count("promptTokenCount", 0)
-    output = count("candidatesTokenCount", 0)
-    cached = count("cachedContentTokenCount", 0)
-    thoughts = count("thoughtsTokenCount", 0)
-    total = count("totalTokenCount", 0)
-    whole = prompt.__class__ is output.__class__ is cached.__class__ is thoughts.__class__ is total.__class__
-    if not (whole and total.__class__ is int and total):
+        if not meta:
+            tokens = integer(get(response, "tokenCount"))
+            return None if tokens is None else _tokens(tokens, total=tokens)
         prompt = integer(get(meta, "promptTokenCount")) or 0
         output = integer(get(meta, "candidatesTokenCount")) or 0
         cached = integer(get(meta, "cachedContentTokenCount")) or 0

@@ -1,0 +1,99 @@
+"""Rows as Parquet, read back by pyarrow."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from airflow_provider_genai_batch.models import ResultRow
+from airflow_provider_genai_batch.rows import parquet
+from airflow_provider_genai_batch.rows.landing import land
+from airflow_provider_genai_batch.rows.sinks import opened
+from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.keys import stamp
+from tests.docs.pages import Page, code
+from tests.rows.test_landing import _failed, _row
+
+
+def _land(*rounds: Any, expected: int, **settings: Any) -> io.BytesIO:
+    out = io.BytesIO()
+    with opened(out, "parquet") as write:
+        land(rounds, Tally(expected=expected, keyed=True, stamped=True), write, **settings)
+    out.seek(0)
+    return out
+
+
+def _read(*rounds: Any, expected: int, **settings: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(_land(*rounds, expected=expected, **settings)).to_pylist()
+    return rows
+
+
+def test_a_row_has_a_column_for_each_field() -> None:
+    rows = _read(
+        [_row(stamp(0), "12"), _failed(stamp(1))],
+        [_failed(stamp(1))],
+        expected=3,
+        validate=json.loads,
+        carry=lambda n: {"id": n},
+    )
+    assert [list(row) for row in rows] == [list(ResultRow.model_fields)] * 3
+    by_status = {row["status"]: row for row in rows}
+    assert by_status["ok"] == {
+        "key": stamp(0),
+        "index": 0,
+        "status": "ok",
+        "text": "12",
+        "output": "12",
+        "error": None,
+        "finish_reason": None,
+        "usage": {"input": 1, "output": 0, "cached": 0, "thoughts": 0, "total": 1},
+        "model_version": None,
+        "response": None,
+        "round": 0,
+        "input": '{"id":0}',
+    }
+    assert by_status["error"]["error"] == {"code": 13, "status": "", "message": "broken"}
+    assert (by_status["error"]["round"], by_status["missing"]["index"]) == (1, 2)
+
+
+def test_the_columns_are_those_that_are_documented() -> None:
+    table = Page("docs/reference/rows.md").table("## Parquet", "Column")
+    told = {code(row[0]): code(row[1]) for row in table}
+    assert told == {field.name: str(field.type) for field in parquet.SCHEMA}
+
+
+def test_no_rows_make_a_file_with_columns() -> None:
+    assert pq.read_table(_land([], expected=0)).schema.equals(parquet.SCHEMA)
+
+
+def test_groups_are_written_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_GROUP", 100_000)
+    rows = (_row(stamp(n), "x" * 100) for n in range(5000))
+    file = pq.ParquetFile(_land(rows, expected=5000))
+    assert file.num_row_groups > 5
+    assert file.read(columns=["index"])["index"].to_pylist() == list(range(5000))
+
+
+def test_the_order_of_the_input_holds_for_columns_too() -> None:
+    rows = _read([_row(stamp(n)) for n in (2, 0, 3)], expected=4, ordered=True)
+    assert [(row["index"], row["status"]) for row in rows] == [
+        (0, "ok"),
+        (1, "missing"),
+        (2, "ok"),
+        (3, "ok"),
+    ]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_a_number_that_no_column_holds_is_left_out(number: int) -> None:
+    (row,) = _read(
+        [_row(stamp(0), usageMetadata={"promptTokenCount": number, "totalTokenCount": 7})], expected=1
+    )
+    assert (row["usage"]["input"], row["usage"]["total"]) == (None, 7)
+    error = {**_failed(stamp(0)), "error": {"code": number, "status": "X", "message": "m"}}
+    (row,) = _read([error], expected=1)
+    assert row["error"] == {"code": None, "status": "X", "message": "m"}
