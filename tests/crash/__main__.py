@@ -22,13 +22,15 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, open_world(Path(folder), LANES) as world:
         matrix = Matrix(world, verbose=True)
-        if asked.part:
-            matrix.run_a_part()
-        else:
-            matrix.run_all_of_it()
-    minutes = (time.monotonic() - began) / 60
-    if asked.page is not None:
-        asked.page.write_text(page(matrix.outcomes, minutes))
+        try:
+            if asked.part:
+                matrix.run_a_part()
+            else:
+                matrix.run_all_of_it()
+        finally:  # hours of results are not thrown away for one that did not come
+            minutes = (time.monotonic() - began) / 60
+            if asked.page is not None:
+                asked.page.write_text(page(matrix.outcomes, minutes))
     sys.stdout.write(
         f"{matrix.injections} injections, {len(matrix.outcomes)} runs, {len(matrix.bad)} bad, {minutes:.1f} minutes\n"
     )

@@ -10,7 +10,10 @@ from tests.crash.plan import (
     DOWNLOAD,
     JOBS,
     LANDING,
+    LISTS,
     MODES,
+    PROMPT,
+    SECONDS,
     UPLOAD,
     Cell,
     Injection,
@@ -18,7 +21,6 @@ from tests.crash.plan import (
     create,
 )
 
-LAGS = (0.0, 5.0)
 _PUBLICATION = ("rows: written, not published", "rows: published")
 _CREATED = ("not sent", "half sent", "sent, reply not read", "reply read")
 
@@ -30,11 +32,11 @@ def explorations() -> list[Cell]:
     created but before its name was read, and while its rows were landing. Besides, runs die four times in a row.
     """
     found = hardships()
-    for backend, mode, lag in product(BACKENDS, MODES, LAGS):
+    for backend, mode, lag in product(BACKENDS, MODES, (PROMPT, LISTS)):
         sources = ("file", "inline") if backend == "gemini" else ("file",)
         for source in sources:
-            pool = f"{backend} {mode} {source} {lag:g}"
-            kind = {"backend": backend, "mode": mode, "source": source, "list_lag": lag}
+            pool = f"{backend} {mode} {source} {lag}"
+            kind = {"backend": backend, "mode": mode, "source": source, "lag": lag}
             found.append(Cell(**kind, pool=pool, lives=1, fine=True))
             if source == "inline":
                 continue
@@ -50,16 +52,18 @@ def explorations() -> list[Cell]:
 
 def hardships() -> list[Cell]:
     """Return one cell for each service and mode whose runs die up to four times, at steps new to their service."""
-    lags = (0.0, 5.0, 5.0, 0.0)
+    lags = (PROMPT, LISTS, LISTS, PROMPT)
     kinds = zip(product(BACKENDS, MODES), lags, strict=True)
-    return [Cell(backend, mode, list_lag=lag, pool=backend, lives=4) for (backend, mode), lag in kinds]
+    return [Cell(backend, mode, lag=lag, pool=backend, lives=4) for (backend, mode), lag in kinds]
 
 
 def supervisors() -> list[Cell]:
     """Return cells whose supervisor dies, with its task or leaving it behind as an orphan."""
     return [
-        Cell(backend, mode, (Injection(step, victim, part),), list_lag=lag)
-        for backend, mode, victim, lag in product(BACKENDS, MODES, ("worker", "supervisor"), LAGS)
+        Cell(backend, mode, (Injection(step, victim, part),), lag=lag)
+        for backend, mode, victim, lag in product(
+            BACKENDS, MODES, ("worker", "supervisor"), (PROMPT, SECONDS)
+        )
         for part, step in _moments(backend, mode)
         if not lag or ".create: " in step
     ]
@@ -95,11 +99,11 @@ def connections() -> list[Cell]:
 def troubles() -> list[Cell]:
     """Return cells in which nobody dies, but the service is in trouble."""
     found = []
-    for backend, mode, lag in product(BACKENDS, MODES, LAGS):
+    for backend, mode, lag in product(BACKENDS, MODES, (PROMPT, SECONDS)):
         jobs = JOBS[backend]
         for name, fault in _ANSWERS_TO_CREATE.items():
             trouble = Trouble(f"{jobs}.create: {name}", f"{jobs}.create", fault)
-            found.append(Cell(backend, mode, troubles=(trouble,), list_lag=lag))
+            found.append(Cell(backend, mode, troubles=(trouble,), lag=lag))
         if lag:
             continue
         for name, fault in _ANSWERS_TO_LOOKS.items():

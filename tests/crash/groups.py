@@ -112,7 +112,7 @@ def _note(running: Iterable[Running], victim: str) -> None:
 
 
 def _wait_until_deferred(one: Running) -> None:
-    one.world.airflow.client.wait_for_task(one.run, "answer", "deferred", _PATIENCE)
+    one.world.client.wait_for_task(one.run, "answer", "deferred", _PATIENCE)
 
 
 def _wait_until_looked_at(one: Running) -> None:

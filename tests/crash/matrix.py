@@ -7,11 +7,22 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
-from tests.crash.cells import LAGS, connections, explorations, hardships, orphans, supervisors, troubles
+from tests.crash.cells import connections, explorations, hardships, orphans, supervisors, troubles
 from tests.crash.groups import CHILD, PHASES, WAITING, lose_runner, lose_scheduler, lose_triggerer
 from tests.crash.lanes import explore, run_all
 from tests.crash.outcome import Outcome
-from tests.crash.plan import BACKENDS, DOWNLOAD, JOBS, LANDING, MODES, UPLOAD, Cell, Injection
+from tests.crash.plan import (
+    BACKENDS,
+    DOWNLOAD,
+    JOBS,
+    LANDING,
+    MODES,
+    PROMPT,
+    SECONDS,
+    UPLOAD,
+    Cell,
+    Injection,
+)
 from tests.crash.world import World
 
 LANES = 12
@@ -113,8 +124,8 @@ def scheduler_cells() -> list[Cell]:
         if mode == "deferred":
             steps += [("execute_complete", "execute_complete: begins")]
         found += [
-            Cell(backend, mode, (Injection(step, "scheduler", part),), list_lag=lag)
-            for (part, step), lag in product(steps, LAGS)
+            Cell(backend, mode, (Injection(step, "scheduler", part),), lag=lag)
+            for (part, step), lag in product(steps, (PROMPT, SECONDS))
             if not lag or ".create" in step
         ]
     return found
@@ -133,7 +144,7 @@ def cover(cells: Sequence[Cell]) -> list[Cell]:
 def _features(cell: Cell) -> set[tuple[str, ...]]:
     events = [f"{one.victim}: {one.step}" for one in cell.injections]
     events += [f"service: {one.name}" for one in cell.troubles] or [cell.held]
-    found = {(cell.backend, str(cell.list_lag))}
+    found = {(cell.backend, cell.lag)}
     for event in filter(None, events):
         victim, _, what = event.partition(": ")
         # The services call the same moment differently.

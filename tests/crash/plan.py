@@ -10,9 +10,12 @@ from airflow_provider_genai_batch.emulator import Fault
 ROWS = 50
 BACKENDS = ("gemini", "vertex")
 MODES = ("in_place", "deferred")
+SOURCES = ("file", "inline")
 JOBS = {"gemini": "batches", "vertex": "batchPredictionJobs"}
 """What Google's methods on jobs begin with."""
 UPLOAD = {"gemini": "files.upload", "vertex": "objects.insert bytes"}
+PROMPT, SECONDS, LISTS = "", "lists lag 5 s", "two lists lag"
+"""How lists lag: not at all, for a time, or, so that it makes no odds how slow the machine is, for so many lists."""
 DOWNLOAD = {"gemini": "files.download", "vertex": "objects.get media"}
 LANDING = {"in_place": "execute", "deferred": "execute_complete"}
 """Where rows land in an attempt that was not disturbed before."""
@@ -49,8 +52,8 @@ class Cell:
     injections: tuple[Injection, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     source: str = "file"
-    list_lag: float = 0
-    """Seconds for which the service's lists miss a new job, the first two lists at least."""
+    lag: str = ""
+    """How the service's lists lag: `PROMPT`, `SECONDS` or `LISTS`."""
     pool: str = ""
     lives: int = 0
     """Deaths beyond those of `injections`, each at a step at which nobody of the pool has died."""
@@ -71,12 +74,12 @@ class Cell:
             "pool": self.pool,
             "lives": self.lives,
             "fine": self.fine,
-            "after_create": self.list_lag > 0,
+            "after_create": bool(self.lag),
         }
 
     def __str__(self) -> str:
         """Name what it is, without what is done to it."""
-        return f"{self.backend} {self.mode} {self.source} lag {self.list_lag:g} s"
+        return " ".join(filter(None, (self.backend, self.mode, self.source, self.lag)))
 
 
 def create(backend: str, phase: str, victim: str = "task") -> Injection:

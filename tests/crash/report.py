@@ -69,7 +69,7 @@ go on until one of them comes to no such step. The kinds are made of:
 * the Gemini API with a JSONL file (Files API) and with inline requests, and Vertex AI with a JSONL file (staged in
   Cloud Storage)
 * waiting in place and deferred
-* lists that show a new job at once, and lists that show it after 5 seconds and to the third look at the soonest
+* lists that show a new job at once, and lists that show it after 5 seconds or at the third look
 * a first attempt, and an attempt after one that died before the create call, after the create call and before its
   reply, or while the rows landed
 

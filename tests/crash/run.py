@@ -13,14 +13,20 @@ from typing import Any
 from airflow_provider_genai_batch.emulator import JobScript, Lifecycle
 from tests.airflow_stack import DagRun
 from tests.crash.outcome import Outcome
-from tests.crash.plan import ROWS, Cell
+from tests.crash.plan import (
+    LISTS,
+    PROMPT,
+    ROWS,
+    SECONDS,
+    Cell,
+)
 from tests.crash.steps import marks, walked
 from tests.crash.world import Lane, World
 from tests.waiting import wait_until
 
 _NUMBERS = itertools.count(1)
 _LONGEST = 240.0
-_LISTS_THAT_LAG = 2
+_LAGS: dict[str, Any] = {PROMPT: {}, SECONDS: {"list_lag_seconds": 5.0}, LISTS: {"list_lag": 2}}
 _PAID = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "EXPIRED"})
 
 
@@ -37,7 +43,7 @@ class Running:
         self._results = world.folder / "rows" / f"{self.name}.jsonl"
         self._scripted()
         self._tickets = [lane.emulator.faults.add(one.method, one.fault) for one in cell.troubles]
-        self.run: DagRun = world.airflow.client.trigger(cell.dag_id, self._conf())
+        self.run: DagRun = world.client.start(cell.dag_id, self.name, self._conf())
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
@@ -57,7 +63,7 @@ class Running:
             # An orphan may go on after its run: what it does counts too.
             wait_until(lambda pid=death["pid"]: _is_gone(pid), f"{death} is over", _LONGEST)
         jobs = self.jobs
-        task = self.world.airflow.client.task(self.run, "answer")
+        task = self.world.client.task(self.run, "answer")
         happened = [f"{one['victim']}: {one['step']}" for one in deaths]
         happened += [
             f"service: {trouble.name}"
@@ -86,9 +92,7 @@ class Running:
     def _scripted(self) -> None:
         # A look is a get only, so that looks are spent where jobs are waited for.
         life = Lifecycle.stuck("RUNNING") if self.cell.held else Lifecycle(looks=3, list_counts=False)
-        # On a slow machine seconds pass before anybody lists; so the first lists miss the job whenever they come.
-        missed = _LISTS_THAT_LAG if self.cell.list_lag else 0
-        script = JobScript(lifecycle=life, list_lag=missed, list_lag_seconds=self.cell.list_lag)
+        script = JobScript(lifecycle=life, **_LAGS[self.cell.lag])
         self.lane.emulator.script(script, self.cell.backend)
 
     def _conf(self) -> dict[str, Any]:
@@ -114,13 +118,11 @@ class Running:
         return sum(answered[key] != 1 for key in keys) + sum(row["key"] not in keys for row in rows)
 
     def _explain(self, outcome: Outcome) -> str:
-        client = self.world.airflow.client
-        lines = [f"{self.name} {self.run.run_id}", *(json.dumps(job) for job in self.jobs)]
+        lines = [self.name, *(json.dumps(job) for job in self.jobs)]
         lines += [f"attempt {one['attempt']}, {one['part']}: {one['step']}" for one in outcome.walk]
         for attempt in range(1, outcome.attempts + 1):
-            path = f"{self.run.path}/taskInstances/answer/logs/{attempt}"
-            content = client.call("GET", path, params={"full_content": "true"})["content"]
-            lines += [f"--- log of attempt {attempt}", *(json.dumps(event) for event in content)]
+            events = self.world.client.log_events(self.run, "answer", attempt)
+            lines += [f"--- log of attempt {attempt}", *(json.dumps(event) for event in events)]
         return "\n".join(lines)
 
 

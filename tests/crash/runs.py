@@ -6,7 +6,7 @@ import threading
 
 import httpx
 
-from tests.airflow_stack import AirflowStack, DagRun
+from tests.airflow_stack import AirflowClient, DagRun
 
 _EVERY = 0.5
 _OVER = frozenset({"success", "failed"})
@@ -15,9 +15,9 @@ _OVER = frozenset({"success", "failed"})
 class Runs:
     """Watches all runs with one call at a time, however many wait."""
 
-    def __init__(self, airflow: AirflowStack) -> None:
+    def __init__(self, client: AirflowClient) -> None:
         """Begin to watch, in a thread of its own."""
-        self._airflow = airflow
+        self._client = client
         self._waiting: dict[str, DagRun] = {}
         self._over: dict[str, str] = {}
         self._changed = threading.Condition()
@@ -53,7 +53,7 @@ class Runs:
             if waiting:
                 try:
                     over = self._ended(waiting)
-                except httpx.HTTPError:  # the API server is busy: the next look may be luckier
+                except httpx.HTTPError:  # the next look may be luckier
                     continue
                 with self._changed:
                     self._over |= over
@@ -61,8 +61,8 @@ class Runs:
 
     def _ended(self, waiting: dict[str, DagRun]) -> dict[str, str]:
         query = {"state": ["queued", "running"], "limit": 100}
-        found = self._airflow.client.call("GET", "/dags/~/dagRuns", params=query)
+        found = self._client.call("GET", "/dags/~/dagRuns", params=query)
         active = {run["dag_run_id"] for run in found["dag_runs"]}
         gone = [run for run_id, run in waiting.items() if run_id not in active]
-        states = {run.run_id: self._airflow.client.run_state(run) for run in gone}
+        states = {run.run_id: self._client.run_state(run) for run in gone}
         return {run_id: state for run_id, state in states.items() if state in _OVER}

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from tests.airflow_stack import AirflowStack
 from tests.airflow_stack.postgres import PostgreSQL
-from tests.crash.plan import BACKENDS, ROWS
+from tests.crash.client import PatientClient
+from tests.crash.plan import BACKENDS, MODES, ROWS, SOURCES
 from tests.crash.runs import Runs
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,7 @@ class World:
     """All that cells need."""
 
     airflow: AirflowStack
+    client: PatientClient
     runs: Runs
     lanes: tuple[Lane, ...]
     folder: Path
@@ -76,9 +79,13 @@ def open_world(folder: Path, lanes: int) -> Iterator[World]:
         found = tuple(_lane(stack, storage, f"lane{number}") for number in range(lanes))
         database = stack.enter_context(PostgreSQL())
         airflow = stack.enter_context(AirflowStack(home, DAGS, _variables(found), database=database.url))
-        runs = Runs(airflow)
+        client = PatientClient(airflow.url)
+        stack.callback(client.close)
+        for source, mode in product(SOURCES, MODES):
+            client.wait_for_dag(f"crash_{source}_{mode}")
+        runs = Runs(client)
         stack.callback(runs.stop)
-        world = World(airflow, runs, found, folder)
+        world = World(airflow, client, runs, found, folder)
         world.source.write_text("".join(f"{_request(row)}\n" for row in range(ROWS)))
         yield world
 
