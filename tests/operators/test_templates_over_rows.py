@@ -345,3 +345,19 @@ def test_rows_of_a_table_that_is_gone_land_without_columns(
     ran = ask(src=str(path), results_uri=str(out), deferrable=True)
     assert ran.state == "success", ran.errors
     assert [(row["status"], "input" in row) for row in landed(out)] == [("ok", False)] * 3
+
+
+def test_columns_are_those_of_the_row_in_every_job_and_round(service: Emulator, tmp_path: Path) -> None:
+    (path := tmp_path / "in.csv").write_bytes(as_csv())
+    out = tmp_path / "rows.jsonl"
+    service.script(JobScript(missing=[stamp(0)]))
+    service.script(JobScript(row_errors={stamp(2): 13}))
+    ran = ask(src=str(path), results_uri=str(out), max_rows_per_job=2, max_active_jobs=1, retry_failed_rows=1)
+    assert ran.state == "success", ran.errors
+    rows = landed(out)
+    assert [(row["index"], row["status"], row["input"]) for row in rows] == [
+        (index, "ok", row) for index, row in enumerate(ROWS)
+    ]
+    assert [said(row) for row in rows] == [PROMPT.format(**row) for row in ROWS]
+    assert [row.get("round", 0) for row in rows] == [1, 0, 1]
+    assert len(service.jobs) == 3
