@@ -187,6 +187,6 @@ def _warn(tally: Tally) -> None:
         ("missing", tally.counts.missing, "requests have no row"),
     ):
         keys = tally.samples.get(kind)
-        more = ", ..." if keys and count > len(keys) else ""
+        more = f" and {count - len(keys)} more" if keys and count > len(keys) else ""
         if count:
             log.warning("%d %s%s.", count, what, f": {', '.join(keys)}{more}" if keys else "")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import ResultRow, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.results import read_row
+from airflow_provider_genai_batch.wire.results import read_fields, read_row
 from tests.wire.test_values import JSON
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
@@ -152,6 +152,32 @@ def test_a_row_that_can_have_no_key_brings_the_text_that_was_asked(status: str) 
     line = {"instance": {"content": "one"}, "predictions": [{"embeddings": {"values": [1.0]}}]}
     row = read_row({**line, "status": status}, VERTEX)
     assert (row.key, row.text) == (None, "one")
+
+
+TEXTS = st.text(min_size=1, max_size=5)
+COUNTS = st.dictionaries(st.sampled_from(list(ANSWER["usageMetadata"])), st.integers(0, 2**40), max_size=5)
+
+
+@given(st.text(min_size=1), TEXTS | st.sampled_from(["STOP", "SAFETY"]), TEXTS, COUNTS)
+def test_the_straight_way_and_the_long_way_to_an_answer_are_one(
+    said: str, reason: str, version: str, counts: dict[str, int]
+) -> None:
+    part, thought = {"text": said}, {"text": "hm", "thought": True}
+    candidate = {"content": {"parts": [part]}, "finishReason": reason}
+    straight = {"candidates": [candidate], "usageMetadata": counts, "modelVersion": version}
+    long = {
+        "candidates": [{"content": {"parts": [thought, part]}, "finish_reason": reason}],
+        "usage_metadata": {name: str(number) for name, number in counts.items()},
+        "model_version": version,
+    }
+    row = read_fields({"key": "r00000007", "response": straight}, GEMINI)
+    assert row == read_fields({"response": long, "metadata": {"key": "r00000007"}}, GEMINI)
+    assert (
+        read_row({"key": "r00000007", "response": straight}, GEMINI).model_dump(
+            mode="json", exclude={"response", "round", "input"}
+        )
+        == row
+    )
 
 
 FIELDS = ["key", "response", "error", "status", "metadata", "predictions", "instance", "request"]
