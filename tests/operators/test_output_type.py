@@ -55,9 +55,8 @@ def test_answers_come_as_the_type(
 def test_the_schema_is_the_one_that_is_safe_on_batch_endpoints(gemini: Emulator) -> None:
     ask(output_type=Label)
     (sent,) = [r for r in gemini.requests if r["method"] == "batches.create"]
-    config = json.loads(sent["body"])["batch"]["inputConfig"]["requests"]["requests"][0]["request"][
-        "generationConfig"
-    ]
+    first = sent["body"]["batch"]["inputConfig"]["requests"]["requests"][0]
+    config = first["request"]["generationConfig"]
     assert config["responseMimeType"] == "application/json"
     assert "responseJsonSchema" not in config
     assert "$ref" not in json.dumps(config["responseSchema"])
