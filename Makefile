@@ -1,5 +1,6 @@
 # make demo        two of the example DAGs on real texts, a real Airflow and the emulator; KEEP=1 leaves it running
 # make test        set-up, lint and all tests
+# make bench       what landing rows costs, beside a peer; writes docs/reference/benchmarks.md; not part of make test
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
 # make lint        ruff, mypy and the contracts between the layers
@@ -22,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo test peers lint format clean
+.PHONY: setup demo test bench peers lint format clean
 
 setup: $(VENV)/.ready
 
@@ -49,6 +50,9 @@ lint: $(VENV)/.ready
 
 test: lint $(TEXTS)
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks $(if $(FULL),--full)
 
 peers: $(VENV)/.ready
 	$(BIN)/python -m tests.peers.paid_jobs

@@ -1,0 +1,46 @@
+"""Runs one side of the comparison in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.server import prepare
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_ours(
+    address: str, folder: Path, kind: str, rows: int, form: str = "jsonl", **settings: Any
+) -> dict[str, float]:
+    """Land with this package."""
+    _prepare(folder, kind, rows, peer=False)
+    target = folder / f"ours.{form}"
+    command = [sys.executable, "-m", "tests.benchmarks.ours"]
+    return _run([*command, address, kind, str(rows), str(target), json.dumps(settings)], folder)
+
+
+def run_peer(python: Path, address: str, folder: Path, kind: str, rows: int) -> dict[str, float]:
+    """Land with the peer, in its own environment."""
+    _prepare(folder, kind, rows, peer=True)
+    script = Path(__file__).with_name("peer.py")
+    return _run([str(python), str(script), address, kind, str(rows), str(folder / "peer.jsonl")], folder)
+
+
+def _prepare(folder: Path, kind: str, rows: int, *, peer: bool) -> None:
+    for number in (1000, rows):
+        prepare(folder, kind, number, peer=peer)
+
+
+def _run(command: list[str], folder: Path) -> dict[str, float]:
+    environment = {**os.environ, "AIRFLOW_HOME": str(folder / "airflow"), "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        msg = f"{command} failed ({done.returncode}): {done.stderr}"
+        raise RuntimeError(msg)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures

@@ -1,0 +1,27 @@
+"""The benchmark runs: ours alone, and tiny."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.data import KINDS, answers
+from tests.benchmarks.runs import run_ours
+from tests.benchmarks.server import serving
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_small_landing_tells_its_cost(tmp_path: Path, kind: str) -> None:
+    with serving(tmp_path) as address:
+        figures = run_ours(address, tmp_path, kind, 2000)
+    assert figures["rows"] == 2000
+    assert figures["us_per_row"] > 0
+    assert not (tmp_path / "ours.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_are_the_same_every_time_and_as_long_as_is_said(kind: str) -> None:
+    some = list(answers(kind, 200))
+    assert some == list(answers(kind, 200))
+    assert 400 < sum(map(len, some)) / len(some) < 500
