@@ -82,7 +82,7 @@ def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int |
 
 @contextmanager
 def columns_of(
-    client: GenAIBatchClient, order: Callable[[], Order], content: Any
+    client: GenAIBatchClient, order: Callable[[], Order], content: Any, intake: Intake | None = None
 ) -> Iterator[Callable[[int], Mapping[str, Any]] | None]:
     """Read a table once more for what rows carry through to the output: all columns of their input row.
 
@@ -90,13 +90,15 @@ def columns_of(
         client: of the task's connection.
         order: reads the task's parameters, whose input may be gone or read out by now.
         content: of the whole intake that the job was made of.
+        intake: that one, if it is still open: rows that can be read only once are taken from it.
 
     Yields:
         The columns by a row's place in the input, from 0, while the block lasts. None: the input is no table; or it is
         not to be had any more or not what it was, which is logged.
     """
     with ExitStack() as stack:
-        yield _columns(stack, client, order, content)
+        at_hand = intake.columns if intake is not None else None
+        yield _columns(stack, client, order, content) if at_hand is None else at_hand
 
 
 def _columns(

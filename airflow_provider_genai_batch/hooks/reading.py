@@ -87,16 +87,18 @@ class Reading(NamedTuple):
         return Intake(content=content, requests=requests, backend=backend, stack=self.stack, **known)
 
     def _from_rows(self, prompt: Prompt) -> Intake:
-        """Spool a line for each row of a table."""
+        """Spool a line for each row of a table; the columns too where they cannot be read again."""
         stream, sums = self.stack.enter_context(spool()), Sums()
+        once = self.source.stream is not None
+        columns = Columns(self.stack.enter_context(spool())) if once else None
         keyless = takes_text_only(self.model, self.client.config.backend)
-        for key, line in self.table_lines(prompt):
+        for key, line in self.table_lines(prompt, columns):
             if keyless:
                 sums.add(None, line)
             else:
                 sums.add_stamped(key, line)
             stream.write(line)
-        return self._intake(sums.sha256, **sums.told(), lines=stream)
+        return self._intake(sums.sha256, **sums.told(), lines=stream, columns=columns)
 
     def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[tuple[str, bytes]]:
         """Write a line for each row of a table.

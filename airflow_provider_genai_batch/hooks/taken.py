@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.hooks.shards import shards
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.limits import Limits
+from airflow_provider_genai_batch.rows.table_columns import Columns
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Intake:
     """The service reads the lines where they came from; else they are yet to be uploaded."""
     objects: tuple[tuple[str, int], ...] = ()
     """Of an input in place: its objects, and where in `lines` each ends."""
+    columns: Columns | None = field(default=None, repr=False)
+    """Of the rows of a table that can be read only once."""
 
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
         """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.

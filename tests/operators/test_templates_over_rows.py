@@ -274,6 +274,17 @@ def test_the_columns_of_every_row_are_there_again(service: Emulator, tmp_path: P
             assert columns(3) == {}
 
 
+def test_columns_of_rows_that_can_be_read_only_once_are_kept(service: Emulator) -> None:
+    with client() as reader:
+        made = order(reader, src=iter(ROWS))
+        with (
+            take_in(reader, made.source, model=MODEL, prompt=made.prompt) as intake,
+            columns_of(reader, lambda: order(reader, src=iter(())), intake.content, intake) as columns,
+        ):
+            assert columns is not None
+            assert [columns(index) for index in range(3)] == ROWS
+
+
 @pytest.mark.parametrize(
     "change",
     [
