@@ -19,7 +19,9 @@ DISPLAY_NAME_LIMIT = 128
 _SHORT = 16
 _FAMILY = 10
 """Leading characters of a fingerprint that all pieces of one input share."""
-_TAG = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}-r([0-9]+)")
+_TAG = re.compile(
+    rf"([0-9a-f]{{{_SHORT}}}-[0-9a-f]{{{_FAMILY}}})[0-9a-f]{{{_SHORT - _FAMILY}}}-r([0-9]{{1,4}})"
+)
 _NOT_LABEL = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -90,7 +92,13 @@ def tag_of(display_name: str | None) -> str:
 def round_of(display_name: str | None) -> int:
     """Return the round in which a job asks, from 0; a job of somebody else's asks once."""
     found = _TAG.fullmatch(tag_of(display_name))
-    return int(found.group(1)) if found else 0
+    return int(found[2]) if found else 0
+
+
+def ask_of(display_name: str | None) -> str | None:
+    """Return what the jobs of one ask share, its pieces in all rounds; None for a job of somebody else's."""
+    found = _TAG.fullmatch(tag_of(display_name))
+    return found[1] if found else None
 
 
 def file_name(tag: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -13,7 +12,7 @@ from typing import BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
-from airflow_provider_genai_batch.flows.identity import tag_of
+from airflow_provider_genai_batch.flows.identity import ask_of, round_of
 from airflow_provider_genai_batch.flows.settle import next_attempt
 from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
@@ -23,9 +22,6 @@ from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
 
 log = logging.getLogger(__name__)
-
-_TAG = re.compile(r"([0-9a-f]{16}-[0-9a-f]{10})[0-9a-f]{6}-r([0-9]{1,6})")
-"""Whose an ask is and what it asks, which its pieces share; which piece; in which round."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +85,6 @@ class Landing:
             key_sum=asked.key_sum if sums else None,
             known=known,
         )
-
-
-def ask_and_round(job: BatchJob) -> tuple[str, int]:
-    """Return what stands for all that was asked, in whatever rounds and pieces, and the number of a job's round.
-
-    A job that no task of this package created stands for itself.
-    """
-    found = _TAG.fullmatch(tag_of(job.display_name))
-    return (found[1], int(found[2])) if found else (job.name, 0)
 
 
 def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing) -> Tally:
@@ -173,8 +160,9 @@ def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJo
     """Return jobs by what was asked, and then by round."""
     asks: dict[str, dict[int, list[BatchJob]]] = {}
     for job in jobs:
-        ask, number = ask_and_round(job)
-        asks.setdefault("" if together else ask, {}).setdefault(number, []).append(job)
+        # A job that no task of this package created asks something of its own.
+        ask = "" if together else ask_of(job.display_name) or job.name
+        asks.setdefault(ask, {}).setdefault(round_of(job.display_name), []).append(job)
     return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
 
 

@@ -15,9 +15,9 @@ import pytest
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
-from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.identity import Identity, ask_of, round_of
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, ask_and_round, land_jobs
+from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.wire.keys import stamp
@@ -149,15 +149,10 @@ def test_rounds_of_an_ask_that_nobody_counted_are_joined_too(client: GenAIBatchC
 
 
 def test_an_ask_is_known_by_its_display_name() -> None:
-    def told(name: str) -> tuple[str, int]:
-        return ask_and_round(
-            BatchJob(name="batches/1", backend="gemini", display_name=name, state="SUCCEEDED")
-        )
-
-    pieces = {told(ASK.piece(content, 0).display_name("x"))[0] for content in (None, "one", "two")}
-    assert len(pieces) == 1
-    assert told(ASK.piece(None, 3).display_name("x")) == (*pieces, 3)
-    assert told("a night's work-r3") == ("batches/1", 0)
+    names = [ASK.piece(content, number).display_name("x") for content in (None, "one") for number in (0, 3)]
+    assert len({ask_of(name) for name in names}) == 1
+    assert [round_of(name) for name in names] == [0, 3, 0, 3]
+    assert (ask_of("a night's work-r3"), round_of("a night's work-r3")) == (None, 0)
 
 
 @pytest.mark.parametrize("keys", [OWN, STAMPS], ids=["own keys", "stamps"])
