@@ -14,11 +14,17 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.flows.identity import digest
 from airflow_provider_genai_batch.hooks.pieces import Sums, keyed_lines
 from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.taken import Intake
 
 _BUFFER = 256 * 1024
+_SHORTER = "Make it shorter; give large media as fileData."
+_NOT_INLINE = (
+    f"The Gemini API takes {MAX_BODY_BYTES} bytes inline, with all that stands around the requests: give them as "
+    "a JSONL file (a path or object-storage URI) instead."
+)
 
 
 class _Cut(NamedTuple):
@@ -36,7 +42,7 @@ def shards(intake: Intake, max_rows: int | None, max_bytes: int | None) -> list[
         min(n for n in (max_bytes, own.max_bytes, sys.maxsize) if n is not None),
     )
     if intake.entries:
-        cuts = list(_cut((len(to_json(entry)) for entry in intake.entries), most, 0))
+        cuts = list(_cut((len(to_json(entry)) + 1 for entry in intake.entries), most, remedy=_NOT_INLINE))
     elif intake.lines is not None:
         cuts = list(_cut_objects(intake, most) if intake.in_place else _cut_lines(intake, most))
     else:
@@ -46,15 +52,13 @@ def shards(intake: Intake, max_rows: int | None, max_bytes: int | None) -> list[
     return list(_pieces(intake, cuts))
 
 
-def _cut(sizes: Iterable[int], most: _Cut, before: int) -> Iterator[_Cut]:
+def _cut(sizes: Iterable[int], most: _Cut, before: int = 0, remedy: str = _SHORTER) -> Iterator[_Cut]:
     """Fill piece after piece."""
     rows = size = 0
     for number, one in enumerate(sizes, before + 1):
         if one > most.size:
             msg = f"it alone has {one} bytes, more than the {most.size} of one job's input"
-            raise RequestError(
-                msg, "Make it shorter; give large media as fileData.", where=f"request {number}"
-            )
+            raise RequestError(msg, remedy, where=f"request {number}")
         if rows == most.rows or size + one > most.size:
             yield _Cut(rows, size)
             rows = size = 0
@@ -67,7 +71,7 @@ def _cut(sizes: Iterable[int], most: _Cut, before: int) -> Iterator[_Cut]:
 def _cut_lines(intake: Intake, most: _Cut) -> Iterator[_Cut]:
     stream = cast("BinaryIO", intake.lines)
     stream.seek(0)
-    return _cut(map(len, stream), most, 0)
+    return _cut(map(len, stream), most)
 
 
 def _cut_objects(intake: Intake, most: _Cut) -> Iterator[_Cut]:

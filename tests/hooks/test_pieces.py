@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.hooks.intake import Intake, take_in
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
+from airflow_provider_genai_batch.wire.http import json_body
 from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.sources import read_source
 
@@ -311,3 +312,14 @@ def test_a_slice_of_a_closed_input_reads_no_other_file(service: GenAIBatchClient
         pieces = read(stack, service, sources(tmp_path)["a file"](["a", "b"])).shards(max_rows=1)
     with (tmp_path / "other").open("wb+"), pytest.raises(ValueError, match="closed"):
         list(pieces[1].keys())
+
+
+def test_pieces_of_a_list_keep_within_so_many_bytes_with_all_that_parts_them(
+    gemini: Emulator, stack: ExitStack
+) -> None:
+    most = 10_000
+    with GenAIBatchHook().get_conn() as client:
+        pieces = read(stack, client, ["x"] * 1000).shards(max_bytes=most)
+    sizes = [len(json_body(piece.entries)) for piece in pieces]
+    assert max(sizes) <= most + len("[]")
+    assert min(sizes[:-1]) > most - 200
