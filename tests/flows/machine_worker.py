@@ -86,6 +86,7 @@ class Worker:
         end: what it came to; None while it is at work.
         looked: when it last looked for jobs, or began.
         due: not longer ago than this it should have looked when it came to its create call.
+        asked: when it came to its pending step.
         orphan: Airflow gave it up, but it lives on.
         mine: jobs it created since it last began to submit.
     """
@@ -100,7 +101,7 @@ class Worker:
         self.waiting_for: list[str] = []
         self.mine: list[str] = []
         self.submitting = False
-        self.begun = self.looked = self.due = world.now
+        self.begun = self.looked = self.due = self.asked = world.now
         self.admitted, self.intended = False, 0.0
         self.answer: tuple[Any, Exception | None] | None = None
         self.wake = 0.0
@@ -248,12 +249,15 @@ class Worker:
     def resume(self, error: Exception | None, value: Any = None) -> None:
         """Send an answer into the flow."""
         waited = isinstance(self.pending, (Place, AwaitCapacity))
+        looked = isinstance(self.pending, Find)
         try:
             self.pending = self._flow.send(value) if error is None else self._flow.throw(error)
             if isinstance(self.pending, Remember):
-                self.due = self.world.now - STALE
+                # While its last look was under way it could not find that look stale.
+                self.due = (self.asked if looked else self.world.now) - STALE
             elif isinstance(self.pending, Find) and waited:
                 self.world.saw("looks again, having waited")
+            self.asked = self.world.now
         except StopIteration as done:
             self.world.ended(self, done.value)
         except ANSWERS as raised:

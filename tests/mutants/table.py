@@ -193,4 +193,52 @@ EMULATOR = (
     ),
 )
 
-MUTANTS = (*CLIENT, *EMULATOR)
+_ANY_INTERLEAVING = (
+    "tests/flows/test_any_interleaving.py::"
+    "test_whatever_dies_and_whenever_no_task_pays_twice_or_stays_without_its_rows"
+)
+SUBMIT = (
+    Mutant(
+        "does not look for a create without an answer",
+        "flows/submit.py",
+        "found = (yield from _after_loss(identity, display_name, error, before, intent)) if sent else None",
+        "found = None",
+        _ANY_INTERLEAVING,
+    ),
+    Mutant(
+        "takes a job that is being cancelled for a dead one",
+        "flows/submit.py",
+        "_DEAD = (JobState.FAILED,",
+        "_DEAD = (JobState.CANCELLING, JobState.FAILED,",
+        _ANY_INTERLEAVING,
+    ),
+    Mutant(
+        "creates on a stale look",
+        "flows/submit.py",
+        "if clock() - looked > STALE:",
+        "if clock() - looked > STALE * 1e9:",
+        _ANY_INTERLEAVING,
+    ),
+    Mutant(
+        "lets a dead job hide a fresh one",
+        "flows/submit.py",
+        "if attempt.reattach and usable(_own(identity, jobs, before)):",
+        "if _own(identity, jobs, before):",
+        _ANY_INTERLEAVING,
+    ),
+    Mutant(
+        "writes an intent down after the create",
+        "flows/submit.py",
+        """        yield Remember(intent)
+        try:
+            job: BatchJob = yield Create()
+""",
+        """        try:
+            job: BatchJob = yield Create()
+            yield Remember(intent)
+""",
+        _ANY_INTERLEAVING,
+    ),
+)
+
+MUTANTS = (*CLIENT, *EMULATOR, *SUBMIT)
