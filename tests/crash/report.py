@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from statistics import median
 
+from tests.crash.groups import PHASES
 from tests.crash.outcome import Outcome
 
 _TITLES = {
@@ -101,7 +102,7 @@ def _table(victim: str, title: str, outcomes: Sequence[Outcome]) -> str:
 def _row(event: str, injections: int, last: Sequence[Outcome]) -> str:
     seconds = [one.recovery for one in last if one.recovery is not None]
     cells = [
-        _step(event),
+        f"`{_step(event)}`" if event.partition(": ")[2].count(": ") else _step(event),
         injections,
         len(last),
         sum(one.good for one in last),
@@ -120,7 +121,8 @@ def _order(outcomes: Iterable[Outcome]) -> dict[str, float]:
         for place, one in enumerate(outcome.walk):
             places.setdefault((one["attempt"] == 1, one["step"]), []).append(place)
     later = {step: median(found) for (first, step), found in places.items() if not first}
-    return later | {step: median(found) for (first, step), found in places.items() if first}
+    first = {step: median(found) for (first, step), found in places.items() if first}
+    return {phase: float(place) for place, phase in enumerate(PHASES)} | later | first
 
 
 def _step(event: str) -> str:
