@@ -36,6 +36,10 @@ from airflow_provider_genai_batch.rows.tally import Tally
 READ_PATIENCE = 600.0
 """Seconds for which rows of a job that ended are asked for again when they are not there yet."""
 _SUBMITS_ANEW = "The next attempt submits a new job of all rows."
+_ASKS_THE_REST = (
+    "The next attempt takes its rows up, pays nothing for them, and asks again for the failed ones where it can read "
+    "the requests."
+)
 _NOT_YET = (NotFound, PermissionDenied, *PASSING)
 
 
@@ -133,7 +137,8 @@ def settle(
     except JobError as failure:
         cut_short = _was_cut_short(jobs, tally, max_failed_rows)
         if may_ask_again or (taken_up and cut_short):
-            raise SubmitAnew(names, tally, failure, cut_short=cut_short) from failure
+            told = None if _in_bigquery(jobs) else tally  # the service's counters do not say which failed
+            raise SubmitAnew(names, told, failure, cut_short=cut_short) from failure
         raise
     return manifest
 
@@ -268,14 +273,13 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
                 )
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
-        cut_short = _was_cut_short(jobs, tally, max_failed_rows)
         causes = tally.causes().rstrip(".") or "none given"
         where = f"at {manifest.results_uri}" if manifest.results_uri else _at_the_service(jobs)
         msg = (
             f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
             f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {causes}. All rows are "
             f"{where}; {', '.join(names)} has ended and its answered rows are paid for. "
-            f"{_SUBMITS_ANEW if cut_short else next_attempt(jobs)}"
+            f"{_ASKS_THE_REST}"
         )
         raise TooManyFailedRows(msg, job_names=names, manifest=dump)
 
@@ -330,7 +334,7 @@ def _timed_out(ending: Ending, names: Sequence[str]) -> str:
     if ending.cancelled:
         became = (
             "Cancellation was asked for: rows answered before it are billed and kept by the service, the rest are not. "
-            "The next attempt waits for its end and takes its rows if they are enough; else it submits a new job."
+            "The next attempt waits for its end, takes its rows, and asks for those that are missing."
         )
     else:
         became = "It was left running and is billed as it goes. The next attempt takes it up again."

@@ -34,7 +34,7 @@ class GenAIBatchResultsOperator(_JobsOperator):
 
     Args:
         job_names: a name, several, or a manifest.
-        results_uri: where rows land, ``….jsonl`` or ``….jsonl.gz``.
+        results_uri: where rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
 

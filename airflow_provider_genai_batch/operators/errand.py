@@ -151,7 +151,7 @@ class Errand:
         self, ending: Ending, names: Sequence[str], asked: Asked, memory: Memory, intake: Intake | None = None
     ) -> dict[str, Any]:
         task, client = self._task, self._client
-        with self._columns(asked) as carry:
+        with self._columns(asked, intake) as carry:
             landing = Landing(
                 results_uri=task.results_uri,
                 max_failed_rows=task.max_failed_rows,
@@ -175,13 +175,13 @@ class Errand:
         return manifest.model_dump(mode="json")
 
     @contextmanager
-    def _columns(self, asked: Asked) -> Iterator[Carry | None]:
+    def _columns(self, asked: Asked, intake: Intake | None) -> Iterator[Carry | None]:
         """Give the columns of a table's rows, where they are to land beside the answers."""
         task, client = self._task, self._client
         if task.prompt is None or task.results_uri is None:
             yield None
             return
-        with columns_of(client, lambda: task.order(client.config), asked.content) as columns:
+        with columns_of(client, lambda: task.order(client.config), asked.content, intake) as columns:
             yield columns
 
     @contextmanager

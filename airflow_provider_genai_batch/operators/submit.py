@@ -44,7 +44,8 @@ class GenAIBatchOperator(BaseOperator):
             writes; a request's own value wins.
         output_type: what answers are to be, a Pydantic model or another type: sent as the schema that is safe on batch
             endpoints with every request that this package writes, and every answer is checked against it.
-        results_uri: where normalised rows land, ``….jsonl`` or ``….jsonl.gz``; None leaves them at the service.
+        results_uri: where normalised rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``; None leaves them at the
+            service.
         ordered: land rows in the order of the input.
         display_name, labels, priority, webhook: passed on where the service has them.
         conn_id: the Airflow connection.

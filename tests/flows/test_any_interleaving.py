@@ -48,7 +48,8 @@ SUBMITTING = ("Recall", "Find", "Cancel", "Place", "Remember", "Create", "Sleep"
 ALL = (*SUBMITTING, "Look", "Fetch", "Land")
 FALLIBLE = ("Recall", "Remember", "Find", "Find", "Cancel", "Cancel", "Look", "Fetch", "Land", "Land")
 END = ("the end",)
-AGAIN = st.sampled_from(["", "begin", "far"])
+AGAIN = st.sampled_from(["", "begin", "far", "far", "anew", "other"])
+"""Whether the next attempt begins at once; also how far it comes, that it does not reattach, that it asks something else."""
 ANSWERED = st.sampled_from([0, 0, 1, 3, service.ROWS, service.ROWS])
 TROUBLE = st.sampled_from(
     [*((fault, False) for fault in FAULTS), *((fault, True) for fault in service.UNCLEAR)]
@@ -201,8 +202,9 @@ class Interleavings(RuleBasedStateMachine):
     def _again(self, task: Task, again: str, how: tuple[float, float]) -> None:
         """Let the next attempt begin, if that is wanted: on its own, or at once and as far as it comes."""
         if again and task.current is None:
-            worker = self.world.start(task, task.asked, reattach=True)
-            if again == "far":
+            asked = {"x": "y", "y": "x"}[task.asked] if again == "other" else task.asked
+            worker = self.world.start(task, asked, reattach=again != "anew")
+            if again != "begin":
                 _run(worker, END, how)
 
     def _fail(self, worker: Worker, fault: str, acted: bool, how: tuple[float, float]) -> None:

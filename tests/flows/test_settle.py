@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.exceptions import (
     TooManyFailedRows,
 )
 from airflow_provider_genai_batch.flows.describe import describe
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, settle
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import Discard, Sleep
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobOutput, JobState, RowCounts
@@ -82,15 +82,22 @@ def test_one_row_too_many_fails_the_task_with_counts_and_causes(desk: Desk, allo
     assert error.manifest["counts"]["error"] == 1
 
 
-@pytest.mark.parametrize(
-    ("end", "promise"), [("EXPIRED", "pays nothing"), ("CANCELLED", "submits a new job of all rows")]
-)
-def test_an_error_promises_a_free_retry_only_of_a_job_that_is_taken_up_again(
-    desk: Desk, end: str, promise: str
-) -> None:
-    with pytest.raises(TooManyFailedRows) as caught:
+@pytest.mark.parametrize("end", ["EXPIRED", "CANCELLED"])
+def test_an_error_says_what_the_next_attempt_pays_for(desk: Desk, end: str) -> None:
+    with pytest.raises(TooManyFailedRows, match=r"pays nothing for them, and asks again for the failed ones"):
         desk.settle(_ended(desk, end=end, served=0.5))
-    assert promise in str(caught.value)
+
+
+def test_failed_rows_in_bigquery_are_not_known_and_cannot_be_asked_again() -> None:
+    counts = JobCounts(total=10, succeeded=8, failed=2, pending=0)
+    flow = settle(
+        Ending(Why.ENDED, {}), ["1"], max_failed_rows=0, results_uri=None, clock=lambda: 0, may_ask_again=True
+    )
+    next(flow)
+    flow.send(_table_job(counts=counts))
+    with pytest.raises(SubmitAnew) as again:
+        flow.send(None)
+    assert (again.value.tally, type(again.value.failure)) == (None, TooManyFailedRows)
 
 
 def test_a_job_that_succeeded_is_judged_by_its_rows(desk: Desk) -> None:

@@ -48,7 +48,7 @@ def cancel(name: str) -> None:
 
 
 @EVERY_WAY
-def test_a_job_that_is_still_being_cancelled_is_waited_for_and_then_replaced(
+def test_a_job_that_is_still_being_cancelled_is_waited_for_and_its_rest_asked(
     service: tuple[Emulator, dict[str, Any]], deferrable: bool
 ) -> None:
     emulator, arguments = service
@@ -56,7 +56,8 @@ def test_a_job_that_is_still_being_cancelled_is_waited_for_and_then_replaced(
     ran = run_twice(arguments, cancel, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     assert [job["cancel_requested"] for job in emulator.jobs] == [True, False]
-    assert ran.xcom["ask"]["job_names"] == [emulator.jobs[1]["name"]]
+    assert [job["rows"]["total"] for job in emulator.jobs] == [8, 4]
+    assert ran.xcom["ask"]["job_names"] == [job["name"] for job in emulator.jobs]
     assert ran.xcom["ask"]["counts"]["ok"] == 8
 
 
