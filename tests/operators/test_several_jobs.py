@@ -100,8 +100,11 @@ def test_failed_rows_of_all_pieces_make_one_further_round(gemini: Emulator) -> N
 def test_a_lack_of_capacity_in_the_middle_repeats_no_piece(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    full: list[str] = []
+
     def fill_up(job: Any) -> None:
-        if len(gemini.jobs) == 2:
+        if len(gemini.jobs) == 2 and not full:
+            full.append(job.name)
             gemini.faults.add("batches.create", Fault.error(429, retry_after=0))
 
     after_submit(monkeypatch, fill_up)
