@@ -212,6 +212,8 @@ class World:
 
     def _check_end(self, worker: Worker, end: Any) -> None:
         """No attempt ends in the belief that nothing was created when something was."""
+        if worker.orphan:
+            return  # nobody hears of it
         if isinstance(end, (GenAIBatchError, Manifest)) and not isinstance(end, CreateOutcomeUnknown):
             named = getattr(end, "job_names", ())
             withdrawn = isinstance(end, CallError) and end.method == "Withdraw"

@@ -49,7 +49,7 @@ ALL = (*SUBMITTING, "Look", "Fetch", "Land")
 FALLIBLE = ("Recall", "Remember", "Find", "Find", "Cancel", "Cancel", "Look", "Fetch", "Land", "Land")
 END = ("the end",)
 AGAIN = st.sampled_from(["", "begin", "far", "far", "anew", "other"])
-"""Whether the next attempt begins at once; also how far it comes, that it does not reattach or asks something else."""
+"""Whether the next attempt begins at once, and then goes far; or does not reattach, or asks something else."""
 ANSWERED = st.sampled_from([0, 0, 1, 3, service.ROWS, service.ROWS])
 TROUBLE = st.sampled_from(
     [*((fault, False) for fault in FAULTS), *((fault, True) for fault in service.UNCLEAR)]
