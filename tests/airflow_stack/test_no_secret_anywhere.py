@@ -212,7 +212,8 @@ def _live(scene: Scene) -> None:
         gemini_sensed=scene.start("gemini_sensed"),
         vertex_sensed=scene.start("vertex_sensed"),
     )
-    scene.emulator.script(JobScript(all_rows_fail=13), backend="gemini")
+    for _ in range(2):  # the retry asks the failed rows again
+        scene.emulator.script(JobScript(all_rows_fail=13), backend="gemini")
     faults.add("batchPredictionJobs.create", Fault.lost_reply())
     scene.finish(rows_failed=scene.start("gemini_in_place"), reply_lost=scene.start("vertex_in_place"))
 
