@@ -23,6 +23,8 @@ class Outcome:
     jobs: int
     paid: int
     """Jobs that are live or have answered rows: all of them ask the same for the same task."""
+    told: bool
+    """Whether the manifest in XCom names the paid job and counts its rows."""
     lost: int
     """Keys of which there is not exactly one row, answered, and rows whose key nobody asked."""
     recovery: float | None
@@ -43,8 +45,9 @@ class Outcome:
 
     def __str__(self) -> str:
         """Describe it in a line."""
+        mistold = "" if self.told else ", mistold"
         return (
             f"{self.cell} [{'; '.join(self.happened) or 'nothing'}] -> {self.state}, {self.jobs} jobs, "
-            f"{self.duplicates} duplicates, {self.lost} rows lost, {self.missed} missed, {self.attempts} attempts, "
-            f"{self.recovery or 0:.1f} s"
+            f"{self.duplicates} duplicates, {self.lost} rows lost, {self.missed} missed{mistold}, "
+            f"{self.attempts} attempts, {self.recovery or 0:.1f} s"
         )

@@ -52,13 +52,16 @@ occurs is in `make test`.
 |---|---|
 | Injections | {injections:,} |
 | Runs | {len(outcomes):,} |
-| Runs that ended in success, with all planned injections, one paid job and every row once | {well:,} |
+| Runs that ended well | {well:,} |
 | Jobs | {sum(one.jobs for one in outcomes):,} |
 | Duplicates: jobs beyond one for the same requests of the same task that were live or answered | \
 {sum(one.duplicates for one in outcomes)} |
 | Lost rows: of 50 a run, those that did not land exactly once with status `ok` | {sum(one.lost for one in outcomes)} |
 | Run on | Airflow {version("apache-airflow")}, PostgreSQL, Python {platform.python_version()}, \
 {os.cpu_count()} cores, in {minutes:.0f} minutes |
+
+A run ends well if it succeeds, all that was planned happened to it, there is one paid job, the manifest names that job,
+and each of its 50 rows has landed once.
 
 ## How it is run
 

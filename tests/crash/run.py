@@ -62,7 +62,7 @@ class Running:
         for death in deaths:
             # An orphan may go on after its run: what it does counts too.
             wait_until(lambda pid=death["pid"]: _is_gone(pid), f"{death} is over", _LONGEST)
-        jobs = self.jobs
+        jobs, paid = self.jobs, _paid(self.jobs)
         task = self.world.client.task(self.run, "answer")
         happened = [f"{one['victim']}: {one['step']}" for one in deaths]
         happened += [
@@ -79,7 +79,8 @@ class Running:
             found=sum(one["found"] for one in deaths),
             missed=self._missed(deaths),
             jobs=len(jobs),
-            paid=_paid(jobs),
+            paid=len(paid),
+            told=state == "success" and self._told(paid),
             lost=self._lost(),
             recovery=ended - max(times) if times else None,
             attempts=int(task["try_number"]),
@@ -117,6 +118,11 @@ class Running:
         keys = _keys(self.cell)
         return sum(answered[key] != 1 for key in keys) + sum(row["key"] not in keys for row in rows)
 
+    def _told(self, paid: Sequence[str]) -> bool:
+        """Whether the manifest in XCom names the paid job and counts its rows."""
+        manifest = self.world.client.xcom(self.run, "answer")
+        return manifest["job_names"] == paid and manifest["counts"]["ok"] == ROWS
+
     def _explain(self, outcome: Outcome) -> str:
         lines = [self.name, *(json.dumps(job) for job in self.jobs)]
         lines += [f"attempt {one['attempt']}, {one['part']}: {one['step']}" for one in outcome.walk]
@@ -133,9 +139,9 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
-def _paid(jobs: Sequence[dict[str, Any]]) -> int:
-    """Count the jobs that are live or have answered rows."""
-    return sum(job["live"] or job["state"] in _PAID for job in jobs)
+def _paid(jobs: Sequence[dict[str, Any]]) -> list[str]:
+    """Name the jobs that are live or have answered rows."""
+    return [job["name"] for job in jobs if job["live"] or job["state"] in _PAID]
 
 
 def _keys(cell: Cell) -> set[str]:
