@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from airflow_provider_genai_batch.client.jobs import find_jobs
@@ -139,8 +140,7 @@ class Desk:
 
     def _land(self, jobs: tuple[BatchJob, ...]) -> Tally:
         tally = Tally(expected=3 * len(jobs), keyed=True, known=self.keys)
-        for job in jobs:
-            land([self._rows(job)], tally, None)
+        land([chain.from_iterable(map(self._rows, jobs))], tally, None)
         return tally
 
     def _rows(self, job: BatchJob) -> Any:
