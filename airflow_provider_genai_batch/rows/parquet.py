@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_GROUP = 16 * 1024 * 1024
+_GROUP = 4 * 1024 * 1024
 """Bytes of columns that become one group of rows."""
 _INT64 = 1 << 63
 

@@ -76,10 +76,8 @@ class StampedRoll(Roll):
     def call(self, _key: str, index: int | None) -> int:
         if index is None or index >= self._expected:
             return STRANGE
-        at, bit = (
-            index >> 3,
-            1 << (index & 7),
-        )  # as `Marks.add`, for which a call costs as much as what it does
+        # As `Marks.add`, for which the call alone would cost as much.
+        at, bit = index >> 3, 1 << (index & 7)
         byte = self._bits[at]
         if byte & bit:
             return REPLACED if index in self._later else TWICE

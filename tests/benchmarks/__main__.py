@@ -46,7 +46,7 @@ def _page(asked: argparse.Namespace, python: Path, address: str, folder: Path) -
         ours, peer = _cheapest(pair, repeat)
         lines += [_line(kind, "this package", ours), _line(kind, PEER, peer)]
         times = peer["us_per_row"] / ours["us_per_row"]
-        less = peer["growth_mb"] / max(ours["growth_mb"], 0.1)
+        less = peer["growth_mb"] / max(ours["growth_mb"], 1.0)
         lines.append(f"| {kind} | ratio | | **{times:.1f}** | **{less:.0f}** |")
     lines.append(_OTHERS)
     for name, settings in _WAYS.items():
@@ -87,13 +87,16 @@ _HEAD = """\
 # Benchmarks
 
 What it costs to land the rows of an ended job: download, read, join, count, write. `make bench` measures it and writes
-this page. Both sides read equal answers of about {length} characters from a server on the loopback, each in a process
-of its own, and write a local file. The peer is {peer} {version}, whose `@task.llm_batch` lands results of OpenAI's
-batches; its lines are longer than Gemini's by what OpenAI says more. Structured answers are validated as the same
-Pydantic model on both sides.
+this page; `make bench FULL=1` lands a million rows, too.
 
-Measured on {machine}. CPU time is the process's own, user and system; of several runs the cheapest is shown. Memory is
-by how much the process grew above what it held after it had landed a thousand rows.
+Both sides read equal answers of about {length} characters from a server on the loopback, each in a process of its own,
+and write a local file. The peer is {peer} {version}: its `@task.llm_batch` lands results of
+OpenAI's batches, whose lines say more than Gemini's. Structured answers are validated as the same Pydantic model on
+both sides.
+
+Measured on {machine}. CPU time is the process's own, user and system; of several runs the
+cheapest is shown. Memory is by how much the process grew above what it held after it had landed a thousand rows; for
+the ratio, less than 1 MB counts as 1 MB.
 
 | Answers | Landed by | Rows | CPU time a row, µs | Memory grew by, MB |
 |---|---|---:|---:|---:|"""
