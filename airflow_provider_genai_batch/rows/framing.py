@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.rows.limits import MAX_LINE_BYTES
@@ -24,7 +25,8 @@ class Framer:
         touched: whether a line came out otherwise than it went in (byte order mark, CRLF, no newline at the
             end).
         lines: how many came out so far.
-        odd: whether the last block has words that JSON does not have but its readers may let pass.
+        odd: whether the last block has words that JSON does not have but its readers may let pass, or a CR that does
+            not end a line.
     """
 
     def __init__(self) -> None:
@@ -75,8 +77,12 @@ class Framer:
         self.odd = b"NaN" in block or b"Infinity" in block
         if b"\r" in block:
             self.touched = True
-            # A raw CR cannot be inside a JSON string, so this touches only what stands between tokens.
-            block = block.replace(b"\r", b"")
-        lines = block.splitlines(keepends=True)
+            block = block.replace(b"\r\n", b"\n")
+        if b"\r" in block:
+            # It stays: one inside a string makes the line bad, and without it the text would be another.
+            self.odd = True
+            lines = BytesIO(block).readlines()
+        else:
+            lines = block.splitlines(keepends=True)
         self.lines += len(lines)
         return lines

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.rows.glance import Glance, always_look, glance
 from airflow_provider_genai_batch.rows.importer import Importer
 from airflow_provider_genai_batch.rows.ledger import KeyLedger
 from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.rows.shape import check_text, is_enveloped, parse
+from airflow_provider_genai_batch.rows.shape import JSON_SPACE, check_text, is_enveloped, parse
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.http import json_body
 from airflow_provider_genai_batch.wire.keys import spell_key, stamp
@@ -120,7 +120,7 @@ class Preflight:
 
     def _looked_at(self, line: bytes, number: int, index: int) -> tuple[str | None, bytes]:
         """Look at a line for what it is; return its key (None: this kind has none) and how it is written."""
-        text = line.strip()
+        text = line.strip(JSON_SPACE)
         if not text:
             self.unchanged = False
             return None, b""
@@ -131,6 +131,8 @@ class Preflight:
 
     def _row(self, text: bytes, line: bytes, number: int, index: int) -> tuple[str | None, bytes]:
         row = parse(text)
+        if b"\r" in line:  # between tokens; not every reader of lines takes it for a space
+            text, line = text.replace(b"\r", b""), line.replace(b"\r", b"")
         if self._bare_texts:
             check_text(row, self._model)
             if self._defaults is not None:

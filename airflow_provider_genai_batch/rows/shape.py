@@ -18,6 +18,8 @@ from airflow_provider_genai_batch.wire.keys import check_key
 from airflow_provider_genai_batch.wire.requests import FOREIGN, unknown_name
 from airflow_provider_genai_batch.wire.spelling import camel
 
+JSON_SPACE = b" \t\r\n"
+"""All that JSON allows around an object; bytes without a name strip more."""
 _COLUMN = re.compile(r"(.*?) at line \d+ column (\d+)")
 _OUTPUT = frozenset({"response", "status", "error", "processedTime", "instance", "prediction", "predictions"})
 _SDK = "A file holds REST fields (generationConfig, systemInstruction, …); config is for lists of requests."
@@ -121,9 +123,7 @@ def _check_request(request: Any, task: Task) -> None:
     if not value:
         msg = f"request has no {prompt}"
         raise RequestError(msg, f'Write {{"key": …, "request": {{"{prompt}": …}}}}.')
-    if isinstance(value, str) or (
-        isinstance(value, list) and not all(isinstance(one, dict) for one in value)
-    ):
+    if not all(isinstance(one, dict) for one in (value if isinstance(value, list) else [value])):
         msg = f"{prompt} is not made of objects"
         raise RequestError(msg, 'A prompt in a file is {"role": "user", "parts": [{"text": "…"}]}.')
 

@@ -114,6 +114,11 @@ def test_byte_order_mark_carriage_returns_and_blank_lines_are_taken_out() -> Non
     assert not check.unchanged
 
 
+def test_a_carriage_return_between_tokens_is_taken_out_for_not_every_reader_takes_it_for_a_space() -> None:
+    lines, check = run(keyed("a").replace(",", ",\r").replace("\n", "\r\r\n"))
+    assert (b"".join(lines).decode(), check.unchanged) == (keyed("a"), False)
+
+
 @pytest.mark.parametrize(
     ("task", "model", "backend", "line"),
     [

@@ -60,6 +60,11 @@ def refusal(
         ('{"request":{"contents":[]}}', "request has no contents"),
         ('{"key":"a","request":{"contents":"hi"}}', "contents is not made of objects"),
         ('{"key":"a","request":{"contents":["hi"]}}', "contents is not made of objects"),
+        ('{"key":"a","request":{"contents":5}}', "contents is not made of objects"),
+        ('{"key":"a","request":{"contents":[{"x":"a\rb"}]}}', "not JSON (control character"),
+        (f'\f{{"key":"a","request":{ASK}}}', "not JSON (expected value at column 1)"),
+        (f'{{"key":"a","request":{ASK}}}\v', "not JSON (trailing characters at column 63)"),
+        ("\v", "not JSON (expected value at column 1)"),
         (
             '{"key":"a","request":{"contents":[{}],"config":{}}}',
             "config inside request is the SDK's spelling",
