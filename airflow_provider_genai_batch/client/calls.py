@@ -89,6 +89,29 @@ class Calls:
         page = vertex.list_jobs(self._parent(), page_size=page_size, page_token=page_token, filter_=filter_)
         return Call("batchPredictionJobs.list", page, vertex.read_list)
 
+    def glance(
+        self, *, page_size: int, page_token: str | None = None
+    ) -> Call[tuple[list[dict[str, Any]], str]]:
+        """List one page of jobs, newest first, with nothing but what moves; `read_job` reads an entry."""
+        if self._gemini:
+            page = gemini.list_jobs(
+                self._root(), page_size=page_size, page_token=page_token, fields=gemini.GLANCE_FIELDS
+            )
+            return Call("batches.list", page, gemini.read_entries)
+        page = vertex.list_jobs(
+            self._parent(), page_size=page_size, page_token=page_token, mask=vertex.GLANCE_MASK
+        )
+        return Call("batchPredictionJobs.list", page, vertex.read_entries)
+
+    @property
+    def read_job(self) -> Callable[[Mapping[str, Any]], BatchJob]:
+        """Reads a job's resource."""
+        return gemini.read_job if self._gemini else vertex.read_job
+
+    def lists(self, name: str) -> bool:
+        """Whether the connection's list of jobs has the job: Vertex AI's has those of one location."""
+        return self._gemini or vertex.location_of(name) in (None, self.config.location)
+
     def cancel(self, name: str) -> Call[None]:
         """Ask for a job's cancellation; the service does its best, later."""
         if self._gemini:

@@ -27,6 +27,8 @@ LOOK_FIELDS = (
     "inputConfig(fileName),output(responsesFile)),response(responsesFile)"
 )
 """Everything about a job but its rows, which an inline job would otherwise carry twice."""
+GLANCE_FIELDS = "nextPageToken,operations(name,done,metadata(state,createTime,batchStats))"
+"""What of a page of jobs tells which of them have moved."""
 
 
 def model_path(model: str) -> str:
@@ -68,9 +70,12 @@ def get_job(root: str, name: str, *, fields: str | None = None) -> HttpRequest:
     return HttpRequest("GET", f"{root}/{name}", query(fields=fields))
 
 
-def list_jobs(root: str, *, page_size: int | None, page_token: str | None) -> HttpRequest:
+def list_jobs(
+    root: str, *, page_size: int | None, page_token: str | None, fields: str | None = None
+) -> HttpRequest:
     """``batches.list``, newest first. The service's ``filter`` is not known to work, so none is offered."""
-    return HttpRequest("GET", f"{root}/batches", query(pageSize=page_size, pageToken=page_token))
+    asked = query(pageSize=page_size, pageToken=page_token, fields=fields)
+    return HttpRequest("GET", f"{root}/batches", asked)
 
 
 def cancel_job(root: str, name: str) -> HttpRequest:
@@ -124,8 +129,14 @@ def read_created(answer: HttpAnswer) -> BatchJob:
 
 def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
     """Read one page and the token of the next (empty: none). A page may be empty and still have a next."""
+    entries, token = read_entries(answer)
+    return [read_job(entry) for entry in entries], token
+
+
+def read_entries(answer: HttpAnswer) -> tuple[list[dict[str, Any]], str]:
+    """Read one page as `read_list` does, its jobs as they came."""
     payload = read_object(answer)
-    return [read_job(op) for op in payload.get("operations") or ()], str(get(payload, "nextPageToken", ""))
+    return list(payload.get("operations") or ()), str(get(payload, "nextPageToken", ""))
 
 
 def inline_rows(payload: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ DEFAULT_LOCATION = "global"
 PROJECT = r"[a-zA-Z0-9.:_-]+"
 LOCATION = r"[a-z0-9-]+"
 """A location becomes part of a host name, to which a token is sent: nothing but a plain word may stand there."""
+GLANCE_MASK = "name,state,createTime,completionStats"
+"""What of a page of jobs tells which of them have moved."""
 _JOB_NAME = re.compile(
     rf"projects/{PROJECT}/locations/({LOCATION})/"
     r"(?:batchPredictionJobs/[0-9]+(?:/operations/[0-9]+)?|operations/[0-9]+)"
@@ -93,10 +95,15 @@ def get_job(url: str) -> HttpRequest:
 
 
 def list_jobs(
-    parent: str, *, page_size: int | None, page_token: str | None, filter_: str | None
+    parent: str,
+    *,
+    page_size: int | None,
+    page_token: str | None,
+    filter_: str | None = None,
+    mask: str | None = None,
 ) -> HttpRequest:
-    """``batchPredictionJobs.list``, newest first."""
-    asked = query(pageSize=page_size, pageToken=page_token, filter=filter_)
+    """``batchPredictionJobs.list``, newest first; `mask` is a ``readMask``."""
+    asked = query(pageSize=page_size, pageToken=page_token, filter=filter_, readMask=mask)
     return HttpRequest("GET", f"{parent}/batchPredictionJobs", asked)
 
 
@@ -153,9 +160,14 @@ def read_created(answer: HttpAnswer) -> BatchJob:
 
 def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
     """Read one page and the token of the next (empty: none)."""
+    entries, token = read_entries(answer)
+    return [read_job(entry) for entry in entries], token
+
+
+def read_entries(answer: HttpAnswer) -> tuple[list[dict[str, Any]], str]:
+    """Read one page as `read_list` does, its jobs as they came."""
     payload = read_object(answer)
-    jobs = [read_job(job) for job in get(payload, "batchPredictionJobs", ())]
-    return jobs, str(get(payload, "nextPageToken", ""))
+    return list(get(payload, "batchPredictionJobs", ())), str(get(payload, "nextPageToken", ""))
 
 
 def _source(given: Mapping[str, Any]) -> BatchSource | None:

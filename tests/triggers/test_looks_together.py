@@ -1,0 +1,235 @@
+"""Many triggers' looks, answered together: the same verdicts as one by one, whatever the list says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.client import looker
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+from tests.conftest import BUCKET
+from tests.operators.scenes import MODEL, client, lines
+from tests.waiting import wait_until
+
+ENDS = ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
+
+
+def submit(emulator: Emulator, scripts: list[JobScript]) -> list[str]:
+    names = []
+    with client() as service:
+        for script in scripts:
+            emulator.script(script)
+            names.append(service.create(MODEL, ["a"]).name)
+    return names
+
+
+def trigger(names: list[str], seconds: float = 60, **plan: Any) -> GenAIBatchTrigger:
+    end = time.time() + seconds
+    return GenAIBatchTrigger("genai_batch_default", names, WaitPlan(0.05, end, end, **plan).as_dict())
+
+
+async def fire(waiting: GenAIBatchTrigger) -> dict[str, Any]:
+    async for event in waiting.run():
+        payload: dict[str, Any] = event.payload
+        return payload
+    msg = "it did not fire"
+    raise AssertionError(msg)
+
+
+async def fire_all(names: list[str], **more: Any) -> dict[str, tuple[str, str]]:
+    """Wait for each job with a trigger of its own; return why and state by job."""
+    events = await asyncio.gather(*(fire(trigger([name], **more)) for name in names))
+    return {
+        name: (event["why"], event["states"].get(name, "")) for name, event in zip(names, events, strict=True)
+    }
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition beside the event loop."""
+    await asyncio.to_thread(wait_until, condition, "looks")
+
+
+def asked(emulator: Emulator) -> Counter[str]:
+    return Counter(request["method"] for request in emulator.requests)
+
+
+def ended(names: list[str], scripts: list[JobScript]) -> dict[str, tuple[str, str]]:
+    return {name: ("ended", f"BATCH_STATE_{script.end}") for name, script in zip(names, scripts, strict=True)}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param({"list_lag": 3}, id="the list lags"),
+        pytest.param({"empty_page": True}, id="empty pages carry a token"),
+        pytest.param({"stale_counters": True}, id="counters are stale"),
+        pytest.param({"states": ("PENDING", "SOMETHING_NEW", "RUNNING")}, id="a state nobody knows"),
+    ],
+)
+@pytest.mark.usefixtures("looks")
+async def test_an_untidy_list_changes_no_verdict(gemini: Emulator, script: dict[str, Any]) -> None:
+    scripts = [JobScript(**script, end=ENDS[n % 4]) for n in range(12)]
+    names = submit(gemini, scripts)
+    assert await fire_all(names) == ended(names, scripts)
+
+
+@pytest.mark.usefixtures("looks")
+async def test_each_job_of_one_trigger_is_judged_by_itself(vertex: Emulator) -> None:
+    ends = ("SUCCEEDED", "FAILED", "CANCELLED")
+    names = []
+    with client() as service:
+        uri = service.upload(BytesIO(lines()), f"gs://{BUCKET}/together/in.jsonl")
+        for end in ends:
+            vertex.script(JobScript(end=end))
+            names.append(
+                service.create(MODEL, uri, dest=f"gs://{BUCKET}/together/", display_name="together").name
+            )
+    payload = await fire(trigger(names))
+    assert payload["why"] == "ended"
+    assert payload["states"] == {name: f"JOB_STATE_{end}" for name, end in zip(names, ends, strict=True)}
+
+
+async def test_an_end_that_the_list_shows_is_confirmed_by_name(gemini: Emulator) -> None:
+    names = submit(gemini, [JobScript() for _ in range(30)])
+    gemini.clear_requests()
+    await fire_all(names)
+    got = [r["path"] for r in gemini.requests if r["method"] == "batches.get"]
+    assert asked(gemini)["batches.list"]
+    assert all(any(name in path for path in got) for name in names)
+
+
+async def test_looks_at_many_jobs_that_go_on_are_a_few_pages(gemini: Emulator) -> None:
+    names = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING")) for _ in range(150)])
+    gemini.clear_requests()
+    await fire_all(names, seconds=0.6, cancel_on_timeout=False)
+    assert "batches.get" not in asked(gemini)
+    looked = 150 * 4  # at least so often each
+    assert asked(gemini)["batches.list"] * 20 < looked
+
+
+async def test_a_few_jobs_are_asked_for_by_name(gemini: Emulator) -> None:
+    names = submit(gemini, [JobScript(), JobScript()])
+    gemini.clear_requests()
+    await fire_all(names)
+    assert set(asked(gemini)) == {"batches.get"}
+
+
+async def test_others_jobs_in_front_make_the_list_not_worth_its_while(gemini: Emulator) -> None:
+    ours = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING")) for _ in range(6)])
+    submit(gemini, [JobScript() for _ in range(300)])
+    gemini.clear_requests()
+    await fire_all(ours, seconds=1, cancel_on_timeout=False)
+    assert asked(gemini)["batches.list"] < 0.2 * asked(gemini)["batches.get"]
+
+
+async def test_a_list_that_may_not_be_read_is_done_without(gemini: Emulator) -> None:
+    gemini.faults.add("batches.list", Fault.error(403, "no list for you", grpc="PERMISSION_DENIED"))
+    scripts = [JobScript() for _ in range(12)]
+    names = submit(gemini, scripts)
+    assert await fire_all(names) == ended(names, scripts)
+
+
+async def test_a_list_that_is_out_of_order_is_done_without(gemini: Emulator) -> None:
+    gemini.faults.add("batches.list", Fault.error(500, times=2))
+    scripts = [JobScript() for _ in range(12)]
+    names = submit(gemini, scripts)
+    assert await fire_all(names) == ended(names, scripts)
+
+
+@pytest.mark.usefixtures("looks")
+async def test_a_job_that_is_deleted_meanwhile_is_lost_and_the_others_are_not(gemini: Emulator) -> None:
+    scripts = [JobScript(lifecycle=Lifecycle.stuck("RUNNING")), *(JobScript() for _ in range(9))]
+    gone, *names = submit(gemini, scripts)
+    with client() as service:
+        service.delete(gone)
+    verdicts = await fire_all([gone, *names])
+    assert verdicts.pop(gone) == ("lost", "")
+    assert verdicts == ended(names, scripts[1:])
+
+
+@pytest.mark.usefixtures("looks")
+async def test_a_storm_of_refusals_slows_all_looks_and_changes_no_verdict(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looker, "backoff", lambda *_: 0.3)
+    for method in ("batches.list", "batches.get"):
+        gemini.faults.add(method, Fault.error(429, "slow down", retry_after=0))
+    scripts = [JobScript(end=ENDS[n % 4]) for n in range(40)]
+    names = submit(gemini, scripts)
+    gemini.clear_requests()
+    waiting = asyncio.gather(fire_all(names[:20]), fire_all(names[20:]))
+    try:
+        first, second = await waiting
+    finally:
+        gemini.faults.clear()
+    assert {**first, **second} == ended(names, scripts)
+    refused = [r for r in gemini.requests if r["status"] == 429]
+    assert 1 <= len(refused) <= looker._TOGETHER + 1, "one refusal must do for all"
+
+
+async def test_while_the_service_wants_to_be_left_alone_deadlines_still_pass(gemini: Emulator) -> None:
+    gemini.faults.add("batches.get", Fault.error(429, "later", retry_after=3600))
+    (name,) = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING"))])
+    began = time.monotonic()
+    payload = await fire(trigger([name], seconds=0.5, cancel_on_timeout=False))
+    assert payload["why"] == "timed_out"
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.usefixtures("looks")
+async def test_a_restart_of_the_service_loses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looker, "backoff", lambda *_: 0.05)
+    first = Emulator(directory=tmp_path).start()
+    try:
+        port = int(first.url.rpartition(":")[2])
+        monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(first.connection("gemini")))
+        monkeypatch.setattr("airflow_provider_genai_batch.flows.watch.backoff", lambda *_: 0.05)
+        scripts = [JobScript(lifecycle=Lifecycle(looks=6), end=ENDS[n % 4]) for n in range(30)]
+        names = submit(first, scripts)
+        waiting = asyncio.ensure_future(fire_all(names))
+        await until(lambda: asked(first))
+    finally:
+        await asyncio.to_thread(first.stop)
+    await asyncio.sleep(0.2)  # the time for which it is away
+    second = await asyncio.to_thread(Emulator(directory=tmp_path, port=port).start)
+    try:
+        assert await waiting == ended(names, scripts)
+    finally:
+        await asyncio.to_thread(second.stop)
+
+
+async def test_a_trigger_that_is_cancelled_is_not_looked_for_any_more(gemini: Emulator) -> None:
+    names = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING")) for _ in range(2)])
+    first, second = (asyncio.ensure_future(fire(trigger([name]))) for name in names)
+    await until(lambda: asked(gemini)["batches.get"] > 4)
+    first.cancel()
+    await asyncio.wait([first])
+    gemini.clear_requests()
+    await until(lambda: asked(gemini)["batches.get"] > 4)
+    assert not any(names[0] in request["path"] for request in gemini.requests)
+    second.cancel()
+    await asyncio.wait([second])
+
+
+async def test_a_fault_of_ours_reaches_everybody_who_waits(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = submit(gemini, [JobScript() for _ in range(3)])
+
+    async def broken(*_: Any) -> None:
+        msg = "a bug"
+        raise LookupError(msg)
+
+    monkeypatch.setattr(looker.Looker, "_walk", broken)
+    ends = await asyncio.gather(*(fire(trigger([name])) for name in names), return_exceptions=True)
+    assert [type(end) for end in ends] == [LookupError] * 3
