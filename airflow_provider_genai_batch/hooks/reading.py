@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, NotFound, UnsupportedError
 from airflow_provider_genai_batch.flows.identity import digest
 from airflow_provider_genai_batch.hooks.files import read_chunks, seekable, spool
+from airflow_provider_genai_batch.hooks.objects import Objects, expanded
 from airflow_provider_genai_batch.hooks.pieces import Sums
 from airflow_provider_genai_batch.hooks.taken import Intake
 from airflow_provider_genai_batch.models import BatchSource
@@ -149,9 +149,11 @@ class Reading(NamedTuple):
             stream.write(line)
         return self._intake(sums.sha256, **sums.told(), lines=stream)
 
-    def _preflight(self, name: str, defaults: Any = None) -> Preflight:
+    def _preflight(
+        self, name: str, defaults: Any = None, place: Callable[[int], str] | None = None
+    ) -> Preflight:
         backend, task = self.client.config.backend, task_of(self.model)
-        return Preflight(backend, task, self.model, defaults=defaults, name=name, **self._most)
+        return Preflight(backend, task, self.model, defaults=defaults, name=name, place=place, **self._most)
 
     def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> Intake:
         """Spool the lines of a file that is found good: what is uploaded is what was checked."""
@@ -175,13 +177,13 @@ class Reading(NamedTuple):
         if not given:
             return None
         uris: list[str] = []
-        ends: list[int] = []
         try:
             for pattern in given:
-                uris += _expanded(self.client, pattern)
-            check = self._preflight(uris[0] if len(uris) == 1 else "the input")
+                uris += expanded(self.client, pattern)
+            objects = Objects(self.client, uris)
+            check = self._preflight(", ".join(given), place=objects.place)
             matched = BatchSource(gcs_uri=tuple(uris))
-            intake = self._checked(check, _joined(self.client, uris, ends), source=matched)
+            intake = self._checked(check, objects.chunks(), source=matched)
         except NotFound as error:
             raise _no_object(", ".join(uris) or given[0], error) from error
         except PASSING:
@@ -189,8 +191,8 @@ class Reading(NamedTuple):
         except CallError as error:
             log.warning("The input could not be checked before submitting it: %s", error)
             return None
-        if check.unchanged:
-            return replace(intake, in_place=True, objects=tuple(zip(uris, ends, strict=True)))
+        if check.unchanged and not objects.touched:
+            return replace(intake, in_place=True, objects=tuple(zip(uris, objects.ends, strict=True)))
         log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
         return intake
 
@@ -202,38 +204,3 @@ class Reading(NamedTuple):
 
 def _no_object(uri: str, error: NotFound) -> InputError:
     return InputError(f"{uri} does not exist ({error}). Check bucket and name.")
-
-
-def _joined(client: GenAIBatchClient, uris: Iterable[str], ends: list[int]) -> Iterator[bytes]:
-    """Stream objects one after the other, each ending its last line; notes in `ends` where each does."""
-    size = 0
-    for uri in uris:
-        last = b"\n"
-        for chunk in client.download(uri):
-            last = chunk or last
-            size += len(chunk)
-            yield chunk
-        if not last.endswith(b"\n"):
-            size += 1
-            yield b"\n"
-        ends.append(size)
-
-
-def _expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
-    """Give the objects that a pattern matches; ``*`` stands for part of one name between slashes.
-
-    Rows that a job wrote below its input must not become input of the next attempt, which would then ask for more.
-    """
-    if "*" not in pattern:
-        return [pattern]
-    prefix = pattern.split("*", 1)[0]
-    matches = re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
-    found: list[str] = []
-    token: str | None = None
-    while token != "":
-        objects, token = client.perform(client.calls.list_objects(prefix, page_token=token))
-        found += [o.uri for o in objects if matches(o.uri)]
-    if not found:
-        msg = f"No object matches {pattern}."
-        raise InputError(msg)
-    return found

@@ -48,7 +48,10 @@ def _glance(prompt: str, schema: core_schema.CoreSchema) -> Glance:
 
 
 _ANYTHING = core_schema.typed_dict_schema({}, extra_behavior="ignore")
+_PARTS = core_schema.typed_dict_schema(
+    {"parts": core_schema.typed_dict_field(core_schema.any_schema())}, extra_behavior="ignore"
+)
 _GLANCES = {
     Task.GENERATE: _glance("contents", core_schema.list_schema(_ANYTHING, min_length=1)),
-    Task.EMBED: _glance("content", _ANYTHING),
+    Task.EMBED: _glance("content", _PARTS),
 }

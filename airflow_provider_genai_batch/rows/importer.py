@@ -7,6 +7,7 @@ Source: captures of the live service and reports of its users; BigQuery's rules 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
@@ -37,11 +38,11 @@ class Importer:
     """Looks at rows one after the other, as the importer will.
 
     Args:
-        unit: what rows are called in messages: ``line`` or ``request``.
+        place: names a row by its number, for messages.
     """
 
-    def __init__(self, unit: str = "line") -> None:
-        self._unit = unit
+    def __init__(self, place: Callable[[int], str] = "line {}".format) -> None:
+        self._place = place
         self._root = _Node("object", 0)
         self._nodes = 0
         self._line = 0
@@ -95,7 +96,7 @@ class Importer:
         shown = f"{path}{name}" if name == "[]" else f"{path}.{name}" if path else name
         if known := below.get(name):
             msg = (
-                f"{shown} is {_a(kind)} here and {_a(known.kind)} in {self._unit} {known.line}, "
+                f"{shown} is {_a(kind)} here and {_a(known.kind)} in {self._place(known.line)}, "
                 "which Vertex AI cannot import into one job"
             )
             raise RequestError(msg, f"Use one type everywhere, {_FROM_A_TABLE}.")

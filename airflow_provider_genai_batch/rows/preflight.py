@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
@@ -35,6 +35,7 @@ class Preflight:
         max_bytes: stands in for the service's limit.
         max_rows: stands in for the service's limit.
         name: of the file, for messages.
+        place: names a line by its number, where there are several files.
 
     Attributes:
         rows: lines yielded.
@@ -55,13 +56,16 @@ class Preflight:
         max_bytes: int | None = None,
         max_rows: int | None = None,
         name: str = "",
+        place: Callable[[int], str] | None = None,
     ) -> None:
         self.rows, self.bytes, self.sha256, self.stamped, self.unchanged = 0, 0, "", 0, True
         self.key_sum = 0
         self._backend, self._task, self._model = backend, task, model
         self._defaults, self._name = defaults or None, name
         self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
-        self._keys, self._importer, self._framer = KeyLedger(), Importer(), Framer()
+        self._place = place or "line {}".format
+        self._keys, self._importer, self._framer = KeyLedger(), Importer(self._place), Framer()
+        self._beside = f" of {name}" if name and place is None else ""
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -178,10 +182,10 @@ class Preflight:
         ).request
 
     def _where(self, number: int) -> str:
-        return f"line {number} of {self._name}" if self._name else f"line {number}"
+        return self._place(number) + self._beside
 
     def _same_key(self, earlier: int, later: int) -> RequestError:
-        msg = f"its key is the one of line {earlier}"
+        msg = f"its key is the one of {self._place(earlier)}"
         return RequestError(
             msg, "Keys join rows to requests: make each one different.", where=self._where(later)
         )

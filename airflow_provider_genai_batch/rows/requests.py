@@ -35,7 +35,7 @@ def request_lines(
         InputError: there are none.
     """
     limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
-    importer, keyless = Importer("request"), takes_text_only(model, backend)
+    importer, keyless = Importer("request {}".format), takes_text_only(model, backend)
     size = 0
     for number, (key, request) in enumerate(_keyed(items, backend, task, model, defaults), 1):
         try:

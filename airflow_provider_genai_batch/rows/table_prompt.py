@@ -75,7 +75,7 @@ class Prompt:
             item = {"contents": contents}
             asked = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
             if backend is Backend.VERTEX:
-                Importer("request").check({"key": "r", "request": asked.request}, 1)
+                Importer("request {}".format).check({"key": "r", "request": asked.request}, 1)
         except RequestError as error:
             msg = "prompt"
             raise error.at(msg) from error

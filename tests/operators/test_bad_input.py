@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,7 +17,8 @@ from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL, SCENES, client
 
-GOOD = '{"key": "a", "request": {"contents": [{"parts": [{"text": "hi"}]}]}}\n'
+ASK = '{"contents": [{"parts": [{"text": "hi"}]}]}'
+GOOD = f'{{"key": "a", "request": {ASK}}}\n'
 
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no such file": ({"src": "/no/such/file.jsonl"}, exceptions.InputError, "cannot be read: No such file"),
@@ -245,3 +248,44 @@ def test_rows_that_are_in_bigquery_are_not_landed(vertex: Emulator, tmp_path: Pa
     assert isinstance(ran.errors[0], exceptions.UnsupportedError)
     assert "bq://" in str(ran.errors[0])
     assert not out.exists()
+
+
+def objects(*contents: str) -> list[str]:
+    """Put objects into Cloud Storage; returns their addresses."""
+    place = f"gs://emulator-staging/{uuid4().hex}"
+    with client() as service:
+        return [
+            service.upload(io.BytesIO(content.encode()), f"{place}/{number}.jsonl")
+            for number, content in enumerate(contents)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("{oops\n", "not JSON"), (GOOD, "its key is the one of line 1 of {first}")],
+    ids=["not JSON", "a key that was there before"],
+)
+def test_a_bad_line_of_several_objects_is_named_by_its_object(
+    vertex: Emulator, line: str, words: str
+) -> None:
+    first, second, third = objects(GOOD, GOOD.replace('"a"', '"b"') + line, GOOD.replace('"a"', '"c"'))
+    error = refusal(src=[first, second, third])
+    assert isinstance(error, exceptions.RequestError)
+    assert error.where == f"line 2 of {second}"
+    assert words.format(first=first) in error.reason
+    assert vertex.jobs == []
+
+
+def test_objects_that_all_have_a_byte_order_mark_are_no_bad_input(vertex: Emulator) -> None:
+    src = objects(*(f'\ufeff{{"key": "{key}", "request": {ASK}}}\n' for key in "ab"))
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask", model=MODEL, src=src, dest=f"{src[0]}-out/", poll_interval=0.05
+        )
+    )
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["ask"]["counts"]["ok"] == 2
+    with client() as service:
+        source = service.get(vertex.jobs[0]["name"]).source
+    assert source is not None
+    assert source.gcs_uri != tuple(src), "the service reads lines that begin with a mark"

@@ -130,6 +130,7 @@ def test_what_vertex_cannot_import_is_refused(line: str, said: str) -> None:
     ("line", "model", "backend", "said"),
     [
         ('{"key":"a","request":{"contents":[{}]}}', "gemini-embedding-001", GEMINI, "request has no content"),
+        ('{"key":"a","request":{"content":{}}}', "gemini-embedding-001", GEMINI, "request has no content"),
         (
             '{"contents":[{}]}',
             "gemini-embedding-001",
