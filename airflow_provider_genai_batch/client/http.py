@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from airflow_provider_genai_batch.client.decoding import ACCEPTED, decoder
 from airflow_provider_genai_batch.exceptions import TransportError
 from airflow_provider_genai_batch.wire.errors import api_error
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest
@@ -146,7 +147,7 @@ class SyncHttp:
             TransportError: the answer broke off.
         """
         try:
-            built = _build(self._client, request, credentials)
+            built = _build(self._client, request, {**credentials, "Accept-Encoding": ACCEPTED})
             response = self._client.send(built, stream=True, follow_redirects=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
@@ -163,10 +164,13 @@ class SyncHttp:
 
     @staticmethod
     def _chunks(response: httpx.Response) -> Iterator[bytes]:
+        decode = decoder(response.headers.get("content-encoding", ""))
         try:
-            yield from response.iter_bytes()
+            for chunk in response.iter_raw():
+                yield decode.feed(chunk)
         except httpx.HTTPError as error:
             raise _trouble(error) from error
+        decode.end()
 
     def close(self) -> None:
         """Close the pool."""
@@ -203,7 +207,7 @@ class AsyncHttp:
             TransportError: the answer broke off.
         """
         try:
-            built = _build(self._client, request, credentials)
+            built = _build(self._client, request, {**credentials, "Accept-Encoding": ACCEPTED})
             response = await self._client.send(built, stream=True, follow_redirects=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
@@ -220,11 +224,13 @@ class AsyncHttp:
 
     @staticmethod
     async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+        decode = decoder(response.headers.get("content-encoding", ""))
         try:
-            async for chunk in response.aiter_bytes():
-                yield chunk
+            async for chunk in response.aiter_raw():
+                yield decode.feed(chunk)
         except httpx.HTTPError as error:
             raise _trouble(error) from error
+        decode.end()
 
     async def close(self) -> None:
         """Close the pool."""
