@@ -8,7 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from airflow_provider_genai_batch.client import downloads, jobs, uploads
+from airflow_provider_genai_batch.client import downloads, jobs, tables, uploads
 from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
 from airflow_provider_genai_batch.client.auth import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.exceptions import PASSING, AuthenticationError
 from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
+from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 
@@ -119,6 +120,11 @@ class AsyncGenAIBatchClient:
             for line in reader.end():
                 yield read_fields(line, backend, keep_response=keep_response)
             downloads.tell_bad_lines(job, reader)
+
+    async def count_rows(self, job: BatchJob | str) -> TableCounts:
+        """Count an ended job's rows in BigQuery by one aggregate query, in a thread; needs the extra ``bigquery``."""
+        job = await self.get(job) if isinstance(job, str) else job
+        return await asyncio.to_thread(tables.count_rows, self.config, self._auth, job)
 
     # ------------------------------------------------------------ how
 

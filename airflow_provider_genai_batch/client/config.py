@@ -42,6 +42,7 @@ class ClientConfig:
     location: str = vertex.DEFAULT_LOCATION
     staging_uri: str | None = None
     storage_endpoint: str | None = None
+    bigquery_endpoint: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is sent.
@@ -56,7 +57,11 @@ class ClientConfig:
         if self.staging_uri and not self.staging_uri.startswith("gs://"):
             msg = f'"staging_uri" is a gs://bucket/prefix/, not {self.staging_uri!r}.'
             raise ConfigurationError(msg)
-        for name, url in (("Host", self.host), ("storage_endpoint", self.storage_endpoint)):
+        for name, url in (
+            ("Host", self.host),
+            ("storage_endpoint", self.storage_endpoint),
+            ("bigquery_endpoint", self.bigquery_endpoint),
+        ):
             if url:
                 _check_url(name, url)
 

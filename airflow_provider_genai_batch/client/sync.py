@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from airflow_provider_genai_batch.client import downloads, jobs, uploads
+from airflow_provider_genai_batch.client import downloads, jobs, tables, uploads
 from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
 from airflow_provider_genai_batch.client.auth import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.exceptions import PASSING, AuthenticationError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
+from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 
@@ -137,6 +138,16 @@ class GenAIBatchClient:
             for line in reader.end():
                 yield read_fields(line, backend, keep_response=keep_response)
             downloads.tell_bad_lines(job, reader)
+
+    def count_rows(self, job: BatchJob | str) -> TableCounts:
+        """Count an ended job's rows in BigQuery by one aggregate query; needs the extra ``bigquery``.
+
+        Raises:
+            UnsupportedError: the rows are not in BigQuery, or the extra is not installed.
+            CallError: they cannot be counted (not yet, or not by this account).
+        """
+        job = self.get(job) if isinstance(job, str) else job
+        return tables.count_rows(self.config, self._auth, job)
 
     # ------------------------------------------------------------ how
 

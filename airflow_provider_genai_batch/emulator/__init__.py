@@ -60,6 +60,7 @@ HTTP an index is written "#3").
     * reply shapes: ``late_output`` (n reads of the output, or looks at an inline or Vertex job, come too
       early), ``late_seconds`` (the same by the clock), ``inline_results`` (a file job answers inline),
       ``bare_list`` (inlinedResponses is a list), ``stale_counters`` (list entries still say pending),
+      ``lagging_counters`` (Vertex: the fraction of done rows that completionStats calls incomplete),
       ``list_lag`` (lists that miss the job), ``list_lag_seconds``, ``empty_page`` (the list page holding
       the job is preceded by an empty one that carries a token).
     * cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.

@@ -214,4 +214,6 @@ class Emulator:
         if self.storage_url:
             extra["storage_endpoint"] = self.storage_url
             extra["staging_uri"] = f"gs://{STAGING_BUCKET}/genai-batch/"
+        if self.bigquery_url:
+            extra["bigquery_endpoint"] = self.bigquery_url
         return {**base, "extra": extra}

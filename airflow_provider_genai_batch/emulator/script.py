@@ -46,6 +46,7 @@ class JobScript:
     inline_results: bool = False
     bare_list: bool = False
     stale_counters: bool = False
+    lagging_counters: float = 0.0
     list_lag: int = 0
     list_lag_seconds: float = 0.0
     empty_page: bool = False
@@ -72,8 +73,9 @@ class JobScript:
             put(self, name, tuple(row_name(row) for row in getattr(self, name)))
         if not isinstance(self.drop_metadata, bool):
             put(self, "drop_metadata", tuple(row_name(row) for row in self.drop_metadata))
-        if not 0 <= self.failing_fraction <= 1 or not 0 <= (self.served or 0) <= 1:
-            message = "failing_fraction and served lie between 0 and 1"
+        fractions = (self.failing_fraction, self.served or 0, self.lagging_counters)
+        if not all(0 <= fraction <= 1 for fraction in fractions):
+            message = "failing_fraction, served and lagging_counters lie between 0 and 1"
             raise ValueError(message)
         if self.shards < 1 or self.failed_row_response not in {"empty", "absent"}:
             message = "shards is at least 1, failed_row_response is 'empty' or 'absent'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from airflow_provider_genai_batch.flows.identity import round_of
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts, Usage
@@ -15,8 +15,19 @@ def describe(
     counts: RowCounts | None = None,
     usage: Usage | None = None,
     results_uri: str | None = None,
+    causes: Mapping[str, int] | None = None,
+    rows_of: Sequence[BatchJob] | None = None,
 ) -> Manifest:
-    """Write the manifest of jobs, ended or not."""
+    """Write the manifest of jobs, ended or not.
+
+    Args:
+        jobs: all of them.
+        counts: of final rows.
+        usage: tokens.
+        results_uri: where rows landed.
+        causes: of failed rows.
+        rows_of: the jobs whose rows stand; None: all.
+    """
     first = jobs[0]
     behind = min(jobs, key=lambda job: (job.done, job.verdict is Verdict.ROWS))
     times = [[getattr(job, name) for job in jobs] for name in ("create_time", "start_time", "end_time")]
@@ -28,9 +39,10 @@ def describe(
         job_names=tuple(job.name for job in jobs),
         display_name=first.display_name,
         source=_address(first),
-        output=tuple(place for job in jobs if (place := job.output.place)),
+        output=tuple(place for job in (jobs if rows_of is None else rows_of) if (place := job.output.place)),
         results_uri=results_uri,
         counts=counts,
+        causes=dict(causes or {}),
         usage=usage,
         create_time=min(created, default=None),
         start_time=min(started, default=None),

@@ -28,6 +28,14 @@ from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.steps import Discard, Sleep
 from airflow_provider_genai_batch.flows.submit import usable
+from airflow_provider_genai_batch.flows.tables import (
+    Counted,
+    CountTables,
+    count,
+    is_short,
+    standing,
+    to_go_on_with,
+)
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
 from airflow_provider_genai_batch.models.job import Verdict
@@ -53,7 +61,8 @@ class SubmitAnew(Exception):
     Attributes:
         job_names: the jobs.
         cut_short: a cancellation left too few rows.
-        tally: knows which requests are unanswered.
+        tally: knows which requests are unanswered; None where rows are in BigQuery.
+        tables: those in BigQuery whose rows a further job can go on with.
         failure: what to raise where they cannot be asked again.
     """
 
@@ -64,12 +73,13 @@ class SubmitAnew(Exception):
         failure: JobError | None = None,
         *,
         cut_short: bool = True,
+        tables: Sequence[str] = (),
     ) -> None:
         how = "ended cancelled" if cut_short else "ended"
         rows = f", with {tally.counts.ok} of {tally.counts.total} rows" if tally else ""
         super().__init__(f"{', '.join(job_names)} {how}{rows}")
         self.job_names, self.tally, self.failure = tuple(job_names), tally, failure
-        self.cut_short = cut_short
+        self.cut_short, self.tables = cut_short, tuple(tables)
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,20 @@ class Land:
     """Read the rows of jobs, and write them where the task wants them; answers a `Tally`."""
 
     jobs: tuple[BatchJob, ...]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What became of the rows of jobs."""
+
+    tally: Tally
+    jobs: tuple[BatchJob, ...]
+    """Those whose rows stand."""
+    in_bigquery: bool = False
+    tables: tuple[str, ...] = ()
+    """Those that a further job can go on with."""
+    short: bool = False
+    """A table shows fewer rows than the service has counted."""
 
 
 def settle(
@@ -130,15 +154,23 @@ def settle(
                 f"export the table, instead of landing them at {results_uri}."
             )
             raise UnsupportedError(msg)
-    tally = yield from _land(tuple(jobs), clock, patience)
-    manifest = describe(jobs, counts=tally.counts, usage=tally.usage, results_uri=results_uri)
+    rows = yield from _land(tuple(jobs), clock, patience)
+    tally = rows.tally
+    manifest = describe(
+        jobs,
+        counts=tally.counts,
+        usage=tally.usage,
+        results_uri=results_uri,
+        causes=tally.commonest,
+        rows_of=rows.jobs,
+    )
     try:
         _judge(jobs, tally, manifest, max_failed_rows)
     except JobError as failure:
         cut_short = _was_cut_short(jobs, tally, max_failed_rows)
         if may_ask_again or (taken_up and cut_short):
-            told = None if _in_bigquery(jobs) else tally  # the service's counters do not say which failed
-            raise SubmitAnew(names, told, failure, cut_short=cut_short) from failure
+            told = None if rows.in_bigquery else tally  # counts do not say which failed
+            raise SubmitAnew(names, told, failure, cut_short=cut_short, tables=rows.tables) from failure
         raise
     return manifest
 
@@ -175,21 +207,24 @@ def _refuse_failed(jobs: Sequence[BatchJob]) -> None:
 
 def _land(
     jobs: tuple[BatchJob, ...], clock: Callable[[], float], patience: float
-) -> Generator[Any, Any, Tally]:
+) -> Generator[Any, Any, _Rows]:
     """Land rows; where they are not readable yet, though the service says there are some, ask again for a while."""
     until, failures = clock() + patience, 0
     names = [job.name for job in jobs]
     while True:
         trouble: CallError | None = None
         try:
-            tally: Tally = _count_by_service(jobs) if _in_bigquery(jobs) else (yield Land(jobs))
-            if tally.rows_read or not _promised(jobs):
-                return tally
+            rows = yield from _read(jobs)
+            whole = not rows.short or not _is_fresh(rows.jobs, clock())
+            if (rows.tally.rows_read and whole) or not _promised(jobs):
+                return rows
             said = "the service has no answered row to show yet"
+            if rows.short:
+                said = f"{rows.tally.rows_read} rows are there, and the service has counted more"
         except _NOT_YET as error:
             # Trouble in reading does not say that there is nothing to read.
             if not _promised(jobs) and not isinstance(error, PASSING):
-                return Tally(expected=_expected(jobs))
+                return _Rows(Tally(expected=_expected(jobs)), jobs)
             trouble, said = error, str(error)
         failures += 1
         pause = backoff(failures, getattr(trouble, "retry_after", None))
@@ -201,6 +236,24 @@ def _land(
             raise OutputNotReadable(msg, job_names=names) from trouble
         yield Sleep(pause)
         jobs = tuple((yield from _fetched(names, clock, until)))
+
+
+def _read(jobs: tuple[BatchJob, ...]) -> Generator[Any, Any, _Rows]:
+    """Land rows, and count those that stay in BigQuery."""
+    tables = tuple(job for job in jobs if job.output.bigquery_table)
+    if not tables:
+        return _Rows((yield Land(jobs)), jobs)
+    counted: Counted | None = yield CountTables(tables)
+    stand = standing(jobs, counted)
+    in_tables = [job for job in stand if job.output.bigquery_table]
+    others = tuple(job for job in stand if not job.output.bigquery_table)
+    tally = count(in_tables, jobs, counted)
+    if others:
+        landed: Tally = yield Land(others)
+        # What is not readable yet must not hide behind the rows of other jobs.
+        tally = landed.absorb(tally) if landed.rows_read or not _promised(others) else landed
+    more = to_go_on_with(in_tables, counted)
+    return _Rows(tally, tuple(stand), in_bigquery=True, tables=more, short=is_short(in_tables, counted))
 
 
 def _fetched(
@@ -238,20 +291,14 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
     return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
 
 
-def _in_bigquery(jobs: Sequence[BatchJob]) -> bool:
-    return all(job.output.bigquery_table for job in jobs)
+def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:
+    """Whether a job ended so lately that not all of its output need be there."""
+    return any(job.end_time and now - job.end_time.timestamp() < READ_PATIENCE for job in jobs)
 
 
 def _expected(jobs: Sequence[BatchJob]) -> int | None:
     totals = [job.counts.total for job in jobs]
     return None if None in totals else sum(t or 0 for t in totals)
-
-
-def _count_by_service(jobs: Sequence[BatchJob]) -> Tally:
-    """Count rows that stay in BigQuery: the service's own counters are what there is."""
-    tally = Tally(expected=_expected(jobs))
-    tally.take_service_counts([job.counts for job in jobs])
-    return tally
 
 
 def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float) -> None:
@@ -274,7 +321,7 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
         causes = tally.causes().rstrip(".") or "none given"
-        where = f"at {manifest.results_uri}" if manifest.results_uri else _at_the_service(jobs)
+        where = f"at {manifest.results_uri}" if manifest.results_uri else _at_the_service(manifest)
         msg = (
             f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
             f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {causes}. All rows are "
@@ -300,9 +347,9 @@ def _shown(counts: RowCounts) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
 
 
-def _at_the_service(jobs: Sequence[BatchJob]) -> str:
-    places = {job.output.place for job in jobs} - {None, "inline"}
-    return f"at {', '.join(sorted(str(place) for place in places))}" if places else "in the job itself"
+def _at_the_service(manifest: Manifest) -> str:
+    places = {*manifest.output} - {"inline"}
+    return f"at {', '.join(sorted(places))}" if places else "in the job itself"
 
 
 def next_attempt(jobs: Sequence[BatchJob]) -> str:

@@ -60,6 +60,7 @@ def client_config(connection: Connection) -> ClientConfig:
         location=extra.get("location") or vertex.DEFAULT_LOCATION,
         staging_uri=extra.get("staging_uri"),
         storage_endpoint=extra.get("storage_endpoint"),
+        bigquery_endpoint=extra.get("bigquery_endpoint"),
     )
 
 

@@ -27,9 +27,11 @@ from airflow_provider_genai_batch.flows.steps import (
     Sleep,
 )
 from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
+from airflow_provider_genai_batch.flows.tables import CountTables
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
 from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.tables import count_tables
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.wire.create import JobSpec
 
@@ -129,6 +131,8 @@ class JobDesk:
                 return self._client.get(step.name)
             if isinstance(step, Land):
                 return land_jobs(self._client, step.jobs, landing)
+            if isinstance(step, CountTables):
+                return count_tables(self._client, step.jobs)
             if isinstance(step, Discard):
                 return self._discard(step.jobs)
             return self._act(step)

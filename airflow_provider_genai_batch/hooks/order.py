@@ -68,16 +68,29 @@ class Order:
         intake: Intake,
         placed: BatchSource | None,
         labels: Mapping[str, str],
+        *,
+        several: bool = False,
     ) -> JobSpec:
         """Return the create call.
+
+        Args:
+            identity: whose job it is.
+            readable: the part of its name for people.
+            intake: what it asks.
+            placed: where the service reads that; None: it travels inline.
+            labels: of DAG, task and run.
+            several: it is one of several jobs of the same destination.
 
         Raises:
             InputError: Vertex AI has no place to write to.
         """
         destination = self.destination
+        # A table must be new, and a job that failed may have left one of the same identity behind.
+        suffix = f"{datetime.now(timezone.utc):%Y%m%d%H%M%S}_{identity.key[:8]}"
+        if several or identity.round:
+            suffix = f"r{identity.round}_{suffix}_{identity.fingerprint[-8:]}"
+            destination = destination and _beside(destination, suffix)
         if self.backend is Backend.VERTEX and destination is None:
-            # A table must be new, and a job that failed may have left one of the same identity behind.
-            suffix = f"{datetime.now(timezone.utc):%Y%m%d%H%M%S}_{identity.key[:8]}"
             own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
             beside_many = own is not None and any("*" in uri for uri in own.gcs_uri)
             destination = default_destination(own, suffix) if own and not beside_many else None
@@ -99,6 +112,14 @@ class Order:
             webhook=self.webhook,
             priority=self.priority if self.backend is Backend.GEMINI else None,
         )
+
+
+def _beside(destination: BatchDestination, suffix: str) -> BatchDestination:
+    """Return the place for a further job: a table takes the rows of one, a dataset or a prefix those of many."""
+    uri = destination.bigquery_uri
+    if uri is None or len(uri.removeprefix("bq://").split(".")) < 3:
+        return destination
+    return BatchDestination(bigquery_uri=f"{uri}_{suffix}")
 
 
 def read_order(  # noqa: PLR0913 - the operator's parameters, each read once

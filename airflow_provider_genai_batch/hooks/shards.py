@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from pydantic_core import to_json
@@ -36,6 +37,11 @@ class _Cut(NamedTuple):
 
 def shards(intake: Intake, max_rows: int | None, max_bytes: int | None) -> list[Intake]:
     """Cut an input into consecutive pieces; see `Intake.shards`."""
+    if intake.outputs:
+        return [
+            replace(intake, content=table, source=BatchSource(bigquery_uri=table), outputs=())
+            for table in intake.outputs
+        ]
     own = intake.limits
     most = _Cut(
         min(n for n in (max_rows, own.max_rows, sys.maxsize) if n is not None),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -53,6 +53,8 @@ class Intake:
     """Of an input in place: its objects, and where in `lines` each ends."""
     columns: Columns | None = field(default=None, repr=False)
     """Of the rows of a table that can be read only once."""
+    outputs: tuple[str, ...] = ()
+    """Tables of earlier jobs: the service asks what failed in them and copies the rest."""
 
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
         """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.
@@ -102,6 +104,10 @@ class Intake:
             InputError: none is wanted.
         """
         return subset(self, wanted)
+
+    def going_on(self, tables: Sequence[str]) -> Intake:
+        """Return the input of jobs that go on with what earlier ones left in BigQuery, a job for each table."""
+        return replace(self, content=[*tables], requests=None, lines=None, in_place=False, outputs=(*tables,))
 
     def shards(self, max_rows: int | None = None, max_bytes: int | None = None) -> list[Intake]:
         """Cut the input into consecutive pieces for several jobs; one that is within the limits is itself the piece.

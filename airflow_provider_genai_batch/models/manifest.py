@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from airflow_provider_genai_batch.models.base import Backend, Noun
 from airflow_provider_genai_batch.models.row import Usage
 
@@ -42,6 +44,8 @@ class Manifest(Noun):
     """Where this package landed the normalised rows."""
     counts: RowCounts | None = None
     """None while the job runs."""
+    causes: dict[str, int] = Field(default_factory=dict)
+    """The commonest causes of failed rows, with their numbers."""
     usage: Usage | None = None
     create_time: datetime | None = None
     start_time: datetime | None = None

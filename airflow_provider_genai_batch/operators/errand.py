@@ -128,7 +128,8 @@ class Errand:
     ) -> tuple[Attempt, Intake]:
         """Choose what is asked next: the requests without an answer, or all where they cannot be told."""
         try:
-            rest = intake.subset(again.tally.unanswered) if again.tally else None
+            rest = intake.going_on(again.tables) if again.tables else None
+            rest = intake.subset(again.tally.unanswered) if again.tally else rest
         except InputError:
             rest = None
         attempt = replace(
@@ -138,12 +139,13 @@ class Errand:
             memory.round += 1
             memory.done = [*again.job_names]
             memory.taken_up = False
-            log.warning("%s; asking again for %s.", again, f"{rest.requests} requests")
+            what = f"{rest.requests} requests" if rest.requests else "what failed, by going on with its table"
+            log.warning("%s; asking again for %s.", again, what)
             return replace(attempt, reattach=True, before=memory.before), rest
         if not again.cut_short:
             raise (again.failure or again) from again
         memory.before += [name for name in again.job_names if name not in memory.before]
-        memory.taken_up = False
+        memory.round, memory.done, memory.taken_up = 0, [], False
         log.warning("%s; submitting a new job.", again)
         return replace(attempt, look_first=True, before=memory.before), intake
 

@@ -136,9 +136,8 @@ class Wave:
 
         def spec() -> Any:
             place = staging_place(self._client, self._order.destination)
-            return self._order.spec(
-                identity, readable, piece, piece.place(self._client, identity, place), labels
-            )
+            placed = piece.place(self._client, identity, place)
+            return self._order.spec(identity, readable, piece, placed, labels, several=several)
 
         def await_capacity(step: AwaitCapacity) -> None:
             if self._task.deferrable:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.rows.rolls import (
     REPLACED,
     SOMEWHERE,
@@ -15,7 +17,7 @@ from airflow_provider_genai_batch.rows.rolls import (
     Roll,
     StampedRoll,
 )
-from airflow_provider_genai_batch.wire.results import PlainRow, missing_row
+from airflow_provider_genai_batch.wire.results import PlainRow, missing_row, read_fields
 
 _SAMPLES = 5
 _CAUSES = 1000
@@ -170,6 +172,29 @@ class Tally:
         self._keyless = total
         self.rows_read = done + failed
 
+    def take_table(self, table: TableCounts, requests: int) -> None:
+        """Count rows that stay in BigQuery by what their table says.
+
+        Args:
+            table: its counts.
+            requests: how many there were to ask; those that are not in the table are missing.
+        """
+        self._ok += table.ok
+        told = table.ok + table.unanswered
+        for status, number in table.failures:
+            self._take_alike(read_fields({"status": status}, Backend.VERTEX), number)
+            told += number
+        self._take_alike(read_fields({"status": "another cause"}, Backend.VERTEX), table.total - told)
+        missing = table.unanswered + max(0, requests - table.total)
+        self._take_alike(missing_row(None, None), missing)
+        self._keyless += table.total
+        self.rows_read += table.total
+
+    def _take_alike(self, row: PlainRow, number: int) -> None:
+        if number > 0:
+            self._status[row["status"]] += number
+            self._causes[_cause(row)] += number
+
     @property
     def counts(self) -> RowCounts:
         """Rows by status."""
@@ -188,9 +213,14 @@ class Tally:
         )
         return None if usage == Usage() else usage
 
+    @property
+    def commonest(self) -> dict[str, int]:
+        """The commonest causes of failure, with their counts."""
+        return dict(self._causes.most_common(_SAMPLES))
+
     def causes(self) -> str:
         """Return the commonest causes of failure with their counts, in one line."""
-        shown = [f"{number} x {cause}" for cause, number in self._causes.most_common(_SAMPLES)]
+        shown = [f"{number} x {cause}" for cause, number in self.commonest.items()]
         rest = len(self._causes) - len(shown)
         return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
 

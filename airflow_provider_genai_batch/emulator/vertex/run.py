@@ -16,7 +16,13 @@ from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_line
 from airflow_provider_genai_batch.emulator.vertex import lines
 from airflow_provider_genai_batch.emulator.vertex.late import is_late, wake_later
 from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
-from airflow_provider_genai_batch.emulator.vertex.source import Input, JobFailed, from_storage, from_table
+from airflow_provider_genai_batch.emulator.vertex.source import (
+    RESULT_COLUMNS,
+    Input,
+    JobFailed,
+    from_storage,
+    from_table,
+)
 from airflow_provider_genai_batch.emulator.world import Outcome, World
 
 _MOST_PARTIAL_FAILURES = 20
@@ -71,6 +77,7 @@ def _answered(
     script = job.script
     judge = Judge(script, ending, counts.total or 0)
     from_a_table = "bigquerySource" in job.resource["inputConfig"]
+    to_a_table = "bigqueryDestination" in job.resource["outputConfig"] and not names.predicts(job.model)
     shape = partial(
         lines.line,
         model=job.model,
@@ -95,6 +102,9 @@ def _answered(
             failures.append(verdict.error)
         for _ in range(verdict.copies):
             yield dumps(shape(row, verdict))
+        if to_a_table and not verdict.counts:
+            # A job that was cancelled or expired is resumed from its output, so what it did not come to is in there.
+            yield dumps({**row, **dict.fromkeys(RESULT_COLUMNS)})
     for key in script.unknown_keys:
         request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
         response = world.responder.generate(request, job.model, "Nobody asked.")

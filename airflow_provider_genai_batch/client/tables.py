@@ -1,0 +1,115 @@
+"""Asking BigQuery, by Google's own client, which comes with the extra ``bigquery``."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from airflow_provider_genai_batch.client.auth import Auth
+from airflow_provider_genai_batch.client.config import ClientConfig
+from airflow_provider_genai_batch.exceptions import (
+    ApiError,
+    AuthenticationError,
+    TransportError,
+    UnsupportedError,
+)
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.wire import bigquery as wire
+from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.errors import api_error
+from airflow_provider_genai_batch.wire.http import HttpAnswer
+
+_METHOD = "jobs.query"
+_TOO_MUCH = ("rateLimitExceeded", "quotaExceeded")
+"""Reasons for which BigQuery says 403 where others say 429."""
+_SECONDS = 120.0
+"""For one call with its repetitions; whoever settles comes back for a while."""
+
+
+def can_ask() -> bool:
+    """Whether Google's client is installed."""
+    try:
+        return importlib.util.find_spec("google.cloud.bigquery") is not None
+    except (ModuleNotFoundError, ValueError):  # no google.cloud at all; or a name that was blocked
+        return False
+
+
+def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
+    """Count the rows of an ended job's table; blocks.
+
+    Args:
+        config: says which project the query is billed to, and where BigQuery is.
+        auth: the connection's.
+        job: its rows are in BigQuery.
+
+    Raises:
+        UnsupportedError: they are not, or Google's client is not installed.
+        ApiError: BigQuery refused; `NotFound` while there is no such table.
+        TransportError: it was not to be reached.
+    """
+    if job.output.bigquery_table is None:
+        msg = f"The rows of {job.name} are not in BigQuery."
+        raise UnsupportedError(msg)
+    if not can_ask():
+        msg = (
+            "Counting rows in BigQuery needs Google's client: install airflow-provider-genai-batch[bigquery]."
+        )
+        raise UnsupportedError(msg)
+    early = job.verdict is not Verdict.ROWS and task_of(job.model or "") is Task.GENERATE
+    query = wire.count_rows(job.output.bigquery_table, early=early)
+    try:
+        return wire.read_counts(_ask(config, auth.headers(), query))
+    except AuthenticationError as error:
+        if error.code != 401 or not auth.renewable:
+            raise
+        return wire.read_counts(_ask(config, auth.headers(renew=True), query))
+
+
+def _ask(config: ClientConfig, headers: Mapping[str, str], query: str) -> list[dict[str, Any]]:
+    """Run a query with a token that is good now.
+
+    Google's client gets the token alone: with the account's own object it would look up things at hosts that an
+    emulator or a private endpoint has none of.
+    """
+    from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError, RefreshError
+    from google.cloud import bigquery
+    from google.oauth2.credentials import Credentials
+    from requests.exceptions import RequestException
+
+    given = {name.lower(): value for name, value in headers.items()}
+    credentials = Credentials(  # type: ignore[no-untyped-call]  # google-auth is only partly typed
+        given["authorization"].removeprefix("Bearer "), quota_project_id=given.get("x-goog-user-project")
+    )
+    where = {"api_endpoint": config.bigquery_endpoint} if config.bigquery_endpoint else None
+    try:
+        with closing(bigquery.Client(config.project, credentials, client_options=where)) as client:
+            retry = bigquery.DEFAULT_RETRY.with_timeout(_SECONDS)
+            lines = client.query_and_wait(
+                query,
+                retry=retry,
+                job_retry=None,  # type: ignore[arg-type]  # says "no repetition", as its docstring has it
+                wait_timeout=_SECONDS,
+            )
+            return [dict(line) for line in lines]
+    except GoogleAPICallError as error:
+        raise _refused(error) from error
+    except RefreshError as error:  # what is tried after a 401, and cannot be done with a token alone
+        raise AuthenticationError("the token was refused", code=401, method=_METHOD) from error
+    except (GoogleAPIError, GoogleAuthError, RequestException, TimeoutError) as error:
+        raise TransportError(str(error), method=_METHOD) from error
+
+
+def _refused(error: Any) -> ApiError | TransportError:
+    if error.code is None:
+        return TransportError(str(error), method=_METHOD)
+    told = next((one for one in error.errors or () if isinstance(one, dict)), {})
+    status = 429 if told.get("reason") in _TOO_MUCH else int(error.code)
+    body = {"error": {"message": told.get("message") or error.message}}
+    return api_error(HttpAnswer(status, {}, json.dumps(body).encode()), _METHOD)

@@ -1,0 +1,21 @@
+"""What a table of rows in BigQuery says of them."""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.models.base import Noun
+
+
+class TableCounts(Noun):
+    """Rows of a job's output table by what their ``status`` says."""
+
+    total: int = 0
+    ok: int = 0
+    unanswered: int = 0
+    """Rows with neither a status nor a response: the job ended before it came to them."""
+    failures: tuple[tuple[str, int], ...] = ()
+    """The commonest texts of ``status``, with their numbers."""
+
+    @property
+    def failed(self) -> int:
+        """Everything that is not ``ok``."""
+        return self.total - self.ok

@@ -1,0 +1,68 @@
+"""Counting what a job wrote to a table in BigQuery: one aggregate query.
+
+Source: Google's "Batch inference with Gemini" for the columns; BigQuery bills a query for the columns that it names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import UnreadableAnswer
+from airflow_provider_genai_batch.models.table import TableCounts
+
+_TABLE = re.compile(r"(?:bq://)?([^`\\]+)\.([^`\\.]+)\.([^`\\.]+)")
+_LONGEST_STATUS = 2000
+"""Characters of a ``status`` that tell causes apart; what is behind them is about one row."""
+_MOST_CAUSES = 1000
+_NO_RESPONSE = """('null', '{}', '""', '"{}"')"""
+"""A response that is none, in a column of JSON or of text."""
+
+
+def count_rows(table: str, *, early: bool) -> str:
+    """Spell the query: a line for each text of ``status``, the good rows' first, with the number of all rows.
+
+    Args:
+        table: ``bq://project.dataset.table``.
+        early: the job may have ended before it came to all rows. Those have no status either, so that the column
+            ``response`` is read, too.
+
+    Raises:
+        UnreadableAnswer: the service named no table that can be asked.
+    """
+    found = _TABLE.fullmatch(table)
+    if found is None:
+        msg = f"{table} is no bq://project.dataset.table"
+        raise UnreadableAnswer(msg)
+    name = ".".join(f"`{part}`" for part in found.groups())
+    answered = f"IFNULL(TO_JSON_STRING(response), 'null') NOT IN {_NO_RESPONSE}" if early else "TRUE"
+    return (
+        "SELECT reason, answered, COUNT(*) AS number, SUM(COUNT(*)) OVER () AS total FROM ("  # noqa: S608 - no user's text
+        f"SELECT SUBSTR(TRIM(IFNULL(status, '')), 1, {_LONGEST_STATUS}) AS reason, {answered} AS answered FROM {name}"
+        ") GROUP BY reason, answered ORDER BY IF(reason = '', 0, 1), number DESC "
+        f"LIMIT {_MOST_CAUSES}"
+    )
+
+
+def read_counts(lines: Iterable[Mapping[str, Any]]) -> TableCounts:
+    """Read the answer to `count_rows`; an empty table gives no line."""
+    total = ok = unanswered = 0
+    failures: list[tuple[str, int]] = []
+    for line in lines:
+        number, total = int(line["number"]), int(line["total"])
+        if line["reason"]:
+            failures.append((str(line["reason"]), number))
+        elif line["answered"]:
+            ok += number
+        else:
+            unanswered += number
+    return TableCounts(total=total, ok=ok, unanswered=unanswered, failures=tuple(_joined(failures)))
+
+
+def _joined(failures: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
+    """Add up causes that are there with and without a response."""
+    numbers: dict[str, int] = {}
+    for reason, number in failures:
+        numbers[reason] = numbers.get(reason, 0) + number
+    return numbers.items()
