@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.models.table import TableCounts
-from airflow_provider_genai_batch.rows.lines import LineReader
+from airflow_provider_genai_batch.rows.results import RowReader
 from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 
 if TYPE_CHECKING:
@@ -112,13 +112,13 @@ class AsyncGenAIBatchClient:
             if isinstance(source, dict):
                 yield read_fields(source, backend, keep_response=keep_response)
                 continue
-            reader = LineReader()
+            reader = RowReader(backend, keep_response=keep_response)
             async with aclosing(self._stream(source)) as chunks:
                 async for chunk in chunks:
-                    for line in reader.feed(chunk):
-                        yield read_fields(line, backend, keep_response=keep_response)
-            for line in reader.end():
-                yield read_fields(line, backend, keep_response=keep_response)
+                    for row in reader.feed(chunk):
+                        yield row
+            for row in reader.end():
+                yield row
             downloads.tell_bad_lines(job, reader)
 
     async def count_rows(self, job: BatchJob | str) -> TableCounts:

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.models.table import TableCounts
-from airflow_provider_genai_batch.rows.lines import LineReader
+from airflow_provider_genai_batch.rows.results import RowReader
 from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 
 if TYPE_CHECKING:
@@ -131,12 +131,10 @@ class GenAIBatchClient:
             if isinstance(source, dict):
                 yield read_fields(source, backend, keep_response=keep_response)
                 continue
-            reader = LineReader()
+            reader = RowReader(backend, keep_response=keep_response)
             for chunk in self._stream(source):
-                for line in reader.feed(chunk):
-                    yield read_fields(line, backend, keep_response=keep_response)
-            for line in reader.end():
-                yield read_fields(line, backend, keep_response=keep_response)
+                yield from reader.feed(chunk)
+            yield from reader.end()
             downloads.tell_bad_lines(job, reader)
 
     def count_rows(self, job: BatchJob | str) -> TableCounts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic_core import from_json
@@ -25,27 +25,30 @@ class LineReader:
         self.bad_count = 0
         self.bad: list[str] = []
 
-    def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
-        """Take a chunk and give the objects it completes."""
-        lines = chunk.split(b"\n")
-        self._rest.append(
-            lines[0]
-        )  # joined when whole: a long line would otherwise be copied with every chunk
-        if len(lines) == 1:
-            return
-        lines[0] = b"".join(self._rest)
-        self._rest = [lines.pop()]
-        yield from self._objects(lines)
+    def feed(self, chunk: bytes) -> list[dict[str, Any]]:
+        """Take a chunk and return the objects it completes."""
+        end = chunk.rfind(b"\n") + 1
+        if not end:
+            # Joined when whole: a long line would otherwise be copied with every chunk.
+            self._rest.append(chunk)
+            return []
+        block = b"".join([*self._rest, chunk[:end]])
+        self._rest = [chunk[end:]]
+        return self._block(block)
 
-    def end(self) -> Iterator[dict[str, Any]]:
-        """Give the object of a last line without a line end."""
+    def end(self) -> list[dict[str, Any]]:
+        """Return the object of a last line without a line end."""
         rest, self._rest = b"".join(self._rest), []
-        if rest:
-            yield from self._objects([rest])
+        return self._block(rest + b"\n") if rest else []
 
-    def _objects(self, lines: list[bytes]) -> Iterator[dict[str, Any]]:
-        if not self.line and lines[0].startswith(_BOM):
-            lines[0] = lines[0].removeprefix(_BOM)
+    def _block(self, block: bytes) -> list[dict[str, Any]]:
+        return self._read(block if self.line else block.removeprefix(_BOM))
+
+    def _read(self, block: bytes) -> list[dict[str, Any]]:
+        """Read whole lines."""
+        return list(self._objects(block.split(b"\n")[:-1]))
+
+    def _objects(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         for line in lines:
             self.line += 1
             try:

@@ -26,7 +26,7 @@ CANCELLED = 1
 """gRPC code of rows that a cancel left unserved."""
 _HTTP_CANCELLED = 499
 _KEY_AND_RESPONSE = 2
-_NO_CONTENT = frozenset(
+NO_CONTENT = frozenset(
     (
         "SAFETY",
         "RECITATION",
@@ -154,34 +154,15 @@ def _status_error(status: str) -> dict[str, Any]:
 
 def _answer(key: str | None, response: Mapping[str, Any]) -> PlainRow:
     """Read what the first candidate says; without anything usable the row is ``invalid``."""
+    usage, version = _usage(response), text(get(response, "modelVersion"))
     if "embedding" in response and (values := mapping(response["embedding"]).get("values")):
-        return _row(key, "ok", output=values, usage=_usage(response), model_version=_model(response))
-    calls, other = None, False
-    try:  # the straight way to what nearly all are: a text and nothing else
-        first = response["candidates"][0]
-        (part,) = first["content"]["parts"]
-        said, reason = part["text"], first["finishReason"]
-        usual = type(said) is type(reason) is str and len(part) == 1
-    except (LookupError, TypeError, ValueError):
-        usual = False
-    if not usual:
-        first = _first(response.get("candidates"))
-        said, calls, other = _said(mapping(first.get("content")).get("parts"))
-        reason = get(first, "finishReason")
-        reason = None if reason is None else str(reason)
-    version = response.get("modelVersion")
-    row: PlainRow = {
-        "key": key,
-        "index": stamped_index(key) if key else None,
-        "status": "ok",
-        "text": said,
-        "output": calls,
-        "error": None,
-        "finish_reason": reason,
-        "usage": _usage(response),
-        "model_version": version if type(version) is str else _model(response),
-    }
-    if not (said or calls or other) or reason in _NO_CONTENT:
+        return _row(key, "ok", output=values, usage=usage, model_version=version)
+    first = _first(response.get("candidates"))
+    said, calls, other = _said(mapping(first.get("content")).get("parts"))
+    reason = get(first, "finishReason")
+    reason = None if reason is None else str(reason)
+    row = _row(key, "ok", text=said, output=calls, finish_reason=reason, usage=usage, model_version=version)
+    if not (said or calls or other) or reason in NO_CONTENT:
         blocked = get(mapping(get(response, "promptFeedback")), "blockReason")
         why = str(blocked or reason or "no candidate")
         row["status"] = "invalid"
@@ -205,34 +186,21 @@ def _said(parts: Any) -> tuple[str | None, list[Any] | None, bool]:
     return "".join(texts) if texts else None, calls or None, other
 
 
-def _model(response: Mapping[str, Any]) -> str | None:
-    return text(get(response, "modelVersion"))
-
-
 def _first(value: Any) -> dict[str, Any]:
     first = value[0] if type(value) is list and value else None
     return first if type(first) is dict else {}
 
 
 def _usage(response: Mapping[str, Any]) -> dict[str, int] | None:
-    try:  # the straight way again: zeros are left out, mostly of the last two
-        meta = response["usageMetadata"]
-        prompt, output = meta["promptTokenCount"], meta["candidatesTokenCount"]
-        cached, thoughts = meta.get("cachedContentTokenCount", 0), meta.get("thoughtsTokenCount", 0)
-        total = meta["totalTokenCount"]
-        usual = type(prompt) is type(output) is type(cached) is type(thoughts) is type(total) is int
-    except (LookupError, TypeError):
-        usual = False
-    if not usual or not total:
-        meta = mapping(get(response, "usageMetadata"))
-        if not meta:
-            tokens = integer(get(response, "tokenCount"))
-            return None if tokens is None else _tokens(tokens, total=tokens)
-        prompt = integer(get(meta, "promptTokenCount")) or 0
-        output = integer(get(meta, "candidatesTokenCount")) or 0
-        cached = integer(get(meta, "cachedContentTokenCount")) or 0
-        thoughts = integer(get(meta, "thoughtsTokenCount")) or 0
-        total = integer(get(meta, "totalTokenCount")) or prompt + output + thoughts
+    meta = mapping(get(response, "usageMetadata"))
+    if not meta:
+        tokens = integer(get(response, "tokenCount"))
+        return None if tokens is None else _tokens(tokens, total=tokens)
+    prompt = integer(get(meta, "promptTokenCount")) or 0
+    output = integer(get(meta, "candidatesTokenCount")) or 0
+    cached = integer(get(meta, "cachedContentTokenCount")) or 0
+    thoughts = integer(get(meta, "thoughtsTokenCount")) or 0
+    total = integer(get(meta, "totalTokenCount")) or prompt + output + thoughts
     return {"input": prompt, "output": output, "cached": cached, "thoughts": thoughts, "total": total}
 
 

@@ -18,10 +18,11 @@ from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.landing import land
 from airflow_provider_genai_batch.rows.lines import LineReader
+from airflow_provider_genai_batch.rows.results import RowReader
 from airflow_provider_genai_batch.rows.sinks import Form, opened
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.results import read_fields, read_row
+from airflow_provider_genai_batch.wire.results import PlainRow, read_fields, read_row
 from tests.rows.damage import damaged
 
 CASES = int(os.environ.get("FUZZ_RESULTS", "10000"))
@@ -77,6 +78,23 @@ def _objects(data: bytes, chance: random.Random) -> tuple[list[dict[str, Any]], 
     return [*found, *reader.end()], reader
 
 
+def _rows(data: bytes, chance: random.Random, backend: Backend) -> tuple[list[PlainRow], RowReader]:
+    reader, found, at = RowReader(backend), [], 0
+    while at < len(data):
+        size = chance.randint(1, len(data))
+        found += reader.feed(data[at : at + size])
+        at += size
+    return [*found, *reader.end()], reader
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _is_object(line: bytes) -> bool:
     """Whether a line is a JSON object, by another reader of JSON; it knows no limits, and is lenient with NaN."""
     try:
@@ -94,6 +112,14 @@ def _check(seed: int, form: Form) -> None:
         if lines[number].strip() and not _is_object(lines[number]):
             assert number + 1 in noted, "a bad line was not named"
     assert len(objects) + reader.bad_count == sum(bool(line.strip()) for line in lines)
+
+    rows, many = _rows(data, random.Random(seed), backend)
+    one_by_one = [read_fields(one, backend) for one in objects]
+    if _is_utf8(data):
+        assert rows == one_by_one
+        assert (many.line, many.bad) == (reader.line, reader.bad)
+    else:
+        assert [row for row in rows if row in one_by_one] == one_by_one
 
     tally, out = Tally(expected=ROWS, keyed=True, stamped=True), io.BytesIO()
     with opened(out, form) as write:
