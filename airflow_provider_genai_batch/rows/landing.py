@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
+from msgspec import Raw
+from msgspec.json import Encoder
 from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.rows.order import in_order
@@ -22,6 +24,10 @@ Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
 INVALID_OUTPUT = "INVALID_OUTPUT"
 """The error's `status` where an answer is not what was asked for."""
 _LINES = 64
+_FIELDS = 9
+"""Of a row that has only those that every row has."""
+_ANYTHING = ("output", "response", "input")
+_encode = Encoder().encode
 
 
 def land(
@@ -60,10 +66,19 @@ def land(
 def spell(row: PlainRow) -> bytes:
     """Return a row as JSON, which has neither NaN nor half surrogate pairs."""
     try:
-        return to_json(row, inf_nan_mode="null")
-    except ValueError:  # Python's own JSON reader, which reads inline rows, lets more pass than there may be
+        if row["output"] is None and len(row) == _FIELDS:
+            return _encode(row)
+        anything = {name: _spelled(row[name]) for name in _ANYTHING if row.get(name) is not None}
+        return _encode({**row, **anything})
+    except (ValueError, OverflowError):
+        # Python's own JSON reader, which reads inline rows, lets more pass than there may be.
         data = json.dumps(row, ensure_ascii=False, default=str).encode(errors="replace")
         return to_json(from_json(data), inf_nan_mode="null")
+
+
+def _spelled(value: Any) -> Raw:
+    """Spell what may be anything, a model of the user's above all."""
+    return Raw(to_json(value, inf_nan_mode="null"))
 
 
 def _counted(

@@ -44,7 +44,8 @@ def answer_check(output_type: Any) -> Callable[[str], Any]:
         InputError: it is no such type.
     """
     try:
-        read = TypeAdapter(output_type).validate_json
+        # Without the adapter's own call around it, which costs as much as a small answer.
+        read = TypeAdapter(output_type).validator.validate_json
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
         msg = f"output_type={output_type!r} is no type that answers can be read as: {error}. Give a Pydantic model."
         raise InputError(msg) from error
