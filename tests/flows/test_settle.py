@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -22,9 +23,19 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import Discard, Sleep
+from airflow_provider_genai_batch.flows.tables import CountTables, standing
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobOutput, JobState, RowCounts
+from airflow_provider_genai_batch.models import (
+    BatchJob,
+    BatchSource,
+    JobCounts,
+    JobOutput,
+    JobState,
+    Manifest,
+    RowCounts,
+)
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.wire.storage import split_uri
 from tests.flows.desk import NAME, Desk
 
@@ -88,16 +99,18 @@ def test_an_error_says_what_the_next_attempt_pays_for(desk: Desk, end: str) -> N
         desk.settle(_ended(desk, end=end, served=0.5))
 
 
-def test_failed_rows_in_bigquery_are_not_known_and_cannot_be_asked_again() -> None:
+def test_failed_rows_in_a_table_that_nobody_counts_are_not_known_and_cannot_be_asked_again() -> None:
     counts = JobCounts(total=10, succeeded=8, failed=2, pending=0)
     flow = settle(
         Ending(Why.ENDED, {}), ["1"], max_failed_rows=0, results_uri=None, clock=lambda: 0, may_ask_again=True
     )
     next(flow)
-    flow.send(_table_job(counts=counts))
+    assert isinstance(flow.send(_table_job(counts=counts)), Discard)
+    assert isinstance(flow.send(None), CountTables)
     with pytest.raises(SubmitAnew) as again:
         flow.send(None)
     assert (again.value.tally, type(again.value.failure)) == (None, TooManyFailedRows)
+    assert again.value.tables == ()
 
 
 def test_a_job_that_succeeded_is_judged_by_its_rows(desk: Desk) -> None:
@@ -261,19 +274,34 @@ def test_several_jobs_are_one_outcome(gemini_desk: Desk) -> None:
 
 
 def _table_job(**fields: Any) -> BatchJob:
-    return BatchJob(
-        name="projects/p/locations/l/batchPredictionJobs/1",
-        backend=Backend.VERTEX,
-        output=JobOutput(bigquery_table="bq://p.d.t"),
-        **{"state": JobState.SUCCEEDED, **fields},
+    given = {
+        "name": "projects/p/locations/l/batchPredictionJobs/1",
+        "output": JobOutput(bigquery_table="bq://p.d.t"),
+        "state": JobState.SUCCEEDED,
+        **fields,
+    }
+    return BatchJob(backend=Backend.VERTEX, **given)
+
+
+def _settled(job: BatchJob, table: TableCounts, allowed: float = 0) -> Manifest:
+    flow = settle(
+        Ending(Why.ENDED, {}), [job.name], max_failed_rows=allowed, results_uri=None, clock=lambda: 0
     )
+    next(flow)
+    flow.send(job)
+    flow.send(None)
+    with pytest.raises(StopIteration) as end:
+        flow.send({job.name: table})
+    manifest: Manifest = end.value.value
+    return manifest
 
 
-def test_rows_in_bigquery_are_counted_by_the_service() -> None:
+def test_rows_in_a_table_that_nobody_counts_are_counted_by_the_service() -> None:
     counts = JobCounts(total=10, succeeded=8, failed=1, pending=1)
     flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=2, results_uri=None, clock=lambda: 0)
     assert isinstance(next(flow), Fetch)
     assert isinstance(flow.send(_table_job(counts=counts)), Discard)
+    assert isinstance(flow.send(None), CountTables)
     with pytest.raises(StopIteration) as end:
         flow.send(None)
     manifest = end.value.value
@@ -300,19 +328,78 @@ def test_a_fraction_of_rows_is_rounded_down_and_no_further(
     flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=allowed, results_uri=None, clock=lambda: 0)
     next(flow)
     flow.send(_table_job(counts=counts))
+    flow.send(None)
     with pytest.raises(StopIteration if passes else TooManyFailedRows):
         flow.send(None)
 
 
-def test_rows_in_bigquery_that_the_service_does_not_count_yet_are_waited_for() -> None:
+def test_rows_in_a_table_that_neither_we_nor_the_service_count_yet_are_waited_for() -> None:
     flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=0, results_uri=None, clock=lambda: 0)
     next(flow)
     flow.send(_table_job())
+    flow.send(None)
     assert isinstance(flow.send(None), Sleep)
     assert isinstance(flow.send(None), Fetch)
+    flow.send(_table_job(counts=JobCounts(total=1, succeeded=1, failed=0, pending=0)))
     with pytest.raises(StopIteration) as end:
-        flow.send(_table_job(counts=JobCounts(total=1, succeeded=1, failed=0, pending=0)))
+        flow.send(None)
     assert end.value.value.counts == RowCounts(total=1, ok=1)
+
+
+@pytest.mark.parametrize("counts", [JobCounts(), JobCounts(total=9, succeeded=2, failed=0, pending=7)])
+def test_a_table_decides_against_counters_that_lag_behind_it(counts: JobCounts) -> None:
+    manifest = _settled(_table_job(counts=counts), TableCounts(total=3, ok=3))
+    assert manifest.counts == RowCounts(total=3, ok=3)
+
+
+def test_a_table_with_fewer_rows_than_the_service_counted_is_looked_at_again_while_the_job_is_fresh() -> None:
+    now = 1_000.0
+    job = _table_job(
+        counts=JobCounts(total=3, succeeded=3, failed=0),
+        end_time=datetime.fromtimestamp(now, tz=timezone.utc),
+    )
+    flow = settle(Ending(Why.ENDED, {}), ["1"], max_failed_rows=0, results_uri=None, clock=lambda: now)
+    next(flow)
+    flow.send(job)
+    flow.send(None)
+    half = {job.name: TableCounts(total=1, ok=1)}
+    assert isinstance(flow.send(half), Sleep)
+    now += READ_PATIENCE
+    assert isinstance(flow.send(None), Fetch)
+    flow.send(job)
+    with pytest.raises(TooManyFailedRows, match="2 of 3 rows failed"):
+        flow.send(half)
+
+
+def test_statuses_of_a_table_are_read_as_those_of_rows_are() -> None:
+    cancelled = 'Client Closed Request: {"error":{"code":499,"message":"gone","status":"CANCELLED"}}'
+    table = TableCounts(total=20, ok=10, unanswered=1, failures=(("plain words", 4), (cancelled, 3)))
+    manifest = _settled(_table_job(), table, allowed=10)
+    assert manifest.counts == RowCounts(total=20, ok=10, error=6, cancelled=3, missing=1)
+    assert manifest.causes == {
+        "plain words": 4,
+        "499 CANCELLED: gone": 3,
+        "another cause": 2,
+        "no line came back": 1,
+    }
+
+
+def test_a_job_that_went_on_with_a_table_takes_its_place_unless_it_has_fewer_good_rows() -> None:
+    first = _table_job(name="jobs/1")
+    second = _table_job(
+        name="jobs/2",
+        source=BatchSource(bigquery_uri="bq://p.d.t"),
+        output=JobOutput(bigquery_table="bq://p.d.t2"),
+        state=JobState.CANCELLED,
+    )
+    jobs = [first, second]
+    for good, stands in ((3, second), (2, second), (1, first)):
+        counted = {first.name: TableCounts(total=4, ok=2), second.name: TableCounts(total=4, ok=good)}
+        assert standing(jobs, counted) == [stands]
+    late = second.model_copy(update={"output": JobOutput(), "state": JobState.SUCCEEDED})
+    assert standing([first, late], {first.name: TableCounts(total=4, ok=2)}) == [late]
+    lost = late.model_copy(update={"state": JobState.EXPIRED})
+    assert standing([first, lost], {first.name: TableCounts(total=4, ok=2)}) == [first]
 
 
 def test_a_manifest_of_several_jobs_shows_the_least_advanced() -> None:
