@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
@@ -29,55 +30,62 @@ _OUTAGE = 16
 """Looks in a row that meet trouble after which the service is taken to be away, for this round."""
 
 
+class Watcher(Protocol):
+    """Whoever wants to know."""
+
+    def told(self, sight: Sight, error: Exception | None) -> None:
+        """Take an answer: the job in ``sight.job``, or trouble. It must not raise, and not take long."""
+
+
 class Sight:
-    """One job that somebody watches: what is asked about it, and what was seen last.
+    """One job that is watched: what is asked about it, and what was seen last.
 
     Args:
         name: the job.
-        listed: whether the connection's list has it.
+        watcher: who is told.
+        listed: whether the connection's list has the job.
     """
 
-    __slots__ = ("answer", "asked", "due", "entry", "job", "listed", "name")
+    __slots__ = ("due", "job", "listed", "name", "open", "ready", "shown", "suspect", "watcher")
 
-    def __init__(self, name: str, *, listed: bool) -> None:
+    def __init__(self, name: str, watcher: Watcher, *, listed: bool) -> None:
         self.name = name
+        self.watcher = watcher
         self.listed = listed
-        self.asked = self.due = 0.0
-        self.answer: asyncio.Future[BatchJob] | None = None
-        self.entry: Mapping[str, Any] | None = None
+        self.open = False
+        """Whether a question is waiting for its answer."""
+        self.due = self.ready = 0.0
+        """When it has to be answered, and from when on an answer is welcome (seconds of the event loop)."""
+        self.suspect = False
+        """Whether the list says that the job has ended."""
+        self.shown: int | None = None
+        """Hash of what the list showed last: small, and the garbage collector has nothing to do with it."""
         self.job: BatchJob | None = None
 
     def tell(self, job: BatchJob) -> None:
-        """Answer the look."""
+        """Answer the question."""
         self.job = job
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_result(job)
+        if self.open:
+            self.open = False
+            self.watcher.told(self, None)
 
-    def fail(self, error: BaseException) -> None:
-        """Answer the look with trouble."""
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_exception(error)
-
-    @property
-    def open(self) -> bool:
-        """Whether somebody waits for an answer."""
-        return self.answer is not None and not self.answer.done()
-
-    @property
-    def ready(self) -> float:
-        """The moment from which an answer is welcome: later than at once, sooner than it has to be."""
-        return (self.asked + self.due) / 2
+    def fail(self, error: Exception) -> None:
+        """Answer the question with trouble."""
+        if self.open:
+            self.open = False
+            self.watcher.told(self, error)
 
 
 class Looker:
     """Answers the looks of everybody on one event loop who watches jobs of one connection.
 
-    A round begins when a look is due. It takes along every look that has waited for half its time, so that looks of
-    jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay; what it
-    does not find is asked for by name, and so is what the list says has ended before anybody is told: lists lag. Looks
-    that nobody waits for any more are forgotten.
+    A round begins when a look is due. It takes along every look that has waited for half its time, so that looks at
+    jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay. What it
+    does not find is asked for by name, and so is what the list says has ended before anybody is told: lists lag.
 
     A refusal for too many calls (429) and a service that is away end the round for all, and put the next off.
+    Nothing is created per look: with ten thousand jobs, what is created and kept makes the garbage collector stop the
+    event loop for a tenth of a second at a time.
 
     Args:
         client: of the event loop; whoever lends the looker closes it.
@@ -85,36 +93,45 @@ class Looker:
 
     def __init__(self, client: AsyncGenAIBatchClient) -> None:
         self.client = client
-        self._waiting: set[Sight] = set()
+        self._sights: dict[str, list[Sight]] = {}
         self._rounds: asyncio.Task[None] | None = None
         self._next = float("inf")
         self._sooner = asyncio.Event()
         self._troubles = 0
-        self._trouble: CallError | None = None
+        self._trouble: Exception | None = None
         self._not_before = 0.0
         self._doubt = 0
         self._rounds_without_list = 0
 
-    def sight(self, name: str) -> Sight:
-        """Begin to watch a job."""
-        return Sight(name, listed=self.client.calls.lists(name))
+    def watch(self, name: str, watcher: Watcher) -> Sight:
+        """Begin to watch a job; nothing is asked yet."""
+        sight = Sight(name, watcher, listed=self.client.calls.lists(name))
+        self._sights.setdefault(_id(name), []).append(sight)
+        return sight
 
-    def ask(self, sight: Sight, after: float) -> asyncio.Future[BatchJob]:
-        """Look at a job in so many seconds, or somewhat sooner; cancel the future to take the question back.
+    def leave(self, sight: Sight) -> None:
+        """Watch a job no more."""
+        sight.open = False
+        sights = self._sights[_id(sight.name)]
+        sights.remove(sight)
+        if not sights:
+            del self._sights[_id(sight.name)]
 
-        The future raises `CallError` as ``client.get`` does; trouble that may pass (`PASSING`) is not waited out here.
+    def ask(self, sight: Sight, after: float) -> None:
+        """Look at a job in so many seconds, or somewhat sooner.
+
+        The watcher is told what ``client.get`` returns or raises; trouble that may pass (`PASSING`) is not waited
+        out here.
         """
         loop = asyncio.get_running_loop()
-        sight.asked = loop.time()
-        sight.due = sight.asked + after
-        sight.answer = loop.create_future()
-        self._waiting.add(sight)
+        now = loop.time()
+        sight.open, sight.suspect = True, False
+        sight.due, sight.ready = now + after, now + after / 2
         if self._rounds is None or self._rounds.done():
             # Of nobody's context: what it logs is not the business of the trigger that happened to come first.
             self._rounds = contextvars.Context().run(loop.create_task, self._go_round())
         elif sight.due < self._next:
             self._sooner.set()
-        return sight.answer
 
     async def close(self) -> None:
         """Stop looking, and close the client."""
@@ -126,20 +143,21 @@ class Looker:
 
     async def _go_round(self) -> None:
         try:
-            while self._waiting:
-                await self._until_due()
+            while await self._until_due():
                 await self._round()
         except Exception as error:  # noqa: BLE001 - whoever waits is told, instead of waiting for ever
-            for sight in self._waiting:
+            for sight in self._open():
                 sight.fail(error)
-            self._waiting.clear()
 
-    async def _until_due(self) -> None:
+    async def _until_due(self) -> bool:
+        """Wait for the first look that is due; return whether there is one."""
         clock = asyncio.get_running_loop().time
         while True:
             self._sooner.clear()
-            self._next = min(sight.due for sight in self._waiting)
+            self._next = min((sight.due for sight in self._open()), default=float("inf"))
             pause = self._next - clock()
+            if pause == float("inf"):
+                return False
             if pause <= 0:
                 break
             try:
@@ -147,16 +165,17 @@ class Looker:
             except asyncio.TimeoutError:
                 break
         await asyncio.sleep(_GATHER)
+        return True
 
     async def _round(self) -> None:
         """Answer what is due, and by the way what soon will be."""
         clock = asyncio.get_running_loop().time
         now = clock()
-        ready = [sight for sight in self._waiting if sight.open and sight.ready <= now]
         try:
             if self._trouble is not None and now < self._not_before:
                 raise self._trouble  # whoever is due is told why; the service is not asked
-            await self._ask_each(await self._walk(ready, now))
+            await self._walk([sight for sight in self._open() if sight.listed and sight.ready <= now], now)
+            await self._ask_each([s for s in self._open() if s.suspect or s.due <= now])
             self._troubles, self._trouble = 0, None
         except PASSING as error:
             if error is not self._trouble:
@@ -164,27 +183,30 @@ class Looker:
                 pause = backoff(self._troubles, getattr(error, "retry_after", None))
                 self._not_before = clock() + pause
                 log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
-            for sight in ready:
+            for sight in self._open():
                 if sight.due <= now:
                     sight.fail(error)
-        self._waiting = {sight for sight in self._waiting if sight.open}
+
+    def _open(self) -> list[Sight]:
+        return [sight for sights in self._sights.values() for sight in sights if sight.open]
 
     # ------------------------------------------------------------ together
 
-    async def _walk(self, ready: list[Sight], now: float) -> list[Sight]:
-        """Answer looks from the list; return those that have to be asked for by name."""
-        wanted: dict[str, list[Sight]] = {}
-        for sight in ready:
-            if sight.listed:
-                wanted.setdefault(_id(sight.name), []).append(sight)
+    async def _walk(self, ready: Sequence[Sight], began: float) -> None:
+        """Answer looks from the list, as far as it pays.
+
+        Raises:
+            CallError: a page was refused or did not come, and may come later.
+        """
         self._rounds_without_list -= 1
-        budget = len(wanted) // _PAGE_COSTS
+        budget = len(ready) // _PAGE_COSTS
         if not budget or self._rounds_without_list > 0:
-            return [sight for sight in ready if sight.due <= now]
-        by_name = [sight for sight in ready if not sight.listed and sight.due <= now]
+            return
+        oldest = _oldest(ready)
         found = pages = 0
+        left = len(ready)
         token: str | None = None
-        while wanted and pages < budget and token != "":
+        while left > 0 and (pages < budget or found >= pages * _PAGE_COSTS) and token != "":
             call = self.client.calls.glance(page_size=PAGE_SIZE, page_token=token)
             try:
                 page = await self.client.perform(call, tries=1)
@@ -196,27 +218,37 @@ class Looker:
             except CallError as error:  # who may look at a job need not be allowed to list them
                 log.info("The list of jobs cannot be read (%s); they are looked at one by one.", error)
                 break
-            pages += 1
             entries, token = page
-            for entry in entries:
-                sights = wanted.pop(_id(str(entry.get("name"))), ())
-                found += len(sights)
-                by_name += [sight for sight in sights if not self._seen(sight, entry)]
-            if wanted and _beyond(wanted.values(), entries, self.client.calls.read_job):
+            pages += 1
+            for since in self._take(entries):
+                found += 1
+                left -= since <= began
+            if oldest and entries and self._is_older(entries[-1], oldest):
                 break
         self._learn(found, pages)
-        return by_name + [sight for sights in wanted.values() for sight in sights if sight.due <= now]
 
-    def _seen(self, sight: Sight, entry: Mapping[str, Any]) -> bool:
-        """Answer a look from an entry of the list, unless that says the job has ended."""
-        job = sight.job
-        if job is None or sight.entry != entry:
+    def _take(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[float]:
+        """Answer looks from a page of the list; return from when on each was welcome."""
+        now = asyncio.get_running_loop().time()
+        for entry in entries:
+            for sight in tuple(self._sights.get(_id(str(entry.get("name"))), ())):
+                if sight.open and sight.ready <= now and sight.listed:
+                    ready = sight.ready  # an answer may bring the next question
+                    self._see(sight, entry)
+                    yield ready
+
+    def _see(self, sight: Sight, entry: Mapping[str, Any]) -> None:
+        job, shown = sight.job, hash(repr(entry))
+        if job is None or shown != sight.shown:
             job = self.client.calls.read_job(entry)
-            if job.done:
-                return False
-            sight.entry = entry
-        sight.tell(job)
-        return True
+            sight.suspect = job.done
+            sight.shown = None if job.done else shown
+        if not sight.suspect:
+            sight.tell(job)
+
+    def _is_older(self, entry: Mapping[str, Any], than: datetime) -> bool:
+        created = self.client.calls.read_job(entry).create_time
+        return created is not None and (than - created).total_seconds() > CLOCK_SKEW
 
     def _learn(self, found: int, pages: int) -> None:
         """Leave the list alone for longer and longer while it answers less than it costs."""
@@ -226,7 +258,7 @@ class Looker:
 
     # ------------------------------------------------------------ one by one
 
-    async def _ask_each(self, sights: list[Sight]) -> None:
+    async def _ask_each(self, sights: Sequence[Sight]) -> None:
         """Get jobs by name, some at a time.
 
         Raises:
@@ -261,14 +293,7 @@ def _id(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _beyond(wanted: Iterable[list[Sight]], entries: list[dict[str, Any]], read: Any) -> bool:
-    """Whether all that is still wanted is known to be younger than the last entry of a page."""
-    last = read(entries[-1]).create_time if entries else None
-    if last is None:
-        return False
-    for sights in wanted:
-        for sight in sights:
-            created = sight.job.create_time if sight.job else None
-            if created is None or (created - last).total_seconds() < CLOCK_SKEW:
-                return False
-    return True
+def _oldest(sights: Sequence[Sight]) -> datetime | None:
+    """Return when the oldest of the jobs was created; None if that is not known of one."""
+    times = [sight.job.create_time for sight in sights if sight.job and sight.job.create_time]
+    return min(times) if len(times) == len(sights) else None

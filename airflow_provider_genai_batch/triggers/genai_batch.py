@@ -5,18 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genai_batch.hooks.states import has_left
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from airflow_provider_genai_batch.client.looker import Looker
-    from airflow_provider_genai_batch.models import BatchJob
-
 
 _cancelling: set[asyncio.Task[None]] = set()
 """Cancellations under way: the event loop itself keeps no task alive."""
@@ -65,16 +58,15 @@ class GenAIBatchTrigger(BaseTrigger):
         """Watch the jobs."""
         from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+        from airflow_provider_genai_batch.client.follow import follow
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
-        from airflow_provider_genai_batch.flows.drive import adrive
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
         from airflow_provider_genai_batch.hooks.shared import shared_looker
 
         try:
             async with shared_looker(self.conn_id) as looker:
                 flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
-                with _Watch(looker, self.job_names) as steps:
-                    ending = await adrive(flow, steps.act)
+                ending = await follow(flow, self.job_names, looker)
         except asyncio.CancelledError:
             if not hasattr(BaseTrigger, "on_kill"):  # before Airflow 3.3 nobody else calls it
                 await asyncio.shield(self.on_kill())
@@ -117,48 +109,3 @@ class GenAIBatchTrigger(BaseTrigger):
                     self.log.info("The task does not wait any more. Job %s %s.", name, said)
         except (GenAIBatchError, AirflowNotFoundException) as error:
             self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
-
-
-class _Watch:
-    """Carries out the steps of waiting. A pause and the looks after it are one question to the looker, for all jobs."""
-
-    __slots__ = ("_after", "_answers", "_looker", "_sights")
-
-    def __init__(self, looker: Looker, names: Sequence[str]) -> None:
-        self._looker = looker
-        self._sights = {name: looker.sight(name) for name in names}
-        self._answers: dict[str, asyncio.Future[BatchJob]] = {}
-        self._after = 0.0
-
-    def __enter__(self) -> Self:
-        """Return the watch."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the open questions back."""
-        self._forget()
-
-    async def act(self, step: Any) -> Any:
-        """Carry out one step."""
-        from airflow_provider_genai_batch.flows.steps import Cancel, Look
-
-        if isinstance(step, Look):
-            if step.name not in self._answers:
-                self._ask(step.name)
-            return await self._answers.pop(step.name)
-        if isinstance(step, Cancel):
-            return await self._looker.client.cancel(step.name)
-        self._forget()
-        self._after = step.seconds
-        return None
-
-    def _ask(self, name: str) -> None:
-        for sight in self._sights.values():
-            if sight.name == name or sight.job is None or not sight.job.done:
-                self._answers[sight.name] = self._looker.ask(sight, self._after)
-        self._after = 0.0
-
-    def _forget(self) -> None:
-        for answer in self._answers.values():
-            answer.cancel()
-        self._answers.clear()

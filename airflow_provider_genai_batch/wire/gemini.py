@@ -29,6 +29,7 @@ LOOK_FIELDS = (
 """Everything about a job but its rows, which an inline job would otherwise carry twice."""
 GLANCE_FIELDS = "nextPageToken,operations(name,done,metadata(state,createTime,batchStats))"
 """What of a page of jobs tells which of them have moved."""
+_INLINE, _NOWHERE = JobOutput(inline=True), JobOutput()
 
 
 def model_path(model: str) -> str:
@@ -160,7 +161,8 @@ def _output(payload: Mapping[str, Any], meta: Mapping[str, Any], state: JobState
     file_name = next((found for holder in holders if (found := get(holder, "responsesFile"))), None)
     if file_name:
         return JobOutput(file_name=file_name)
-    return JobOutput(inline=state.ended and not get(mapping(get(meta, "inputConfig")), "fileName"))
+    inline = state.ended and not get(mapping(get(meta, "inputConfig")), "fileName")
+    return _INLINE if inline else _NOWHERE
 
 
 def _counts(stats: Mapping[str, Any]) -> JobCounts:

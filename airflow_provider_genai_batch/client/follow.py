@@ -1,0 +1,127 @@
+"""The third loop beside `flows.drive`: carries out a waiting flow with a shared looker, without a task per look."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
+
+from airflow_provider_genai_batch.client.looker import Looker, Sight
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.flows.steps import Look, Sleep
+
+T = TypeVar("T")
+
+
+async def follow(flow: Generator[Any, Any, T], names: Sequence[str], looker: Looker) -> T:
+    """Carry out a flow of looks, pauses and cancellations, and return what it returns.
+
+    A pause and the looks after it are one question to the looker, for all jobs that have not ended. The flow goes on
+    inside the looker's round; this coroutine wakes up for cancellations and the end.
+
+    Args:
+        flow: `flows.watch.watch`.
+        names: the jobs it looks at.
+        looker: of the connection.
+    """
+    following = _Following(flow, names, looker)
+    try:
+        step = await following.go()
+        while True:
+            if isinstance(step, _End):
+                return step.value  # type: ignore[no-any-return]  # StopIteration carries Any
+            try:
+                await looker.client.cancel(step.name)
+            except GenAIBatchError as error:
+                step = await following.go(error)
+            else:
+                step = await following.go()
+    finally:
+        following.close()
+
+
+class _End:
+    """What a flow returned."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Following:
+    """One flow and its jobs. `told` is called by the looker and runs the flow in its own trigger's context."""
+
+    __slots__ = ("_after", "_asked", "_context", "_errors", "_flow", "_looker", "_sights", "_step", "_wanted")
+
+    def __init__(self, flow: Generator[Any, Any, Any], names: Sequence[str], looker: Looker) -> None:
+        self._flow = flow
+        self._looker = looker
+        self._context = contextvars.copy_context()
+        self._sights = tuple(looker.watch(name, self) for name in names)
+        self._after = 0.0
+        self._asked = False
+        self._errors: dict[str, Exception] | None = None
+        self._wanted: Sight | None = None
+        self._step: asyncio.Future[Any] | None = None
+
+    def go(self, error: Exception | None = None) -> asyncio.Future[Any]:
+        """Go on until a step that is not the looker's, or the end."""
+        self._step = asyncio.get_running_loop().create_future()
+        self._run(None, error)
+        return self._step
+
+    def close(self) -> None:
+        """Take the open questions back."""
+        for sight in self._sights:
+            self._looker.leave(sight)
+        self._flow.close()
+
+    def told(self, sight: Sight, error: Exception | None) -> None:
+        """Take an answer; go on if the flow waits for it."""
+        if sight is self._wanted:
+            self._wanted = None
+            self._run(sight.job, error)
+        elif error is not None:
+            self._errors = {**(self._errors or {}), sight.name: error}
+
+    def _run(self, result: Any, error: Exception | None) -> None:
+        step: Any
+        assert self._step is not None  # noqa: S101 - `go` comes first
+        try:
+            while True:
+                if error is not None:
+                    step = self._context.run(self._flow.throw, error)
+                else:
+                    step = self._context.run(self._flow.send, result)
+                result = error = None
+                if isinstance(step, Look):
+                    sight = self._look(step.name)
+                    if sight.open:
+                        self._wanted = sight
+                        return
+                    result, error = sight.job, (self._errors or {}).pop(step.name, None)
+                elif isinstance(step, Sleep):
+                    self._after, self._asked = step.seconds, False
+                else:
+                    self._answer(step)
+                    return
+        except StopIteration as end:
+            self._answer(_End(end.value))
+        except Exception as problem:  # noqa: BLE001 - it is the coroutine's, not the looker's
+            if not self._step.done():
+                self._step.set_exception(problem)
+
+    def _answer(self, step: Any) -> None:
+        if self._step is not None and not self._step.done():
+            self._step.set_result(step)
+
+    def _look(self, name: str) -> Sight:
+        """Ask about all jobs at the first look after a pause; return the one."""
+        wanted = next(sight for sight in self._sights if sight.name == name)
+        if not self._asked:
+            self._asked, self._errors = True, None
+            for sight in self._sights:
+                if sight is wanted or sight.job is None or not sight.job.done:
+                    self._looker.ask(sight, self._after)
+            self._after = 0.0
+        return wanted
