@@ -31,6 +31,7 @@ class Trouble:
         status: of a refusal.
         after: how many such requests are let pass before.
         times: how often it happens.
+        share: one in so many lines is sent.
     """
 
     request: str
@@ -38,6 +39,7 @@ class Trouble:
     status: int = 0
     after: int = 0
     times: int = 1_000_000
+    share: int = 2
     seen: list[str] = field(default_factory=list)
 
     def happens_to(self, request: str) -> bool:
@@ -49,8 +51,8 @@ class Trouble:
 
     def body(self, whole: bytes) -> bytes:
         """Return what is sent of a body."""
-        lines = whole.count(b"\n")
-        half = whole[: len(whole) // 2] if lines < 2 else b"\n".join(whole.split(b"\n")[: lines // 2]) + b"\n"
+        lines = whole.splitlines(keepends=True)
+        half = whole[: len(whole) // 2] if len(lines) < 2 else b"".join(lines[: len(lines) // self.share])
         if self.kind == "zipped":
             return gzip.compress(half) + gzip.compress(whole[len(half) :])
         if self.kind == "gzip cut":

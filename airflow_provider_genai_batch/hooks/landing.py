@@ -11,7 +11,7 @@ from functools import reduce
 from typing import BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import ResultsNotWritten
+from airflow_provider_genai_batch.exceptions import ResultsNotWritten, TransportError
 from airflow_provider_genai_batch.flows.identity import ask_of, round_of
 from airflow_provider_genai_batch.flows.settle import next_attempt
 from airflow_provider_genai_batch.hooks.files import Draft, published
@@ -22,6 +22,9 @@ from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
 
 log = logging.getLogger(__name__)
+
+_READINGS = 4
+"""Of the rows of jobs, before their number is called uncertain."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
 
     Raises:
         ResultsNotWritten: they cannot be written there.
-        CallError: they cannot be read.
+        CallError: they cannot be read, or not to their end.
     """
     uri = landing.results_uri
     try:
@@ -118,15 +121,28 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
 def _landed(
     client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing, out: BinaryIO | None
 ) -> Tally:
-    """Read rows once; twice where only their keys themselves can tell which are missing, double or unknown."""
-    known = landing.keys() if landing.needs_places else None
-    tally = _read(client, jobs, landing, out, known)
-    if tally.sure:
-        return tally
-    if out is not None:
-        out.seek(0)
-        out.truncate()
-    return _read(client, jobs, landing, out, landing.keys(), sums=False)
+    """Read rows once; again where only their keys tell which are missing, or fewer came than the service has counted.
+
+    A download can be cut off and look whole. Rows that are as few the second time have not been written.
+    """
+    counted = sum((job.counts.succeeded or 0) + (job.counts.failed or 0) for job in jobs)
+    sums, before = True, -1
+    for _ in range(_READINGS):
+        known = landing.keys() if landing.needs_places or not sums else None
+        if out is not None:
+            out.seek(0)
+            out.truncate()
+        tally = _read(client, jobs, landing, out, known, sums=sums)
+        whole = tally.rows_read >= counted or tally.rows_read == before
+        if tally.sure and whole:
+            return tally
+        if not whole:
+            log.warning(
+                "The service has counted %d rows and %d came; reading them again.", counted, tally.rows_read
+            )
+        sums, before = sums and tally.sure, tally.rows_read
+    msg = f"the service has counted {counted} rows, and another number of them comes each time"
+    raise TransportError(msg)
 
 
 def _read(
