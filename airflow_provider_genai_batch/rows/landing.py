@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Raw
 from msgspec.json import Encoder
@@ -24,10 +24,11 @@ Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
 INVALID_OUTPUT = "INVALID_OUTPUT"
 """The error's `status` where an answer is not what was asked for."""
 _LINES = 64
-_FIELDS = 9
-"""Of a row that has only those that every row has."""
-_ANYTHING = ("output", "response", "input")
-_encode = Encoder().encode
+"""Written at a time."""
+_BEYOND = (ValueError, OverflowError, TypeError)
+"""What JSON has no word for, or its writer no room."""
+_Item = TypeVar("_Item")
+_encoder = Encoder()
 
 
 def land(
@@ -49,36 +50,55 @@ def land(
         validate: checks the text of each answer.
         carry: gives what the row takes along from its input row.
     """
-    rows = _counted(rounds, tally, validate)
     if write is None:
-        for _ in rows:
+        for _ in _counted(rounds, tally, validate):
             pass
         return
+    rows = _counted(rounds, tally, None if validate is None else _spelling(validate))
     if carry is not None:
         rows = _carrying(rows, carry)
     if ordered:
         with in_order((row["index"], spell(row)) for row in rows) as lines:
-            _write(lines, write)
+            for some in _batches(lines):
+                write(b"\n".join([*some, b""]))
     else:
-        _write(map(spell, rows), write)
+        for batch in _batches(rows):
+            write(_spelled(batch))
 
 
 def spell(row: PlainRow) -> bytes:
     """Return a row as JSON, which has neither NaN nor half surrogate pairs."""
     try:
-        if row["output"] is None and len(row) == _FIELDS:
-            return _encode(row)
-        anything = {name: _spelled(row[name]) for name in _ANYTHING if row.get(name) is not None}
-        return _encode({**row, **anything})
-    except (ValueError, OverflowError):
+        return _encoder.encode(row)
+    except _BEYOND:
         # Python's own JSON reader, which reads inline rows, lets more pass than there may be.
-        data = json.dumps(row, ensure_ascii=False, default=str).encode(errors="replace")
+        data = json.dumps(row, ensure_ascii=False, default=_plain).encode(errors="replace")
         return to_json(from_json(data), inf_nan_mode="null")
 
 
-def _spelled(value: Any) -> Raw:
-    """Spell what may be anything, a model of the user's above all."""
-    return Raw(to_json(value, inf_nan_mode="null"))
+def _spelled(rows: list[PlainRow]) -> bytes:
+    """Return rows as lines."""
+    try:
+        return _encoder.encode_lines(rows)
+    except _BEYOND:  # one of them
+        return b"\n".join([*map(spell, rows), b""])
+
+
+def _spelling(validate: Validate) -> Validate:
+    """Let outputs be spelled at once, by who knows how: they may be models."""
+
+    def check(text: str) -> Any:
+        output = validate(text)
+        try:
+            return Raw(to_json(output, inf_nan_mode="null"))
+        except ValueError:
+            return output
+
+    return check
+
+
+def _plain(value: Any) -> Any:
+    return from_json(bytes(value)) if isinstance(value, Raw) else str(value)
 
 
 def _counted(
@@ -117,9 +137,7 @@ def _carrying(rows: Iterable[PlainRow], carry: Carry) -> Iterator[PlainRow]:
         yield row
 
 
-def _write(lines: Iterable[bytes], write: Write) -> None:
-    """Write some lines at a time."""
-    lines = iter(lines)
-    while some := list(islice(lines, _LINES)):
-        some.append(b"")
-        write(b"\n".join(some))
+def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    items = iter(items)
+    while some := list(islice(items, _LINES)):
+        yield some

@@ -142,6 +142,17 @@ def _number(text: str) -> Any:
     return {"number": int(text)}
 
 
+def test_one_that_json_cannot_hold_changes_none_of_its_neighbours() -> None:
+    rows = [
+        _row("a", "1"),
+        {**_row("b", "2"), "model_version": "half \ud800"},
+        _row("c", "3", modelVersion=10**30),
+    ]
+    lines = _lines(rows, tally=Tally(expected=3), validate=_number)
+    assert [line["output"] for line in lines] == [{"number": 1}, {"number": 2}, {"number": 3}]
+    assert lines[1]["model_version"] == "half ?"
+
+
 def test_an_answer_that_is_what_was_asked_for_has_its_output() -> None:
     tally = Tally(expected=1)
     (line,) = _lines([_row("a", "12")], tally=tally, validate=_number)
