@@ -17,13 +17,20 @@ _LONG = 600.0
 class Progress:
     """Tells of one job's states and counts in the task's log, and nothing at a look that found nothing new."""
 
-    __slots__ = ("_began", "_state", "_told", "_told_at")
+    __slots__ = ("_began", "_ends", "_moved", "_state", "_told", "_told_at")
 
     def __init__(self) -> None:
         self._state: str | None = None
         self._told = 0
         self._told_at = 0.0
         self._began: tuple[float, int] | None = None
+        self._moved: tuple[float, int] | None = None
+        self._ends: float | None = None
+
+    @property
+    def ends(self) -> float | None:
+        """When the job ends if it goes on as it does (seconds since the epoch); None while that cannot be told."""
+        return self._ends
 
     def tell(self, job: BatchJob, now: float) -> None:
         """Log what is new since the last time; a state nobody has heard of once, as a warning.
@@ -35,6 +42,7 @@ class Progress:
         finished = (job.counts.succeeded or 0) + (job.counts.failed or 0)
         if self._began is None or not finished or finished < self._began[1]:
             self._began = (now, finished)  # the rate is that of running, not of queueing
+        self._foresee(job, finished, now)
         changed = self._state != job.raw_state
         more = finished - self._told
         if not changed and not (
@@ -49,6 +57,14 @@ class Progress:
             log.info("Job %s is %s%s.", job.name, job.state.value, self._how_far(job, finished, now))
         self._state, self._told, self._told_at = job.raw_state, finished, now
 
+    def _foresee(self, job: BatchJob, finished: int, now: float) -> None:
+        """Tell from how fast the counters moved until they last did when they will be through."""
+        if self._moved is None or finished != self._moved[1]:
+            self._moved = (now, finished)
+            began, before = self._began or (now, finished)
+            rate = (finished - before) / (now - began) if now > began else 0.0
+            self._ends = now + ((job.counts.total or 0) - finished) / rate if rate > 0 else None
+
     def _how_far(self, job: BatchJob, finished: int, now: float) -> str:
         said = ""
         if job.counts.total and (finished or not job.done):
@@ -56,10 +72,9 @@ class Progress:
                 f": {finished} of {job.counts.total} requests done ({100 * finished // job.counts.total} %)"
             )
             began, before = self._began or (now, finished)
-            if finished > before and now > began and not job.done:
+            if self._ends is not None and not job.done:
                 rate = (finished - before) / (now - began)
-                left = (job.counts.total - finished) / rate
-                said += f", {60 * rate:.0f} a minute, about {_span(left)} to go"
+                said += f", {60 * rate:.0f} a minute, about {_span(max(0.0, self._ends - now))} to go"
         if job.create_time:
             said += f"; {_span(max(0.0, now - job.create_time.timestamp()))} since its creation"
         return said

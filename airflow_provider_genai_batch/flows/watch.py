@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -13,15 +12,12 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError
 from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
 from airflow_provider_genai_batch.models import BatchJob
 
 log = logging.getLogger(__name__)
-
-_FIRST_LOOK = 2.0
-"""Seconds after which the second look may come; later ones wait for a quarter of the time waited so far."""
-
 
 _CANCEL_PATIENCE = 600.0
 """Seconds for which the end of a job is waited for that an earlier attempt cancelled."""
@@ -95,7 +91,7 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
             if ending is None and plan.until_first and any(job.done for job in seen.values()):
                 ending = Ending(Why.ENDED, _states(seen))
             failures = 0
-            pause = _pause(plan, clock() - started)
+            pause = _pause(plan, seen, progress, started, clock())
         except PASSING as error:
             ending = None
             failures += 1
@@ -160,7 +156,7 @@ def _give_up(
                 detail += f"; {name} could not be cancelled and may go on ({error})"
         until = clock() + (_CANCEL_PATIENCE if plan.late else plan.poll_interval)
         while clock() < until:
-            yield Sleep(min(plan.poll_interval, _FIRST_LOOK))
+            yield Sleep(min(plan.poll_interval, FIRST))
             with suppress(*PASSING):
                 ending = yield from glance(names, seen)
                 if ending is not None and plan.late:
@@ -170,10 +166,26 @@ def _give_up(
     return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled)
 
 
-def _pause(plan: WaitPlan, waited: float) -> float:
-    """Sooner at first, then `poll_interval`; spread by a tenth so that looks do not meet by accident."""
-    pause = min(plan.poll_interval, max(_FIRST_LOOK, waited / 4))
-    return pause * random.uniform(0.9, 1.0)  # noqa: S311 - spreading load, not a secret
+def _pause(
+    plan: WaitPlan, seen: dict[str, BatchJob], progress: dict[str, Progress], started: float, now: float
+) -> float:
+    """Wait for the job that needs the next look first."""
+    return spread(
+        min(
+            (
+                cadence(
+                    progress[name],
+                    queued=_queued(job),
+                    waited=now - started,
+                    now=now,
+                    poll_interval=plan.poll_interval,
+                )
+                for name, job in seen.items()
+                if not job.done
+            ),
+            default=plan.poll_interval,
+        )
+    )
 
 
 def _queued(job: BatchJob | None) -> bool:

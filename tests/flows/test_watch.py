@@ -39,6 +39,13 @@ def test_the_first_looks_come_soon_and_later_ones_at_the_interval(gemini_desk: D
     assert len(set(gemini_desk.naps[-10:])) == 10  # no two alike: they are jittered
 
 
+def test_a_job_in_the_queue_is_looked_at_less_often(gemini_desk: Desk) -> None:
+    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=600, running=5)))
+    job = gemini_desk.submit()
+    gemini_desk.watch(job.name, poll_interval=300.0)
+    assert len(gemini_desk.naps) < 16
+
+
 @pytest.mark.parametrize(
     "fault",
     [
