@@ -66,6 +66,7 @@ class Rows:
         left = ROWS - self.rows_read
         self.counts = RowCounts(total=ROWS, ok=job.ok, error=job.bad, cancelled=job.gone, missing=left)
         self.usage = None
+        self.commonest: dict[str, int] = {}
 
     def causes(self) -> str:
         """Say why rows failed."""
@@ -211,7 +212,7 @@ class Worker:
         """Carry the pending step out, or take its answer."""
         if self.answer is not None:
             self.go_on()
-        elif isinstance(self.pending, Create) and self.world.keeps_out(self, lag):
+        elif isinstance(self.pending, Create) and self.world.keeps_out(self, self.world.now + takes, lag):
             self.world.saw(f"kept out {self.world.airflow}")
             self.world.stop(self)
         else:

@@ -244,6 +244,7 @@ class World:
                 worker.half_a_step(0.0, 0.0)
         names = getattr(worker.end, "job_names", ())
         used = [self.service.job(name) for name in names]
+        first = min((job.created for job in used), default=0.0)
         if isinstance(worker.end, TooManyFailedRows):
             spoilt = [
                 job for job in used if not self.enough(job) and not job.gone and job.state != "CANCELLED"
@@ -251,12 +252,15 @@ class World:
             self.promise(used == spoilt, f"{worker} fails without need: {worker.end}")
         else:
             self.promise(isinstance(worker.end, Manifest), f"{worker} does not succeed: {worker.end!r}")
+        if self.backend is Backend.GEMINI:
+            # The list is walked no further than to the task's own job.
+            shown = [job for job in shown if job.created >= first]
         for job in shown:
             left = job.live and worker.identity.key[:16] in job.display_name
             self.promise(not left or job.name in self.spared, f"{job.name} goes on, and nobody wants it")
 
-    def keeps_out(self, worker: Worker, lag: float) -> bool:
-        """Whether a worker is not let create here.
+    def keeps_out(self, worker: Worker, moment: float, lag: float) -> bool:
+        """Whether a worker is not let create at a moment here.
 
         Two processes that both are between looking and creating cannot know of each other: the services take no key
         that would make them refuse the second. So an orphan is stopped before its create call
@@ -268,12 +272,12 @@ class World:
         Where Airflow keeps records that can only be between the orphan's last write, which Airflow took, and the create
         call: an orphan's writes fail.
         """
-        if worker.admitted and self.now - worker.intended > LONGEST_CREATE:
+        if worker.admitted and moment - worker.intended > LONGEST_CREATE:
             return True
         if not worker.orphan or (self.records and not worker.admitted):
             return False
         current = worker.task.current
-        if current and current.identity == worker.identity and current.overlooks(self.now + lag):
+        if current and current.identity == worker.identity and current.overlooks(moment + lag):
             return True
         seen = max(worker.looked, worker.due)
         return any(job.by is not worker and job.visible > seen for job in self.own(worker.identity))
