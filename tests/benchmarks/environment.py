@@ -1,4 +1,4 @@
-"""The environment of the peer: it lives apart, so that neither side's versions decide the other's."""
+"""The environment of the peers: it lives apart, so that neither side's versions decide the other's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from tests.referee.environments import _HOME, _uv
 
 PEER = "apache-airflow-providers-common-ai"
 VERSION = "1.0.0"
-_REQUIREMENTS = (f"{PEER}[openai]=={VERSION}", "apache-airflow==3.3.2")
+_REQUIREMENTS = (
+    f"{PEER}[openai]=={VERSION}",
+    "apache-airflow-providers-openai==2.2.0",
+    "apache-airflow==3.3.2",
+)
 
 
 def peer_python() -> Path:
