@@ -7,6 +7,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import pytest
 
 from airflow_provider_genai_batch.client import looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.conftest import BUCKET
 from tests.operators.scenes import MODEL, client, lines
@@ -233,3 +237,39 @@ async def test_a_fault_of_ours_reaches_everybody_who_waits(
     monkeypatch.setattr(looker.Looker, "_walk", broken)
     ends = await asyncio.gather(*(fire(trigger([name])) for name in names), return_exceptions=True)
     assert [type(end) for end in ends] == [LookupError] * 3
+
+
+def test_two_triggerers_and_one_that_starts_anew_each_look_for_themselves(gemini: Emulator) -> None:
+    scripts = [JobScript(lifecycle=Lifecycle(looks=8), end=ENDS[n % 4]) for n in range(12)]
+    names = submit(gemini, scripts)
+    with ThreadPoolExecutor(2) as triggerers:
+        both = list(triggerers.map(lambda _: asyncio.run(fire_all(names)), range(2)))
+    assert both == [ended(names, scripts)] * 2
+    assert asyncio.run(fire_all(names)) == ended(names, scripts)
+
+
+async def test_two_triggers_may_watch_the_same_job(gemini: Emulator) -> None:
+    (name,) = submit(gemini, [JobScript(lifecycle=Lifecycle(looks=4))])
+    first, second = await asyncio.gather(fire(trigger([name])), fire(trigger([name, name])))
+    assert first["states"] == second["states"] == {name: "BATCH_STATE_SUCCEEDED"}
+
+
+async def test_what_a_look_finds_is_logged_in_the_context_of_its_own_trigger(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    logged: set[tuple[str, str]] = set()
+    tell = Progress.tell
+
+    def noted(self: Progress, job: BatchJob, now: float) -> None:
+        logged.add((whose.get(), job.name))
+        tell(self, job, now)
+
+    async def fire_as(name: str) -> dict[str, Any]:
+        whose.set(name)
+        return await fire(trigger([name]))
+
+    monkeypatch.setattr(Progress, "tell", noted)
+    names = submit(gemini, [JobScript() for _ in range(12)])
+    await asyncio.gather(*(asyncio.ensure_future(fire_as(name)) for name in names))
+    assert logged == {(name, name) for name in names}
