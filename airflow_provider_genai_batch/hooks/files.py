@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError
 from airflow_provider_genai_batch.models.base import Backend
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 1024 * 1024
 
@@ -69,8 +72,12 @@ def seekable(uri: str, client: GenAIBatchClient) -> Iterator[BinaryIO]:
 @contextmanager
 def spool() -> Iterator[BinaryIO]:
     """Give a temporary file: what does not fit memory goes to the worker's disk."""
-    with TemporaryFile(prefix="genai-batch-") as stream:
+    stream = TemporaryFile(prefix="genai-batch-")  # noqa: SIM115 - its closing may fail
+    try:
         yield stream
+    finally:
+        with suppress(OSError):  # what did not fit any more is thrown away like the rest
+            stream.close()
 
 
 def check_place(uri: str, client: GenAIBatchClient) -> None:
@@ -125,8 +132,7 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
                 client.upload(spooled, uri)
             except CallError as error:
                 # Not the job's trouble: whoever reads rows must not take it for that.
-                msg = f"{uri}: {error}"
-                raise OSError(msg) from error
+                raise OSError(str(error)) from error
         else:
             _put(uri, spooled)
 
@@ -146,9 +152,21 @@ def _put(uri: str, stream: BinaryIO) -> None:
     """Write object storage under a name aside, then move: a broken writer may still publish what it has."""
     target = _object(uri)
     part = _object(f"{uri}.part")
-    with part.open("wb") as out:
-        shutil.copyfileobj(stream, out, _CHUNK)
-    part.replace(target)
+    try:
+        with part.open("wb") as out:
+            shutil.copyfileobj(stream, out, _CHUNK)
+        part.replace(target)
+    except Exception as error:  # every provider's file system has errors of its own
+        _remove(part)
+        raise OSError(str(error)) from error
+
+
+def _remove(part: Any) -> None:
+    """Take away what a broken writer has published, as far as it can be."""
+    try:
+        part.unlink(missing_ok=True)
+    except Exception as error:  # noqa: BLE001 - likewise; what went wrong before is what is told
+        log.warning("%s may have been left behind: %s", part, error)
 
 
 def _object(uri: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a class of Airflow, imported late

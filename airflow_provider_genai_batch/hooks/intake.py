@@ -8,7 +8,13 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import PASSING, CallError, ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    CallError,
+    ConfigurationError,
+    InputError,
+    ResultsNotWritten,
+)
 from airflow_provider_genai_batch.hooks.files import spool
 from airflow_provider_genai_batch.hooks.pieces import Sums
 from airflow_provider_genai_batch.hooks.reading import Reading
@@ -92,6 +98,9 @@ def columns_of(
         content: of the whole intake that the job was made of.
         intake: that one, if it is still open: rows that can be read only once are taken from it.
 
+    Raises:
+        ResultsNotWritten: this machine's disk is full.
+
     Yields:
         The columns by a row's place in the input, from 0, while the block lasts. None: the input is no table; or it is
         not to be had any more or not what it was, which is logged.
@@ -116,6 +125,13 @@ def _columns(
             sums.add(None, line)
     except PASSING:
         raise
+    except OSError as error:
+        msg = (
+            f"The columns of the input, which land beside the answers, could not be kept on this machine: {error}. The "
+            "job has ended and its answered rows are paid for; they are still at the service. The next attempt takes "
+            "the same job up and pays nothing."
+        )
+        raise ResultsNotWritten(msg, job_names=()) from error
     except (InputError, ConfigurationError, CallError) as error:
         log.warning("Rows go without the columns of their input, which cannot be read again: %s", error)
         return None
