@@ -25,8 +25,7 @@ class Framer:
         touched: whether a line came out otherwise than it went in (byte order mark, CRLF, no newline at the
             end).
         lines: how many came out so far.
-        odd: whether the last block has words that JSON does not have but its readers may let pass, or a CR that does
-            not end a line.
+        odd: whether the last block has a CR that does not end a line.
     """
 
     def __init__(self) -> None:
@@ -74,7 +73,7 @@ class Framer:
         yield from chunks
 
     def _lines(self, block: bytes) -> list[bytes]:
-        self.odd = b"NaN" in block or b"Infinity" in block
+        self.odd = False
         if b"\r" in block:
             self.touched = True
             block = block.replace(b"\r\n", b"\n")

@@ -1,19 +1,51 @@
 """The quick look: most lines are right as they are and need no more of them read than the key.
 
-Validating JSON against a schema that keeps nothing but the key takes half the time of reading it into Python.
+To tell the decoder what a line holds spares reading all else that stands in it into Python.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias
 
-from pydantic_core import SchemaValidator, ValidationError, core_schema
+from msgspec import Meta, Raw, Struct
+from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS
 
-Glance = Callable[[bytes], str | None]
+Glance: TypeAlias = Callable[[bytes], "str | None"]
 """Returns the key of a line that is certainly right, None for one to be looked at."""
+
+
+class _Object(Struct, gc=False):
+    pass
+
+
+class _Content(Struct, gc=False):
+    parts: Raw
+
+
+class _Generate(Struct, gc=False):
+    contents: Annotated[list[_Object], Meta(min_length=1)]
+    config: None = None
+
+
+class _Embed(Struct, gc=False):
+    content: _Content
+    config: None = None
+
+
+class _Line(Struct, gc=False, forbid_unknown_fields=True):
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARACTERS)]
+
+
+class _GenerateLine(_Line, gc=False, forbid_unknown_fields=True):
+    request: _Generate
+
+
+class _EmbedLine(_Line, gc=False, forbid_unknown_fields=True):
+    request: _Embed
 
 
 def always_look(line: bytes) -> None:
@@ -25,33 +57,19 @@ def glance_at(task: Task) -> Glance:
     return _GLANCES[task]
 
 
-def _glance(prompt: str, schema: core_schema.CoreSchema) -> Glance:
-    absent = core_schema.typed_dict_field(core_schema.none_schema(), required=False)
-    request = core_schema.typed_dict_schema(
-        {prompt: core_schema.typed_dict_field(schema), "config": absent}, extra_behavior="ignore"
-    )
-    key = core_schema.str_schema(min_length=1, max_length=MAX_KEY_CHARACTERS, strict=True)
-    row = core_schema.typed_dict_schema(
-        {"key": core_schema.typed_dict_field(key), "request": core_schema.typed_dict_field(request)},
-        extra_behavior="forbid",
-    )
-    validate = SchemaValidator(row).validate_json
+def _glance(kind: type[_Line]) -> Glance:
+    read: Callable[[bytes], Any] = Decoder(kind).decode
 
     def look(line: bytes) -> str | None:
         try:
-            found: str = validate(line)["key"]
-        except ValidationError:
+            if not line.isascii():
+                line.decode()  # strings that are passed over may hold any bytes
+            found: str = read(line).key
+        except (ValueError, RecursionError):
             return None
         return found
 
     return look
 
 
-_ANYTHING = core_schema.typed_dict_schema({}, extra_behavior="ignore")
-_PARTS = core_schema.typed_dict_schema(
-    {"parts": core_schema.typed_dict_field(core_schema.any_schema())}, extra_behavior="ignore"
-)
-_GLANCES = {
-    Task.GENERATE: _glance("contents", core_schema.list_schema(_ANYTHING, min_length=1)),
-    Task.EMBED: _glance("content", _PARTS),
-}
+_GLANCES = {Task.GENERATE: _glance(_GenerateLine), Task.EMBED: _glance(_EmbedLine)}
