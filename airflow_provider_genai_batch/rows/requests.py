@@ -10,10 +10,12 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.importer import Importer
 from airflow_provider_genai_batch.rows.ledger import KeyLedger
 from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.wire.config import merged, request_fields
 from airflow_provider_genai_batch.wire.embed import expand, takes_text_only
 from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.lines import file_line, inline_entry
 from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
+from airflow_provider_genai_batch.wire.usual_requests import usual_request
 
 
 def request_lines(
@@ -68,12 +70,17 @@ def _keyed(
 ) -> Iterator[tuple[str, WireRequest]]:
     ledger = KeyLedger()
     index = -1
+    beside: dict[str, Any] | None = None
     for index, item in enumerate(expand(items) if task is Task.EMBED else items):
-        try:
-            request = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
-        except RequestError as error:
-            msg = f"request {index + 1}"
-            raise error.at(msg) from error
+        request = None if beside is None else usual_request(item, beside)
+        if request is None:
+            try:
+                request = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
+            except RequestError as error:
+                msg = f"request {index + 1}"
+                raise error.at(msg) from error
+            if beside is None and task is Task.GENERATE:
+                beside = merged(request_fields(defaults, backend), {}) if defaults is not None else {}
         key = stamp(index) if request.key is None else request.key
         if twice := ledger.add(key, index + 1):
             raise _same_key(*twice)
