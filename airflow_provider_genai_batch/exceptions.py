@@ -51,6 +51,36 @@ class ManifestError(InputError):
     """What should be a manifest (the XCom of an operator of this package) cannot be read as one."""
 
 
+class CostLimitExceeded(GenAIBatchError):
+    """Requests may cost more than ``max_cost`` leaves for them; they were not submitted.
+
+    Attributes:
+        max_cost: USD.
+        expected: the most that these requests may cost, USD.
+        spent: what earlier rounds of the task have cost, USD.
+        requests: how many there are.
+        arithmetic: how `expected` comes about.
+    """
+
+    def __init__(
+        self, *, max_cost: float, expected: float, spent: float, requests: int, arithmetic: str
+    ) -> None:
+        self.max_cost, self.expected, self.spent = max_cost, expected, spent
+        self.requests, self.arithmetic = requests, arithmetic
+        before = (
+            f" The jobs of earlier rounds have ended; their answered rows are paid for with {spent:.6f} USD and are "
+            "still at the service."
+            if spent
+            else ""
+        )
+        super().__init__(
+            f"These requests may cost up to {expected:.6f} USD, and max_cost={max_cost} leaves "
+            f"{max(max_cost - spent, 0):.6f}: "
+            f"{arithmetic} They were not submitted, and nothing is billed for them.{before} The next attempt refuses "
+            "them too, unless max_cost or the requests change: max_output_tokens in request_defaults, or fewer of them."
+        )
+
+
 # ---------------------------------------------------------------- one call to the service
 
 

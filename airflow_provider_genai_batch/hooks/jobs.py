@@ -10,10 +10,10 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import find_jobs
 from airflow_provider_genai_batch.client.tidy import discard_input
-from airflow_provider_genai_batch.exceptions import CallError, JobCancelled
+from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, JobError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, settle
+from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,
@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.flows.steps import (
 from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
 from airflow_provider_genai_batch.flows.tables import CountTables
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
+from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.hooks.tables import count_tables
@@ -39,10 +40,14 @@ log = logging.getLogger(__name__)
 
 
 class JobDesk:
-    """One worker's doings with jobs, on one client."""
+    """One worker's doings with jobs, on one client.
+
+    Attributes:
+        books: what came of those that were settled.
+    """
 
     def __init__(self, client: GenAIBatchClient) -> None:
-        self._client = client
+        self._client, self.books = client, Books()
 
     def submit(
         self,
@@ -128,9 +133,9 @@ class JobDesk:
 
         def act(step: Any) -> Any:
             if isinstance(step, Fetch):
-                return self._client.get(step.name)
+                return self.books.fetched(self._client.get(step.name))
             if isinstance(step, Land):
-                return land_jobs(self._client, step.jobs, landing)
+                return self.books.landed(land_jobs(self._client, step.jobs, landing))
             if isinstance(step, CountTables):
                 return count_tables(self._client, step.jobs)
             if isinstance(step, Discard):
@@ -147,9 +152,18 @@ class JobDesk:
             taken_up=taken_up,
             may_ask_again=may_ask_again,
         )
-        manifest = drive(flow, act)
-        log.info("Rows: %s. Tokens: %s.", manifest.counts, manifest.usage)
-        return manifest
+        self.books.begin()
+        try:
+            manifest: Manifest = drive(flow, act)
+        except JobError as failure:
+            self.books.failed(failure)
+            raise
+        except SubmitAnew as again:
+            if again.failure is not None:
+                self.books.failed(again.failure)
+            raise
+        log.info("Rows: %s.", manifest.counts)
+        return self.books.settled(manifest)
 
     def _act(self, step: Any) -> Any:
         if isinstance(step, Look):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import reduce
@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.results import PlainRow
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def _read(
         for rounds in _asks(jobs, together=landing.asked.requests is not None):
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums)
             land(
-                [(row for job in some for row in client.plain_rows(job)) for some in rounds],
+                [_rows(client, some, tally) for some in rounds],
                 tally,
                 write,
                 ordered=landing.ordered,
@@ -170,6 +171,12 @@ def _read(
             )
             tallies.append(tally)
     return reduce(Tally.absorb, tallies)
+
+
+def _rows(client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally) -> Iterator[PlainRow]:
+    for job in jobs:
+        tally.begin_job(job.name)
+        yield from client.plain_rows(job)
 
 
 def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJob]]]:

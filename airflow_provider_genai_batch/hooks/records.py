@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.flows.record import Record
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEY = "genai_batch_job"
+_TOLD_KEY = "genai_batch_told"
 
 
 class Records:
@@ -52,3 +54,36 @@ class Records:
             if not record.job:
                 raise
             log.warning("Job %s could not be written down in Airflow: %s", record.job, error)
+
+
+class Told:
+    """Names of the jobs of one task instance that Airflow's metrics were told of."""
+
+    def __init__(self, context: Context) -> None:
+        self._store: Any = context.get("task_state_store")
+
+    def read(self) -> set[str]:
+        """Return the names; none where Airflow keeps nothing or does not say."""
+        if self._store is None:
+            return set()
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        try:
+            names = self._store.get(_TOLD_KEY)
+        except AirflowRuntimeError as error:
+            log.warning("Airflow does not tell which jobs its metrics were told of: %s", error)
+            return set()
+        return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+    def add(self, names: Iterable[str]) -> bool:
+        """Write names down; False where Airflow refuses, as it does once the attempt is not the task's any more."""
+        if self._store is None:
+            return True
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        try:
+            self._store.set(_TOLD_KEY, sorted({*self.read(), *names}))
+        except (AirflowRuntimeError, OSError, EOFError) as error:
+            log.warning("Airflow's metrics are told nothing of %s: %s", ", ".join(names), error)
+            return False
+        return True

@@ -29,6 +29,9 @@ def check_order_settings(task: Any) -> None:
     check_count("retry_failed_rows", task.retry_failed_rows, least=0)
     for name in ("max_rows_per_job", "max_bytes_per_job", "max_active_jobs"):
         check_count(name, getattr(task, name), least=1)
+    if task.max_cost is not None and not (_is_number(task.max_cost) and 0 < task.max_cost < math.inf):
+        msg = f"max_cost is {task.max_cost!r}; give USD above 0, as a number."
+        raise ConfigurationError(msg)
     if task.results_uri is not None:
         check_results_uri(task.results_uri)
         if not task.wait:

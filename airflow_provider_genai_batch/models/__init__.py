@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_genai_batch.models.cost import Cost, ModelCost
 from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
 from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts
 from airflow_provider_genai_batch.models.request import BatchRequest
@@ -13,11 +14,13 @@ __all__ = [
     "BatchJob",
     "BatchRequest",
     "BatchSource",
+    "Cost",
     "JobCounts",
     "JobOutput",
     "JobProblem",
     "JobState",
     "Manifest",
+    "ModelCost",
     "ResultRow",
     "RowCounts",
     "RowError",

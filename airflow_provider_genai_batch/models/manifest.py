@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from airflow_provider_genai_batch.models.base import Backend, Noun
+from airflow_provider_genai_batch.models.cost import Cost
 from airflow_provider_genai_batch.models.row import Usage
 
 
@@ -47,6 +48,8 @@ class Manifest(Noun):
     causes: dict[str, int] = Field(default_factory=dict)
     """The commonest causes of failed rows, with their numbers."""
     usage: Usage | None = None
+    cost: Cost | None = None
+    """None where the extra ``prices`` is missing, its price list does not have the model, or no row told tokens."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.identity import Identity, task_key
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
@@ -20,6 +20,8 @@ from airflow_provider_genai_batch.hooks.files import check_place
 from airflow_provider_genai_batch.hooks.intake import Intake, columns_of, keys_of, take_in
 from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
+from airflow_provider_genai_batch.hooks.limit import cost_limit
+from airflow_provider_genai_batch.hooks.metrics import tell
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.operators.wave import Wave
 from airflow_provider_genai_batch.wire.output_type import answer_check
@@ -49,6 +51,8 @@ class Memory:
     """All jobs so far are of earlier attempts, and had ended."""
     taken_up: bool = False
     """A job of this round is of an earlier attempt."""
+    spent: float = 0.0
+    """What jobs of earlier rounds are known to have cost, in USD."""
 
 
 class Errand:
@@ -76,12 +80,13 @@ class Errand:
         """
         check_order_settings(self._task)
         order = self._task.order(self._client.config)
+        cost_limit(self._task.max_cost, order)  # one that cannot be checked is refused before all else
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
         memory = Memory(
             deadline or time.time() + self._task.budget(order.backend.value), before=[*attempt.before]
         )
-        with self._taken_in(order) as (intake, identity):
+        with self._told(), self._taken_in(order) as (intake, identity):
             return self._rounds(order, intake, identity, attempt, memory, intake)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -91,16 +96,17 @@ class Errand:
         ending = Ending.from_dict(event)
         if memo["more"] and ending.why is Why.ENDED:
             return self.run(Attempt(look_first=True, before=memory.before), memory.deadline)
-        try:
-            return self._settle(ending, jobs, asked, memory)
-        except SubmitAnew as again:
-            order = self._task.order(self._client.config)
-            with self._taken_in(order) as (intake, identity):
-                if identity.fingerprint != memo["fingerprint"]:
-                    log.warning("The input is not what it was, so no request of it is asked again.")
-                    raise (again.failure or again) from again
-                attempt, wave = self._next(intake, again, memory, Attempt())
-                return self._rounds(order, intake, identity, attempt, memory, wave)
+        with self._told():
+            try:
+                return self._settle(ending, jobs, asked, memory)
+            except SubmitAnew as again:
+                order = self._task.order(self._client.config)
+                with self._taken_in(order) as (intake, identity):
+                    if identity.fingerprint != memo["fingerprint"]:
+                        log.warning("The input is not what it was, so no request of it is asked again.")
+                        raise (again.failure or again) from again
+                    attempt, wave = self._next(intake, again, memory, Attempt())
+                    return self._rounds(order, intake, identity, attempt, memory, wave)
 
     def _rounds(
         self,
@@ -139,6 +145,7 @@ class Errand:
             memory.round += 1
             memory.done = [*again.job_names]
             memory.taken_up = False
+            memory.spent = self._desk.books.spent
             what = f"{rest.requests} requests" if rest.requests else "what failed, by going on with its table"
             log.warning("%s; asking again for %s.", again, what)
             return replace(attempt, reattach=True, before=memory.before), rest
@@ -146,6 +153,7 @@ class Errand:
             raise (again.failure or again) from again
         memory.before += [name for name in again.job_names if name not in memory.before]
         memory.round, memory.done, memory.taken_up = 0, [], False
+        memory.spent += self._desk.books.spent
         log.warning("%s; submitting a new job.", again)
         return replace(attempt, look_first=True, before=memory.before), intake
 
@@ -175,6 +183,16 @@ class Errand:
                 may_ask_again=memory.idle or memory.round < task.retry_failed_rows,
             )
         return manifest.model_dump(mode="json")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell Airflow's metrics at the end what was settled, however it ended; but not at a deferral."""
+        try:
+            yield
+        except (GenAIBatchError, SubmitAnew):
+            tell(self._desk.books, self._context)
+            raise
+        tell(self._desk.books, self._context)
 
     @contextmanager
     def _columns(self, asked: Asked, intake: Intake | None) -> Iterator[Carry | None]:

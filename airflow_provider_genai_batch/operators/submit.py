@@ -60,6 +60,8 @@ class GenAIBatchOperator(BaseOperator):
         max_rows_per_job, max_bytes_per_job: larger inputs become several jobs with one manifest; None: what the
             service takes in one.
         max_active_jobs: how many of them go on at a time.
+        max_cost: USD that the task may cost with all its rounds: requests that may cost more are refused before they
+            are uploaded. Needs the extra ``prices``.
         cancel_on_kill: cancel the job when the task is killed.
         reattach: look for a job of an earlier attempt before creating one.
 
@@ -68,6 +70,7 @@ class GenAIBatchOperator(BaseOperator):
 
     Raises:
         InputError, ConfigurationError: before anything is sent.
+        CostLimitExceeded: requests may cost more than `max_cost` allows.
         JobError: one of its kinds, as the outcome table says.
     """
 
@@ -113,6 +116,7 @@ class GenAIBatchOperator(BaseOperator):
         max_rows_per_job: int | None = None,
         max_bytes_per_job: int | None = None,
         max_active_jobs: int = 10,
+        max_cost: float | None = None,
         cancel_on_kill: bool = True,
         reattach: bool = True,
         **kwargs: Any,
@@ -147,6 +151,7 @@ class GenAIBatchOperator(BaseOperator):
         self.max_rows_per_job = max_rows_per_job
         self.max_bytes_per_job = max_bytes_per_job
         self.max_active_jobs = max_active_jobs
+        self.max_cost = max_cost
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.waiting_for: list[str] = []

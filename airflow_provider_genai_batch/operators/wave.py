@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submit import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
+from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.triggers.capacity import GenAIBatchCapacityTrigger
@@ -47,6 +48,7 @@ class Wave:
     ) -> None:
         self._task, self._context, self._client, self._desk, self._order = task, context, client, desk, order
         self.ending = Ending(Why.ENDED, {})
+        self._limit = cost_limit(task.max_cost, order)
 
     def submit(
         self,
@@ -78,7 +80,7 @@ class Wave:
                 if self.ending.why is not Why.ENDED:
                     return jobs
             own = identity.piece(piece.content if len(pieces) > 1 else None, memory.round)
-            found = self._come_to_job(own, piece, attempt, memory, number, several=len(pieces) > 1)
+            found = self._come_to_job(own, piece, intake, attempt, memory, number, several=len(pieces) > 1)
             jobs.append(found.job)
             self._note(found, memory)
             attempt = replace(attempt, reattach=True, before=memory.before)
@@ -118,6 +120,7 @@ class Wave:
         self,
         identity: Identity,
         piece: Intake,
+        whole: Intake,
         attempt: Attempt,
         memory: Memory,
         number: int,
@@ -135,6 +138,9 @@ class Wave:
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
         def spec() -> Any:
+            if self._limit is not None:
+                self._limit.check(whole, memory.spent)
+                self._limit = None  # it has been counted over all jobs of the round
             place = staging_place(self._client, self._order.destination)
             placed = piece.place(self._client, identity, place)
             return self._order.spec(identity, readable, piece, placed, labels, several=several)

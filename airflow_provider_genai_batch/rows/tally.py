@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.rows.rolls import (
     Roll,
     StampedRoll,
 )
+from airflow_provider_genai_batch.rows.shares import LONG_PROMPT, Share, Sums
 from airflow_provider_genai_batch.wire.results import PlainRow, missing_row, read_fields
 
 _SAMPLES = 5
@@ -32,8 +33,8 @@ class Tally:
         duplicates: rows whose key came before; the first one counts.
         replaced: rows of requests that a later round answered again; their tokens are counted, for they are paid.
         unjoined: rows without a key although every request had one; they cannot be told apart, so they are not
-            landed, and their requests count as missing.
-        unknown: rows whose key no request had.
+            landed, and their requests count as missing. Their tokens are counted.
+        unknown: rows whose key no request had; their tokens are counted.
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
     """
 
@@ -79,6 +80,16 @@ class Tally:
         self._status: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
         self._input = self._output = self._cached = self._thoughts = self._total = 0
+        self._long = Usage()
+        self._not_landed: Counter[str] = Counter()
+        self._job: str | None = None
+        self._begun = self._sums()
+        self._shares: dict[str, Share] = {}
+
+    def begin_job(self, name: str) -> None:
+        """Begin with the rows of a job."""
+        self._end_job()
+        self._job = name
 
     def begin_round(self, number: int) -> None:
         """Begin with the rows of a round: the last one comes first."""
@@ -91,6 +102,7 @@ class Tally:
         if key is None:
             if self._keyed:
                 self.unjoined += 1
+                self._leave(row)
                 return False
             self._keyless += 1
             place = SOMEWHERE
@@ -113,6 +125,7 @@ class Tally:
 
     def absorb(self, other: Tally) -> Tally:
         """Add the counts of rows of other requests. Nothing is taken after that."""
+        self._shares = {**self.shares, **other.shares}
         self.rows_read += other.rows_read
         self.duplicates += other.duplicates
         self.replaced += other.replaced
@@ -218,6 +231,12 @@ class Tally:
         """The commonest causes of failure, with their counts."""
         return dict(self._causes.most_common(_SAMPLES))
 
+    @property
+    def shares(self) -> dict[str, Share]:
+        """What each job brought, by name, whether its rows were replaced or not."""
+        self._end_job()
+        return self._shares
+
     def causes(self) -> str:
         """Return the commonest causes of failure with their counts, in one line."""
         shown = [f"{number} x {cause}" for cause, number in self.commonest.items()]
@@ -227,13 +246,19 @@ class Tally:
     def _drop(self, row: PlainRow, why: int) -> None:
         if why == REPLACED:
             self.replaced += 1
-            self._pay(row)
+            self._leave(row)
         elif why == TWICE:
             self.duplicates += 1
             self._sample("duplicates", row["key"])
         else:
             self.unknown += 1
+            self._leave(row)
             self._sample("unknown", row["key"])
+
+    def _leave(self, row: PlainRow) -> None:
+        """Count a row that is paid for and not landed."""
+        self._pay(row)
+        self._not_landed[row["status"]] += 1
 
     def _sample(self, kind: str, key: str) -> None:
         if len(self.samples[kind]) < _SAMPLES:
@@ -247,6 +272,20 @@ class Tally:
             self._cached += used["cached"]
             self._thoughts += used["thoughts"]
             self._total += used["total"]
+            if used["input"] > LONG_PROMPT:
+                self._long += Usage(**used)
+
+    def _sums(self) -> Sums:
+        rows = self._status + self._not_landed
+        rows["ok"] += self._ok
+        del rows["missing"]
+        return Sums(rows, self.usage or Usage(), self._long)
+
+    def _end_job(self) -> None:
+        now = self._sums()
+        if self._job is not None:
+            self._shares[self._job] = self._begun.share(now)
+        self._job, self._begun = None, now
 
     def _fail(self, row: PlainRow, place: int) -> None:
         if row["key"] is not None:

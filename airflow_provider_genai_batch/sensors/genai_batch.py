@@ -85,19 +85,19 @@ class GenAIBatchSensor(BaseSensorOperator):
         )
         return None
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
+    def poke(self, context: Context) -> PokeReturnValue:
         """Look once, for rows that are not readable yet too: no slot is held for them."""
         from airflow_provider_genai_batch.exceptions import PASSING
 
         with borrowed_client(self.conn_id) as client, self._softly():
             try:
-                manifest = self._look(client)
+                manifest = self._look(client, context)
             except PASSING as error:
                 self.log.warning("A look gave no answer (%s); looking again.", error)
                 manifest = None
             return PokeReturnValue(is_done=manifest is not None, xcom_value=manifest)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - Airflow's
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired."""
         from airflow_provider_genai_batch.flows.watch import Ending, Why
 
@@ -110,14 +110,14 @@ class GenAIBatchSensor(BaseSensorOperator):
                 raise AirflowSkipException(msg)
             raise AirflowSensorTimeout(msg)
         with borrowed_client(self.conn_id) as client, self._softly():
-            return self._settle(client, ending, event["job_names"])
+            return self._settle(client, context, ending, event["job_names"])
 
     def _names(self) -> list[str]:
         from airflow_provider_genai_batch.hooks.names import job_names
 
         return job_names(self.job_names)
 
-    def _look(self, client: GenAIBatchClient) -> dict[str, Any] | None:
+    def _look(self, client: GenAIBatchClient, context: Context) -> dict[str, Any] | None:
         """Return the manifest; None while there is something to wait for."""
         from airflow_provider_genai_batch.exceptions import OutputNotReadable
         from airflow_provider_genai_batch.hooks.jobs import JobDesk
@@ -127,7 +127,7 @@ class GenAIBatchSensor(BaseSensorOperator):
         if ending is None:
             return None
         try:
-            return self._settle(client, ending, names, patience=0)
+            return self._settle(client, context, ending, names, patience=0)
         except OutputNotReadable as error:
             if _had_time(client, names):
                 raise
@@ -135,13 +135,23 @@ class GenAIBatchSensor(BaseSensorOperator):
             return None
 
     def _settle(
-        self, client: GenAIBatchClient, ending: Ending, names: list[str], *, patience: float | None = None
+        self,
+        client: GenAIBatchClient,
+        context: Context,
+        ending: Ending,
+        names: list[str],
+        *,
+        patience: float | None = None,
     ) -> dict[str, Any]:
         from airflow_provider_genai_batch.hooks.jobs import JobDesk
         from airflow_provider_genai_batch.hooks.landing import Landing
+        from airflow_provider_genai_batch.hooks.metrics import tell
 
-        landing = Landing(max_failed_rows=self.max_failed_rows)
-        return JobDesk(client).settle(ending, names, landing, patience=patience).model_dump(mode="json")
+        landing, desk = Landing(max_failed_rows=self.max_failed_rows), JobDesk(client)
+        try:
+            return desk.settle(ending, names, landing, patience=patience).model_dump(mode="json")
+        finally:
+            tell(desk.books, context)
 
     @contextmanager
     def _softly(self) -> Iterator[None]:

@@ -1,0 +1,34 @@
+"""What jobs cost, as well as it can be told from tokens and a price list."""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.models.base import Noun
+
+
+class ModelCost(Noun):
+    """The part of one model. Prices are USD for a million tokens of text, in prompts that are not long."""
+
+    model: str
+    """As the price list names it."""
+    usd: float
+    basis: str
+    """``batch``: the list has prices for batch jobs; ``half of standard``: it has not, and half is what both services
+    say."""
+    input: float
+    cached: float
+    output: float
+    """Thoughts too."""
+
+
+class Cost(Noun):
+    """An estimate in USD; the bill is the service's."""
+
+    usd: float
+    models: tuple[ModelCost, ...]
+    source: str
+    """The price list, such as ``genai-prices 0.2.3``."""
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        bases = ", ".join(f"{part.model} at {part.basis} prices" for part in self.models)
+        return f"about {self.usd:.6f} USD ({bases}; {self.source})"

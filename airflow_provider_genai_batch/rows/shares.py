@@ -1,0 +1,40 @@
+"""What each job of several brought, told apart by sums before and after its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from airflow_provider_genai_batch.models import Usage
+
+LONG_PROMPT = 200_000
+"""Input tokens above which Google's larger models have another price, for all tokens of that request.
+
+Source: Google's price pages for the Gemini API and Vertex AI, 2026.
+"""
+
+
+class Share(NamedTuple):
+    """What one job brought."""
+
+    rows: Counter[str]
+    """By status, also rows that a later round replaced; requests without a row are in no job's share."""
+    usage: Usage
+    long: Usage
+    """The part of `usage` that is of requests with long prompts."""
+
+
+class Sums(NamedTuple):
+    """What was counted so far."""
+
+    rows: Counter[str]
+    usage: Usage
+    long: Usage
+
+    def share(self, later: Sums) -> Share:
+        """Return what was added since."""
+        return Share(later.rows - self.rows, _less(later.usage, self.usage), _less(later.long, self.long))
+
+
+def _less(later: Usage, earlier: Usage) -> Usage:
+    return Usage(**{name: getattr(later, name) - getattr(earlier, name) for name in Usage.model_fields})
