@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.operators.templates import render_addresses
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -35,6 +36,11 @@ class GenAIBatchResultsOperator(_JobsOperator):
     Args:
         job_names: a name, several, or a manifest.
         results_uri: where rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``.
+        src: the requests, in any form that `GenAIBatchOperator` takes; they are read and checked, and not sent. With
+            them each row is joined to its request: missing ones are named, those of strangers dropped. All jobs are
+            taken to have asked them together. Without it rows are what the jobs say.
+        ordered: land rows in the order of the input; with keys of your own that needs `src`.
+        output_type: what answers are to be; each is checked against it.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
 
@@ -46,18 +52,37 @@ class GenAIBatchResultsOperator(_JobsOperator):
         InputError: a job has not ended; `GenAIBatchSensor` waits for it.
     """
 
-    template_fields: Sequence[str] = (*_JobsOperator.template_fields, "results_uri")
+    template_fields: Sequence[str] = (*_JobsOperator.template_fields, "results_uri", "src")
 
-    def __init__(self, *, results_uri: str, max_failed_rows: float = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        results_uri: str,
+        src: Any = None,
+        ordered: bool = False,
+        output_type: Any = None,
+        max_failed_rows: float = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.results_uri = results_uri
+        self.src = src
+        self.ordered = ordered
+        self.output_type = output_type
         self.max_failed_rows = max_failed_rows
+
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
+        render = super().render_template
+        if content is self.src and isinstance(content, (list, tuple, dict)):
+            return render_addresses(content, lambda value: render(value, context, *args, **kwargs))
+        return render(content, context, *args, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Land and settle."""
         from airflow_provider_genai_batch.exceptions import InputError
+        from airflow_provider_genai_batch.hooks.asked import landing_of
         from airflow_provider_genai_batch.hooks.jobs import JobDesk
-        from airflow_provider_genai_batch.hooks.landing import Landing
         from airflow_provider_genai_batch.hooks.settings import check_allowance
         from airflow_provider_genai_batch.rows.sinks import check_results_uri
 
@@ -70,8 +95,16 @@ class GenAIBatchResultsOperator(_JobsOperator):
             if ending is None:
                 msg = f"{', '.join(names)}: not all of these have ended. Wait for them with GenAIBatchSensor first."
                 raise InputError(msg)
-            landing = Landing(results_uri=self.results_uri, max_failed_rows=self.max_failed_rows)
-            return desk.settle(ending, names, landing).model_dump(mode="json")
+            with landing_of(
+                client,
+                names,
+                src=self.src,
+                output_type=self.output_type,
+                results_uri=self.results_uri,
+                max_failed_rows=self.max_failed_rows,
+                ordered=self.ordered,
+            ) as landing:
+                return desk.settle(ending, names, landing).model_dump(mode="json")
 
 
 class GenAIBatchCancelOperator(_JobsOperator):

@@ -1,0 +1,39 @@
+"""What was asked of jobs that exist, read from their requests once more, so that each row is joined to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.hooks.intake import take_in
+from airflow_provider_genai_batch.hooks.landing import Asked, Landing
+from airflow_provider_genai_batch.wire.output_type import answer_check
+from airflow_provider_genai_batch.wire.sources import read_source
+
+
+@contextmanager
+def landing_of(
+    client: GenAIBatchClient, names: Sequence[str], *, src: Any, output_type: Any, **wanted: Any
+) -> Iterator[Landing]:
+    """Say how the rows of ended jobs are to be landed; the requests are at hand until the block ends.
+
+    Args:
+        client: of the task's connection.
+        names: the jobs, which asked `src` together.
+        src: the requests; None: what they were is not known.
+        output_type: what answers are to be; None: whatever they are.
+        **wanted: fields of `Landing`.
+
+    Raises:
+        InputError: the requests cannot be read, or one of them is not usable.
+    """
+    validate = None if output_type is None else answer_check(output_type)
+    if src is None:
+        yield Landing(validate=validate, **wanted)
+        return
+    model = client.get(names[0]).model or ""
+    with take_in(client, read_source(src), model=model, several_jobs=True) as intake:
+        keys = (lambda: [*intake.keys()]) if intake.keyed and intake.readable else (lambda: None)
+        yield Landing(validate=validate, asked=Asked.of(intake), keys=keys, **wanted)
