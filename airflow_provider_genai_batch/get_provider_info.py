@@ -17,4 +17,11 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_genai_batch.hooks.genai_batch.GenAIBatchHook",
             }
         ],
+        "task-decorators": [
+            {
+                "name": "genai_batch",
+                "class-name": "airflow_provider_genai_batch.decorators.genai_batch.genai_batch_task",
+            }
+        ],
+        "cli": ["airflow_provider_genai_batch.cli.definition.get_genai_batch_cli_commands"],
     }

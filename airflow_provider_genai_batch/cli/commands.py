@@ -1,0 +1,134 @@
+"""What the commands do."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from functools import wraps
+from itertools import islice
+from typing import Any
+
+from airflow.cli.simple_table import AirflowConsole
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.jobs import cancel_job
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.hooks.files import local_path, read_chunks
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.preflight import Preflight
+from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.results import PlainRow
+
+_SHOWN = 80
+"""Characters of an answer in a table."""
+_TABLE = 100
+"""Rows of a table."""
+
+
+def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
+    """Say trouble of this package in one line, and end with status 1."""
+
+    @wraps(command)
+    def run(args: Namespace) -> None:
+        # Connections of the metadata database are for processes of the deployment, which this is.
+        os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+        try:
+            command(args)
+        except (GenAIBatchError, AirflowNotFoundException) as error:
+            raise SystemExit(f"{type(error).__name__}: {error}") from error
+
+    return run
+
+
+def _client(args: Namespace) -> GenAIBatchClient:
+    return GenAIBatchHook(args.conn_id).get_conn()
+
+
+@_command
+def list_(args: Namespace) -> None:
+    """Print jobs, newest first."""
+    with _client(args) as client:
+        jobs = list(islice(client.list(filter=args.filter), args.limit))
+    AirflowConsole().print_as(jobs, args.output, mapper=_brief)
+
+
+@_command
+def show_(args: Namespace) -> None:
+    """Print one job."""
+    with _client(args) as client:
+        told = client.get(args.job).model_dump(mode="json", exclude_none=True)
+    fields = [{"field": name, "value": value} for name, value in told.items() if value not in ("", {}, [])]
+    AirflowConsole().print_as([told] if args.output in ("json", "yaml") else fields, args.output)
+
+
+@_command
+def cancel_(args: Namespace) -> None:
+    """Ask for a job's cancellation."""
+    with _client(args) as client:
+        print(f"{args.job} {client.run(cancel_job(client.calls, args.job))}.")  # noqa: T201 - a command's answer
+
+
+@_command
+def rows_(args: Namespace) -> None:
+    """Print the rows of an ended job, as they come."""
+    with _client(args) as client:
+        found = islice(_with_status(client.plain_rows(args.job), args.status), args.limit)
+        if args.output == "json" or (args.output is None and not sys.stdout.isatty()):
+            for row in found:
+                print(json.dumps(row, ensure_ascii=False))  # noqa: T201 - a command's answer
+            return
+        AirflowConsole().print_as(list(islice(found, _TABLE)), "table", mapper=_short)
+
+
+@_command
+def check_(args: Namespace) -> None:
+    """Read a file of requests as the operator does, and print what it would do with it."""
+    if args.backend and local_path(args.file) is not None:
+        told = _checked(args, Backend(args.backend), None)
+    else:
+        with _client(args) as client:
+            told = _checked(args, client.config.backend, client)
+    AirflowConsole().print_as([told], args.output)
+
+
+def _checked(args: Namespace, backend: Backend, client: Any) -> dict[str, Any]:
+    check = Preflight(backend, task_of(args.model), args.model, name=args.file)
+    for _ in check.lines(read_chunks(args.file, client)):
+        pass
+    return {
+        "file": args.file,
+        "backend": backend.value,
+        "rows": check.rows,
+        "bytes": check.bytes,
+        "keys to be added": check.stamped,
+        "taken": "as it is" if check.unchanged else "with changes",
+    }
+
+
+def _with_status(rows: Iterator[PlainRow], status: str | None) -> Iterator[PlainRow]:
+    return (row for row in rows if status in (None, row.get("status")))
+
+
+def _short(row: PlainRow) -> dict[str, Any]:
+    said = row.get("text") or row.get("error") or row.get("output") or ""
+    return {"key": row.get("key"), "status": row.get("status"), "answer": str(said)[:_SHOWN]}
+
+
+def _brief(job: BatchJob) -> dict[str, Any]:
+    counts = job.counts
+    return {
+        "job": job.name,
+        "state": job.state.value,
+        "model": job.model,
+        "display_name": job.display_name,
+        "created": job.create_time and job.create_time.strftime("%Y-%m-%d %H:%M:%S"),
+        "succeeded": counts.succeeded,
+        "failed": counts.failed,
+        "requests": counts.total,
+    }

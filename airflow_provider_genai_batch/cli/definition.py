@@ -1,0 +1,79 @@
+"""The commands and their arguments, in Airflow's terms; what they do is loaded when one is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
+
+_COMMANDS = "airflow_provider_genai_batch.cli.commands"
+
+
+def _arg(*flags: str, **more: Any) -> Arg:
+    return Arg(flags, **more)  # type: ignore[no-untyped-call]  # Airflow's is not typed
+
+
+def _limit(text: str, **more: Any) -> Arg:
+    return _arg("-l", "--limit", help=text, type=int, **more)
+
+
+_CONN_ID = _arg(
+    "-c", "--conn-id", help="the connection (default: %(default)s)", default="genai_batch_default"
+)
+_JOB = _arg(
+    "job", help="the job's name, such as batches/abc123 or projects/P/locations/L/batchPredictionJobs/1"
+)
+
+
+def _command(name: str, text: str, *args: Any) -> ActionCommand:
+    return ActionCommand(name=name, help=text, func=lazy_load_command(f"{_COMMANDS}.{name}_"), args=args)
+
+
+def get_genai_batch_cli_commands() -> list[GroupCommand]:
+    """Return what Airflow adds to its own commands (from 3.2 on)."""
+    return [
+        GroupCommand(
+            name="genai-batch",
+            help="Batch jobs on the Gemini Developer API and Vertex AI",
+            subcommands=(
+                _command(
+                    "list",
+                    "List jobs, newest first",
+                    _CONN_ID,
+                    _limit("at most so many (default: %(default)s)", default=20),
+                    _arg("--filter", help='Vertex AI\'s filter, such as state="JOB_STATE_RUNNING"'),
+                    ARG_OUTPUT,
+                ),
+                _command("show", "Show a job", _JOB, _CONN_ID, ARG_OUTPUT),
+                _command(
+                    "cancel", "Ask for a job's cancellation; what it has answered is paid", _JOB, _CONN_ID
+                ),
+                _command(
+                    "rows",
+                    "Write an ended job's rows as JSON lines; on a terminal as a table",
+                    _JOB,
+                    _CONN_ID,
+                    _limit("at most so many"),
+                    _arg(
+                        "--status",
+                        help="only rows with this status",
+                        choices=("ok", "invalid", "error", "cancelled"),
+                    ),
+                    _arg("--output", help="json for lines on a terminal too", choices=("json", "table")),
+                ),
+                _command(
+                    "check",
+                    "Check a file of requests as the operator does before anything is paid",
+                    _arg("file", help="path or URI of JSON lines"),
+                    _arg("--model", help="the model (default: %(default)s)", default="gemini-2.5-flash"),
+                    _arg(
+                        "--backend",
+                        help="the service; a local file is then checked without a connection",
+                        choices=("gemini", "vertex"),
+                    ),
+                    _CONN_ID,
+                    ARG_OUTPUT,
+                ),
+            ),
+        )
+    ]

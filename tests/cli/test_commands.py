@@ -1,0 +1,152 @@
+"""The commands, in processes of their own: Airflow's and Python's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_genai_batch.__main__ import main
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from tests.operators.scenes import MODEL, client, lines
+
+PYTHON = [sys.executable, "-m", "airflow_provider_genai_batch"]
+AIRFLOW = [str(Path(sys.executable).with_name("airflow")), "genai-batch"]
+
+
+def call(command: list[str], *args: str, status: int = 0) -> str:
+    done = subprocess.run([*command, *args], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stderr if status else done.stdout
+
+
+def submit(emulator: Emulator, script: JobScript | None = None) -> str:
+    with client() as service:
+        if script:
+            emulator.script(script)
+        return service.create(MODEL, ["a", "b", "c"], display_name="nightly").name
+
+
+def ended(emulator: Emulator) -> str:
+    name = submit(emulator, JobScript(row_errors={"#1": 13}))
+    with client() as service:
+        while not service.get(name).done:
+            pass
+    return name
+
+
+@pytest.fixture(autouse=True)
+def _own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command tells Airflow about its process is forgotten."""
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+
+
+def test_jobs_are_listed_as_airflow_lists_things(
+    gemini: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [submit(gemini) for _ in range(3)]
+    main(["list", "--limit", "2", "--output", "json"])
+    told = json.loads(capsys.readouterr().out)
+    assert [job["job"] for job in told] == names[:0:-1]
+    assert {job["display_name"] for job in told} == {"nightly"}
+    main(["list"])
+    table = capsys.readouterr().out
+    assert all(name in table for name in names)
+
+
+def test_airflow_has_the_commands_and_finds_connections_of_its_database(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = submit(gemini)
+    fields = gemini.connection("gemini")
+    monkeypatch.delenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT")
+    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT")
+    airflow = AIRFLOW[:1]
+    call(airflow, "db", "migrate")
+    call(
+        airflow, "connections", "add", "other", "--conn-type", "genai_batch",
+        "--conn-host", fields["host"], "--conn-password", fields["password"],
+    )  # fmt: skip
+    try:
+        assert name in call(AIRFLOW, "list", "--conn-id", "other", "--output", "plain")
+    finally:
+        call(airflow, "connections", "delete", "other")
+
+
+def test_a_connection_that_is_not_there_is_named(gemini: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = call(PYTHON, "list", "--conn-id", "another", status=1)
+    assert "another" in said.splitlines()[-1]
+
+
+def test_a_job_is_shown(gemini: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    name = submit(gemini)
+    main(["show", name, "--output", "json"])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["name"] == name
+    assert told["counts"]["total"] == "3"
+    main(["show", name])
+    assert "display_name" in capsys.readouterr().out
+
+
+def test_a_job_is_cancelled_once(gemini: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    name = submit(gemini, JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    main(["cancel", name])
+    assert capsys.readouterr().out == f"{name} was asked to be cancelled.\n"
+    assert gemini.jobs[0]["cancel_requested"]
+    main(["cancel", ended(gemini)])
+    assert "nothing to cancel" in capsys.readouterr().out
+
+
+def test_rows_are_lines_of_json_for_other_programs(
+    gemini: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = ended(gemini)
+    main(["rows", name])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(row["status"] for row in rows) == ["error", "ok", "ok"]
+    main(["rows", name, "--status", "error"])
+    (bad,) = capsys.readouterr().out.splitlines()
+    assert json.loads(bad)["error"]["code"] == 13
+    main(["rows", name, "--limit", "1", "--output", "table"])
+    assert "status" in capsys.readouterr().out
+
+
+def test_a_file_is_checked_without_a_connection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", raising=False)
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(lines())
+    main(["check", str(file), "--backend", "gemini", "--output", "json"])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["rows"], told["taken"]) == ("3", "as it is")
+    file.write_bytes(lines() + b'{"key": "alpha", "request": {}}\n')
+    with pytest.raises(SystemExit, match="line 4"):
+        main(["check", str(file), "--backend", "gemini"])
+
+
+def test_a_file_is_checked_for_the_service_of_the_connection(
+    gemini: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(lines())
+    main(["check", str(file)])
+    assert "gemini" in capsys.readouterr().out
+
+
+def test_trouble_is_one_line_and_a_status(gemini: Emulator) -> None:
+    said = call(PYTHON, "show", "batches/nobody", status=1)
+    assert said.splitlines()[-1].startswith("NotFound: ")
+    assert "Traceback" not in said
+    assert "emulator-key" not in said
+
+
+def test_the_commands_are_loaded_when_one_is_called() -> None:
+    code = (
+        "import sys\nfrom airflow_provider_genai_batch.cli.definition import get_genai_batch_cli_commands\n"
+        "get_genai_batch_cli_commands()\nsys.exit('airflow_provider_genai_batch.client' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
