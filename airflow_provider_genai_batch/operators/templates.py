@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-_ADDRESSES = ("gs://", "bq://", "files/")
+_ADDRESS = "gs://"
+"""Begins the only addresses that a list may hold; a prompt may begin with the name of a file."""
 _ADDRESS_FIELDS = frozenset(
     ("gcs_uri", "gcsUri", "bigquery_uri", "bigqueryUri", "file_name", "fileName", "path", "format")
 )
@@ -20,7 +21,7 @@ def render_addresses(src: Sequence[Any] | Mapping[str, Any], render: Callable[[A
         }
     rendered = [
         render(item)
-        if _stands_for_more(item) or (isinstance(item, str) and item.startswith(_ADDRESSES))
+        if _stands_for_more(item) or (isinstance(item, str) and item.startswith(_ADDRESS))
         else item
         for item in src
     ]
