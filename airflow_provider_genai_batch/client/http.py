@@ -21,6 +21,7 @@ _TIMEOUT = {"connect": 20.0, "read": 120.0, "write": 120.0, "pool": 120.0}
 _CREDENTIAL_HEADERS = ("x-goog-api-key", "authorization", "x-goog-user-project")
 _ORIGIN = "genai_batch_origin"
 MAX_CONNECTIONS = 10
+_PIECE_BYTES = 256 * 1024
 
 
 class _HideUploads(logging.Filter):
@@ -87,7 +88,8 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     """Bytes to send, forgotten once sent.
 
     What httpx and httpcore make of a request refers to itself, so it stays until the garbage collector comes by: with
-    the chunks of a large upload that would be all of it.
+    the chunks of a large upload that would be all of it. Given in pieces that a socket takes at once: what is left of a
+    larger one is copied each time that the socket has taken some.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -95,11 +97,13 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         data, self._data = self._data, b""
-        yield data
+        for begin in range(0, len(data), _PIECE_BYTES):
+            yield data[begin : begin + _PIECE_BYTES]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         data, self._data = self._data, b""
-        yield data
+        for begin in range(0, len(data), _PIECE_BYTES):
+            yield data[begin : begin + _PIECE_BYTES]
 
 
 def _settings() -> dict[str, Any]:

@@ -233,7 +233,8 @@ def _chunks(
         answer = yield from _chunk(offset, chunk, last, send, query, received, clear)
         if last:
             return answer
-        offset, chunk = end, (yield Read(stream, CHUNK_BYTES))
+        offset, chunk = end, b""  # let go of it first: two would be held
+        chunk = yield Read(stream, CHUNK_BYTES)
         if not chunk:
             msg = f"the input ended at {offset} of {size} bytes"
             raise TransportError(msg, method="files.upload")

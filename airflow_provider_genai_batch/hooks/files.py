@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.models.base import Backend
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1024 * 1024
+_CHUNK = 256 * 1024
 
 
 def local_path(uri: str) -> Path | None:
