@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
+from airflow_provider_genai_batch.__main__ import main
 from airflow_provider_genai_batch.emulator.__main__ import parser
 from tests.dags import _migrate
 from tests.docs.pages import ROOT, Block, Page
@@ -89,6 +91,10 @@ class Walk:
             failed = self._fails(*words[3:])
             assert failed == (expected is not None), self.said
             assert not failed or expected.strip() in re.sub(r"\s+", " ", self.said), self.said
+        elif words[:2] == ["airflow", "genai-batch"]:
+            self._command(words[2:])
+        elif words[:3] == ["python", "-m", "airflow_provider_genai_batch"]:
+            self._command(words[3:])
         elif words[0] == "curl":
             kind, body, url = words[1:]
             assert kind == "-d"
@@ -100,6 +106,13 @@ class Walk:
             parser().parse_args(words[3:])
         else:
             assert line.startswith(TAKEN_AS_READ), f"nobody knows how to check {line!r}"
+
+    def _command(self, words: list[str]) -> None:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), patch.dict(os.environ):
+            main(words)
+        self.said = printed.getvalue()
+        assert self.said or "--status" in words, "it prints nothing"
 
     def _install(self, block: Block) -> str:
         """Write a DAG file; return the id of its DAG."""
@@ -131,6 +144,8 @@ class Walk:
 
     def _here(self, text: str) -> str:
         text = text.replace("/tmp/genai-batch", str(self.folder)).replace("/data", str(self.folder))
+        if "job" in self.names:
+            text = text.replace("batches/abc123", self.names["job"].name)
         return text.replace("http://127.0.0.1:8765", self.url)
 
 
