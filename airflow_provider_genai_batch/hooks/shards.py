@@ -39,7 +39,7 @@ def shards(intake: Intake, max_rows: int | None, max_bytes: int | None) -> list[
     """Cut an input into consecutive pieces; see `Intake.shards`."""
     if intake.outputs:
         return [
-            replace(intake, content=table, source=BatchSource(bigquery_uri=table), outputs=())
+            replace(intake, content=table, source=BatchSource(bigquery_uri=table), lines=None, outputs=())
             for table in intake.outputs
         ]
     own = intake.limits

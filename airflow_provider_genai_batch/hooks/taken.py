@@ -107,7 +107,7 @@ class Intake:
 
     def going_on(self, tables: Sequence[str]) -> Intake:
         """Return the input of jobs that go on with what earlier ones left in BigQuery, a job for each table."""
-        return replace(self, content=[*tables], requests=None, lines=None, in_place=False, outputs=(*tables,))
+        return replace(self, content=[*tables], requests=None, outputs=(*tables,))
 
     def shards(self, max_rows: int | None = None, max_bytes: int | None = None) -> list[Intake]:
         """Cut the input into consecutive pieces for several jobs; one that is within the limits is itself the piece.

@@ -127,6 +127,31 @@ def test_an_output_table_is_resumed(jobs: Vertex, emulator: Emulator, table: Tab
     assert texts == {"r0": "Answer to: q0", "r1": "again", "r2": "Answer to: q2"}
 
 
+@pytest.mark.parametrize("end", ["CANCELLED", "EXPIRED"])
+def test_what_a_job_did_not_come_to_is_in_its_table_to_be_resumed(
+    jobs: Vertex, emulator: Emulator, table: Table, big_query: BigQuery, end: str
+):
+    rows = [{"id": f"r{number}", "request": question(f"q{number}")} for number in range(4)]
+    given = table([("id", "STRING"), ("request", "JSON")], rows)
+    emulator.script(JobScript(end=end, served=0.5))
+    ended = jobs.run(f"bq://{given}", f"bq://{given}_one")
+    assert ended["completionStats"] == {"successfulCount": "2", "incompleteCount": "2"}
+    left = [row for row in big_query.rows(f"{given}_one") if row["response"] is None]
+    assert [(row["status"], row["processed_time"]) for row in left] == [(None, None)] * 2
+    assert jobs.run(f"bq://{given}_one", f"bq://{given}_two")["completionStats"] == {"successfulCount": "4"}
+    assert all(row["response"] for row in big_query.rows(f"{given}_two"))
+
+
+def test_counters_may_lag_behind_the_rows(
+    jobs: Vertex, emulator: Emulator, table: Table, big_query: BigQuery
+):
+    given = table([("request", "JSON")], [{"request": question(f"q{number}")} for number in range(4)])
+    emulator.script(JobScript(lagging_counters=0.75))
+    ended = jobs.run(f"bq://{given}", f"bq://{given}_out")
+    assert ended["completionStats"] == {"successfulCount": "1", "incompleteCount": "3"}
+    assert all(row["response"] for row in big_query.rows(f"{given}_out"))
+
+
 def test_objects_go_to_tables_and_tables_to_objects(
     jobs: Vertex,
     table: Table,

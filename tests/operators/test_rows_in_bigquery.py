@@ -216,35 +216,28 @@ def test_rounds_come_to_an_end_and_each_request_is_counted_once(
     assert (error.manifest["counts"]["ok"], error.manifest["counts"]["error"]) == (7, 1)
 
 
-@EVERY_WAY
-def test_the_attempt_after_one_that_failed_goes_on_with_its_table(
-    vertex: Emulator, table: str, deferrable: bool
-) -> None:
+def test_the_attempt_after_one_that_failed_goes_on_with_its_table(vertex: Emulator, table: str) -> None:
     vertex.script(JobScript(row_errors={"b": 13}))
-    ran = ask(table, retries=1, deferrable=deferrable)
+    ran = ask(table, retries=1, deferrable=True)
     assert [type(error) for error in ran.errors] == [TooManyFailedRows]
     assert (ran.state, len(vertex.jobs)) == ("success", 2)
     assert ran.xcom["ask"]["counts"]["ok"] == 8
 
 
-@EVERY_WAY
-def test_an_attempt_takes_up_the_round_of_the_one_before(
-    vertex: Emulator, table: str, deferrable: bool
-) -> None:
+def test_an_attempt_takes_up_the_round_of_the_one_before(vertex: Emulator, table: str) -> None:
     vertex.script(JobScript(row_errors={"b": 13, "c": 13}))
     vertex.script(JobScript(row_errors={"b": 13}))
-    ran = ask(table, retries=1, retry_failed_rows=1, deferrable=deferrable)
+    ran = ask(table, retries=1, retry_failed_rows=1, deferrable=False)
     assert (ran.state, len(vertex.jobs)) == ("success", 3)
     assert (ran.xcom["ask"]["rounds"], ran.xcom["ask"]["counts"]["ok"]) == (3, 8)
 
 
-@EVERY_WAY
 def test_what_a_job_did_not_come_to_before_its_deadline_is_asked_by_the_next_attempt(
-    vertex: Emulator, table: str, deferrable: bool
+    vertex: Emulator, table: str
 ) -> None:
     vertex.script(JobScript(lifecycle=Lifecycle.timed(running=3600), served=0.5))
     vertex.script(JobScript(answers=dict.fromkeys(KEYS, "again")))
-    ran = ask(table, retries=1, timeout=1.5, deferrable=deferrable)
+    ran = ask(table, retries=1, timeout=1.5, deferrable=True)
     assert ran.state == "success", ran.errors
     assert len(vertex.jobs) == 2
     (last,) = ran.xcom["ask"]["output"]
@@ -289,14 +282,13 @@ def lines(vertex: Emulator, tmp_path: Path) -> Callable[[], str]:
     return put
 
 
-@EVERY_WAY
 def test_of_several_jobs_only_the_table_with_failed_rows_is_gone_on_with(
-    vertex: Emulator, table: str, lines: Callable[[], str], deferrable: bool
+    vertex: Emulator, table: str, lines: Callable[[], str]
 ) -> None:
     vertex.script(JobScript())
     vertex.script(JobScript(row_errors={1: 13}))
     ran = ask(
-        table, src=lines(), max_rows_per_job=4, max_active_jobs=1, retry_failed_rows=1, deferrable=deferrable
+        table, src=lines(), max_rows_per_job=4, max_active_jobs=1, retry_failed_rows=1, deferrable=False
     )
     assert ran.state == "success", ran.errors
     manifest = ran.xcom["ask"]
