@@ -1,13 +1,15 @@
-"""Lands a large job of the emulator that did not go well, and counts what landed again, independently.
+"""Has the operator ask a large job that does not go well and the rows that failed once more, and counts what landed.
 
-``python -m tests.benchmarks.proof --rows 1000000`` prints figures; with ``--own-keys`` the keys are a user's. One in a
-hundred rows fails, three keys come twice, five not at all, and rows come shuffled.
+``python -m tests.benchmarks.proof --rows 1000000`` prints figures and writes them into the page; with ``--own-keys``
+the keys are a user's. One in a hundred rows fails, three keys come twice, five not at all, and rows come shuffled; of
+those that are asked again one in ten fails for good.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,16 +20,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
-from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.keys import stamp
-from tests.benchmarks.meter import machine, measured
+from tests.benchmarks.meter import machine
+from tests.benchmarks.page import put
+from tests.benchmarks.proof_section import HEADING, section
 
-MODEL = "gemini-2.5-flash"
 TWICE, ABSENT = 3, 5
+_ROOT = Path(__file__).resolve().parents[2]
 Key = Callable[[int], str]
 
 
@@ -37,29 +36,38 @@ def own_key(index: int) -> str:
 
 
 def prove(rows: int, folder: Path, *, own: bool, ordered: bool = False) -> dict[str, Any]:
-    """Have the rows answered, land them in a process of its own, and return what both counts say.
+    """Run the task, and return what its manifest says beside what is there.
 
     Returns:
-        `told`: what the landing counted; `counted`: what is in the file, by status, and its `keys`; `cost`: figures.
+        `manifest` and `warnings`: the task's; `jobs`: how many requests each had, by the service; `counted`: what is in
+        the file, by status and otherwise; `cost`: figures of the task's process.
     """
-    key = own_key if own else stamp
+    key, target = own_key if own else stamp, folder / "rows.jsonl"
     with emulator(folder) as address:
-        name = _answered(address, folder, rows, key)
-        command = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.proof",
-            "--land",
-            name,
+        middle = rows // 2
+        _script(
             address,
-            str(folder / "rows.jsonl"),
-        ]
-        flags = [flag for flag, wanted in (("--own-keys", own), ("--ordered", ordered)) if wanted]
-        done = subprocess.run(
-            [*command, "--rows", str(rows), *flags], check=True, stdout=subprocess.PIPE, text=True
+            failing_fraction=0.01,
+            duplicated=[key(middle + n) for n in range(TWICE)],
+            missing=[key(n * 97) for n in range(ABSENT)],
+            shuffle=True,
         )
+        _script(address, failing_fraction=0.1, failing_error=3, shuffle=True)
+        src = _requests(folder / "requests.jsonl", rows, key if own else None)
+        settings = {"ordered": ordered, "max_failed_rows": 0.005}
+        command = [sys.executable, "-m", "tests.benchmarks.proof_task"]
+        done = subprocess.run(
+            [*command, str(src), str(target), str(rows), json.dumps(settings)],
+            env={**os.environ, **_airflow(folder, address)},
+            cwd=_ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with urllib.request.urlopen(f"{address}/_emulator/jobs") as answer:
+            jobs = [int(job["rows"]["total"]) for job in json.load(answer)["jobs"]]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**found, "counted": _count(folder / "rows.jsonl", rows, key)}
+    return {**found, "jobs": jobs, "counted": _count(target, rows, key, ordered=ordered)}
 
 
 @contextmanager
@@ -75,66 +83,54 @@ def emulator(folder: Path) -> Iterator[str]:
             running.terminate()
 
 
-def _connect(address: str) -> GenAIBatchClient:
-    return GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="AIza-proof-key-0123456789", host=address))
+def _airflow(folder: Path, address: str) -> dict[str, str]:
+    """Return the settings of an Airflow of its own, with the connection."""
+    home = folder / "airflow"
+    (home / "dags").mkdir(parents=True)
+    connection = {"conn_type": "genai_batch", "host": address, "password": "AIza-proof-key-0123456789"}
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_GENAI_BATCH_DEFAULT": json.dumps(connection),
+        "NO_PROXY": "127.0.0.1",
+    }
 
 
-def _answered(address: str, folder: Path, rows: int, key: Key) -> str:
-    """Ask, and return the name of the job when it has ended."""
-    path = folder / "requests.jsonl"
+def _script(address: str, **fate: Any) -> None:
+    """Decide the fate of the next job that has none yet."""
+    posted = urllib.request.Request(f"{address}/_emulator/jobs", json.dumps(fate).encode(), method="POST")
+    urllib.request.urlopen(posted).close()
+
+
+def _requests(path: Path, rows: int, key: Key | None) -> Path:
     with path.open("w") as out:
         for index in range(rows):
-            parts = [{"text": f"Is review {index} good?"}]
-            out.write(json.dumps({"key": key(index), "request": {"contents": [{"parts": parts}]}}) + "\n")
-    middle = rows // 2
-    script = {
-        "failing_fraction": 0.01,
-        "duplicated": [key(middle + n) for n in range(TWICE)],
-        "missing": [key(n * 97) for n in range(ABSENT)],
-        "shuffle": True,
-    }
-    posted = urllib.request.Request(f"{address}/_emulator/jobs", json.dumps(script).encode(), method="POST")
-    urllib.request.urlopen(posted).close()
-    with _connect(address) as client:
-        job = client.create(MODEL, client.upload(path))
-        path.unlink()
-        while not client.get(job.name).done:
-            pass  # the look waits while the emulator answers
-    return job.name
+            request = {"contents": [{"parts": [{"text": f"Is review {index} good?"}]}]}
+            out.write(
+                json.dumps({"request": request} if key is None else {"key": key(index), "request": request})
+            )
+            out.write("\n")
+    return path
 
 
-def _land(name: str, address: str, target: str, rows: int, *, own: bool, ordered: bool) -> dict[str, Any]:
-    """Land with nothing else in memory."""
-    key = own_key if own else stamp
-    key_sum = sum(key_digest(key(index)) for index in range(rows)) & MASK
-    asked = Asked(rows, keyed=True, stamped=not own, key_sum=key_sum)
-    landing = Landing(target, asked=asked, keys=lambda: map(key, range(rows)), ordered=ordered)
-    tallies: list[Tally] = []
-    with _connect(address) as client:
-        job = client.get(name)
-        cost = measured(lambda: tallies.append(land_jobs(client, [job], landing)), rows)
-    (tally,) = tallies
-    again = sum(tally.unanswered(key(index), None if own else index) for index in range(rows))
-    told = {
-        **tally.counts.model_dump(),
-        "duplicates": tally.duplicates,
-        "unknown": tally.unknown,
-        "again": again,
-    }
-    return {"told": told, "cost": cost}
-
-
-def _count(path: Path, rows: int, key: Key) -> dict[str, int]:
+def _count(path: Path, rows: int, key: Key, *, ordered: bool) -> dict[str, int]:
     """Count a file by nothing but its lines; each key has to be there once."""
-    status: Counter[str] = Counter()
+    status, tokens, again = Counter[str](), 0, 0
     keys = set()
     with path.open() as lines:
-        for line in lines:
+        for number, line in enumerate(lines):
             row = json.loads(line)
             status[row["status"]] += 1
+            tokens += row["usage"]["total"] if row["usage"] else 0
+            again += row.get("round", 0) == 1
             keys.add(row["key"])
+            assert not ordered or row["key"] == key(number), "a row is not in its place"
     assert keys == {key(index) for index in range(rows)}, "a key is missing or strange"
-    return {"total": sum(status.values()), "keys": len(keys), **status}
+    return {"total": sum(status.values()), "keys": len(keys), "tokens": tokens, "again": again, **status}
 
 
 def main() -> None:
@@ -142,14 +138,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--own-keys", action="store_true")
     parser.add_argument("--ordered", action="store_true")
-    parser.add_argument("--land", nargs=3, help=argparse.SUPPRESS, metavar=("JOB", "ADDRESS", "TARGET"))
     asked = parser.parse_args()
-    if asked.land:
-        said: Any = _land(*asked.land, asked.rows, own=asked.own_keys, ordered=asked.ordered)
-    else:
-        with tempfile.TemporaryDirectory(prefix="proof-") as folder:
-            said = prove(asked.rows, Path(folder), own=asked.own_keys, ordered=asked.ordered)
-        said["machine"] = machine()
+    with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+        said = prove(asked.rows, Path(folder), own=asked.own_keys, ordered=asked.ordered)
+    put(HEADING, section(said, machine()))
     print(json.dumps(said))  # noqa: T201 - it is read
 
 

@@ -1,6 +1,6 @@
-"""A service on the loopback that hands out a finished job's rows, as Gemini's and as OpenAI's; in a process of its own.
+"""A service on the loopback that takes an input and hands out a finished job's rows, as Gemini's and as OpenAI's.
 
-It does nothing else, so that both sides wait for the same thing.
+A process of its own, which does nothing else, so that both sides wait for the same thing.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.benchmarks.data import gemini, openai, write
+
+_PIECE = 1024 * 1024
+_NONE: Mapping[str, str] = {}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -33,9 +36,23 @@ class _Handler(BaseHTTPRequestHandler):
             kind, _, rows = name.rpartition("-")
             self._send(self.folder / f"{spelling.__name__}-{kind}-{rows}.jsonl")
 
-    def _say(self, value: object) -> None:
+    def do_POST(self) -> None:
+        size = missing = int(self.headers["Content-Length"])
+        while missing:
+            missing -= len(self.rfile.read(min(missing, _PIECE)))
+        command = self.headers.get("X-Goog-Upload-Command", "")
+        if command == "start":
+            self._say({}, url=f"http://{self.headers['Host']}/upload", status="active")
+        elif command:
+            final = "finalize" in command
+            file = {"name": "files/input", "state": "ACTIVE"} if final else None
+            self._say({"file": file}, status="final" if final else "active")
+        else:
+            self._say(_openai_job("input") if self.path.endswith("/batches") else _openai_file(size))
+
+    def _say(self, value: object, **upload: str) -> None:
         body = json.dumps(value).encode()
-        self._head("application/json", len(body))
+        self._head("application/json", len(body), upload)
         self.wfile.write(body)
 
     def _send(self, path: Path) -> None:
@@ -43,8 +60,10 @@ class _Handler(BaseHTTPRequestHandler):
         with path.open("rb") as data:
             self.connection.sendfile(data)
 
-    def _head(self, kind: str, size: int) -> None:
+    def _head(self, kind: str, size: int, upload: Mapping[str, str] = _NONE) -> None:
         self.send_response(200)
+        for name, value in upload.items():
+            self.send_header(f"X-Goog-Upload-{name}", value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(size))
         self.end_headers()
@@ -83,6 +102,11 @@ def _openai_job(name: str) -> object:
         "output_file_id": name,
         "created_at": 1767225600,
     }
+
+
+def _openai_file(size: int) -> object:
+    about = {"created_at": 1767225600, "filename": "input.jsonl", "purpose": "batch", "status": "processed"}
+    return {"id": "input", "object": "file", "bytes": size, **about}
 
 
 def prepare(folder: Path, kind: str, rows: int, *, peer: bool) -> None:

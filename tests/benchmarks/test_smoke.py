@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.data import KINDS, answers
-from tests.benchmarks.runs import run_ours
+from tests.benchmarks.inputs import FORMS
+from tests.benchmarks.runs import run_ours, run_ours_asking
 from tests.benchmarks.server import serving
 
 
@@ -18,6 +19,14 @@ def test_a_small_landing_tells_its_cost(tmp_path: Path, kind: str) -> None:
     assert figures["rows"] == 2000
     assert figures["us_per_row"] > 0
     assert not (tmp_path / "ours.jsonl").exists()
+
+
+@pytest.mark.parametrize("form", ["generator", *FORMS])
+def test_a_small_input_tells_its_cost(tmp_path: Path, form: str) -> None:
+    with serving(tmp_path) as address:
+        figures = run_ours_asking(address, tmp_path, form, 2000)
+    assert figures["rows"] == 2000
+    assert figures["us_per_row"] > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,76 @@
+"""Measures and spells what it costs to build an input and upload it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.benchmarks.data import LENGTH
+from tests.benchmarks.environment import PEER, VERSION
+from tests.benchmarks.meter import machine
+from tests.benchmarks.page import table
+from tests.benchmarks.runs import Figures, cheapest, run_ours_asking, run_peer_asking
+
+HEADING = "Building and uploading an input"
+PEERS_MOST = 50_000
+"""Requests that the peer takes in one job."""
+GIGABYTE = 1_900_000
+"""Rows of a JSONL file of 1 GB."""
+_FORMS = {
+    "generator": "a generator of requests",
+    "jsonl": "a JSONL file",
+    "csv": "a CSV file and a template",
+    "parquet": "a Parquet file and a template",
+}
+
+
+def section(python: Path, address: str, folder: Path, *, rows: int, repeat: int, full: bool) -> str:
+    """Write the section.
+
+    Args:
+        python: of the peer.
+        address: of the server.
+        folder: for the files.
+        rows: of this package's own runs.
+        repeat: runs of which the cheapest counts.
+        full: read a gigabyte, too.
+    """
+    works = {form: (lambda form=form: run_ours_asking(address, folder, form, PEERS_MOST)) for form in _FORMS}
+    peer, *ours = cheapest(
+        [lambda: run_peer_asking(python, address, folder, PEERS_MOST), *works.values()], repeat
+    )
+    beside = [(f"{PEER}, from a list", *_figures(peer), "")]
+    beside += [
+        (f"this package, from {_FORMS[form]}", *_figures(one), f"**{_times(peer, one)}**")
+        for form, one in zip(works, ours, strict=True)
+    ]
+    larger = [
+        (name, *_figures(run_ours_asking(address, folder, form, rows))) for form, name in _FORMS.items()
+    ]
+    if full:
+        larger.append(
+            ("a JSONL file of 1 GB", *_figures(run_ours_asking(address, folder, "jsonl", GIGABYTE)))
+        )
+    columns = ("Rows", "CPU time a row, µs", "Memory grew by, MB")
+    head = _HEAD.format(length=LENGTH, peer=PEER, version=VERSION, most=PEERS_MOST, machine=machine())
+    return "\n".join(
+        (head, table(("By", *columns, "Times cheaper"), beside), _LARGER, table(("From", *columns), larger))
+    )
+
+
+def _figures(one: Figures) -> tuple[str, str, str]:
+    return f"{one['rows']:,.0f}", f"{one['us_per_row']:.1f}", f"{max(0.0, one['growth_mb']):.0f}"
+
+
+def _times(peer: Figures, ours: Figures) -> str:
+    return f"{peer['us_per_row'] / ours['us_per_row']:.1f}"
+
+
+_HEAD = """\
+Read requests, check each, write a line of JSONL for it, and upload the lines: all that is done before a job is created.
+A request is a prompt of about {length} characters. The peer, {peer} {version}, takes a list
+of at most {most:,}; it is measured by the steps of its operator. `make bench` measures it; `make bench FULL=1` reads a
+gigabyte, too. Machine: {machine}.
+"""
+_LARGER = (
+    "Memory does not grow with the input but for 12 bytes a row, which tell whether a key is there twice:\n"
+)

@@ -1,0 +1,50 @@
+"""Inputs in the forms that people have them in: the same prompts each time."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from tests.benchmarks.data import answers
+
+FORMS = ("jsonl", "csv", "parquet")
+_GROUP = 20_000
+
+
+def prepare(folder: Path, form: str, rows: int) -> Path:
+    """Write a file of as many prompts of some 450 characters."""
+    path = folder / f"prompts-{rows}.{form}"
+    if not path.exists():
+        _WRITERS[form](path, rows)
+    return path
+
+
+def _jsonl(path: Path, rows: int) -> None:
+    with path.open("w", encoding="utf-8") as out:
+        for index, text in enumerate(answers("plain", rows)):
+            request = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
+            out.write(json.dumps({"key": f"r{index:08d}", "request": request}, ensure_ascii=False) + "\n")
+
+
+def _csv(path: Path, rows: int) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["id", "text"])
+        writer.writerows(enumerate(answers("plain", rows)))
+
+
+def _parquet(path: Path, rows: int) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
+    texts = enumerate(answers("plain", rows))
+    with ParquetWriter(path, schema) as writer:
+        while group := list(islice(texts, _GROUP)):
+            writer.write_table(pa.table(list(zip(*group, strict=True)), schema))
+
+
+_WRITERS: dict[str, Callable[[Path, int], None]] = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}
