@@ -53,6 +53,7 @@ test: lint $(TEXTS)
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks $(if $(FULL),--full)
+	$(BIN)/python -m tests.benchmarks.looks $(if $(FULL),--airflow)
 
 peers: $(VENV)/.ready
 	$(BIN)/python -m tests.peers.paid_jobs

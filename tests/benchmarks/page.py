@@ -28,6 +28,6 @@ def put(heading: str, text: str, page: Path = PAGE) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Spell a table; columns after the first whose name begins with a capital letter are figures."""
+    """Spell a table; all columns but the first are figures."""
     lines = [columns, ["---" if number == 0 else "---:" for number in range(len(columns))], *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
