@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.hooks.rows import read_rows
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig, GenAIBatchClient
+
+__all__ = ["GenAIBatchHook", "read_rows"]
 
 
 class GenAIBatchHook(BaseHook):

@@ -68,15 +68,21 @@ class Errand:
         self._task, self._context, self._client = task, context, client
         self._desk = JobDesk(client)
 
-    def run(self, attempt: Attempt, deadline: float | None = None) -> dict[str, Any]:
+    def run(
+        self, attempt: Attempt, deadline: float | None = None, fingerprint: str | None = None
+    ) -> dict[str, Any]:
         """Submit, wait and settle, round after round.
 
         Args:
             attempt: what is known beforehand.
             deadline: of the waiting for capacity, in seconds since the epoch, if that has begun.
+            fingerprint: of the whole input, if this attempt has jobs of it already.
 
         Returns:
             The manifest as JSON.
+
+        Raises:
+            InputError: the input is another than that of the jobs that are there.
         """
         check_order_settings(self._task)
         order = self._task.order(self._client.config)
@@ -87,6 +93,14 @@ class Errand:
             deadline or time.time() + self._task.budget(order.backend.value), before=[*attempt.before]
         )
         with self._told(), self._taken_in(order) as (intake, identity):
+            if fingerprint not in (None, identity.fingerprint):
+                # Asking it from the start would pay for all of it, and again after every deferral that it changes in.
+                msg = (
+                    "The input is not what it was when this attempt submitted jobs of it, so no others are submitted. "
+                    "Those that are there go on and are paid. The next attempt asks the input as it is then: see to it "
+                    "that it stays the same while the task waits."
+                )
+                raise InputError(msg)
             return self._rounds(order, intake, identity, attempt, memory, intake)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +109,8 @@ class Errand:
         memory, asked, jobs = Memory(**memo["memory"]), Asked(**memo["asked"]), memo["jobs"]
         ending = Ending.from_dict(event)
         if memo["more"] and ending.why is Why.ENDED:
-            return self.run(Attempt(look_first=True, before=memory.before), memory.deadline)
+            attempt = Attempt(look_first=True, before=memory.before)
+            return self.run(attempt, memory.deadline, memo["fingerprint"])
         with self._told():
             try:
                 return self._settle(ending, jobs, asked, memory)

@@ -183,6 +183,7 @@ class GenAIBatchOperator(BaseOperator):
             return errand.run(
                 Attempt(reattach=self.reattach, before=before, refusals=refusals, resumed=True),
                 event["deadline"],
+                event.get("fingerprint"),
             )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

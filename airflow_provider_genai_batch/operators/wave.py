@@ -49,6 +49,7 @@ class Wave:
         self._task, self._context, self._client, self._desk, self._order = task, context, client, desk, order
         self.ending = Ending(Why.ENDED, {})
         self._limit = cost_limit(task.max_cost, order)
+        self._begun: str | None = None
 
     def submit(
         self,
@@ -79,6 +80,7 @@ class Wave:
                 self._wait(going, jobs, memory, asked, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
+            self._begun = identity.fingerprint if memory.round or number else None
             own = identity.piece(piece.content if len(pieces) > 1 else None, memory.round)
             found = self._come_to_job(own, piece, intake, attempt, memory, number, several=len(pieces) > 1)
             jobs.append(found.job)
@@ -212,6 +214,7 @@ class Wave:
             "before": [*{*memory.before, *step.before}],
             "refusals": step.refusals,
             "deadline": memory.deadline,
+            "fingerprint": self._begun,
         }
         trigger = GenAIBatchCapacityTrigger(time.time() + step.seconds, memo)
         self._task.defer(trigger=trigger, method_name="execute_after_refusal")

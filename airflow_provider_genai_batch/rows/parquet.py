@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
 )
 """The same for every file. `output`, `response` and `input` may be anything, so they are JSON text."""
 
-_AS_TEXT = ("output", "response", "input")
+AS_TEXT = ("output", "response", "input")
 
 
 class ParquetSink:
@@ -79,7 +79,7 @@ def _columns(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as the schema has it."""
     row["index"] = _int64(row["index"])
     row["round"] = row.get("round", 0)
-    for name in _AS_TEXT:
+    for name in AS_TEXT:
         if (value := row.get(name)) is not None:
             row[name] = to_json(value).decode()
     if row["error"]:

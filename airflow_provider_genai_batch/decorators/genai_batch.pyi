@@ -1,0 +1,48 @@
+# What ``**kwargs`` of the module beside this are. A test holds it against the operator.
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar, overload
+
+from airflow.providers.common.compat.sdk import TaskDecorator
+from airflow.sdk.bases.decorator import Task
+
+_Parameters = ParamSpec("_Parameters")
+_Returned = TypeVar("_Returned")
+
+@overload
+def genai_batch_task(
+    *,
+    multiple_outputs: bool = False,
+    model: str,
+    prompt: Any = None,
+    dest: Any = None,
+    config: Any = None,
+    request_defaults: Any = None,
+    output_type: Any = None,
+    results_uri: str | None = None,
+    ordered: bool = False,
+    display_name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    priority: int | None = None,
+    webhook: Any = None,
+    conn_id: str = "genai_batch_default",
+    wait: bool = True,
+    deferrable: bool | None = None,
+    poll_interval: float = 60,
+    timeout: float | timedelta | None = None,
+    pending_timeout: float | timedelta | None = None,
+    on_timeout: str = "cancel",
+    max_failed_rows: float = 0,
+    retry_failed_rows: int = 0,
+    max_rows_per_job: int | None = None,
+    max_bytes_per_job: int | None = None,
+    max_active_jobs: int = 10,
+    max_cost: float | None = None,
+    cancel_on_kill: bool = True,
+    reattach: bool = True,
+    **kwargs: Any,
+) -> Callable[[Callable[_Parameters, _Returned]], Task[_Parameters, _Returned]]: ...
+@overload
+def genai_batch_task(
+    python_callable: Callable[..., Any], *, multiple_outputs: bool = False, **kwargs: Any
+) -> TaskDecorator: ...

@@ -1,0 +1,75 @@
+"""Rows for tasks downstream: read from where they landed, else from the service. Light to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.models import Manifest, ResultRow
+
+
+def read_rows(
+    manifest: Any, *, conn_id: str = DEFAULT_CONN_ID, output_type: Any = None
+) -> Iterator[ResultRow]:
+    """Give the rows that a manifest tells of, one by one: memory does not grow with their number.
+
+    Args:
+        manifest: the XCom of an operator or sensor of this package; or several, as a mapped task leaves them.
+        conn_id: the connection of the task that left it.
+        output_type: as that task's, to read answers by that did not land: the manifest does not keep it.
+
+    Raises:
+        ManifestError: it is none.
+        InputError: a job has not ended, or a file is not there.
+        UnsupportedError: the rows are in BigQuery.
+        CallError: the service does not give them (any more).
+    """
+    from airflow_provider_genai_batch.hooks.names import read_manifest
+
+    one = isinstance(manifest, (str, Mapping)) or hasattr(manifest, "job_names")
+    with borrowed_client(conn_id) as client:
+        for each in [manifest] if one else manifest:
+            yield from _rows(client, read_manifest(each), output_type)
+
+
+def _rows(client: GenAIBatchClient, manifest: Manifest, output_type: Any) -> Iterator[ResultRow]:
+    if manifest.results_uri:
+        yield from _landed(client, manifest.results_uri)
+        return
+    with TemporaryDirectory(prefix="genai-batch-") as folder:
+        path = Path(folder, "rows.jsonl")
+        _fetch(client, manifest.job_names, path, output_type)
+        if path.exists():  # nothing lands where no row came
+            yield from _landed(client, str(path))
+
+
+def _landed(client: GenAIBatchClient, uri: str) -> Iterator[ResultRow]:
+    from airflow_provider_genai_batch.hooks.files import seekable
+    from airflow_provider_genai_batch.rows.landed import landed_rows
+    from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
+
+    check_results_uri(uri)
+    with seekable(uri, client) as stream:
+        yield from landed_rows(stream, form_of(uri))
+
+
+def _fetch(client: GenAIBatchClient, names: Sequence[str], path: Path, output_type: Any) -> None:
+    """Land rows in a file of one's own, which joins those of several jobs and rounds."""
+    from airflow_provider_genai_batch.exceptions import InputError
+    from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
+    from airflow_provider_genai_batch.wire.output_type import answer_check
+
+    jobs = [client.get(name) for name in names]
+    if going := [job.name for job in jobs if not job.done]:
+        msg = (
+            f"{', '.join(going)} has not ended, so its rows cannot be read. Wait with GenAIBatchSensor first."
+        )
+        raise InputError(msg)
+    validate = None if output_type is None else answer_check(output_type)
+    land_jobs(client, jobs, Landing(results_uri=str(path), validate=validate))
