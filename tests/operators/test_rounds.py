@@ -126,7 +126,7 @@ def test_requests_that_cannot_be_read_are_not_asked_again(vertex: Emulator) -> N
         name, [("id", "STRING"), ("request", "STRING")], [{"id": "a", "request": body}] * 2
     )
     vertex.script(JobScript(all_rows_fail=13))
-    ran = ask(f"bq://{name}", dest=f"bq://{name}_out", retry_failed_rows=2)
+    ran = ask(f"bq://{name}", dest="gs://emulator-staging/unread/", retry_failed_rows=2)
     assert isinstance(ran.errors[0], TooManyFailedRows)
     assert len(vertex.jobs) == 1
 
