@@ -72,7 +72,8 @@ class BigQuery(LoopbackServer):
         """
         if importlib.util.find_spec("bqemulator") is None:
             message = (
-                "BigQuery needs: pip install 'airflow-provider-genai-batch[emulator]' on Python 3.11 or later"
+                "BigQuery needs: pip install 'airflow-provider-genai-batch[emulator-bigquery]' "
+                "on Python 3.11 or later"
             )
             raise RuntimeError(message)
         command = [
