@@ -1,6 +1,6 @@
 # make demo        two of the example DAGs on real texts, a real Airflow and the emulator; KEEP=1 leaves it running
 # make test        set-up, lint and all tests
-# make bench       what building input and landing rows cost, beside a peer; FULL=1 also a million; not part of make test
+# make bench       what input, rows and waiting cost, beside peers; FULL=1 also a million rows and a real Airflow; not part of make test
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
 # make lint        ruff, mypy and the contracts between the layers
