@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.templates import render_addresses
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class GenAIBatchOperator(BaseOperator):
         "webhook",
         "conn_id",
     )
+    operator_extra_links = (GenAIBatchJobLink(), GenAIBatchRowsLink())
     ui_color = "#d2e3fc"
 
     def __init__(  # noqa: PLR0913 - one a setting; keyword-only
@@ -156,6 +158,7 @@ class GenAIBatchOperator(BaseOperator):
         self.reattach = reattach
         self.waiting_for: list[str] = []
         self.killed = False
+        self.links: dict[str, str] | None = None
         self._connection: ClientConfig | None = None
         self._running: Any = None
 
@@ -171,6 +174,7 @@ class GenAIBatchOperator(BaseOperator):
         from airflow_provider_genai_batch.flows.submit import Attempt
 
         begun, again = time.time(), context["ti"].try_number > 1
+        self.links = {}
         with self._errand(context) as errand:
             return errand.run(Attempt(look_first=again, reattach=self.reattach, begun=begun))
 

@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
 from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.triggers.capacity import GenAIBatchCapacityTrigger
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
@@ -84,6 +85,8 @@ class Wave:
             own = identity.piece(piece.content if len(pieces) > 1 else None, memory.round)
             found = self._come_to_job(own, piece, intake, attempt, memory, number, several=len(pieces) > 1)
             jobs.append(found.job)
+            project, uri = self._client.config.project, self._task.results_uri
+            self._task.links = store_links(self._context, jobs, project, uri)
             self._note(found, memory)
             attempt = replace(attempt, reattach=True, before=memory.before)
             if not found.job.done:

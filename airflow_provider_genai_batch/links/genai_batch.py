@@ -1,0 +1,72 @@
+"""Links on the page of a task: to its job, and to its rows. They are there while the task is deferred."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_genai_batch.models import BatchJob
+
+log = logging.getLogger(__name__)
+
+
+class _StoredLink(BaseOperatorLink):
+    """A link whose whole address is an XCom: Airflow 3 shows that by its key, Airflow 2 asks here."""
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return what was stored. Airflow 3 asks at the end of every process of a task, and stores it once more."""
+        stored: Mapping[str, str] | None = getattr(operator, "links", None)
+        if stored is not None:  # asking for an XCom that is not there puts an error into the task's log
+            return stored.get(self.xcom_key, "")
+        return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
+
+
+class GenAIBatchJobLink(_StoredLink):
+    """To the job, in Google's console or AI Studio."""
+
+    name = "Batch job"
+    xcom_key = "genai_batch_job_link"
+
+
+class GenAIBatchRowsLink(_StoredLink):
+    """To the rows, where they are in Cloud Storage or BigQuery."""
+
+    name = "Rows"
+    xcom_key = "genai_batch_rows_link"
+
+
+def store_links(
+    context: Context, jobs: Sequence[BatchJob], project: str | None, results_uri: str | None
+) -> dict[str, str]:
+    """Store the links of jobs that were submitted; trouble with that is no reason to lose the jobs.
+
+    Args:
+        context: Airflow's.
+        jobs: of the task.
+        project: the connection's.
+        results_uri: where rows will land.
+
+    Returns:
+        The links by the keys of their XComs.
+    """
+    from airflow_provider_genai_batch.links.pages import job_page, rows_page
+
+    destination = jobs[-1].destination
+    own = (destination.bigquery_uri or destination.gcs_uri) if destination else None
+    links = {
+        GenAIBatchJobLink.xcom_key: job_page(jobs, project),
+        GenAIBatchRowsLink.xcom_key: rows_page(results_uri, project, is_object=True)
+        or rows_page(own, project),
+    }
+    for key, link in links.items():
+        try:
+            context["ti"].xcom_push(key=key, value=link)
+        except Exception as error:  # noqa: BLE001 - XComs are kept in many ways, which fail in ways of their own
+            log.warning("The link to %s is not shown: %s", link, error)
+    return links

@@ -1,0 +1,59 @@
+"""Addresses of Google's own pages. They are made of names alone, no secret is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.models import BatchJob
+
+CONSOLE = "https://console.cloud.google.com"
+AI_STUDIO = "https://aistudio.google.com/batches"
+"""Lists the batches of whoever is signed in; Google documents no page of a single one."""
+_JOB = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPredictionJobs/([^/]+)")
+
+
+def job_page(jobs: Sequence[BatchJob], project: str | None) -> str:
+    """Return the page of a job, or of several the list that has them; empty for none.
+
+    Source of Vertex AI's: the links of apache-airflow-providers-google, ``google.cloud.links.vertex_ai``.
+
+    Args:
+        jobs: of one service.
+        project: the connection's.
+    """
+    if not jobs:
+        return ""
+    if jobs[0].backend.value == "gemini":
+        return AI_STUDIO
+    found = _JOB.fullmatch(jobs[0].name) if len(jobs) == 1 else None
+    one = (
+        f"/locations/{quote(found[1])}/batch-predictions/{quote(found[2])}" if found else "/batch-predictions"
+    )
+    return f"{CONSOLE}/vertex-ai{one}?project={quote(project or '')}"
+
+
+def rows_page(address: str | None, project: str | None, *, is_object: bool = False) -> str:
+    """Return the page of rows in Cloud Storage or BigQuery; empty for other places.
+
+    Source: the same provider's links, ``google.common.links.storage`` and ``google.cloud.links.bigquery``.
+
+    Args:
+        address: ``gs://bucket/object``, ``gs://bucket/prefix/`` or ``bq://project.dataset.table``.
+        project: the connection's.
+        is_object: it is the address of an object; else of all below it.
+    """
+    scheme, _, place = (address or "").partition("://")
+    of_project = f"project={quote(project or '')}"
+    if scheme == "gs":
+        if is_object:
+            return f"{CONSOLE}/storage/browser/_details/{quote(place)};tab=live_object?{of_project}"
+        return f"{CONSOLE}/storage/browser/{quote(place)};tab=objects?{of_project}"
+    owner, dataset, table = [*place.split("."), "", ""][:3]
+    if scheme == "bq" and dataset:
+        page = f"page=table&t={quote(table)}" if table else "page=dataset"
+        return f"{CONSOLE}/bigquery?referrer=search&{of_project}&d={quote(dataset)}&p={quote(owner)}&{page}"
+    return ""
