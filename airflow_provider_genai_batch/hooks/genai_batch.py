@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_genai_batch.connection_form import BEHAVIOUR, FIELDS
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks.rows import read_rows
 
@@ -67,9 +68,17 @@ class GenAIBatchHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Shape the connection form."""
+        """Shape the connection form before Airflow 3.2, which reads it from the provider's description."""
+        return {name.replace("-", "_"): value for name, value in BEHAVIOUR.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Give the form's fields, likewise."""
+        from wtforms import PasswordField, StringField  # type: ignore[import-untyped]  # it has no types
+
         return {
-            "hidden_fields": ["schema", "login", "port"],
-            "relabeling": {"password": "Gemini API key", "host": "Base URL override"},
-            "placeholders": {"extra": '{"project": "my-project", "location": "us-central1"}'},
+            name: (PasswordField if field["schema"].get("format") == "password" else StringField)(
+                field["label"], description=field["description"]
+            )
+            for name, field in FIELDS.items()
         }
