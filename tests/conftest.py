@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,8 @@ def cloud_storage() -> Iterator[CloudStorage]:
 @pytest.fixture(scope="session")
 def big_query() -> Iterator[BigQuery]:
     """Give a real BigQuery emulator, one for the session."""
+    if sys.version_info < (3, 11):
+        pytest.skip("the BigQuery emulator needs Python 3.11")
     with BigQuery() as running:
         running.create_dataset("tests")
         yield running
@@ -70,9 +73,10 @@ def big_query() -> Iterator[BigQuery]:
 
 @pytest.fixture
 def vertex(
-    cloud_storage: CloudStorage, big_query: BigQuery, monkeypatch: pytest.MonkeyPatch
+    cloud_storage: CloudStorage, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Emulator]:
-    """Give an emulator of Vertex AI over both stand-ins, with the default connection pointing at it."""
-    with Emulator(storage=cloud_storage, bigquery=big_query) as running:
+    """Give an emulator of Vertex AI over the stand-ins there are, with the default connection pointing at it."""
+    tables = request.getfixturevalue("big_query") if sys.version_info >= (3, 11) else None
+    with Emulator(storage=cloud_storage, bigquery=tables) as running:
         monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(running.connection("vertex")))
         yield running

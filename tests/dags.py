@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from airflow.providers.common.compat.sdk import DAG
 
+from tests.serialised import serialise
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -36,7 +38,7 @@ def run_dag(fill: Callable[[], Any], **settings: Any) -> Ran:
     with DAG(f"dag_{uuid4().hex[:12]}", schedule=None, default_args=notes, **settings) as dag:
         fill()
     _migrate()
-    _register(dag)
+    serialise(dag)
     run = dag.test()
     tis = {ti.task_id: ti for ti in run.get_task_instances()}
     return Ran(
@@ -53,19 +55,3 @@ def _migrate() -> None:
     from airflow.utils.db import initdb
 
     initdb()
-
-
-def _register(dag: DAG, bundle: str = "tests") -> None:
-    """Serialise a DAG that is in no DAG file: Airflow 3 makes runs of serialised DAGs only."""
-    from airflow.models.dagbundle import DagBundleModel
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.serialization.definitions.dag import SerializedDAG
-    from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        session.merge(DagBundleModel(name=bundle))
-        session.flush()
-        SerializedDAG.bulk_write_to_db(bundle, None, [dag], session=session)
-        data = LazyDeserializedDAG(data=DagSerialization.to_dict(dag))
-        SerializedDagModel.write_dag(data, bundle_name=bundle, session=session)

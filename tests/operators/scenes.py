@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
@@ -90,6 +92,8 @@ def _staged_path(emulator: Emulator, folder: Path) -> Scene:
 
 def _bigquery(emulator: Emulator, folder: Path) -> Scene:
     tables = emulator.bigquery
+    if tables is None:
+        pytest.skip("the BigQuery emulator needs Python 3.11")
     name = f"{tables.project}.tests.t{uuid4().hex}"
     rows = [
         {"id": key, "request": json.dumps({"contents": [{"role": "user", "parts": [{"text": text}]}]})}

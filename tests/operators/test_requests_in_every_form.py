@@ -14,7 +14,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from airflow.sdk import task
+from airflow.providers.common.compat.sdk import task
 from google.genai import types
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
