@@ -32,7 +32,7 @@ from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.benchmarks.looks.jobs import name
-from tests.dags import _register
+from tests.serialised import serialise
 
 _DAG = "many_deferred"
 
@@ -55,7 +55,7 @@ def defer(triggers: list[BaseTrigger]) -> None:
     with DAG(_DAG, schedule=None) as dag:
         mapped = GenAIBatchOperator.partial(task_id="answer", model="gemini-2.5-flash", deferrable=True)
         mapped.expand(src=EmptyOperator(task_id="texts").output)
-    _register(dag)
+    serialise(dag)
     now = timezone.utcnow()
     with create_session() as session:
         known = SerializedDagModel.get_dag(_DAG, session=session)
