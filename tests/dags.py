@@ -17,6 +17,7 @@ from tests.serialised import serialise
 class Ran:
     """What became of the run."""
 
+    dag_id: str
     state: str
     states: dict[str, str]
     """By task id."""
@@ -42,6 +43,7 @@ def run_dag(fill: Callable[[], Any], **settings: Any) -> Ran:
     run = dag.test()
     tis = {ti.task_id: ti for ti in run.get_task_instances()}
     return Ran(
+        dag_id=dag.dag_id,
         state=str(run.state),
         states={name: str(ti.state) for name, ti in tis.items()},
         xcom={name: ti.xcom_pull(task_ids=name) for name, ti in tis.items()},

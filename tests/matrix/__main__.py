@@ -1,0 +1,55 @@
+"""``python -m tests.matrix [CELL …]``: run the suite in each cell, or in those named."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.matrix.cells import CELLS, Cell
+from tests.matrix.environment import NoPython, away, python_of
+from tests.matrix.suite import SUITE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run, print a line for each cell, and tell whether all that could be run are well."""
+    by_name = {cell.name: cell for cell in CELLS}
+    parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+    parser.add_argument("cells", nargs="*", metavar="CELL", help=", ".join(by_name))
+    names = parser.parse_args(argv).cells
+    if unknown := [name for name in names if name not in by_name]:
+        parser.error(f"no such cell: {', '.join(unknown)}; there are {', '.join(by_name)}")
+    told = {cell.name: run(cell) for cell in ([by_name[name] for name in names] or CELLS)}
+    width = max(map(len, told))
+    for name, said in told.items():
+        print(f"{name:{width}}  {said}")
+    return int(any(said.startswith("FAILED") for said in told.values()))
+
+
+def run(cell: Cell) -> str:
+    """Run the suite in a cell and tell what became of it."""
+    print(f"== {cell.name}", flush=True)
+    begun = time.monotonic()
+    try:
+        python = python_of(cell)
+    except NoPython as error:
+        return f"skipped: there is no Python {cell.python} here, and uv could not fetch one ({error})"
+    except subprocess.CalledProcessError as error:
+        return f"FAILED: {' '.join(error.cmd)}: {error.stderr.strip()}"
+    ready = time.monotonic()
+    # Old libraries warn of much that is not this package's to mend; what it does itself is an error all the same.
+    own = "filterwarnings=error:::airflow_provider_genai_batch"
+    settings = ["-q", "-p", "tests.matrix.plugin", "-o", own, "--disable-warnings"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(python), "-m", "pytest", *settings, *SUITE], cwd=away(), env=environment, check=False
+    )
+    spent = f"{ready - begun:.0f} s for the environment, {time.monotonic() - ready:.0f} s for the tests"
+    return f"{'FAILED' if done.returncode else 'passed'}: {spent}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""What is different for pytest in a cell of the matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse to test anything but the wheel."""
+    import airflow_provider_genai_batch
+
+    place = Path(airflow_provider_genai_batch.__file__)
+    if "site-packages" not in place.parts:
+        pytest.exit(f"{place} is not the installed package", returncode=3)
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the looks of a retry: before Airflow 3.3, where nothing is written down, every retry looks for long."""
+    from airflow_provider_genai_batch.flows import submit
+
+    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))

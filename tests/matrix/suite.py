@@ -1,0 +1,24 @@
+"""What is run in every cell: what Airflow, Python or a library could break. The rest is the same bytes everywhere."""
+
+from __future__ import annotations
+
+SUITE = (
+    "tests/matrix",
+    "tests/cli",
+    "tests/decorators",
+    "tests/hooks/test_connection.py",
+    "tests/hooks/test_read_rows.py",
+    "tests/links",
+    "tests/operators/test_cancelled_before.py",
+    "tests/operators/test_capacity.py",
+    "tests/operators/test_imports.py",
+    "tests/operators/test_one_job.py",
+    "tests/operators/test_outcomes.py",
+    "tests/operators/test_output_type.py",
+    "tests/operators/test_rounds.py",
+    "tests/operators/test_several_jobs.py",
+    "tests/rows/test_parquet.py",
+    "tests/rows/test_table_files.py",
+    "tests/sensors",
+    "tests/triggers/test_trigger.py",
+)
