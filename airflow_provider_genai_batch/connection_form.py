@@ -19,6 +19,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "location": _field("Location", "Of Vertex AI, such as us-central1. By default global."),
     "key_path": _field("Key path", "Of a service-account key (JSON) where tasks run."),
     "keyfile_dict": _field("Key JSON", "The service-account key itself.", format="password"),
+    "key_secret_name": _field("Key secret", "Name of a secret in Secret Manager that is the key."),
+    "key_secret_project_id": _field("Key secret's project", "By default that of the default credentials."),
+    "credential_config_file": _field(
+        "Credential configuration", "Path or JSON of one, such as of workload identity.", format="password"
+    ),
     "impersonation_chain": _field("Impersonation chain", "Accounts with commas; the last one is acted as."),
     "quota_project": _field("Quota project", "Project that quota is counted against."),
     "scopes": _field("Scopes", "OAuth scopes with commas. By default the service's own."),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
-from airflow_provider_genai_batch.exceptions import AuthenticationError, ConfigurationError, TransportError
+from airflow_provider_genai_batch.client.credentials import load
+from airflow_provider_genai_batch.exceptions import AuthenticationError, TransportError
 from airflow_provider_genai_batch.models.base import Backend
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class GoogleToken:
 
     def _get(self, refused: str | None) -> Mapping[str, str]:
         with self._lock:
-            credentials = self._credentials = self._credentials or self._load()
+            credentials = self._credentials = self._credentials or load(self._settings, self._scopes)
             if not _fresh(credentials) or (refused is not None and credentials.token == refused):
                 _refresh(credentials, still_good=refused is None and _unexpired(credentials))
             return _headers(credentials)
@@ -108,34 +107,6 @@ class GoogleToken:
         if credentials is None or not _fresh(credentials) or credentials.token == refused:
             return None
         return _headers(credentials)
-
-    def _load(self) -> Credentials:
-        from google.auth import default, impersonated_credentials  # costs 100 ms: only who sends pays
-        from google.auth.exceptions import DefaultCredentialsError
-
-        settings = self._settings
-        if settings.key_path or settings.keyfile_dict:
-            credentials: Any = _service_account(settings, self._scopes)
-        else:
-            try:
-                credentials, _ = default(scopes=self._scopes)
-            except DefaultCredentialsError as error:
-                msg = (
-                    "The connection has neither an API key nor a service-account key, and there are no "
-                    f"Application Default Credentials on this machine: {error}"
-                )
-                raise ConfigurationError(msg) from error
-        if settings.impersonation_chain:
-            *delegates, target = settings.impersonation_chain
-            credentials = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]  # as below
-                source_credentials=credentials,
-                target_principal=target,
-                target_scopes=list(self._scopes),
-                delegates=delegates,
-            )
-        if settings.quota_project:
-            credentials = credentials.with_quota_project(settings.quota_project)
-        return credentials  # type: ignore[no-any-return]  # google-auth's classes are only partly typed
 
 
 def _fresh(credentials: Credentials) -> bool:
@@ -170,29 +141,3 @@ def _refresh(credentials: Credentials, *, still_good: bool) -> None:
         if passing:
             raise TransportError(str(error), method="oauth.token") from error
         raise AuthenticationError(str(error), code=401, method="oauth.token") from error
-
-
-def _service_account(settings: GoogleCredentials, scopes: tuple[str, ...]) -> Credentials:
-    from google.oauth2 import service_account
-
-    info = settings.keyfile_dict
-    if info is None:
-        path = Path(settings.key_path or "")
-        try:
-            info = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            msg = (
-                f'"key_path" of the connection, {path}, is not a readable service-account JSON file: {error}'
-            )
-            raise ConfigurationError(msg) from error
-    if not isinstance(info, Mapping) or info.get("type") != "service_account":
-        msg = (
-            'The key of the connection is not of a service account ("type": "service_account"). For other '
-            "kinds use Application Default Credentials (GOOGLE_APPLICATION_CREDENTIALS) and leave the key out."
-        )
-        raise ConfigurationError(msg)
-    try:
-        return service_account.Credentials.from_service_account_info(info, scopes=list(scopes))  # type: ignore[no-any-return,no-untyped-call]  # google-auth is only partly typed
-    except (ValueError, TypeError, AttributeError) as error:  # the latter: a private key that is no text
-        msg = f"The service-account key of the connection cannot be used: {error}"
-        raise ConfigurationError(msg) from error

@@ -22,6 +22,12 @@ class GoogleCredentials:
 
     key_path: str | None = None
     keyfile_dict: Mapping[str, Any] | None = field(default=None, repr=False)
+    key_secret: str | None = None
+    """Name of the secret in Secret Manager that is the service-account key."""
+    key_secret_project: str | None = None
+    """Which has it; None: that of the Application Default Credentials."""
+    config: Mapping[str, Any] | str | None = field(default=None, repr=False)
+    """A credential configuration, or the path of one."""
     impersonation_chain: tuple[str, ...] = ()
     """Accounts in order; the last one is acted as, those before it are delegates."""
     quota_project: str | None = None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
+from airflow_provider_genai_batch.client.credentials import read_json
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire import vertex
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 CONN_TYPE = "genai_batch"
 _GOOGLE_TYPE = "google_cloud_platform"
 _OLD_PREFIX = f"extra__{_GOOGLE_TYPE}__"
-_OTHER_CREDENTIALS = ("key_secret_name", "credential_config_file", "is_anonymous", "idp_issuer_url")
+_OTHER_CREDENTIALS = {
+    "is_anonymous": "Vertex AI answers no anonymous calls: name an account by",
+    "idp_issuer_url": "Tokens of an identity provider are taken from a credential configuration file only: use",
+}
 """Ways of a Google connection to name an account that are not read here."""
+_ACCOUNTS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_name")
 
 
 def client_config(connection: Connection) -> ClientConfig:
@@ -35,33 +40,61 @@ def client_config(connection: Connection) -> ClientConfig:
         raise ConfigurationError(msg)
     extra = {name.removeprefix(_OLD_PREFIX): value for name, value in connection.extra_dejson.items()}
     extra = {name: value for name, value in extra.items() if value not in (None, "")}
-    other = [name for name in _OTHER_CREDENTIALS if name in extra and extra[name] is not False]
-    if other:
-        # Leaving it out silently would act, and bill, as whoever the default credentials belong to.
-        msg = (
-            f'"{other[0]}" in the extra of connection {connection.conn_id!r} is not read here. Use "key_path", '
-            '"keyfile_dict", or Application Default Credentials, in a connection without it.'
-        )
-        raise ConfigurationError(msg)
-    backend = _backend(extra, google=connection.conn_type == _GOOGLE_TYPE)
+    google = connection.conn_type == _GOOGLE_TYPE
+    _check_account(extra, connection.conn_id)
+    backend = _backend(extra, google=google)
     return ClientConfig(
         backend=backend,
         api_key=connection.password or None,
         google=GoogleCredentials(
             key_path=extra.get("key_path"),
             keyfile_dict=_json_object(extra.get("keyfile_dict"), "keyfile_dict"),
+            key_secret=extra.get("key_secret_name"),
+            key_secret_project=extra.get("key_secret_project_id"),
+            config=_configuration(extra.get("credential_config_file")),
             impersonation_chain=_texts(extra.get("impersonation_chain"), "impersonation_chain"),
-            quota_project=extra.get("quota_project"),
+            quota_project=extra.get("quota_project", extra.get("quota_project_id")),
             scopes=_texts(extra.get("scopes", extra.get("scope")), "scopes"),
         ),
         host=_host(connection),
         api_version=extra.get("api_version"),
-        project=extra.get("project"),
+        project=extra.get("project") or (_project_of_account(extra) if google else None),
         location=extra.get("location") or vertex.DEFAULT_LOCATION,
         staging_uri=extra.get("staging_uri"),
         storage_endpoint=extra.get("storage_endpoint"),
         bigquery_endpoint=extra.get("bigquery_endpoint"),
     )
+
+
+def _check_account(extra: Mapping[str, Any], conn_id: str) -> None:
+    """Refuse what would leave it open who acts, and is billed."""
+    for name, why in _OTHER_CREDENTIALS.items():
+        if name in extra and extra[name] is not False:
+            msg = (
+                f'"{name}" in the extra of connection {conn_id!r} is not read here. {why} "key_path", '
+                '"keyfile_dict", "credential_config_file", or Application Default Credentials, in a connection '
+                "without it."
+            )
+            raise ConfigurationError(msg)
+    given = [name for name in _ACCOUNTS if name in extra]
+    if len(given) > 1:
+        msg = f"The extra of connection {conn_id!r} names an account in several ways: {', '.join(given)}. Keep one."
+        raise ConfigurationError(msg)
+
+
+def _configuration(value: Any) -> Any:
+    """Return a credential configuration: the path of one as it is, its text read."""
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        return value
+    return _json_object(value, "credential_config_file")
+
+
+def _project_of_account(extra: Mapping[str, Any]) -> str | None:
+    """Return the project that a service account belongs to, as the Google provider does without ``project``."""
+    key = _json_object(extra.get("keyfile_dict"), "keyfile_dict")
+    if key is None and "key_path" in extra:
+        key = read_json("key_path", extra["key_path"])
+    return key.get("project_id") if isinstance(key, dict) else None
 
 
 def _backend(extra: Mapping[str, Any], *, google: bool) -> Backend:

@@ -78,9 +78,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a backend that is none": ({"extra": {"backend": "bard"}}, '"gemini" or "vertex"'),
     "staging elsewhere": ({"extra": {"project": "p", "staging_uri": "s3://b/"}}, "gs://"),
     "a key that is no JSON": ({"extra": {"project": "p", "keyfile_dict": "s3cr3t"}}, "keyfile_dict"),
+    "nobody at all": (
+        {"conn_type": "google_cloud_platform", "extra": {"project": "p", "is_anonymous": True}},
+        "no anonymous calls",
+    ),
     "an account named in a way that is not read": (
-        {"conn_type": "google_cloud_platform", "extra": {"project": "p", "key_secret_name": "s3cr3t"}},
-        "key_secret_name",
+        {"conn_type": "google_cloud_platform", "extra": {"project": "p", "idp_issuer_url": "https://s3cr3t"}},
+        "idp_issuer_url",
+    ),
+    "an account named twice": (
+        {"extra": {"project": "p", "key_path": "/k.json", "credential_config_file": '{"token": "s3cr3t"}'}},
+        "key_path, credential_config_file",
+    ),
+    "a configuration that is no JSON": (
+        {"extra": {"project": "p", "credential_config_file": "{s3cr3t"}},
+        "credential_config_file",
     ),
     "another type": ({"conn_type": "http"}, "genai_batch"),
     "Gemini by a Google connection": (
@@ -97,6 +109,32 @@ def test_what_cannot_work_is_refused_without_telling_a_secret(case: str) -> None
         read(**fields)
     assert words in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_google_cloud_connection_without_a_project_means_that_of_its_key(tmp_path: Path) -> None:
+    key = {"type": "service_account", "project_id": "of-the-key"}
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(key))
+    for extra in ({"keyfile_dict": json.dumps(key)}, {"key_path": str(path)}):
+        assert read(extra, conn_type="google_cloud_platform").project == "of-the-key"
+        assert read({**extra, "project": "p"}, conn_type="google_cloud_platform").project == "p"
+    with pytest.raises(ConfigurationError, match='"project"'):
+        read({"credential_config_file": "/c.json"}, conn_type="google_cloud_platform")
+
+
+def test_what_a_form_of_google_leaves_empty_or_at_its_default_is_no_matter() -> None:
+    extra = {
+        "project": "p",
+        "location": "europe-west4",
+        "key_path": "",
+        "keyfile_dict": None,
+        "is_anonymous": False,
+        "idp_issuer_url": "",
+        "num_retries": 5,
+        "quota_project_id": "who-pays",
+    }
+    config = read(extra, conn_type="google_cloud_platform")
+    assert (config.location, config.google.quota_project) == ("europe-west4", "who-pays")
 
 
 def test_nothing_secret_is_in_the_repr() -> None:

@@ -79,7 +79,7 @@ def test_every_name_leads_to_what_it_says() -> None:
 def test_the_form_has_every_extra_that_the_reference_tells() -> None:
     told = [row[0] for row in Page("docs/reference/connection.md").table("## Fields", "Field")]
     extras = {code(name) for name in told if name.startswith("extra ")}
-    assert set(CONNECTION["conn-fields"]) == extras - {"scope"}  # of Google's own type
+    assert set(CONNECTION["conn-fields"]) == extras - {"scope", "quota_project_id"}  # of Google's own type
 
 
 def test_what_is_secret_is_not_shown_in_the_form() -> None:
@@ -88,7 +88,7 @@ def test_what_is_secret_is_not_shown_in_the_form() -> None:
         for name, field in CONNECTION["conn-fields"].items()
         if field["schema"].get("format") == "password"
     }
-    assert hidden == {"keyfile_dict"}
+    assert hidden == {"keyfile_dict", "credential_config_file"}
 
 
 LOADED = """

@@ -1,0 +1,163 @@
+"""A connection's account as google-auth's credentials. Its own token is not fetched here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.client.config import GoogleCredentials
+from airflow_provider_genai_batch.client.key_secret import fetch_key
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+_AWS = "urn:ietf:params:aws:token-type:aws4_request"
+
+
+def load(settings: GoogleCredentials, scopes: Sequence[str]) -> Credentials:
+    """Load whom to act as.
+
+    Raises:
+        ConfigurationError: a key or a configuration cannot be used, or there are no default credentials.
+    """
+    credentials = _own(settings, scopes)
+    if settings.impersonation_chain:
+        from google.auth import impersonated_credentials
+
+        *delegates, target = settings.impersonation_chain
+        credentials = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]  # as below
+            source_credentials=credentials,
+            target_principal=target,
+            target_scopes=list(scopes),
+            delegates=delegates,
+        )
+    if settings.quota_project:
+        credentials = credentials.with_quota_project(settings.quota_project)
+    return credentials  # type: ignore[no-any-return]  # google-auth's classes are only partly typed
+
+
+def _own(settings: GoogleCredentials, scopes: Sequence[str]) -> Any:
+    if settings.key_path or settings.keyfile_dict:
+        key = settings.keyfile_dict or read_json("key_path", settings.key_path or "")
+        return _service_account(key, scopes)
+    if settings.key_secret:
+        return _service_account(fetch_key(settings.key_secret, settings.key_secret_project), scopes)
+    if settings.config:
+        given = settings.config
+        name = "credential_config_file"
+        return _configured(read_json(name, given) if isinstance(given, str) else given, scopes)
+    return _default(scopes)
+
+
+def read_json(name: str, path: str) -> Any:
+    """Read a file that a connection's extra names.
+
+    Raises:
+        ConfigurationError: it is no readable JSON; the message names the file and not what is in it.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        msg = f'"{name}" of the connection, {path}, is not a readable JSON file: {error}'
+        raise ConfigurationError(msg) from error
+
+
+def _default(scopes: Sequence[str]) -> Any:
+    from google.auth import default
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        credentials, _ = default(scopes=scopes)
+    except DefaultCredentialsError as error:
+        msg = (
+            "The connection has neither an API key nor a service-account key, and there are no "
+            f"Application Default Credentials on this machine: {error}"
+        )
+        raise ConfigurationError(msg) from error
+    return credentials
+
+
+def _service_account(info: Any, scopes: Sequence[str]) -> Any:
+    if not isinstance(info, Mapping) or info.get("type") != "service_account":
+        msg = (
+            'The key of the connection is not of a service account ("type": "service_account"). Give other '
+            'kinds as "credential_config_file" in the extra.'
+        )
+        raise ConfigurationError(msg)
+    return _made(_KINDS["service_account"], info, scopes, "service-account key")
+
+
+def _configured(info: Any, scopes: Sequence[str]) -> Any:
+    kind = info.get("type") if isinstance(info, Mapping) else None
+    if kind not in _KINDS:
+        msg = (
+            f'"credential_config_file" of the connection is of type {kind!r}, which is not taken: there are '
+            f"{', '.join(_KINDS)}. For others use Application Default Credentials (GOOGLE_APPLICATION_CREDENTIALS) "
+            "in a connection without it."
+        )
+        raise ConfigurationError(msg)
+    return _made(_KINDS[kind], info, scopes, "credential_config_file")
+
+
+def _made(
+    make: Callable[[Any, list[str]], Any], info: Mapping[str, Any], scopes: Sequence[str], what: str
+) -> Any:
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        return make(info, list(scopes))
+    except (GoogleAuthError, ValueError, TypeError, AttributeError, KeyError) as error:
+        # The last three: a part is missing, or no text.
+        msg = f"The {what} of the connection cannot be used: {error}"
+        raise ConfigurationError(msg) from error
+
+
+def _by_key(info: Any, scopes: list[str]) -> Any:
+    from google.oauth2 import service_account
+
+    return service_account.Credentials.from_service_account_info(info, scopes=scopes)  # type: ignore[no-untyped-call]
+
+
+def _by_user(info: Any, scopes: list[str]) -> Any:
+    from google.oauth2.credentials import Credentials
+
+    return Credentials.from_authorized_user_info(info, scopes)  # type: ignore[no-untyped-call]
+
+
+def _by_federation(info: Any, scopes: list[str]) -> Any:
+    """Choose as google-auth does, which would also ask for the project over the network."""
+    from google.auth import aws, identity_pool, pluggable
+
+    if info.get("subject_token_type") == _AWS:
+        kind: Any = aws.Credentials
+    elif "executable" in (info.get("credential_source") or {}):
+        kind = pluggable.Credentials
+    else:
+        kind = identity_pool.Credentials
+    return kind.from_info(info, scopes=scopes)
+
+
+def _by_federated_user(info: Any, _: list[str]) -> Any:
+    """Take the scopes that the user has agreed to; no others are to be had."""
+    from google.auth.external_account_authorized_user import Credentials
+
+    return Credentials.from_info(info)  # type: ignore[no-untyped-call]
+
+
+def _by_impersonation(info: Any, scopes: list[str]) -> Any:
+    from google.auth.impersonated_credentials import Credentials
+
+    return Credentials.from_impersonated_service_account_info(info, scopes=scopes)  # type: ignore[no-untyped-call]
+
+
+_KINDS: dict[str, Callable[[Any, list[str]], Any]] = {
+    "service_account": _by_key,
+    "authorized_user": _by_user,
+    "external_account": _by_federation,
+    "external_account_authorized_user": _by_federated_user,
+    "impersonated_service_account": _by_impersonation,
+}
+"""What is made of a configuration, by its ``type``."""
