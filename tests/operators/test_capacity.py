@@ -20,13 +20,13 @@ FULL = {"message": "too many", "grpc": "RESOURCE_EXHAUSTED", "retry_after": 0}
 def deferrals(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Note what is deferred with."""
     memos: list[dict[str, Any]] = []
-    serialize = capacity.GenAIBatchCapacityTrigger.serialize
+    wait = capacity.GenAIBatchCapacityTrigger.run
 
     def note(self: Any) -> Any:
         memos.append(self.memo)
-        return serialize(self)
+        return wait(self)
 
-    monkeypatch.setattr(capacity.GenAIBatchCapacityTrigger, "serialize", note)
+    monkeypatch.setattr(capacity.GenAIBatchCapacityTrigger, "run", note)
     return memos
 
 

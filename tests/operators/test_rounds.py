@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator.bigquery import BigQuery
 from airflow_provider_genai_batch.exceptions import TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
@@ -118,11 +119,10 @@ def test_a_staged_input_is_asked_again_on_vertex(vertex: Emulator, tmp_path: Pat
     assert len(rows(out)) == 8
 
 
-def test_requests_that_cannot_be_read_are_not_asked_again(vertex: Emulator) -> None:
-    tables = vertex.bigquery
-    name = f"{tables.project}.tests.rounds"
+def test_requests_that_cannot_be_read_are_not_asked_again(vertex: Emulator, big_query: BigQuery) -> None:
+    name = f"{big_query.project}.tests.rounds"
     body = json.dumps({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]})
-    tables.create_and_insert(
+    big_query.create_and_insert(
         name, [("id", "STRING"), ("request", "STRING")], [{"id": "a", "request": body}] * 2
     )
     vertex.script(JobScript(all_rows_fail=13))
