@@ -25,13 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     told = {cell.name: run(cell) for cell in ([by_name[name] for name in names] or CELLS)}
     width = max(map(len, told))
     for name, said in told.items():
-        print(f"{name:{width}}  {said}")
+        sys.stdout.write(f"{name:{width}}  {said}\n")
     return int(any(said.startswith("FAILED") for said in told.values()))
 
 
 def run(cell: Cell) -> str:
     """Run the suite in a cell and tell what became of it."""
-    print(f"== {cell.name}", flush=True)
+    sys.stdout.write(f"== {cell.name}\n")
+    sys.stdout.flush()
     begun = time.monotonic()
     try:
         python = python_of(cell)

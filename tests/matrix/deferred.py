@@ -1,4 +1,4 @@
-"""A task instance in the metadata database that waits for a job on the triggerer, as if a worker had just deferred it."""
+"""A task instance in the metadata database that waits for a job on the triggerer, as if a worker had deferred it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from tests.operators.scenes import MODEL, client
 
 
 class Waiting:
-    """One task instance, by its id."""
+    """One task instance, by its DAG, and the job that it waits for."""
 
-    def __init__(self, dag_id: str) -> None:
+    def __init__(self, dag_id: str, job: str = "") -> None:
         self._dag_id = dag_id
+        self._job = job
 
-    def set(self, state: str, trigger: int | None = None) -> None:
+    def set(self, state: str | None, trigger: int | None = None) -> None:
         """Set its state, as Airflow's UI does when a user marks or clears it."""
         with self._row() as row:
             row.state, row.trigger_id = state, trigger
@@ -30,6 +31,14 @@ class Waiting:
     def state(self) -> str | None:
         with self._row() as row:
             return None if row.state is None else str(row.state)
+
+    def looks(self, emulator: Emulator) -> int:
+        """Return how often the job has been looked at."""
+        return sum(job["looks"] for job in emulator.jobs if job["name"] == self._job)
+
+    def cancelled(self, emulator: Emulator) -> bool:
+        """Tell whether the job's cancellation was asked for."""
+        return any(job["cancel_requested"] for job in emulator.jobs if job["name"] == self._job)
 
     @contextmanager
     def _row(self) -> Iterator[Any]:
@@ -59,6 +68,6 @@ def deferred(emulator: Emulator) -> Waiting:
         session.add(row)
         session.flush()
         number = row.id
-    waiting = Waiting(ran.dag_id)
+    waiting = Waiting(ran.dag_id, name)
     waiting.set("deferred", number)
     return waiting

@@ -17,6 +17,7 @@ HOME = ROOT / "build" / "matrix"
 _EXTRAS = ("bigquery", "emulator", "parquet", "prices")
 _TOOLS = (
     "hypothesis>=6.130",
+    "psycopg2-binary>=2.9",
     "pytest>=8.4",
     "pytest-asyncio>=1.1",
     "statsd>=4.0",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from tests.matrix.suite import NOT_BEFORE
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -14,6 +17,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     place = Path(airflow_provider_genai_batch.__file__)
     if "site-packages" not in place.parts:
         pytest.exit(f"{place} is not the installed package", returncode=3)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a newer Airflow."""
+    have = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+    for item in items:
+        for begin, (first, why) in NOT_BEFORE.items():
+            if item.nodeid.startswith(begin) and have < first:
+                item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture(autouse=True)

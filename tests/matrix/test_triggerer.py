@@ -1,4 +1,4 @@
-"""A triggerer of the Airflow at hand: its trigger sees to the job when somebody ends the task, and only then."""
+"""A triggerer of the Airflow at hand: its triggers see to jobs of tasks that somebody ended, and to no others."""
 
 from __future__ import annotations
 
@@ -19,40 +19,31 @@ _SECONDS = 60.0
 
 
 @pytest.fixture
-def waiting(gemini: Emulator) -> Waiting:
-    return deferred(gemini)
+def waiting(gemini: Emulator) -> list[Waiting]:
+    """Give four tasks that wait, each for a job of its own."""
+    return [deferred(gemini) for _ in range(4)]
 
 
 @pytest.fixture
-def triggerer(waiting: Waiting, gemini: Emulator, tmp_path: Path) -> Iterator[Component]:
-    """Give a triggerer that has begun to look at the job."""
+def triggerer(waiting: list[Waiting], tmp_path: Path) -> Iterator[Component]:
     settings = {
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     }
-    log = tmp_path / "triggerer.log"
-    gemini.clear_requests()
-    component = Component(["triggerer"], {**os.environ, **settings}, log)
-    try:
-        wait_until(lambda: gemini.requests, f"it looks; it said {log}", _SECONDS)
-        yield component
-    finally:
-        component.kill()
+    component = Component(["triggerer"], {**os.environ, **settings}, tmp_path / "triggerer.log")
+    yield component
+    component.kill()
 
 
-@pytest.mark.parametrize("state", ["failed", "success", None], ids=["failed", "success", "cleared"])
-def test_a_deferred_task_that_a_user_ended_has_its_job_cancelled(
-    triggerer: Component, waiting: Waiting, gemini: Emulator, state: str | None
+def test_jobs_of_tasks_that_users_ended_are_cancelled_and_no_others(
+    triggerer: Component, waiting: list[Waiting], gemini: Emulator
 ) -> None:
-    waiting.set(state)
-    wait_until(lambda: gemini.jobs[-1]["cancel_requested"], "the job is cancelled", _SECONDS)
-
-
-def test_a_triggerer_that_stops_cancels_nothing(
-    triggerer: Component, waiting: Waiting, gemini: Emulator
-) -> None:
+    wait_until(lambda: all(task.looks(gemini) for task in waiting), "all are looked at", _SECONDS)
+    *ended, left = waiting
+    for task, state in zip(ended, ("failed", "success", None), strict=True):
+        task.set(state)
+    wait_until(lambda: all(task.cancelled(gemini) for task in ended), "three are cancelled", _SECONDS)
     triggerer.ask_to_stop()
     triggerer.wait(_SECONDS)
-    assert waiting.state == "deferred"
-    assert not gemini.jobs[-1]["cancel_requested"]
+    assert left.state == "deferred"
+    assert not left.cancelled(gemini)
