@@ -256,9 +256,9 @@ def test_what_is_no_secret_is_found_where_it_belongs(scene: Scene) -> None:
     assert any("task_id=answer" in leak.where for leak in scene.in_files(job))
 
 
-@pytest.mark.parametrize("where", ["attempt=*.log", "attempt=*.trigger.*.log"], ids=["tasks", "triggers"])
+@pytest.mark.parametrize("where", ["attempt=*.log", "triggerer*.log"], ids=["tasks", "looks of all triggers"])
 def test_http_was_logged_to_the_last_header(scene: Scene, where: str) -> None:
-    logs = b"".join(path.read_bytes() for path in (scene.home / "logs").rglob(where))
+    logs = b"".join(path.read_bytes() for path in scene.home.rglob(where))
     for said in (
         b"HTTP Request: GET",
         b"send_request_headers.complete",
