@@ -7,6 +7,7 @@ import contextvars
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Protocol
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
@@ -46,7 +47,7 @@ class Sight:
         listed: whether the connection's list has the job.
     """
 
-    __slots__ = ("due", "job", "listed", "name", "open", "ready", "shown", "suspect", "watcher")
+    __slots__ = ("due", "failed", "job", "listed", "name", "open", "ready", "shown", "suspect", "watcher")
 
     def __init__(self, name: str, watcher: Watcher, *, listed: bool) -> None:
         self.name = name
@@ -56,6 +57,8 @@ class Sight:
         """Whether a question is waiting for its answer."""
         self.due = self.ready = 0.0
         """When it has to be answered, and from when on an answer is welcome (seconds of the event loop)."""
+        self.failed = 0.0
+        """When the last look by name met trouble that may pass (seconds of the event loop); 0: it did not."""
         self.suspect = False
         """Whether the list says that the job has ended."""
         self.shown: int | None = None
@@ -147,7 +150,7 @@ class Looker:
                 await self._round()
         except Exception as error:  # noqa: BLE001 - whoever waits is told, instead of waiting for ever
             for sight in self._open():
-                sight.fail(error)
+                sight.fail(_own(error))
 
     async def _until_due(self) -> bool:
         """Wait for the first look that is due; return whether there is one."""
@@ -173,9 +176,14 @@ class Looker:
         now = clock()
         try:
             if self._trouble is not None and now < self._not_before:
-                raise self._trouble  # whoever is due is told why; the service is not asked
+                raise self._trouble.with_traceback(
+                    None
+                )  # whoever is due is told why; the service is not asked
             await self._walk([sight for sight in self._open() if sight.listed and sight.ready <= now], now)
-            await self._ask_each([s for s in self._open() if s.suspect or s.due <= now])
+            late = self._trouble is not None  # who was due meanwhile is not made to wait for another chance
+            await self._ask_each(
+                [s for s in self._open() if s.suspect or (s.ready if late else s.due) <= now]
+            )
             self._troubles, self._trouble = 0, None
         except PASSING as error:
             if error is not self._trouble:
@@ -185,7 +193,7 @@ class Looker:
                 log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
             for sight in self._open():
                 if sight.due <= now:
-                    sight.fail(error)
+                    sight.fail(_own(error))
 
     def _open(self) -> list[Sight]:
         return [sight for sights in self._sights.values() for sight in sights if sight.open]
@@ -210,10 +218,10 @@ class Looker:
             call = self.client.calls.glance(page_size=PAGE_SIZE, page_token=token)
             try:
                 page = await self.client.perform(call, tries=1)
-            except QuotaExceeded:
-                raise
-            except PASSING:
-                self._learn(0, pages)
+            except PASSING as error:
+                # A first refusal for too many calls is taken to be of all calls, another in a row of the list's.
+                if self._troubles or not isinstance(error, QuotaExceeded):
+                    self._learn(0, pages)
                 raise
             except CallError as error:  # who may look at a job need not be allowed to list them
                 log.info("The list of jobs cannot be read (%s); they are looked at one by one.", error)
@@ -259,12 +267,13 @@ class Looker:
     # ------------------------------------------------------------ one by one
 
     async def _ask_each(self, sights: Sequence[Sight]) -> None:
-        """Get jobs by name, some at a time.
+        """Get jobs by name, some at a time; last those that met trouble, which may be theirs alone.
 
         Raises:
             CallError: that is all for this round; it may pass.
         """
-        todo = iter(sights)
+        todo = iter(sorted(sights, key=attrgetter("failed")))
+        clock = asyncio.get_running_loop().time
         troubles = 0
 
         async def ask() -> None:
@@ -275,17 +284,27 @@ class Looker:
                 try:
                     job = await self.client.perform(self.client.calls.look(sight.name), tries=1)
                 except GenAIBatchError as error:
-                    troubles = troubles + 1 if isinstance(error, PASSING) else 0
+                    passing = isinstance(error, PASSING)
+                    sight.failed = clock() if passing else 0.0
+                    troubles = troubles + 1 if passing else 0
                     if isinstance(error, QuotaExceeded) or troubles >= _OUTAGE:
                         for _ in todo:  # nobody asks for the rest
                             pass
                         raise
                     sight.fail(error)
                 else:
-                    troubles = 0
+                    troubles, sight.failed = 0, 0.0
                     sight.tell(job)
 
         await asyncio.gather(*(ask() for _ in range(min(_TOGETHER, len(sights)))))
+
+
+def _own(error: Exception) -> Exception:
+    """Return an exception for one watcher alone: each that raises it makes its traceback longer."""
+    own = type(error).__new__(type(error), *error.args)
+    vars(own).update(vars(error))
+    own.__cause__ = error
+    return own
 
 
 def _id(name: str) -> str:

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.errors import read_problem
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
 from airflow_provider_genai_batch.wire.states import read_state
-from airflow_provider_genai_batch.wire.values import get, integer, mapping, timestamp
+from airflow_provider_genai_batch.wire.values import get, integer, mapping, objects, timestamp
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 DEFAULT_VERSION = "v1beta"
@@ -137,7 +137,7 @@ def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
 def read_entries(answer: HttpAnswer) -> tuple[list[dict[str, Any]], str]:
     """Read one page as `read_list` does, its jobs as they came."""
     payload = read_object(answer)
-    return list(payload.get("operations") or ()), str(get(payload, "nextPageToken", ""))
+    return objects(payload.get("operations") or ()), str(get(payload, "nextPageToken", ""))
 
 
 def inline_rows(payload: Mapping[str, Any]) -> list[dict[str, Any]]:

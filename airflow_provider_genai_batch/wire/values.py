@@ -35,6 +35,18 @@ def listing(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return an array of objects.
+
+    Raises:
+        ValueError: something else stands there, which might have been what is looked for.
+    """
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, dict) for item in value):
+        msg = "an array of something other than objects"
+        raise ValueError(msg)
+    return list(value)
+
+
 def text(value: Any) -> str | None:
     """Return a string, or None where something else stands."""
     return value if isinstance(value, str) else None

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.errors import read_problem
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
 from airflow_provider_genai_batch.wire.states import read_state
-from airflow_provider_genai_batch.wire.values import get, integer, mapping, timestamp
+from airflow_provider_genai_batch.wire.values import get, integer, mapping, objects, timestamp
 
 DEFAULT_VERSION = "v1"
 DEFAULT_LOCATION = "global"
@@ -167,7 +167,7 @@ def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
 def read_entries(answer: HttpAnswer) -> tuple[list[dict[str, Any]], str]:
     """Read one page as `read_list` does, its jobs as they came."""
     payload = read_object(answer)
-    return list(get(payload, "batchPredictionJobs", ())), str(get(payload, "nextPageToken", ""))
+    return objects(get(payload, "batchPredictionJobs", ())), str(get(payload, "nextPageToken", ""))
 
 
 def _source(given: Mapping[str, Any]) -> BatchSource | None:
