@@ -134,7 +134,8 @@ is by how much the process grew after a first trigger had run to its end. The lo
 which the event loop was busy with one thing after another and could not attend to a timer. Looks that were made are
 compared with those that the interval asks for; more than that are not counted as looks.
 
-Measured on {machine}. In brackets: how many times this package's figure.
+Measured on {machine}; `make bench` takes twenty minutes for it, and wants the machine for itself: a busy neighbour
+makes every figure worse, the small ones most. In brackets: how many times this package's figure.
 """
 
 _GROWING = """\
