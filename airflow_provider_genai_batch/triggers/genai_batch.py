@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genai_batch.hooks.states import has_left
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
 
 _cancelling: set[asyncio.Task[None]] = set()
 """Cancellations under way: the event loop itself keeps no task alive."""
@@ -95,7 +98,6 @@ class GenAIBatchTrigger(BaseTrigger):
         from airflow.providers.common.compat.sdk import AirflowNotFoundException
         from asgiref.sync import sync_to_async
 
-        from airflow_provider_genai_batch.client.jobs import cancel_job
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.hooks.shared import shared_looker
 
@@ -103,9 +105,19 @@ class GenAIBatchTrigger(BaseTrigger):
             return
         try:
             async with shared_looker(self.conn_id) as looker:
-                client = looker.client
                 for name in self.job_names:
-                    said = await client.run(cancel_job(client.calls, name))
-                    self.log.info("The task does not wait any more. Job %s %s.", name, said)
+                    await self._cancel(looker.client, name)
         except (GenAIBatchError, AirflowNotFoundException) as error:
             self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
+
+    async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
+        """Cancel one job; trouble with it is no reason to let the others go on."""
+        from airflow_provider_genai_batch.client.jobs import cancel_job
+        from airflow_provider_genai_batch.exceptions import GenAIBatchError
+
+        try:
+            said = await client.run(cancel_job(client.calls, name))
+        except GenAIBatchError as error:
+            self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
+        else:
+            self.log.info("The task does not wait any more. Job %s %s.", name, said)

@@ -204,7 +204,21 @@ async def test_a_job_that_cannot_be_cancelled_is_named_in_the_log(
     gemini.faults.add("batches.cancel", Fault.error(403))
     monkeypatch.setattr(states, "_state", lambda _: "failed")
     await killable(names).on_kill()
-    assert f"{names} could not be cancelled" in capsys.readouterr().out + caplog.text  # Airflow 3, and 2
+    said = capsys.readouterr().out + caplog.text  # Airflow 3, and 2
+    assert f"Job {names[0]} could not be cancelled" in said
+
+
+async def test_a_job_that_cannot_be_cancelled_keeps_no_other_from_it(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    names = submit(3)
+    gemini.faults.add("batches.cancel", Fault.error(403, path=names[0]))
+    monkeypatch.setattr(states, "_state", lambda _: "failed")
+    await killable(names).on_kill()
+    asked = {job["name"]: bool(job["cancel_requested"]) for job in gemini.jobs}
+    assert [asked[name] for name in names] == [False, True, True]
 
 
 def killable(names: list[str]) -> GenAIBatchTrigger:
