@@ -51,7 +51,11 @@ class Books:
     def landed(self, tally: Tally) -> Tally:
         """Take what rows tell."""
         self.shares |= tally.shares
-        self.cost = cost_of((self._fetched[name], share) for name, share in tally.shares.items())
+        try:
+            self.cost = cost_of((self._fetched[name], share) for name, share in tally.shares.items())
+        except Exception as error:  # noqa: BLE001 - whatever a price list makes of them, the rows are paid for
+            self.cost = None
+            log.warning("The cost cannot be told: %s: %s", type(error).__name__, error)
         log.info("Tokens: %s. Cost: %s.", tally.usage or "not told", self.cost or "not known")
         return tally
 

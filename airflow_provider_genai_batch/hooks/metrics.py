@@ -32,7 +32,16 @@ def tell(books: Books, context: Context) -> None:
 
     Those that they have are noted in Airflow's task state store, before they are told: a retry that takes a job up does
     not count it again. Before Airflow 3.3 there is no such store, and it does.
+
+    Metrics that cannot be told are no more than a warning: the jobs are paid for, and so is their outcome.
     """
+    try:
+        _tell(books, context)
+    except Exception as error:  # noqa: BLE001 - Airflow has several backends of metrics, each with failures of its own
+        log.warning("Airflow's metrics could not be told: %s: %s", type(error).__name__, error)
+
+
+def _tell(books: Books, context: Context) -> None:
     notes = Told(context)
     told = notes.read()
     fresh = [job for name, job in books.jobs.items() if name not in told]

@@ -72,6 +72,29 @@ def at_the_service(service: Emulator) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
+@EVERY_WAY
+def test_metrics_that_cannot_be_told_change_no_outcome(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    incr = Stats.incr
+    asked: list[str] = []
+
+    def failing(stat: str, *args: Any, **more: Any) -> Any:
+        if not stat.startswith("genai_batch."):
+            return incr(stat, *args, **more)
+        asked.append(stat)
+        msg = "count must be a positive value."  # as OpenTelemetry's says of a service that counts below zero
+        raise ValueError(msg)
+
+    monkeypatch.setattr(Stats, "incr", failing)
+    ran = ask(gemini, deferrable=deferrable)
+    assert (ran.state, ran.xcom["ask"]["counts"]["ok"]) == ("success", len(TEXTS)), ran.errors
+    gemini.script(JobScript(all_rows_fail=13))
+    (error,) = ask(gemini, deferrable=deferrable).errors
+    assert isinstance(error, TooManyFailedRows)
+    assert len(asked) == 2
+
+
 @BACKENDS
 @EVERY_WAY
 def test_jobs_rows_and_tokens_are_told(

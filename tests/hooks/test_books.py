@@ -1,0 +1,36 @@
+"""The books of an attempt: whatever they cannot tell, the rows have landed."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_genai_batch.hooks.books import Books
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.results import read_fields
+
+NAME = "batches/a"
+
+
+def tally_of(tokens: int) -> Tally:
+    """Count one row, with so many tokens."""
+    response = {
+        "candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}],
+        "usageMetadata": {"promptTokenCount": tokens, "totalTokenCount": tokens},
+    }
+    tally = Tally(expected=1)
+    tally.begin_job(NAME)
+    tally.take(read_fields({"key": "a", "response": response}, Backend.GEMINI))
+    return tally
+
+
+@pytest.mark.parametrize(("tokens", "cost"), [(10**6, 0.15), (10**30, None)])
+def test_tokens_that_nobody_can_pay_are_without_cost(
+    tokens: int, cost: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    books = Books()
+    books.fetched(BatchJob(name=NAME, backend=Backend.GEMINI, model="gemini-2.5-flash"))
+    tally = books.landed(tally_of(tokens))
+    assert (tally.counts.ok, books.cost and books.cost.usd) == (1, cost)
+    assert ("The cost cannot be told" in caplog.text) is (cost is None)
