@@ -122,11 +122,13 @@ def find_jobs(
     while token != "":
         jobs, token = yield from next_page(calls, None, PAGE_SIZE, token)
         found += [job for job in jobs if identity.is_kin(job)]
-        if any(identity.owns(job) for job in found) or (since is not None and _is_older(jobs, since)):
+        if any(identity.owns(job) or is_older(job, since) for job in jobs):
             break
     return found
 
 
-def _is_older(jobs: list[BatchJob], than: float) -> bool:
-    times = [job.create_time.timestamp() for job in jobs if job.create_time]
-    return bool(times) and min(times) < than - CLOCK_SKEW
+def is_older(job: BatchJob, than: float | None) -> bool:
+    """Tell whether a job was created before a moment, in seconds since the epoch, whatever the clocks."""
+    if than is None or job.create_time is None:
+        return False
+    return job.create_time.timestamp() < than - CLOCK_SKEW

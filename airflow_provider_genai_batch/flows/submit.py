@@ -111,6 +111,24 @@ def submit(
     return (yield from _create(identity, display_name, attempt, before, looked, deadline, clock))
 
 
+def orphan(
+    identity: Identity, intent: float | None, clock: Callable[[], float]
+) -> Generator[Any, Any, BatchJob | None]:
+    """Find the job of a create call whose sender died before it knew of the answer.
+
+    Args:
+        identity: whose job it is.
+        intent: when the call was about to be sent, in seconds since the epoch; None: nobody knows.
+        clock: tells the seconds since the epoch.
+
+    Raises:
+        CallError: the look-up was refused, or got no answer.
+    """
+    record = None if intent is None else Record(identity.tag, intent)
+    jobs, _ = yield from _listed(identity, Attempt(since=intent), record, (), clock)
+    return usable(_own(identity, jobs, ()))
+
+
 def usable(jobs: Iterable[BatchJob]) -> BatchJob | None:
     """Choose the job to go on with: one that still moves before one that ended with rows; None for neither."""
     alive = [job for job in jobs if job.state not in _DEAD or _paid(job)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.client.jobs import find_jobs
+from airflow_provider_genai_batch.client.jobs import find_jobs, is_older
 from airflow_provider_genai_batch.client.tidy import discard_input
 from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, JobError
 from airflow_provider_genai_batch.flows.drive import drive
@@ -26,7 +26,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Remember,
     Sleep,
 )
-from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
+from airflow_provider_genai_batch.flows.submit import Attempt, Found, orphan, submit
 from airflow_provider_genai_batch.flows.tables import CountTables
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
 from airflow_provider_genai_batch.hooks.books import Books
@@ -82,7 +82,7 @@ class JobDesk:
             if isinstance(step, Recall):
                 return records.read()
             if isinstance(step, Find):
-                return self._client.run(find_jobs(self._client.calls, identity, step.since))
+                return self.find(identity, step.since)
             if isinstance(step, Place):
                 return placed.append(spec())
             if isinstance(step, Remember):
@@ -97,6 +97,20 @@ class JobDesk:
             return self._act(step)
 
         return drive(submit(identity, display_name, attempt, deadline=deadline, clock=time.time), act)
+
+    def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
+        """Look for the jobs of an identity's task instance, newest first; see `find_jobs`."""
+        return self._client.run(find_jobs(self._client.calls, identity, since))
+
+    def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
+        """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""
+
+        def act(step: Any) -> Any:
+            if isinstance(step, Find):
+                return [job for job in self.find(identity, step.since) if not is_older(job, step.since)]
+            return self._act(step)
+
+        return drive(orphan(identity, intent, time.time), act)
 
     def wait(self, names: list[str], plan: WaitPlan) -> Ending:
         """Wait in place."""

@@ -8,13 +8,14 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, JobCancelled
-from airflow_provider_genai_batch.flows.identity import Identity, as_label
+from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submit import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
 from airflow_provider_genai_batch.hooks.limit import cost_limit
+from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, readable_name
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import BatchJob, JobState
@@ -132,13 +133,7 @@ class Wave:
         *,
         several: bool,
     ) -> Found:
-        ti: Any = self._context["ti"]
-        readable = f"{ti.dag_id}.{ti.task_id}"
-        labels = {
-            "airflow_dag": as_label(ti.dag_id),
-            "airflow_task": as_label(ti.task_id),
-            "airflow_run": as_label(ti.run_id),
-        }
+        readable, labels = readable_name(self._context), owner_labels(self._context)
         if several and attempt.resumed:  # which of them was refused is found by looking
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
@@ -158,7 +153,7 @@ class Wave:
         return self._desk.submit(
             identity,
             spec,
-            replace(attempt, since=_begin(self._context)),
+            replace(attempt, since=begin_of(self._context)),
             display_name=identity.display_name(self._order.display_name or readable),
             records=Records(self._context, (memory.round, number)),
             wanted=lambda: not self._task.killed,
@@ -221,10 +216,3 @@ class Wave:
         }
         trigger = GenAIBatchCapacityTrigger(time.time() + step.seconds, memo)
         self._task.defer(trigger=trigger, method_name="execute_after_refusal")
-
-
-def _begin(context: Context) -> float | None:
-    """Give a moment before which no task of this run can have begun, in seconds since the epoch."""
-    run: Any = context["dag_run"]
-    begin = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
-    return begin.timestamp() if begin else None

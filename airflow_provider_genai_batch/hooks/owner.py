@@ -1,0 +1,33 @@
+"""What a job is told of the task instance that asks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.flows.identity import as_label
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+def readable_name(context: Context) -> str:
+    """Return the part of a job's name that is for people."""
+    ti: Any = context["ti"]
+    return f"{ti.dag_id}.{ti.task_id}"
+
+
+def owner_labels(context: Context) -> dict[str, str]:
+    """Return the labels of DAG, task and run."""
+    ti: Any = context["ti"]
+    return {
+        "airflow_dag": as_label(ti.dag_id),
+        "airflow_task": as_label(ti.task_id),
+        "airflow_run": as_label(ti.run_id),
+    }
+
+
+def begin_of(context: Context) -> float | None:
+    """Give a moment before which no task of this run can have begun, in seconds since the epoch."""
+    run: Any = context["dag_run"]
+    begin = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
+    return begin.timestamp() if begin else None
