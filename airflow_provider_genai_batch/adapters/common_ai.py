@@ -1,0 +1,323 @@
+"""The adapters of ``@task.llm_batch``: ``google:…`` runs on the Gemini API, ``google-cloud:…`` on Vertex AI.
+
+They translate. What is asked, found, waited for and read is so by the parts that this package's own operator has too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.ai.batch.base import (
+    BatchAdapter,
+    BatchRequest,
+    BatchState,
+    BatchStatus,
+    ExtractedOutput,
+    RawResultItem,
+    SubmitResult,
+)
+from airflow.providers.common.ai.exceptions import (
+    LLMBatchInputError,
+    LLMBatchLimitExceededError,
+    LLMBatchModelMismatchError,
+)
+
+from airflow_provider_genai_batch.adapters.places import Place, running_task
+from airflow_provider_genai_batch.adapters.requests import Wording, answer_fields, answer_type
+from airflow_provider_genai_batch.adapters.rows import landed, output_of, was_cut_short
+from airflow_provider_genai_batch.adapters.submission import find_orphan, submit
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import InputError, JobPaused, NotFound
+from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.rows.requests import request_lines
+from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+
+if TYPE_CHECKING:
+    from airflow.providers.common.ai.batch.output_schema import OutputSpec
+
+_STATUSES: dict[Verdict, BatchStatus] = {
+    Verdict.WAIT: "in_progress",
+    Verdict.ROWS: "completed",
+    Verdict.FAILED: "failed",
+    Verdict.EXPIRED: "expired",
+    Verdict.CANCELLED: "cancelled",
+}
+_SPLIT = "Split the input across mapped task instances with .expand()."
+
+
+class JobGone(NotFound):
+    """There is no such job (any more), in the way in which common.ai asks."""
+
+    status_code = 404
+
+
+class _GenAIBatchAdapter(BatchAdapter):
+    """What both services have in common.
+
+    Args:
+        api_key: not used, the connection is read whole: see `places`.
+        base_url: likewise.
+        client: stands in for the clients of all connections.
+    """
+
+    allows_per_request_model: ClassVar[bool] = False
+    backend: ClassVar[Backend]
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,  # noqa: ARG002
+        base_url: str | None = None,  # noqa: ARG002
+        client: GenAIBatchClient | None = None,
+    ) -> None:
+        super().__init__(client=client)
+        self._open, self._clients = ExitStack(), dict[str, GenAIBatchClient]()
+
+    def close(self) -> None:
+        """Close the clients that were opened here."""
+        self._clients.clear()
+        self._open.close()
+
+    # ------------------------------------------------------------ asking
+
+    def validate_requests(
+        self,
+        requests: list[BatchRequest],
+        *,
+        model: str,
+        output_spec: OutputSpec,
+        idempotency_key: str,
+        **kwargs: Any,
+    ) -> None:
+        """Spell every request and throw the lines away.
+
+        Raises:
+            LLMBatchInputError: one cannot be sent, or the connection means the other service.
+        """
+        self.check_custom_id_length(idempotency_key, len(requests))
+        if len(requests) > self.max_requests:
+            msg = f"{self._service} takes {self.max_requests} requests in one job; got {len(requests)}. {_SPLIT}"
+            raise LLMBatchLimitExceededError(msg)
+        _, client = self._of_task()
+        model, wording = self._model(requests, model), self._wording(output_spec, **kwargs)
+        size = 0
+        with _as_input_error():
+            lines = request_lines(
+                wording.requests(requests, idempotency_key),
+                self.backend,
+                Task.GENERATE,
+                model,
+                wording.defaults(),
+                max_bytes=sys.maxsize,
+            )
+            for number, (_, line) in enumerate(lines, 1):
+                size += len(line)
+                if size > self.max_payload_bytes:
+                    msg = (
+                        f"{self._service} takes {self.max_payload_bytes} bytes in one job; the input is larger from "
+                        f"request {number} of {len(requests)} on. {_SPLIT}"
+                    )
+                    raise LLMBatchLimitExceededError(msg)
+        if self.backend is Backend.VERTEX and not client.config.staging_uri:
+            msg = (
+                'Vertex AI reads requests from Cloud Storage and writes rows there: set "staging_uri" '
+                "(gs://bucket/prefix/) in the connection's extra."
+            )
+            raise LLMBatchInputError(msg)
+
+    def submit(
+        self,
+        requests: list[BatchRequest],
+        *,
+        model: str,
+        idempotency_key: str,
+        input_fingerprint: str,
+        output_spec: OutputSpec,
+        **kwargs: Any,
+    ) -> SubmitResult:
+        """Upload the requests and come to their job, by the one flow that this package submits with."""
+        context, client = self._of_task()
+        wording = self._wording(output_spec, **kwargs)
+        with _as_input_error():
+            job = submit(
+                client,
+                context,
+                Identity(idempotency_key, input_fingerprint),
+                model=self._model(requests, model),
+                requests=wording.requests(requests, idempotency_key),
+                defaults=wording.defaults(),
+            )
+        _, conn_id = running_task()
+        reference = job.source.file_name or ",".join(job.source.gcs_uri) if job.source else None
+        return SubmitResult(Place(job.name, conn_id).batch_id, reference or None)
+
+    def find_orphaned_batch(
+        self, idempotency_key: str, input_fingerprint: str, not_before: str
+    ) -> str | None:
+        """Look for the job by the identity in its display name, more than once where lists may lag."""
+        context, client = self._of_task()
+        job = find_orphan(
+            client,
+            context,
+            Identity(idempotency_key, input_fingerprint),
+            datetime.fromisoformat(not_before).timestamp() if not_before else None,
+        )
+        _, conn_id = running_task()
+        return None if job is None else Place(job.name, conn_id).batch_id
+
+    # ------------------------------------------------------------ waiting
+
+    def get_batch(self, batch_id: str) -> BatchState:
+        """Look at a job.
+
+        Raises:
+            JobGone: it does not exist (any more).
+            JobPaused: it is paused. common.ai has no word for that, and none of its words leaves the job alone.
+        """
+        place = Place.of(batch_id)
+        client = self._client_of(place.conn_id)
+        try:
+            job = client.get(place.job)
+        except NotFound as error:
+            raise JobGone(error.message, code=error.code, status=error.status, method=error.method) from error
+        if job.verdict is Verdict.PAUSED:
+            msg = (
+                f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
+                "service; the next attempt takes it up again."
+            )
+            raise JobPaused(msg, job_names=[job.name])
+        status = "cancelled" if was_cut_short(client, job) else _STATUSES[job.verdict]
+        problem = job.problem
+        said = None if problem is None else f"Job {job.name}: code {problem.code}: {problem.message}."
+        return BatchState(status, _counts(job, self.max_requests), said)
+
+    def cancel_batch(self, batch_id: str) -> None:
+        """Ask for a job's cancellation; one that has ended or is gone is fine."""
+        place = Place.of(batch_id)
+        cancel_jobs(self._client_of(place.conn_id), [place.job])
+
+    # ------------------------------------------------------------ reading
+
+    def iter_results(self, batch_id: str) -> Iterator[RawResultItem]:
+        """Read an ended job's rows to their end, and return an iterator over them."""
+        place = Place.of(batch_id)
+        return landed(self._client_of(place.conn_id), place.job)
+
+    def build_output_directive(self, spec: OutputSpec) -> dict[str, Any]:
+        """Return the fields that ask for answers of a type, in the dialect that is safe on batch endpoints."""
+        with _as_input_error():
+            return answer_fields(answer_type(spec), self.backend)
+
+    def extract_output(self, raw: RawResultItem, spec: OutputSpec) -> ExtractedOutput:
+        """Return an answer's text; one without, or one that the service has cut off as unsafe, is absent."""
+        return output_of(raw.raw, structured=spec.is_structured)
+
+    # ------------------------------------------------------------ of the connection and the task
+
+    @property
+    def _service(self) -> str:
+        return SERVICE_NAMES[self.backend]
+
+    def _client_of(self, conn_id: str) -> GenAIBatchClient:
+        if self._client is not None:
+            return self._client  # type: ignore[no-any-return]  # common.ai's own attribute
+        if conn_id not in self._clients:
+            self._clients[conn_id] = self._open.enter_context(GenAIBatchHook(conn_id).get_conn())
+        return self._clients[conn_id]
+
+    def _of_task(self) -> tuple[Any, GenAIBatchClient]:
+        context, conn_id = running_task()
+        client = self._client_of(conn_id)
+        if client.config.backend is not self.backend:
+            msg = (
+                f"model_id begins with {self.name}:, which is {self._service}, and connection {conn_id!r} means "
+                f"{SERVICE_NAMES[client.config.backend]}. Nothing was sent."
+            )
+            raise LLMBatchInputError(msg)
+        return context, client
+
+    def _model(self, requests: list[BatchRequest], model: str) -> str:
+        """Return the one model of all requests.
+
+        Raises:
+            LLMBatchModelMismatchError: there are several.
+            LLMBatchInputError: it does not answer in text.
+        """
+        models = {
+            self.resolve_request_model(request.get("model"), default_bare_model=model, request_index=index)
+            for index, request in enumerate(requests)
+        }
+        if len(models) > 1:
+            msg = f"A job of {self._service} has one model; the requests name {', '.join(sorted(models))}."
+            raise LLMBatchModelMismatchError(msg)
+        (one,) = models
+        if task_of(one) is not Task.GENERATE:
+            msg = f"{one} embeds and answers nothing: use GenAIBatchOperator for embeddings."
+            raise LLMBatchInputError(msg)
+        return one
+
+    def _wording(
+        self,
+        spec: OutputSpec,
+        *,
+        system_prompt: str = "",
+        max_tokens: int = 1024,
+        request_params: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> Wording:
+        return Wording(self.backend, answer_type(spec), system_prompt, max_tokens, request_params)
+
+
+class GeminiBatchAdapter(_GenAIBatchAdapter):
+    """``google:…``: the Gemini Developer API."""
+
+    name = "google"
+    conn_types = frozenset({"genai_batch"})
+    backend = Backend.GEMINI
+    max_requests = limits_of(backend, Task.GENERATE, "").max_rows or sys.maxsize
+    max_payload_bytes = limits_of(backend, Task.GENERATE, "").max_bytes or sys.maxsize
+
+
+class VertexBatchAdapter(_GenAIBatchAdapter):
+    """``google-cloud:…``: Vertex AI."""
+
+    name = "google-cloud"
+    conn_types = frozenset({"genai_batch", "google_cloud_platform"})
+    backend = Backend.VERTEX
+    max_requests = limits_of(backend, Task.GENERATE, "").max_rows or sys.maxsize
+    max_payload_bytes = limits_of(backend, Task.GENERATE, "").max_bytes or sys.maxsize
+
+
+def _counts(job: BatchJob, most: int) -> dict[str, int]:
+    """Return the service's counts; what it never came to is put down to the way in which the job ended.
+
+    Vertex AI does not always tell how many requests there were. Then it is as many as there can be (`most`): common.ai
+    puts down no more than there are requests without a row.
+    """
+    done, failed = job.counts.succeeded or 0, job.counts.failed or 0
+    rest = most if job.counts.total is None else max(0, job.counts.total - done - failed)
+    return {
+        "succeeded": done,
+        "errored": failed,
+        "expired": rest if job.verdict is Verdict.EXPIRED else 0,
+        "cancelled": rest if job.verdict is Verdict.CANCELLED else 0,
+    }
+
+
+@contextmanager
+def _as_input_error() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise LLMBatchInputError(str(error)) from error

@@ -1,0 +1,62 @@
+"""Which connection a job of common.ai belongs to.
+
+common.ai hands an adapter the password and the host of a connection and nothing else of it: neither project nor
+credentials, nor the connection's id. While a task submits, the task tells the id. Afterwards, also on the triggerer,
+where there is no task, the batch id does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from airflow.providers.common.compat.sdk import get_current_context
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+
+_MARK = "@"
+"""Neither ids of Airflow connections nor names of jobs have it."""
+
+
+class Place(NamedTuple):
+    """A job and the connection that reaches it."""
+
+    job: str
+    conn_id: str
+
+    @property
+    def batch_id(self) -> str:
+        """What common.ai keeps."""
+        return f"{self.job}{_MARK}{self.conn_id}"
+
+    @classmethod
+    def of(cls, batch_id: str) -> Place:
+        """Read a batch id.
+
+        Raises:
+            ConfigurationError: it is none of this package's.
+        """
+        job, mark, conn_id = batch_id.rpartition(_MARK)
+        if not mark:
+            msg = f"{batch_id!r} is no batch id of this package, which are <job name>{_MARK}<connection id>."
+            raise ConfigurationError(msg)
+        return cls(job, conn_id)
+
+
+def running_task() -> tuple[Any, str]:
+    """Return the context of the task that runs here, and the id of its connection.
+
+    Raises:
+        ConfigurationError: no task of common.ai does.
+    """
+    try:
+        context: Any = get_current_context()
+    except RuntimeError:
+        context = {}
+    conn_id = getattr(context.get("task"), "llm_conn_id", None)
+    if not isinstance(conn_id, str):
+        msg = (
+            "Jobs are submitted by a running task of @task.llm_batch or LLMBatchOperator alone: its llm_conn_id tells "
+            "the connection. Nothing was sent."
+        )
+        raise ConfigurationError(msg)
+    return context, conn_id

@@ -1,0 +1,121 @@
+"""Rows of this package, as common.ai takes results."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from airflow.providers.common.ai.batch.base import ExtractedOutput, RawResultItem
+
+from airflow_provider_genai_batch.adapters.requests import index_of
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, JobExpired
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.hooks.jobs import JobDesk
+from airflow_provider_genai_batch.hooks.landing import Landing
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.job import Verdict
+
+log = logging.getLogger(__name__)
+
+_ALL_MAY_FAIL = 1.0
+_STATUSES: dict[str, Literal["success", "errored", "cancelled"]] = {
+    "ok": "success",
+    "invalid": "success",  # its output turns out to be absent
+    "error": "errored",
+    "cancelled": "cancelled",
+}
+
+
+def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
+    """Read the rows of a job that ended, all of them, to this machine's disk, and give them one by one.
+
+    They are taken from there because a download that was cut off is begun again, and what common.ai has seen it has
+    written.
+
+    Raises:
+        JobError: they cannot be read now; what became of the job is in the message.
+    """
+    folder = TemporaryDirectory(prefix="genai-batch-")
+    rows = Path(folder.name, "rows.jsonl")
+    landing = Landing(results_uri=str(rows), max_failed_rows=_ALL_MAY_FAIL)
+    try:
+        JobDesk(client).settle(Ending(Why.ENDED, {}), [name], landing)
+    except (JobCancelled, JobExpired) as ended:
+        log.warning("%s", ended)  # to common.ai these are no failures: it counts the rows that are missing
+    except BaseException:
+        folder.cleanup()
+        raise
+    return _read(folder, rows)
+
+
+def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
+    """Tell whether a job that ended well was cancelled while it ran: on the Gemini API only its rows say so."""
+    if job.backend is not Backend.GEMINI or job.verdict is not Verdict.ROWS or not job.counts.failed:
+        return False
+    try:
+        return any(row["status"] == "cancelled" for row in client.plain_rows(job))
+    except CallError as error:
+        log.warning("Whether job %s was cancelled cannot be told yet: %s", job.name, error)
+        return False
+
+
+def output_of(row: dict[str, Any], *, structured: bool) -> ExtractedOutput:
+    """Return what a row that was answered says."""
+    text = row["text"]
+    if row["status"] != "ok" or text is None:
+        return ExtractedOutput(kind="absent", text=text)
+    return ExtractedOutput(kind="json_text" if structured else "text", text=text)
+
+
+def _read(folder: TemporaryDirectory[str], rows: Path) -> Iterator[RawResultItem]:
+    with folder:
+        if not rows.exists():
+            return
+        with rows.open("rb") as lines:
+            for line in lines:
+                row: dict[str, Any] = json.loads(line)
+                if row["status"] == "missing":
+                    continue  # common.ai knows by itself
+                index = index_of(row["key"])
+                if index is None:
+                    log.warning("A row with key %r is of no request and was dropped.", row["key"])
+                    continue
+                yield _item(row, index)
+
+
+def _item(row: dict[str, Any], index: int) -> RawResultItem:
+    error = row["error"] or {}
+    status, usage = _STATUSES[row["status"]], row["usage"]
+    return RawResultItem(
+        custom_id=row["key"],
+        index=index,
+        provider_status=status,
+        model=row["model_version"],
+        usage=usage
+        and {
+            "input_tokens": usage["input"],
+            "output_tokens": usage["output"] + usage["thoughts"],
+            "cached_tokens": usage["cached"],
+            "thoughts_tokens": usage["thoughts"],
+        },
+        # A prompt that was blocked has no finish reason; why it was is told in its place.
+        finish_reason=row["finish_reason"] or (error.get("status") if status == "success" else None) or None,
+        error=None if status == "success" else _error(error, status),
+        raw=row,
+    )
+
+
+def _error(error: dict[str, Any], status: str) -> dict[str, Any]:
+    code = error.get("status") or error.get("code")
+    return {
+        "type": "provider_error" if status == "errored" else status,
+        "message": error.get("message") or status,
+        "provider_code": None if code is None else str(code),
+        "stage": "provider",
+    }

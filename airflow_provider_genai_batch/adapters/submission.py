@@ -1,0 +1,76 @@
+"""How a task of common.ai comes to its one job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.submit import Attempt
+from airflow_provider_genai_batch.hooks.intake import staging_place, take_in
+from airflow_provider_genai_batch.hooks.jobs import JobDesk
+from airflow_provider_genai_batch.hooks.order import read_order
+from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, readable_name
+from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.models import BatchJob, BatchSource
+
+
+def submit(
+    client: GenAIBatchClient,
+    context: Any,
+    identity: Identity,
+    *,
+    model: str,
+    requests: Iterable[Any],
+    defaults: Any,
+) -> BatchJob:
+    """Create the job of an identity, or take up one that goes on.
+
+    common.ai asks for this when it knows of no job, or is done with those there were. So one that has ended is not
+    taken up: its own record decides that, not what the service still shows.
+
+    Raises:
+        InputError: a request cannot be sent; nothing was.
+        CreateOutcomeUnknown: the create may have been acted upon, and the service could not be asked.
+        CallError: the service refused.
+    """
+    desk, readable, since = JobDesk(client), readable_name(context), begin_of(context)
+    again = context["ti"].try_number > 1
+    ended = [job.name for job in desk.find(identity, since) if job.done] if again else []
+    order = read_order(
+        client.config, model=model, src=BatchSource(stream=requests), request_defaults=defaults
+    )
+    with take_in(client, order.source, model=model, request_defaults=defaults) as intake:
+        return desk.submit(
+            identity,
+            lambda: order.spec(
+                identity,
+                readable,
+                intake,
+                intake.place(client, identity, staging_place(client, None)),
+                owner_labels(context),
+            ),
+            Attempt(look_first=again, before=ended, since=since),
+            display_name=identity.display_name(readable),
+            records=Records(context),
+            deadline=time.time() + context["task"].timeout,
+        ).job
+
+
+def find_orphan(
+    client: GenAIBatchClient, context: Any, identity: Identity, intent: float | None
+) -> BatchJob | None:
+    """Find the job that an earlier attempt created without learning of it.
+
+    Args:
+        client: of the task's connection.
+        context: of the task.
+        identity: whose job it is.
+        intent: when that attempt wrote down that it would, in seconds since the epoch; None: nobody knows.
+
+    Raises:
+        CallError: the service could not be asked, which says nothing.
+    """
+    return JobDesk(client).find_orphan(identity, intent or begin_of(context))
