@@ -1,42 +1,55 @@
-"""The tests that the page on testing shows to users, collected here as they stand there."""
+"""The files that the page on testing shows, in a folder of their own, run by its own commands."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from tests.dags import _migrate
+import airflow_provider_genai_batch.testing
 from tests.docs.pages import Page
 
 PAGE = Page("docs/how-to/test-your-dag.md")
-DAG_FILE, TEST_FILE = (block for block in PAGE.blocks if block.file)
+COMMANDS = next(block.text for block in PAGE.blocks if block.language == "shell").splitlines()
 
 
-@pytest.fixture(autouse=True)
-def dag_file() -> Iterator[None]:
-    """Have the page's DAG in the DAGs folder, where Airflow looks for it."""
-    _migrate()
-    path = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]) / Path(DAG_FILE.file).name
-    path.write_text(DAG_FILE.text, encoding="utf-8")
-    yield
-    path.unlink()
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for block in PAGE.blocks:
+        if block.file:
+            path = tmp_path / block.file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+    return tmp_path
 
 
-def test_the_page_shows_tests_that_are_collected_here() -> None:
-    shown = [name for name in TEST_FILE.text.split() if name.startswith("test_") and "(" in name]
-    assert len(shown) == 3
-    assert all(name.partition("(")[0] in globals() for name in shown)
+def test_they_pass_as_the_page_says(project: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    for line in COMMANDS:
+        words = shlex.split(line.replace("/tmp/genai-batch", str(project)).replace("$PWD", str(project)))
+        if words[0] == "export":
+            environment |= dict(word.split("=", 1) for word in words[1:])
+            continue
+        program = ["-m", "airflow"] if words[0] == "airflow" else []
+        ran = subprocess.run(
+            [sys.executable, *program, *words[1:]],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=project,
+            env=environment,
+            timeout=240,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    tests = sum(len(re.findall(r"^def test_", block.text, re.MULTILINE)) for block in PAGE.blocks)
+    assert f"{tests} passed" in ran.stdout
 
 
-# Read as the page's own files are: what stands there becomes fixtures and tests of this module.
-_module = sys.modules["reviews"] = ModuleType("reviews")
-try:
-    exec(compile(DAG_FILE.text, DAG_FILE.where, "exec"), _module.__dict__)
-    exec(compile(TEST_FILE.text, TEST_FILE.where, "exec", dont_inherit=True), globals())
-finally:
-    del sys.modules["reviews"]
+def test_every_fixture_is_told() -> None:
+    told = {row[0].strip("`") for row in PAGE.table("## Fixtures", "Fixture")}
+    assert told == set(airflow_provider_genai_batch.testing.__all__)

@@ -18,6 +18,7 @@ import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.hooks.intake import Intake, take_in
@@ -27,7 +28,6 @@ from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.rows.preflight import Preflight
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.client.places import vertex_config
-from tests.conftest import BUCKET
 from tests.rows.request_files import (
     BOM,
     RequestFile,

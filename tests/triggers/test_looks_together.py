@@ -17,11 +17,11 @@ import pytest
 
 from airflow_provider_genai_batch.client import looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
-from tests.conftest import BUCKET
 from tests.operators.scenes import MODEL, client, lines
 from tests.waiting import wait_until
 

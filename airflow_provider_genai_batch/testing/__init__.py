@@ -1,0 +1,28 @@
+"""Pytest fixtures for tests of your own DAGs; they need pytest and the extra ``emulator``.
+
+In the topmost ``conftest.py``: ``pytest_plugins = ["airflow_provider_genai_batch.testing"]``.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.testing.fixtures import (
+    big_query,
+    cloud_storage,
+    emulator,
+    emulator_settings,
+    gemini,
+    genai_batch_conn_id,
+    no_real_google,
+    vertex,
+)
+
+__all__ = [
+    "big_query",
+    "cloud_storage",
+    "emulator",
+    "emulator_settings",
+    "gemini",
+    "genai_batch_conn_id",
+    "no_real_google",
+    "vertex",
+]

@@ -1,0 +1,106 @@
+"""The fixtures. What they need is imported when they are used: Airflow's settings may come later than this."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_genai_batch.testing.guard import guarded
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.emulator import Emulator
+    from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+    from airflow_provider_genai_batch.emulator.storage import CloudStorage
+
+
+@pytest.fixture
+def emulator_settings() -> dict[str, Any]:
+    """Give the arguments of `Emulator`: jobs have ended at the first look. Override it for others."""
+    from airflow_provider_genai_batch.emulator import Lifecycle
+
+    return {"lifecycle": Lifecycle.at_once()}
+
+
+@pytest.fixture
+def genai_batch_conn_id() -> str:
+    """Give the id of the connection that leads to the emulator. Override it if your DAGs use another."""
+    return "genai_batch_default"
+
+
+@pytest.fixture
+def no_real_google() -> Iterator[None]:
+    """Fail the test if something in this process wants to reach a host of Google's."""
+    with guarded() as reached:
+        yield
+    if reached:
+        pytest.fail(f"The test wanted to reach {', '.join(dict.fromkeys(reached))}.", pytrace=False)
+
+
+@pytest.fixture
+def emulator(emulator_settings: dict[str, Any], no_real_google: None) -> Iterator[Emulator]:  # noqa: ARG001 - for its effect
+    """Give an emulator of the Gemini API; it fails the test if a fault or script was not spent."""
+    from airflow_provider_genai_batch.emulator import Emulator
+
+    with Emulator(**emulator_settings) as running:
+        yield running
+
+
+@pytest.fixture
+def gemini(emulator: Emulator, genai_batch_conn_id: str, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Give the emulator with the connection leading to it."""
+    _connect(monkeypatch, genai_batch_conn_id, emulator, "gemini")
+    return emulator
+
+
+@pytest.fixture(scope="session")
+def cloud_storage() -> Iterator[CloudStorage]:
+    """Give an emulator of Cloud Storage, one for the session, with the bucket of the Vertex AI connection."""
+    from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET
+    from airflow_provider_genai_batch.emulator.storage import CloudStorage
+
+    with CloudStorage() as running:
+        running.create_bucket(STAGING_BUCKET)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def big_query() -> Iterator[BigQuery]:
+    """Give an emulator of BigQuery, one for the session, with the dataset ``tests``."""
+    if not _has_big_query():
+        pytest.skip("the extra emulator-bigquery is not installed")
+    from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+
+    with BigQuery() as running:
+        running.create_dataset("tests")
+        yield running
+
+
+@pytest.fixture
+def vertex(
+    cloud_storage: CloudStorage,
+    emulator_settings: dict[str, Any],
+    genai_batch_conn_id: str,
+    no_real_google: None,  # noqa: ARG001 - for its effect
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Emulator]:
+    """Give an emulator of Vertex AI over Cloud Storage and BigQuery, with the connection leading to it."""
+    from airflow_provider_genai_batch.emulator import Emulator
+
+    tables = request.getfixturevalue("big_query") if _has_big_query() else None
+    with Emulator(**emulator_settings, storage=cloud_storage, bigquery=tables) as running:
+        _connect(monkeypatch, genai_batch_conn_id, running, "vertex")
+        yield running
+
+
+def _has_big_query() -> bool:
+    """It cannot be installed beside each version of Airflow and Python."""
+    return importlib.util.find_spec("bqemulator") is not None
+
+
+def _connect(patch: pytest.MonkeyPatch, conn_id: str, emulator: Emulator, backend: str) -> None:
+    patch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(emulator.connection(backend)))
