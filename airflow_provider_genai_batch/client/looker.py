@@ -301,7 +301,10 @@ class Looker:
 
 def _own(error: Exception) -> Exception:
     """Return an exception for one watcher alone: each that raises it makes its traceback longer."""
-    own = type(error).__new__(type(error), *error.args)
+    try:
+        own = type(error).__new__(type(error), *error.args)
+    except TypeError:  # one that is not to be made in Python, such as Pydantic's
+        return error
     vars(own).update(vars(error))
     own.__cause__ = error
     return own

@@ -10,10 +10,12 @@ from traceback import extract_tb
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from airflow_provider_genai_batch.client import looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.hooks import shared
+from airflow_provider_genai_batch.models import BatchJob
 from tests.client.raw import RawServer, answer
 from tests.triggers.test_looks_together import ended, fire, fire_all, submit, trigger, until
 
@@ -92,6 +94,20 @@ async def test_what_all_are_told_grows_with_none_of_them(
     ends = await asyncio.gather(*(fire(trigger([name])) for name in names), return_exceptions=True)
     assert [(type(end), str(end)) for end in ends] == [(LookupError, "a bug")] * 30
     assert max(len(extract_tb(end.__traceback__)) for end in ends if isinstance(end, Exception)) < 12
+
+
+async def test_a_fault_of_which_there_is_only_one_reaches_everybody(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = submit(gemini, [JobScript() for _ in range(3)])
+
+    async def broken(*_: Any) -> None:
+        BatchJob.model_validate({"name": 5})
+
+    monkeypatch.setattr(looker.Looker, "_walk", broken)
+    waiting = asyncio.gather(*(fire(trigger([name])) for name in names), return_exceptions=True)
+    ends = await asyncio.wait_for(waiting, PATIENCE)
+    assert [type(end) for end in ends] == [ValidationError] * 3
 
 
 async def test_a_refusal_that_is_told_again_and_again_stays_as_it_was(
