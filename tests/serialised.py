@@ -8,14 +8,18 @@ _BUNDLE = "tests"
 
 
 def serialise(dag: Any) -> None:
-    """Write a DAG to the metadata database as Airflow's DAG processor does; Airflow 2 does not ask for it."""
+    """Write a DAG to the metadata database as Airflow's DAG processor does."""
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+
     try:
         from airflow.models.dagbundle import DagBundleModel
     except ImportError:
+        with create_session() as session:
+            dag.sync_to_db(session=session)
+            SerializedDagModel.write_dag(dag, session=session)
         return
-    from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.serialized_objects import LazyDeserializedDAG
-    from airflow.utils.session import create_session
 
     try:
         from airflow.serialization.definitions.dag import SerializedDAG

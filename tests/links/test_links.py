@@ -37,9 +37,7 @@ def ask(*, fails: bool = False, **settings: Any) -> Ran:
 def shown() -> Links:
     """Return the links of the task that ran last, as the API server reads them."""
     with create_session() as session:
-        query = (
-            select(TaskInstance).where(TaskInstance.task_id == "ask").order_by(TaskInstance.start_date.desc())
-        )
+        query = select(TaskInstance).where(TaskInstance.task_id == "ask").order_by(TaskInstance.run_id.desc())
         ti = session.scalars(query).first()
         model = SerializedDagModel.get(ti.dag_id, session=session)
         task = model.dag.get_task(ti.task_id)
