@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend
@@ -41,6 +41,9 @@ class _Usage(Struct, gc=False, rename="camel"):
     # Zeros are left out, mostly of these two.
     cached_content_token_count: int = 0
     thoughts_token_count: int = 0
+    # The other spelling of what may be left out.
+    other_cached: UnsetType = field(default=UNSET, name="cached_content_token_count")
+    other_thoughts: UnsetType = field(default=UNSET, name="thoughts_token_count")
 
 
 class _Response(Struct, gc=False, rename="camel"):

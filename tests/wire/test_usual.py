@@ -67,6 +67,8 @@ def test_the_straight_way_and_the_long_way_are_one(
         {"candidates": []},
         {"embedding": {"values": [1.0]}},
         {"usageMetadata": dict.fromkeys(NAMES, "3")},
+        {"usageMetadata": {**dict.fromkeys(NAMES, 3), "cached_content_token_count": 2}},
+        {"usageMetadata": {**dict.fromkeys(NAMES, 3), "thoughts_token_count": 2}},
         {"modelVersion": None},
     ],
 )
