@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tests.matrix.cells import CELLS, Cell
 from tests.matrix.environment import NoPython, away, python_of
-from tests.matrix.suite import SUITE
+from tests.matrix.suite import BRIEF, SUITE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +46,10 @@ def run(cell: Cell) -> str:
     settings = ["-q", "-p", "tests.matrix.plugin", "-o", own, "--disable-warnings"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [str(python), "-m", "pytest", *settings, *SUITE], cwd=away(), env=environment, check=False
+        [str(python), "-m", "pytest", *settings, *(BRIEF if cell.brief else SUITE)],
+        cwd=away(),
+        env=environment,
+        check=False,
     )
     spent = f"{ready - begun:.0f} s for the environment, {time.monotonic() - ready:.0f} s for the tests"
     return f"{'FAILED' if done.returncode else 'passed'}: {spent}"

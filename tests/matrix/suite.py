@@ -23,6 +23,28 @@ SUITE = (
     "tests/triggers/test_trigger.py",
 )
 
+_DECORATED = "tests/decorators/test_task_genai_batch.py"
+_ONE_JOB = "tests/operators/test_one_job.py"
+_SENSOR = "tests/sensors/test_sensor.py"
+
+BRIEF = (
+    "tests/matrix",
+    "tests/cli",
+    f"{_DECORATED}::test_a_list_is_asked_and_the_manifest_is_the_output",
+    f"{_DECORATED}::test_a_retry_calls_the_function_again_and_pays_no_second_job",
+    "tests/hooks/test_connection.py",
+    "tests/links/test_links.py::test_a_deferred_task_leads_to_its_job_and_to_where_its_rows_will_be",
+    "tests/operators/test_capacity.py::test_it_is_waited_for_without_a_slot",
+    "tests/operators/test_imports.py",
+    f"{_ONE_JOB}::test_a_deadline_cancels_or_leaves_the_job_and_says_which",
+    f"{_ONE_JOB}::test_a_retry_takes_up_the_job_of_the_attempt_before",
+    f"{_ONE_JOB}::test_a_task_that_ran_out_of_airflows_time_cancels_its_job",
+    f"{_SENSOR}::test_it_waits_for_all_of_several_jobs",
+    f"{_SENSOR}::test_its_timeout_fails_it_and_leaves_the_job_alone",
+    "tests/triggers/test_trigger.py",
+)
+"""A part of it that goes through every door once."""
+
 NOT_BEFORE = {
     "tests/links/test_links.py::test_a_link_that_cannot_be_stored": (
         (3, 0),
