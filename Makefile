@@ -3,6 +3,7 @@
 # make bench       what input, rows and waiting cost, beside peers; FULL=1 also a million rows and a real Airflow; not part of make test
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
+# make test-matrix  the wheel beside each version of Airflow in README's table; CELLS="…" for some; not part of make test
 # make lint        ruff, mypy and the contracts between the layers
 #
 # A Python 3.11 is all that has to be there.
@@ -23,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo test bench peers lint format clean
+.PHONY: setup demo test test-matrix bench peers lint format clean
 
 setup: $(VENV)/.ready
 
@@ -50,6 +51,9 @@ lint: $(VENV)/.ready
 
 test: lint $(TEXTS)
 	$(BIN)/python -m pytest
+
+test-matrix: $(VENV)/.ready
+	$(BIN)/python -m tests.matrix $(CELLS)
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks $(if $(FULL),--full)
