@@ -66,6 +66,9 @@ def world(
 
 def test_a_bigquery_table_is_answered_on_vertex_while_the_task_is_deferred(world: World) -> None:
     run = world.run_while_it_takes_an_hour("nightly_bigquery")
+    links = world.airflow.client.call("GET", f"{run.path}/taskInstances/answer/links")["extra_links"]
+    assert world.emulator.jobs[-1]["name"].rpartition("/")[2] in links["Batch job"]
+    assert "https://console.cloud.google.com/bigquery?" in links["Rows"]
     world.the_hour_passes()
     assert world.airflow.client.wait_for(run) == "success", world.explain(run)
     manifest = world.airflow.client.xcom(run, "answer")
@@ -82,6 +85,29 @@ def test_prompts_are_answered_on_gemini_while_the_task_is_deferred(world: World)
     lines = (world.results / "inline.jsonl").read_text().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["ok"] * 3
     assert world.airflow.client.xcom(run, "read_rows") == 3
+
+
+def test_a_function_is_called_once_though_its_task_ends_in_another_process(world: World) -> None:
+    before = len(world.emulator.jobs)
+    for _ in range(2):
+        world.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=3600)))
+    run = world.airflow.client.trigger("prompts_from_a_function")
+
+    def deferred() -> int:
+        path = f"{run.path}/taskInstances/ask/listMapped"
+        found = world.airflow.client.call("GET", path)["task_instances"]
+        return sum(instance["state"] == "deferred" for instance in found)
+
+    wait_until(lambda: deferred() == 2, "both tasks are deferred", 60)
+    world.the_hour_passes()
+    assert world.airflow.client.wait_for(run) == "success", world.explain(run)
+    assert world.airflow.client.xcom(run, "count") == 6
+    assert len(world.emulator.jobs) == before + 2
+    for number in range(2):
+        path = f"{run.path}/taskInstances/ask/logs/1"
+        how = {"map_index": number, "full_content": "true"}
+        said = json.dumps(world.airflow.client.call("GET", path, params=how)["content"])
+        assert said.count("Making prompts in") == 1
 
 
 def test_a_triggerer_killed_while_a_job_is_deferred_loses_nothing_and_pays_nothing_again(

@@ -52,8 +52,8 @@ def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
 
 
 def test_every_example_that_is_named_is_there_and_their_number_is_told() -> None:
-    assert len(list((ROOT / "example_dags").glob("*.py"))) == 6
-    assert "has six DAGs" in README.text
+    assert len(list((ROOT / "example_dags").glob("*.py"))) == 7
+    assert "has seven DAGs" in README.text
 
 
 def test_the_texts_are_as_many_as_the_readme_says_and_their_authors_are_named() -> None:
