@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,6 @@ from airflow.providers.common.ai.batch.base import (
     BatchAdapter,
     BatchRequest,
     BatchState,
-    BatchStatus,
     ExtractedOutput,
     RawResultItem,
     SubmitResult,
@@ -26,40 +25,23 @@ from airflow.providers.common.ai.exceptions import (
     LLMBatchModelMismatchError,
 )
 
+from airflow_provider_genai_batch.adapters.checks import SPLIT, as_input_error, check_lines
 from airflow_provider_genai_batch.adapters.places import Place, running_task
 from airflow_provider_genai_batch.adapters.requests import Wording, answer_fields, answer_type
-from airflow_provider_genai_batch.adapters.rows import landed, output_of, was_cut_short
+from airflow_provider_genai_batch.adapters.rows import landed, output_of
+from airflow_provider_genai_batch.adapters.states import state_of
 from airflow_provider_genai_batch.adapters.submission import find_orphan, submit
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import InputError, JobPaused, NotFound
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.rows.requests import request_lines
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
 
 if TYPE_CHECKING:
     from airflow.providers.common.ai.batch.output_schema import OutputSpec
-
-_STATUSES: dict[Verdict, BatchStatus] = {
-    Verdict.WAIT: "in_progress",
-    Verdict.ROWS: "completed",
-    Verdict.FAILED: "failed",
-    Verdict.EXPIRED: "expired",
-    Verdict.CANCELLED: "cancelled",
-}
-_SPLIT = "Split the input across mapped task instances with .expand()."
-
-
-class JobGone(NotFound):
-    """There is no such job (any more), in the way in which common.ai asks."""
-
-    status_code = 404
 
 
 class _GenAIBatchAdapter(BatchAdapter):
@@ -107,28 +89,14 @@ class _GenAIBatchAdapter(BatchAdapter):
         """
         self.check_custom_id_length(idempotency_key, len(requests))
         if len(requests) > self.max_requests:
-            msg = f"{self._service} takes {self.max_requests} requests in one job; got {len(requests)}. {_SPLIT}"
+            msg = (
+                f"{self._service} takes {self.max_requests} requests in one job; got {len(requests)}. {SPLIT}"
+            )
             raise LLMBatchLimitExceededError(msg)
         _, client = self._of_task()
         model, wording = self._model(requests, model), self._wording(output_spec, **kwargs)
-        size = 0
-        with _as_input_error():
-            lines = request_lines(
-                wording.requests(requests, idempotency_key),
-                self.backend,
-                Task.GENERATE,
-                model,
-                wording.defaults(),
-                max_bytes=sys.maxsize,
-            )
-            for number, (_, line) in enumerate(lines, 1):
-                size += len(line)
-                if size > self.max_payload_bytes:
-                    msg = (
-                        f"{self._service} takes {self.max_payload_bytes} bytes in one job; the input is larger from "
-                        f"request {number} of {len(requests)} on. {_SPLIT}"
-                    )
-                    raise LLMBatchLimitExceededError(msg)
+        with as_input_error():
+            check_lines(wording, requests, idempotency_key, model=model, most=self.max_payload_bytes)
         if self.backend is Backend.VERTEX and not client.config.staging_uri:
             msg = (
                 'Vertex AI reads requests from Cloud Storage and writes rows there: set "staging_uri" '
@@ -149,7 +117,7 @@ class _GenAIBatchAdapter(BatchAdapter):
         """Upload the requests and come to their job, by the one flow that this package submits with."""
         context, client = self._of_task()
         wording = self._wording(output_spec, **kwargs)
-        with _as_input_error():
+        with as_input_error():
             job = submit(
                 client,
                 context,
@@ -186,21 +154,7 @@ class _GenAIBatchAdapter(BatchAdapter):
             JobPaused: it is paused. common.ai has no word for that, and none of its words leaves the job alone.
         """
         place = Place.of(batch_id)
-        client = self._client_of(place.conn_id)
-        try:
-            job = client.get(place.job)
-        except NotFound as error:
-            raise JobGone(error.message, code=error.code, status=error.status, method=error.method) from error
-        if job.verdict is Verdict.PAUSED:
-            msg = (
-                f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
-                "service; the next attempt takes it up again."
-            )
-            raise JobPaused(msg, job_names=[job.name])
-        status = "cancelled" if was_cut_short(client, job) else _STATUSES[job.verdict]
-        problem = job.problem
-        said = None if problem is None else f"Job {job.name}: code {problem.code}: {problem.message}."
-        return BatchState(status, _counts(job, self.max_requests), said)
+        return state_of(self._client_of(place.conn_id), place.job, self.max_requests)
 
     def cancel_batch(self, batch_id: str) -> None:
         """Ask for a job's cancellation; one that has ended or is gone is fine."""
@@ -216,7 +170,7 @@ class _GenAIBatchAdapter(BatchAdapter):
 
     def build_output_directive(self, spec: OutputSpec) -> dict[str, Any]:
         """Return the fields that ask for answers of a type, in the dialect that is safe on batch endpoints."""
-        with _as_input_error():
+        with as_input_error():
             return answer_fields(answer_type(spec), self.backend)
 
     def extract_output(self, raw: RawResultItem, spec: OutputSpec) -> ExtractedOutput:
@@ -297,27 +251,3 @@ class VertexBatchAdapter(_GenAIBatchAdapter):
     backend = Backend.VERTEX
     max_requests = limits_of(backend, Task.GENERATE, "").max_rows or sys.maxsize
     max_payload_bytes = limits_of(backend, Task.GENERATE, "").max_bytes or sys.maxsize
-
-
-def _counts(job: BatchJob, most: int) -> dict[str, int]:
-    """Return the service's counts; what it never came to is put down to the way in which the job ended.
-
-    Vertex AI does not always tell how many requests there were. Then it is as many as there can be (`most`): common.ai
-    puts down no more than there are requests without a row.
-    """
-    done, failed = job.counts.succeeded or 0, job.counts.failed or 0
-    rest = most if job.counts.total is None else max(0, job.counts.total - done - failed)
-    return {
-        "succeeded": done,
-        "errored": failed,
-        "expired": rest if job.verdict is Verdict.EXPIRED else 0,
-        "cancelled": rest if job.verdict is Verdict.CANCELLED else 0,
-    }
-
-
-@contextmanager
-def _as_input_error() -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        raise LLMBatchInputError(str(error)) from error

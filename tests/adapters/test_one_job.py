@@ -90,6 +90,20 @@ def test_the_job_of_a_worker_that_died_is_taken_up_by_the_retry(
     assert ran.xcom["ask"]["counts"]["succeeded"] == 3
 
 
+@BOTH_WAYS
+def test_so_is_a_job_that_has_ended_meanwhile(
+    emulator_of: Emulator, backend: str, tmp_path: Path, deferrable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(batch_id: str, **_: Any) -> None:
+        emulator_of.force(Place.of(batch_id).job, "SUCCEEDED")
+
+    once(monkeypatch, state, "write_submitted", end)
+    ran = ask(tmp_path, model_id=MODELS[backend], deferrable=deferrable, retries=1)
+    assert ran.state == "success", ran.errors
+    assert (len(emulator_of.jobs), ran.tries["ask"]) == (1, 2)
+    assert ran.xcom["ask"]["counts"]["succeeded"] == 3
+
+
 @pytest.mark.usefixtures("dies_once")
 def test_a_job_that_lists_do_not_show_yet_is_taken_up_too(
     emulator_of: Emulator, backend: str, tmp_path: Path

@@ -1,0 +1,69 @@
+"""How a job is, in common.ai's words."""
+
+from __future__ import annotations
+
+from airflow.providers.common.ai.batch.base import BatchState, BatchStatus
+
+from airflow_provider_genai_batch.adapters.rows import was_cut_short
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import JobPaused, NotFound
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.job import Verdict
+
+_STATUSES: dict[Verdict, BatchStatus] = {
+    Verdict.WAIT: "in_progress",
+    Verdict.ROWS: "completed",
+    Verdict.FAILED: "failed",
+    Verdict.EXPIRED: "expired",
+    Verdict.CANCELLED: "cancelled",
+}
+
+
+class JobGone(NotFound):
+    """There is no such job (any more), in the way in which common.ai asks."""
+
+    status_code = 404
+
+
+def state_of(client: GenAIBatchClient, name: str, most: int) -> BatchState:
+    """Look at a job.
+
+    Args:
+        client: of the job's connection.
+        name: the job's.
+        most: requests that a job can have.
+
+    Raises:
+        JobGone: it does not exist (any more).
+        JobPaused: it is paused. common.ai has no word for that, and none of its words leaves the job alone.
+    """
+    try:
+        job = client.get(name)
+    except NotFound as error:
+        raise JobGone(error.message, code=error.code, status=error.status, method=error.method) from error
+    if job.verdict is Verdict.PAUSED:
+        msg = (
+            f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
+            "service; the next attempt takes it up again."
+        )
+        raise JobPaused(msg, job_names=[job.name])
+    status = "cancelled" if was_cut_short(client, job) else _STATUSES[job.verdict]
+    problem = job.problem
+    said = None if problem is None else f"Job {job.name}: code {problem.code}: {problem.message}."
+    return BatchState(status, _counts(job, most), said)
+
+
+def _counts(job: BatchJob, most: int) -> dict[str, int]:
+    """Return the service's counts; what it never came to is put down to the way in which the job ended.
+
+    Vertex AI does not always tell how many requests there were. Then it is as many as there can be (`most`): common.ai
+    puts down no more than there are requests without a row.
+    """
+    done, failed = job.counts.succeeded or 0, job.counts.failed or 0
+    rest = most if job.counts.total is None else max(0, job.counts.total - done - failed)
+    return {
+        "succeeded": done,
+        "errored": failed,
+        "expired": rest if job.verdict is Verdict.EXPIRED else 0,
+        "cancelled": rest if job.verdict is Verdict.CANCELLED else 0,
+    }
