@@ -6,6 +6,8 @@ import random
 
 FIRST = 1.0
 LONGEST = 60.0
+_LONGEST_HINT = 3600.0
+"""A longer one, such as a date by a clock that is wrong, would let what is paid for run into its deadline unseen."""
 
 
 def backoff(failures: int, hint: float | None = None, *, longest: float = LONGEST) -> float:
@@ -15,6 +17,7 @@ def backoff(failures: int, hint: float | None = None, *, longest: float = LONGES
     before they were asked to, nor all at once.
     """
     if hint is not None:
+        hint = min(hint, _LONGEST_HINT)
         return hint + random.uniform(0, min(1.0, hint * 0.1 + 0.1))  # noqa: S311 - spreading load, not a secret
     ceiling = min(longest, FIRST * 2 ** min(failures - 1, 10))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreading load, not a secret

@@ -87,8 +87,8 @@ def test_waits_double_up_to_a_limit_and_are_spread_over_their_upper_half(failure
     assert ceiling / 2 <= backoff(failures) <= ceiling
 
 
-@given(st.integers(1, 100), st.floats(0, 1e6))
-def test_a_hint_is_never_undercut(failures: int, hint: float) -> None:
+@given(st.integers(1, 100), st.floats(0, 3600))
+def test_a_hint_of_up_to_an_hour_is_never_undercut(failures: int, hint: float) -> None:
     assert hint <= backoff(failures, hint) <= hint + 1
 
 

@@ -39,6 +39,18 @@ def test_the_first_looks_come_soon_and_later_ones_at_the_interval(gemini_desk: D
     assert len(set(gemini_desk.naps[-10:])) == 10  # no two alike: they are jittered
 
 
+@pytest.mark.parametrize("hint", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_service_that_wants_to_be_left_alone_for_ever_is_asked_again_in_an_hour(
+    gemini_desk: Desk, hint: str
+) -> None:
+    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(running=60)))
+    job = gemini_desk.submit()
+    gemini_desk.emulator.faults.add("batches.get", Fault.error(429, retry_after=hint))
+    late = gemini_desk.now() + 3 * HOUR
+    assert gemini_desk.watch(job.name, deadline=late, pending_deadline=late).why is Why.ENDED
+    assert HOUR <= max(gemini_desk.naps) <= HOUR + 1
+
+
 def test_a_job_in_the_queue_is_looked_at_less_often(gemini_desk: Desk) -> None:
     gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=600, running=5)))
     job = gemini_desk.submit()
