@@ -30,8 +30,8 @@ def fetch_key(name: str, project: str | None) -> Any:
     """
     from google.auth import default
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-    from google.auth.transport.requests import AuthorizedSession
-    from requests.exceptions import RequestException
+    from google.auth.transport.requests import Request
+    from requests import RequestException, get
 
     said = f'The secret {name!r} that "key_secret_name" of the connection names'
     try:
@@ -45,8 +45,10 @@ def fetch_key(name: str, project: str | None) -> Any:
         raise ConfigurationError(msg)
     url = f"{URL}/projects/{quote(owner)}/secrets/{quote(name, safe='')}/versions/latest:access"
     try:
-        with AuthorizedSession(credentials) as session:  # type: ignore[no-untyped-call]  # google-auth is partly typed
-            answer = session.get(url, timeout=_SECONDS)
+        headers: dict[str, str] = {}
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth is only partly typed
+        credentials.apply(headers)  # type: ignore[no-untyped-call]
+        answer = get(url, headers=headers, timeout=_SECONDS)
     except (GoogleAuthError, RequestException) as error:
         msg = f"{said} could not be fetched: {error}"
         raise TransportError(msg, method="secretmanager.access") from error

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-_HOSTS = ("googleapis.com", "google.com", "google.internal", "goog")
-_METADATA = "169.254.169.254"
+_HOSTS = ("googleapis.com", "google.com", "goog")
+_METADATA = ("169.254.169.254", "metadata.google.internal")
+"""Of a machine of Google's own: libraries look whether they run on one, and find that they do not."""
 
 
 class RealGoogleReached(AssertionError):
@@ -18,10 +19,35 @@ class RealGoogleReached(AssertionError):
 
 def is_google(host: object) -> bool:
     """Tell whether a host is Google's."""
+    name = _name(host)
+    return any(name == known or name.endswith(f".{known}") for known in _HOSTS)
+
+
+def _name(host: object) -> str:
     if isinstance(host, bytes):
         host = host.decode(errors="replace")
-    name = host.rstrip(".").lower() if isinstance(host, str) else ""
-    return name == _METADATA or any(name == known or name.endswith(f".{known}") for known in _HOSTS)
+    return host.rstrip(".").lower() if isinstance(host, str) else ""
+
+
+def _of_lookup(host: object, *_: Any, **__: Any) -> object:
+    return host
+
+
+def _of_address(_: Any, address: Any) -> object:
+    return address[0] if isinstance(address, tuple) else None
+
+
+def _of_tls(*_: Any, server_hostname: object = None, **__: Any) -> object:
+    return server_hostname
+
+
+_PLACES: tuple[tuple[Any, str, Callable[..., object]], ...] = (
+    (socket, "getaddrinfo", _of_lookup),
+    (socket.socket, "connect", _of_address),
+    (ssl.SSLContext, "wrap_socket", _of_tls),
+    (ssl.SSLContext, "wrap_bio", _of_tls),
+)
+"""Whose, which function, and how to read a host from its arguments."""
 
 
 @contextmanager
@@ -34,43 +60,26 @@ def guarded() -> Iterator[list[str]]:
         The hosts that were asked for, in order.
     """
     reached: list[str] = []
-
-    def checked(real: Callable[..., Any], host_of: Callable[..., object]) -> Callable[..., Any]:
-        def check(*args: Any, **kwargs: Any) -> Any:
-            host = host_of(*args, **kwargs)
-            if is_google(host):
-                name = host.decode() if isinstance(host, bytes) else str(host)
-                reached.append(name)
-                msg = f"{name} is Google's own, and this test must not reach it. Does its connection name the emulator?"
-                raise RealGoogleReached(msg)
-            return real(*args, **kwargs)
-
-        return check
-
-    def of_lookup(host: object, *_: Any, **__: Any) -> object:
-        return host
-
-    def of_address(_: Any, address: Any) -> object:
-        return address[0] if isinstance(address, tuple) else None
-
-    def of_tls(*_: Any, server_hostname: object = None, **__: Any) -> object:
-        return server_hostname
-
-    places: list[tuple[Any, str, Callable[..., object]]] = [
-        (socket, "getaddrinfo", of_lookup),
-        (socket.socket, "connect", of_address),
-        (ssl.SSLContext, "wrap_socket", of_tls),
-        (ssl.SSLContext, "wrap_bio", of_tls),
-    ]
-    real = [getattr(owner, name) for owner, name, _ in places]
-    own = [name in vars(owner) for owner, name, _ in places]
-    for (owner, name, host_of), function in zip(places, real, strict=True):
-        setattr(owner, name, checked(function, host_of))
-    try:
+    with ExitStack() as stack:
+        for owner, name, host_of in _PLACES:
+            real, own = getattr(owner, name), name in vars(owner)
+            setattr(owner, name, _checked(real, host_of, reached))
+            stack.callback(setattr, owner, name, real) if own else stack.callback(delattr, owner, name)
         yield reached
-    finally:
-        for (owner, name, _), function, had in zip(places, real, own, strict=True):
-            if had:
-                setattr(owner, name, function)
-            else:
-                delattr(owner, name)
+
+
+def _checked(
+    real: Callable[..., Any], host_of: Callable[..., object], reached: list[str]
+) -> Callable[..., Any]:
+    def check(*args: Any, **kwargs: Any) -> Any:
+        name = _name(host_of(*args, **kwargs))
+        if name in _METADATA:
+            msg = f"{name} is not there for this test"
+            raise ConnectionRefusedError(msg)
+        if is_google(name):
+            reached.append(name)
+            msg = f"{name} is Google's own, and this test must not reach it. Does its connection name the emulator?"
+            raise RealGoogleReached(msg)
+        return real(*args, **kwargs)
+
+    return check
