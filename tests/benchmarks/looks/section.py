@@ -126,7 +126,7 @@ def _ends(runs: Runs, numbers: Sequence[int], ours: Sequence[Figures]) -> str:
 
 _HEAD = """\
 What deferred tasks cost the triggerer while their jobs run. `make bench` measures it, after the rows. Each package's
-triggers run in a process of its own, all on one event loop, started one after another as a triggerer does, and look
+triggers run in a process of its own, all on one event loop, started fifty at a time as a triggerer does, and look
 every {interval} seconds at jobs of the same service on the loopback: this package's and the Google provider's at the
 Gemini API's batches, the other two at OpenAI's. A look brings the state of one job up to date. Nothing ends in the time
 of these figures, and each trigger has looked before it begins; what it costs to start and to end follows below. Memory
