@@ -20,7 +20,6 @@ from typing import Any, TextIO
 from tests.benchmarks.looks.jobs import ENDED
 from tests.benchmarks.looks.triggers import Make, maker
 
-
 _AT_ONCE = 50
 """Triggers that are started before those that run get their turn: as many as a triggerer takes at a time."""
 
