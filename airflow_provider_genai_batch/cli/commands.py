@@ -7,6 +7,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from functools import wraps
 from itertools import islice
 from typing import Any
@@ -47,7 +48,9 @@ def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None
 
 
 def _client(args: Namespace) -> GenAIBatchClient:
-    return GenAIBatchHook(args.conn_id).get_conn()
+    # Airflow 3.1 logs to standard output, where other programs read the answer.
+    with redirect_stdout(sys.stderr):
+        return GenAIBatchHook(args.conn_id).get_conn()
 
 
 @_command

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def call(command: list[str], *args: str, status: int = 0) -> str:
 
 
 def submit(emulator: Emulator, script: JobScript | None = None) -> str:
-    with client() as service:
+    with redirect_stdout(sys.stderr), client() as service:  # Airflow 3.1 logs there what is not a command's
         if script:
             emulator.script(script)
         return service.create(MODEL, ["a", "b", "c"], display_name="nightly").name
@@ -32,7 +33,7 @@ def submit(emulator: Emulator, script: JobScript | None = None) -> str:
 
 def ended(emulator: Emulator) -> str:
     name = submit(emulator, JobScript(row_errors={"#1": 13}))
-    with client() as service:
+    with redirect_stdout(sys.stderr), client() as service:
         while not service.get(name).done:
             pass
     return name
@@ -55,6 +56,12 @@ def test_jobs_are_listed_as_airflow_lists_things(
     main(["list"])
     table = capsys.readouterr().out
     assert all(name in table for name in names)
+
+
+def test_another_program_reads_nothing_but_the_answer(gemini: Emulator) -> None:
+    name = submit(gemini)
+    (job,) = json.loads(call(PYTHON, "list", "--output", "json"))
+    assert job["job"] == name
 
 
 def test_airflow_has_the_commands_and_finds_connections_of_its_database(
