@@ -36,14 +36,13 @@ BRIEF = (
     "tests/links/test_links.py::test_a_deferred_task_leads_to_its_job_and_to_where_its_rows_will_be",
     "tests/operators/test_capacity.py::test_it_is_waited_for_without_a_slot",
     "tests/operators/test_imports.py",
-    f"{_ONE_JOB}::test_a_deadline_cancels_or_leaves_the_job_and_says_which",
     f"{_ONE_JOB}::test_a_retry_takes_up_the_job_of_the_attempt_before",
     f"{_ONE_JOB}::test_a_task_that_ran_out_of_airflows_time_cancels_its_job",
     f"{_SENSOR}::test_it_waits_for_all_of_several_jobs",
-    f"{_SENSOR}::test_its_timeout_fails_it_and_leaves_the_job_alone",
+    f"{_SENSOR}::test_soft_fail_skips_instead",
     "tests/triggers/test_trigger.py",
 )
-"""A part of it that goes through every door once."""
+"""A part of it that goes through every door once. In `dag.test()` of Airflow 3.1 a failure calls nobody back."""
 
 NOT_BEFORE = {
     "tests/links/test_links.py::test_a_link_that_cannot_be_stored": (
