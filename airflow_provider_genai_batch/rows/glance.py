@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from msgspec import Meta, Raw, Struct
+from msgspec import DecodeError, Meta, Raw, Struct
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Task
@@ -65,7 +65,7 @@ def _glance(kind: type[_Line]) -> Glance:
             if not line.isascii():
                 line.decode()  # strings that are passed over may hold any bytes
             found: str = read(line).key
-        except (ValueError, RecursionError):
+        except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
             return None
         return found
 

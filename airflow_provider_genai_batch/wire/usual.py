@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, DecodeError, Struct, UnsetType, field
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend
@@ -87,7 +87,7 @@ class UsualRows:
         """Read a line; None: it is not a usual one."""
         try:
             return self._row(self._decoder.decode(line))
-        except (ValueError, RecursionError):
+        except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
             return None
 
     def _row(self, line: Any) -> PlainRow:

@@ -50,7 +50,11 @@ def test_quotes_line_ends_and_letters_of_csv_are_read_wherever_chunks_are_cut(si
     ]
 
 
-@given(st.lists(st.tuples(st.text(), st.text()), max_size=5), st.integers(1, 50))
+# Python 3.10 writes no NUL.
+_TEXTS = st.text().filter(lambda text: sys.version_info >= (3, 11) or "\0" not in text)
+
+
+@given(st.lists(st.tuples(_TEXTS, _TEXTS), max_size=5), st.integers(1, 50))
 def test_what_python_writes_as_csv_is_read_back(rows: list[tuple[str, str]], size: int) -> None:
     written = io.StringIO()
     out = csv.writer(written, quoting=csv.QUOTE_ALL)
