@@ -47,7 +47,7 @@ for _name in ("httpx", "httpcore.http11", "httpcore.http2"):
 
 
 @lru_cache(maxsize=1)
-def _ssl_context() -> ssl.SSLContext:
+def ssl_context() -> ssl.SSLContext:
     """Build the TLS settings once a process: that costs tens of milliseconds and close to a megabyte."""
     return httpx.create_ssl_context()
 
@@ -108,7 +108,7 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 def _settings() -> dict[str, Any]:
     return {
-        "verify": _ssl_context(),
+        "verify": ssl_context(),
         "timeout": httpx.Timeout(**_TIMEOUT),
         "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
     }
