@@ -80,14 +80,14 @@ class UsualRows:
         """Read lines; None where one is not a usual one."""
         try:
             return [self._row(line) for line in self._decoder.decode_lines(block)]
-        except (ValueError, RecursionError):
+        except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
             return None
 
     def one(self, line: bytes) -> PlainRow | None:
         """Read a line; None: it is not a usual one."""
         try:
             return self._row(self._decoder.decode(line))
-        except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
+        except (ValueError, DecodeError, RecursionError):
             return None
 
     def _row(self, line: Any) -> PlainRow:
