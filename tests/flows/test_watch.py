@@ -52,10 +52,17 @@ def test_a_service_that_wants_to_be_left_alone_for_ever_is_asked_again_in_an_hou
 
 
 def test_a_job_in_the_queue_is_looked_at_less_often(gemini_desk: Desk) -> None:
-    gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=600, running=5)))
-    job = gemini_desk.submit()
-    gemini_desk.watch(job.name, poll_interval=300.0)
-    assert len(gemini_desk.naps) < 16
+    looks = {}
+    for state, lifecycle in {
+        "queued": Lifecycle.timed(pending=600, running=5),
+        "running": Lifecycle.timed(pending=0, running=605),
+    }.items():
+        gemini_desk.naps.clear()
+        gemini_desk.emulator.script(JobScript(lifecycle=lifecycle))
+        gemini_desk.watch(gemini_desk.submit().name, poll_interval=300.0)
+        looks[state] = len(gemini_desk.naps)
+    # Each pause lengthens the wait by a half or by a quarter, jitter apart: 14 to 17 looks or 22 to 26.
+    assert looks["queued"] < 20 < looks["running"]
 
 
 @pytest.mark.parametrize(
