@@ -4,6 +4,7 @@
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
 # make test-matrix  the wheel beside each version of Airflow in README's table; CELLS="…" for some; not part of make test
+# make docs        the site of the documentation, in build/site
 # make lint        ruff, mypy and the contracts between the layers
 #
 # A Python 3.11 is all that has to be there.
@@ -24,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo test test-matrix bench peers lint format clean
+.PHONY: setup demo test test-matrix bench peers docs lint format clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +43,10 @@ $(TEXTS): | $(VENV)/.ready
 
 demo: $(VENV)/.ready $(TEXTS)
 	$(BIN)/python -m tests.demo --texts $(TEXTS) $(if $(KEEP),--keep)
+
+# Its sources begin at the root, so that links from the pages to the code lead somewhere.
+docs: $(VENV)/.ready
+	$(BIN)/python -m sphinx -q -E -W --keep-going -b html -c docs -d build/doctrees . build/site
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -31,7 +31,8 @@ T = TypeVar("T")
 class GenAIBatchClient:
     """Batch jobs of one connection. Use as a context manager, or call `close`.
 
-    Reads are repeated with jittered backoff; a create is sent once.
+    Reads are repeated with jittered backoff; a create is sent once. Every call raises one of the kinds of `CallError`
+    when no usable answer came.
     """
 
     def __init__(self, config: ClientConfig) -> None:

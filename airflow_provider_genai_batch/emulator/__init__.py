@@ -18,71 +18,74 @@ In process::
 
 On a port: ``python -m airflow_provider_genai_batch.emulator --port 8765``.
 
-Emulator(port=0, directory=None, clock=None, lifecycle=Lifecycle(looks=1), answer=None, api_keys=None,
-storage=False, bigquery=False, host="127.0.0.1", token_ttl=3600)
-    * ``directory``: state is kept there and survives a restart, kill -9 included. Without it: a temporary
-      folder.
-    * ``clock``: ``VirtualClock()`` (the default) runs with real time plus what ``advance`` added;
-      ``VirtualClock(start=datetime)`` stands still between calls of ``advance``; ``RealClock()`` cannot be
-      moved.
-    * ``lifecycle``: of every job whose script names none.
-    * ``answer``: ``callable(request: dict) -> str | dict``; a string is the text of the answer, a dict with
-      ``candidates``, ``promptFeedback`` or ``embedding`` is the whole response, any other dict is answered
-      as JSON text; raise ``RowError(code, message, details=())`` to fail the row. Called from worker
-      threads.
-    * ``api_keys``: the Gemini keys that pass; ``None``: every key but ``bad-key``. On Vertex every bearer
-      token but ``bad-token`` passes, unless it was issued here and has expired.
-    * ``storage``, ``bigquery``: ``True`` starts the stand-in, or pass one that is started to share it.
-    * Vertex: a bucket whose name contains ``forbidden`` is one the service may not use (code 7, late).
+The arguments of ``Emulator``:
+
+* ``directory``: state is kept there and survives a restart, kill -9 included. Without it: a temporary
+  folder.
+* ``clock``: ``VirtualClock()`` (the default) runs with real time plus what ``advance`` added;
+  ``VirtualClock(start=datetime)`` stands still between calls of ``advance``; ``RealClock()`` cannot be
+  moved.
+* ``lifecycle``: of every job whose script names none.
+* ``answer``: ``callable(request: dict) -> str | dict``; a string is the text of the answer, a dict with
+  ``candidates``, ``promptFeedback`` or ``embedding`` is the whole response, any other dict is answered
+  as JSON text; raise ``RowError(code, message, details=())`` to fail the row. Called from worker
+  threads.
+* ``api_keys``: the Gemini keys that pass; ``None``: every key but ``bad-key``. On Vertex every bearer
+  token but ``bad-token`` passes, unless it was issued here and has expired.
+* ``storage``, ``bigquery``: ``True`` starts the stand-in, or pass one that is started to share it.
+* Vertex: a bucket whose name contains ``forbidden`` is one the service may not use (code 7, late).
 
 Lifecycle: how a job moves. A *look* is a get or, unless ``list_counts=False``, an appearance in a list
 page.
-    * ``Lifecycle(looks=n)``: n looks find it unfinished, the next finds it at its end.
-      ``Lifecycle.at_once()`` is n = 0 (the create reply still says PENDING).
-    * ``Lifecycle.timed(pending=s, running=s)``: seconds of the clock.
-    * ``Lifecycle.stuck(state="PENDING")``: it never ends by itself; the service's own limits still hold
-      (Gemini: EXPIRED 48 h after creation; Vertex: EXPIRED after 72 h in the queue, FAILED after 24 h of
-      running).
+
+* ``Lifecycle(looks=n)``: n looks find it unfinished, the next finds it at its end.
+  ``Lifecycle.at_once()`` is n = 0 (the create reply still says PENDING).
+* ``Lifecycle.timed(pending=s, running=s)``: seconds of the clock.
+* ``Lifecycle.stuck(state="PENDING")``: it never ends by itself; the service's own limits still hold
+  (Gemini: EXPIRED 48 h after creation; Vertex: EXPIRED after 72 h in the queue, FAILED after 24 h of
+  running).
 
 JobScript: what becomes of one job (all fields optional; rows are named by key, or by index as an int; over
 HTTP an index is written "#3").
-    * ``lifecycle``; ``states``: intermediate states, each seen by one look at least, the last one until the
-      end (default PENDING, RUNNING); ``end``: bare ("FAILED"), prefixed, or unknown such as
-      "BATCH_STATE_HIBERNATING", which is sent as it is and never done; ``error``: the job's
-      google.rpc.Status.
-    * rows: ``row_errors`` {row: code or Status}, ``failing_fraction`` with ``failing_error`` and ``seed``,
-      ``all_rows_fail`` (code or Status), ``missing``, ``duplicated`` (rows), ``unknown_keys`` (keys nobody
-      asked), ``shuffle`` (None: file and Vertex output shuffled, inline kept), ``drop_metadata`` (inline
-      rows; True or rows), ``blocked`` (rows answered by promptFeedback only), ``finish_reasons`` {row:
-      reason}, ``answers`` {row: text or dict}, ``served`` (fraction of rows that come back when the job
-      ends early: EXPIRED, FAILED, CANCELLED, or after a cancel while running, where the default is a half
-      and otherwise none).
-    * reply shapes: ``late_output`` (n reads of the output, or looks at an inline or Vertex job, come too
-      early), ``late_seconds`` (the same by the clock), ``inline_results`` (a file job answers inline),
-      ``bare_list`` (inlinedResponses is a list), ``stale_counters`` (list entries still say pending),
-      ``lagging_counters`` (Vertex: the fraction of done rows that completionStats calls incomplete),
-      ``list_lag`` (lists that miss the job), ``list_lag_seconds``, ``empty_page`` (the list page holding
-      the job is preceded by an empty one that carries a token).
-    * cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.
-    * Vertex: ``shards``, ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other
-      objects in the output directory). ``emu.script(script, backend=None)`` queues it: the next job created
-      (of that backend) takes it.
+
+* ``lifecycle``; ``states``: intermediate states, each seen by one look at least, the last one until the
+  end (default PENDING, RUNNING); ``end``: bare ("FAILED"), prefixed, or unknown such as
+  "BATCH_STATE_HIBERNATING", which is sent as it is and never done; ``error``: the job's
+  google.rpc.Status.
+* rows: ``row_errors`` {row: code or Status}, ``failing_fraction`` with ``failing_error`` and ``seed``,
+  ``all_rows_fail`` (code or Status), ``missing``, ``duplicated`` (rows), ``unknown_keys`` (keys nobody
+  asked), ``shuffle`` (None: file and Vertex output shuffled, inline kept), ``drop_metadata`` (inline
+  rows; True or rows), ``blocked`` (rows answered by promptFeedback only), ``finish_reasons`` {row:
+  reason}, ``answers`` {row: text or dict}, ``served`` (fraction of rows that come back when the job
+  ends early: EXPIRED, FAILED, CANCELLED, or after a cancel while running, where the default is a half
+  and otherwise none).
+* reply shapes: ``late_output`` (n reads of the output, or looks at an inline or Vertex job, come too
+  early), ``late_seconds`` (the same by the clock), ``inline_results`` (a file job answers inline),
+  ``bare_list`` (inlinedResponses is a list), ``stale_counters`` (list entries still say pending),
+  ``lagging_counters`` (Vertex: the fraction of done rows that completionStats calls incomplete),
+  ``list_lag`` (lists that miss the job), ``list_lag_seconds``, ``empty_page`` (the list page holding
+  the job is preceded by an empty one that carries a token).
+* cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.
+* Vertex: ``shards``, ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other
+  objects in the output directory). ``emu.script(script, backend=None)`` queues it: the next job created
+  (of that backend) takes it.
 
 Fault: what goes wrong with one call; ``ticket = emu.faults.add(method, fault)`` queues it per method and
 checks it there (ValueError). Every kind takes ``times=n`` and ``path="..."`` (only requests whose path
 contains this).
-    * ``Fault.error(status, message="", grpc=None, details=(), headers={}, retry_after=None,
-      retry_delay=None, wrapped=False, acted=False)``: an error body; ``retry_delay="28s"`` adds RetryInfo,
-      ``wrapped`` puts it in a one-element list, ``acted=True`` acts first. ``Fault.html(status,
-      acted=False)``: an error page of a front end.
-    * ``Fault.drop()``: the connection dies before anything happened; ``Fault.lost_reply()``: after acting.
-    * ``Fault.unreadable()``: act, then 200 and no JSON; ``Fault.truncated()``: act, half of the promised
-      bytes.
-    * ``Fault.hold(acted=False)``: wait; ``ticket.wait_held(timeout)`` until a call waits,
-      ``ticket.release()``.
-    * ``Fault.redirect(url)``: 307 elsewhere.
-    * files.upload only: ``Fault.no_status_header()``, ``Fault.lost_chunk()`` (bytes thrown away, connection
-      dropped), ``Fault.lost_final_reply()``.
+
+* ``Fault.error(status, message="", grpc=None, details=(), headers={}, retry_after=None,
+  retry_delay=None, wrapped=False, acted=False)``: an error body; ``retry_delay="28s"`` adds RetryInfo,
+  ``wrapped`` puts it in a one-element list, ``acted=True`` acts first. ``Fault.html(status,
+  acted=False)``: an error page of a front end.
+* ``Fault.drop()``: the connection dies before anything happened; ``Fault.lost_reply()``: after acting.
+* ``Fault.unreadable()``: act, then 200 and no JSON; ``Fault.truncated()``: act, half of the promised
+  bytes.
+* ``Fault.hold(acted=False)``: wait; ``ticket.wait_held(timeout)`` until a call waits,
+  ``ticket.release()``.
+* ``Fault.redirect(url)``: 307 elsewhere.
+* files.upload only: ``Fault.no_status_header()``, ``Fault.lost_chunk()`` (bytes thrown away, connection
+  dropped), ``Fault.lost_final_reply()``.
 
 Method ids: Gemini ``batches.create``, ``batches.createEmbeddings``, ``batches.get``, ``batches.list``,
 ``batches.cancel``, ``batches.delete``, ``files.start``, ``files.upload``, ``files.query``,

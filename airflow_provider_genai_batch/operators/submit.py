@@ -48,23 +48,28 @@ class GenAIBatchOperator(BaseOperator):
         results_uri: where normalised rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``; None leaves them at the
             service.
         ordered: land rows in the order of the input.
-        display_name, labels, priority, webhook: passed on where the service has them.
+        display_name: the readable part of the job's name; None: DAG and task.
+        labels: of the job on Vertex AI, beside those for DAG, task and run.
+        priority: Gemini only: higher goes first; on Vertex AI it is not sent.
+        webhook: Gemini only: an address, or the SDK's ``WebhookConfig``.
         conn_id: the Airflow connection.
         wait: False submits and returns.
         deferrable: wait on the triggerer; None asks ``[operators] default_deferrable``.
         poll_interval: seconds between looks; the first come sooner.
         timeout: seconds or timedelta from the job's creation; None: more than the service allows itself.
         pending_timeout: the same while the job is queued; None: no limit of its own.
-        on_timeout: ``cancel`` or ``leave``.
+        on_timeout: what becomes of the job at its deadline, ``cancel`` or ``leave``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         retry_failed_rows: how many further rounds may ask again for the rows that failed, each a job of those alone.
-        max_rows_per_job, max_bytes_per_job: larger inputs become several jobs with one manifest; None: what the
-            service takes in one.
+        max_rows_per_job: more requests become several jobs with one manifest; None: what the service takes in one.
+        max_bytes_per_job: the same for the bytes of their JSONL.
         max_active_jobs: how many of them go on at a time.
         max_cost: USD that the task may cost with all its rounds: requests that may cost more are refused before they
             are uploaded. Needs the extra ``prices``.
-        cancel_on_kill: cancel the job when the task is killed.
-        reattach: look for a job of an earlier attempt before creating one.
+        cancel_on_kill: cancel the job when the task is killed, cleared or marked by a user, or ``execution_timeout``
+            ends it. A process that was only stopped cancels nothing.
+        reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
+            runs of that attempt.
 
     Returns:
         The manifest (`models.Manifest`) as a dict of JSON.
