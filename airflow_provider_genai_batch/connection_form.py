@@ -35,7 +35,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 """What stands in the extra of a connection of type ``genai_batch``."""
 
 BEHAVIOUR: dict[str, Any] = {
-    "hidden-fields": ["schema", "login", "port"],
+    "hidden-fields": ["schema", "login"],
     "relabeling": {"password": "Gemini API key", "host": "Base URL override"},
     "placeholders": {"host": "https://…, an emulator, a private endpoint or a proxy"},
 }

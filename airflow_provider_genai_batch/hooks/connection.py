@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ _OTHER_CREDENTIALS = {
     "idp_issuer_url": "Tokens of an identity provider are taken from a credential configuration file only: use",
 }
 """Ways of a Google connection to name an account that are not read here."""
+_PORT = re.compile(r":\d*$")
 _ACCOUNTS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_name")
 
 
@@ -119,9 +121,11 @@ def _host(connection: Connection) -> str | None:
         return None
     if "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
-        if connection.port:
-            host = f"{host}:{connection.port}"
-    return str(host)
+    scheme, _, rest = host.partition("://")
+    authority, slash, path = rest.partition("/")
+    if connection.port and not _PORT.search(authority):
+        authority = f"{authority}:{connection.port}"
+    return f"{scheme}://{authority}{slash}{path}"
 
 
 def _json_object(value: Any, name: str) -> dict[str, Any] | None:

@@ -108,7 +108,7 @@ def test_every_extra_that_the_code_reads_is_told_and_no_other(page: Page, title:
     }
     fields = page.table(title, "Field")
     assert {code(row[0]) for row in fields if row[0].startswith("extra ")} == read
-    assert [row[0] for row in fields if not row[0].startswith("extra ")] == ["Password", "Host"]
+    assert [row[0] for row in fields if not row[0].startswith("extra ")] == ["Password", "Host", "Port"]
     default = {code(row[0]): row[1] for row in fields}
     assert default["location"] == f"`{vertex.DEFAULT_LOCATION}`"
     assert (

@@ -70,6 +70,21 @@ def test_plain_http_is_for_loopback(host: str) -> None:
     assert read(password="k", host=host).base_url() == host
 
 
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("http://127.0.0.1", 8765, "http://127.0.0.1:8765"),
+        ("https://proxy/x", 8443, "https://proxy:8443/x"),
+        ("proxy", 8443, "https://proxy:8443"),
+        ("http://[::1]", 2, "http://[::1]:2"),
+        ("http://127.0.0.1:8765", 443, "http://127.0.0.1:8765"),
+        ("", 443, "https://generativelanguage.googleapis.com"),
+    ],
+)
+def test_a_port_belongs_to_a_host_that_has_none(host: str, port: int, url: str) -> None:
+    assert read(password="k", host=host, port=port).base_url() == url
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "plain http elsewhere": ({"password": "k", "host": "http://example.com"}, "loopback"),
     "a key in the host": ({"password": "k", "host": "https://u:s3cr3t@example.com"}, "Password"),
