@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire import files, gemini, storage, vertex
 from airflow_provider_genai_batch.wire.create import JobSpec
+from airflow_provider_genai_batch.wire.glances import Entry, glances
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, read_object
 
 T = TypeVar("T")
@@ -89,24 +91,21 @@ class Calls:
         page = vertex.list_jobs(self._parent(), page_size=page_size, page_token=page_token, filter_=filter_)
         return Call("batchPredictionJobs.list", page, vertex.read_list)
 
-    def glance(
-        self, *, page_size: int, page_token: str | None = None
-    ) -> Call[tuple[list[dict[str, Any]], str]]:
-        """List one page of jobs, newest first, with nothing but what moves; `read_job` reads an entry."""
+    def glance(self, *, page_size: int, page_token: str | None = None) -> Call[tuple[list[Entry], str]]:
+        """List one page of jobs, newest first, with nothing but what moves; `read_entry` reads an entry."""
         if self._gemini:
             page = gemini.list_jobs(
                 self._root(), page_size=page_size, page_token=page_token, fields=gemini.GLANCE_FIELDS
             )
-            return Call("batches.list", page, gemini.read_entries)
+            return Call("batches.list", page, glances("operations"))
         page = vertex.list_jobs(
             self._parent(), page_size=page_size, page_token=page_token, mask=vertex.GLANCE_MASK
         )
-        return Call("batchPredictionJobs.list", page, vertex.read_entries)
+        return Call("batchPredictionJobs.list", page, glances("batchPredictionJobs"))
 
-    @property
-    def read_job(self) -> Callable[[Mapping[str, Any]], BatchJob]:
-        """Reads a job's resource."""
-        return gemini.read_job if self._gemini else vertex.read_job
+    def read_entry(self, entry: Entry) -> BatchJob:
+        """Read a job as a list shows it."""
+        return (gemini if self._gemini else vertex).read_job(json.loads(entry.shown))
 
     def lists(self, name: str) -> bool:
         """Whether the connection's list of jobs has the job: Vertex AI's has those of one location."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Protocol
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_SIZE
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.wire.glances import Entry
 
 log = logging.getLogger(__name__)
 
@@ -235,27 +236,27 @@ class Looker:
                 break
         self._learn(found, pages)
 
-    def _take(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[float]:
+    def _take(self, entries: Sequence[Entry]) -> Iterator[float]:
         """Answer looks from a page of the list; return from when on each was welcome."""
         now = asyncio.get_running_loop().time()
         for entry in entries:
-            for sight in tuple(self._sights.get(_id(str(entry.get("name"))), ())):
+            for sight in tuple(self._sights.get(_id(entry.name), ())):
                 if sight.open and sight.ready <= now and sight.listed:
                     ready = sight.ready  # an answer may bring the next question
                     self._see(sight, entry)
                     yield ready
 
-    def _see(self, sight: Sight, entry: Mapping[str, Any]) -> None:
-        job, shown = sight.job, hash(repr(entry))
+    def _see(self, sight: Sight, entry: Entry) -> None:
+        job, shown = sight.job, hash(entry.shown)
         if job is None or shown != sight.shown:
-            job = self.client.calls.read_job(entry)
+            job = self.client.calls.read_entry(entry)
             sight.suspect = job.done
             sight.shown = None if job.done else shown
         if not sight.suspect:
             sight.tell(job)
 
-    def _is_older(self, entry: Mapping[str, Any], than: datetime) -> bool:
-        created = self.client.calls.read_job(entry).create_time
+    def _is_older(self, entry: Entry, than: datetime) -> bool:
+        created = self.client.calls.read_entry(entry).create_time
         return created is not None and (than - created).total_seconds() > CLOCK_SKEW
 
     def _learn(self, found: int, pages: int) -> None:

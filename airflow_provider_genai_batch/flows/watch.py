@@ -86,26 +86,32 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
     progress = {name: Progress() for name in names}
     failures = 0
     while True:
+        pause = plan.poll_interval
         try:
             ending = yield from glance(names, seen, progress, clock())
-            if ending is None and plan.until_first and any(job.done for job in seen.values()):
-                ending = Ending(Why.ENDED, _states(seen))
             failures = 0
-            pause = _pause(plan, seen, progress, started, clock())
         except PASSING as error:
             ending = None
             failures += 1
-            pause = max(backoff(failures, getattr(error, "retry_after", None)), plan.poll_interval)
+            pause = max(backoff(failures, getattr(error, "retry_after", None)), pause)
             log.warning("A look gave no answer (%s); looking again in %.0f s.", error, pause)
         if ending is not None:
             return ending
         now, limit, which = clock(), plan.deadline, "timeout"
-        waiting = [name for name in names if name not in seen or not seen[name].done]
-        if plan.pending_deadline < limit and any(_queued(seen.get(name)) for name in waiting):
-            limit, which = plan.pending_deadline, "pending_timeout"
+        for name, job in seen.items():
+            if job.done and plan.until_first:
+                return Ending(Why.ENDED, _states(seen))
+            if job.done:
+                continue
+            queued = job.state.queued
+            if queued and plan.pending_deadline < limit:
+                limit, which = plan.pending_deadline, "pending_timeout"
+            if not failures:  # the job that needs the next look first decides
+                pause = cadence(progress[name], queued=queued, waited=now - started, now=now, poll_interval=pause)
         if now >= limit:
+            waiting = [name for name in names if name not in seen or not seen[name].done]
             return (yield from _give_up(names, waiting, seen, plan, which, clock))
-        yield Sleep(max(0.0, min(pause, limit - now)))
+        yield Sleep(max(0.0, min(pause if failures else spread(pause), limit - now)))
 
 
 def glance(
@@ -121,6 +127,7 @@ def glance(
     Raises:
         CallError: trouble that may pass (`PASSING`).
     """
+    going = False
     for name in names:
         before = seen.get(name)
         if before is not None and before.done:
@@ -134,7 +141,8 @@ def glance(
         if name in progress:
             progress[name].tell(job, now)
         seen[name] = job
-    return Ending(Why.ENDED, _states(seen)) if all(seen[name].done for name in names) else None
+        going = going or not job.done
+    return None if going else Ending(Why.ENDED, _states(seen))
 
 
 def _give_up(
@@ -164,32 +172,6 @@ def _give_up(
                 if ending is not None:
                     break
     return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled)
-
-
-def _pause(
-    plan: WaitPlan, seen: dict[str, BatchJob], progress: dict[str, Progress], started: float, now: float
-) -> float:
-    """Wait for the job that needs the next look first."""
-    return spread(
-        min(
-            (
-                cadence(
-                    progress[name],
-                    queued=_queued(job),
-                    waited=now - started,
-                    now=now,
-                    poll_interval=plan.poll_interval,
-                )
-                for name, job in seen.items()
-                if not job.done
-            ),
-            default=plan.poll_interval,
-        )
-    )
-
-
-def _queued(job: BatchJob | None) -> bool:
-    return job is not None and job.state.value in ("QUEUED", "PENDING")
 
 
 def _states(seen: dict[str, BatchJob]) -> dict[str, str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from airflow_provider_genai_batch.models.base import Backend, Noun
 from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Verdict(str, Enum):
@@ -26,7 +29,7 @@ class Verdict(str, Enum):
 
 
 class JobState(str, Enum):
-    """The twelve states of both services, without the prefixes they wear on the wire.
+    """The twelve states of both services, without the prefixes they wear on the wire, each with its verdict.
 
     A state that nobody has heard of is ``UNSPECIFIED`` here and kept as it came in `BatchJob.raw_state`.
     """
@@ -35,34 +38,33 @@ class JobState(str, Enum):
     QUEUED = "QUEUED"
     PENDING = "PENDING"
     RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
+    SUCCEEDED = "SUCCEEDED", Verdict.ROWS
+    FAILED = "FAILED", Verdict.FAILED
     CANCELLING = "CANCELLING"
-    CANCELLED = "CANCELLED"
-    PAUSED = "PAUSED"
-    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED", Verdict.CANCELLED
+    PAUSED = "PAUSED", Verdict.PAUSED
+    EXPIRED = "EXPIRED", Verdict.EXPIRED
     UPDATING = "UPDATING"
-    PARTIALLY_SUCCEEDED = "PARTIALLY_SUCCEEDED"
+    PARTIALLY_SUCCEEDED = "PARTIALLY_SUCCEEDED", Verdict.ROWS
+
+    _value_: str
+    verdict: Verdict
+    """What this state means for whoever waits."""
+    ended: bool
+    """Whether the job will not move on by itself."""
+
+    def __new__(cls, value: str, verdict: Verdict = Verdict.WAIT) -> Self:
+        """Make a member."""
+        state = str.__new__(cls, value)
+        state._value_ = value
+        state.verdict = verdict
+        state.ended = verdict is not Verdict.WAIT
+        return state
 
     @property
-    def verdict(self) -> Verdict:
-        """What this state means for whoever waits."""
-        return _VERDICTS.get(self, Verdict.WAIT)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the job will not move on by itself."""
-        return self.verdict is not Verdict.WAIT
-
-
-_VERDICTS = {
-    JobState.SUCCEEDED: Verdict.ROWS,
-    JobState.PARTIALLY_SUCCEEDED: Verdict.ROWS,
-    JobState.FAILED: Verdict.FAILED,
-    JobState.EXPIRED: Verdict.EXPIRED,
-    JobState.CANCELLED: Verdict.CANCELLED,
-    JobState.PAUSED: Verdict.PAUSED,
-}
+    def queued(self) -> bool:
+        """Whether the job waits for its turn."""
+        return self is JobState.QUEUED or self is JobState.PENDING
 
 
 class JobCounts(Noun):

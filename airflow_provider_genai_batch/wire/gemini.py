@@ -130,14 +130,9 @@ def read_created(answer: HttpAnswer) -> BatchJob:
 
 def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
     """Read one page and the token of the next (empty: none). A page may be empty and still have a next."""
-    entries, token = read_entries(answer)
-    return [read_job(entry) for entry in entries], token
-
-
-def read_entries(answer: HttpAnswer) -> tuple[list[dict[str, Any]], str]:
-    """Read one page as `read_list` does, its jobs as they came."""
     payload = read_object(answer)
-    return objects(payload.get("operations") or ()), str(get(payload, "nextPageToken", ""))
+    jobs = [read_job(entry) for entry in objects(payload.get("operations") or ())]
+    return jobs, str(get(payload, "nextPageToken", ""))
 
 
 def inline_rows(payload: Mapping[str, Any]) -> list[dict[str, Any]]:

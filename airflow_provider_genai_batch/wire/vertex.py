@@ -160,14 +160,9 @@ def read_created(answer: HttpAnswer) -> BatchJob:
 
 def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
     """Read one page and the token of the next (empty: none)."""
-    entries, token = read_entries(answer)
-    return [read_job(entry) for entry in entries], token
-
-
-def read_entries(answer: HttpAnswer) -> tuple[list[dict[str, Any]], str]:
-    """Read one page as `read_list` does, its jobs as they came."""
     payload = read_object(answer)
-    return objects(get(payload, "batchPredictionJobs", ())), str(get(payload, "nextPageToken", ""))
+    jobs = [read_job(entry) for entry in objects(get(payload, "batchPredictionJobs", ()))]
+    return jobs, str(get(payload, "nextPageToken", ""))
 
 
 def _source(given: Mapping[str, Any]) -> BatchSource | None:
