@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import render_addresses
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class _JobsOperator(BaseOperator):
         return job_names(self.job_names)
 
 
-class GenAIBatchResultsOperator(_JobsOperator):
+class GenAIBatchResultsOperator(TellsOutcome, _JobsOperator):
     """Land the rows of ended jobs, also of jobs started elsewhere.
 
     Args:
@@ -78,8 +79,17 @@ class GenAIBatchResultsOperator(_JobsOperator):
             return render_addresses(content, lambda value: render(value, context, *args, **kwargs))
         return render(content, context, *args, **kwargs)
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, Any]:
         """Land and settle."""
+        return self.settled(context, self._land)
+
+    def lineage(self) -> Any:
+        """Return where rows come from and go."""
+        from airflow_provider_genai_batch.hooks.lineage import lineage_of_landing
+
+        return lineage_of_landing(self, self.outcome)
+
+    def _land(self) -> dict[str, Any]:
         from airflow_provider_genai_batch.exceptions import InputError
         from airflow_provider_genai_batch.hooks.asked import landing_of
         from airflow_provider_genai_batch.hooks.jobs import JobDesk

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
+from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import render_addresses
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _HOUR = 3600.0
 
 
-class GenAIBatchOperator(BaseOperator):
+class GenAIBatchOperator(TellsOutcome, BaseOperator):
     """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, decide by them.
 
     Args:
@@ -180,25 +181,31 @@ class GenAIBatchOperator(BaseOperator):
 
         begun, again = time.time(), context["ti"].try_number > 1
         self.links = {}
+        attempt = Attempt(look_first=again, reattach=self.reattach, begun=begun)
         with self._errand(context) as errand:
-            return errand.run(Attempt(look_first=again, reattach=self.reattach, begun=begun))
+            return self.settled(context, lambda: errand.run(attempt))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Ask again after the service had no capacity. This attempt has looked already, and created nothing."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
         before, refusals = event["before"], event["refusals"]
+        attempt = Attempt(reattach=self.reattach, before=before, refusals=refusals, resumed=True)
         with self._errand(context) as errand:
-            return errand.run(
-                Attempt(reattach=self.reattach, before=before, refusals=refusals, resumed=True),
-                event["deadline"],
-                event.get("fingerprint"),
+            return self.settled(
+                context, lambda: errand.run(attempt, event["deadline"], event.get("fingerprint"))
             )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
         with self._errand(context) as errand:
-            return errand.complete(event)
+            return self.settled(context, lambda: errand.complete(event))
+
+    def lineage(self) -> Any:
+        """Return where requests come from and rows go."""
+        from airflow_provider_genai_batch.hooks.lineage import lineage_of_asking
+
+        return lineage_of_asking(self, self.outcome)
 
     def on_kill(self) -> None:
         """Cancel the job that is waited for in place, or call its submission off.

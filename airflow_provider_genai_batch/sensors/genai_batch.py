@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
+from airflow_provider_genai_batch.hooks.outlets import tell_outlets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -149,9 +150,11 @@ class GenAIBatchSensor(BaseSensorOperator):
 
         landing, desk = Landing(max_failed_rows=self.max_failed_rows), JobDesk(client)
         try:
-            return desk.settle(ending, names, landing, patience=patience).model_dump(mode="json")
+            manifest = desk.settle(ending, names, landing, patience=patience).model_dump(mode="json")
         finally:
             tell(desk.books, context)
+        tell_outlets(context, self.outlets, manifest)
+        return manifest
 
     @contextmanager
     def _softly(self) -> Iterator[None]:

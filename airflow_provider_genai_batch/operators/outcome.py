@@ -1,0 +1,46 @@
+"""What becomes of a task's manifest beside its XCom: lineage, and the events of its outlets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.exceptions import JobError
+from airflow_provider_genai_batch.hooks.outlets import tell_outlets
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class TellsOutcome:
+    """An operator whose outcome is a manifest.
+
+    Attributes:
+        outcome: the manifest as JSON, of a task that failed as far as it is known; None while there is none.
+    """
+
+    outcome: Mapping[str, Any] | None = None
+    outlets: Any
+
+    def settled(self, context: Context, settle: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Settle, keep the outcome for OpenLineage, which asks afterwards, and tell it to outlets."""
+        try:
+            manifest = settle()
+        except JobError as error:
+            self.outcome = error.manifest or {"job_names": error.job_names}
+            raise
+        self.outcome = manifest
+        tell_outlets(context, self.outlets, manifest)
+        return manifest
+
+    def lineage(self) -> Any:
+        """Return an ``OperatorLineage`` of what is known so far. Only OpenLineage asks, so it is there."""
+        raise NotImplementedError
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """Tell OpenLineage what is known when the task begins; of its `outcome` there is none yet."""
+        return self.lineage()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's signature
+        """Tell OpenLineage what came of it; of a failure too, as OpenLineage asks this where there is nothing else."""
+        return self.lineage()
