@@ -144,7 +144,7 @@ def test_output_that_never_comes_is_an_error_after_a_bounded_time(desk: Desk) ->
     begun = desk.now()
     with pytest.raises(OutputNotReadable, match="paid for"):
         desk.settle(name)
-    assert READ_PATIENCE - 61 <= desk.now() - begun <= READ_PATIENCE
+    assert READ_PATIENCE - 61 <= desk.now() - begun <= READ_PATIENCE + 60  # what the machine takes is added
 
 
 def test_a_job_that_failed_says_the_services_own_reason(desk: Desk) -> None:
