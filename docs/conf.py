@@ -40,7 +40,6 @@ myst_heading_anchors = 4
 # Names in the docstrings stand in single backticks, as in Markdown.
 default_role = "code"
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
