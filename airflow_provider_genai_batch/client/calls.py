@@ -103,6 +103,18 @@ class Calls:
         )
         return Call("batchPredictionJobs.list", page, glances("batchPredictionJobs"))
 
+    def survey(self, *, page_size: int, page_token: str | None = None) -> Call[tuple[list[BatchJob], str]]:
+        """List one page of jobs, newest first, with all that tells one from another, and no rows."""
+        if self._gemini:
+            page = gemini.list_jobs(
+                self._root(), page_size=page_size, page_token=page_token, fields=gemini.SURVEY_FIELDS
+            )
+            return Call("batches.list", page, gemini.read_list)
+        page = vertex.list_jobs(
+            self._parent(), page_size=page_size, page_token=page_token, mask=vertex.SURVEY_MASK
+        )
+        return Call("batchPredictionJobs.list", page, vertex.read_list)
+
     def read_entry(self, entry: Entry) -> BatchJob:
         """Read a job as a list shows it."""
         return (gemini if self._gemini else vertex).read_job(json.loads(entry.shown))

@@ -29,6 +29,11 @@ LOOK_FIELDS = (
 """Everything about a job but its rows, which an inline job would otherwise carry twice."""
 GLANCE_FIELDS = "nextPageToken,operations(name,done,metadata(state,createTime,batchStats))"
 """What of a page of jobs tells which of them have moved."""
+SURVEY_FIELDS = (
+    "nextPageToken,operations(name,done,error,"
+    "metadata(state,model,displayName,createTime,updateTime,endTime,batchStats))"
+)
+"""What of a page of jobs tells one from another."""
 _INLINE, _NOWHERE = JobOutput(inline=True), JobOutput()
 
 

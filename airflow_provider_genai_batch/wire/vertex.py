@@ -24,6 +24,10 @@ LOCATION = r"[a-z0-9-]+"
 """A location becomes part of a host name, to which a token is sent: nothing but a plain word may stand there."""
 GLANCE_MASK = "name,state,createTime,completionStats"
 """What of a page of jobs tells which of them have moved."""
+SURVEY_MASK = (
+    "name,displayName,model,state,error,createTime,startTime,endTime,updateTime,completionStats,labels"
+)
+"""What of a page of jobs tells one from another."""
 _JOB_NAME = re.compile(
     rf"projects/{PROJECT}/locations/({LOCATION})/"
     r"(?:batchPredictionJobs/[0-9]+(?:/operations/[0-9]+)?|operations/[0-9]+)"
