@@ -6,19 +6,15 @@ import inspect
 import re
 from typing import Any
 
-import pytest
+from airflow.providers.common.ai.batch import results
+from airflow.providers.common.ai.operators import llm_batch
+from airflow.providers.google.cloud.operators import gen_ai
+from airflow.providers.google.cloud.operators.vertex_ai import batch_prediction_job
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.operators import genai_batch
 from tests.docs.pages import Page, code
 from tests.docs.test_tables import of_class, parameters
-
-gen_ai = pytest.importorskip("airflow.providers.google.cloud.operators.gen_ai")
-batch_prediction = pytest.importorskip(
-    "airflow.providers.google.cloud.operators.vertex_ai.batch_prediction_job"
-)
-llm_batch = pytest.importorskip("airflow.providers.common.ai.operators.llm_batch")
-results = pytest.importorskip("airflow.providers.common.ai.batch.results")
 
 GOOGLE = Page("docs/how-to/migrate-from-google-provider.md")
 COMMON_AI = Page("docs/how-to/migrate-from-llm-batch.md")
@@ -61,7 +57,7 @@ def test_the_defaults_that_differ_are_those_that_are_told() -> None:
 
 def test_the_operator_for_vertex_has_the_parameters_that_are_named() -> None:
     section = GOOGLE.section("## Batch jobs on Vertex AI")
-    theirs = inspect.signature(batch_prediction.CreateBatchPredictionJobOperator.__init__).parameters
+    theirs = inspect.signature(batch_prediction_job.CreateBatchPredictionJobOperator.__init__).parameters
     named = {"gcs_source", "bigquery_source", "model_name", "job_display_name"}
     assert all(f"`{name}`" in section for name in named)
     assert named | {"gcs_destination_prefix", "bigquery_destination_prefix"} <= theirs.keys()
