@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import logging
+from collections.abc import Generator, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_SIZE, is_older
-from airflow_provider_genai_batch.exceptions import NotFound
+from airflow_provider_genai_batch.exceptions import CallError, NotFound, QuotaExceeded
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
+
+log = logging.getLogger(__name__)
 
 _LIFE = {Backend.GEMINI: 50 * 3600.0, Backend.VERTEX: 98 * 3600.0}
 """Seconds after which the services have ended every job: 48 h, and 72 h in the queue with 24 h of running."""
 _PAGE_COSTS = 3
 """A page of the list is worth its while if it shows as many jobs that would be asked for by name otherwise."""
+_OUTAGE = 3
+"""Looks in a row that meet trouble after which no more are tried in a round; each was tried several times."""
 
 
 class Ended(NamedTuple):
@@ -43,7 +48,8 @@ class EndedJobs:
 
     def __init__(self, window: float) -> None:
         self._window = window
-        self._going: set[str] = set()
+        self._going: dict[str, None] = {}
+        """In the order in which they are asked for by name."""
         self._ended: dict[str, tuple[Ended, float]] = {}
         """With the moment when each was noticed."""
         self._last: float | None = None
@@ -62,27 +68,22 @@ class EndedJobs:
         Raises:
             CallError: the list could not be read; the next round makes up for it.
         """
-        since = now - self._window
-        if self._last is not None:
-            since = min(since, self._last - CLOCK_SKEW)
+        # No round takes in what one before it has passed over.
+        since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)
         depth = self._newest if self._newest is not None else since - _LIFE[calls.config.backend]
-        newest, unseen = self._newest, set(self._going)
+        newest, unseen = self._newest, dict(self._going)
         token: str | None = None
         while token != "":
             jobs, token = yield calls.survey(page_size=PAGE_SIZE, page_token=token)
             found = len(unseen)
             for job in jobs:
-                unseen.discard(job.name)
+                unseen.pop(job.name, None)
                 self._take(job, now, since)
                 newest = max(filter(None, (newest, _seconds(job.create_time))), default=None)
             pays = found - len(unseen) >= _PAGE_COSTS
             if jobs and is_older(jobs[-1], depth) and not pays:
                 break
-        for name in unseen:
-            try:
-                self._take((yield calls.look(name)), now, since)
-            except NotFound:
-                self._going.discard(name)
+        yield from self._look(calls, unseen, now, since)
         self._last, self._newest = now, newest
         self._ended = {
             name: (one, noticed)
@@ -91,16 +92,36 @@ class EndedJobs:
         }
         return [one for one, _ in self._ended.values()]
 
+    def _look(
+        self, calls: Calls, names: Iterable[str], now: float, since: float
+    ) -> Generator[Any, Any, None]:
+        """Ask for jobs by name; those that cannot be looked at now come last in the next round."""
+        troubles = 0
+        for name in names:
+            try:
+                job: BatchJob = yield calls.look(name)
+            except NotFound:
+                self._going.pop(name, None)
+            except CallError as error:
+                log.info("Job %s cannot be looked at: %s", name, error)
+                self._going[name] = self._going.pop(name, None)
+                troubles += 1
+                if isinstance(error, QuotaExceeded) or troubles >= _OUTAGE:
+                    return
+            else:
+                troubles = 0
+                self._take(job, now, since)
+
     def _take(self, job: BatchJob, now: float, since: float) -> None:
         if job.name in self._ended:  # a list that lags may show it as it was
             return
         if not job.done or job.state is JobState.PAUSED:
-            self._going.add(job.name)
+            self._going[job.name] = None
             return
         at = _seconds(job.end_time) or _seconds(job.update_time) or _seconds(job.create_time) or now
         if job.name in self._going or at >= since:
             self._ended[job.name] = Ended(job, at), now
-        self._going.discard(job.name)
+        self._going.pop(job.name, None)
 
 
 def _seconds(moment: datetime | None) -> float | None:

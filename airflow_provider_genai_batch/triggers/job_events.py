@@ -1,0 +1,182 @@
+"""The trigger for asset watchers: fires for batch jobs that end, whoever submitted them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Mapping, Sequence
+from contextlib import aclosing
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
+from airflow_provider_genai_batch.models.job import JobState, Verdict
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client.ended import Ended
+    from airflow_provider_genai_batch.models import BatchJob
+
+    _Base = BaseTrigger
+else:
+    try:
+        from airflow.triggers.base import BaseEventTrigger as _Base
+    except ImportError:  # Airflow 2 has no asset watchers
+        _Base = BaseTrigger
+
+log = logging.getLogger(__name__)
+
+ENDS = tuple(state.value for state in JobState if state.verdict not in (Verdict.WAIT, Verdict.PAUSED))
+"""States that no job leaves; a paused one may go on."""
+_LONGEST_PAUSE = 300.0
+"""Seconds between two tries at most, while the service does not answer or refuses the connection."""
+_TIMES = ("create_time", "start_time", "end_time")
+
+
+def _load() -> None:
+    """Load what a round needs, off the event loop."""
+    for module in ("client.ended", "hooks.shared"):
+        import_module(f"airflow_provider_genai_batch.{module}")
+    import_module("airflow_provider_genai_batch.client.http").ssl_context()
+
+
+class GenAIBatchJobsTrigger(_Base):
+    """Fires for each job of a connection that matches and ends, also of those that were not submitted by Airflow.
+
+    Each job that ends while the trigger runs, or ended up to `window` seconds before it started, fires at least once,
+    and never twice as long as the trigger goes on. A job whose end fell into a longer absence of the triggerer does not
+    fire. After a restart, those that ended in the window before it fire again; on Airflow 3.3 and later only those of
+    the last `poll_interval` do, for what has fired is kept in the asset's state store. Jobs that are deleted before a
+    round has seen their end do not fire, nor do those in other locations of Vertex AI than the connection's.
+
+    All triggers with the same connection, `window` and `poll_interval` share one walk through the list of jobs, on
+    Airflow 3.3 and later. Trouble with the service or the connection is logged and waited out.
+
+    Args:
+        conn_id: the Airflow connection.
+        display_name: glob for the name that the job was given; case counts.
+        model: glob for the model, with or without the path before its last part.
+        labels: that the job must have, on Vertex AI; the Gemini API has none.
+        states: of which the end must be one; None: every end.
+        window: seconds before the start.
+        poll_interval: seconds between two rounds.
+
+    The event's payload says which job it was and how it ended; no requests and no rows.
+    """
+
+    def __init__(
+        self,
+        conn_id: str = DEFAULT_CONN_ID,
+        *,
+        display_name: str = "*",
+        model: str = "*",
+        labels: Mapping[str, str] | None = None,
+        states: Collection[str] | None = None,
+        window: float = 3600,
+        poll_interval: float = 60,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
+        self.conn_id = conn_id
+        self.display_name = display_name
+        self.model = model
+        self.labels = dict(labels or {})
+        self.states = sorted(ENDS if states is None else states)
+        self.window = window
+        self.poll_interval = poll_interval
+        if unknown := set(self.states) - set(ENDS):
+            msg = f"{', '.join(sorted(unknown))}: jobs do not end so. They end as {', '.join(ENDS)}."
+            raise ValueError(msg)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the metadata database keeps; no secret is in it."""
+        kwargs = {
+            "conn_id": self.conn_id,
+            "display_name": self.display_name,
+            "model": self.model,
+            "labels": self.labels,
+            "states": self.states,
+            "window": self.window,
+            "poll_interval": self.poll_interval,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
+
+    async def run(self) -> AsyncGenerator[TriggerEvent, None]:
+        """Watch alone, as before Airflow 3.3."""
+        _, kwargs = self.serialize()
+        async with (
+            aclosing(self.open_shared_stream(kwargs)) as rounds,
+            aclosing(self.filter_shared_stream(rounds)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    def shared_stream_key(self) -> Hashable:
+        """Return what triggers have in common that watch together."""
+        return (*self.serialize()[:1], self.conn_id, self.window, self.poll_interval)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Sequence[Ended], None]:
+        """Give all jobs that have ended of late, round after round. It goes on whatever happens.
+
+        A client is held for a round only, so that a change of the connection is noticed.
+        """
+        await asyncio.to_thread(_load)
+        from airflow_provider_genai_batch.client.ended import EndedJobs
+        from airflow_provider_genai_batch.flows.backoff import backoff
+        from airflow_provider_genai_batch.hooks.shared import shared_looker
+
+        jobs, failures = EndedJobs(kwargs["window"]), 0
+        while True:
+            try:
+                async with shared_looker(kwargs["conn_id"]) as looker:
+                    found = await looker.client.run(jobs.round(looker.client.calls, time.time()))
+            except Exception as error:  # noqa: BLE001 - a trigger that ends begins anew, and knows nothing any more
+                failures += 1
+                pause = backoff(failures, getattr(error, "retry_after", None), longest=_LONGEST_PAUSE)
+                log.warning(
+                    "Jobs of %s cannot be listed (%s); again in %.0f s.", kwargs["conn_id"], error, pause
+                )
+            else:
+                failures = 0
+                yield found
+                pause = kwargs["poll_interval"] * random.uniform(0.9, 1.0)  # noqa: S311 - spreading load
+            await asyncio.sleep(pause)
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[Sequence[Ended]]
+    ) -> AsyncGenerator[TriggerEvent, None]:
+        """Fire for what matches and is new."""
+        from airflow_provider_genai_batch.hooks.fired import Fired
+
+        begun = time.time()
+        fired = Fired(getattr(self, "asset_state_store", None), self.serialize()[1])
+        seen: Collection[str] | None = None
+        async for ended in shared_stream:
+            names = {job.name for job, _ in ended}
+            if seen is None:
+                seen = {*await fired.recall(), *(job.name for job, at in ended if at < begun - self.window)}
+            for job, _ in ended:
+                if job.name not in seen and self._wants(job):
+                    fired.add(job.name)
+                    yield TriggerEvent(_payload(job))  # type: ignore[no-untyped-call]  # nor is its event
+            await fired.keep(names)
+            seen = names
+
+    def _wants(self, job: BatchJob) -> bool:
+        model = job.model or ""
+        return (
+            job.state.value in self.states
+            and fnmatchcase(job.display_name or "", self.display_name)
+            and (fnmatchcase(model, self.model) or fnmatchcase(model.rpartition("/")[2], self.model))
+            and self.labels.items() <= job.labels.items()
+        )
+
+
+def _payload(job: BatchJob) -> dict[str, Any]:
+    """Return what a DAG is told of a job; its times are UTC."""
+    fields = {"backend", "state", "model", "display_name", "labels", "counts", *_TIMES}
+    return {"job_name": job.name, **job.model_dump(mode="json", include=fields)}
