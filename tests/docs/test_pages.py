@@ -47,7 +47,7 @@ def test_the_dag_of_the_readme_has_about_twenty_lines() -> None:
 def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text()
     commands = set(re.findall(r"`make (\w+)", README.text))
-    assert commands == {"demo", "test"}
+    assert commands == {"demo", "test", "docs", "lint", "format"}
     assert all(re.search(rf"^{command}:", makefile, re.MULTILINE) for command in commands)
 
 

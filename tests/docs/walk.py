@@ -22,7 +22,15 @@ from airflow_provider_genai_batch.emulator.__main__ import parser
 from tests.dags import _migrate
 from tests.docs.pages import ROOT, Block, Page
 
-TAKEN_AS_READ = ("export ", "mkdir ", "airflow db migrate", "python -m pytest ", "pip install ")
+TAKEN_AS_READ = (
+    "export ",
+    "mkdir ",
+    "airflow db migrate",
+    "python -m pytest ",
+    "pip install ",
+    "python3 -m venv ",
+    ". ",
+)
 """Shell lines that set up what the tests have set up already; `pip install` is checked elsewhere."""
 DATE = "2026-01-02"
 
