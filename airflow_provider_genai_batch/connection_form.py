@@ -14,6 +14,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "Service",
         "By default Vertex AI if there is a project, else the Gemini API.",
         enum=[None, "gemini", "vertex"],
+        values_display={"null": "Default", "gemini": "Gemini Developer API", "vertex": "Vertex AI"},
     ),
     "project": _field("Project", "Google Cloud project. Needed on Vertex AI."),
     "location": _field("Location", "Of Vertex AI, such as us-central1. By default global."),

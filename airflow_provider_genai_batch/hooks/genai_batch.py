@@ -59,12 +59,15 @@ class GenAIBatchHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """List one job, which needs the credentials but costs nothing."""
+        asked = ""
         try:
             with self.get_conn() as client:
+                backend, url = client.config.backend.value, client.config.base_url()
+                asked = f"{backend} at {url}: "
                 client.perform(client.calls.list_jobs(page_size=1), tries=1)
-                return True, f"{client.config.backend.value} answers at {client.config.base_url()}"
+                return True, f"{backend} answers at {url}"
         except GenAIBatchError as error:
-            return False, str(error)
+            return False, f"{asked}{error}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

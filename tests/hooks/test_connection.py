@@ -165,6 +165,7 @@ def test_the_test_button_tells_whether_the_service_answers(
     monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(bad))
     good, message = GenAIBatchHook().test_connection()
     assert not good
+    assert message.startswith(f"gemini at {gemini.url}: ")
     assert "API_KEY_INVALID" in message
     assert "bad-key" not in message
 
