@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 # Airflow writes settings where it is imported for the first time.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="genai-batch-docs-"))
+os.environ.setdefault("AIRFLOW_HOME", str(ROOT / "build" / "docs-airflow"))
 os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
 
 project = "airflow-provider-genai-batch"

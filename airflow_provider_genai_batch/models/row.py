@@ -30,13 +30,18 @@ class RowError(Noun):
 
 
 class Usage(Noun):
-    """Tokens as the service counts them."""
+    """Tokens as the service counts them; 0: it named none of that kind."""
 
     input: int = 0
+    """Of the prompt, cached ones included."""
     output: int = 0
+    """Of the answer, without thoughts."""
     cached: int = 0
+    """Of the prompt, read from a cache."""
     thoughts: int = 0
+    """Billed as output."""
     total: int = 0
+    """The service's own sum."""
 
     def __add__(self, other: Usage) -> Usage:
         """Sum kind by kind."""

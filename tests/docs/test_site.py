@@ -21,9 +21,20 @@ NAMES = (
     *client.__all__,
     *testing.__all__,
     *emulator.__all__,
-    *(name for name, value in vars(exceptions).items() if isinstance(value, type)),
+    *(
+        name
+        for name, value in vars(exceptions).items()
+        if getattr(value, "__module__", "") == exceptions.__name__
+    ),
     *(noun.__name__ for noun in (BatchJob, Manifest, ResultRow)),
-    *("GenAIBatchSensor", "GenAIBatchTrigger", "GenAIBatchHook", "genai_batch_task", "read_rows"),
+    *(
+        "GenAIBatchSensor",
+        "GenAIBatchTrigger",
+        "GenAIBatchJobsTrigger",
+        "GenAIBatchHook",
+        "genai_batch_task",
+        "read_rows",
+    ),
 )
 
 
