@@ -33,6 +33,16 @@ from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.hooks.tables import count_tables
+from airflow_provider_genai_batch.hooks.traces import (
+    LAND,
+    SUBMIT,
+    TAKEN_UP,
+    WAIT,
+    WHY,
+    of_job,
+    of_manifest,
+    span,
+)
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.wire.create import JobSpec
 
@@ -96,7 +106,10 @@ class JobDesk:
                 return await_capacity(step) if await_capacity else time.sleep(step.seconds)
             return self._act(step)
 
-        return drive(submit(identity, display_name, attempt, deadline=deadline, clock=time.time), act)
+        with span(SUBMIT) as note:
+            found = drive(submit(identity, display_name, attempt, deadline=deadline, clock=time.time), act)
+            note({**of_job(found.job), TAKEN_UP: found.taken_up})
+        return found
 
     def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
         """Look for the jobs of an identity's task instance, newest first; see `find_jobs`."""
@@ -114,7 +127,10 @@ class JobDesk:
 
     def wait(self, names: list[str], plan: WaitPlan) -> Ending:
         """Wait in place."""
-        return drive(watch(names, plan, clock=time.time), self._act)
+        with span(WAIT, names) as note:
+            ending = drive(watch(names, plan, clock=time.time), self._act)
+            note({WHY: ending.why.value})
+        return ending
 
     def glance(self, names: list[str]) -> Ending | None:
         """Look once; None while a job goes on."""
@@ -167,16 +183,20 @@ class JobDesk:
             may_ask_again=may_ask_again,
         )
         self.books.begin()
-        try:
-            manifest: Manifest = drive(flow, act)
-        except JobError as failure:
-            self.books.failed(failure)
-            raise
-        except SubmitAnew as again:
-            if again.failure is not None:
-                self.books.failed(again.failure)
-            raise
-        log.info("Rows: %s.", manifest.counts)
+        with span(LAND, names) as note:
+            try:
+                manifest: Manifest = drive(flow, act)
+            except JobError as failure:
+                self.books.failed(failure)
+                note(of_manifest(failure.manifest))
+                raise
+            except SubmitAnew as again:
+                if again.failure is not None:
+                    self.books.failed(again.failure)
+                    note(of_manifest(again.failure.manifest))
+                raise
+            note(of_manifest(manifest.model_dump(mode="json")))
+        log.info("Rows: %s", rows_told(manifest))
         return self.books.settled(manifest)
 
     def _act(self, step: Any) -> Any:

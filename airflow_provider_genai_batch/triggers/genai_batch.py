@@ -24,7 +24,7 @@ _loaded = threading.Event()
 
 def _load() -> None:
     """Load what looks need: a fifth of a second that the first trigger must not take from all others on its loop."""
-    for module in ("client.follow", "flows.watch", "hooks.shared"):
+    for module in ("client.follow", "flows.watch", "hooks.shared", "hooks.traces"):
         import_module(f"airflow_provider_genai_batch.{module}")
     import_module("airflow_provider_genai_batch.client.http").ssl_context()
     _loaded.set()
@@ -89,11 +89,15 @@ class GenAIBatchTrigger(BaseTrigger):
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
         from airflow_provider_genai_batch.hooks.shared import shared_looker
+        from airflow_provider_genai_batch.hooks.traces import WAIT, WHY, span
 
         try:
-            async with shared_looker(self.conn_id) as looker:
-                flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
-                return await follow(flow, self.job_names, looker)
+            with span(WAIT, self.job_names) as note:
+                async with shared_looker(self.conn_id) as looker:
+                    flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
+                    ending = await follow(flow, self.job_names, looker)
+                note({WHY: ending.why.value})
+                return ending
         except (GenAIBatchError, AirflowNotFoundException) as error:  # no connection to use: the task says so
             return Ending(Why.LOST, {}, str(error))
 

@@ -1,0 +1,84 @@
+"""Spans of what is done with jobs, where Airflow has set OpenTelemetry up; else nothing happens. Light to import.
+
+Airflow's own span of the task, or of the trigger, is the parent: it is the current one where this code runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch import __version__
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.models import BatchJob
+
+SUBMIT, WAIT, LAND = "genai_batch.submit", "genai_batch.wait", "genai_batch.land"
+"""Names of spans."""
+MODEL = "gen_ai.request.model"
+"""Names of attributes: OpenTelemetry's own for generative AI where there is one."""
+INPUT_TOKENS, OUTPUT_TOKENS = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
+BACKEND, JOB_NAMES, TAKEN_UP = "genai_batch.backend", "genai_batch.job_names", "genai_batch.taken_up"
+WHY, STATE, ROWS = "genai_batch.why", "genai_batch.state", "genai_batch.rows"
+_MOST_JOBS = 100
+
+Note = Callable[[dict[str, Any]], None]
+"""Adds attributes to the span; None is left out."""
+
+
+@contextmanager
+def span(name: str, job_names: Sequence[str] = ()) -> Iterator[Note]:
+    """Make a span of a block; what it raises of this package becomes its status, by its class alone.
+
+    Where nobody has imported OpenTelemetry, nobody has set it up.
+
+    Args:
+        name: of the span.
+        job_names: as far as they are known beforehand.
+    """
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        yield _ignore
+        return
+    tracer = api.get_tracer("airflow_provider_genai_batch", __version__)
+    # Messages tell of rows, and control flow is no error.
+    quiet = {"record_exception": False, "set_status_on_exception": False}
+    with tracer.start_as_current_span(name, **quiet) as current:
+
+        def note(attributes: dict[str, Any]) -> None:
+            known = {key: value for key, value in attributes.items() if value is not None}
+            current.set_attributes(known)
+
+        if job_names:
+            note({JOB_NAMES: [*job_names[:_MOST_JOBS]]})
+        try:
+            yield note
+        except GenAIBatchError as error:
+            current.set_status(api.Status(api.StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+def of_job(job: BatchJob) -> dict[str, Any]:
+    """Return the attributes of a job."""
+    return {JOB_NAMES: [job.name], MODEL: job.model, BACKEND: job.backend.value}
+
+
+def of_manifest(manifest: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the attributes of an outcome, as far as it is known."""
+    manifest = manifest or {}
+    usage, counts = manifest.get("usage") or {}, manifest.get("counts") or {}
+    return {
+        MODEL: manifest.get("model"),
+        BACKEND: manifest.get("backend"),
+        STATE: manifest.get("state"),
+        INPUT_TOKENS: usage.get("input"),
+        OUTPUT_TOKENS: usage.get("output"),
+        **{f"{ROWS}.{status}": number for status, number in counts.items()},
+    }
+
+
+def _ignore(_: dict[str, Any]) -> None:
+    """Take attributes where there is no span."""
