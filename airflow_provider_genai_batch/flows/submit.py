@@ -252,6 +252,7 @@ def _create(
         yield Remember(intent)
         try:
             job: BatchJob = yield Create()
+            log.info("Created job %s.", job.name)
         except QuotaExceeded as error:
             yield Remember(Record(identity.tag))  # refused: there is no job to look for
             pause = backoff(refusals, error.retry_after, longest=300.0)

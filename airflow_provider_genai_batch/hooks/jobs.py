@@ -32,6 +32,7 @@ from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, w
 from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.summary import rows_told
 from airflow_provider_genai_batch.hooks.tables import count_tables
 from airflow_provider_genai_batch.hooks.traces import (
     LAND,

@@ -169,5 +169,6 @@ def test_a_deferred_task_leads_to_its_job_and_rows_and_its_run_shows_the_end(wor
     browser.see("Success")
     browser.screenshot("run")
     browser.go(task_page(run, "answer"))
-    browser.see("Rows: total=4 ok=4 ")
+    browser.see("Rows: 4 of 4 ok; they are in gs://emulator-staging/reviews/")
+    browser.see("Created job ")
     browser.screenshot("task-log")
