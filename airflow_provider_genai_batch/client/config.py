@@ -21,7 +21,9 @@ class GoogleCredentials:
     """How to get an OAuth token; all empty means Application Default Credentials."""
 
     key_path: str | None = None
+    """Path of a service-account key."""
     keyfile_dict: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The key itself."""
     key_secret: str | None = None
     """Name of the secret in Secret Manager that is the service-account key."""
     key_secret_project: str | None = None
@@ -31,7 +33,9 @@ class GoogleCredentials:
     impersonation_chain: tuple[str, ...] = ()
     """Accounts in order; the last one is acted as, those before it are delegates."""
     quota_project: str | None = None
+    """Which quota is counted against."""
     scopes: tuple[str, ...] = ()
+    """OAuth scopes; empty: the service's own."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,25 @@ class ClientConfig:
     """One connection's worth of settings. ``repr`` shows no secret."""
 
     backend: Backend
+    """The service."""
     api_key: str | None = field(default=None, repr=False)
+    """Of the Gemini API."""
     google: GoogleCredentials = field(default=GoogleCredentials(), repr=False)
+    """Who acts where there is no key."""
     host: str | None = None
     """Base URL override; a path prefix is kept."""
     api_version: str | None = None
+    """In URLs; None: the one that `version` chooses."""
     project: str | None = None
+    """Google Cloud project, needed on Vertex AI."""
     location: str = vertex.DEFAULT_LOCATION
+    """Of Vertex AI; it decides the host."""
     staging_uri: str | None = None
+    """``gs://bucket/prefix/`` for inputs that Vertex AI has to read from Cloud Storage."""
     storage_endpoint: str | None = None
+    """Base URL of Cloud Storage; None: Google's."""
     bigquery_endpoint: str | None = None
+    """Base URL of BigQuery; None: Google's."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is sent.

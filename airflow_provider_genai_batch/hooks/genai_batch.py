@@ -43,13 +43,21 @@ class GenAIBatchHook(BaseHook):
         return client_config(self.get_connection(self.conn_id))
 
     def get_conn(self) -> GenAIBatchClient:
-        """Return a client; use it as a context manager or close it."""
+        """Return a client; use it as a context manager or close it.
+
+        Raises:
+            ConfigurationError: the connection cannot be used.
+        """
         from airflow_provider_genai_batch.client import GenAIBatchClient
 
         return GenAIBatchClient(self.config())
 
     async def get_async_conn(self) -> AsyncGenAIBatchClient:
-        """Return a client for the running event loop; the connection is looked up without blocking it."""
+        """Return a client for the running event loop; the connection is looked up without blocking it.
+
+        Raises:
+            ConfigurationError: the connection cannot be used.
+        """
         from airflow.providers.common.compat.connection import get_async_connection
 
         from airflow_provider_genai_batch.client import AsyncGenAIBatchClient

@@ -118,7 +118,17 @@ class GenAIBatchResultsOperator(TellsOutcome, _JobsOperator):
 
 
 class GenAIBatchCancelOperator(_JobsOperator):
-    """Ask for the cancellation of jobs. One that has ended or is gone is no error."""
+    """Ask for the cancellation of jobs. One that has ended or is gone is no error.
+
+    It does not wait for their ends; what they have answered until then is paid.
+
+    Args:
+        job_names: a name, several, or a manifest.
+        conn_id: the Airflow connection.
+
+    Raises:
+        CallError: the service did not take a cancellation.
+    """
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Cancel."""
@@ -129,6 +139,10 @@ class GenAIBatchCancelOperator(_JobsOperator):
 
 class GenAIBatchDeleteOperator(_JobsOperator):
     """Delete ended jobs, on the Gemini API with their output. One that is gone is no error.
+
+    Args:
+        job_names: a name, several, or a manifest.
+        conn_id: the Airflow connection.
 
     Raises:
         InputError: a job has not ended; `GenAIBatchCancelOperator` ends it.

@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.docs.pages import Page, code
+from tests.docs.test_tables import CLASSES, of_class
 
 OPERATORS = Page("docs/reference/operators.md")
 COMMANDS = Page("docs/reference/commands.md")
@@ -62,6 +63,22 @@ def test_the_decorator_takes_what_the_operator_takes_except_src() -> None:
     own = inspect.signature(genai_batch_task).parameters
     assert set(own) == {"python_callable", "multiple_outputs", "kwargs"}
     assert "`multiple_outputs=True`" in section
+
+
+def arguments(cls: type) -> set[str]:
+    """Return what a docstring says that a class is given."""
+    _, _, rest = inspect.cleandoc(cls.__doc__ or "").partition("Args:\n")
+    section = rest.partition("\n\n")[0]
+    return set(re.findall(r"^    (\w+):", section, re.MULTILINE))
+
+
+@pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES)
+def test_the_docstring_of_an_operator_names_every_parameter(cls: type) -> None:
+    assert arguments(cls) == of_class(cls).keys()
+
+
+def test_the_docstring_of_the_trigger_names_every_parameter() -> None:
+    assert arguments(GenAIBatchTrigger) == {*inspect.signature(GenAIBatchTrigger).parameters}
 
 
 def methods(client: type) -> set[str]:
