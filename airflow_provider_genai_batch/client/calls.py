@@ -117,7 +117,8 @@ class Calls:
 
     def read_entry(self, entry: Entry) -> BatchJob:
         """Read a job as a list shows it."""
-        return (gemini if self._gemini else vertex).read_job(json.loads(entry.shown))
+        read = gemini.read_job if self._gemini else vertex.read_job
+        return read(json.loads(entry.shown))
 
     def lists(self, name: str) -> bool:
         """Whether the connection's list of jobs has the job: Vertex AI's has those of one location."""
