@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, GenAIBatc
 from airflow_provider_genai_batch.decorators.decorated import GenAIBatchDecoratedOperator
 from airflow_provider_genai_batch.decorators.genai_batch import genai_batch_task
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
+from airflow_provider_genai_batch.hooks.connection import _ACCOUNTS, _OTHER_CREDENTIALS
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.docs.pages import Page, code
@@ -63,6 +64,18 @@ def test_the_decorator_takes_what_the_operator_takes_except_src() -> None:
     own = inspect.signature(genai_batch_task).parameters
     assert set(own) == {"python_callable", "multiple_outputs", "kwargs"}
     assert "`multiple_outputs=True`" in section
+
+
+def test_the_ways_to_name_an_account_are_those_that_the_connection_has() -> None:
+    rows = Page("docs/how-to/connect.md").table("## Vertex AI", "Account")
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    assert named == {*_ACCOUNTS, "key_secret_project_id"}
+
+
+def test_what_a_google_connection_may_not_say_is_told() -> None:
+    rows = Page("docs/reference/connection.md").table("## A Google Cloud connection", "Extra")
+    (refused,) = [row[0] for row in rows if row[1].startswith("refused")]
+    assert set(re.findall(r"`(\w+)`", refused)) == {*_OTHER_CREDENTIALS}
 
 
 def arguments(cls: type) -> set[str]:
