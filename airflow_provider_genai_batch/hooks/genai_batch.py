@@ -66,7 +66,11 @@ class GenAIBatchHook(BaseHook):
         return AsyncGenAIBatchClient(client_config(await get_async_connection(self.conn_id)))
 
     def test_connection(self) -> tuple[bool, str]:
-        """List one job, which needs the credentials but costs nothing."""
+        """List one job, which needs the credentials but costs nothing.
+
+        Returns:
+            Whether that worked, and a sentence for the one who pressed the button.
+        """
         asked = ""
         try:
             with self.get_conn() as client:
