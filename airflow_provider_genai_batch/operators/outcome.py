@@ -24,6 +24,7 @@ class TellsOutcome:
 
     def settled(self, context: Context, settle: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Settle, keep the outcome for OpenLineage, which asks afterwards, and tell it to outlets."""
+        self.outcome = None
         try:
             manifest = settle()
         except JobError as error:

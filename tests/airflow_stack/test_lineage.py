@@ -1,4 +1,4 @@
-"""A real Airflow with OpenLineage's own package tells of tasks in a file, and schedules a DAG on their assets."""
+"""A real Airflow tells OpenLineage of tasks, in a file, starts a DAG on their assets, and sends their spans."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from tests.airflow_stack import AirflowStack, DagRun
 from tests.operators.scenes import PROMPTS, lines
+from tests.span_server import SpanServer, span_server
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
@@ -27,6 +28,7 @@ class World:
     airflow: AirflowStack
     emulator: Emulator
     folder: Path
+    spans: SpanServer
 
     def run(self, dag_id: str, expected: str = "success") -> DagRun:
         run = self.airflow.client.trigger(dag_id)
@@ -50,9 +52,10 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory, cloud_storage: CloudStorage) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("lineage")
     (folder / "in.jsonl").write_bytes(lines())
-    with Emulator(storage=cloud_storage, lifecycle=Lifecycle(looks=2)) as emulator:
+    with span_server() as spans, Emulator(storage=cloud_storage, lifecycle=Lifecycle(looks=2)) as emulator:
         gemini, vertex = (json.dumps(emulator.connection(backend)) for backend in ("gemini", "vertex"))
         settings = {
+            **spans.settings,
             "AIRFLOW_CONN_GENAI_BATCH_DEFAULT": gemini,
             "AIRFLOW_CONN_GENAI_BATCH_VERTEX": vertex,
             "AIRFLOW_VAR_FOLDER": str(folder),
@@ -70,7 +73,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, cloud_storage: CloudStorage)
                     part.write_bytes(lines().replace(b'"key": "', b'"key": "%d' % number))
                     client.upload(part, f"gs://emulator-staging/lineage/{number}.jsonl")
         with AirflowStack(folder / "home", DAGS, settings) as airflow:
-            yield World(airflow, emulator, folder)
+            yield World(airflow, emulator, folder, spans)
 
 
 def datasets(event: dict[str, Any], kind: str) -> list[tuple[str, str]]:
@@ -109,6 +112,15 @@ def test_a_deferred_task_is_told_of_from_start_to_end_and_its_outlets_carry_the_
     landed = world.event("told.land", "COMPLETE")
     assert datasets(landed, "inputs") == [("gemini", manifest["output"][0])]
     assert datasets(landed, "outputs") == [("file", f"{here}/landed.jsonl")]
+
+    names = [f"genai_batch.{step}" for step in ("submit", "wait", "land")]
+    wait_until(lambda: all(map(world.spans.named, names)), "the spans of each step have come", 30)
+    for name, expected in zip(names, ("worker.deferred", "trigger.deferred", "worker.deferred"), strict=True):
+        (span, *_) = world.spans.named(name)
+        wait_until(
+            lambda span=span, above=expected: above in world.spans.above(span), f"{name} is below {expected}"
+        )
+    assert len({world.spans.named(name)[0].trace_id for name in names}) == 1
 
     wait_until((world.folder / "extra.json").exists, "the DAG that is scheduled on both assets runs", 60)
     wait_until((world.folder / "extra.json").read_text, "it has written what it got")
