@@ -62,7 +62,7 @@ def sources_of(src: Any, prompt: Any = None) -> list[Place]:
     """
     from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
-    if src is None or isinstance(src, Iterator):
+    if src is None or isinstance(src, Iterator) or _are_requests(src):
         return []
     try:
         source: BatchSource = read_source(src) if prompt is None else read_rows(src)
@@ -84,6 +84,14 @@ def destination_of(dest: Any, config: Any = None) -> BatchDestination | None:
 def named(addresses: Iterable[str | None]) -> list[Place]:
     """Name several places, each once, in order."""
     return list(dict.fromkeys(place for address in addresses if (place := place_of(address))))
+
+
+def _are_requests(src: Any) -> bool:
+    """Whether a list is of requests, by its first: there may be millions."""
+    if not isinstance(src, (list, tuple)):
+        return False
+    first = src[0] if src else None
+    return not (isinstance(first, str) and first.startswith("gs://"))
 
 
 def _folder_of_pattern(path: str) -> str:
