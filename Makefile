@@ -5,6 +5,7 @@
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
 # make test-matrix  the wheel beside each version of Airflow in README's table; CELLS="…" for some; not part of make test
 # make docs        the site of the documentation, in build/site
+# make pictures    the pictures of README and docs, from a real Airflow in Debian's Chromium; not part of make test
 # make lint        ruff, mypy and the contracts between the layers
 #
 # A Python 3.11 is all that has to be there.
@@ -25,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo test test-matrix bench peers docs lint format clean
+.PHONY: setup demo pictures test test-matrix bench peers docs lint format clean
 
 setup: $(VENV)/.ready
 
@@ -40,6 +41,9 @@ $(VENV)/.ready: pyproject.toml
 $(TEXTS): | $(VENV)/.ready
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
 		--dest $(@D) vaderSentiment==3.3.2
+
+pictures: $(VENV)/.ready $(TEXTS)
+	$(BIN)/python -m tests.pictures --texts $(TEXTS)
 
 demo: $(VENV)/.ready $(TEXTS)
 	$(BIN)/python -m tests.demo --texts $(TEXTS) $(if $(KEEP),--keep)
