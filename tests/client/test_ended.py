@@ -100,6 +100,7 @@ def test_a_job_that_was_submitted_days_ago_is_seen_to_end(world: World) -> None:
 def test_what_was_submitted_and_ended_while_the_service_was_away_is_told_of(world: World) -> None:
     world.told()
     (name,) = world.submit(AT_ONCE)
+    assert world.service.get(name).done
     world.pass_seconds(3 * HOUR)
     world.emulator.faults.add("batches.list", Fault.error(503, times=attempts.TRIES))
     with pytest.raises(ServerError):

@@ -241,4 +241,42 @@ SUBMIT = (
     ),
 )
 
-MUTANTS = (*CLIENT, *EMULATOR, *SUBMIT)
+TOLD = (
+    Mutant(
+        "forgets what ended while the list could not be read",
+        "client/ended.py",
+        "since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)",
+        "since = now - self._window - CLOCK_SKEW",
+        "tests/client/test_ended.py::test_what_was_submitted_and_ended_while_the_service_was_away_is_told_of",
+    ),
+    Mutant(
+        "takes a paused job for one that has ended",
+        "client/ended.py",
+        "if not job.done or job.state is JobState.PAUSED:",
+        "if not job.done:",
+        "tests/client/test_ended.py::test_a_paused_job_has_not_ended",
+    ),
+    Mutant(
+        "fires for a job again and again",
+        "triggers/job_events.py",
+        "if job.name not in seen and self._wants(job):",
+        "if self._wants(job):",
+        "tests/triggers/test_job_events.py::test_it_fires_for_each_job_that_ends_once_and_says_how",
+    ),
+    Mutant(
+        "writes over what the user tells of an asset",
+        "hooks/outlets.py",
+        "extra.setdefault(KEY, extra)",
+        "extra.update({KEY: extra})",
+        "tests/hooks/test_outlets.py::test_what_the_user_put_there_stays",
+    ),
+    Mutant(
+        "names a dataset with its password",
+        "hooks/datasets.py",
+        'user, _, server = host.rpartition("@")',
+        'user, server = "", host',
+        "tests/hooks/test_datasets.py::test_no_password_and_no_signature_is_in_a_name",
+    ),
+)
+
+MUTANTS = (*CLIENT, *EMULATOR, *SUBMIT, *TOLD)
