@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -21,25 +19,44 @@ class _Lease:
 _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def shared_looker(conn_id: str) -> AsyncIterator[Looker]:
+class shared_looker:  # noqa: N801 - used as a function; a generator's frame for each waiting trigger would be much
     """Lend the loop's looker of a connection, and its client with it; the last one out closes them.
 
     The connection is looked up once, by whoever comes first; a cancelled first comer does not take the look-up
     of the others along.
     """
-    leases = _leases.setdefault(asyncio.get_running_loop(), {})
-    lease = leases.get(conn_id)
-    if lease is None:
-        lease = leases[conn_id] = _Lease(asyncio.ensure_future(_looker(conn_id)))
-    lease.users += 1
-    try:
-        yield await asyncio.shield(lease.looker)
-    finally:
+
+    __slots__ = ("_conn_id", "_lease")
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+        self._lease: _Lease | None = None
+
+    async def __aenter__(self) -> Looker:
+        """Borrow."""
+        leases = _leases.setdefault(asyncio.get_running_loop(), {})
+        lease = leases.get(self._conn_id)
+        if lease is None:
+            lease = leases[self._conn_id] = _Lease(asyncio.ensure_future(_looker(self._conn_id)))
+        self._lease = lease
+        lease.users += 1
+        try:
+            return await asyncio.shield(lease.looker)
+        except BaseException:
+            await self._give_back(lease)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give back."""
+        assert self._lease is not None  # noqa: S101 - it was entered
+        await self._give_back(self._lease)
+
+    async def _give_back(self, lease: _Lease) -> None:
         lease.users -= 1
         if not lease.users:
-            if leases.get(conn_id) is lease:
-                del leases[conn_id]
+            leases = _leases[asyncio.get_running_loop()]
+            if leases.get(self._conn_id) is lease:
+                del leases[self._conn_id]
             await _close(lease.looker)
 
 

@@ -89,17 +89,17 @@ class GenAIBatchTrigger(BaseTrigger):
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
         from airflow_provider_genai_batch.hooks.shared import shared_looker
-        from airflow_provider_genai_batch.hooks.traces import WAIT, WHY, span
+        from airflow_provider_genai_batch.hooks.traces import WAIT, WHY, of_jobs, passed
 
+        began = time.time_ns()
         try:
-            with span(WAIT, self.job_names) as note:
-                async with shared_looker(self.conn_id) as looker:
-                    flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
-                    ending = await follow(flow, self.job_names, looker)
-                note({WHY: ending.why.value})
-                return ending
+            async with shared_looker(self.conn_id) as looker:
+                flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
+                ending = await follow(flow, self.job_names, looker)
         except (GenAIBatchError, AirflowNotFoundException) as error:  # no connection to use: the task says so
-            return Ending(Why.LOST, {}, str(error))
+            ending = Ending(Why.LOST, {}, str(error))
+        passed(WAIT, began, {**of_jobs(self.job_names), WHY: ending.why.value})
+        return ending
 
     async def on_kill(self) -> None:
         """Cancel the jobs, if the task does not wait for them any more.
