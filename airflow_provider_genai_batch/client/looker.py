@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Protocol
@@ -83,7 +83,7 @@ class Sight:
 class Looker:
     """Answers the looks of everybody on one event loop who watches jobs of one connection.
 
-    A round begins when a look is due. It takes along every look that has waited for half its time, so that looks at
+    A round begins when a look is due. It takes along every look that has waited for a third of its time, so that looks at
     jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay. What it
     does not find is asked for by name, and so is what the list says has ended before anybody is told: lists lag.
 
@@ -97,7 +97,7 @@ class Looker:
 
     def __init__(self, client: AsyncGenAIBatchClient) -> None:
         self.client = client
-        self._sights: dict[str, list[Sight]] = {}
+        self._sights: dict[str, tuple[Sight, ...]] = {}
         self._rounds: asyncio.Task[None] | None = None
         self._next = float("inf")
         self._sooner = asyncio.Event()
@@ -110,16 +110,15 @@ class Looker:
     def watch(self, name: str, watcher: Watcher) -> Sight:
         """Begin to watch a job; nothing is asked yet."""
         sight = Sight(name, watcher, listed=self.client.calls.lists(name))
-        self._sights.setdefault(_id(name), []).append(sight)
+        self._sights[_id(name)] = (*self._sights.get(_id(name), ()), sight)
         return sight
 
     def leave(self, sight: Sight) -> None:
         """Watch a job no more."""
         sight.open = False
-        sights = self._sights[_id(sight.name)]
-        sights.remove(sight)
-        if not sights:
-            del self._sights[_id(sight.name)]
+        left = tuple(other for other in self._sights.pop(_id(sight.name)) if other is not sight)
+        if left:
+            self._sights[_id(sight.name)] = left
 
     def ask(self, sight: Sight, after: float) -> None:
         """Look at a job in so many seconds, or somewhat sooner.
@@ -130,7 +129,7 @@ class Looker:
         loop = asyncio.get_running_loop()
         now = loop.time()
         sight.open, sight.suspect = True, False
-        sight.due, sight.ready = now + after, now + after / 2
+        sight.due, sight.ready = now + after, now + after / 3
         if self._rounds is None or self._rounds.done():
             # Of nobody's context: what it logs is not the business of the trigger that happened to come first.
             self._rounds = contextvars.Context().run(loop.create_task, self._go_round())
@@ -229,22 +228,23 @@ class Looker:
                 break
             entries, token = page
             pages += 1
-            for since in self._take(entries):
-                found += 1
-                left -= since <= began
+            answered, wanted = self._take(entries, began)
+            found, left = found + answered, left - wanted
             if oldest and entries and self._is_older(entries[-1], oldest):
                 break
         self._learn(found, pages)
 
-    def _take(self, entries: Sequence[Entry]) -> Iterator[float]:
-        """Answer looks from a page of the list; return from when on each was welcome."""
+    def _take(self, entries: Sequence[Entry], began: float) -> tuple[int, int]:
+        """Answer looks from a page of the list; return how many, and how many of them were welcome at `began`."""
         now = asyncio.get_running_loop().time()
+        found = wanted = 0
         for entry in entries:
-            for sight in tuple(self._sights.get(_id(entry.name), ())):
-                if sight.open and sight.ready <= now and sight.listed:
-                    ready = sight.ready  # an answer may bring the next question
+            for sight in self._sights.get(_id(entry.name), ()):
+                if sight.open and sight.listed and sight.ready <= now:
+                    found += 1
+                    wanted += sight.ready <= began
                     self._see(sight, entry)
-                    yield ready
+        return found, wanted
 
     def _see(self, sight: Sight, entry: Entry) -> None:
         job, shown = sight.job, hash(entry.shown)

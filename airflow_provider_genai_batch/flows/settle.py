@@ -362,7 +362,7 @@ def next_attempt(jobs: Sequence[BatchJob]) -> str:
 def _reason(job: BatchJob) -> str:
     if job.problem is None:
         return "the service gave no reason"
-    return f"code {job.problem.code}: {job.problem.message or 'no message'}"
+    return f"code {job.problem.code}: {job.problem.message.rstrip('.') or 'no message'}"
 
 
 def _because(job: BatchJob) -> str:

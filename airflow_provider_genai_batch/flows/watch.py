@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -88,7 +89,7 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
     while True:
         pause = plan.poll_interval
         try:
-            ending = yield from glance(names, seen, progress, clock())
+            ending = yield from glance(names, seen, progress, clock)
             failures = 0
         except PASSING as error:
             ending = None
@@ -107,7 +108,9 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
             if queued and plan.pending_deadline < limit:
                 limit, which = plan.pending_deadline, "pending_timeout"
             if not failures:  # the job that needs the next look first decides
-                pause = cadence(progress[name], queued=queued, waited=now - started, now=now, poll_interval=pause)
+                pause = cadence(
+                    progress[name], queued=queued, waited=now - started, now=now, poll_interval=pause
+                )
         if now >= limit:
             waiting = [name for name in names if name not in seen or not seen[name].done]
             return (yield from _give_up(names, waiting, seen, plan, which, clock))
@@ -118,7 +121,7 @@ def glance(
     names: Sequence[str],
     seen: dict[str, BatchJob],
     progress: Mapping[str, Progress] = MappingProxyType({}),
-    now: float = 0.0,
+    clock: Callable[[], float] = time.time,
 ) -> Generator[Any, Any, Ending | None]:
     """Look once at every job that is not known to have ended; None while one of them goes on.
 
@@ -139,7 +142,7 @@ def glance(
         except ApiError as error:
             return Ending(Why.LOST, _states(seen), f"{name}: {error}")
         if name in progress:
-            progress[name].tell(job, now)
+            progress[name].tell(job, clock())
         seen[name] = job
         going = going or not job.done
     return None if going else Ending(Why.ENDED, _states(seen))
