@@ -1,5 +1,5 @@
 # make demo        two of the example DAGs on real texts, a real Airflow and the emulator; KEEP=1 leaves it running
-# make test        set-up, lint and all tests
+# make test        set-up, lint and all tests, and the wheel beside the oldest Airflow
 # make bench       what input, rows and waiting cost, beside peers; FULL=1 also a million rows and a real Airflow; not part of make test
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
@@ -18,6 +18,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# Of README's table, beside the version that the tests are for.
+OLDEST := airflow-2.11.2-python-3.11
 TEXTS := build/texts/vaderSentiment-3.3.2.tar.gz
 
 # With it, every start of a process would compile Airflow anew, which doubles its time.
@@ -59,7 +61,8 @@ lint: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 test: lint $(TEXTS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m tests.matrix $(OLDEST)
 
 test-matrix: $(VENV)/.ready
 	$(BIN)/python -m tests.matrix $(CELLS)
