@@ -83,8 +83,8 @@ class Sight:
 class Looker:
     """Answers the looks of everybody on one event loop who watches jobs of one connection.
 
-    A round begins when a look is due. It takes along every look that has waited for a third of its time, so that looks at
-    jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay. What it
+    A round begins when a look is due. It takes along every look that has waited for a third of its time, so that looks
+    at jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay. What it
     does not find is asked for by name, and so is what the list says has ended before anybody is told: lists lag.
 
     A refusal for too many calls (429) and a service that is away end the round for all, and put the next off.

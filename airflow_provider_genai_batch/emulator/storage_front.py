@@ -1,4 +1,4 @@
-"""What stands in front of fake-gcs-server: resumable uploads as Google serves them; the rest passes through.
+"""What stands in front of fake-gcs-server: resumable uploads as Google serves them, and moves; the rest passes through.
 
 fake-gcs-server honours ``ifGenerationMatch`` and ``ifGenerationNotMatch`` on multipart uploads only. So the bytes of a
 resumable upload are kept here, and when they are whole they are inserted in one such request: looking at the
@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from airflow_provider_genai_batch.emulator.storage_sessions import BadChunkError, Session, Sessions, read_span
 
 _UPLOAD = re.compile(r"/(?:resumable/)?upload/storage/v1/b/([^/]+)/o")
+_MOVE = re.compile(r"(/storage/v1/b/[^/]+)/o/([^/]+)/moveTo/o/([^/]+)")
 _CONDITIONS = (
     "ifGenerationMatch",
     "ifGenerationNotMatch",
@@ -92,7 +93,17 @@ class Front:
         if ignored and request.method not in {"GET", "HEAD"}:
             message = f"The stand-in for Cloud Storage would ignore {', '.join(ignored)} here."
             return _refusal(501, "notImplemented", message)
-        return None
+        move = _MOVE.fullmatch(_raw_path(request.scope))
+        return await self._move(*move.groups()) if move and request.method == "POST" else None
+
+    async def _move(self, bucket: str, source: str, target: str) -> Response:
+        """Rename an object within its bucket; unlike Google's, not in one step."""
+        copied = await self._ask(
+            "POST", f"{bucket}/o/{source}/copyTo{bucket[len('/storage/v1') :]}/o/{target}"
+        )
+        if copied.is_success and source != target:
+            await self._ask("DELETE", f"{bucket}/o/{source}")
+        return Response(copied.content, copied.status_code, media_type=copied.headers.get("content-type"))
 
     async def _start(self, request: Request, bucket: str) -> Response:
         """Open a session."""

@@ -70,6 +70,16 @@ def test_a_name_with_slashes_spaces_and_percent_signs_is_kept(server: CloudStora
     assert [found for found, _ in server.list("gs://shared/a b/")] == [uri]
 
 
+def test_googles_client_renames_an_object(server: CloudStorage, google: google_storage.Client) -> None:
+    bucket = google.bucket("shared")
+    server.write("gs://shared/a move/of 100%", [b"moved"])
+    moved = bucket.move_blob(bucket.blob("a move/of 100%"), "a move/to?#")
+    assert (moved.name, moved.size) == ("a move/to?#", 5)
+    assert server.list("gs://shared/a move/") == [("gs://shared/a move/to?#", 5)]
+    with pytest.raises(NotFound):
+        bucket.move_blob(bucket.blob("a move/of 100%"), "a move/again")
+
+
 def test_every_page_of_a_listing_is_read(server: CloudStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_genai_batch.emulator.storage._PAGE_OBJECTS", "7")
     names = [f"gs://shared/many/{number:04}" for number in range(30)]
