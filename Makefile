@@ -3,6 +3,7 @@
 # make bench       what input, rows and waiting cost, beside peers; FULL=1 also a million rows and a real Airflow; not part of make test
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
+# make scale-out   kill workers and triggerers of an Airflow on Celery; needs redis-server; not part of make test
 # make test-matrix  the wheel beside each version of Airflow in README's table; CELLS="…" for some; not part of make test
 # make docs        the site of the documentation, in build/site
 # make pictures    the pictures of README and docs, from a real Airflow in Debian's Chromium; not part of make test
@@ -28,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo pictures test test-matrix bench peers docs lint format clean
+.PHONY: setup demo pictures test test-matrix bench peers crash scale-out docs lint format clean
 
 setup: $(VENV)/.ready
 
@@ -76,6 +77,18 @@ peers: $(VENV)/.ready
 
 crash: $(VENV)/.ready
 	$(BIN)/python -m tests.crash docs/reference/crash-matrix.md
+
+# In an environment of its own: nothing else needs Celery.
+SCALE_OUT := .venvs/scale-out
+
+scale-out: $(SCALE_OUT)/.ready
+	$(SCALE_OUT)/bin/python -m tests.scale_out docs/how-to/run-in-production.md
+
+$(SCALE_OUT)/.ready: pyproject.toml | $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --compile-bytecode \
+		--requirements pyproject.toml --all-extras --group scale-out --editable .
+	touch $@
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix .

@@ -28,7 +28,7 @@ _SECONDS_TO_STOP = 15
 
 
 class AirflowStack:
-    """An API server, a scheduler with its local executor, a DAG processor and triggerers."""
+    """An API server, a scheduler with its local executor or Celery's workers, a DAG processor and triggerers."""
 
     client: AirflowClient
 
@@ -40,6 +40,7 @@ class AirflowStack:
         *,
         triggerers: int = 1,
         database: str | None = None,
+        workers: int = 0,
     ) -> None:
         """Choose a port; nothing runs yet.
 
@@ -49,6 +50,7 @@ class AirflowStack:
             more: Connections, variables and other settings as environment variables.
             triggerers: How many; they are called ``triggerer0`` and so on.
             database: For metadata, as SQLAlchemy addresses it (`PostgreSQL.url`); by default SQLite in `home`.
+            workers: How many of Celery's, ``worker0`` and so on; `more` then chooses the executor and its broker.
         """
         self.home = home
         port = free_port()
@@ -57,6 +59,7 @@ class AirflowStack:
         self._components: dict[str, Component] = {}
         self._names = ["api-server", "scheduler", "dag-processor"]
         self._names += [f"triggerer{number}" for number in range(triggerers)]
+        self._names += [f"worker{number}" for number in range(workers)]
 
     def __enter__(self) -> Self:
         """Make the database, start all components and wait until they are healthy.
@@ -90,7 +93,7 @@ class AirflowStack:
         """Start a component, also one that was killed.
 
         Args:
-            name: ``api-server``, ``scheduler``, ``dag-processor``, ``triggerer0`` ...
+            name: ``api-server``, ``scheduler``, ``dag-processor``, ``triggerer0``, ``worker0`` ...
         """
         variables = dict(self.environment)
         # Each of them serves logs, on a port that is the same by default.
@@ -98,8 +101,10 @@ class AirflowStack:
             variables[f"AIRFLOW__LOGGING__{role}_LOG_SERVER_PORT"] = str(free_port())
         # Airflow's records of who runs a job or a trigger hold it.
         variables["LOGNAME"] = name
-        command = name.rstrip("0123456789")
-        self._components[name] = Component([command], variables, self.home / f"{name}.log")
+        kind = name.rstrip("0123456789")
+        # Workers of one machine are told apart by Celery by these names.
+        command = ["celery", "worker", "--celery-hostname", name] if kind == "worker" else [kind]
+        self._components[name] = Component(command, variables, self.home / f"{name}.log")
 
     def kill(self, name: str) -> None:
         """Kill a component and all it has started, as the loss of its machine would."""

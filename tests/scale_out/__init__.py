@@ -1,0 +1,1 @@
+"""The examples on CeleryExecutor, while workers and triggerers die; ``make scale-out``."""

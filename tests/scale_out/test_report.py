@@ -1,0 +1,32 @@
+"""What the program of this folder calls well, and what the page says of its settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.benchmarks.page import table
+from tests.docs.pages import Page
+from tests.scale_out.report import HEADING, SETTINGS, section
+from tests.scale_out.runs import Result
+
+GOOD = Result("in_place", "success", instances=1, attempts=2, jobs=2, creates=2, rows=5, keys=5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"state": "failed"}, {"creates": 3}, {"jobs": 1}, {"rows": 6}, {"rows": 4, "keys": 4}, {"keys": 4}],
+)
+def test_a_run_that_paid_twice_or_landed_a_row_twice_or_never_is_not_as_planned(change: dict) -> None:
+    assert GOOD.good
+    assert not replace(GOOD, **change).good
+
+
+def test_the_page_tells_the_settings_of_the_program() -> None:
+    figures = dict.fromkeys(("healthy", "minutes", "megabytes", "processes"), 1.0)
+    said = section([GOOD], [("a", "b", "c", "1.0")], figures)
+    (settings,) = (part for part in said.split("\n\n") if part.startswith("| Setting"))
+    assert len(settings.splitlines()) == len(SETTINGS) + 2
+    assert settings in Page("docs/how-to/run-in-production.md").text.partition(f"## {HEADING}")[2]
+    assert table(("DAG run",), [("`in_place`",)]).splitlines()[-1].rstrip(" |") in said
