@@ -73,6 +73,8 @@ def opened(folder: Path) -> Iterator[World]:
             project=emulator.bigquery.project,
         )
         settings = {
+            # What is killed cleans nothing up.
+            "TMPDIR": str(folder),
             "AIRFLOW_VAR_GENAI_BATCH_RESULTS": str(results),
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CORE__PARALLELISM": "8",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import socket
 import threading
@@ -19,6 +20,8 @@ def missing() -> str:
     """Say what to install; empty if all is there."""
     if shutil.which("redis-server") is None:
         return "There is no redis-server here. On Debian: apt-get install redis-server"
+    if importlib.util.find_spec("celery") is None:
+        return "Celery is not in this Python's environment: make scale-out sets up one that has the group scale-out"
     return ""
 
 
