@@ -245,7 +245,7 @@ def test_a_disk_that_is_too_small_for_what_goes_to_a_bucket_leaves_what_was_ther
 
 @pytest.mark.parametrize("status", [507, 403])
 @pytest.mark.parametrize(
-    "request_", ["^POST /upload/.*part", "^POST .*part/(rewriteTo|copyTo)/"], ids=["write", "move"]
+    "request_", ["^POST /upload/.*part", "^POST .*part/(rewriteTo|copyTo|moveTo)/"], ids=["write", "move"]
 )
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_object_storage_of_airflows_own_that_is_full_leaves_what_was_there(
