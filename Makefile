@@ -61,9 +61,8 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Files in the order of their names: left to itself, xdist keeps the longest for the end, as it has the fewest tests.
 test: lint $(TEXTS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 	$(BIN)/python -m tests.matrix $(OLDEST)
 
 test-matrix: $(VENV)/.ready
