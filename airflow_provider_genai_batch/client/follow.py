@@ -117,13 +117,11 @@ class _Following:
 
     def _look(self, name: str) -> Sight:
         """Ask about all jobs at the first look after a pause; return the one."""
+        wanted = next(sight for sight in self._sights if sight.name == name)
         if not self._asked:
             self._asked, self._errors = True, None
             for sight in self._sights:
-                if sight.name == name or sight.job is None or not sight.job.done:
+                if sight is wanted or sight.job is None or not sight.job.done:
                     self._looker.ask(sight, self._after)
             self._after = 0.0
-        for wanted in self._sights:
-            if wanted.name == name:
-                break
         return wanted

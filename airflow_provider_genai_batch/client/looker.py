@@ -6,13 +6,12 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from operator import attrgetter
 from typing import Protocol
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
-from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_SIZE
+from airflow_provider_genai_batch.client.jobs import PAGE_SIZE, is_older
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.models import BatchJob
@@ -230,7 +229,7 @@ class Looker:
             pages += 1
             answered, wanted = self._take(entries, began)
             found, left = found + answered, left - wanted
-            if oldest and entries and self._is_older(entries[-1], oldest):
+            if oldest and entries and is_older(self.client.calls.read_entry(entries[-1]), oldest):
                 break
         self._learn(found, pages)
 
@@ -254,10 +253,6 @@ class Looker:
             sight.shown = None if job.done else shown
         if not sight.suspect:
             sight.tell(job)
-
-    def _is_older(self, entry: Entry, than: datetime) -> bool:
-        created = self.client.calls.read_entry(entry).create_time
-        return created is not None and (than - created).total_seconds() > CLOCK_SKEW
 
     def _learn(self, found: int, pages: int) -> None:
         """Leave the list alone for longer and longer while it answers less than it costs."""
@@ -316,7 +311,7 @@ def _id(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _oldest(sights: Sequence[Sight]) -> datetime | None:
-    """Return when the oldest of the jobs was created; None if that is not known of one."""
-    times = [sight.job.create_time for sight in sights if sight.job and sight.job.create_time]
+def _oldest(sights: Sequence[Sight]) -> float | None:
+    """Return when the oldest of the jobs was created, in seconds since the epoch; None if that is not known of one."""
+    times = [sight.job.create_time.timestamp() for sight in sights if sight.job and sight.job.create_time]
     return min(times) if len(times) == len(sights) else None

@@ -98,9 +98,8 @@ class Front:
 
     async def _move(self, bucket: str, source: str, target: str) -> Response:
         """Rename an object within its bucket; unlike Google's, not in one step."""
-        copied = await self._ask(
-            "POST", f"{bucket}/o/{source}/copyTo{bucket[len('/storage/v1') :]}/o/{target}"
-        )
+        own = bucket.removeprefix("/storage/v1")
+        copied = await self._ask("POST", f"{bucket}/o/{source}/copyTo{own}/o/{target}")
         if copied.is_success and source != target:
             await self._ask("DELETE", f"{bucket}/o/{source}")
         return Response(copied.content, copied.status_code, media_type=copied.headers.get("content-type"))

@@ -42,7 +42,7 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
         lease.users += 1
         try:
             return await asyncio.shield(lease.looker)
-        except BaseException:
+        except BaseException:  # of a cancelled borrower, too, nobody else would give it back
             await self._give_back(lease)
             raise
 

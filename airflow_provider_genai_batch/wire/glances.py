@@ -42,20 +42,24 @@ def glances(member: str) -> Callable[[HttpAnswer], tuple[list[Entry], str]]:
     """
 
     def read(answer: HttpAnswer) -> tuple[list[Entry], str]:
-        try:
-            page = _PAGE.decode(answer.body)
-            entries = [
-                Entry(_NAME.decode(raw).name, bytes(raw))
-                for raw in page.operations or page.batch_prediction_jobs
-            ]
-        except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
-            entries = []
-        else:
-            if entries and (page.next_page_token or b"next_page_token" not in answer.body):
-                return entries, page.next_page_token
+        usual = _usual(answer.body)
+        if usual is not None:
+            return usual
         payload = read_object(answer)
         jobs = objects(get(payload, member, ()))
         entries = [Entry(str(get(job, "name", "")), json.dumps(job).encode()) for job in jobs]
         return entries, str(get(payload, "nextPageToken", ""))
 
     return read
+
+
+def _usual(body: bytes) -> tuple[list[Entry], str] | None:
+    """Read a page that has jobs and spells what it has as documented; None for any other."""
+    try:
+        page = _PAGE.decode(body)
+        jobs = page.operations or page.batch_prediction_jobs
+        entries = [Entry(_NAME.decode(job).name, bytes(job)) for job in jobs]
+    except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
+        return None
+    certain = entries and (page.next_page_token or b"next_page_token" not in body)
+    return (entries, page.next_page_token) if certain else None
