@@ -62,7 +62,7 @@ lint: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 test: lint $(TEXTS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m tests.matrix $(OLDEST)
 
 test-matrix: $(VENV)/.ready

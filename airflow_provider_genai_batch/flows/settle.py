@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ class SubmitAnew(Exception):
 
     Attributes:
         job_names: the jobs.
-        cut_short: a cancellation left too few rows.
+        cut_short: a cancellation or failure left too few rows.
         tally: knows which requests are unanswered; None where rows are in BigQuery.
         tables: those in BigQuery whose rows a further job can go on with.
         failure: what to raise where they cannot be asked again.
@@ -110,7 +110,7 @@ class _Rows:
     """A table shows fewer rows than the service has counted."""
 
 
-def settle(
+def settle(  # noqa: PLR0913 - one a setting; keyword-only
     ending: Ending,
     names: Sequence[str],
     *,
@@ -119,6 +119,7 @@ def settle(
     clock: Callable[[], float],
     patience: float = READ_PATIENCE,
     taken_up: bool = False,
+    failed_before: Collection[str] = (),
     may_ask_again: bool = False,
 ) -> Generator[Any, Any, Manifest]:
     """Turn an ending into a manifest.
@@ -131,6 +132,7 @@ def settle(
         clock: tells the seconds since the epoch.
         patience: seconds to keep looking for output that is not readable yet.
         taken_up: the jobs are of an earlier attempt.
+        failed_before: those whose failure an earlier attempt has told. The rows that they left decide.
         may_ask_again: rows that failed may be asked for once more.
 
     Raises:
@@ -146,8 +148,9 @@ def settle(
     jobs = yield from _fetched(names, clock, until)
     _refuse_paused(jobs)
     yield Discard(tuple(jobs))
-    _refuse_failed(jobs)
     for job in jobs:
+        if job.verdict is Verdict.FAILED and job.name not in failed_before:
+            raise JobFailed(_failed(job), job_names=names, manifest=describe(jobs).model_dump(mode="json"))
         if results_uri and job.output.bigquery_table:
             msg = (
                 f"The rows of {job.name} are in {job.output.bigquery_table} and stay there: read them with SQL, or "
@@ -176,12 +179,10 @@ def settle(
 
 
 def _was_cut_short(jobs: Sequence[BatchJob], tally: Tally, max_failed_rows: float) -> bool:
-    """Whether a cancellation left too few rows. A Gemini job that was cancelled while it ran ends as SUCCEEDED."""
+    """Whether a cancellation or failure left too few rows. A running Gemini job that is cancelled ends as SUCCEEDED."""
     counts = tally.counts
-    cancelled = counts.cancelled or any(job.verdict is Verdict.CANCELLED for job in jobs)
-    return bool(cancelled) and (
-        not tally.rows_read or counts.failed > _allowed(max_failed_rows, counts.total)
-    )
+    short = counts.cancelled or any(job.verdict in (Verdict.CANCELLED, Verdict.FAILED) for job in jobs)
+    return bool(short) and (not tally.rows_read or counts.failed > _allowed(max_failed_rows, counts.total))
 
 
 def _refuse_paused(jobs: Sequence[BatchJob]) -> None:
@@ -192,17 +193,6 @@ def _refuse_paused(jobs: Sequence[BatchJob]) -> None:
                 "service; the next attempt takes it up again."
             )
             raise JobPaused(msg, job_names=[job.name for job in jobs])
-
-
-def _refuse_failed(jobs: Sequence[BatchJob]) -> None:
-    for job in jobs:
-        if job.verdict is Verdict.FAILED:
-            msg = (
-                f"Job {job.name} failed: {_reason(job)}. It has ended and bills nothing more. The next attempt submits "
-                "a new job."
-            )
-            names = [job.name for job in jobs]
-            raise JobFailed(msg, job_names=names, manifest=describe(jobs).model_dump(mode="json"))
 
 
 def _land(
@@ -287,8 +277,11 @@ def _fetched(
 
 
 def _promised(jobs: Sequence[BatchJob]) -> bool:
-    """Whether there should be rows: a job ended well, or the service counts answers."""
-    return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
+    """Whether there should be rows: a job ended well, or the service counts answers. Nobody says so of a failed one."""
+    return any(
+        job.verdict is Verdict.ROWS or (job.counts.succeeded and job.verdict is not Verdict.FAILED)
+        for job in jobs
+    )
 
 
 def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:
@@ -306,6 +299,8 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
     dump = manifest.model_dump(mode="json")
     if not counts.ok and not tally.rows_read:
         for job in jobs:
+            if job.verdict is Verdict.FAILED:
+                raise JobFailed(_failed(job), job_names=names, manifest=dump)
             if job.verdict is Verdict.EXPIRED:
                 msg = (
                     f"Job {job.name} expired: the service did not get to it in its time limit and left no rows"
@@ -357,6 +352,16 @@ def next_attempt(jobs: Sequence[BatchJob]) -> str:
     if any(usable([job]) is None for job in jobs):
         return _SUBMITS_ANEW
     return "The next attempt takes the same job up and pays nothing."
+
+
+def _failed(job: BatchJob) -> str:
+    then = "The next attempt submits a new job."
+    if job.counts.succeeded:
+        then = (
+            f"The service counts {job.counts.succeeded} answered requests, which are paid for. The next attempt keeps "
+            "those that it can read, and asks for the others."
+        )
+    return f"Job {job.name} failed: {_reason(job)}. It has ended and bills nothing more. {then}"
 
 
 def _reason(job: BatchJob) -> str:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each look for a job whose create gave no usable answer: lists lag."""
 STALE = 30.0
-"""Seconds after which what a look told does not count any more before a create."""
+"""Seconds after which what a look told, or an intent, does not count any more before a create."""
 LONGEST_CREATE = 300.0
 """Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
 _BEFORE_SENDING = "oauth.token"
@@ -47,7 +47,7 @@ _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 _DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 """States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for.
 
-A CANCELLED or EXPIRED job that answered rows is taken up all the same, for they are paid for and may be enough.
+One that answered rows is taken up all the same, for they are paid for and may be enough.
 """
 
 
@@ -126,17 +126,13 @@ def orphan(
     """
     record = None if intent is None else Record(identity.tag, intent)
     jobs, _ = yield from _listed(identity, Attempt(since=intent), record, (), clock)
-    return usable(_own(identity, jobs, ()))
+    return usable(job for job in _own(identity, jobs, ()) if job.state is not JobState.FAILED)
 
 
 def usable(jobs: Iterable[BatchJob]) -> BatchJob | None:
     """Choose the job to go on with: one that still moves before one that ended with rows; None for neither."""
-    alive = [job for job in jobs if job.state not in _DEAD or _paid(job)]
+    alive = [job for job in jobs if job.state not in _DEAD or job.counts.succeeded]
     return next((job for job in alive if not job.done), alive[0] if alive else None)
-
-
-def _paid(job: BatchJob) -> bool:
-    return job.state is not JobState.FAILED and (job.counts.succeeded or 0) > 0
 
 
 def _own(identity: Identity, jobs: Iterable[BatchJob], before: Collection[str]) -> list[BatchJob]:
@@ -207,7 +203,7 @@ def _may_be_fresh(identity: Identity, record: Record | None, now: float) -> bool
     """
     if record is None or record.tag != identity.tag:
         return True
-    return record.intent + LONGEST_CREATE + sum(LOOKS_AFTER_LOSS) > now
+    return record.intent + STALE + LONGEST_CREATE + sum(LOOKS_AFTER_LOSS) > now
 
 
 def _supersede(identity: Identity, attempt: Attempt, jobs: Iterable[BatchJob]) -> Generator[Any, Any, None]:
@@ -247,9 +243,11 @@ def _create(
             before.update(job.name for job in own)
             if (other := _take_up(own)) is not None:
                 return other
-        refusals += 1
         intent = Record(identity.tag, clock())
         yield Remember(intent)
+        if clock() - intent.intent > STALE:
+            continue  # whoever reads that note would take the create for one sent long ago
+        refusals += 1
         try:
             job: BatchJob = yield Create()
             log.info("Created job %s.", job.name)

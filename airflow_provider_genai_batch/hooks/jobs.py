@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -145,6 +145,7 @@ class JobDesk:
         *,
         patience: float | None = None,
         taken_up: bool = False,
+        failed_before: Collection[str] = (),
         may_ask_again: bool = False,
     ) -> Manifest:
         """Land rows and decide the outcome.
@@ -155,6 +156,7 @@ class JobDesk:
             landing: how rows are wanted.
             patience: for output that is not readable yet, in seconds.
             taken_up: the jobs are of an earlier attempt.
+            failed_before: those whose failure an earlier attempt has told.
             may_ask_again: rows that failed may be asked for once more.
 
         Raises:
@@ -181,6 +183,7 @@ class JobDesk:
             clock=time.time,
             patience=READ_PATIENCE if patience is None else patience,
             taken_up=taken_up,
+            failed_before=failed_before,
             may_ask_again=may_ask_again,
         )
         self.books.begin()

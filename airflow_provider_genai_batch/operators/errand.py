@@ -51,6 +51,8 @@ class Memory:
     """All jobs so far are of earlier attempts, and had ended."""
     taken_up: bool = False
     """A job of this round is of an earlier attempt."""
+    failed_before: list[str] = field(default_factory=list)
+    """Jobs of earlier attempts that failed, but left rows."""
     spent: float = 0.0
     """What jobs of earlier rounds are known to have cost, in USD."""
 
@@ -195,6 +197,7 @@ class Errand:
                 [*names],
                 landing,
                 taken_up=memory.taken_up,
+                failed_before=memory.failed_before,
                 may_ask_again=memory.idle or memory.round < task.retry_failed_rows,
             )
         return manifest.model_dump(mode="json")

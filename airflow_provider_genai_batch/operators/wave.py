@@ -110,6 +110,8 @@ class Wave:
         memory.before += [name for name in found.before if name not in memory.before]
         memory.taken_up = memory.taken_up or found.taken_up
         memory.idle = memory.idle and found.taken_up and found.job.done
+        if found.taken_up and found.job.state is JobState.FAILED:
+            memory.failed_before.append(found.job.name)
         if (
             not self._task.wait
             and found.taken_up
@@ -117,6 +119,7 @@ class Wave:
             in (
                 JobState.CANCELLING,
                 JobState.CANCELLED,
+                JobState.FAILED,
             )
         ):
             self._desk.wait([found.job.name], replace(self._plan([found.job]), cancel_on_timeout=False))

@@ -179,7 +179,7 @@ def move(job: Job, to: str, answered: int) -> None:
     was, job.state = job.state, to
     if to not in ENDS:
         return
-    job.ok = 0 if to == "FAILED" else answered
+    job.ok = answered
     if was == "CANCELLING":
         job.gone = ROWS - answered
     elif to in ("SUCCEEDED", "PARTIALLY_SUCCEEDED"):

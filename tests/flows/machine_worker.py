@@ -31,7 +31,7 @@ from airflow_provider_genai_batch.flows.steps import (
 from airflow_provider_genai_batch.flows.submit import STALE, Attempt, Found, submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
 from airflow_provider_genai_batch.hooks.records import Records
-from airflow_provider_genai_batch.models import BatchJob, RowCounts
+from airflow_provider_genai_batch.models import BatchJob, JobState, RowCounts
 from tests.flows.machine_service import ROWS, Job, carry_out
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ class Worker:
                 results_uri=None,
                 clock=self.world.clock,
                 taken_up=found.taken_up,
+                failed_before=[job.name] if found.taken_up and job.state is JobState.FAILED else [],
             )
             try:
                 return (yield from flow)

@@ -187,9 +187,7 @@ class World:
     def enough(self, job: Job) -> bool:
         """Whether an ended job answered as many rows as the task needs."""
         allowed = self.allowance * ROWS if isinstance(self.allowance, float) else self.allowance
-        return (
-            not job.live and job.state not in ("CANCELLING", "FAILED") and 0 < job.ok >= ROWS - int(allowed)
-        )
+        return not job.live and job.state != "CANCELLING" and 0 < job.ok >= ROWS - int(allowed)
 
     def create(self, worker: Worker, lag: float) -> Job:
         """Act upon a create call."""

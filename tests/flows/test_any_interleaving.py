@@ -69,7 +69,16 @@ REACHED = (
     *("cancelled job is SUCCEEDED", "cancelled job is CANCELLED"),
     *(
         f"takes up: {state}"
-        for state in ("PENDING", "RUNNING", "PAUSED", "CANCELLING", "CANCELLED", "SUCCEEDED", "EXPIRED")
+        for state in (
+            "PENDING",
+            "RUNNING",
+            "PAUSED",
+            "CANCELLING",
+            "CANCELLED",
+            "SUCCEEDED",
+            "EXPIRED",
+            "FAILED",
+        )
     ),
     *(
         "orphan with records",

@@ -280,6 +280,21 @@ def test_an_intent_is_looked_for_as_long_as_its_create_may_be_acted_upon(desk: D
     assert desk.naps == list(LOOKS_AFTER_LOSS)
 
 
+def test_an_intent_that_took_long_to_write_is_written_again(desk: Desk) -> None:
+    writes: list[float] = []
+
+    def write(record: Record) -> None:
+        if not writes:
+            desk.emulator.clock.advance(LONGEST_CREATE)
+        writes.append(record.intent)
+
+    desk.remember = write
+    begun = desk.now()
+    desk.submit()
+    assert writes[:2] == [pytest.approx(begun), pytest.approx(begun + LONGEST_CREATE)]
+    assert desk.posts() == 1
+
+
 @pytest.mark.parametrize("intent", [0.0, 1.0], ids=["refused", "long ago"])
 def test_after_a_create_that_was_refused_or_is_long_ago_one_look_is_enough(desk: Desk, intent: float) -> None:
     desk.record = Record(IDENTITY.tag, intent)

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_genai_batch.flows import backoff, submit
 from tests.operators.scenes import SCENES, Scene
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten waits between tries; how long they are is tested with the flows."""
+    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
 
 
 @pytest.fixture(params=SCENES)

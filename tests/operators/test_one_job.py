@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
-from airflow_provider_genai_batch.flows import backoff, submit
+from airflow_provider_genai_batch.flows import submit
 from airflow_provider_genai_batch.hooks import states
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.models import BatchJob
@@ -28,13 +28,6 @@ def ask(src: Any, **settings: Any) -> Ran:
             task_id="ask", **{"model": MODEL, "src": src, "poll_interval": 0.05, "retry_delay": 0, **settings}
         )
     )
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten waits between tries; how long they are is tested with the flows."""
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
-    monkeypatch.setattr(backoff, "FIRST", 0.01)
 
 
 def note_operators(patch: pytest.MonkeyPatch) -> list[GenAIBatchOperator]:
