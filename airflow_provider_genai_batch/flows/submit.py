@@ -236,12 +236,8 @@ def _create(
     refusals = attempt.refusals
     while True:
         if clock() - looked > STALE:
-            # Whoever took that long may have been given up, and another attempt may be at work.
             looked = clock()
-            jobs: list[BatchJob] = yield Find(attempt.since)
-            own = _own(identity, jobs, before)
-            before.update(job.name for job in own)
-            if (other := _take_up(own)) is not None:
+            if (other := (yield from _of_others(identity, attempt, before))) is not None:
                 return other
         intent = Record(identity.tag, clock())
         yield Remember(intent)
@@ -280,6 +276,13 @@ def _create(
             job = found
         yield Remember(Record(identity.tag, intent.intent, job.name))
         return Found(job, taken_up=False, before=tuple(before))
+
+
+def _of_others(identity: Identity, attempt: Attempt, before: set[str]) -> Generator[Any, Any, Found | None]:
+    """Look again: whoever took long may have been given up, and another attempt may be at work."""
+    own = _own(identity, (yield Find(attempt.since)), before)
+    before.update(job.name for job in own)
+    return _take_up(own)
 
 
 def _after_loss(
