@@ -173,6 +173,8 @@ class ServerError(ApiError):
 
 PASSING = (QuotaExceeded, ServerError, TransportError, UnreadableAnswer)
 """Trouble with a call that says nothing about what was asked for, and may be gone at the next try."""
+BEFORE_SENDING = frozenset({"oauth.token", "secretmanager.access"})
+"""Methods of calls for a token: what was to follow them was not sent."""
 
 
 class CreateOutcomeUnknown(GenAIBatchError):

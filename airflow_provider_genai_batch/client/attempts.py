@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from airflow_provider_genai_batch.client.calls import Call
-from airflow_provider_genai_batch.exceptions import PASSING, AuthenticationError, CallError, UnreadableAnswer
+from airflow_provider_genai_batch.exceptions import (
+    BEFORE_SENDING,
+    PASSING,
+    AuthenticationError,
+    CallError,
+    UnreadableAnswer,
+)
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.wire.errors import api_error
@@ -18,8 +24,6 @@ T = TypeVar("T")
 TRIES = 5
 _LONGEST_HINT = 120.0
 """A service that asks for a longer wait than this, in seconds, is not waited for inside one call."""
-BEFORE_SENDING = "oauth.token"
-"""Method of errors that came before the call itself was sent."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Patience:
 
     def renew(self, error: AuthenticationError) -> bool:
         """Whether a new token may help, which it may once. A 401 did nothing, so even a create may follow it."""
-        may = self._renewable and error.code == 401 and error.method != BEFORE_SENDING
+        may = self._renewable and error.code == 401 and error.method not in BEFORE_SENDING
         self._renewable = False
         return may
 
@@ -52,9 +56,7 @@ class Patience:
         """Return the seconds to wait before the next try; None to give up."""
         self._failures += 1
         hint = getattr(error, "retry_after", None)
-        tries = (
-            self._tries if safe or error.method == BEFORE_SENDING else 1
-        )  # without a token nothing was sent
+        tries = self._tries if safe or error.method in BEFORE_SENDING else 1
         if self._failures >= tries or (hint or 0) > _LONGEST_HINT:
             return None
         return backoff(self._failures, hint)

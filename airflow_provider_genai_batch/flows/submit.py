@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import (
+    BEFORE_SENDING,
     CallError,
     CreateOutcomeUnknown,
     JobTimedOut,
@@ -41,8 +42,6 @@ STALE = 30.0
 """Seconds after which what a look told, or an intent, does not count any more before a create."""
 LONGEST_CREATE = 300.0
 """Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
-_BEFORE_SENDING = "oauth.token"
-"""Method of errors that came from the token endpoint: the create itself was not sent."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 _DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
 """States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for.
@@ -260,7 +259,7 @@ def _create(
             yield AwaitCapacity(pause, refusals, tuple(before))
             continue
         except _UNCLEAR as error:
-            sent = error.method != _BEFORE_SENDING
+            sent = error.method not in BEFORE_SENDING
             found = (yield from _after_loss(identity, display_name, error, before, intent)) if sent else None
             if found is None:
                 pause = backoff(refusals)

@@ -15,10 +15,11 @@ import pytest
 from google.oauth2 import credentials as user_credentials
 
 from airflow_provider_genai_batch.client import ClientConfig, GoogleCredentials, key_secret
+from airflow_provider_genai_batch.client.attempts import TRIES
 from airflow_provider_genai_batch.client.auth import GoogleToken
 from airflow_provider_genai_batch.client.credentials import load
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.exceptions import ConfigurationError, TransportError
+from airflow_provider_genai_batch.exceptions import BEFORE_SENDING, ConfigurationError, TransportError
 from tests.client.places import vertex_config
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -256,6 +257,17 @@ def test_a_key_that_is_not_to_be_had_is_told(
         load(GoogleCredentials(key_secret="the-key"), SCOPES)
     assert words in str(caught.value)
     assert "SECRET-PART" not in str(caught.value)
+
+
+def test_trouble_at_secret_manager_is_waited_out_since_nothing_was_sent(
+    secret: Google, connect: Any, naps: list[float]
+) -> None:
+    secret.secret = (503, None)
+    with pytest.raises(TransportError) as caught:
+        connect(kept(secret)).create("gemini-2.5-flash", "gs://b/in.jsonl", dest="gs://b/out/")
+    assert caught.value.method in BEFORE_SENDING
+    assert len(naps) == TRIES - 1
+    assert secret.emulator.jobs == []
 
 
 def test_a_key_in_secret_manager_needs_credentials_of_this_machine(

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import (
+    BEFORE_SENDING,
     BadRequest,
     CreateOutcomeUnknown,
     JobTimedOut,
@@ -197,7 +198,8 @@ def test_a_refusal_for_good_is_passed_on_at_once(desk: Desk, status: int, kind: 
     assert desk.deeds == ["Place", "Create"]
 
 
-def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> None:
+@pytest.mark.parametrize("method", sorted(BEFORE_SENDING))
+def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for(method: str) -> None:
     clock = 0.0
     flow = submit(IDENTITY, NAME, Attempt(), deadline=100.0, clock=lambda: clock)
     steps = []
@@ -207,7 +209,7 @@ def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for() -> Non
         steps.append(type(step).__name__)
         if isinstance(step, Create):
             msg = "no route"
-            raise TransportError(msg, method="oauth.token")
+            raise TransportError(msg, method=method)
         clock += step.seconds if isinstance(step, Sleep) else 0
         return [] if isinstance(step, Find) else None
 
