@@ -18,9 +18,7 @@ from airflow_provider_genai_batch.wire.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
     default_destination,
-    read_config,
-    read_destination,
-    read_webhook,
+    read_settings,
 )
 from airflow_provider_genai_batch.wire.files import JSONL
 from airflow_provider_genai_batch.wire.sources import read_source
@@ -43,10 +41,10 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
 
     Raises:
         InputError: the backend cannot do this, or the input has yet to be uploaded.
+        ConfigurationError: a setting is given twice, flat and in `config`.
     """
-    source, options = read_source(src), read_config(config)
-    destination = read_destination(dest) or options.destination
-    hook = read_webhook(webhook) or options.webhook
+    source = read_source(src)
+    name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     check_backend(source, destination, connection.backend, webhook=hook)
     vertex = connection.backend is Backend.VERTEX
     if source.path or (vertex and source.requests):
@@ -56,7 +54,6 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
     entries = None
     if source.requests is not None:
         entries = tuple(inline_entries(source.requests, task, model, request_defaults))
-    name = display_name or options.display_name
     now = datetime.now(timezone.utc)
     if vertex:
         name = name or f"genai_batch_{now:%Y%m%d%H%M%S%f}"

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_genai_batch.client import ClientConfig
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
+from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.flows.identity import Identity, digest, merge_labels
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
@@ -19,9 +19,7 @@ from airflow_provider_genai_batch.wire.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
     default_destination,
-    read_config,
-    read_destination,
-    read_webhook,
+    read_settings,
 )
 from airflow_provider_genai_batch.wire.output_type import answer_check, ask_for
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
@@ -147,18 +145,8 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     if not isinstance(model, str) or not model.strip():
         msg = "model is empty: give one such as gemini-2.5-flash."
         raise InputError(msg)
-    options = read_config(config)
-    for name, flat, inside in (
-        ("display_name", display_name, options.display_name),
-        ("dest", dest, options.destination),
-        ("webhook", webhook, options.webhook),
-    ):
-        if flat is not None and inside is not None:
-            msg = f"{name} is given twice, flat and in config: keep one."
-            raise ConfigurationError(msg)
+    name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     source = read_source(src) if prompt is None else read_rows(src)
-    destination = read_destination(dest) or options.destination
-    hook = read_webhook(webhook) or options.webhook
     check_backend(source, destination, connection.backend, webhook=hook)
     if results_uri and (source.bigquery_uri if destination is None else destination.bigquery_uri):
         msg = (
@@ -183,7 +171,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         destination=destination,
         request_defaults=request_defaults,
         prompt=None if prompt is None else Prompt(prompt),
-        display_name=display_name or options.display_name,
+        display_name=name,
         labels=labels or {},
         webhook=hook,
         priority=priority,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
@@ -86,6 +86,28 @@ def read_config(config: Any) -> JobConfig:
         msg = f"display_name is {name!r}, not a string"
         raise InputError(msg)
     return JobConfig(name, read_destination(fields.get("dest")), read_webhook(fields.get("webhookConfig")))
+
+
+def read_settings(
+    config: Any, *, dest: Any = None, display_name: str | None = None, webhook: Any = None
+) -> JobConfig:
+    """Read what may be given flat or in ``config``.
+
+    Raises:
+        ConfigurationError: one is given twice, flat and in ``config``.
+        InputError: an unknown field, or a value that cannot be one.
+    """
+    inside = read_config(config)
+    flat = JobConfig(display_name, read_destination(dest), read_webhook(webhook))
+    for name, one, other in zip(("display_name", "dest", "webhook"), flat, inside, strict=True):
+        if one is not None and other is not None:
+            msg = f"{name} is given twice, flat and in config: keep one."
+            raise ConfigurationError(msg)
+    return JobConfig(
+        flat.display_name or inside.display_name,
+        flat.destination or inside.destination,
+        flat.webhook or inside.webhook,
+    )
 
 
 def read_webhook(webhook: Any) -> dict[str, Any] | None:

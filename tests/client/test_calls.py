@@ -10,6 +10,7 @@ from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import (
     ApiError,
+    ConfigurationError,
     InputError,
     NotFound,
     PreconditionFailed,
@@ -179,6 +180,21 @@ def test_sources_of_the_other_service_are_refused_before_they_are_sent(either: E
     with pytest.raises(UnsupportedError):
         either.client.create(MODEL, source)
     assert [one for one in either.emulator.requests if one["method"] != "oauth.token"] == []
+
+
+@pytest.mark.parametrize("name", ["display_name", "dest", "webhook"])
+def test_a_setting_given_flat_and_in_config_is_refused_before_it_is_sent(
+    emulator: Emulator, gem: Any, name: str
+) -> None:
+    flat = {"display_name": "a", "dest": "gs://b/one/", "webhook": "https://h.example/one"}[name]
+    inside = {
+        "display_name": {"display_name": "b"},
+        "dest": {"dest": "gs://b/two/"},
+        "webhook": {"webhook_config": {"uris": ["https://h.example/two"]}},
+    }[name]
+    with pytest.raises(ConfigurationError, match=f"{name} is given twice"):
+        gem.create(MODEL, ["hi"], config=inside, **{name: flat})
+    assert emulator.requests == []
 
 
 def test_an_unknown_model_is_said_to_be_unknown(either: Either) -> None:
