@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.exceptions import NotFound, PermissionDenied
-from airflow_provider_genai_batch.flows.identity import file_name, object_name, tag_of
+from airflow_provider_genai_batch.flows.identity import ask_of, file_name, object_name, tag_of
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
 
-_TAG = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}-r[0-9]+")
-"""The form of `Identity.tag`: a word that a user ends a display name with must not pass for one."""
 _GOING_ON = (Verdict.WAIT, Verdict.PAUSED)
 
 
@@ -49,9 +46,11 @@ def discard_input(calls: Calls, job: BatchJob) -> Generator[Any, Any, str | None
 
 def _own_input(job: BatchJob) -> str | None:
     """Return the address of a job's input if its name is one that this package gives."""
-    tag = tag_of(job.display_name)
-    if not _TAG.fullmatch(tag):
+    if (
+        ask_of(job.display_name) is None
+    ):  # a word that a user ends a display name with must not pass for a tag
         return None
+    tag = tag_of(job.display_name)
     if job.backend is Backend.VERTEX:
         uris = job.source.gcs_uri if job.source else ()
         return uris[0] if len(uris) == 1 and uris[0].rpartition("/")[2] == object_name(tag) else None
