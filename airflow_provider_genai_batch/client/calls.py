@@ -166,13 +166,6 @@ class Calls:
         """Get a file's metadata."""
         return Call("files.get", files.get_file(self._root(), _file_name(name)), files.read_file)
 
-    def list_files(
-        self, *, page_size: int | None = None, page_token: str | None = None
-    ) -> Call[tuple[list[files.File], str]]:
-        """List one page of uploaded files."""
-        page = files.list_files(self._root(), page_size=page_size, page_token=page_token)
-        return Call("files.list", page, files.read_files)
-
     def delete_file(self, name: str) -> Call[None]:
         """Delete an uploaded file."""
         return Call("files.delete", files.delete_file(self._root(), _file_name(name)), _nothing)

@@ -5,13 +5,12 @@ Source: Google's Files guide and the google-genai SDK on the wire.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
-from airflow_provider_genai_batch.wire.values import get, integer, mapping, timestamp
+from airflow_provider_genai_batch.wire.values import get, integer, mapping
 
 JSONL = "application/jsonl"
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -24,10 +23,6 @@ class File(NamedTuple):
     name: str
     size_bytes: int | None
     state: str
-    mime_type: str | None
-    display_name: str | None
-    expiration_time: datetime | None
-    source: str
 
 
 class UploadStatus(NamedTuple):
@@ -109,11 +104,6 @@ def get_file(root: str, name: str) -> HttpRequest:
     return HttpRequest("GET", f"{root}/{name}")
 
 
-def list_files(root: str, *, page_size: int | None, page_token: str | None) -> HttpRequest:
-    """``files.list``: uploaded files only."""
-    return HttpRequest("GET", f"{root}/files", query(pageSize=page_size, pageToken=page_token))
-
-
 def delete_file(root: str, name: str) -> HttpRequest:
     """``files.delete``. A file that is gone answers 403, not 404."""
     return HttpRequest("DELETE", f"{root}/{name}")
@@ -129,19 +119,9 @@ def read_file(answer: HttpAnswer) -> File:
     return _file(read_object(answer))
 
 
-def read_files(answer: HttpAnswer) -> tuple[list[File], str]:
-    """Read one page and the token of the next (empty: none)."""
-    payload = read_object(answer)
-    return [_file(f) for f in payload.get("files") or ()], str(get(payload, "nextPageToken", ""))
-
-
 def _file(value: dict[str, Any]) -> File:
     return File(
         name=str(value.get("name") or ""),
         size_bytes=integer(get(value, "sizeBytes", 0)),  # proto3 JSON leaves zero out
         state=str(value.get("state") or ""),
-        mime_type=get(value, "mimeType"),
-        display_name=get(value, "displayName"),
-        expiration_time=timestamp(get(value, "expirationTime")),
-        source=str(value.get("source") or ""),
     )

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
 from airflow_provider_genai_batch.wire.values import get, integer, mapping, text
@@ -40,11 +39,6 @@ NO_CONTENT = frozenset(
     )
 )
 """Finish reasons whose text, if any, is not an answer."""
-
-
-def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> ResultRow:
-    """Read one row as a noun."""
-    return ResultRow.model_validate(read_fields(line, backend, keep_response=keep_response))
 
 
 def read_fields(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> PlainRow:

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import JobPaused
 from tests.adapters.batches import BOTH_WAYS, MODELS, PROMPTS, ask, llm_batch, rows, the_error
+from tests.client.places import uploaded
 from tests.dags import run_dag
-from tests.operators.scenes import client
 
 
 class Tag(BaseModel):
@@ -204,8 +204,7 @@ def test_uploaded_requests_go_with_their_job(
 ) -> None:
     assert ask(tmp_path, model_id=MODELS[backend], deferrable=deferrable).state == "success"
     tag = emulator_of.jobs[0]["display_name"].split()[-1]
-    with client() as service:
-        if backend == "gemini":
-            assert service.perform(service.calls.list_files())[0] == []
-        else:
-            assert [*emulator_of.storage.list(f"gs://emulator-staging/genai-batch/{tag}.jsonl")] == []
+    if backend == "gemini":
+        assert uploaded(emulator_of) == []
+    else:
+        assert [*emulator_of.storage.list(f"gs://emulator-staging/genai-batch/{tag}.jsonl")] == []

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import httpx
+
 from airflow_provider_genai_batch.client import ClientConfig, GoogleCredentials
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.models.base import Backend
@@ -39,6 +41,13 @@ def vertex_config(
             **settings,
         }
     )
+
+
+def uploaded(emulator: Emulator) -> list[dict[str, Any]]:
+    """List the files of the Files API, as the service shows them."""
+    answer = httpx.get(f"{emulator.url}/v1beta/files?pageSize=100", headers={"x-goog-api-key": KEY})
+    files: list[dict[str, Any]] = answer.raise_for_status().json().get("files", [])
+    return files
 
 
 def lines(*keys: str) -> bytes:

@@ -38,7 +38,7 @@ def simulate(  # noqa: C901 - a server in one piece
             elif getattr(step, "method", "") == "files.get":
                 error = TransportError("no")
                 if final:
-                    result, error = File("files/x", len(received), "ACTIVE", None, None, None, ""), None
+                    result, error = File("files/x", len(received), "ACTIVE"), None
             elif getattr(step, "method", "") == "files.upload":
                 sent = dict(step.request.headers)
                 assert int(sent["X-Goog-Upload-Offset"]) == len(received)
@@ -49,7 +49,7 @@ def simulate(  # noqa: C901 - a server in one piece
                     whole = keep == len(step.request.body)
                     final = final or (whole and "finalize" in sent["X-Goog-Upload-Command"])
                 if kind == "fine":
-                    done = File("files/x", len(received), "ACTIVE", None, None, None, "") if final else None
+                    done = File("files/x", len(received), "ACTIVE") if final else None
                     result = UploadStatus("final" if final else "active", len(received), done)
                 elif kind == "mute":
                     result = UploadStatus("", None, None)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
+from tests.client.places import uploaded
 from tests.operators.doors import wait_by
 from tests.operators.scenes import client, lines
 
@@ -21,10 +22,8 @@ def path(tmp_path: Path) -> str:
     return str(file)
 
 
-def files() -> list[str]:
-    with client() as service:
-        found, _ = service.perform(service.calls.list_files())
-    return [file.name for file in found if file.name.startswith("files/in-")]
+def inputs(emulator: Emulator) -> list[str]:
+    return [file["name"] for file in uploaded(emulator) if file["name"].startswith("files/in-")]
 
 
 def staged(cloud_storage: Any, folder: str) -> list[str]:
@@ -37,7 +36,7 @@ def test_an_upload_goes_with_its_job(gemini: Emulator, path: str, door: str, end
     gemini.script(JobScript(end=end))
     ran = wait_by(door, path)
     assert ran.state == ("success" if end == "SUCCEEDED" else "failed")
-    assert files() == []
+    assert inputs(gemini) == []
     assert [r["method"] for r in gemini.requests].count("files.delete") == 1
 
 
@@ -67,4 +66,4 @@ def test_a_users_own_file_stays(gemini: Emulator, path: str) -> None:
 def test_an_upload_that_cannot_be_deleted_fails_nothing(gemini: Emulator, path: str) -> None:
     gemini.faults.add("files.delete", Fault.error(400, "not now"))
     assert wait_by("in place", path).state == "success"
-    assert len(files()) == 1
+    assert len(inputs(gemini)) == 1

@@ -22,8 +22,9 @@ from airflow_provider_genai_batch.rows.results import RowReader
 from airflow_provider_genai_batch.rows.sinks import Form, opened
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.results import PlainRow, read_fields, read_row
+from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
 from tests.rows.damage import damaged
+from tests.wire.nouns import read_row
 
 CASES = int(os.environ.get("FUZZ_RESULTS", "10000"))
 ROWS = 6

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import ResultRow, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.results import read_fields, read_row
+from airflow_provider_genai_batch.wire.results import read_fields
+from tests.wire.nouns import read_row
 from tests.wire.test_values import JSON
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
