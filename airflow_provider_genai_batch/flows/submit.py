@@ -234,14 +234,9 @@ def _create(
     """Create, with the intent written down before and the job after."""
     refusals = attempt.refusals
     while True:
-        if clock() - looked > STALE:
-            looked = clock()
-            if (other := (yield from _of_others(identity, attempt, before))) is not None:
-                return other
-        intent = Record(identity.tag, clock())
-        yield Remember(intent)
-        if clock() - intent.intent > STALE:
-            continue  # whoever reads that note would take the create for one sent long ago
+        intent, looked = yield from _announced(identity, attempt, before, looked, clock)
+        if isinstance(intent, Found):
+            return intent
         refusals += 1
         try:
             job: BatchJob = yield Create()
@@ -277,11 +272,28 @@ def _create(
         return Found(job, taken_up=False, before=tuple(before))
 
 
-def _of_others(identity: Identity, attempt: Attempt, before: set[str]) -> Generator[Any, Any, Found | None]:
-    """Look again: whoever took long may have been given up, and another attempt may be at work."""
-    own = _own(identity, (yield Find(attempt.since)), before)
-    before.update(job.name for job in own)
-    return _take_up(own)
+def _announced(
+    identity: Identity, attempt: Attempt, before: set[str], looked: float, clock: Callable[[], float]
+) -> Generator[Any, Any, tuple[Found | Record, float]]:
+    """Write down that a create call follows, upon a fresh look; or come to the job of another attempt.
+
+    Whoever took long to get here may have been given up, and another attempt may be at work. And who reads an old note
+    takes the create for one that was sent long ago.
+
+    Returns:
+        The note or the job, and when was looked.
+    """
+    while True:
+        if clock() - looked > STALE:
+            looked = clock()
+            own = _own(identity, (yield Find(attempt.since)), before)
+            before.update(job.name for job in own)
+            if (other := _take_up(own)) is not None:
+                return other, looked
+        intent = Record(identity.tag, clock())
+        yield Remember(intent)
+        if clock() - intent.intent <= STALE:
+            return intent, looked
 
 
 def _after_loss(
