@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_SIZE, is_older
 from airflow_provider_genai_batch.exceptions import CallError, NotFound, QuotaExceeded
-from airflow_provider_genai_batch.models import BatchJob, JobState
+from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class EndedJobs:
     def _take(self, job: BatchJob, now: float, since: float) -> None:
         if job.name in self._ended:  # a list that lags may show it as it was
             return
-        if not job.done or job.state is JobState.PAUSED:
+        if not job.state.final:
             self._going[job.name] = None
             return
         at = _seconds(job.end_time) or _seconds(job.update_time) or _seconds(job.create_time) or now

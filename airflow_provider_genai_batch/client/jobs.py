@@ -89,7 +89,7 @@ def cancel_job(calls: Calls, name: str) -> Generator[Any, Any, str]:
 
 def _is_over(calls: Calls, name: str) -> Generator[Any, Any, bool]:
     job: BatchJob = yield calls.look(name)
-    return job.state is JobState.CANCELLING or (job.done and job.state is not JobState.PAUSED)
+    return job.state.final or job.state is JobState.CANCELLING
 
 
 def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[BatchJob]]:

@@ -12,8 +12,6 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
 
-_GOING_ON = (Verdict.WAIT, Verdict.PAUSED)
-
 
 def discard_input(calls: Calls, job: BatchJob) -> Generator[Any, Any, str | None]:
     """Delete the input that this package uploaded for a job that has ended, and nothing else.
@@ -28,7 +26,7 @@ def discard_input(calls: Calls, job: BatchJob) -> Generator[Any, Any, str | None
         CallError: the service refused, or was not to be reached.
     """
     address = _own_input(job)
-    if address is None or job.verdict in _GOING_ON:
+    if address is None or not job.state.final:
         return None
     try:
         if job.backend is Backend.VERTEX:

@@ -209,7 +209,7 @@ def _supersede(identity: Identity, attempt: Attempt, jobs: Iterable[BatchJob]) -
     """Cancel what still runs, or may be resumed, of the same task instance and is not asked any more."""
     for job in jobs:
         own = identity.owns(job)
-        over = (job.done and job.state is not JobState.PAUSED) or job.state is JobState.CANCELLING
+        over = job.state.final or job.state is JobState.CANCELLING
         if over or (attempt.reattach and identity.is_family(job)):
             continue
         try:

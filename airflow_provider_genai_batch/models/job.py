@@ -31,7 +31,8 @@ class Verdict(str, Enum):
 class JobState(str, Enum):
     """The twelve states of both services, without the prefixes they wear on the wire, each with its verdict.
 
-    A state that nobody has heard of is ``UNSPECIFIED`` here and kept as it came in `BatchJob.raw_state`.
+    A state that nobody has heard of is ``UNSPECIFIED`` here and kept as it came in `BatchJob.raw_state`. The
+    order is that of ``google.cloud.aiplatform.v1.JobState``, whose numbers the wire may carry.
     """
 
     UNSPECIFIED = "UNSPECIFIED"
@@ -60,6 +61,11 @@ class JobState(str, Enum):
         state.verdict = verdict
         state.ended = verdict is not Verdict.WAIT
         return state
+
+    @property
+    def final(self) -> bool:
+        """Whether the job has ended and nobody can resume it, as they can a paused one."""
+        return self.ended and self is not JobState.PAUSED
 
     @property
     def queued(self) -> bool:

@@ -151,14 +151,13 @@ class GenAIBatchDeleteOperator(_JobsOperator):
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Delete."""
         from airflow_provider_genai_batch.exceptions import InputError, NotFound
-        from airflow_provider_genai_batch.models import JobState
 
         names = self._names()
         with borrowed_client(self.conn_id) as client:
             for name in names:
                 try:
                     job = client.get(name)
-                    if not job.done or job.state is JobState.PAUSED:
+                    if not job.state.final:
                         msg = (
                             f"Job {name} is {job.state.value}; deleting it now would leave it billed and unread. "
                             "Cancel it first (GenAIBatchCancelOperator)."

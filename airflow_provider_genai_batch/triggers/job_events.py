@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
-from airflow_provider_genai_batch.models.job import JobState, Verdict
+from airflow_provider_genai_batch.models.job import JobState
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client.ended import Ended
@@ -30,7 +30,7 @@ else:
 
 log = logging.getLogger(__name__)
 
-ENDS = tuple(state.value for state in JobState if state.verdict not in (Verdict.WAIT, Verdict.PAUSED))
+ENDS = tuple(state.value for state in JobState if state.final)
 """States that no job leaves; a paused one may go on."""
 _LONGEST_PAUSE = 300.0
 """Seconds between two tries at most, while the service does not answer or refuses the connection."""

@@ -6,21 +6,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.models import JobState
 
-# google.cloud.aiplatform.v1.JobState: what enum-encoding=int answers.
-_BY_NUMBER = (
-    JobState.UNSPECIFIED,
-    JobState.QUEUED,
-    JobState.PENDING,
-    JobState.RUNNING,
-    JobState.SUCCEEDED,
-    JobState.FAILED,
-    JobState.CANCELLING,
-    JobState.CANCELLED,
-    JobState.PAUSED,
-    JobState.EXPIRED,
-    JobState.UPDATING,
-    JobState.PARTIALLY_SUCCEEDED,
-)
+_BY_NUMBER = tuple(JobState)  # what enum-encoding=int answers
 _BY_NAME = {state.value: state for state in JobState}
 
 

@@ -252,7 +252,7 @@ TOLD = (
     Mutant(
         "takes a paused job for one that has ended",
         "client/ended.py",
-        "if not job.done or job.state is JobState.PAUSED:",
+        "if not job.state.final:",
         "if not job.done:",
         "tests/client/test_ended.py::test_a_paused_job_has_not_ended",
     ),
