@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.hooks.files import spool
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.wire.keys import read_key, stamp, stamped_index
+from airflow_provider_genai_batch.wire.lines import entry_key
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.taken import Intake
@@ -110,5 +111,5 @@ def subset(intake: Intake, wanted: Wanted) -> Intake | None:
 
 def _items(intake: Intake) -> Iterator[tuple[str | None, Any]]:
     if intake.entries:
-        return ((entry["metadata"]["key"], entry) for entry in intake.entries)
+        return ((entry_key(entry), entry) for entry in intake.entries)
     return keyed_lines(cast("BinaryIO", intake.lines), intake.backend)

@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.rows.table_prompt import Prompt, Row
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
+from airflow_provider_genai_batch.wire.lines import entry_key
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
 from airflow_provider_genai_batch.wire.sources import table_format
 
@@ -138,7 +139,7 @@ class Reading(NamedTuple):
         task, sums = task_of(self.model), Sums()
         entries = tuple(inline_entries(items, task, self.model, self.defaults))
         for entry in entries:
-            sums.add(entry["metadata"]["key"])
+            sums.add(entry_key(entry))
         return self._intake(digest(entries), **sums.told(), entries=entries, limits=INLINE)
 
     def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> Intake:

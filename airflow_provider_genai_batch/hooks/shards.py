@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.flows.identity import digest
 from airflow_provider_genai_batch.hooks.pieces import Sums, keyed_lines
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
+from airflow_provider_genai_batch.wire.lines import entry_key
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.taken import Intake
@@ -119,7 +120,7 @@ def _pieces(intake: Intake, cuts: Iterable[_Cut]) -> Iterator[Intake]:
         if intake.entries:
             entries = intake.entries[row : row + cut.rows]
             for entry in entries:
-                sums.add(entry["metadata"]["key"])
+                sums.add(entry_key(entry))
             yield sums.part_of(intake, digest(entries), entries=entries)
         else:
             lines = _slice(cast("BinaryIO", intake.lines), begin, begin + cut.size)

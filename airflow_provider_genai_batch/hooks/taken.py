@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.limits import Limits
 from airflow_provider_genai_batch.rows.table_columns import Columns
+from airflow_provider_genai_batch.wire.lines import entry_key
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Intake:
     def keys(self) -> Iterator[str]:
         """Give the keys of all requests in order."""
         for entry in self.entries:
-            yield entry["metadata"]["key"]
+            yield entry_key(entry)
         if self.lines is not None:
             yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
 

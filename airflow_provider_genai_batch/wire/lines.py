@@ -5,6 +5,7 @@ Source: Google's batch guides; captures of the live services.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import to_json
@@ -38,3 +39,9 @@ def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task,
 def inline_entry(key: str, wire_request: WireRequest) -> dict[str, Any]:
     """Return one entry of a Gemini create call; ``metadata`` comes back with the row."""
     return {"request": wire_request.request, "metadata": {**(wire_request.metadata or {}), "key": key}}
+
+
+def entry_key(entry: Mapping[str, Any]) -> str:
+    """Return the key of an `inline_entry`."""
+    key: str = entry["metadata"]["key"]
+    return key
