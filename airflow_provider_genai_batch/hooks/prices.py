@@ -62,9 +62,7 @@ class Price(NamedTuple):
 
     def cost(self, share: Share) -> Decimal:
         """Return what a job's tokens cost."""
-        whole, long = share.usage, share.long
-        rest = Usage(**{name: getattr(whole, name) - getattr(long, name) for name in Usage.model_fields})
-        return self.short.cost(rest) + self.long.cost(long)
+        return self.short.cost(share.usage - share.long) + self.long.cost(share.long)
 
 
 def is_installed() -> bool:

@@ -53,6 +53,10 @@ class Usage(Noun):
             total=self.total + other.total,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        """Take away kind by kind."""
+        return Usage(**{name: getattr(self, name) - getattr(other, name) for name in Usage.model_fields})
+
 
 class ResultRow(Noun):
     """One row out, the same shape for every service and channel."""
