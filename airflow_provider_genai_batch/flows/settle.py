@@ -48,7 +48,9 @@ _ASKS_THE_REST = (
     "The next attempt takes its rows up, pays nothing for them, and asks again for the failed ones where it can read "
     "the requests."
 )
-_NOT_YET = (NotFound, PermissionDenied, *PASSING)
+_NOT_SEEN = (PermissionDenied, *PASSING)
+"""Trouble that does not say whether there are rows."""
+_NOT_YET = (NotFound, *_NOT_SEEN)
 
 
 class SubmitAnew(Exception):
@@ -219,6 +221,10 @@ def _land(
         failures += 1
         pause = backoff(failures, getattr(trouble, "retry_after", None))
         if clock() + pause > until:
+            if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
+                return _Rows(
+                    Tally(expected=_expected(jobs)), jobs
+                )  # nobody says that a failed job shows its rows
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
                 f"its rows are paid for. {next_attempt(jobs)}"
@@ -277,11 +283,8 @@ def _fetched(
 
 
 def _promised(jobs: Sequence[BatchJob]) -> bool:
-    """Whether there should be rows: a job ended well, or the service counts answers. Nobody says so of a failed one."""
-    return any(
-        job.verdict is Verdict.ROWS or (job.counts.succeeded and job.verdict is not Verdict.FAILED)
-        for job in jobs
-    )
+    """Whether there should be rows: a job ended well, or the service counts answers."""
+    return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
 
 
 def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:

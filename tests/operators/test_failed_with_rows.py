@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import JobFailed
+from airflow_provider_genai_batch.hooks import jobs as desk
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit
@@ -78,7 +79,10 @@ def test_a_further_job_that_fails_too_is_told_and_gone_on_from(vertex: Emulator,
     assert ran.xcom["ask"]["counts"]["ok"] == 8
 
 
-def test_answers_that_nobody_can_read_are_asked_again_without_waiting_for_them(vertex: Emulator) -> None:
+def test_answers_that_never_come_are_asked_again_after_a_bounded_time(
+    vertex: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "READ_PATIENCE", 0.5)
     vertex.script(JobScript(end="FAILED", error=OUT_OF_TIME, served=0.5, late_seconds=3600))
     ran = ask()
     assert ran.state == "success", ran.errors
