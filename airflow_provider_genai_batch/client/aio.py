@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import AsyncHttp
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
-from airflow_provider_genai_batch.exceptions import PASSING, AuthenticationError
+from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
@@ -164,16 +164,9 @@ class AsyncGenAIBatchClient:
                         yield resumed.take(chunk)
                 resumed.end()
                 return
-            except AuthenticationError as error:
-                renew = patience.renew(error)
-                if not renew:
-                    raise
-            except PASSING as error:
+            except CallError as error:
                 if resumed.handed_out > before:
                     patience.progress()
-                pause = patience.pause(error)
-                if pause is None:
-                    error.method = error.method or call.method
-                    raise
-                renew = False
-                await asyncio.sleep(pause)
+                renew, pause = patience.after(error, call.method)
+                if not renew:
+                    await asyncio.sleep(pause)

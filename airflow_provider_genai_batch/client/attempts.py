@@ -46,13 +46,35 @@ class Patience:
         """Start counting anew: something arrived."""
         self._failures = 0
 
-    def renew(self, error: AuthenticationError) -> bool:
+    def after(self, error: CallError, method: str, *, safe: bool = True) -> tuple[bool, float]:
+        """Decide how to go on after a call failed.
+
+        Args:
+            error: how it failed.
+            method: the call's.
+            safe: whether it may be sent again when it is not known whether it was acted upon.
+
+        Returns:
+            Whether a new token is to be got, and the seconds to wait before the next try.
+
+        Raises:
+            CallError: the error itself, where there is no going on.
+        """
+        if isinstance(error, AuthenticationError) and self._renew(error):
+            return True, 0.0
+        pause = self._pause(error, safe=safe) if isinstance(error, PASSING) else None
+        if pause is None:
+            error.method = error.method or method
+            raise error
+        return False, pause
+
+    def _renew(self, error: AuthenticationError) -> bool:
         """Whether a new token may help, which it may once. A 401 did nothing, so even a create may follow it."""
         may = self._renewable and error.code == 401 and error.method not in BEFORE_SENDING
         self._renewable = False
         return may
 
-    def pause(self, error: CallError, *, safe: bool = True) -> float | None:
+    def _pause(self, error: CallError, *, safe: bool) -> float | None:
         """Return the seconds to wait before the next try; None to give up."""
         self._failures += 1
         hint = getattr(error, "retry_after", None)
@@ -76,17 +98,10 @@ def attempts(call: Call[T], tries: int = TRIES, *, renewable: bool = True) -> Ge
         try:
             answer: HttpAnswer = yield Send(call.request, renew)
             return _read(call, answer)
-        except AuthenticationError as error:
-            renew = patience.renew(error)
+        except CallError as error:
+            renew, pause = patience.after(error, call.method, safe=call.safe)
             if not renew:
-                raise
-        except PASSING as error:
-            pause = patience.pause(error, safe=call.safe)
-            if pause is None:
-                error.method = error.method or call.method
-                raise
-            renew = False
-            yield Sleep(pause)
+                yield Sleep(pause)
 
 
 def _read(call: Call[T], answer: HttpAnswer) -> T:

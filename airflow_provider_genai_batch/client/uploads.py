@@ -262,9 +262,7 @@ def _chunk(
             )
         except PASSING as error:
             trouble = error
-        pause = patience.pause(trouble)
-        if pause is None:
-            raise trouble
+        _, pause = patience.after(trouble, trouble.method)
         yield Sleep(pause)
         answer = yield query()
         have = received(answer)
