@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
+from airflow_provider_genai_batch.client.config import CLOUD_PLATFORM, ClientConfig, GoogleCredentials
 from airflow_provider_genai_batch.client.credentials import load
 from airflow_provider_genai_batch.exceptions import AuthenticationError, TransportError
 from airflow_provider_genai_batch.models.base import Backend
@@ -15,11 +15,10 @@ from airflow_provider_genai_batch.models.base import Backend
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-_CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 # Google's OAuth quickstart asks for both on the Gemini API; with the first alone it answers 403.
 _SCOPES = {
-    Backend.VERTEX: (_CLOUD_PLATFORM,),
-    Backend.GEMINI: (_CLOUD_PLATFORM, "https://www.googleapis.com/auth/generative-language.retriever"),
+    Backend.VERTEX: (CLOUD_PLATFORM,),
+    Backend.GEMINI: (CLOUD_PLATFORM, "https://www.googleapis.com/auth/generative-language.retriever"),
 }
 
 

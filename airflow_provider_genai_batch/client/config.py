@@ -13,6 +13,8 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire import gemini, storage, vertex
 
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+"""The scope of Google Cloud's services."""
 _VERSION = re.compile(r"v[a-z0-9]+")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.client.calls import Calls
-from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_SIZE, is_older
+from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS, PAGE_SIZE, is_older
 from airflow_provider_genai_batch.exceptions import CallError, NotFound, QuotaExceeded
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 _LIFE = {Backend.GEMINI: 50 * 3600.0, Backend.VERTEX: 98 * 3600.0}
 """Seconds after which the services have ended every job: 48 h, and 72 h in the queue with 24 h of running."""
-_PAGE_COSTS = 3
-"""A page of the list is worth its while if it shows as many jobs that would be asked for by name otherwise."""
 _OUTAGE = 3
 """Looks in a row that meet trouble after which no more are tried in a round; each was tried several times."""
 
@@ -80,7 +78,7 @@ class EndedJobs:
                 unseen.pop(job.name, None)
                 self._take(job, now, since)
                 newest = max(filter(None, (newest, _seconds(job.create_time))), default=None)
-            pays = found - len(unseen) >= _PAGE_COSTS
+            pays = found - len(unseen) >= PAGE_COSTS
             if jobs and is_older(jobs[-1], depth) and not pays:
                 break
         yield from self._look(calls, unseen, now, since)

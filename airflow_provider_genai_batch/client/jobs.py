@@ -21,6 +21,8 @@ from airflow_provider_genai_batch.wire.errors import read_problem
 
 PAGE_SIZE = 100
 """Jobs a page: the most that is known to work on both services."""
+PAGE_COSTS = 3
+"""A page of the list is worth its while if it shows as many jobs that would be asked for by name otherwise."""
 CLOCK_SKEW = 600.0
 """Seconds by which clocks may differ."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0

@@ -10,10 +10,10 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_genai_batch.client.config import CLOUD_PLATFORM
 from airflow_provider_genai_batch.exceptions import ConfigurationError, TransportError
 
 URL = "https://secretmanager.googleapis.com/v1"
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _SECONDS = 30
 
 
@@ -35,7 +35,7 @@ def fetch_key(name: str, project: str | None) -> Any:
 
     said = f'The secret {name!r} that "key_secret_name" of the connection names'
     try:
-        credentials, own = default(scopes=[_SCOPE])
+        credentials, own = default(scopes=[CLOUD_PLATFORM])
     except DefaultCredentialsError as error:
         msg = f"{said} is fetched with Application Default Credentials, and there are none: {error}"
         raise ConfigurationError(msg) from error

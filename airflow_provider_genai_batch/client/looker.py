@@ -11,7 +11,7 @@ from typing import Protocol
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
-from airflow_provider_genai_batch.client.jobs import PAGE_SIZE, is_older
+from airflow_provider_genai_batch.client.jobs import PAGE_COSTS, PAGE_SIZE, is_older
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.models import BatchJob
@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 
 _GATHER = 0.02
 """Seconds given to looks that fall together to come together."""
-_PAGE_COSTS = 3
-"""A page of the list is worth its while if it answers as many looks."""
 _LONGEST_DOUBT = 64
 """Rounds for which a list that was not worth its while is left alone, at most."""
 _TOGETHER = MAX_CONNECTIONS - 2
@@ -206,14 +204,14 @@ class Looker:
             CallError: a page was refused or did not come, and may come later.
         """
         self._rounds_without_list -= 1
-        budget = len(ready) // _PAGE_COSTS
+        budget = len(ready) // PAGE_COSTS
         if not budget or self._rounds_without_list > 0:
             return
         oldest = _oldest(ready)
         found = pages = 0
         left = len(ready)
         token: str | None = None
-        while left > 0 and (pages < budget or found >= pages * _PAGE_COSTS) and token != "":
+        while left > 0 and (pages < budget or found >= pages * PAGE_COSTS) and token != "":
             call = self.client.calls.glance(page_size=PAGE_SIZE, page_token=token)
             try:
                 page = await self.client.perform(call, tries=1)
@@ -256,7 +254,7 @@ class Looker:
 
     def _learn(self, found: int, pages: int) -> None:
         """Leave the list alone for longer and longer while it answers less than it costs."""
-        worth = pages and found >= pages * _PAGE_COSTS
+        worth = pages and found >= pages * PAGE_COSTS
         self._doubt = 0 if worth else min(_LONGEST_DOUBT, self._doubt * 2 or 2)
         self._rounds_without_list = self._doubt
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
-
-_BOM = b"\xef\xbb\xbf"
+from airflow_provider_genai_batch.rows.framing import BOM
 
 
 class Objects:
@@ -57,10 +56,10 @@ class Objects:
         head = b""
         for chunk in chunks:
             head += chunk
-            if len(head) >= len(_BOM):
+            if len(head) >= len(BOM):
                 break
-        self.touched = self.touched or head.startswith(_BOM)
-        yield head.removeprefix(_BOM)
+        self.touched = self.touched or head.startswith(BOM)
+        yield head.removeprefix(BOM)
         yield from chunks
 
 

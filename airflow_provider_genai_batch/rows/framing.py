@@ -8,7 +8,8 @@ from io import BytesIO
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.rows.limits import MAX_LINE_BYTES
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+"""What some programs put before UTF-8; no part of the text."""
 _SIGNATURES = {
     b"\x1f\x8b": ("compressed (gzip)", "Give it uncompressed: the services read plain JSONL."),
     b"PK\x03\x04": ("a ZIP archive", "Give the JSONL file that is in it."),
@@ -60,15 +61,15 @@ class Framer:
         head = b""
         for chunk in chunks:
             head += chunk
-            if len(head) >= len(_BOM) + 1:
+            if len(head) >= len(BOM) + 1:
                 break
         for signature, (what, remedy) in _SIGNATURES.items():
             if head.startswith(signature):
                 msg = f"it is {what}"
                 raise RequestError(msg, remedy)
-        if head.startswith(_BOM):
+        if head.startswith(BOM):
             self.touched = True
-            head = head.removeprefix(_BOM)
+            head = head.removeprefix(BOM)
         yield head
         yield from chunks
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from hashlib import blake2b
 
+from airflow_provider_genai_batch.exceptions import RequestError
+
 _SHARDS = 256
 MASK = (1 << 63) - 1
 _FIRST_LOOK = 4096
@@ -15,6 +17,12 @@ def key_digest(key: str) -> int:
     return (
         int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "little") & MASK
     )
+
+
+def same_key(earlier: str, later: str) -> RequestError:
+    """Return the error of two requests with one key; each is named as in ``line 3``."""
+    msg = f"its key is the one of {earlier}"
+    return RequestError(msg, "Keys join rows to requests: make each one different.", where=later)
 
 
 class KeyLedger:

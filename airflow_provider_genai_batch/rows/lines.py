@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-_BOM = b"\xef\xbb\xbf"
+from airflow_provider_genai_batch.rows.framing import BOM
+
 _SAMPLES = 5
 
 
@@ -42,7 +43,7 @@ class LineReader:
         return self._block(rest + b"\n") if rest else []
 
     def _block(self, block: bytes) -> list[dict[str, Any]]:
-        return self._read(block if self.line else block.removeprefix(_BOM))
+        return self._read(block if self.line else block.removeprefix(BOM))
 
     def _read(self, block: bytes) -> list[dict[str, Any]]:
         """Read whole lines."""

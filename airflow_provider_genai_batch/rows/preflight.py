@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.framing import Framer
 from airflow_provider_genai_batch.rows.glance import Glance, always_look, glance_at
 from airflow_provider_genai_batch.rows.importer import Importer
-from airflow_provider_genai_batch.rows.ledger import KeyLedger
+from airflow_provider_genai_batch.rows.ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.rows.limits import limits_of
 from airflow_provider_genai_batch.rows.shape import JSON_SPACE, check_text, is_enveloped, parse
 from airflow_provider_genai_batch.wire.embed import takes_text_only
@@ -185,10 +185,7 @@ class Preflight:
         return self._place(number) + self._beside
 
     def _same_key(self, earlier: int, later: int) -> RequestError:
-        msg = f"its key is the one of {self._place(earlier)}"
-        return RequestError(
-            msg, "Keys join rows to requests: make each one different.", where=self._where(later)
-        )
+        return same_key(self._place(earlier), self._where(later))
 
 
 def _written(row: dict[str, Any]) -> bytes:

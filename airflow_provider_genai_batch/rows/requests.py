@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.importer import Importer
-from airflow_provider_genai_batch.rows.ledger import KeyLedger
+from airflow_provider_genai_batch.rows.ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.rows.limits import limits_of
 from airflow_provider_genai_batch.wire.config import merged, request_fields
 from airflow_provider_genai_batch.wire.embed import expand, takes_text_only
@@ -83,15 +83,10 @@ def _keyed(
                 beside = merged(request_fields(defaults, backend), {}) if defaults is not None else {}
         key = stamp(index) if request.key is None else request.key
         if twice := ledger.add(key, index + 1):
-            raise _same_key(*twice)
+            raise same_key(*map("request {}".format, twice))
         yield key, request
     if index < 0:
         msg = "there are no requests: there is nothing to ask"
         raise InputError(msg)
     if twice := ledger.twice():
-        raise _same_key(*twice)
-
-
-def _same_key(earlier: int, later: int) -> RequestError:
-    msg = f"its key is the one of request {earlier}"
-    return RequestError(msg, "Keys join rows to requests: make each one different.", where=f"request {later}")
+        raise same_key(*map("request {}".format, twice))

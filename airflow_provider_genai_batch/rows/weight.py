@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from airflow_provider_genai_batch.rows.shares import LONG_PROMPT
+from airflow_provider_genai_batch.wire.config import SCHEMAS
 from airflow_provider_genai_batch.wire.spelling import camel
 
 BYTES_A_TOKEN = 4
@@ -20,7 +21,6 @@ gives, whose documented default is its maximum."""
 _MEDIA = frozenset({"inlineData", "inline_data", "fileData", "file_data"})
 _WORDS = frozenset({"role", "thoughtSignature", "thought_signature"})
 """Strings that are no text."""
-_SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Weight:
             elif name == "tools":
                 size += len(to_json(value))
             elif name == "generationConfig" and isinstance(value, dict):
-                size += sum(len(to_json(item)) for key, item in value.items() if camel(key) in _SCHEMAS)
+                size += sum(len(to_json(item)) for key, item in value.items() if camel(key) in SCHEMAS)
             elif name == "cachedContent":
                 self.unsized += 1
         return size

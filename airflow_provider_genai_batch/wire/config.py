@@ -70,7 +70,8 @@ _OF_THE_SDK_ALONE = frozenset(
 )
 """About the SDK's own calls: they never reach the service."""
 _LISTS = frozenset({"safetySettings", "stopSequences", "responseModalities"})
-_SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
+SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
+"""Fields of ``generationConfig`` that say what an answer is to be, of which the service takes one."""
 
 
 def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[str, Any]:
@@ -112,12 +113,11 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[
 def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Put a request's own fields over defaults; ``generationConfig`` field by field.
 
-    A request that brings a schema in one spelling does not inherit one in the other: the service takes only
-    one.
+    A request that brings a schema in one spelling does not inherit one in the other.
     """
     ours, theirs = own.get("generationConfig", {}), defaults.get("generationConfig", {})
-    if _SCHEMAS & ours.keys():
-        theirs = {name: value for name, value in theirs.items() if name not in _SCHEMAS}
+    if SCHEMAS & ours.keys():
+        theirs = {name: value for name, value in theirs.items() if name not in SCHEMAS}
     both = {**defaults, **own}
     if theirs or ours:
         both["generationConfig"] = {**theirs, **ours}

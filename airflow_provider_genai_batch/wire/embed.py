@@ -6,7 +6,6 @@ Source: Google's batch guide (Gemini); "Get batch embeddings inferences" (Vertex
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.content import content
 from airflow_provider_genai_batch.wire.only import check_field
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, plain
+from airflow_provider_genai_batch.wire.values import snake
 
 EMBED_FIELDS = frozenset(
     {
@@ -27,7 +27,6 @@ EMBED_FIELDS = frozenset(
         "title",
     }
 )
-_HUMP = re.compile(r"[A-Z]")
 
 
 def takes_text_only(model: str, backend: Backend) -> bool:
@@ -87,7 +86,7 @@ def embed_request(given: Any, config: dict[str, Any], *, backend: Backend, model
         return {"content": spelled}
     return {
         "content": spelled,
-        "embed_content_config": {_snake(name): value for name, value in config.items()},
+        "embed_content_config": {snake(name): value for name, value in config.items()},
     }
 
 
@@ -114,7 +113,3 @@ def _only_text(spelled: dict[str, Any], config: dict[str, Any], model: str) -> s
         raise RequestError(msg, "Give a string, or use a gemini-embedding model.")
     text: str = parts[0]["text"]
     return text
-
-
-def _snake(name: str) -> str:
-    return _HUMP.sub(lambda found: "_" + found[0].lower(), name)

@@ -16,12 +16,13 @@ def get(mapping: Mapping[str, Any], name: str, default: Any = None) -> Any:
     """Read a field by its lowerCamel name or its snake_case twin; null counts as absent."""
     value = mapping.get(name)
     if value is None:
-        value = mapping.get(_snake(name))
+        value = mapping.get(snake(name))
     return default if value is None else value
 
 
 @lru_cache(maxsize=256)
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """Spell a field in snake_case: ``topP`` as ``top_p``; ``top_p`` stays."""
     return _HUMP.sub(lambda m: "_" + m[1].lower(), name)
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from airflow_provider_genai_batch.client import looker
 
-WAYS = {"one by one": 10**9, "from the list": 1, "as it pays": looker._PAGE_COSTS}
+WAYS = {"one by one": 10**9, "from the list": 1, "as it pays": looker.PAGE_COSTS}
 
 
 @pytest.fixture(params=WAYS)
 def looks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Have a page of the list pay always, never, or as in earnest."""
-    monkeypatch.setattr(looker, "_PAGE_COSTS", WAYS[request.param])
+    monkeypatch.setattr(looker, "PAGE_COSTS", WAYS[request.param])
     way: str = request.param
     return way

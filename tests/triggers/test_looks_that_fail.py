@@ -42,7 +42,7 @@ async def test_a_list_that_is_always_refused_for_too_many_calls_is_done_without(
 async def test_jobs_that_cannot_be_looked_at_for_now_do_not_keep_others_from_it(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looker, "_PAGE_COSTS", 10**9)
+    monkeypatch.setattr(looker, "PAGE_COSTS", 10**9)
     names = submit(gemini, [JobScript() for _ in range(125)])
     away, others = names[:120], names[120:]
     for name in away:
