@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,3 +39,16 @@ def wait_until_gone(pid: str | int, timeout: float = 10) -> None:
         AssertionError: It is still there.
     """
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"process {pid} is gone", timeout)
+
+
+async def until(condition: Callable[[], object], what: str = "what is awaited holds") -> None:
+    """Wait for a condition beside the event loop.
+
+    Args:
+        condition: Asked again and again, in a thread.
+        what: The condition in words, for the failure.
+
+    Raises:
+        AssertionError: It did not hold in time.
+    """
+    await asyncio.to_thread(wait_until, condition, what)

@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.flows import backoff
 from airflow_provider_genai_batch.hooks import fired
 from airflow_provider_genai_batch.triggers.job_events import ENDS, GenAIBatchJobsTrigger
 from tests.operators.scenes import MODEL, client, lines
-from tests.triggers.test_looks_together import until
+from tests.waiting import until
 
 AT_ONCE = JobScript(lifecycle=Lifecycle.at_once())
 
@@ -156,12 +156,12 @@ async def test_trouble_with_the_list_is_waited_out(
 
 
 async def test_a_connection_that_is_not_there_yet_is_waited_for(
-    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(backoff, "backoff", lambda *_, **__: 0.05)
     submit(gemini, "one")
     async with running(trigger(conn_id="later")) as payloads:
-        await asyncio.sleep(0)
+        await until(lambda: "Jobs of later cannot be listed" in caplog.text)
         monkeypatch.setenv("AIRFLOW_CONN_LATER", json.dumps(gemini.connection("gemini")))
         await until(lambda: payloads)
 

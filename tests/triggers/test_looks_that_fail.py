@@ -17,7 +17,8 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Li
 from airflow_provider_genai_batch.hooks import shared
 from airflow_provider_genai_batch.models import BatchJob
 from tests.client.raw import RawServer, answer
-from tests.triggers.test_looks_together import ended, fire, fire_all, submit, trigger, until
+from tests.triggers.watching import ended, fire, fire_all, submit, trigger
+from tests.waiting import until
 
 ALWAYS = 10**6
 PATIENCE = 20

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from io import BytesIO
@@ -19,56 +19,16 @@ from airflow_provider_genai_batch.client import looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.flows.progress import Progress
-from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.operators.scenes import MODEL, client, lines
-from tests.waiting import wait_until
+from tests.triggers.watching import ended, fire, fire_all, submit, trigger
+from tests.waiting import until
 
 ENDS = ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
 
 
-def submit(emulator: Emulator, scripts: list[JobScript]) -> list[str]:
-    names = []
-    with client() as service:
-        for script in scripts:
-            emulator.script(script)
-            names.append(service.create(MODEL, ["a"]).name)
-    return names
-
-
-def trigger(names: list[str], seconds: float = 60, **plan: Any) -> GenAIBatchTrigger:
-    end = time.time() + seconds
-    return GenAIBatchTrigger("genai_batch_default", names, WaitPlan(0.05, end, end, **plan).as_dict())
-
-
-async def fire(waiting: GenAIBatchTrigger) -> dict[str, Any]:
-    async for event in waiting.run():
-        payload: dict[str, Any] = event.payload
-        return payload
-    msg = "it did not fire"
-    raise AssertionError(msg)
-
-
-async def fire_all(names: list[str], **more: Any) -> dict[str, tuple[str, str]]:
-    """Wait for each job with a trigger of its own; return why and state by job."""
-    events = await asyncio.gather(*(fire(trigger([name], **more)) for name in names))
-    return {
-        name: (event["why"], event["states"].get(name, "")) for name, event in zip(names, events, strict=True)
-    }
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition beside the event loop."""
-    await asyncio.to_thread(wait_until, condition, "looks")
-
-
 def asked(emulator: Emulator) -> Counter[str]:
     return Counter(request["method"] for request in emulator.requests)
-
-
-def ended(names: list[str], scripts: list[JobScript]) -> dict[str, tuple[str, str]]:
-    return {name: ("ended", f"BATCH_STATE_{script.end}") for name, script in zip(names, scripts, strict=True)}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +152,10 @@ async def test_while_the_service_wants_to_be_left_alone_deadlines_still_pass(gem
 
 
 @pytest.mark.usefixtures("looks")
-async def test_a_restart_of_the_service_loses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_restart_of_the_service_loses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, looker.__name__)
     monkeypatch.setattr(looker, "backoff", lambda *_: 0.05)
     first = Emulator(directory=tmp_path).start()
     try:
@@ -205,7 +168,7 @@ async def test_a_restart_of_the_service_loses_nobody(tmp_path: Path, monkeypatch
         await until(lambda: asked(first))
     finally:
         await asyncio.to_thread(first.stop)
-    await asyncio.sleep(0.2)  # the time for which it is away
+    await until(lambda: "does not answer looks" in caplog.text)
     second = await asyncio.to_thread(Emulator(directory=tmp_path, port=port).start)
     try:
         assert await waiting == ended(names, scripts)

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_genai_batch.client import http
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
@@ -19,6 +18,8 @@ from airflow_provider_genai_batch.hooks import shared, states
 from airflow_provider_genai_batch.triggers import genai_batch
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.operators.scenes import MODEL, client
+from tests.triggers.watching import fire
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("looks")
 
@@ -33,15 +34,6 @@ def trigger(names: list[str], seconds: float = 60, **plan: Any) -> GenAIBatchTri
     return GenAIBatchTrigger(
         "genai_batch_default", names, WaitPlan(0.02, end, end, **plan).as_dict(), {"n": 1}
     )
-
-
-async def fire(waiting: GenAIBatchTrigger) -> dict[str, Any]:
-    async for event in waiting.run():
-        assert isinstance(event, TriggerEvent)
-        payload: dict[str, Any] = event.payload
-        return payload
-    msg = "it did not fire"
-    raise AssertionError(msg)
 
 
 def test_what_the_database_keeps_is_names_and_numbers(gemini: Emulator) -> None:
@@ -95,12 +87,17 @@ async def test_many_triggers_share_one_client_and_the_last_one_closes_it(
     assert not shared._leases[asyncio.get_running_loop()]
 
 
+def _looked_for(emulator: Emulator, name: str) -> bool:
+    return any(name in seen["path"] or seen["method"] == "batches.list" for seen in emulator.requests)
+
+
 async def test_cancelling_one_trigger_leaves_the_others(gemini: Emulator) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck()))
     stuck, free = submit(2)
+    gemini.clear_requests()
     first = asyncio.create_task(fire(trigger([stuck])))
+    await until(lambda: _looked_for(gemini, stuck))
     second = asyncio.create_task(fire(trigger([free])))
-    await asyncio.sleep(0)
     first.cancel()
     assert (await second)["why"] == "ended"
     with pytest.raises(asyncio.CancelledError):
