@@ -65,6 +65,7 @@ class SubmitAnew(Exception):
         cut_short: a cancellation or failure left too few rows.
         tally: knows which requests are unanswered; None where rows are in BigQuery.
         tables: those in BigQuery whose rows a further job can go on with.
+        useless: the jobs that a new one takes the place of, where it cannot be told which rows to ask again.
         failure: what to raise where they cannot be asked again.
     """
 
@@ -76,12 +77,14 @@ class SubmitAnew(Exception):
         *,
         cut_short: bool = True,
         tables: Sequence[str] = (),
+        useless: Sequence[str] = (),
     ) -> None:
         how = "ended cancelled" if cut_short else "ended"
         rows = f", with {tally.counts.ok} of {tally.counts.total} rows" if tally else ""
         super().__init__(f"{', '.join(job_names)} {how}{rows}")
         self.job_names, self.tally, self.failure = tuple(job_names), tally, failure
         self.cut_short, self.tables = cut_short, tuple(tables)
+        self.useless = tuple(useless) or self.job_names
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Land:
     """Read the rows of jobs, and write them where the task wants them; answers a `Tally`."""
 
     jobs: tuple[BatchJob, ...]
+    besides: int = 0
+    """How many of the task's requests other jobs had, whose rows are in BigQuery."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     results_uri: str | None,
     clock: Callable[[], float],
     patience: float = READ_PATIENCE,
-    taken_up: bool = False,
+    taken_up: Collection[str] = (),
     failed_before: Collection[str] = (),
     may_ask_again: bool = False,
 ) -> Generator[Any, Any, Manifest]:
@@ -133,8 +138,8 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         results_uri: where rows land.
         clock: tells the seconds since the epoch.
         patience: seconds to keep looking for output that is not readable yet.
-        taken_up: the jobs are of an earlier attempt.
-        failed_before: those whose failure an earlier attempt has told. The rows that they left decide.
+        taken_up: those that are of an earlier attempt.
+        failed_before: those of them whose failure an earlier attempt has told. The rows that they left decide.
         may_ask_again: rows that failed may be asked for once more.
 
     Raises:
@@ -172,19 +177,25 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     try:
         _judge(jobs, tally, manifest, max_failed_rows)
     except JobError as failure:
-        cut_short = _was_cut_short(jobs, tally, max_failed_rows)
-        if may_ask_again or (taken_up and cut_short):
+        short = _cut_short(jobs, tally, max_failed_rows)
+        if may_ask_again or any(name in taken_up for name in short):
             told = None if rows.in_bigquery else tally  # counts do not say which failed
-            raise SubmitAnew(names, told, failure, cut_short=cut_short, tables=rows.tables) from failure
+            raise SubmitAnew(
+                names, told, failure, cut_short=bool(short), tables=rows.tables, useless=short
+            ) from failure
         raise
     return manifest
 
 
-def _was_cut_short(jobs: Sequence[BatchJob], tally: Tally, max_failed_rows: float) -> bool:
-    """Whether a cancellation or failure left too few rows. A running Gemini job that is cancelled ends as SUCCEEDED."""
-    counts = tally.counts
-    short = counts.cancelled or any(job.verdict in (Verdict.CANCELLED, Verdict.FAILED) for job in jobs)
-    return bool(short) and (not tally.rows_read or counts.failed > _allowed(max_failed_rows, counts.total))
+def _cut_short(jobs: Sequence[BatchJob], tally: Tally, max_failed_rows: float) -> list[str]:
+    """Return the jobs of which a cancellation or failure left too few rows.
+
+    A Gemini job that was cancelled while it ran ends as SUCCEEDED, and only its rows tell.
+    """
+    if tally.rows_read and tally.counts.failed <= _allowed(max_failed_rows, tally.counts.total):
+        return []
+    short = [job.name for job in jobs if job.verdict in (Verdict.CANCELLED, Verdict.FAILED)]
+    return short or ([job.name for job in jobs] if tally.counts.cancelled else [])
 
 
 def _refuse_paused(jobs: Sequence[BatchJob]) -> None:
@@ -245,7 +256,7 @@ def _read(jobs: tuple[BatchJob, ...]) -> Generator[Any, Any, _Rows]:
     others = tuple(job for job in stand if not job.output.bigquery_table)
     tally = count(in_tables, jobs, counted)
     if others:
-        landed: Tally = yield Land(others)
+        landed: Tally = yield Land(others, tally.counts.total)
         # What is not readable yet must not hide behind the rows of other jobs.
         tally = landed.absorb(tally) if landed.rows_read or not _promised(others) else landed
     more = to_go_on_with(in_tables, counted)
@@ -261,7 +272,11 @@ def _fetched(
         failures = 0
         while True:
             try:
-                jobs.append((yield Fetch(name)))
+                job: BatchJob = yield Fetch(name)
+                if all(
+                    job.name != other.name for other in jobs
+                ):  # Vertex AI takes more than one name for a job
+                    jobs.append(job)
                 break
             except PASSING as error:
                 failures += 1

@@ -62,6 +62,8 @@ class Attempt:
     """No job of the task instance is older than this, in seconds since the epoch; None: nobody knows."""
     before: Collection[str] = ()
     """Jobs that are not to be taken up: they turned out to be of no use."""
+    mine: Collection[str] = ()
+    """Jobs that this attempt came to before it was deferred. They are taken up whatever became of them."""
     refusals: int = 0
     """How often the service had no capacity so far."""
     resumed: bool = False
@@ -147,20 +149,27 @@ def _of_earlier_attempts(
 ) -> Generator[Any, Any, tuple[Found | None, float]]:
     """Take up the job of an earlier attempt, or tell when it was looked for. Those of no use go into `before`."""
     if attempt.reattach and record is not None and record.tag == identity.tag and record.job not in before:
-        found = _take_up((yield from _recorded(record)))
+        found = _take_up((yield from _recorded(record)), attempt)
         if found is not None:
             return found, 0.0
     jobs, looked = yield from _listed(identity, attempt, record, before, clock)
     yield from _supersede(identity, attempt, jobs)
     own = _own(identity, jobs, before)
     before.update(job.name for job in (own if attempt.reattach else jobs))
-    return (_take_up(own) if attempt.reattach else None), looked
+    return (_take_up(own, attempt) if attempt.reattach else None), looked
 
 
-def _take_up(jobs: Iterable[BatchJob]) -> Found | None:
-    job = usable(jobs)
+def _choose(jobs: Iterable[BatchJob], attempt: Attempt) -> BatchJob | None:
+    jobs = [*jobs]
+    return next((job for job in jobs if job.name in attempt.mine), None) or usable(jobs)
+
+
+def _take_up(jobs: Iterable[BatchJob], attempt: Attempt) -> Found | None:
+    job = _choose(jobs, attempt)
     if job is None:
         return None
+    if job.name in attempt.mine:
+        return Found(job, taken_up=False)
     log.info("Found job %s of an earlier attempt (%s); nothing is submitted.", job.name, job.state.value)
     return Found(job, taken_up=True)
 
@@ -186,7 +195,7 @@ def _listed(
     looked = clock()
     jobs: list[BatchJob] = yield Find(attempt.since)
     for pause in LOOKS_AFTER_LOSS if _may_be_fresh(identity, record, clock()) else ():
-        if attempt.reattach and usable(_own(identity, jobs, before)):
+        if attempt.reattach and _choose(_own(identity, jobs, before), attempt):
             break
         yield Sleep(pause)
         looked = clock()
@@ -246,8 +255,8 @@ def _create(
             pause = backoff(refusals, error.retry_after, longest=300.0)
             if clock() + pause > deadline:
                 msg = (
-                    f"The service had no capacity for the job until the deadline ({error}). Nothing was created and "
-                    "nothing is billed. The next attempt asks again."
+                    f"The service had no capacity for the job until the deadline ({error}). Nothing was created for "
+                    "it, and nothing is billed. The next attempt asks again."
                 )
                 raise JobTimedOut(msg, job_names=()) from error
             log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
@@ -288,7 +297,7 @@ def _announced(
             looked = clock()
             own = _own(identity, (yield Find(attempt.since)), before)
             before.update(job.name for job in own)
-            if (other := _take_up(own)) is not None:
+            if (other := _take_up(own, attempt)) is not None:
                 return other, looked
         intent = Record(identity.tag, clock())
         yield Remember(intent)

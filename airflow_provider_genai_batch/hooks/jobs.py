@@ -144,7 +144,7 @@ class JobDesk:
         landing: Landing,
         *,
         patience: float | None = None,
-        taken_up: bool = False,
+        taken_up: Collection[str] = (),
         failed_before: Collection[str] = (),
         may_ask_again: bool = False,
     ) -> Manifest:
@@ -155,8 +155,8 @@ class JobDesk:
             names: the jobs.
             landing: how rows are wanted.
             patience: for output that is not readable yet, in seconds.
-            taken_up: the jobs are of an earlier attempt.
-            failed_before: those whose failure an earlier attempt has told.
+            taken_up: those that are of an earlier attempt.
+            failed_before: those of them whose failure an earlier attempt has told.
             may_ask_again: rows that failed may be asked for once more.
 
         Raises:
@@ -168,7 +168,7 @@ class JobDesk:
             if isinstance(step, Fetch):
                 return self.books.fetched(self._client.get(step.name))
             if isinstance(step, Land):
-                return self.books.landed(land_jobs(self._client, step.jobs, landing))
+                return self.books.landed(land_jobs(self._client, step.jobs, landing.without(step.besides)))
             if isinstance(step, CountTables):
                 return count_tables(self._client, step.jobs)
             if isinstance(step, Discard):

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import BinaryIO
 
@@ -64,6 +64,12 @@ class Landing:
     """Checks the text of an answer."""
     carry: Carry | None = None
     """Gives columns of the input row at an index."""
+
+    def without(self, requests: int) -> Landing:
+        """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
+        if not requests or self.asked.requests is None:
+            return self
+        return replace(self, asked=replace(self.asked, requests=self.asked.requests - requests))
 
     @property
     def needs_places(self) -> bool:

@@ -49,10 +49,14 @@ class Memory:
     """Jobs of earlier attempts that are of no use."""
     idle: bool = True
     """All jobs so far are of earlier attempts, and had ended."""
-    taken_up: bool = False
-    """A job of this round is of an earlier attempt."""
+    mine: list[str] = field(default_factory=list)
+    """Jobs that this attempt came to, in all rounds."""
+    taken_up: list[str] = field(default_factory=list)
+    """Those of them that are of an earlier attempt."""
     failed_before: list[str] = field(default_factory=list)
-    """Jobs of earlier attempts that failed, but left rows."""
+    """Those of these that had failed, but left rows."""
+    reached: int = 0
+    """The round that this attempt was in before it was deferred."""
     spent: float = 0.0
     """What jobs of earlier rounds are known to have cost, in USD."""
 
@@ -71,13 +75,13 @@ class Errand:
         self._desk = JobDesk(client)
 
     def run(
-        self, attempt: Attempt, deadline: float | None = None, fingerprint: str | None = None
+        self, attempt: Attempt, before: Memory | None = None, fingerprint: str | None = None
     ) -> dict[str, Any]:
         """Submit, wait and settle, round after round.
 
         Args:
             attempt: what is known beforehand.
-            deadline: of the waiting for capacity, in seconds since the epoch, if that has begun.
+            before: what this attempt did before it was deferred; its rounds are gone through again from the first.
             fingerprint: of the whole input, if this attempt has jobs of it already.
 
         Returns:
@@ -91,9 +95,11 @@ class Errand:
         cost_limit(self._task.max_cost, order)  # one that cannot be checked is refused before all else
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
-        memory = Memory(
-            deadline or time.time() + self._task.budget(order.backend.value), before=[*attempt.before]
-        )
+        memory = Memory(time.time() + self._task.budget(order.backend.value))
+        if before is not None:
+            attempt = replace(attempt, before=before.before, mine=before.mine)
+            memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))
+            self._task.waiting_for = before.mine
         with self._told(), self._taken_in(order) as (intake, identity):
             if fingerprint not in (None, identity.fingerprint):
                 # Asking it from the start would pay for all of it, and again after every deferral that it changes in.
@@ -105,14 +111,17 @@ class Errand:
                 raise InputError(msg)
             return self._rounds(order, intake, identity, attempt, memory, intake)
 
+    def resume(self, attempt: Attempt, event: dict[str, Any]) -> dict[str, Any]:
+        """Ask again after a lack of capacity; see `run`."""
+        return self.run(attempt, Memory(**event["memory"]), event["fingerprint"])
+
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral; see `run`."""
         memo = event["memo"]
         memory, asked, jobs = Memory(**memo["memory"]), Asked(**memo["asked"]), memo["jobs"]
         ending = Ending.from_dict(event)
         if memo["more"] and ending.why is Why.ENDED:
-            attempt = Attempt(look_first=True, before=memory.before)
-            return self.run(attempt, memory.deadline, memo["fingerprint"])
+            return self.run(Attempt(look_first=True), memory, memo["fingerprint"])
         with self._told():
             try:
                 return self._settle(ending, jobs, asked, memory)
@@ -156,20 +165,19 @@ class Errand:
         except InputError:
             rest = None
         attempt = replace(
-            attempt, look_first=attempt.look_first or memory.taken_up, resumed=False, refusals=0
+            attempt, look_first=attempt.look_first or bool(memory.taken_up), resumed=False, refusals=0
         )
         if rest is not None:
             memory.round += 1
             memory.done = [*again.job_names]
-            memory.taken_up = False
             memory.spent = self._desk.books.spent
             what = f"{rest.requests} requests" if rest.requests else "what failed, by going on with its table"
             log.warning("%s; asking again for %s.", again, what)
             return replace(attempt, reattach=True, before=memory.before), rest
         if not again.cut_short:
             raise (again.failure or again) from again
-        memory.before += [name for name in again.job_names if name not in memory.before]
-        memory.round, memory.done, memory.taken_up = 0, [], False
+        memory.before += [name for name in again.useless if name not in memory.before]
+        memory.round, memory.done = 0, []
         memory.spent += self._desk.books.spent
         log.warning("%s; submitting a new job.", again)
         return replace(attempt, look_first=True, before=memory.before), intake
@@ -196,9 +204,9 @@ class Errand:
                 ending,
                 [*names],
                 landing,
-                taken_up=memory.taken_up,
+                taken_up=[name for name in memory.taken_up if name not in memory.done],
                 failed_before=memory.failed_before,
-                may_ask_again=memory.idle or memory.round < task.retry_failed_rows,
+                may_ask_again=memory.idle or memory.round < max(task.retry_failed_rows, memory.reached),
             )
         return manifest.model_dump(mode="json")
 

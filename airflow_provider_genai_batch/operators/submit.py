@@ -189,12 +189,9 @@ class GenAIBatchOperator(TellsOutcome, BaseOperator):
         """Ask again after the service had no capacity. This attempt has looked already, and created nothing."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
-        before, refusals = event["before"], event["refusals"]
-        attempt = Attempt(reattach=self.reattach, before=before, refusals=refusals, resumed=True)
+        attempt = Attempt(reattach=self.reattach, refusals=event["refusals"], resumed=True)
         with self._errand(context) as errand:
-            return self.settled(
-                context, lambda: errand.run(attempt, event["deadline"], event.get("fingerprint"))
-            )
+            return self.settled(context, lambda: errand.resume(attempt, event))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""

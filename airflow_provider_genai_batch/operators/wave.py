@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.exceptions import ConfigurationError, JobCancelled
+from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submit import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
+from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
 from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
 from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, readable_name
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.order import Order
     from airflow_provider_genai_batch.operators.errand import Memory
     from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
+
+log = logging.getLogger(__name__)
 
 
 class Wave:
@@ -83,8 +87,20 @@ class Wave:
                 if self.ending.why is not Why.ENDED:
                     return jobs
             self._begun = identity.fingerprint if memory.round or number else None
-            own = identity.piece(piece.content if len(pieces) > 1 else None, memory.round)
-            found = self._come_to_job(own, piece, intake, attempt, memory, number, several=len(pieces) > 1)
+            own = identity.piece(_part(piece, memory, several=len(pieces) > 1), memory.round)
+            try:
+                found = self._come_to_job(
+                    own, piece, intake, attempt, memory, number, several=len(pieces) > 1
+                )
+            except JobTimedOut as error:
+                if not jobs:
+                    raise
+                names = [job.name for job in jobs]
+                raise JobTimedOut(f"{error} {self._left(names, [*going])}", job_names=names) from error
+            except CallError:
+                if jobs:
+                    log.warning("A job was refused. %s", self._left([job.name for job in jobs], []))
+                raise
             jobs.append(found.job)
             project, uri = self._client.config.project, self._task.results_uri
             self._task.links = store_links(self._context, jobs, project, uri)
@@ -92,7 +108,8 @@ class Wave:
             attempt = replace(attempt, reattach=True, before=memory.before)
             if not found.job.done:
                 going[found.job.name] = found.job
-            self._task.waiting_for = [*going]
+            met = {job.name for job in jobs}
+            self._task.waiting_for = [*going, *(name for name in memory.mine if name not in met)]
             self._stop_if_killed(found.job)
         if going and self._task.wait:
             self._wait(going, jobs, memory, asked, identity, more=False)
@@ -108,8 +125,12 @@ class Wave:
 
     def _note(self, found: Found, memory: Memory) -> None:
         memory.before += [name for name in found.before if name not in memory.before]
-        memory.taken_up = memory.taken_up or found.taken_up
+        if found.job.name in memory.mine:
+            return
+        memory.mine.append(found.job.name)
         memory.idle = memory.idle and found.taken_up and found.job.done
+        if found.taken_up:
+            memory.taken_up.append(found.job.name)
         if found.taken_up and found.job.state is JobState.FAILED:
             memory.failed_before.append(found.job.name)
         if (
@@ -175,7 +196,8 @@ class Wave:
         more: bool,
     ) -> None:
         """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
-        plan = replace(self._plan([*going.values()], taken_up=memory.taken_up), until_first=more)
+        taken_up = not going.keys().isdisjoint(memory.taken_up)
+        plan = replace(self._plan([*going.values()], taken_up=taken_up), until_first=more)
         if self._task.deferrable:
             memo = {
                 "memory": asdict(replace(memory, idle=False)),
@@ -193,6 +215,21 @@ class Wave:
         else:
             going.clear()
         self._task.waiting_for = [*going]
+
+    def _left(self, names: Sequence[str], over: Sequence[str]) -> str:
+        """Tell of the jobs before one that was not submitted; those whose time is over are cancelled, too."""
+        became = "Those that go on are left running and are billed as they go."
+        if over and self._task.on_timeout == "cancel":
+            became = "Of those that went on the cancellation was asked for."
+            try:
+                cancel_jobs(self._client, over)
+            except CallError as error:
+                became = (
+                    f"Not all of those that go on could be cancelled ({error}): they are billed as they go."
+                )
+        return (
+            f"Before it, {', '.join(names)} had been submitted. {became} The next attempt takes their rows."
+        )
 
     def _plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
         oldest = min(jobs, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
@@ -212,10 +249,15 @@ class Wave:
 
     def _defer_for_capacity(self, step: AwaitCapacity, memory: Memory) -> None:
         memo = {
-            "before": [*{*memory.before, *step.before}],
+            "memory": asdict(replace(memory, before=[*{*memory.before, *step.before}])),
             "refusals": step.refusals,
-            "deadline": memory.deadline,
             "fingerprint": self._begun,
         }
         trigger = GenAIBatchCapacityTrigger(time.time() + step.seconds, memo)
         self._task.defer(trigger=trigger, method_name="execute_after_refusal")
+
+
+def _part(piece: Intake, memory: Memory, *, several: bool) -> list[Any] | None:
+    """Return what tells a job from others of its task: the jobs whose rows it completes, and its piece of several."""
+    followed = [name.rpartition("/")[2] for name in memory.done]
+    return ([*followed, piece.content] if several else followed) or None

@@ -157,7 +157,7 @@ class Worker:
                 max_failed_rows=self.world.allowance,
                 results_uri=None,
                 clock=self.world.clock,
-                taken_up=found.taken_up,
+                taken_up=[job.name] if found.taken_up else [],
                 failed_before=[job.name] if found.taken_up and job.state is JobState.FAILED else [],
             )
             try:

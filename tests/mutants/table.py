@@ -222,21 +222,15 @@ SUBMIT = (
     Mutant(
         "lets a dead job hide a fresh one",
         "flows/submit.py",
-        "if attempt.reattach and usable(_own(identity, jobs, before)):",
+        "if attempt.reattach and _choose(_own(identity, jobs, before), attempt):",
         "if _own(identity, jobs, before):",
         _ANY_INTERLEAVING,
     ),
     Mutant(
-        "writes an intent down after the create",
+        "does not write an intent down",
         "flows/submit.py",
-        """        yield Remember(intent)
-        try:
-            job: BatchJob = yield Create()
-""",
-        """        try:
-            job: BatchJob = yield Create()
-            yield Remember(intent)
-""",
+        "        yield Remember(intent)\n",
+        "",
         _ANY_INTERLEAVING,
     ),
 )

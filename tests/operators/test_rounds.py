@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.exceptions import TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit
-from tests.operators.scenes import MODEL
+from tests.operators.scenes import MODEL, client
 
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
 PROMPTS = [{"key": key, "contents": f"Say {key}"} for key in "abcdefgh"]
@@ -148,3 +148,26 @@ def test_the_rest_of_a_cancelled_job_is_asked_and_its_rows_are_kept(
     assert ran.state == "success", ran.errors
     assert asked(gemini) == [8, 4]
     assert len(rows(out)) == 8
+
+
+def test_a_further_round_after_a_job_that_is_gone_is_not_that_of_the_new_one(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    for failing in (1, 0, 5):
+        gemini.script(JobScript(row_errors={failing: 13}))
+    tries: list[int] = []
+
+    class LosesItsJob(GenAIBatchOperator):
+        def execute(self, context: Any) -> Any:
+            tries.append(context["ti"].try_number)
+            if len(tries) == 2:
+                with client() as service:
+                    service.delete(gemini.jobs[0]["name"])
+            return super().execute(context)
+
+    out = tmp_path / "rows.jsonl"
+    settings = {"model": MODEL, "src": PROMPTS, "poll_interval": 0.05, "retries": 1, "retry_delay": 0}
+    ran = run_dag(lambda: LosesItsJob(task_id="ask", retry_failed_rows=1, results_uri=str(out), **settings))
+    assert ran.state == "success", ran.errors
+    assert asked(gemini) == [8, 1, 8, 1]
+    assert {row["status"] for row in rows(out).values()} == {"ok"}

@@ -21,7 +21,8 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from tests.dags import Ran, run_dag
 from tests.operators.doors import DOORS, wait_by
-from tests.operators.scenes import MODEL
+from tests.operators.scenes import MODEL, client
+from tests.waiting import wait_until
 
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
 KEYS = "abcdefgh"
@@ -295,3 +296,44 @@ def test_of_several_jobs_only_the_table_with_failed_rows_is_gone_on_with(
     assert (len(manifest["job_names"]), manifest["counts"]["total"], manifest["counts"]["ok"]) == (3, 8, 8)
     assert len(manifest["output"]) == 2
     assert sorted(key for place in manifest["output"] for key in texts(vertex, place)) == list(KEYS)
+
+
+def test_of_several_jobs_one_that_was_cancelled_without_rows_alone_is_replaced(
+    vertex: Emulator, table: str
+) -> None:
+    vertex.script(JobScript())
+    vertex.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0, cancel_looks=3))
+    died: list[str] = []
+
+    class Dies(GenAIBatchOperator):
+        def plan(self, job: Any, **how: Any) -> Any:
+            if not died:
+                died.append(job.name)
+                first, second = (one["name"] for one in vertex.jobs)
+                with client() as service:
+                    wait_until(lambda: service.get(first).done, "the first job has ended")
+                    service.cancel(second)
+                msg = "the worker dies here"
+                raise RuntimeError(msg)
+            return super().plan(job, **how)
+
+    settings = {"model": MODEL, "poll_interval": 0.05, "retries": 1, "retry_delay": 0, "max_rows_per_job": 4}
+    texts = [f"text {number}" for number in range(8)]
+    ran = run_dag(lambda: Dies(task_id="ask", src=texts, dest=f"bq://{table}_pieces", **settings))
+    assert ran.state == "success", ran.errors
+    assert [job["state"] for job in vertex.jobs] == ["SUCCEEDED", "CANCELLED", "SUCCEEDED"]
+    assert ran.xcom["ask"]["counts"]["ok"] == 8
+
+
+@pytest.mark.parametrize(("allowed", "state"), [(0.5, "success"), (3, "failed")])
+def test_of_several_jobs_one_without_a_table_has_its_own_requests_missing(
+    vertex: Emulator, table: str, allowed: float, state: str
+) -> None:
+    vertex.script(JobScript())
+    vertex.script(JobScript(end="EXPIRED", states=("PENDING",)))
+    texts = [f"text {number}" for number in range(8)]
+    settings = {"max_rows_per_job": 4, "max_failed_rows": allowed, "dest": f"bq://{table}_pieces"}
+    ran = ask(table, src=texts, **settings)
+    assert ran.state == state, ran.errors
+    counts = ran.xcom["ask"]["counts"] if ran.xcom["ask"] else ran.errors[0].manifest["counts"]
+    assert (counts["total"], counts["ok"], counts["missing"]) == (8, 4, 4)

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import ConfigurationError, JobFailed
+from airflow_provider_genai_batch.exceptions import (
+    BadRequest,
+    ConfigurationError,
+    JobFailed,
+    JobTimedOut,
+    TooManyFailedRows,
+)
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit
@@ -154,3 +160,70 @@ def test_a_setting_that_cannot_be_meant_is_refused(gemini: Emulator, setting: st
     (error,) = ask(**{setting: value}).errors
     assert isinstance(error, ConfigurationError)
     assert setting in str(error)
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        (JobScript(end="FAILED", error={"code": 3, "message": "bad"}), JobFailed),
+        (JobScript(end="FAILED", error={"code": 4, "message": "late"}, served=0.5), JobFailed),
+        (JobScript(end="CANCELLED", served=0), TooManyFailedRows),
+        (JobScript(end="EXPIRED", served=0), TooManyFailedRows),
+    ],
+)
+def test_a_piece_that_ended_badly_is_not_replaced_within_the_attempt_that_submitted_it(
+    gemini: Emulator, deferrable: bool, script: JobScript, failure: type[Exception]
+) -> None:
+    gemini.script(script)
+    ran = ask(max_active_jobs=1, deferrable=deferrable)
+    assert [type(error) for error in ran.errors] == [failure]
+    assert len(gemini.jobs) == 4
+
+
+def test_a_piece_that_ended_badly_is_not_replaced_after_a_lack_of_capacity(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemini.script(JobScript(end="FAILED", error={"code": 3, "message": "bad"}))
+    _refuse_the_second(gemini, monkeypatch, Fault.error(429, retry_after=0))
+    ran = ask(deferrable=True)
+    assert [type(error) for error in ran.errors] == [JobFailed]
+    assert asked(gemini) == [3, 3, 3, 1]
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(("on_timeout", "cancelled"), [("cancel", True), ("leave", False)])
+def test_pieces_before_one_that_found_no_capacity_until_the_deadline_are_told_of(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, deferrable: bool, on_timeout: str, cancelled: bool
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    _refuse_the_second(gemini, monkeypatch, Fault.error(429, "full", retry_after=3600))
+    ran = ask(deferrable=deferrable, timeout=60, on_timeout=on_timeout)
+    (error,) = ran.errors
+    (job,) = gemini.jobs
+    assert isinstance(error, JobTimedOut)
+    assert error.job_names == (job["name"],)
+    assert ("cancellation was asked for" in str(error)) is cancelled
+    assert job["cancel_requested"] is cancelled
+
+
+def test_pieces_before_one_that_was_refused_are_told_of(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    _refuse_the_second(gemini, monkeypatch, Fault.error(400, "bad"))
+    ran = ask(deferrable=False)
+    assert [type(error) for error in ran.errors] == [BadRequest]
+    (job,) = gemini.jobs
+    assert f"Before it, {job['name']} had been submitted. Those that go on are left running" in caplog.text
+
+
+def _refuse_the_second(emulator: Emulator, patch: pytest.MonkeyPatch, fault: Fault) -> None:
+    met: list[str] = []
+
+    def refuse(job: Any) -> None:
+        if not met:
+            met.append(job.name)
+            emulator.faults.add("batches.create", fault)
+
+    after_submit(patch, refuse)

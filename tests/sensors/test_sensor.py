@@ -185,3 +185,15 @@ def test_deleting_on_vertex_waits_for_the_operation(vertex: Emulator) -> None:
     names = ran.xcom["ask"]["job_names"]
     assert run_dag(lambda: GenAIBatchDeleteOperator(task_id="d", job_names=names)).state == "success"
     assert vertex.jobs[0]["deleted"]
+
+
+def test_one_job_by_two_of_its_names_is_counted_once(vertex: Emulator) -> None:
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask", model=MODEL, src=["a"], dest="gs://emulator-staging/twice/", poll_interval=0.05
+        )
+    )
+    (name,) = ran.xcom["ask"]["job_names"]
+    ran = sense("poke", job_names=[name, name.rpartition("/")[2]])
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["sense"]["counts"]["total"] == 1
