@@ -32,6 +32,8 @@ The arguments of ``Emulator``:
   threads.
 * ``api_keys``: the Gemini keys that pass; ``None``: every key but ``bad-key``. On Vertex every bearer
   token but ``bad-token`` passes, unless it was issued here and has expired.
+* ``host``, ``port``: where it listens (127.0.0.1, and a free port).
+* ``token_ttl``: seconds for which tokens that were issued here pass (3600).
 * ``storage``, ``bigquery``: ``True`` starts the stand-in, or pass one that is started to share it.
 * Vertex: a bucket whose name contains ``forbidden`` is one the service may not use (code 7, late).
 
@@ -94,9 +96,9 @@ Method ids: Gemini ``batches.create``, ``batches.createEmbeddings``, ``batches.g
 ``oauth.token``, ``iam.generateAccessToken``.
 
 ``emu.jobs``: dicts with ``name, backend, state`` (JOB_STATE_* words without a prefix), ``display_name,
-model, labels, input, rows {total, succeeded, failed, pending}, looks, live`` (neither ended nor deleted),
-``cancel_requested, deleted, error, output, created, ended`` (seconds). Oldest first; looking at it is not a
-look.
+model, kind`` ("generate" or "embed"), ``labels, input, rows {total, succeeded, failed, pending}, looks,
+live`` (neither ended nor deleted), ``cancel_requested, deleted, error, output, created, ended`` (seconds).
+Oldest first; looking at it is not a look.
 
 ``emu.force(name, state, error=None)`` puts a job into a state by hand; ``emu.storage`` and
 ``emu.bigquery`` are the stand-ins, ``emu.storage_url`` and ``emu.bigquery_url`` where they listen.

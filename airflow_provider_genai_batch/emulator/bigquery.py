@@ -16,6 +16,7 @@ import httpx
 from airflow_provider_genai_batch.emulator.bigquery_values import encode, row_as_dict
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError
 from airflow_provider_genai_batch.emulator.loopback import LoopbackServer
+from airflow_provider_genai_batch.emulator.oauth import PROJECT
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -50,18 +51,17 @@ class BigQuery(LoopbackServer):
     Tables are named ``project.dataset.table``, datasets ``project.dataset``; the project may be left out.
     """
 
-    def __init__(
-        self, port: int = 0, directory: str | Path | None = None, project: str = "emulator-project"
-    ) -> None:
+    project = PROJECT
+    """Of names that do not say one."""
+
+    def __init__(self, port: int = 0, directory: str | Path | None = None) -> None:
         """Remember where to serve and where to keep tables.
 
         Args:
             port: Port on 127.0.0.1; 0 takes a free one.
             directory: Where tables persist; without it they are kept in memory.
-            project: Of names that do not say one.
         """
         super().__init__(port, directory)
-        self.project = project
 
     def start(self) -> Self:
         """Start the server and wait until it answers.

@@ -119,7 +119,11 @@ class Call:
 
     async def look(self, jobs: list[Job], *, listed: bool = False) -> None:
         """Count a look at jobs and produce what it finds ended."""
-        endings = self.world.settle(jobs, look=True, listed=listed)
+        await self.settle(jobs, look=True, listed=listed)
+
+    async def settle(self, jobs: list[Job], *, look: bool = False, listed: bool = False) -> None:
+        """Bring jobs up to date, and produce the output of those that have ended."""
+        endings = self.world.settle(jobs, look=look, listed=listed)
         if endings:
             await asyncio.to_thread(self.world.finish, endings)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -26,17 +26,15 @@ class ChildFailedError(RuntimeError):
 class Child:
     """One process of somebody else's making."""
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, name: str, command: Sequence[str]) -> None:
         """Remember what to run.
 
         Args:
             name: For error messages.
             command: Program and arguments.
-            env: Variables set beside the owner's own.
         """
         self.name = name
         self.command = list(command)
-        self.env = dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._last_words = ""
@@ -58,7 +56,6 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **self.env},
             # A Ctrl-C at the terminal is for the owner, who ends its children in order.
             start_new_session=True,
         )

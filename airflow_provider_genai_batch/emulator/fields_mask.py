@@ -14,6 +14,9 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, camel
 
 _TOKEN = re.compile(r"\s*([A-Za-z_@][\w@.\-]*|[*/(),])\s*")
 
+OPERATION = frozenset({"name", "metadata", "done", "error", "response"})
+"""Fields of google.longrunning.Operation."""
+
 Tree = dict[str, Any]
 """Selected names, each with the tree below it; an empty tree selects everything below."""
 

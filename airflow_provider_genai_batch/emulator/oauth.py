@@ -22,8 +22,8 @@ from airflow_provider_genai_batch.emulator.errors import ApiError
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 IAM = "https://www.googleapis.com/auth/iam"
 RETRIEVER = "https://www.googleapis.com/auth/generative-language.retriever"
-EMAIL = "emulator@emulator-project.iam.gserviceaccount.com"
 PROJECT = "emulator-project"
+EMAIL = f"emulator@{PROJECT}.iam.gserviceaccount.com"
 
 _PREFIX = "ya29.emulator."
 _LONGEST_ASSERTION = 3600 + 60

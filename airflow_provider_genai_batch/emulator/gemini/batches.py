@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from airflow_provider_genai_batch.emulator.call import Call, json_response
 from airflow_provider_genai_batch.emulator.errors import ApiError
+from airflow_provider_genai_batch.emulator.fields_mask import OPERATION
 from airflow_provider_genai_batch.emulator.gemini.files import input_file
 from airflow_provider_genai_batch.emulator.gemini.input import check_file, spool_inline
-from airflow_provider_genai_batch.emulator.gemini.view import KNOWN, operation
+from airflow_provider_genai_batch.emulator.gemini.view import operation
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, known_only, words
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.paging import job_page, page_size
@@ -53,7 +54,7 @@ async def _create(call: Call, kind: str) -> Response:
         message = f"Invalid value at 'batch.priority' (TYPE_INT64), \"{priority}\""
         raise ApiError(400, message)
     job = await asyncio.to_thread(_take_in, call.world, model, kind, batch, source)
-    return call.reply(operation(call.world, job), KNOWN)
+    return call.reply(operation(call.world, job), OPERATION)
 
 
 def _model(call: Call, kind: str) -> str:
@@ -122,7 +123,7 @@ async def get(call: Call) -> Response:
         call.world.save(job)
     rows = any(word in mask for word in ("*", "response", "output"))
     shown = await asyncio.to_thread(operation, call.world, job, rows=rows) if job.output and rows else None
-    return call.reply(shown or operation(call.world, job, rows=rows), KNOWN)
+    return call.reply(shown or operation(call.world, job, rows=rows), OPERATION)
 
 
 async def list_(call: Call) -> Response:
@@ -147,9 +148,7 @@ async def cancel(call: Call) -> Response:
     call.query()
     await call.nothing()
     job = _found(call)
-    endings = call.world.settle([job])
-    if endings:
-        await asyncio.to_thread(call.world.finish, endings)
+    await call.settle([job])
     with call.world.lock:
         if not job.ended and job.cancelled_at_look is None and not job.script.cancel_ignored:
             job.cancelled_at_look = job.looks

@@ -11,9 +11,6 @@ from airflow_provider_genai_batch.emulator.spool import read_lines
 from airflow_provider_genai_batch.emulator.states import wire
 from airflow_provider_genai_batch.emulator.world import World
 
-KNOWN = frozenset({"name", "metadata", "done", "error", "response"})
-"""Fields of google.longrunning.Operation."""
-
 _TYPES = "type.googleapis.com/google.ai.generativelanguage.v1main."
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from airflow_provider_genai_batch.emulator.call import Call, json_response
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.fields_mask import masked
+from airflow_provider_genai_batch.emulator.fields_mask import OPERATION, masked
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.names import embeds
 from airflow_provider_genai_batch.emulator.paging import job_page, page_size
@@ -93,9 +93,7 @@ async def cancel(call: Call) -> Response:
     await call.nothing()
     job = _found(call)
     world = call.world
-    endings = world.settle([job])
-    if endings:
-        await asyncio.to_thread(world.finish, endings)
+    await call.settle([job])
     with world.lock:
         if job.ended:
             message = f"The job {job.name} is in state JOB_STATE_{job.state} and cannot be cancelled."
@@ -118,7 +116,7 @@ async def delete(call: Call) -> Response:
             raise ApiError(400, message, "FAILED_PRECONDITION")
         job.deleted = True
         world.save(job)
-    return call.reply(deletion(world, str(_parent(call))), {"name", "metadata", "done", "error", "response"})
+    return call.reply(deletion(world, str(_parent(call))), OPERATION)
 
 
 def _parent(call: Call) -> Parent:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from airflow_provider_genai_batch.emulator.call import Call
 from airflow_provider_genai_batch.emulator.clock import micros_text
 from airflow_provider_genai_batch.emulator.errors import ApiError
+from airflow_provider_genai_batch.emulator.fields_mask import OPERATION
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.vertex.names import Parent
 from airflow_provider_genai_batch.emulator.world import World
@@ -39,7 +40,4 @@ async def get(call: Call) -> Response:
     if operation is None:
         message = f"Operation not found: {name}"
         raise ApiError(404, message)
-    return call.reply(
-        {**operation, "done": True, "response": {"@type": _EMPTY}},
-        {"name", "metadata", "done", "error", "response"},
-    )
+    return call.reply({**operation, "done": True, "response": {"@type": _EMPTY}}, OPERATION)
