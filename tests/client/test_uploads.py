@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.wire.files import CHUNK_BYTES, File
 from tests.client.places import BUCKET, uploaded
-from tests.client.test_upload_faults import simulate
+from tests.client.upload_server import simulate
 
 MIB = 1024 * 1024
 

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.flows import submit
 from airflow_provider_genai_batch.models import BatchJob, BatchRequest
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.doors import after_submit
+from tests.operators.doors import after_submit, die_after_submit
 from tests.operators.scenes import MODEL, PROMPTS, client, lines
 
 WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
@@ -61,19 +61,6 @@ def ask_by(asker: Asker, **settings: Any) -> Ran:
         return asker()
 
     return ask(requests, **settings)
-
-
-def die_once(patch: pytest.MonkeyPatch) -> None:
-    """Let the first attempt end when its job is there."""
-    died: list[str] = []
-
-    def die(job: BatchJob) -> None:
-        if not died:
-            died.append(job.name)
-            msg = "the worker dies here"
-            raise RuntimeError(msg)
-
-    after_submit(patch, die)
 
 
 def landed(path: Path) -> list[dict[str, Any]]:
@@ -237,7 +224,7 @@ def test_a_retry_calls_the_function_again_and_pays_no_second_job(
     gemini: Emulator, deferrable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asker = Asker()
-    die_once(monkeypatch)
+    die_after_submit(monkeypatch)
     ran = ask_by(asker, retries=1, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     assert ran.tries["ask"] == 2
@@ -253,7 +240,7 @@ def test_a_retry_that_asks_something_else_submits_a_job_of_its_own(
         calls.append(1)
         return [f"Call {len(calls)}"]
 
-    die_once(monkeypatch)
+    die_after_submit(monkeypatch)
     ran = ask(changing, retries=1)
     assert ran.state == "success", ran.errors
     assert len(gemini.jobs) == 2

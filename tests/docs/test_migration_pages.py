@@ -14,7 +14,7 @@ from airflow.providers.google.cloud.operators.vertex_ai import batch_prediction_
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.operators import genai_batch
 from tests.docs.pages import Page, code
-from tests.docs.test_tables import of_class, parameters
+from tests.docs.signatures import of_class, parameters
 
 GOOGLE = Page("docs/how-to/migrate-from-google-provider.md")
 COMMON_AI = Page("docs/how-to/migrate-from-llm-batch.md")

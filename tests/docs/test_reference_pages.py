@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.hooks.connection import _ACCOUNTS, _OTHER_CRED
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.docs.pages import Page, code
-from tests.docs.test_tables import CLASSES, of_class
+from tests.docs.signatures import CLASSES, of_class
 
 OPERATORS = Page("docs/reference/operators.md")
 COMMANDS = Page("docs/reference/commands.md")

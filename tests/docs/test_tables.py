@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from typing import Any
 
 import pytest
 import tomllib
@@ -22,9 +21,9 @@ from airflow_provider_genai_batch.models import JobState, Manifest, ResultRow, R
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators import genai_batch
 from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from airflow_provider_genai_batch.wire import gemini, vertex
 from tests.docs.pages import ROOT, Page, code
+from tests.docs.signatures import CLASSES, of_class, parameters
 
 README = Page("README.md")
 CONNECTION = Page("docs/reference/connection.md")
@@ -36,30 +35,6 @@ EMULATOR = Page("docs/reference/emulator.md")
 BACKENDS = Page("docs/how-to/choose-a-backend.md")
 
 OUTCOMES_TABLE = OUTCOMES.table("# Outcomes", "The job …")
-
-CLASSES = {
-    cls.__name__: cls
-    for cls in (*(getattr(genai_batch, name) for name in genai_batch.__all__), GenAIBatchSensor)
-}
-
-
-def parameters(function: Any) -> dict[str, str]:
-    """Return parameters that are by name, with their defaults as code; empty for none."""
-    return {
-        name: "" if parameter.default is inspect.Parameter.empty else repr(parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-
-
-def of_class(cls: type) -> dict[str, str]:
-    """Return the parameters of an operator and of its bases in this package."""
-    found: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        if base.__module__.startswith("airflow_provider_genai_batch"):
-            own = inspect.unwrap(base.__init__) if "__init__" in vars(base) else None
-            found |= parameters(own) if own else {}
-    return found
 
 
 def table(page: Page, title: str, first: str, value: int = 1) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_genai_batch.flows.cadence import FIRST, cadence
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.models import JobState
-from tests.flows.test_progress import BEGIN, job
+from tests.flows.jobs import BEGIN, job
 
 INTERVAL = 60.0
 

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
 
 import pytest
 
 from airflow_provider_genai_batch.flows.progress import Progress
-from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
-from airflow_provider_genai_batch.models.base import Backend
-
-BEGIN = 1_700_000_000.0
-
-
-def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -> BatchJob:
-    return BatchJob(
-        name="batches/a",
-        backend=Backend.GEMINI,
-        state=state,
-        raw_state=f"BATCH_STATE_{state.value}",
-        create_time=datetime.fromtimestamp(BEGIN, timezone.utc),
-        counts=JobCounts(total=total, succeeded=done, failed=failed),
-    )
+from airflow_provider_genai_batch.models import JobState
+from tests.flows.jobs import BEGIN, job
 
 
 @pytest.fixture

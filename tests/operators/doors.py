@@ -59,3 +59,23 @@ def after_submit(patch: pytest.MonkeyPatch, deed: Callable[[BatchJob], None]) ->
         return found
 
     patch.setattr(JobDesk, "submit", both)
+
+
+def die_after_submit(patch: pytest.MonkeyPatch, before: Callable[[], object] = lambda: None) -> list[str]:
+    """Let the first attempt end when its job is there; return the job that each attempt comes to.
+
+    Args:
+        patch: of the test.
+        before: done as the first attempt ends.
+    """
+    came_to: list[str] = []
+
+    def die_once(job: BatchJob) -> None:
+        came_to.append(job.name)
+        if len(came_to) == 1:
+            before()
+            msg = "the worker dies here"
+            raise RuntimeError(msg)
+
+    after_submit(patch, die_once)
+    return came_to

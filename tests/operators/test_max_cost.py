@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimi
 from airflow_provider_genai_batch.hooks import prices
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.doors import after_submit
+from tests.operators.doors import die_after_submit
 from tests.operators.scenes import MODEL, client
 
 BACKENDS = pytest.mark.parametrize("backend", ["gemini", "vertex"])
@@ -176,22 +176,13 @@ def test_the_attempt_after_is_held_to_the_limit_with_what_was_paid_before(gemini
 def test_a_job_that_was_paid_for_is_taken_up_whatever_the_limit(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempts: list[str] = []
-
-    def die_once(job: Any) -> None:
-        attempts.append(job.name)
-        if len(attempts) == 1:
-            monkeypatch.setattr(Dearer, "max_cost", 1e-9, raising=False)
-            msg = "the worker dies here"
-            raise RuntimeError(msg)
-
     class Dearer(GenAIBatchOperator):
         def __setattr__(self, name: str, value: Any) -> None:
             if name != "max_cost":  # kept by the class, so that it can change between attempts
                 super().__setattr__(name, value)
 
     monkeypatch.setattr(Dearer, "max_cost", 1.0, raising=False)
-    after_submit(monkeypatch, die_once)
+    attempts = die_after_submit(monkeypatch, lambda: monkeypatch.setattr(Dearer, "max_cost", 1e-9))
     ran = run_dag(
         lambda: Dearer(
             task_id="ask",

@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.exceptions import JobFailed, JobTimedOut, TooM
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from tests.dags import Ran, run_dag
-from tests.operators.doors import after_submit
+from tests.operators.doors import die_after_submit
 from tests.operators.scenes import MODEL, PROMPTS, SCENES, client
 from tests.statsd_server import StatsDServer, statsd_server
 
@@ -159,15 +159,7 @@ def test_a_retry_that_takes_a_job_up_does_not_count_it_again(statsd: StatsDServe
 def test_a_job_that_nobody_settled_is_counted_by_the_attempt_that_does(
     statsd: StatsDServer, gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died: list[str] = []
-
-    def die_once(job: Any) -> None:
-        if not died:
-            died.append(job.name)
-            msg = "the worker dies here"
-            raise RuntimeError(msg)
-
-    after_submit(monkeypatch, die_once)
+    die_after_submit(monkeypatch)
     assert ask(gemini, retries=1).state == "success"
     assert statsd.counters() == at_the_service(gemini)
     assert len(gemini.jobs) == 1

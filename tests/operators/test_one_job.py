@@ -15,10 +15,9 @@ from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows import submit
 from airflow_provider_genai_batch.hooks import states
 from airflow_provider_genai_batch.hooks.records import Records
-from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.doors import after_submit
+from tests.operators.doors import after_submit, die_after_submit
 from tests.operators.scenes import MODEL, Scene
 
 
@@ -132,15 +131,7 @@ def test_without_reattach_a_retry_submits_anew(gemini: Emulator) -> None:
 def test_submitting_only_leaves_one_job_through_a_retry(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died: list[str] = []
-
-    def die_once(job: BatchJob) -> None:
-        if not died:
-            died.append(job.name)
-            msg = "the worker dies here"
-            raise RuntimeError(msg)
-
-    after_submit(monkeypatch, die_once)
+    die_after_submit(monkeypatch)
     ran = ask(["a"], wait=False, retries=1)
     assert ran.state == "success", ran.errors
     assert len(gemini.jobs) == 1
@@ -245,15 +236,7 @@ def test_killing_the_task_before_its_create_creates_nothing(gemini: Emulator) ->
 def test_a_retry_looks_more_than_once_for_a_list_lags(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died: list[str] = []
-
-    def die_once(job: BatchJob) -> None:
-        if not died:
-            died.append(job.name)
-            msg = "the worker dies here"
-            raise RuntimeError(msg)
-
-    after_submit(monkeypatch, die_once)
+    die_after_submit(monkeypatch)
     monkeypatch.setattr(Records, "read", lambda _: None)
     gemini.script(JobScript(list_lag=2))
     assert ask(["a"], retries=1).state == "success"

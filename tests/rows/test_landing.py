@@ -11,27 +11,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.models import ResultRow, RowCounts, Usage
-from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.landing import land
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.rows.sinks import Form, opened
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
+from tests.rows.answers import answered, refused
 
 FIELDS = ["key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version"]
-
-
-def _row(key: str | None, text: str = "ü", **response: Any) -> PlainRow:
-    answer = {
-        "candidates": [{"content": {"parts": [{"text": text}]}}],
-        "usageMetadata": {"promptTokenCount": 1},
-    }
-    return read_fields({"key": key, "response": {**answer, **response}}, Backend.GEMINI)
-
-
-def _failed(key: str) -> PlainRow:
-    return read_fields({"key": key, "error": {"code": 13, "message": "broken"}}, Backend.GEMINI)
 
 
 def _land(*rounds: Any, tally: Tally, form: Form = "jsonl", **settings: Any) -> bytes:
@@ -47,7 +34,7 @@ def _lines(*rounds: Any, tally: Tally, **settings: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", ["jsonl", "jsonl.gz"])
 def test_rows_land_as_lines_with_exactly_these_fields(form: Form) -> None:
-    data = _land([_row("a"), _row("b")], tally=Tally(expected=2, keyed=True), form=form)
+    data = _land([answered("a"), answered("b")], tally=Tally(expected=2, keyed=True), form=form)
     text = gzip.decompress(data) if form == "jsonl.gz" else data
     lines = [json.loads(line) for line in text.splitlines()]
     assert [list(line) for line in lines] == [FIELDS, FIELDS]
@@ -66,7 +53,7 @@ def test_rows_land_as_lines_with_exactly_these_fields(form: Form) -> None:
 
 def test_what_lands_is_read_back_as_a_row() -> None:
     (line,) = _land(
-        [_row(stamp(0))], tally=Tally(expected=1, stamped=True), carry=lambda _: {"x": 1}
+        [answered(stamp(0))], tally=Tally(expected=1, stamped=True), carry=lambda _: {"x": 1}
     ).splitlines()
     row = ResultRow.model_validate_json(line)
     assert (row.index, row.text, row.usage, row.round, row.input) == (
@@ -79,13 +66,13 @@ def test_what_lands_is_read_back_as_a_row() -> None:
 
 
 def test_the_raw_response_is_there_where_it_was_kept() -> None:
-    (line,) = _lines([{**_row("a"), "response": {"x": 1}}], tally=Tally(expected=1))
+    (line,) = _lines([{**answered("a"), "response": {"x": 1}}], tally=Tally(expected=1))
     assert list(line) == [*FIELDS, "response"]
 
 
 def test_missing_rows_land_behind_the_others_with_their_keys() -> None:
     tally = Tally(expected=3, keyed=True, known=["a", "b", "c"])
-    lines = _lines([_row("b")], tally=tally)
+    lines = _lines([answered("b")], tally=tally)
     assert [(line["key"], line["index"], line["status"]) for line in lines] == [
         ("b", 1, "ok"),
         ("a", 0, "missing"),
@@ -95,17 +82,17 @@ def test_missing_rows_land_behind_the_others_with_their_keys() -> None:
 
 
 def test_duplicates_do_not_land() -> None:
-    assert len(_lines([_row("a"), _row("a")], tally=Tally(expected=1, keyed=True))) == 1
+    assert len(_lines([answered("a"), answered("a")], tally=Tally(expected=1, keyed=True))) == 1
 
 
 def test_a_key_of_the_users_own_that_looks_like_a_stamp_tells_no_index() -> None:
-    (line,) = _lines([_row(stamp(7))], tally=Tally(expected=1, keyed=True))
+    (line,) = _lines([answered(stamp(7))], tally=Tally(expected=1, keyed=True))
     assert line["index"] is None
 
 
 def test_nothing_is_written_where_rows_are_only_counted() -> None:
     tally = Tally(expected=3, keyed=True)
-    land([[_row("a")]], tally, None, carry=lambda _: pytest.fail("nobody reads it"))
+    land([[answered("a")]], tally, None, carry=lambda _: pytest.fail("nobody reads it"))
     assert tally.counts == RowCounts(total=3, ok=1, missing=2)
 
 
@@ -118,19 +105,19 @@ def test_many_rows_are_written_as_they_come() -> None:
             return super().write(data)
 
     out, tally = Out(), Tally(expected=20_000, keyed=True)
-    land([(_row(f"k{n}") for n in range(20_000))], tally, out.write)
+    land([(answered(f"k{n}") for n in range(20_000))], tally, out.write)
     assert out.writes > 5
     assert out.getvalue().count(b"\n") == 20_000
 
 
 @pytest.mark.parametrize("form", ["jsonl.gz", "parquet"])
 def test_the_same_rows_make_the_same_bytes(form: Form) -> None:
-    one, two = (_land([_row("a")], tally=Tally(expected=1), form=form) for _ in range(2))
+    one, two = (_land([answered("a")], tally=Tally(expected=1), form=form) for _ in range(2))
     assert one == two
 
 
 def test_what_json_does_not_have_becomes_null_or_a_question_mark() -> None:
-    rows = [{**_row("a"), "output": [math.nan, math.inf, 1.5]}, {**_row("b"), "text": "half \ud800"}]
+    rows = [{**answered("a"), "output": [math.nan, math.inf, 1.5]}, {**answered("b"), "text": "half \ud800"}]
     lines = _lines(rows, tally=Tally(expected=2))
     assert (lines[0]["output"], lines[1]["text"]) == ([None, None, 1.5], "half ?")
 
@@ -144,9 +131,9 @@ def _number(text: str) -> Any:
 
 def test_one_that_json_cannot_hold_changes_none_of_its_neighbours() -> None:
     rows = [
-        _row("a", "1"),
-        {**_row("b", "2"), "model_version": "half \ud800"},
-        _row("c", "3", modelVersion=10**30),
+        answered("a", "1"),
+        {**answered("b", "2"), "model_version": "half \ud800"},
+        answered("c", "3", modelVersion=10**30),
     ]
     lines = _lines(rows, tally=Tally(expected=3), validate=_number)
     assert [line["output"] for line in lines] == [{"number": 1}, {"number": 2}, {"number": 3}]
@@ -155,14 +142,14 @@ def test_one_that_json_cannot_hold_changes_none_of_its_neighbours() -> None:
 
 def test_an_answer_that_is_what_was_asked_for_has_its_output() -> None:
     tally = Tally(expected=1)
-    (line,) = _lines([_row("a", "12")], tally=tally, validate=_number)
+    (line,) = _lines([answered("a", "12")], tally=tally, validate=_number)
     assert (line["status"], line["text"], line["output"], line["error"]) == ("ok", "12", {"number": 12}, None)
     assert tally.counts.ok == 1
 
 
 def test_an_answer_that_is_not_is_invalid_and_keeps_its_text() -> None:
     tally = Tally(expected=1, stamped=True)
-    (line,) = _lines([_row(stamp(0), "twelve")], tally=tally, validate=_number)
+    (line,) = _lines([answered(stamp(0), "twelve")], tally=tally, validate=_number)
     assert (line["status"], line["text"], line["output"]) == ("invalid", "twelve", None)
     assert line["error"]["status"] == "INVALID_OUTPUT"
     assert "invalid literal for int() with base 10: 'twelve'" in line["error"]["message"]
@@ -172,12 +159,12 @@ def test_an_answer_that_is_not_is_invalid_and_keeps_its_text() -> None:
 
 def test_an_answer_without_text_is_not_what_was_asked_for() -> None:
     call = {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}}]}
-    (line,) = _lines([_row("a", **call)], tally=Tally(expected=1), validate=_number)
+    (line,) = _lines([answered("a", **call)], tally=Tally(expected=1), validate=_number)
     assert (line["status"], line["error"]["message"]) == ("invalid", "the answer has no text")
 
 
 def test_only_good_answers_are_validated() -> None:
-    (line,) = _lines([_failed("a")], tally=Tally(expected=1), validate=lambda _: pytest.fail("not this one"))
+    (line,) = _lines([refused("a")], tally=Tally(expected=1), validate=lambda _: pytest.fail("not this one"))
     assert line["error"]["message"] == "broken"
 
 
@@ -186,12 +173,12 @@ def test_only_good_answers_are_validated() -> None:
 
 def test_columns_of_the_input_come_along_also_with_a_missing_row() -> None:
     tally = Tally(expected=2, keyed=True, stamped=True)
-    lines = _lines([_row(stamp(1))], tally=tally, carry=lambda index: {"id": index * 10})
+    lines = _lines([answered(stamp(1))], tally=tally, carry=lambda index: {"id": index * 10})
     assert [(line["index"], line["input"]) for line in lines] == [(1, {"id": 10}), (0, {"id": 0})]
 
 
 def test_a_row_whose_place_is_not_known_has_no_columns() -> None:
-    (line,) = _lines([_row("a")], tally=Tally(expected=1, keyed=True), carry=lambda _: {"id": 1})
+    (line,) = _lines([answered("a")], tally=Tally(expected=1, keyed=True), carry=lambda _: {"id": 1})
     assert line["input"] is None
 
 
@@ -212,9 +199,9 @@ STAMPS = [stamp(number) for number in range(4)]
 def test_the_row_of_a_later_round_takes_the_place_of_an_earlier_one(begin: Any, keys: list[str]) -> None:
     a, b, c, d = keys
     tally = begin()
-    first = [_row(a), _failed(b), _failed(c), _failed(d)]
-    second = [_failed(b), _row(c), _row(c)]
-    third = [_row(b)]
+    first = [answered(a), refused(b), refused(c), refused(d)]
+    second = [refused(b), answered(c), answered(c)]
+    third = [answered(b)]
     lines = _lines(first, second, third, tally=tally)
     assert {line["key"]: (line["status"], line.get("round")) for line in lines} == {
         a: ("ok", None),
@@ -230,7 +217,7 @@ def test_the_row_of_a_later_round_takes_the_place_of_an_earlier_one(begin: Any, 
 
 def test_a_sum_of_the_keys_holds_over_all_rounds() -> None:
     tally = Tally(expected=3, keyed=True, key_sum=sum(map(key_digest, "abc")) & MASK)
-    _land([_row("a"), _failed("b"), _failed("c")], [_row("b"), _failed("c")], tally=tally)
+    _land([answered("a"), refused("b"), refused("c")], [answered("b"), refused("c")], tally=tally)
     assert tally.sure
     assert tally.counts == RowCounts(total=3, ok=2, error=1)
     assert [tally.unanswered(key, None) for key in "abc"] == [False, False, True]
@@ -238,13 +225,13 @@ def test_a_sum_of_the_keys_holds_over_all_rounds() -> None:
 
 def test_tokens_of_rows_that_were_replaced_are_counted_for_they_are_paid() -> None:
     tally = Tally(expected=1, keyed=True, stamped=True)
-    _land([_row(stamp(0))], [_row(stamp(0))], tally=tally)
+    _land([answered(stamp(0))], [answered(stamp(0))], tally=tally)
     assert tally.usage == Usage(input=2, total=2)
 
 
 def test_what_is_missing_in_every_round_is_missing_once_and_unanswered() -> None:
     tally = Tally(expected=2, keyed=True, stamped=True)
-    lines = _lines([_row(stamp(0))], [], tally=tally)
+    lines = _lines([answered(stamp(0))], [], tally=tally)
     assert [line["status"] for line in lines] == ["ok", "missing"]
     assert [tally.unanswered(stamp(n), n) for n in range(2)] == [False, True]
 

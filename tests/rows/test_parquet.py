@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.rows.sinks import opened
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.docs.pages import Page, code
-from tests.rows.test_landing import _failed, _row
+from tests.rows.answers import answered, refused
 
 
 def _land(*rounds: Any, expected: int, **settings: Any) -> io.BytesIO:
@@ -34,8 +34,8 @@ def _read(*rounds: Any, expected: int, **settings: Any) -> list[dict[str, Any]]:
 
 def test_a_row_has_a_column_for_each_field() -> None:
     rows = _read(
-        [_row(stamp(0), "12"), _failed(stamp(1))],
-        [_failed(stamp(1))],
+        [answered(stamp(0), "12"), refused(stamp(1))],
+        [refused(stamp(1))],
         expected=3,
         validate=json.loads,
         carry=lambda n: {"id": n},
@@ -72,14 +72,14 @@ def test_no_rows_make_a_file_with_columns() -> None:
 
 def test_groups_are_written_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "_GROUP", 100_000)
-    rows = (_row(stamp(n), "x" * 100) for n in range(5000))
+    rows = (answered(stamp(n), "x" * 100) for n in range(5000))
     file = pq.ParquetFile(_land(rows, expected=5000))
     assert file.num_row_groups > 5
     assert file.read(columns=["index"])["index"].to_pylist() == list(range(5000))
 
 
 def test_the_order_of_the_input_holds_for_columns_too() -> None:
-    rows = _read([_row(stamp(n)) for n in (2, 0, 3)], expected=4, ordered=True)
+    rows = _read([answered(stamp(n)) for n in (2, 0, 3)], expected=4, ordered=True)
     assert [(row["index"], row["status"]) for row in rows] == [
         (0, "ok"),
         (1, "missing"),
@@ -91,9 +91,9 @@ def test_the_order_of_the_input_holds_for_columns_too() -> None:
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
 def test_a_number_that_no_column_holds_is_left_out(number: int) -> None:
     (row,) = _read(
-        [_row(stamp(0), usageMetadata={"promptTokenCount": number, "totalTokenCount": 7})], expected=1
+        [answered(stamp(0), usageMetadata={"promptTokenCount": number, "totalTokenCount": 7})], expected=1
     )
     assert (row["usage"]["input"], row["usage"]["total"]) == (None, 7)
-    error = {**_failed(stamp(0)), "error": {"code": number, "status": "X", "message": "m"}}
+    error = {**refused(stamp(0)), "error": {"code": number, "status": "X", "message": "m"}}
     (row,) = _read([error], expected=1)
     assert row["error"] == {"code": None, "status": "X", "message": "m"}

@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.wire.errors import api_error, read_problem
 from airflow_provider_genai_batch.wire.http import HttpAnswer
-from tests.wire.test_values import JSON
+from tests.wire.anything import JSON
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=timezone.utc)
 RPC = "type.googleapis.com/google.rpc."

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import JobCounts, JobState
 from airflow_provider_genai_batch.wire import gemini
 from airflow_provider_genai_batch.wire.http import HttpAnswer
-from tests.wire.test_values import JSON
+from tests.wire.anything import JSON
 
 RUNNING: dict[str, Any] = {
     "name": "batches/0ab1",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from airflow_provider_genai_batch.models import ResultRow, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.results import read_fields
+from tests.wire.anything import JSON
 from tests.wire.nouns import read_row
-from tests.wire.test_values import JSON
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 ANSWER: dict[str, Any] = {

@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
 from airflow_provider_genai_batch.wire.values import get, integer, listing, mapping, text, timestamp
+from tests.wire.anything import JSON
 
 UTC = timezone.utc
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 @pytest.mark.parametrize(
