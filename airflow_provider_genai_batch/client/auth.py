@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_genai_batch.client.config import CLOUD_PLATFORM, ClientConfig, GoogleCredentials
 from airflow_provider_genai_batch.client.credentials import load
-from airflow_provider_genai_batch.exceptions import AuthenticationError, TransportError
 from airflow_provider_genai_batch.models.base import Backend
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class GoogleToken:
         Raises:
             ConfigurationError: the key file or the default credentials cannot be used.
             AuthenticationError: the token endpoint refused.
-            TransportError: the token endpoint could not be reached.
+            TransportError: the token endpoint could not be reached, or had trouble.
         """
         return self._get(self._token if renew else None)
 
@@ -98,7 +97,9 @@ class GoogleToken:
         with self._lock:
             credentials = self._credentials = self._credentials or load(self._settings, self._scopes)
             if not _fresh(credentials) or (refused is not None and credentials.token == refused):
-                _refresh(credentials, still_good=refused is None and _unexpired(credentials))
+                from airflow_provider_genai_batch.client.token_source import refresh
+
+                refresh(credentials, still_good=refused is None and _unexpired(credentials))
             return _headers(credentials)
 
     def _at_hand(self, refused: str | None) -> Mapping[str, str] | None:
@@ -124,19 +125,3 @@ def _headers(credentials: Credentials) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     credentials.apply(headers)  # type: ignore[no-untyped-call]  # google-auth is only partly typed
     return headers
-
-
-def _refresh(credentials: Credentials, *, still_good: bool) -> None:
-    """Get a new token; while the one at hand is `still_good`, passing trouble is no matter."""
-    from google.auth import exceptions
-    from google.auth.transport.requests import Request
-
-    try:
-        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth is only partly typed
-    except exceptions.GoogleAuthError as error:
-        passing = isinstance(error, exceptions.TransportError) or error.retryable
-        if passing and still_good:
-            return
-        if passing:
-            raise TransportError(str(error), method="oauth.token") from error
-        raise AuthenticationError(str(error), code=401, method="oauth.token") from error

@@ -29,9 +29,11 @@ def fetch_key(name: str, project: str | None) -> Any:
         TransportError: it could not be asked for now.
     """
     from google.auth import default
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.auth.exceptions import DefaultCredentialsError
     from google.auth.transport.requests import Request
-    from requests import RequestException, get
+    from requests import get
+
+    from airflow_provider_genai_batch.client.token_source import TROUBLE
 
     said = f'The secret {name!r} that "key_secret_name" of the connection names'
     try:
@@ -49,7 +51,7 @@ def fetch_key(name: str, project: str | None) -> Any:
         credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth is only partly typed
         credentials.apply(headers)  # type: ignore[no-untyped-call]
         answer = get(url, headers=headers, timeout=_SECONDS)
-    except (GoogleAuthError, RequestException) as error:
+    except TROUBLE as error:  # those of requests are OSErrors
         msg = f"{said} could not be fetched: {error}"
         raise TransportError(msg, method="secretmanager.access") from error
     if answer.status_code == 429 or answer.status_code >= 500:
