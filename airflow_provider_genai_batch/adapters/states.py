@@ -6,7 +6,8 @@ from airflow.providers.common.ai.batch.base import BatchState, BatchStatus
 
 from airflow_provider_genai_batch.adapters.rows import was_cut_short
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import JobPaused, NotFound
+from airflow_provider_genai_batch.exceptions import NotFound
+from airflow_provider_genai_batch.flows.settle import reason, refuse_paused
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import Verdict
 
@@ -41,15 +42,9 @@ def state_of(client: GenAIBatchClient, name: str, most: int) -> BatchState:
         job = client.get(name)
     except NotFound as error:
         raise JobGone(error.message, code=error.code, status=error.status, method=error.method) from error
-    if job.verdict is Verdict.PAUSED:
-        msg = (
-            f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
-            "service; the next attempt takes it up again."
-        )
-        raise JobPaused(msg, job_names=[job.name])
+    refuse_paused([job])
     status = "cancelled" if was_cut_short(client, job) else _STATUSES[job.verdict]
-    problem = job.problem
-    said = None if problem is None else f"Job {job.name}: code {problem.code}: {problem.message}."
+    said = None if job.problem is None else f"Job {job.name}: {reason(job)}."
     return BatchState(status, _counts(job, most), said)
 
 

@@ -10,13 +10,11 @@ from typing import Any, NamedTuple
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS, PAGE_SIZE, is_older
 from airflow_provider_genai_batch.exceptions import CallError, NotFound, QuotaExceeded
+from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.base import Backend
 
 log = logging.getLogger(__name__)
 
-_LIFE = {Backend.GEMINI: 50 * 3600.0, Backend.VERTEX: 98 * 3600.0}
-"""Seconds after which the services have ended every job: 48 h, and 72 h in the queue with 24 h of running."""
 _OUTAGE = 3
 """Looks in a row that meet trouble after which no more are tried in a round; each was tried several times."""
 
@@ -68,7 +66,7 @@ class EndedJobs:
         """
         # No round takes in what one before it has passed over.
         since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)
-        depth = self._newest if self._newest is not None else since - _LIFE[calls.config.backend]
+        depth = self._newest if self._newest is not None else since - BUDGET[calls.config.backend]
         newest, unseen = self._newest, dict(self._going)
         token: str | None = None
         while token != "":

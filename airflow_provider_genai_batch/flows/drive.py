@@ -1,4 +1,4 @@
-"""The only loops: they carry out the steps of a flow, in this thread or on the event loop.
+"""The loops that carry out the steps of a flow, in this thread or on the event loop; `client.follow` has the third.
 
 A step's result is sent back into the flow; an error of this package is thrown into it, so that a flow can catch what
 it expects with ``try`` around its ``yield``.

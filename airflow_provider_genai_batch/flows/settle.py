@@ -38,7 +38,7 @@ from airflow_provider_genai_batch.flows.tables import (
 )
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.job import Verdict, total_of
 from airflow_provider_genai_batch.rows.tally import Tally
 
 READ_PATIENCE = 600.0
@@ -153,7 +153,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         raise JobTimedOut(_timed_out(ending, names), job_names=names)
     until = clock() + patience
     jobs = yield from _fetched(names, clock, until)
-    _refuse_paused(jobs)
+    refuse_paused(jobs)
     yield Discard(tuple(jobs))
     for job in jobs:
         if job.verdict is Verdict.FAILED and job.name not in failed_before:
@@ -198,7 +198,12 @@ def _cut_short(jobs: Sequence[BatchJob], tally: Tally, max_failed_rows: float) -
     return short or ([job.name for job in jobs] if tally.counts.cancelled else [])
 
 
-def _refuse_paused(jobs: Sequence[BatchJob]) -> None:
+def refuse_paused(jobs: Sequence[BatchJob]) -> None:
+    """Leave paused jobs alone.
+
+    Raises:
+        JobPaused: one is.
+    """
     for job in jobs:
         if job.verdict is Verdict.PAUSED:
             msg = (
@@ -227,14 +232,14 @@ def _land(
         except _NOT_YET as error:
             # Trouble in reading does not say that there is nothing to read.
             if not _promised(jobs) and not isinstance(error, PASSING):
-                return _Rows(Tally(expected=_expected(jobs)), jobs)
+                return _Rows(Tally(expected=total_of(jobs)), jobs)
             trouble, said = error, str(error)
         failures += 1
         pause = backoff(failures, getattr(trouble, "retry_after", None))
         if clock() + pause > until:
             if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
                 return _Rows(
-                    Tally(expected=_expected(jobs)), jobs
+                    Tally(expected=total_of(jobs)), jobs
                 )  # nobody says that a failed job shows its rows
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
@@ -307,11 +312,6 @@ def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:
     return any(job.end_time and now - job.end_time.timestamp() < READ_PATIENCE for job in jobs)
 
 
-def _expected(jobs: Sequence[BatchJob]) -> int | None:
-    totals = [job.counts.total for job in jobs]
-    return None if None in totals else sum(t or 0 for t in totals)
-
-
 def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float) -> None:
     names, counts = [job.name for job in jobs], tally.counts
     dump = manifest.model_dump(mode="json")
@@ -379,17 +379,18 @@ def _failed(job: BatchJob) -> str:
             f"The service counts {job.counts.succeeded} answered requests, which are paid for. The next attempt keeps "
             "those that it can read, and asks for the others."
         )
-    return f"Job {job.name} failed: {_reason(job)}. It has ended and bills nothing more. {then}"
+    return f"Job {job.name} failed: {reason(job)}. It has ended and bills nothing more. {then}"
 
 
-def _reason(job: BatchJob) -> str:
+def reason(job: BatchJob) -> str:
+    """Tell the service's own reason for a job's end."""
     if job.problem is None:
         return "the service gave no reason"
     return f"code {job.problem.code}: {job.problem.message.rstrip('.') or 'no message'}"
 
 
 def _because(job: BatchJob) -> str:
-    return f" ({_reason(job)})" if job.problem else ""
+    return f" ({reason(job)})" if job.problem else ""
 
 
 def _lost(ending: Ending) -> str:

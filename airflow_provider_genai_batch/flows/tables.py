@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.job import Verdict, total_of
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.create import task_of
@@ -46,8 +46,7 @@ def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Count
         counted: their tables.
     """
     if counted is None:
-        totals = [job.counts.total for job in jobs]
-        tally = Tally(expected=None if None in totals else sum(total or 0 for total in totals))
+        tally = Tally(expected=total_of(jobs))
         tally.take_service_counts([job.counts for job in jobs])
         return tally
     tally = Tally(expected=None)

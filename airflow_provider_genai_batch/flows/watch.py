@@ -17,9 +17,12 @@ from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
 
 log = logging.getLogger(__name__)
 
+BUDGET = {Backend.GEMINI: 50 * 3600.0, Backend.VERTEX: 98 * 3600.0}
+"""Seconds after which the services have ended every job: 48 h, and 72 h in the queue with 24 h of running."""
 _CANCEL_PATIENCE = 600.0
 """Seconds for which the end of a job is waited for that an earlier attempt cancelled."""
 

@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.flows.settle import next_attempt
 from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.job import total_of
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
@@ -86,10 +87,8 @@ class Landing:
             sums: let the sum of the keys tell whether all came; else those that came are remembered.
         """
         asked = self.asked
-        totals = [job.counts.total for job in jobs]
-        told = None if None in totals else sum(total or 0 for total in totals)
         return Tally(
-            expected=told if asked.requests is None else asked.requests,
+            expected=total_of(jobs) if asked.requests is None else asked.requests,
             keyed=asked.keyed,
             stamped=asked.stamped,
             key_sum=asked.key_sum if sums else None,

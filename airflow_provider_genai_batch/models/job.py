@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -140,3 +141,9 @@ class BatchJob(Noun):
     def done(self) -> bool:
         """Whether the job will not move on by itself."""
         return self.state.ended
+
+
+def total_of(jobs: Iterable[BatchJob]) -> int | None:
+    """Return how many requests jobs have together; None: the service did not say of one."""
+    totals = [job.counts.total for job in jobs]
+    return None if None in totals else sum(total or 0 for total in totals)

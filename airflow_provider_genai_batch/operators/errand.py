@@ -95,7 +95,7 @@ class Errand:
         cost_limit(self._task.max_cost, order)  # one that cannot be checked is refused before all else
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
-        memory = Memory(time.time() + self._task.budget(order.backend.value))
+        memory = Memory(time.time() + self._task.budget(order.backend))
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
             memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.watch import WaitPlan
     from airflow_provider_genai_batch.hooks.order import Order
     from airflow_provider_genai_batch.models import BatchJob
+    from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.operators.errand import Errand
-
-_HOUR = 3600.0
 
 
 class GenAIBatchOperator(TellsOutcome, BaseOperator):
@@ -37,7 +36,8 @@ class GenAIBatchOperator(TellsOutcome, BaseOperator):
         src: ``gs://…`` (str or list), ``bq://p.d.t``, ``files/…``, a list of requests (str, dict in SDK or REST
             spelling, `BatchRequest`), an object-storage URI or local path of a JSONL file, or a dict / google-genai
             ``BatchJobSource``. Only addresses are templated, never requests. With `prompt`: rows, as a list of dicts or
-            a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file.
+            a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file. Any of these can also come
+            from a callable, which Airflow calls with ``context`` and ``jinja_env``.
         prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
             it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
         dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
@@ -265,7 +265,7 @@ class GenAIBatchOperator(TellsOutcome, BaseOperator):
 
         now = time.time()
         begun = job.create_time.timestamp() if job.create_time else now
-        deadline = begun + self.budget(job.backend.value)
+        deadline = begun + self.budget(job.backend)
         pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)
         return WaitPlan(
             _seconds(self.poll_interval),
@@ -275,11 +275,11 @@ class GenAIBatchOperator(TellsOutcome, BaseOperator):
             late=taken_up and deadline <= now,
         )
 
-    def budget(self, backend: str) -> float:
+    def budget(self, backend: Backend) -> float:
         """Seconds for the whole job: by default more than the service gives itself, so that it ends the job."""
-        if self.timeout is not None:
-            return _seconds(self.timeout)
-        return 50 * _HOUR if backend == "gemini" else 98 * _HOUR
+        from airflow_provider_genai_batch.flows.watch import BUDGET
+
+        return BUDGET[backend] if self.timeout is None else _seconds(self.timeout)
 
 
 def _seconds(value: float | timedelta) -> float:

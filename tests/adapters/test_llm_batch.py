@@ -101,6 +101,11 @@ def test_a_failed_job_fails_with_the_reason_of_the_service_and_the_retry_submits
     assert len(emulator_of.jobs) == 2
 
 
+def test_a_failed_job_for_which_the_service_has_no_words_says_so(gemini: Emulator, tmp_path: Path) -> None:
+    gemini.script(JobScript(end="FAILED", error={"code": 13}))
+    assert "code 13: no message." in str(the_error(ask(tmp_path)))
+
+
 @BOTH_WAYS
 def test_a_cancelled_job_fails_with_the_rows_it_has_and_the_retry_submits_anew(
     emulator_of: Emulator, backend: str, tmp_path: Path, deferrable: bool

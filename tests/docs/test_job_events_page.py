@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 
-from airflow_provider_genai_batch.client import ended
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS
+from airflow_provider_genai_batch.flows import watch
 from airflow_provider_genai_batch.hooks import fired
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
@@ -43,5 +43,5 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert CLOCK_SKEW == 10 * 60
     assert job_events._LONGEST_PAUSE == 5 * 60
     assert PAGE_COSTS == 3
-    days = [round(ended._LIFE[backend] / 86400) for backend in (Backend.GEMINI, Backend.VERTEX)]
+    days = [round(watch.BUDGET[backend] / 86400) for backend in (Backend.GEMINI, Backend.VERTEX)]
     assert days == [2, 4]

@@ -48,7 +48,7 @@ def test_the_size_of_a_job_is_as_told() -> None:
 
 def test_what_this_package_waits_is_as_told() -> None:
     operator = GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"])
-    hours = [operator.budget(backend.value) / 3600 for backend in Backend]
+    hours = [operator.budget(backend) / 3600 for backend in Backend]
     assert numbers(TIMES["in the queue"][-1]) == hours
     assert numbers(TIMES["from SUCCEEDED to readable rows"][-1]) == [READ_PATIENCE / 60]
     assert numbers(TIMES["from the create call to the list"][-1]) == [sum(LOOKS_AFTER_LOSS)]
