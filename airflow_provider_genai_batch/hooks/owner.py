@@ -27,7 +27,10 @@ def owner_labels(context: Context) -> dict[str, str]:
 
 
 def begin_of(context: Context) -> float | None:
-    """Give a moment before which no task of this run can have begun, in seconds since the epoch."""
+    """Give a moment before which no task of this run can have begun, in seconds since the epoch.
+
+    Before Airflow 3 nobody says so. A run that a user triggers, or a backfill, may begin within its interval.
+    """
     run: Any = context["dag_run"]
-    begin = getattr(run, "run_after", None) or getattr(run, "data_interval_end", None)
+    begin = getattr(run, "run_after", None) or getattr(run, "data_interval_start", None)
     return begin.timestamp() if begin else None
