@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
-from airflow_provider_genai_batch.operators.templates import render_addresses
+from airflow_provider_genai_batch.operators.templates import RendersAddresses
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -31,7 +31,7 @@ class _JobsOperator(BaseOperator):
         return job_names(self.job_names)
 
 
-class GenAIBatchResultsOperator(TellsOutcome, _JobsOperator):
+class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
     """Land the rows of ended jobs, also of jobs started elsewhere.
 
     Args:
@@ -71,13 +71,6 @@ class GenAIBatchResultsOperator(TellsOutcome, _JobsOperator):
         self.ordered = ordered
         self.output_type = output_type
         self.max_failed_rows = max_failed_rows
-
-    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
-        render = super().render_template
-        if content is self.src and isinstance(content, (list, tuple, dict)):
-            return render_addresses(content, lambda value: render(value, context, *args, **kwargs))
-        return render(content, context, *args, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land and settle."""

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
-from airflow_provider_genai_batch.operators.templates import render_addresses
+from airflow_provider_genai_batch.operators.templates import RendersAddresses
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.operators.errand import Errand
 
 
-class GenAIBatchOperator(TellsOutcome, BaseOperator):
+class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
     """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, decide by them.
 
     Args:
@@ -167,13 +167,6 @@ class GenAIBatchOperator(TellsOutcome, BaseOperator):
         self.links: dict[str, str] | None = None
         self._connection: ClientConfig | None = None
         self._running: Any = None
-
-    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
-        render = super().render_template
-        if content is self.src and isinstance(content, (list, tuple, dict)):
-            return render_addresses(content, lambda value: render(value, context, *args, **kwargs))
-        return render(content, context, *args, **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Come to the job, wait for it (or defer, or not), and settle."""

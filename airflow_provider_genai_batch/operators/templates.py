@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+    _Base = BaseOperator
+else:
+    _Base = object
 
 _ADDRESS = "gs://"
 """Begins the only addresses that a list may hold; a prompt may begin with the name of a file."""
 _ADDRESS_FIELDS = frozenset(
     ("gcs_uri", "gcsUri", "bigquery_uri", "bigqueryUri", "file_name", "fileName", "path", "format")
 )
+
+
+class RendersAddresses(_Base):
+    """An operator with a ``src``; comes before Airflow's base among its bases."""
+
+    src: Any
+
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
+        render = super().render_template
+        if content is self.src and isinstance(content, (list, tuple, dict)):
+            return render_addresses(content, lambda value: render(value, context, *args, **kwargs))
+        return render(content, context, *args, **kwargs)
 
 
 def render_addresses(src: Sequence[Any] | Mapping[str, Any], render: Callable[[Any], Any]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Mapping, Sequence
 from contextlib import aclosing
@@ -127,6 +126,7 @@ class GenAIBatchJobsTrigger(_Base):
         await asyncio.to_thread(_load)
         from airflow_provider_genai_batch.client.ended import EndedJobs
         from airflow_provider_genai_batch.flows.backoff import backoff
+        from airflow_provider_genai_batch.flows.cadence import spread
         from airflow_provider_genai_batch.hooks.shared import shared_looker
 
         jobs, failures = EndedJobs(kwargs["window"]), 0
@@ -143,7 +143,7 @@ class GenAIBatchJobsTrigger(_Base):
             else:
                 failures = 0
                 yield found
-                pause = kwargs["poll_interval"] * random.uniform(0.9, 1.0)  # noqa: S311 - spreading load
+                pause = spread(kwargs["poll_interval"])
             await asyncio.sleep(pause)
 
     async def filter_shared_stream(
