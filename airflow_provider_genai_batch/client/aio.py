@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import AsyncHttp
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
-from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.exceptions import AuthenticationError, CallError, ConfigurationError
 from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
@@ -35,6 +35,8 @@ class AsyncGenAIBatchClient:
     def __init__(self, config: ClientConfig) -> None:
         self.config = config
         self.calls = Calls(config)
+        self.refused = False
+        """Whether the credentials were refused, or could not be used: the connection may have others by now."""
         self._auth = auth_for(config)
         self._http = AsyncHttp()
 
@@ -130,7 +132,11 @@ class AsyncGenAIBatchClient:
 
     async def perform(self, call: Call[T], tries: int = TRIES) -> T:
         """Send a call; safe ones up to `tries` times."""
-        return await adrive(attempts(call, tries, renewable=self._auth.renewable), self._attempt)
+        try:
+            return await adrive(attempts(call, tries, renewable=self._auth.renewable), self._attempt)
+        except (AuthenticationError, ConfigurationError):
+            self.refused = True
+            raise
 
     async def run(self, flow: Generator[Any, Any, T]) -> T:
         """Carry out a protocol of calls."""

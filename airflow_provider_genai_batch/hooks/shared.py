@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_genai_batch.client.looker import Looker
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+
+_STAYS_REFUSED = 30.0
+"""Seconds for which a connection that was read anew is not read again: thousands may wait with a revoked key."""
 
 
 @dataclass
 class _Lease:
     looker: asyncio.Task[Looker]
     users: int = 0
+    anew: float | None = None
+    """When it took the place of one whose credentials were refused."""
+    successor: _Lease | None = None
+    """What took its own place; it stays for as long as somebody may come over from here."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the next borrower gets another one; whoever has this one keeps it."""
+        if not self.looker.done():
+            return False
+        if self.looker.cancelled() or self.looker.exception() is not None:
+            return True
+        if self.anew is not None and time.monotonic() - self.anew < _STAYS_REFUSED:
+            return False
+        return self.looker.result().client.refused
 
 
 _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakKeyDictionary()
@@ -23,7 +43,7 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
     """Lend the loop's looker of a connection, and its client with it; the last one out closes them.
 
     The connection is looked up once, by whoever comes first; a cancelled first comer does not take the look-up
-    of the others along.
+    of the others along. It is looked up anew once its credentials were refused: a key may have been rotated.
     """
 
     __slots__ = ("_conn_id", "_lease")
@@ -37,7 +57,10 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
         leases = _leases.setdefault(asyncio.get_running_loop(), {})
         lease = leases.get(self._conn_id)
         if lease is None:
-            lease = leases[self._conn_id] = _Lease(asyncio.ensure_future(_looker(self._conn_id)))
+            lease = leases[self._conn_id] = self._make()
+        elif lease.over:
+            lease.successor = leases[self._conn_id] = self._make(anew=time.monotonic(), users=1)
+            lease = lease.successor
         self._lease = lease
         lease.users += 1
         try:
@@ -46,18 +69,24 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
             await self._give_back(lease)
             raise
 
+    def _make(self, **more: Any) -> _Lease:
+        return _Lease(asyncio.ensure_future(_looker(self._conn_id)), **more)
+
     async def __aexit__(self, *_: object) -> None:
         """Give back."""
         assert self._lease is not None  # noqa: S101 - it was entered
         await self._give_back(self._lease)
 
-    async def _give_back(self, lease: _Lease) -> None:
-        lease.users -= 1
-        if not lease.users:
+    async def _give_back(self, lease: _Lease | None) -> None:
+        while lease is not None:
+            lease.users -= 1
+            if lease.users:
+                return
             leases = _leases[asyncio.get_running_loop()]
             if leases.get(self._conn_id) is lease:
                 del leases[self._conn_id]
             await _close(lease.looker)
+            lease = lease.successor
 
 
 async def _looker(conn_id: str) -> Looker:

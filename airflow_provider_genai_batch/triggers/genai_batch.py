@@ -93,9 +93,12 @@ class GenAIBatchTrigger(BaseTrigger):
 
         began = time.time_ns()
         try:
-            async with shared_looker(self.conn_id) as looker:
-                flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
-                ending = await follow(flow, self.job_names, looker)
+            for again in (False, True):
+                async with shared_looker(self.conn_id) as looker:
+                    flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
+                    ending = await follow(flow, self.job_names, looker)
+                if again or ending.why is not Why.LOST or not looker.client.refused:
+                    break  # else the connection may have another key by now
         except (GenAIBatchError, AirflowNotFoundException) as error:  # no connection to use: the task says so
             ending = Ending(Why.LOST, {}, str(error))
         passed(WAIT, began, {**of_jobs(self.job_names), WHY: ending.why.value})
