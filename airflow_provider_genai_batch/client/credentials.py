@@ -48,8 +48,8 @@ def _own(settings: GoogleCredentials, scopes: Sequence[str]) -> Any:
     if settings.config:
         given = settings.config
         name = "credential_config_file"
-        return _configured(read_json(name, given) if isinstance(given, str) else given, scopes)
-    return _default(scopes)
+        return configured(read_json(name, given) if isinstance(given, str) else given, scopes)
+    return default_credentials(scopes)[0]
 
 
 def read_json(name: str, path: str) -> Any:
@@ -65,19 +65,23 @@ def read_json(name: str, path: str) -> Any:
         raise ConfigurationError(msg) from error
 
 
-def _default(scopes: Sequence[str]) -> Any:
+def default_credentials(scopes: Sequence[str]) -> tuple[Any, str | None]:
+    """Load the Application Default Credentials, and the project that goes with them.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
     from google.auth import default
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
-        credentials, _ = default(scopes=scopes)
+        return default(scopes=scopes)
     except DefaultCredentialsError as error:
         msg = (
             "The connection has neither an API key nor a service-account key, and there are no "
             f"Application Default Credentials on this machine: {error}"
         )
         raise ConfigurationError(msg) from error
-    return credentials
 
 
 def _service_account(info: Any, scopes: Sequence[str]) -> Any:
@@ -87,10 +91,20 @@ def _service_account(info: Any, scopes: Sequence[str]) -> Any:
             'kinds as "credential_config_file" in the extra.'
         )
         raise ConfigurationError(msg)
+    pem = info.get("private_key")
+    if isinstance(
+        pem, str
+    ):  # forms and environment variables leave line ends escaped; a key has no backslash
+        info = {**info, "private_key": pem.replace("\\n", "\n")}
     return _made(_KINDS["service_account"], info, scopes, "service-account key")
 
 
-def _configured(info: Any, scopes: Sequence[str]) -> Any:
+def configured(info: Any, scopes: Sequence[str]) -> Any:
+    """Make credentials of a configuration, whatever its kind.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
     kind = info.get("type") if isinstance(info, Mapping) else None
     if kind not in _KINDS:
         msg = (

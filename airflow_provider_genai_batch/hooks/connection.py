@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_genai_batch.client.account_project import project_of
 from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
-from airflow_provider_genai_batch.client.credentials import read_json
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire import vertex
@@ -31,8 +31,12 @@ _ACCOUNTS = ("key_path", "keyfile_dict", "credential_config_file", "key_secret_n
 def client_config(connection: Connection) -> ClientConfig:
     """Read a connection of type ``genai_batch``, or one of ``google_cloud_platform``, which means Vertex AI.
 
+    May block: a Google connection without ``project`` means that of its account, which a file, the machine or Google
+    knows.
+
     Raises:
         ConfigurationError: a field cannot be read, or what it says cannot work.
+        TransportError: the account's project could not be asked for now.
     """
     if connection.conn_type not in (CONN_TYPE, _GOOGLE_TYPE):
         msg = (
@@ -45,22 +49,23 @@ def client_config(connection: Connection) -> ClientConfig:
     google = connection.conn_type == _GOOGLE_TYPE
     _check_account(extra, connection.conn_id)
     backend = _backend(extra, google=google)
+    account = GoogleCredentials(
+        key_path=extra.get("key_path"),
+        keyfile_dict=_json_object(extra.get("keyfile_dict"), "keyfile_dict"),
+        key_secret=extra.get("key_secret_name"),
+        key_secret_project=extra.get("key_secret_project_id"),
+        config=_configuration(extra.get("credential_config_file")),
+        impersonation_chain=_texts(extra.get("impersonation_chain"), "impersonation_chain"),
+        quota_project=extra.get("quota_project", extra.get("quota_project_id")),
+        scopes=_texts(extra.get("scopes", extra.get("scope")), "scopes"),
+    )
     return ClientConfig(
         backend=backend,
         api_key=connection.password or None,
-        google=GoogleCredentials(
-            key_path=extra.get("key_path"),
-            keyfile_dict=_json_object(extra.get("keyfile_dict"), "keyfile_dict"),
-            key_secret=extra.get("key_secret_name"),
-            key_secret_project=extra.get("key_secret_project_id"),
-            config=_configuration(extra.get("credential_config_file")),
-            impersonation_chain=_texts(extra.get("impersonation_chain"), "impersonation_chain"),
-            quota_project=extra.get("quota_project", extra.get("quota_project_id")),
-            scopes=_texts(extra.get("scopes", extra.get("scope")), "scopes"),
-        ),
+        google=account,
         host=_host(connection),
         api_version=extra.get("api_version"),
-        project=extra.get("project") or (_project_of_account(extra) if google else None),
+        project=extra.get("project") or (project_of(account) if google else None),
         location=extra.get("location") or vertex.DEFAULT_LOCATION,
         staging_uri=extra.get("staging_uri"),
         storage_endpoint=extra.get("storage_endpoint"),
@@ -71,7 +76,7 @@ def client_config(connection: Connection) -> ClientConfig:
 def _check_account(extra: Mapping[str, Any], conn_id: str) -> None:
     """Refuse what would leave it open who acts, and is billed."""
     for name, why in _OTHER_CREDENTIALS.items():
-        if name in extra and extra[name] is not False:
+        if name in extra and str(extra[name]).lower() != "false":
             msg = (
                 f'"{name}" in the extra of connection {conn_id!r} is not read here. {why} "key_path", '
                 '"keyfile_dict", "credential_config_file", or Application Default Credentials, in a connection '
@@ -89,14 +94,6 @@ def _configuration(value: Any) -> Any:
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         return value
     return _json_object(value, "credential_config_file")
-
-
-def _project_of_account(extra: Mapping[str, Any]) -> str | None:
-    """Return the project that a service account belongs to, as the Google provider does without ``project``."""
-    key = _json_object(extra.get("keyfile_dict"), "keyfile_dict")
-    if key is None and "key_path" in extra:
-        key = read_json("key_path", extra["key_path"])
-    return key.get("project_id") if isinstance(key, dict) else None
 
 
 def _backend(extra: Mapping[str, Any], *, google: bool) -> Backend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -63,7 +64,8 @@ class GenAIBatchHook(BaseHook):
         from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
         from airflow_provider_genai_batch.hooks.connection import client_config
 
-        return AsyncGenAIBatchClient(client_config(await get_async_connection(self.conn_id)))
+        connection = await get_async_connection(self.conn_id)
+        return AsyncGenAIBatchClient(await asyncio.to_thread(client_config, connection))
 
     def test_connection(self) -> tuple[bool, str]:
         """List one job, which needs the credentials but costs nothing.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +135,86 @@ def test_a_google_cloud_connection_without_a_project_means_that_of_its_key(tmp_p
     for extra in ({"keyfile_dict": json.dumps(key)}, {"key_path": str(path)}):
         assert read(extra, conn_type="google_cloud_platform").project == "of-the-key"
         assert read({**extra, "project": "p"}, conn_type="google_cloud_platform").project == "p"
+
+
+USER = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
+
+
+def test_without_a_project_or_a_key_it_means_that_of_the_configuration_or_of_this_machine(
+    vertex: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = {**vertex.service_account_info(), "project_id": "of-the-account"}
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(account))
+    for given in (str(path), json.dumps(account), account):
+        config = read({"credential_config_file": given}, conn_type="google_cloud_platform")
+        assert config.project == "of-the-account"
     with pytest.raises(ConfigurationError, match='"project"'):
-        read({"credential_config_file": "/c.json"}, conn_type="google_cloud_platform")
+        read({"credential_config_file": USER}, conn_type="google_cloud_platform")
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    assert read(conn_type="google_cloud_platform").project == "of-the-account"
+    assert read({"project": "p"}, conn_type="google_cloud_platform").project == "p"
 
 
-def test_what_a_form_of_google_leaves_empty_or_at_its_default_is_no_matter() -> None:
+@pytest.mark.parametrize(
+    ("account", "project"),
+    [
+        ("runner@acted-for.iam.gserviceaccount.com", "acted-for"),
+        ("runner@acted-for.example.com.iam.gserviceaccount.com", "example.com:acted-for"),
+    ],
+)
+def test_an_account_that_is_acted_as_brings_its_own_project(account: str, project: str) -> None:
+    key = {"type": "service_account", "project_id": "of-the-key"}
+    extra = {"keyfile_dict": key, "impersonation_chain": f"via@other.iam.gserviceaccount.com, {account}"}
+    assert read(extra, conn_type="google_cloud_platform").project == project
+    assert read({**extra, "project": "p"}, conn_type="google_cloud_platform").project == "p"
+
+
+def test_a_default_account_that_is_acted_as_tells_no_project() -> None:
+    extra = {"impersonation_chain": "1-compute@developer.gserviceaccount.com"}
+    with pytest.raises(ConfigurationError, match='"project"'):
+        read(extra, conn_type="google_cloud_platform")
+
+
+def test_a_key_whose_line_ends_are_escaped_works(vertex: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = vertex.service_account_info()
+    escaped = {**key, "private_key": key["private_key"].replace("\n", "\\n")}
+    extra = {"project": "p", "location": "us-central1", "keyfile_dict": json.dumps(escaped)}
+    connection = {"conn_type": "google_cloud_platform", "host": vertex.url, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_ESCAPED", json.dumps(connection))
+    assert GenAIBatchHook("escaped").test_connection()[0]
+
+
+def test_a_client_for_an_event_loop_does_not_block_it_to_learn_the_project(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+
+    def project(_: Any) -> str:
+        asked.append(threading.current_thread() is threading.main_thread())
+        return "p"
+
+    monkeypatch.setattr("airflow_provider_genai_batch.hooks.connection.project_of", project)
+    monkeypatch.setenv("AIRFLOW_CONN_BARE", json.dumps({"conn_type": "google_cloud_platform"}))
+
+    async def connect() -> None:
+        client = await GenAIBatchHook("bare").get_async_conn()
+        assert client.config.project == "p"
+        await client.close()
+
+    asyncio.run(connect())
+    assert asked == [False]
+
+
+@pytest.mark.parametrize("anonymous", [False, "false", "False"])
+def test_what_a_form_of_google_leaves_empty_or_at_its_default_is_no_matter(anonymous: Any) -> None:
     extra = {
         "project": "p",
         "location": "europe-west4",
         "key_path": "",
         "keyfile_dict": None,
-        "is_anonymous": False,
+        "is_anonymous": anonymous,
         "idp_issuer_url": "",
         "num_retries": 5,
         "quota_project_id": "who-pays",
