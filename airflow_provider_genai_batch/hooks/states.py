@@ -8,8 +8,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
-def has_left(ti: Any, state: str) -> bool:
-    """Tell whether a task instance is in another state by now: killed, cleared, marked, or its run deleted.
+def has_left(ti: Any, *states: str) -> bool:
+    """Tell whether a task instance is in none of these states any more: killed, cleared, marked, or its run deleted.
 
     A process is also stopped when Airflow's API server is away, a machine is drained, or a trigger moves to another
     triggerer. Then the state is what it was, and the job that is paid for is taken up by whoever comes next. So is it
@@ -17,10 +17,10 @@ def has_left(ti: Any, state: str) -> bool:
 
     Args:
         ti: anything with ``dag_id``, ``task_id``, ``run_id`` and ``map_index``.
-        state: ``running`` or ``deferred``.
+        states: in which it still wants its job, such as ``running`` or ``deferred``.
     """
     try:
-        return _state(ti) != state
+        return _state(ti) not in states
     except Exception as error:  # noqa: BLE001 - Airflow may fail in any way; then the job is left alone
         log.warning(
             "Airflow does not tell the state of task %s, so its job is left alone: %s", ti.task_id, error

@@ -123,7 +123,7 @@ class GenAIBatchTrigger(BaseTrigger):
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.hooks.shared import shared_looker
 
-        if not await sync_to_async(has_left)(self.task_instance, "deferred"):
+        if not await sync_to_async(has_left)(self.task_instance, *self._wanting):
             return
         try:
             async with shared_looker(self.conn_id) as looker:
@@ -131,6 +131,17 @@ class GenAIBatchTrigger(BaseTrigger):
                     await self._cancel(looker.client, name)
         except (GenAIBatchError, AirflowNotFoundException) as error:
             self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
+
+    @property
+    def _wanting(self) -> Sequence[str]:
+        """The states in which the task wants its jobs.
+
+        One that waits for the first of several goes on while the others run. If another triggerer's copy of this
+        trigger fired, Airflow stops this one, and no user has done anything. A task that a user cleared looks the same
+        as soon as it is scheduled; then its next attempt takes the jobs up.
+        """
+        more_than_one = self.plan.get("until_first") and len(self.job_names) > 1
+        return ("deferred", "scheduled", "queued", "running") if more_than_one else ("deferred",)
 
     async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
         """Cancel one job; trouble with it is no reason to let the others go on."""

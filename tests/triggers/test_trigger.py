@@ -166,6 +166,46 @@ async def test_a_trigger_that_only_moves_cancels_nothing(
     assert not gemini.jobs[0]["cancel_requested"]
 
 
+@pytest.mark.parametrize("state", ["scheduled", "queued", "running"])
+async def test_a_copy_that_is_left_behind_by_a_task_that_goes_on_cancels_none_of_its_other_jobs(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    names = _one_that_ends_and_one_that_goes_on(gemini)
+    monkeypatch.setattr(states, "_state", lambda _: state)
+    assert (await fire(trigger(names, until_first=True)))["why"] == "ended"  # with another triggerer
+    await killable(names, until_first=True).on_kill()
+    assert not any(job["cancel_requested"] for job in gemini.jobs)
+
+
+@pytest.mark.parametrize(
+    "state", ["failed", "success", "skipped", "removed", "up_for_retry", "restarting", None]
+)
+async def test_a_task_that_was_ended_while_it_waited_for_the_first_of_several_has_all_cancelled(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
+) -> None:
+    names = _one_that_ends_and_one_that_goes_on(gemini)
+    monkeypatch.setattr(states, "_state", lambda _: state)
+    await killable(names, until_first=True).on_kill()
+    assert gemini.jobs[1]["cancel_requested"]
+
+
+@pytest.mark.parametrize("plan", [{}, {"until_first": True}], ids=str)
+@pytest.mark.parametrize("state", ["scheduled", "queued", "running"])
+async def test_a_task_that_runs_again_after_it_was_cleared_has_its_only_job_cancelled(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str, plan: dict[str, bool]
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    monkeypatch.setattr(states, "_state", lambda _: state)
+    await killable(submit(), **plan).on_kill()
+    assert gemini.jobs[0]["cancel_requested"]
+
+
+def _one_that_ends_and_one_that_goes_on(emulator: Emulator) -> list[str]:
+    emulator.script(JobScript())
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    return submit(2)
+
+
 async def test_a_cancellation_goes_on_though_airflow_cancels_it_again_and_again(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,9 +258,9 @@ async def test_a_job_that_cannot_be_cancelled_keeps_no_other_from_it(
     assert [asked[name] for name in names] == [False, True, True]
 
 
-def killable(names: list[str]) -> GenAIBatchTrigger:
+def killable(names: list[str], **plan: Any) -> GenAIBatchTrigger:
     """Return a trigger that cancels when it is killed, as a triggerer prepares it."""
-    waiting = trigger(names)
+    waiting = trigger(names, **plan)
     waiting.cancel_on_kill = True
     waiting.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]  # as much of it as is used
     return waiting
