@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from airflow_provider_genai_batch.client.decoding import ACCEPTED, decoder
+from airflow_provider_genai_batch.client.echoes import redacted
 from airflow_provider_genai_batch.exceptions import TransportError
 from airflow_provider_genai_batch.wire.errors import api_error
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest
@@ -118,8 +119,12 @@ def _trouble(error: Exception) -> TransportError:
     return TransportError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
-def _answer(response: httpx.Response) -> HttpAnswer:
-    return HttpAnswer(response.status_code, response.headers, response.content)
+def _answer(response: httpx.Response, credentials: Mapping[str, str]) -> HttpAnswer:
+    """Take what came; of what is no JSON of a success, which errors quote, without the credentials."""
+    body = response.content
+    if response.status_code >= 300 or not body.lstrip().startswith((b"{", b"[")):
+        body = redacted(body, credentials)
+    return HttpAnswer(response.status_code, response.headers, body)
 
 
 class SyncHttp:
@@ -136,7 +141,8 @@ class SyncHttp:
         """
         try:
             built = _build(self._client, request, credentials)
-            return _answer(self._client.send(built, follow_redirects=request.verb == "GET"))
+            response = self._client.send(built, follow_redirects=request.verb == "GET")
+            return _answer(response, credentials)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
 
@@ -161,7 +167,7 @@ class SyncHttp:
                     response.read()
                 except httpx.HTTPError as error:
                     raise _trouble(error) from error
-                raise api_error(_answer(response), method)
+                raise api_error(_answer(response, credentials), method)
             yield self._chunks(response)
         finally:
             response.close()
@@ -196,7 +202,8 @@ class AsyncHttp:
         """
         try:
             built = _build(self._client, request, credentials)
-            return _answer(await self._client.send(built, follow_redirects=request.verb == "GET"))
+            response = await self._client.send(built, follow_redirects=request.verb == "GET")
+            return _answer(response, credentials)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
 
@@ -221,7 +228,7 @@ class AsyncHttp:
                     await response.aread()
                 except httpx.HTTPError as error:
                     raise _trouble(error) from error
-                raise api_error(_answer(response), method)
+                raise api_error(_answer(response, credentials), method)
             yield self._chunks(response)
         finally:
             await response.aclose()

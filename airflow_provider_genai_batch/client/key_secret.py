@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_genai_batch.client.config import CLOUD_PLATFORM
+from airflow_provider_genai_batch.client.echoes import redacted
 from airflow_provider_genai_batch.exceptions import ConfigurationError, TransportError
 
 URL = "https://secretmanager.googleapis.com/v1"
@@ -58,7 +59,8 @@ def fetch_key(name: str, project: str | None) -> Any:
         msg = f"{said} could not be fetched: HTTP {answer.status_code}"
         raise TransportError(msg, method="secretmanager.access")
     if answer.status_code != 200:
-        msg = f"{said} is not given out in project {owner}: HTTP {answer.status_code}, {_reason(answer)}"
+        reason = _reason(redacted(answer.content, headers))
+        msg = f"{said} is not given out in project {owner}: HTTP {answer.status_code}, {reason}"
         raise ConfigurationError(msg)
     try:
         return json.loads(base64.b64decode(answer.json()["payload"]["data"]))
@@ -67,8 +69,8 @@ def fetch_key(name: str, project: str | None) -> Any:
         raise ConfigurationError(msg) from None  # the cause holds the secret
 
 
-def _reason(answer: Any) -> str:
+def _reason(body: bytes) -> str:
     try:
-        return str(answer.json()["error"]["message"])
+        return str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
         return "no reason given"

@@ -14,11 +14,12 @@ import pytest
 from airflow_provider_genai_batch.client import ClientConfig, GoogleCredentials
 from airflow_provider_genai_batch.client.attempts import Send
 from airflow_provider_genai_batch.client.auth import auth_for
-from airflow_provider_genai_batch.emulator import Emulator, Fault
-from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.exceptions import BadRequest, ConfigurationError, GenAIBatchError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.http import HttpAnswer
 from tests.client.places import KEY, MODEL, gemini_config, vertex_config
+from tests.client.raw import RawServer, answer
 
 
 @pytest.fixture
@@ -87,6 +88,48 @@ def test_no_error_shows_the_key_or_an_upload_url(
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert KEY not in shown
     assert "upload_id" not in shown
+
+
+def _echo(method: str, secret: str) -> Fault:
+    """Answer in the way of a service, with the secret in every place that becomes part of an error."""
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": f"{secret}_BAD"}
+    return Fault.error(400, f"{method}: {secret} not valid", [info])
+
+
+def test_a_key_that_the_service_sends_back_is_not_passed_on(emulator: Emulator, gem: Any) -> None:
+    emulator.faults.add("batches.create", _echo("API key", KEY))
+    with pytest.raises(BadRequest, match=r"API key: \*\*\* not valid") as caught:
+        gem.create(MODEL, ["hi"])
+    assert KEY not in f"{caught.value!r} {caught.value.__dict__}"
+    name = gem.upload(io.BytesIO(_line()))
+    emulator.faults.add("files.download", _echo("API key", KEY))
+    with pytest.raises(BadRequest, match=r"API key: \*\*\* not valid") as caught_later:
+        gem.download(name)
+    assert KEY not in str(caught_later.value)
+
+
+def test_a_token_that_the_service_sends_back_is_not_passed_on(vertex_emulator: Emulator, ver: Any) -> None:
+    token = ver.client._auth.headers()["authorization"].removeprefix("Bearer ")
+    vertex_emulator.faults.add("batchPredictionJobs.list", _echo("token", token))
+    with pytest.raises(BadRequest, match=r"token: \*\*\* not valid") as caught:
+        ver.list()
+    assert token not in f"{caught.value!r} {caught.value.__dict__}"
+
+
+@pytest.mark.parametrize("status", [200, 400, 502])
+def test_nor_is_it_where_a_proxy_shows_what_it_was_sent(connect: Any, naps: list[float], status: int) -> None:
+    page = f"<html>x-goog-api-key: {KEY}</html>".encode()
+    with RawServer(lambda request: answer(request, status, page)) as server:
+        client = connect(ClientConfig(Backend.GEMINI, host=server.url, api_key=KEY))
+        with pytest.raises(GenAIBatchError, match=r"x-goog-api-key: \*\*\*") as caught:
+            client.create(MODEL, ["hi"])
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_row_may_hold_anything(emulator: Emulator, gem: Any) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.at_once(), answers={"k": f"the key is {KEY}"}))
+    (row,) = gem.rows(gem.create(MODEL, [{"key": "k", "contents": "hi"}]).name)
+    assert row.text == f"the key is {KEY}"
 
 
 def test_nothing_shows_a_secret_when_it_is_printed(emulator: Emulator, gem: Any) -> None:

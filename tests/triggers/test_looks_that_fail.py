@@ -134,3 +134,16 @@ async def test_a_refusal_that_is_told_again_and_again_stays_as_it_was(
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
+
+
+async def test_an_event_does_not_pass_on_a_key_that_the_service_sent_back(gemini: Emulator) -> None:
+    key = gemini.connection("gemini")["password"]
+    names = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck())])
+    gemini.faults.add("batches.get", Fault.error(401, f"API key {key} not valid", times=ALWAYS))
+    try:
+        event = await asyncio.wait_for(fire(trigger(names)), PATIENCE)
+    finally:
+        gemini.faults.clear()
+    assert event["why"] == "lost"
+    assert "API key *** not valid" in json.dumps(event)
+    assert key not in json.dumps(event)
