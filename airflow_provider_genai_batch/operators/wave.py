@@ -253,8 +253,11 @@ class Wave:
             "refusals": step.refusals,
             "fingerprint": self._begun,
         }
-        trigger = GenAIBatchCapacityTrigger(time.time() + step.seconds, memo)
-        self._task.defer(trigger=trigger, method_name="execute_after_refusal")
+        task = self._task
+        trigger = GenAIBatchCapacityTrigger(
+            time.time() + step.seconds, memo, task.conn_id, task.waiting_for, task.cancel_on_kill
+        )
+        task.defer(trigger=trigger, method_name="execute_after_refusal")
 
 
 def _part(piece: Intake, memory: Memory, *, several: bool) -> list[Any] | None:

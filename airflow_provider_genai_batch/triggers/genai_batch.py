@@ -9,16 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_genai_batch.hooks.states import has_left
+from airflow_provider_genai_batch.triggers.unwanted import GOING_ON, CancelsUnwanted
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
     from airflow_provider_genai_batch.flows.watch import Ending
 
-_cancelling: set[asyncio.Task[None]] = set()
-"""Cancellations under way: the event loop itself keeps no task alive."""
 _loaded = threading.Event()
 
 
@@ -30,7 +27,7 @@ def _load() -> None:
     _loaded.set()
 
 
-class GenAIBatchTrigger(BaseTrigger):
+class GenAIBatchTrigger(CancelsUnwanted):
     """Fires once, when all jobs have ended, one cannot be looked at any more, or a deadline has passed.
 
     Args:
@@ -51,12 +48,9 @@ class GenAIBatchTrigger(BaseTrigger):
         memo: dict[str, Any] | None = None,
         cancel_on_kill: bool = False,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
-        self.conn_id = conn_id
-        self.job_names = list(job_names)
+        super().__init__(conn_id, job_names, cancel_on_kill=cancel_on_kill)
         self.plan = plan
         self.memo = memo
-        self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the metadata database keeps; no secret is in it."""
@@ -76,8 +70,7 @@ class GenAIBatchTrigger(BaseTrigger):
                 await asyncio.to_thread(_load)
             ending = await self._wait()
         except asyncio.CancelledError:
-            if not hasattr(BaseTrigger, "on_kill"):  # before Airflow 3.3 nobody else calls it
-                await asyncio.shield(self.on_kill())
+            await self.stopped()
             raise
         payload = {**ending.as_dict(), "job_names": self.job_names, "memo": self.memo}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # nor is its event
@@ -104,53 +97,8 @@ class GenAIBatchTrigger(BaseTrigger):
         passed(WAIT, began, {**of_jobs(self.job_names), WHY: ending.why.value})
         return ending
 
-    async def on_kill(self) -> None:
-        """Cancel the jobs, if the task does not wait for them any more.
-
-        Airflow calls this also when the trigger only moves to another triggerer, and while it runs cancels it again
-        every second (seen in 3.3.2). So the work is a task of its own, which nothing but its end ends.
-        """
-        if self.cancel_on_kill:
-            work = asyncio.ensure_future(self._cancel_unwanted())
-            _cancelling.add(work)
-            work.add_done_callback(_cancelling.discard)
-            await asyncio.shield(work)
-
-    async def _cancel_unwanted(self) -> None:
-        from airflow.providers.common.compat.sdk import AirflowNotFoundException
-        from asgiref.sync import sync_to_async
-
-        from airflow_provider_genai_batch.exceptions import GenAIBatchError
-        from airflow_provider_genai_batch.hooks.shared import shared_looker
-
-        if not await sync_to_async(has_left)(self.task_instance, *self._wanting):
-            return
-        try:
-            async with shared_looker(self.conn_id) as looker:
-                for name in self.job_names:
-                    await self._cancel(looker.client, name)
-        except (GenAIBatchError, AirflowNotFoundException) as error:
-            self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
-
     @property
-    def _wanting(self) -> Sequence[str]:
-        """The states in which the task wants its jobs.
-
-        One that waits for the first of several goes on while the others run. If another triggerer's copy of this
-        trigger fired, Airflow stops this one, and no user has done anything. A task that a user cleared looks the same
-        as soon as it is scheduled; then its next attempt takes the jobs up.
-        """
+    def wanting(self) -> Sequence[str]:
+        """The states in which the task wants its jobs: of several it may wait for the first, and goes on after that."""
         more_than_one = self.plan.get("until_first") and len(self.job_names) > 1
-        return ("deferred", "scheduled", "queued", "running") if more_than_one else ("deferred",)
-
-    async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
-        """Cancel one job; trouble with it is no reason to let the others go on."""
-        from airflow_provider_genai_batch.client.jobs import cancel_job
-        from airflow_provider_genai_batch.exceptions import GenAIBatchError
-
-        try:
-            said = await client.run(cancel_job(client.calls, name))
-        except GenAIBatchError as error:
-            self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
-        else:
-            self.log.info("The task does not wait any more. Job %s %s.", name, said)
+        return GOING_ON if more_than_one else ("deferred",)

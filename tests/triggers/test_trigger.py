@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -15,11 +15,14 @@ from airflow_provider_genai_batch.client import http
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks import shared, states
-from airflow_provider_genai_batch.triggers import genai_batch
+from airflow_provider_genai_batch.triggers import unwanted
+from airflow_provider_genai_batch.triggers.capacity import GenAIBatchCapacityTrigger
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.operators.scenes import MODEL, client
 from tests.triggers.watching import fire
 from tests.waiting import until
+
+Killable = TypeVar("Killable", bound=unwanted.CancelsUnwanted)
 
 pytestmark = pytest.mark.usefixtures("looks")
 
@@ -226,7 +229,7 @@ async def test_a_cancellation_goes_on_though_airflow_cancels_it_again_and_again(
     with pytest.raises(asyncio.CancelledError):
         await killing
     answer.set()
-    await asyncio.gather(*genai_batch._cancelling)
+    await asyncio.gather(*unwanted._cancelling)
     assert gemini.jobs[0]["cancel_requested"]
 
 
@@ -258,9 +261,25 @@ async def test_a_job_that_cannot_be_cancelled_keeps_no_other_from_it(
     assert [asked[name] for name in names] == [False, True, True]
 
 
+@pytest.mark.parametrize(("state", "cancelled"), [("failed", True), (None, True), ("deferred", False)])
+async def test_jobs_that_go_on_while_another_finds_no_capacity_are_cancelled_with_their_task(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None, cancelled: bool
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    monkeypatch.setattr(states, "_state", lambda _: state)
+    waiting = GenAIBatchCapacityTrigger(time.time() + 3600, {}, "genai_batch_default", submit(), True)
+    await as_prepared(waiting).on_kill()
+    assert bool(gemini.jobs[0]["cancel_requested"]) is cancelled
+
+
 def killable(names: list[str], **plan: Any) -> GenAIBatchTrigger:
     """Return a trigger that cancels when it is killed, as a triggerer prepares it."""
     waiting = trigger(names, **plan)
     waiting.cancel_on_kill = True
+    return as_prepared(waiting)
+
+
+def as_prepared(waiting: Killable) -> Killable:
+    """Give a trigger what a triggerer gives it."""
     waiting.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]  # as much of it as is used
     return waiting

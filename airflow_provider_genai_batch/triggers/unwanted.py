@@ -1,0 +1,89 @@
+"""Cancelling jobs that nobody waits for any more: what a trigger does when a user ends its task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_genai_batch.hooks.states import has_left
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
+
+GOING_ON = ("deferred", "scheduled", "queued", "running")
+"""States of a task that wants its jobs, and may have been resumed by another triggerer's copy of the trigger.
+
+Then Airflow stops this copy, and no user has done anything. A task that a user cleared looks the same as soon as it is
+scheduled; then its next attempt takes the jobs up.
+"""
+_cancelling: set[asyncio.Task[None]] = set()
+"""Cancellations under way: the event loop itself keeps no task alive."""
+
+
+class CancelsUnwanted(BaseTrigger):
+    """Base of triggers whose tasks have jobs that go on.
+
+    Args:
+        conn_id: the Airflow connection.
+        job_names: the jobs.
+        cancel_on_kill: cancel them when somebody kills, clears or marks the task meanwhile.
+    """
+
+    def __init__(self, conn_id: str, job_names: Sequence[str], *, cancel_on_kill: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
+        self.conn_id = conn_id
+        self.job_names = list(job_names)
+        self.cancel_on_kill = cancel_on_kill
+
+    @property
+    def wanting(self) -> Sequence[str]:
+        """The states in which the task wants its jobs."""
+        return GOING_ON
+
+    async def stopped(self) -> None:
+        """Take note that the trigger was cancelled: before Airflow 3.3 nobody else calls `on_kill`."""
+        if not hasattr(BaseTrigger, "on_kill"):
+            await asyncio.shield(self.on_kill())
+
+    async def on_kill(self) -> None:
+        """Cancel the jobs, if the task does not wait for them any more.
+
+        Airflow calls this also when the trigger only moves to another triggerer, and while it runs cancels it again
+        every second (seen in 3.3.2). So the work is a task of its own, which nothing but its end ends.
+        """
+        if self.cancel_on_kill and self.job_names:
+            work = asyncio.ensure_future(self._cancel_unwanted())
+            _cancelling.add(work)
+            work.add_done_callback(_cancelling.discard)
+            await asyncio.shield(work)
+
+    async def _cancel_unwanted(self) -> None:
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+        from asgiref.sync import sync_to_async
+
+        from airflow_provider_genai_batch.exceptions import GenAIBatchError
+        from airflow_provider_genai_batch.hooks.shared import shared_looker
+
+        if not await sync_to_async(has_left)(self.task_instance, *self.wanting):
+            return
+        try:
+            async with shared_looker(self.conn_id) as looker:
+                for name in self.job_names:
+                    await self._cancel(looker.client, name)
+        except (GenAIBatchError, AirflowNotFoundException) as error:
+            self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
+
+    async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
+        """Cancel one job; trouble with it is no reason to let the others go on."""
+        from airflow_provider_genai_batch.client.jobs import cancel_job
+        from airflow_provider_genai_batch.exceptions import GenAIBatchError
+
+        try:
+            said = await client.run(cancel_job(client.calls, name))
+        except GenAIBatchError as error:
+            self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
+        else:
+            self.log.info("The task does not wait any more. Job %s %s.", name, said)
