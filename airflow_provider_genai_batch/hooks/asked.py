@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.hooks.apart import check_apart
 from airflow_provider_genai_batch.hooks.intake import take_in
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.wire.output_type import answer_check
@@ -27,13 +28,16 @@ def landing_of(
         **wanted: fields of `Landing`.
 
     Raises:
+        ConfigurationError: rows would land where the requests are.
         InputError: the requests cannot be read, or one of them is not usable.
     """
     validate = None if output_type is None else answer_check(output_type)
     if src is None:
         yield Landing(validate=validate, **wanted)
         return
+    source = read_source(src)
+    check_apart(source, wanted.get("results_uri"))
     model = client.get(names[0]).model or ""
-    with take_in(client, read_source(src), model=model, several_jobs=True) as intake:
+    with take_in(client, source, model=model, several_jobs=True) as intake:
         keys = (lambda: [*intake.keys()]) if intake.keyed and intake.readable else (lambda: None)
         yield Landing(validate=validate, asked=Asked.of(intake), keys=keys, **wanted)

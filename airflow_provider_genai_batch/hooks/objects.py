@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
@@ -63,8 +63,13 @@ class Objects:
         yield from chunks
 
 
+def matcher(pattern: str) -> Callable[[str], object]:
+    """Return what tells whether an address matches; ``*`` stands for part of one name between slashes."""
+    return re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
+
+
 def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
-    """Give the objects that a pattern matches; ``*`` stands for part of one name between slashes.
+    """Give the objects that a pattern matches.
 
     Rows that a job wrote below its input must not become input of the next attempt, which would then ask for more.
 
@@ -74,7 +79,7 @@ def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
     if "*" not in pattern:
         return [pattern]
     prefix = pattern.split("*", 1)[0]
-    matches = re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
+    matches = matcher(pattern)
     found: list[str] = []
     token: str | None = None
     while token != "":
