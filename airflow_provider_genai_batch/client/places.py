@@ -13,8 +13,9 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.uploads import upload_file, upload_object
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.defaults import check_defaults
 from airflow_provider_genai_batch.rows.requests import inline_entries
-from airflow_provider_genai_batch.wire.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.create import JobSpec, check_model, task_of
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
     default_destination,
@@ -41,8 +42,9 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
 
     Raises:
         InputError: the backend cannot do this, or the input has yet to be uploaded.
-        ConfigurationError: a setting is given twice, flat and in `config`.
+        ConfigurationError: a setting is given twice, flat and in `config`, or the model is of the other service.
     """
+    check_model(model, connection.backend)
     source = read_source(src)
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     check_backend(source, destination, connection.backend, webhook=hook)
@@ -51,6 +53,7 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
         msg = "create takes input that is in place: upload() it first, or use the operator, which does."
         raise UnsupportedError(msg)
     task = task_of(model)
+    check_defaults(request_defaults, connection.backend, model)
     entries = None
     if source.requests is not None:
         entries = tuple(inline_entries(source.requests, task, model, request_defaults))

@@ -14,8 +14,9 @@ from airflow_provider_genai_batch.flows.identity import Identity, digest, merge_
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.defaults import check_defaults
 from airflow_provider_genai_batch.rows.table_prompt import Prompt
-from airflow_provider_genai_batch.wire.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.create import JobSpec, check_model, task_of
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
     default_destination,
@@ -140,11 +141,13 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
 
     Raises:
         InputError: one of them cannot be read, or the service cannot do it.
-        ConfigurationError: one is given twice, flat and in `config`.
+        ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
     """
     if not isinstance(model, str) or not model.strip():
         msg = "model is empty: give one such as gemini-2.5-flash."
         raise InputError(msg)
+    model = model.strip()
+    check_model(model, connection.backend)
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     source = read_source(src) if prompt is None else read_rows(src)
     check_backend(source, destination, connection.backend, webhook=hook)
@@ -154,10 +157,12 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             "give dest as gs://bucket/prefix/."
         )
         raise UnsupportedError(msg)
+    check_defaults(request_defaults, connection.backend, model)
     if output_type is not None:
         answer_check(output_type)
         if source.path or source.inlined_requests is not None:
             request_defaults = ask_for(output_type, request_defaults)
+            check_defaults(request_defaults, connection.backend, model, name="output_type")
         else:
             log.info(
                 "The input goes to the service as it is: answers are checked against output_type, not asked for."
@@ -166,7 +171,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         log.info("Vertex AI has no priority for batch jobs; priority=%s is not sent.", priority)
     return Order(
         backend=connection.backend,
-        model=model.strip(),
+        model=model,
         source=source,
         destination=destination,
         request_defaults=request_defaults,

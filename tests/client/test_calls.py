@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.exceptions import (
     InputError,
     NotFound,
     PreconditionFailed,
+    RequestError,
     TransportError,
     UnreadableAnswer,
     UnsupportedError,
@@ -258,3 +259,13 @@ def _sending(flow: Any, first: Any) -> Any:
     step = flow.send(first)
     while True:
         step = flow.send((yield step))
+
+
+def test_a_create_refuses_what_can_stand_in_no_request_and_a_model_of_the_other_service(
+    emulator: Emulator, gem: Any
+) -> None:
+    with pytest.raises(RequestError, match="request_defaults: unknown field 'temprature'"):
+        gem.create(MODEL, ["hi"], request_defaults={"temprature": 0})
+    with pytest.raises(ConfigurationError, match="is a name of Vertex AI"):
+        gem.create(f"publishers/google/models/{MODEL}", ["hi"])
+    assert emulator.requests == []

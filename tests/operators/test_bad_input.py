@@ -53,6 +53,31 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         exceptions.UnsupportedError,
         "request_defaults",
     ),
+    "defaults with a field that does not exist": (
+        {"src": ["a"], "request_defaults": {"temprature": 0}},
+        exceptions.RequestError,
+        "request_defaults: unknown field 'temprature'",
+    ),
+    "defaults that are no fields": (
+        {"src": ["a"], "request_defaults": "Be brief."},
+        exceptions.RequestError,
+        "request_defaults: it is of type str",
+    ),
+    "defaults that the model takes none of": (
+        {"src": ["a"], "model": "gemini-embedding-001", "request_defaults": {"temperature": 0}},
+        exceptions.RequestError,
+        "request_defaults: unknown field 'temperature'",
+    ),
+    "a publisher's model on the Gemini API": (
+        {"src": ["a"], "model": "publishers/google/models/gemini-2.5-flash"},
+        exceptions.ConfigurationError,
+        "give model='gemini-2.5-flash'",
+    ),
+    "a project's model on the Gemini API": (
+        {"src": ["a"], "model": "projects/p/locations/l/models/1"},
+        exceptions.ConfigurationError,
+        'set "project" in the connection',
+    ),
     "a results_uri without a format": (
         {"src": ["a"], "results_uri": "/tmp/out"},
         exceptions.InputError,
@@ -129,6 +154,16 @@ def test_a_bad_line_is_named_by_its_number(gemini: Emulator, tmp_path: Path, cas
     assert gemini.requests == []
 
 
+def test_a_mistake_in_the_defaults_is_not_one_of_the_file(gemini: Emulator, tmp_path: Path) -> None:
+    path = tmp_path / "good.jsonl"
+    path.write_text(GOOD)
+    error = refusal(src=str(path), request_defaults={"system_instruction": "Be brief.", "topK": 3, "topJ": 1})
+    assert isinstance(error, exceptions.RequestError)
+    assert str(error).startswith("request_defaults: unknown field 'topJ'")
+    assert "good.jsonl" not in str(error)
+    assert gemini.requests == []
+
+
 def test_an_unknown_model_is_the_404_of_the_create(gemini: Emulator) -> None:
     error = refusal(src=["a"], model="gemini-no-such-model")
     assert isinstance(error, exceptions.NotFound)
@@ -187,6 +222,11 @@ VERTEX_CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"src": "bq://p.d.t", "results_uri": "/tmp/rows.jsonl"},
         exceptions.UnsupportedError,
         "results_uri",
+    ),
+    "defaults the importer does not take": (
+        {"src": ["a"], "request_defaults": {"response_json_schema": {"$defs": {"a": 1}}}},
+        exceptions.RequestError,
+        "request_defaults: the name '$defs'",
     ),
     "a name the importer does not take": (
         {
