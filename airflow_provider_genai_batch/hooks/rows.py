@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.exceptions import InputError
     from airflow_provider_genai_batch.models import Manifest, ResultRow
 
 
@@ -26,7 +27,8 @@ def read_rows(
 
     Raises:
         ManifestError: it is none.
-        InputError: a job has not ended, or a file is not there.
+        InputError: a job has not ended, or a file is not there, or it has another number of rows than were landed; of
+            too many one is not given, of too few it is known at the end.
         UnsupportedError: the rows are in BigQuery.
         CallError: the service does not give them (any more).
     """
@@ -40,13 +42,35 @@ def read_rows(
 
 def _rows(client: GenAIBatchClient, manifest: Manifest, output_type: Any) -> Iterator[ResultRow]:
     if manifest.results_uri:
-        yield from _landed(client, manifest.results_uri)
+        yield from _all_of(manifest, _landed(client, manifest.results_uri))
         return
     with TemporaryDirectory(prefix="genai-batch-") as folder:
         path = Path(folder, "rows.jsonl")
         _fetch(client, manifest.job_names, path, output_type)
         if path.exists():  # nothing lands where no row came
             yield from _landed(client, str(path))
+
+
+def _all_of(manifest: Manifest, rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
+    """Give rows of a file as long as they can be those that were landed there: each request has one."""
+    number, landed = 0, manifest.counts.total if manifest.counts else None
+    for number, row in enumerate(rows, 1):
+        if landed is not None and number > landed:
+            raise _written_again(manifest, f"more than {landed}", landed)
+        yield row
+    if landed not in (None, number):
+        raise _written_again(manifest, str(number), landed)
+
+
+def _written_again(manifest: Manifest, found: str, landed: int | None) -> InputError:
+    from airflow_provider_genai_batch.exceptions import InputError
+
+    return InputError(
+        f"{manifest.results_uri} has {found} rows, and {landed} of {', '.join(manifest.job_names)} were landed there: "
+        "it has been written again since, as by another mapped task or run with the same results_uri, and the rows are "
+        "not those of this manifest. Give each a name of its own, such as with {{ ti.map_index }} or {{ ts_nodash }} "
+        "in it, and clear the task that is to land its rows."
+    )
 
 
 def _landed(client: GenAIBatchClient, uri: str) -> Iterator[ResultRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,35 @@ def test_a_file_that_is_gone_is_told_by_its_name(gemini: Emulator, tmp_path: Pat
 def test_what_is_no_manifest_is_refused(gemini: Emulator) -> None:
     with pytest.raises(ManifestError, match="not a manifest"):
         list(read_rows({"job_names": ["batches/a"]}))
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
+@pytest.mark.parametrize(("prompts", "given"), [(["a"], 1), (["a", "b", "c", "d"], 3)], ids=["less", "more"])
+def test_a_file_that_another_task_has_written_again_is_told(
+    gemini: Emulator, tmp_path: Path, name: str, prompts: list[str], given: int
+) -> None:
+    uri = str(tmp_path / name)
+    mine = ask(results_uri=uri).xcom["ask"]
+    theirs = ask(results_uri=uri, src=prompts).xcom["ask"]
+    rows = read_rows(mine)
+    assert len(list(islice(rows, given))) == given
+    with pytest.raises(InputError, match=r"written again.*ti\.map_index"):
+        next(rows)
+    assert len(list(read_rows(theirs))) == len(prompts)
+
+
+def test_mapped_tasks_with_files_of_their_own_are_all_read(gemini: Emulator, tmp_path: Path) -> None:
+    ran = run_dag(
+        lambda: GenAIBatchOperator.partial(
+            task_id="ask",
+            model=MODEL,
+            poll_interval=0.05,
+            results_uri=f"{tmp_path}/rows-{{{{ ti.map_index }}}}.jsonl",
+        ).expand(src=[["a"], ["b", "c"]])
+    )
+    assert ran.state == "success", ran.errors
+    paths = sorted(path.name for path in tmp_path.iterdir())
+    assert paths == ["rows-0.jsonl", "rows-1.jsonl"]
 
 
 def test_rows_are_read_one_at_a_time(gemini: Emulator, tmp_path: Path) -> None:
