@@ -78,8 +78,10 @@ def default_credentials(scopes: Sequence[str]) -> tuple[Any, str | None]:
         return default(scopes=scopes)
     except DefaultCredentialsError as error:
         msg = (
-            "The connection has neither an API key nor a service-account key, and there are no "
-            f"Application Default Credentials on this machine: {error}"
+            "The connection names no account, and there are no Application Default Credentials on this machine. The "
+            'Gemini API takes an API key (Password). Vertex AI, which "project" means, takes no API key: it takes an '
+            'account in the extra ("key_path", "keyfile_dict", "key_secret_name" or "credential_config_file"), or '
+            f"Application Default Credentials. {error}"
         )
         raise ConfigurationError(msg) from error
 

@@ -150,9 +150,10 @@ def upload_object(
     Raises:
         PreconditionFailed: the object kept changing (`reuse` only).
         TransportError: the upload broke off and could not be taken up again.
+        NotFound: there is no such bucket; the message names it.
     """
     if not reuse:
-        session = yield calls.start_object(uri, mime_type=mime_type)
+        session = yield from _begun(calls, uri, mime_type)
         yield from _send_object(calls, session, stream, size)
         return uri
     begin = stream.tell()
@@ -176,7 +177,7 @@ def _replace(
     """Upload in place of what was seen and nothing else; returns the error after which another look helps."""
     generation = (seen.generation if seen else None) or NO_OBJECT
     try:
-        session = yield calls.start_object(uri, mime_type=mime_type, generation=generation)
+        session = yield from _begun(calls, uri, mime_type, generation)
     except PreconditionFailed as error:
         return error
     try:
@@ -190,6 +191,21 @@ def _replace(
             return error
         raise
     return None
+
+
+def _begun(calls: Calls, uri: str, mime_type: str, generation: str | None = None) -> Generator[Any, Any, str]:
+    """Begin an upload; that there is no such bucket is told with its name, which the service leaves out."""
+    try:
+        session: str = yield calls.start_object(uri, mime_type=mime_type, generation=generation)
+    except NotFound as error:
+        staging = calls.config.staging_uri
+        said = f"{error.message} It was bucket {uri.removeprefix('gs://').partition('/')[0]!r}, for {uri}."
+        if staging and uri.startswith(staging.rstrip("/")):
+            said += f' It is the one of "staging_uri" in the connection\'s extra, {staging}: create it or name another.'
+        raise NotFound(
+            said, code=error.code, status=error.status, reason=error.reason, method=error.method
+        ) from error
+    return session
 
 
 def _object(calls: Calls, uri: str) -> Generator[Any, Any, Object | None]:

@@ -276,3 +276,14 @@ def test_a_key_in_secret_manager_needs_credentials_of_this_machine(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
     with pytest.raises(ConfigurationError, match="Application Default Credentials, and there are none"):
         load(GoogleCredentials(key_secret="the-key"), SCOPES)
+
+
+def test_a_password_beside_a_project_is_told_to_be_no_credentials_of_vertex_ai(
+    emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
+    client = connect(vertex_config(emulator, google={"keyfile_dict": None}, api_key="AIza-of-no-use"))
+    with pytest.raises(ConfigurationError, match=r'Vertex AI, .*takes no API key: .*"key_path"') as caught:
+        client.list()
+    assert "AIza" not in str(caught.value)
+    assert emulator.requests == []

@@ -172,3 +172,16 @@ def test_what_is_no_address_in_cloud_storage_is_refused(uri: str) -> None:
 def test_an_address_is_bucket_and_name() -> None:
     assert storage.split_uri("gs://bkt/a/b#c?d\n") == ("bkt", "a/b#c?d\n")
     assert storage.split_uri("gs://bkt") == ("bkt", "")
+
+
+def test_a_bucket_that_does_not_exist_is_named_with_the_field_that_it_is_from(
+    vertex_emulator: Any, connect: Any
+) -> None:
+    client = connect(vertex_config(vertex_emulator, staging_uri="gs://no-such-bucket/in/"))
+    with pytest.raises(NotFound, match=r"'no-such-bucket'.*\"staging_uri\"") as caught:
+        client.upload(io.BytesIO(b"x"))
+    assert caught.value.method == "objects.insert"
+    for reuse in (False, True):
+        with pytest.raises(NotFound, match="'no-such-other'") as caught:
+            client.upload(io.BytesIO(b"x"), "gs://no-such-other/x", reuse=reuse)
+        assert "staging_uri" not in str(caught.value)
