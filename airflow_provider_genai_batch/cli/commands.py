@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from functools import wraps
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
@@ -17,7 +17,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job
-from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError
+from airflow_provider_genai_batch.flows.settle import reason
 from airflow_provider_genai_batch.hooks.files import local_path, read_chunks
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob
@@ -58,7 +59,7 @@ def list_(args: Namespace) -> None:
     """Print jobs, newest first."""
     with _client(args) as client:
         jobs = list(islice(client.list(filter=args.filter), args.limit))
-    AirflowConsole().print_as(jobs, args.output, mapper=_brief)
+    _print([_brief(job) for job in jobs], args.output)
 
 
 @_command
@@ -67,26 +68,39 @@ def show_(args: Namespace) -> None:
     with _client(args) as client:
         told = client.get(args.job).model_dump(mode="json", exclude_none=True)
     fields = [{"field": name, "value": value} for name, value in told.items() if value not in ("", {}, [])]
-    AirflowConsole().print_as([told] if args.output in ("json", "yaml") else fields, args.output)
+    _print([told] if args.output in ("json", "yaml") else fields, args.output)
 
 
 @_command
 def cancel_(args: Namespace) -> None:
     """Ask for a job's cancellation."""
     with _client(args) as client:
-        print(f"{args.job} {client.run(cancel_job(client.calls, args.job))}.")  # noqa: T201 - a command's answer
+        became = client.run(cancel_job(client.calls, args.job))
+    if args.output == "table":
+        print(f"{args.job} {became}.")  # noqa: T201 - a command's answer
+    else:
+        _print([{"job": args.job, "answer": became}], args.output)
 
 
 @_command
 def rows_(args: Namespace) -> None:
     """Print the rows of an ended job, as they come."""
     with _client(args) as client:
-        found = islice(_with_status(client.plain_rows(args.job), args.status), args.limit)
+        job = client.get(args.job)
+        if not job.done:
+            msg = f"Job {job.name} has not ended: it is {job.state.value}, and its rows come when it has."
+            raise InputError(msg)
+        rows = client.plain_rows(job)
+        if (first := next(rows, None)) is None:
+            why = f" ({reason(job)})" if job.problem else ""
+            print(f"Job {job.name} ended as {job.state.value} and has no rows{why}.", file=sys.stderr)  # noqa: T201
+            return
+        found = islice(_with_status(chain([first], rows), args.status), args.limit)
         if args.output == "json" or (args.output is None and not sys.stdout.isatty()):
             for row in found:
                 print(json.dumps(row, ensure_ascii=False))  # noqa: T201 - a command's answer
             return
-        AirflowConsole().print_as(list(islice(found, _TABLE)), "table", mapper=_short)
+        _print([_short(row) for row in islice(found, _TABLE)], "table")
 
 
 @_command
@@ -97,7 +111,15 @@ def check_(args: Namespace) -> None:
     else:
         with _client(args) as client:
             told = _checked(args, client.config.backend, client)
-    AirflowConsole().print_as([told], args.output)
+    _print([told], args.output)
+
+
+def _print(told: list[dict[str, Any]], output: str) -> None:
+    """Print as Airflow's commands do, but in JSON numbers as numbers: Airflow makes strings of them."""
+    if output == "json":
+        print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a command's answer
+    else:
+        AirflowConsole().print_as(told, output)
 
 
 def _checked(args: Namespace, backend: Backend, client: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
@@ -13,8 +14,15 @@ def _arg(*flags: str, **more: Any) -> Arg:
     return Arg(flags, **more)  # type: ignore[no-untyped-call]  # Airflow's is not typed
 
 
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        msg = f"{text} is no whole number, 0 or more"
+        raise ArgumentTypeError(msg)
+    return int(text)
+
+
 def _limit(text: str, **more: Any) -> Arg:
-    return _arg("-l", "--limit", help=text, type=int, **more)
+    return _arg("-l", "--limit", help=text, type=_number, **more)
 
 
 _CONN_ID = _arg(
@@ -46,7 +54,11 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                 ),
                 _command("show", "Show a job", _JOB, _CONN_ID, ARG_OUTPUT),
                 _command(
-                    "cancel", "Ask for a job's cancellation; what it has answered is paid", _JOB, _CONN_ID
+                    "cancel",
+                    "Ask for a job's cancellation; what it has answered is paid",
+                    _JOB,
+                    _CONN_ID,
+                    ARG_OUTPUT,
                 ),
                 _command(
                     "rows",
@@ -59,7 +71,9 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                         help="only rows with this status",
                         choices=("ok", "invalid", "error", "cancelled"),
                     ),
-                    _arg("--output", help="json for lines on a terminal too", choices=("json", "table")),
+                    _arg(
+                        "-o", "--output", help="json for lines on a terminal too", choices=("json", "table")
+                    ),
                 ),
                 _command(
                     "check",

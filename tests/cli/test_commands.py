@@ -53,6 +53,7 @@ def test_jobs_are_listed_as_airflow_lists_things(
     told = json.loads(capsys.readouterr().out)
     assert [job["job"] for job in told] == names[:0:-1]
     assert {job["display_name"] for job in told} == {"nightly"}
+    assert {job["requests"] for job in told} == {3}
     main(["list"])
     table = capsys.readouterr().out
     assert all(name in table for name in names)
@@ -93,7 +94,7 @@ def test_a_job_is_shown(gemini: Emulator, capsys: pytest.CaptureFixture[str]) ->
     main(["show", name, "--output", "json"])
     (told,) = json.loads(capsys.readouterr().out)
     assert told["name"] == name
-    assert told["counts"]["total"] == "3"
+    assert told["counts"]["total"] == 3
     main(["show", name])
     assert "display_name" in capsys.readouterr().out
 
@@ -105,6 +106,38 @@ def test_a_job_is_cancelled_once(gemini: Emulator, capsys: pytest.CaptureFixture
     assert gemini.jobs[0]["cancel_requested"]
     main(["cancel", ended(gemini)])
     assert "nothing to cancel" in capsys.readouterr().out
+    main(["cancel", name, "--output", "json"])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["job"] == name
+    assert "cancelled" in told["answer"]
+
+
+def test_a_limit_below_nothing_is_a_mistake_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["list"], ["rows", "batches/a"]):
+        with pytest.raises(SystemExit) as caught:
+            main([*command, "--limit", "-1"])
+        assert caught.value.code == 2
+        assert "-1 is no whole number" in capsys.readouterr().err
+
+
+def test_a_job_that_goes_on_has_no_rows_to_print(
+    gemini: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = submit(gemini, JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    with pytest.raises(SystemExit, match=f"{name} has not ended: it is RUNNING"):
+        main(["rows", name])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_job_that_ended_without_rows_says_why(gemini: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    name = submit(
+        gemini,
+        JobScript(lifecycle=Lifecycle.at_once(), end="FAILED", error={"code": 8, "message": "too many"}),
+    )
+    main(["rows", name, "--output", "json"])
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"{name} ended as FAILED and has no rows (code 8: too many)" in told.err
 
 
 def test_rows_are_lines_of_json_for_other_programs(
@@ -129,7 +162,7 @@ def test_a_file_is_checked_without_a_connection(
     file.write_bytes(lines())
     main(["check", str(file), "--backend", "gemini", "--output", "json"])
     (told,) = json.loads(capsys.readouterr().out)
-    assert (told["rows"], told["taken"]) == ("3", "as it is")
+    assert (told["rows"], told["taken"]) == (3, "as it is")
     file.write_bytes(lines() + b'{"key": "alpha", "request": {}}\n')
     with pytest.raises(SystemExit, match="line 4"):
         main(["check", str(file), "--backend", "gemini"])
