@@ -108,7 +108,7 @@ def _read(call: Call[T], answer: HttpAnswer) -> T:
     if answer.status not in call.accept:
         if 200 <= answer.status < 400:  # neither done nor refused: nobody knows
             raise UnreadableAnswer(f"unexpected status {answer.status}", method=call.method)
-        raise api_error(answer, call.method)
+        raise api_error(answer, call.method, about=call.about)
     try:
         return call.read(answer)
     except CallError as error:

@@ -38,6 +38,8 @@ class Call(Generic[T]):
     safe: bool = True
     """May be sent again when it is not known whether it was acted upon."""
     accept: tuple[int, ...] = (200,)
+    about: str = ""
+    """The job's name, for errors: the service says no more than that an entity was not found."""
 
 
 def _nothing(answer: HttpAnswer) -> None:
@@ -63,14 +65,15 @@ class Calls:
         """Get a job, with inline rows if it has any; `read` replaces the reading as a `BatchJob`."""
         if self._gemini:
             request = gemini.get_job(self._root(), self._checked(name))
-            return Call("batches.get", request, read or gemini.read_created)
-        return Call("batchPredictionJobs.get", vertex.get_job(self._url(name)), read or vertex.read_created)
+            return Call("batches.get", request, read or gemini.read_created, about=name)
+        request = vertex.get_job(self._url(name))
+        return Call("batchPredictionJobs.get", request, read or vertex.read_created, about=name)
 
     def look(self, name: str) -> Call[BatchJob]:
         """Get a job's state without its rows."""
         if self._gemini:
             request = gemini.get_job(self._root(), self._checked(name), fields=gemini.LOOK_FIELDS)
-            return Call("batches.get", request, gemini.read_created)
+            return Call("batches.get", request, gemini.read_created, about=name)
         call: Call[BatchJob] = self.get(name)
         return call
 
@@ -127,14 +130,15 @@ class Calls:
     def cancel(self, name: str) -> Call[None]:
         """Ask for a job's cancellation; the service does its best, later."""
         if self._gemini:
-            return Call("batches.cancel", gemini.cancel_job(self._root(), self._checked(name)), _nothing)
+            request = gemini.cancel_job(self._root(), self._checked(name))
+            return Call("batches.cancel", request, _nothing, about=name)
         return Call("batchPredictionJobs.cancel", vertex.cancel_job(self._url(name)), _nothing)
 
     def delete(self, name: str) -> Call[str]:
         """Delete a job; reads the name of the operation to wait for (Vertex), else an empty string."""
         if self._gemini:
             request = gemini.delete_job(self._root(), self._checked(name))
-            return Call("batches.delete", request, lambda _: "")
+            return Call("batches.delete", request, lambda _: "", about=name)
         return Call("batchPredictionJobs.delete", vertex.delete_job(self._url(name)), _operation_to_wait_for)
 
     def operation(self, name: str) -> Call[dict[str, Any]]:

@@ -38,18 +38,23 @@ _BY_CODE: dict[int, type[ApiError]] = {
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-def api_error(answer: HttpAnswer, method: str = "", *, now: datetime | None = None) -> ApiError:
+def api_error(
+    answer: HttpAnswer, method: str = "", *, about: str = "", now: datetime | None = None
+) -> ApiError:
     """Make the exception for an answer that is not a success.
 
     Reads ``{"error": {…}}``, the same in a one-element list, OAuth's ``{"error": "…", "error_description": "…"}``,
-    HTML of a front end, and nothing at all.
+    HTML of a front end, and nothing at all. `about` is the name of what was asked for, which is put to a 404.
     """
     error = _error_object(answer.body)
     details = [d for d in listing(error.get("details")) if isinstance(d, dict)]
     status = str(error.get("status") or "")
     reason = next((str(d["reason"]) for d in details if _kind(d) == "ErrorInfo" and d.get("reason")), "")
+    message = str(error.get("message") or f"HTTP {answer.status}")
+    if answer.status == 404 and about not in message:
+        message = f"{message} ({about})"
     return _class(answer.status, status, reason)(
-        str(error.get("message") or f"HTTP {answer.status}"),
+        message,
         code=answer.status,
         status=status,
         reason=reason,

@@ -269,3 +269,9 @@ def test_a_create_refuses_what_can_stand_in_no_request_and_a_model_of_the_other_
     with pytest.raises(ConfigurationError, match="is a name of Vertex AI"):
         gem.create(f"publishers/google/models/{MODEL}", ["hi"])
     assert emulator.requests == []
+
+
+def test_a_job_that_is_not_there_is_named(gem: Any) -> None:
+    for ask in (gem.get, gem.cancel, gem.delete, lambda name: gem.perform(gem.calls.look(name))):
+        with pytest.raises(NotFound, match="batches/no-such-job"):
+            ask("batches/no-such-job")
