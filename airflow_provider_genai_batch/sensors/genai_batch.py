@@ -67,9 +67,10 @@ class GenAIBatchSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
-        from airflow_provider_genai_batch.hooks.settings import check_allowance
+        from airflow_provider_genai_batch.hooks.settings import check_allowance, check_seconds
 
         check_allowance(self.max_failed_rows)
+        check_seconds("poke_interval", self.poke_interval)
         if not self.deferrable:
             return super().execute(context)
         found = self.poke(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Mapping, Sequence
 from contextlib import aclosing
@@ -88,6 +89,12 @@ class GenAIBatchJobsTrigger(_Base):
         self.poll_interval = poll_interval
         if unknown := set(self.states) - set(ENDS):
             msg = f"{', '.join(sorted(unknown))}: jobs do not end so. They end as {', '.join(ENDS)}."
+            raise ValueError(msg)
+        if not 0 < poll_interval < math.inf:
+            msg = f"poll_interval is {poll_interval!r}; give seconds above 0."
+            raise ValueError(msg)
+        if not 0 <= window < math.inf:
+            msg = f"window is {window!r}; give seconds, 0 or more."
             raise ValueError(msg)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

@@ -274,6 +274,18 @@ def test_it_says_at_once_that_a_state_is_no_end() -> None:
         trigger(states=["SUCCEEDED", "RUNNING"])
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"poll_interval": bad} for bad in (0, -1, float("nan"), float("inf"))]
+    + [{"window": bad} for bad in (-1, float("nan"), float("inf"))],
+    ids=str,
+)
+def test_it_says_at_once_that_a_span_of_time_is_none(setting: dict[str, float]) -> None:
+    ((name, seconds),) = setting.items()
+    with pytest.raises(ValueError, match=f"{name} is {seconds}; give seconds"):
+        GenAIBatchJobsTrigger(**setting)
+
+
 def test_what_the_database_keeps_makes_the_same_trigger() -> None:
     watching = trigger(labels={"a": "b"}, states={"FAILED", "EXPIRED"})
     path, kwargs = watching.serialize()
