@@ -48,6 +48,7 @@ _ASKS_THE_REST = (
     "The next attempt takes its rows up, pays nothing for them, and asks again for the failed ones where it can read "
     "the requests."
 )
+_LOOKS_AGAIN = "This task submits no job: its next attempt looks at the same ones again."
 _NOT_SEEN = (PermissionDenied, *PASSING)
 """Trouble that does not say whether there are rows."""
 _NOT_YET = (NotFound, *_NOT_SEEN)
@@ -128,6 +129,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     taken_up: Collection[str] = (),
     failed_before: Collection[str] = (),
     may_ask_again: bool = False,
+    submits: bool = True,
 ) -> Generator[Any, Any, Manifest]:
     """Turn an ending into a manifest.
 
@@ -141,6 +143,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         taken_up: those that are of an earlier attempt.
         failed_before: those of them whose failure an earlier attempt has told. The rows that they left decide.
         may_ask_again: rows that failed may be asked for once more.
+        submits: the task submits jobs itself; one that does not can only look at them again.
 
     Raises:
         SubmitAnew: too many rows failed, and may be asked for again.
@@ -157,14 +160,16 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     yield Discard(tuple(jobs))
     for job in jobs:
         if job.verdict is Verdict.FAILED and job.name not in failed_before:
-            raise JobFailed(_failed(job), job_names=names, manifest=describe(jobs).model_dump(mode="json"))
+            raise JobFailed(
+                _failed(job, submits), job_names=names, manifest=describe(jobs).model_dump(mode="json")
+            )
         if results_uri and job.output.bigquery_table:
             msg = (
                 f"The rows of {job.name} are in {job.output.bigquery_table} and stay there: read them with SQL, or "
                 f"export the table, instead of landing them at {results_uri}."
             )
             raise UnsupportedError(msg)
-    rows = yield from _land(tuple(jobs), clock, patience)
+    rows = yield from _land(tuple(jobs), clock, patience, submits)
     tally = rows.tally
     manifest = describe(
         jobs,
@@ -175,7 +180,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         rows_of=rows.jobs,
     )
     try:
-        _judge(jobs, tally, manifest, max_failed_rows)
+        _judge(jobs, tally, manifest, max_failed_rows, submits)
     except JobError as failure:
         short = _cut_short(jobs, tally, max_failed_rows)
         if may_ask_again or any(name in taken_up for name in short):
@@ -214,7 +219,7 @@ def refuse_paused(jobs: Sequence[BatchJob]) -> None:
 
 
 def _land(
-    jobs: tuple[BatchJob, ...], clock: Callable[[], float], patience: float
+    jobs: tuple[BatchJob, ...], clock: Callable[[], float], patience: float, submits: bool
 ) -> Generator[Any, Any, _Rows]:
     """Land rows; where they are not readable yet, though the service says there are some, ask again for a while."""
     until, failures = clock() + patience, 0
@@ -243,7 +248,7 @@ def _land(
                 )  # nobody says that a failed job shows its rows
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
-                f"its rows are paid for. {next_attempt(jobs)}"
+                f"its rows are paid for. {next_attempt(jobs, submits)}"
             )
             raise OutputNotReadable(msg, job_names=names) from trouble
         yield Sleep(pause)
@@ -312,25 +317,24 @@ def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:
     return any(job.end_time and now - job.end_time.timestamp() < READ_PATIENCE for job in jobs)
 
 
-def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float) -> None:
+def _judge(
+    jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float, submits: bool
+) -> None:
+    anew = "The next attempt submits a new job." if submits else _LOOKS_AGAIN
     names, counts = [job.name for job in jobs], tally.counts
     dump = manifest.model_dump(mode="json")
     if not counts.ok and not tally.rows_read:
         for job in jobs:
             if job.verdict is Verdict.FAILED:
-                raise JobFailed(_failed(job), job_names=names, manifest=dump)
+                raise JobFailed(_failed(job, submits), job_names=names, manifest=dump)
             if job.verdict is Verdict.EXPIRED:
                 msg = (
                     f"Job {job.name} expired: the service did not get to it in its time limit and left no rows"
-                    f"{_because(job)}. Nothing is billed for rows that were not answered. The next attempt submits a "
-                    "new job."
+                    f"{_because(job)}. Nothing is billed for rows that were not answered. {anew}"
                 )
                 raise JobExpired(msg, job_names=names, manifest=dump)
             if job.verdict is Verdict.CANCELLED:
-                msg = (
-                    f"Job {job.name} was cancelled and left no rows{_because(job)}. It bills nothing more. The next "
-                    "attempt submits a new job."
-                )
+                msg = f"Job {job.name} was cancelled and left no rows{_because(job)}. It bills nothing more. {anew}"
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
         causes = tally.causes().rstrip(".") or "none given"
@@ -339,7 +343,7 @@ def _judge(jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_faile
             f"{counts.failed} of {counts.total} rows failed ({_shown(counts)}); max_failed_rows={max_failed_rows} "
             f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {causes}. All rows are "
             f"{where}; {', '.join(names)} has ended and its answered rows are paid for. "
-            f"{_ASKS_THE_REST}"
+            f"{_ASKS_THE_REST if submits else _LOOKS_AGAIN}"
         )
         raise TooManyFailedRows(msg, job_names=names, manifest=dump)
 
@@ -365,19 +369,22 @@ def _at_the_service(manifest: Manifest) -> str:
     return f"at {', '.join(sorted(places))}" if places else "in the job itself"
 
 
-def next_attempt(jobs: Sequence[BatchJob]) -> str:
-    """Tell what the next attempt does about jobs that ended."""
+def next_attempt(jobs: Sequence[BatchJob], submits: bool) -> str:
+    """Tell what the next attempt does about jobs that ended, of a task that submits or of one that does not."""
+    if not submits:
+        return _LOOKS_AGAIN
     if any(usable([job]) is None for job in jobs):
         return _SUBMITS_ANEW
     return "The next attempt takes the same job up and pays nothing."
 
 
-def _failed(job: BatchJob) -> str:
-    then = "The next attempt submits a new job."
+def _failed(job: BatchJob, submits: bool) -> str:
+    then = "The next attempt submits a new job." if submits else _LOOKS_AGAIN
     if job.counts.succeeded:
+        keeps = "The next attempt keeps those that it can read, and asks for the others."
         then = (
-            f"The service counts {job.counts.succeeded} answered requests, which are paid for. The next attempt keeps "
-            "those that it can read, and asks for the others."
+            f"The service counts {job.counts.succeeded} answered requests, which are paid for. "
+            f"{keeps if submits else _LOOKS_AGAIN}"
         )
     return f"Job {job.name} failed: {reason(job)}. It has ended and bills nothing more. {then}"
 

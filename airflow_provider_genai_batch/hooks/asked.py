@@ -33,11 +33,11 @@ def landing_of(
     """
     validate = None if output_type is None else answer_check(output_type)
     if src is None:
-        yield Landing(validate=validate, **wanted)
+        yield Landing(validate=validate, submits=False, **wanted)
         return
     source = read_source(src)
     check_apart(source, wanted.get("results_uri"))
     model = client.get(names[0]).model or ""
     with take_in(client, source, model=model, several_jobs=True) as intake:
         keys = (lambda: [*intake.keys()]) if intake.keyed and intake.readable else (lambda: None)
-        yield Landing(validate=validate, asked=Asked.of(intake), keys=keys, **wanted)
+        yield Landing(validate=validate, asked=Asked.of(intake), keys=keys, submits=False, **wanted)

@@ -185,6 +185,7 @@ class JobDesk:
             taken_up=taken_up,
             failed_before=failed_before,
             may_ask_again=may_ask_again,
+            submits=landing.submits,
         )
         self.books.begin()
         with span(LAND, names) as note:

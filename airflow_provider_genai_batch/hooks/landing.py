@@ -65,6 +65,8 @@ class Landing:
     """Checks the text of an answer."""
     carry: Carry | None = None
     """Gives columns of the input row at an index."""
+    submits: bool = True
+    """The task submits jobs itself, so that its next attempt may ask again; errors say what it does."""
 
     def without(self, requests: int) -> Landing:
         """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
@@ -117,7 +119,7 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
         names = [job.name for job in jobs]
         msg = (
             f"The rows of {', '.join(names)} could not be written to {uri}: {error}. {', '.join(names)} has ended "
-            f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs)}"
+            f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs, landing.submits)}"
         )
         raise ResultsNotWritten(msg, job_names=names) from error
     _warn(tally)

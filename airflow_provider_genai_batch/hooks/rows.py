@@ -96,4 +96,4 @@ def _fetch(client: GenAIBatchClient, names: Sequence[str], path: Path, output_ty
         )
         raise InputError(msg)
     validate = None if output_type is None else answer_check(output_type)
-    land_jobs(client, jobs, Landing(results_uri=str(path), validate=validate))
+    land_jobs(client, jobs, Landing(results_uri=str(path), validate=validate, submits=False))

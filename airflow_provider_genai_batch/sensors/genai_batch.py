@@ -149,7 +149,7 @@ class GenAIBatchSensor(BaseSensorOperator):
         from airflow_provider_genai_batch.hooks.landing import Landing
         from airflow_provider_genai_batch.hooks.metrics import tell
 
-        landing, desk = Landing(max_failed_rows=self.max_failed_rows), JobDesk(client)
+        landing, desk = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobDesk(client)
         try:
             manifest = desk.settle(ending, names, landing, patience=patience).model_dump(mode="json")
         finally:
