@@ -243,9 +243,8 @@ def _land(
         pause = backoff(failures, getattr(trouble, "retry_after", None))
         if clock() + pause > until:
             if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
-                return _Rows(
-                    Tally(expected=total_of(jobs)), jobs
-                )  # nobody says that a failed job shows its rows
+                # Nobody says that a failed job shows its rows.
+                return _Rows(Tally(expected=total_of(jobs)), jobs)
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
                 f"its rows are paid for. {next_attempt(jobs, submits)}"
@@ -283,9 +282,7 @@ def _fetched(
         while True:
             try:
                 job: BatchJob = yield Fetch(name)
-                if all(
-                    job.name != other.name for other in jobs
-                ):  # Vertex AI takes more than one name for a job
+                if all(job.name != other.name for other in jobs):  # Vertex AI takes two names for one job
                     jobs.append(job)
                 break
             except PASSING as error:

@@ -70,9 +70,9 @@ class GenAIBatchSensor(BaseSensorOperator):
         from airflow_provider_genai_batch.hooks.settings import check_allowance, check_seconds
 
         check_allowance(self.max_failed_rows)
-        check_seconds("poke_interval", self.poke_interval)
         if not self.deferrable:
             return super().execute(context)
+        check_seconds("poke_interval", self.poke_interval)  # a triggerer is shared by all
         found = self.poke(context)
         if found.is_done:
             return found.xcom_value
