@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.wire import files, gemini, storage, vertex
 from airflow_provider_genai_batch.wire.create import JobSpec
 from airflow_provider_genai_batch.wire.glances import Entry, glances
@@ -118,9 +119,9 @@ class Calls:
         )
         return Call("batchPredictionJobs.list", page, vertex.read_list)
 
-    def read_entry(self, entry: Entry) -> BatchJob:
+    def read_entry(self, entry: Entry) -> Glimpse:
         """Read a job as a list shows it."""
-        read = gemini.read_job if self._gemini else vertex.read_job
+        read = gemini.read_glimpse if self._gemini else vertex.read_glimpse
         return read(json.loads(entry.shown))
 
     def lists(self, name: str) -> bool:

@@ -49,19 +49,33 @@ class _End:
 
 
 class _Following:
-    """One flow and its jobs. `told` is called by the looker and runs the flow in its own trigger's context."""
+    """One flow and its jobs. `told` is called by the looker and runs the flow in its own trigger's context.
 
-    __slots__ = ("_after", "_asked", "_context", "_errors", "_flow", "_looker", "_sights", "_step", "_wanted")
+    The flow spends its pauses where it asked for them, and looks when the answers are there: what it needs for a look
+    has gone again when the look is over, instead of growing old for the garbage collector.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_context",
+        "_errors",
+        "_flow",
+        "_looker",
+        "_looking",
+        "_sights",
+        "_step",
+        "_wanted",
+    )
 
     def __init__(self, flow: Generator[Any, Any, Any], names: Sequence[str], looker: Looker) -> None:
         self._flow = flow
         self._looker = looker
         self._context = contextvars.copy_context()
         self._sights = tuple(looker.watch(name, self) for name in names)
-        self._after = 0.0
         self._asked = False
         self._errors: dict[str, Exception] | None = None
         self._wanted: Sight | None = None
+        self._looking = False
         self._step: asyncio.Future[Any] | None = None
 
     def go(self, error: Exception | None = None) -> asyncio.Future[Any]:
@@ -78,11 +92,11 @@ class _Following:
 
     def told(self, sight: Sight, error: Exception | None) -> None:
         """Take an answer; go on if the flow waits for it."""
+        if error is not None:
+            self._errors = {**(self._errors or {}), sight.name: error}
         if sight is self._wanted:
             self._wanted = None
-            self._run(sight.job, error)
-        elif error is not None:
-            self._errors = {**(self._errors or {}), sight.name: error}
+            self._run(*(self._seen(sight) if self._looking else (None, None)))
 
     def _run(self, result: Any, error: Exception | None) -> None:
         step: Any
@@ -93,15 +107,18 @@ class _Following:
                     step = self._context.run(self._flow.throw, error)
                 else:
                     step = self._context.run(self._flow.send, result)
-                result = error = None
-                if isinstance(step, Look):
-                    sight = self._look(step.name)
+                self._looking = isinstance(step, Look)
+                if self._looking:
+                    if not self._asked:
+                        self._ask(0.0)
+                    sight = next(sight for sight in self._sights if sight.name == step.name)
                     if sight.open:
                         self._wanted = sight
                         return
-                    result, error = sight.job, (self._errors or {}).pop(step.name, None)
+                    result, error = self._seen(sight)
                 elif isinstance(step, Sleep):
-                    self._after, self._asked = step.seconds, False
+                    self._wanted = self._ask(step.seconds)
+                    return
                 else:
                     self._answer(step)
                     return
@@ -115,13 +132,13 @@ class _Following:
         if self._step is not None and not self._step.done():
             self._step.set_result(step)
 
-    def _look(self, name: str) -> Sight:
-        """Ask about all jobs at the first look after a pause; return the one."""
-        wanted = next(sight for sight in self._sights if sight.name == name)
-        if not self._asked:
-            self._asked, self._errors = True, None
-            for sight in self._sights:
-                if sight is wanted or sight.job is None or not sight.job.done:
-                    self._looker.ask(sight, self._after)
-            self._after = 0.0
-        return wanted
+    def _ask(self, after: float) -> Sight:
+        """Ask about all jobs that are not known to have ended; return the one whose answer ends the pause."""
+        self._asked, self._errors = True, None
+        going = [sight for sight in self._sights if sight.job is None or not sight.job.done]
+        for sight in going:
+            self._looker.ask(sight, after)
+        return going[0]
+
+    def _seen(self, sight: Sight) -> tuple[Any, Exception | None]:
+        return sight.job, (self._errors or {}).pop(sight.name, None)

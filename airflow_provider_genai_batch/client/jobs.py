@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.wire.errors import read_problem
 
 PAGE_SIZE = 100
@@ -129,7 +130,7 @@ def find_jobs(
     return found
 
 
-def is_older(job: BatchJob, than: float | None) -> bool:
+def is_older(job: BatchJob | Glimpse, than: float | None) -> bool:
     """Tell whether a job was created before a moment, in seconds since the epoch, whatever the clocks."""
     if than is None or job.create_time is None:
         return False

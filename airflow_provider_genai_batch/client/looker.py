@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
 from airflow_provider_genai_batch.client.jobs import PAGE_COSTS, PAGE_SIZE, is_older
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
 from airflow_provider_genai_batch.flows.backoff import backoff
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.wire.glances import Entry
 
 log = logging.getLogger(__name__)
@@ -61,9 +61,9 @@ class Sight:
         """Whether the list says that the job has ended."""
         self.shown: int | None = None
         """Hash of what the list showed last: small, and the garbage collector has nothing to do with it."""
-        self.job: BatchJob | None = None
+        self.job: Glimpse | None = None
 
-    def tell(self, job: BatchJob) -> None:
+    def tell(self, job: Glimpse) -> None:
         """Answer the question."""
         self.job = job
         if self.open:
@@ -288,7 +288,7 @@ class Looker:
                     sight.fail(error)
                 else:
                     troubles, sight.failed = 0, 0.0
-                    sight.tell(job)
+                    sight.tell(Glimpse.of(job))
 
         await asyncio.gather(*(ask() for _ in range(min(_TOGETHER, len(sights)))))
 

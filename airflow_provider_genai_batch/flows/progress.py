@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from airflow_provider_genai_batch.models import BatchJob
+from msgspec import Struct
+
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 
 log = logging.getLogger(__name__)
 
@@ -14,39 +16,39 @@ _LONG = 600.0
 """Seconds after which any progress is told again."""
 
 
-class Progress:
-    """Tells of one job's states and counts in the task's log, and nothing at a look that found nothing new."""
+class Progress(Struct, gc=False):
+    """Tells of one job's states and counts in the task's log, and nothing at a look that found nothing new.
 
-    __slots__ = ("_began", "_ends", "_moved", "_state", "_told", "_told_at")
+    Like `Glimpse` it is nothing to the garbage collector, for there is one for each job that is waited for.
+    """
 
-    def __init__(self) -> None:
-        self._state: str | None = None
-        self._told = 0
-        self._told_at = 0.0
-        self._began: tuple[float, int] | None = None
-        self._moved: tuple[float, int] | None = None
-        self._ends: float | None = None
+    _state: str | None = None
+    _told: int = 0
+    _told_at: float = 0.0
+    _began: tuple[float, int] | None = None
+    _moved: tuple[float, int] | None = None
+    _ends: float | None = None
 
     @property
     def ends(self) -> float | None:
         """When the job ends if it goes on as it does (seconds since the epoch); None while that cannot be told."""
         return self._ends
 
-    def tell(self, job: BatchJob, now: float) -> None:
+    def tell(self, job: Glimpse, now: float) -> None:
         """Log what is new since the last time; a state nobody has heard of once, as a warning.
 
         Args:
             job: as it was just seen.
             now: seconds since the epoch.
         """
-        finished = (job.counts.succeeded or 0) + (job.counts.failed or 0)
+        finished = job.finished
         if self._began is None or not finished or finished < self._began[1]:
             self._began = (now, finished)  # the rate is that of running, not of queueing
         self._foresee(job, finished, now)
         changed = self._state != job.raw_state
         more = finished - self._told
         if not changed and not (
-            more > 0 and (more >= _STEP * (job.counts.total or 0) or now - self._told_at > _LONG)
+            more > 0 and (more >= _STEP * (job.total or 0) or now - self._told_at > _LONG)
         ):
             return
         if changed and not _known(job):
@@ -57,20 +59,18 @@ class Progress:
             log.info("Job %s is %s%s.", job.name, job.state.value, self._how_far(job, finished, now))
         self._state, self._told, self._told_at = job.raw_state, finished, now
 
-    def _foresee(self, job: BatchJob, finished: int, now: float) -> None:
+    def _foresee(self, job: Glimpse, finished: int, now: float) -> None:
         """Tell from how fast the counters moved until they last did when they will be through."""
         if self._moved is None or finished != self._moved[1]:
             self._moved = (now, finished)
             began, before = self._began or (now, finished)
             rate = (finished - before) / (now - began) if now > began else 0.0
-            self._ends = now + ((job.counts.total or 0) - finished) / rate if rate > 0 else None
+            self._ends = now + ((job.total or 0) - finished) / rate if rate > 0 else None
 
-    def _how_far(self, job: BatchJob, finished: int, now: float) -> str:
+    def _how_far(self, job: Glimpse, finished: int, now: float) -> str:
         said = ""
-        if job.counts.total and (finished or not job.done):
-            said = (
-                f": {finished} of {job.counts.total} requests done ({100 * finished // job.counts.total} %)"
-            )
+        if job.total and (finished or not job.done):
+            said = f": {finished} of {job.total} requests done ({100 * finished // job.total} %)"
             began, before = self._began or (now, finished)
             if self._ends is not None and not job.done:
                 rate = (finished - before) / (now - began)
@@ -80,7 +80,7 @@ class Progress:
         return said
 
 
-def _known(job: BatchJob) -> bool:
+def _known(job: Glimpse) -> bool:
     return job.raw_state.rpartition("_STATE_")[2] in (job.state.value, "") or job.raw_state.isdigit()
 
 

@@ -59,9 +59,7 @@ def is_short(jobs: Sequence[BatchJob], counted: Counted | None) -> bool:
     """Whether the service has counted more rows than a table shows: counters lag, so the table is not whole yet."""
     if counted is None:
         return False
-    return any(
-        counted[job.name].total < (job.counts.succeeded or 0) + (job.counts.failed or 0) for job in jobs
-    )
+    return any(counted[job.name].total < job.counts.finished for job in jobs)
 
 
 def to_go_on_with(jobs: Sequence[BatchJob], counted: Counted | None) -> tuple[str, ...]:

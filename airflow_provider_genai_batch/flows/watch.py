@@ -16,8 +16,8 @@ from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
-from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
     for and warned about once.
     """
     started = clock()
-    seen: dict[str, BatchJob] = {}
+    seen: dict[str, Glimpse] = {}
     progress = {name: Progress() for name in names}
     failures = 0
     while True:
@@ -122,7 +122,7 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
 
 def glance(
     names: Sequence[str],
-    seen: dict[str, BatchJob],
+    seen: dict[str, Glimpse],
     progress: Mapping[str, Progress] = MappingProxyType({}),
     clock: Callable[[], float] = time.time,
 ) -> Generator[Any, Any, Ending | None]:
@@ -139,7 +139,7 @@ def glance(
         if before is not None and before.done:
             continue
         try:
-            job: BatchJob = yield Look(name)
+            job = Glimpse.of((yield Look(name)))
         except PASSING:
             raise
         except ApiError as error:
@@ -154,7 +154,7 @@ def glance(
 def _give_up(
     names: Sequence[str],
     waiting: list[str],
-    seen: dict[str, BatchJob],
+    seen: dict[str, Glimpse],
     plan: WaitPlan,
     which: str,
     clock: Callable[[], float],
@@ -180,5 +180,5 @@ def _give_up(
     return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled)
 
 
-def _states(seen: dict[str, BatchJob]) -> dict[str, str]:
+def _states(seen: dict[str, Glimpse]) -> dict[str, str]:
     return {name: job.raw_state or job.state.value for name, job in seen.items()}

@@ -133,7 +133,7 @@ def _landed(
 
     A download can be cut off and look whole. Rows that are as few the second time have not been written.
     """
-    counted = sum((job.counts.succeeded or 0) + (job.counts.failed or 0) for job in jobs)
+    counted = sum(job.counts.finished for job in jobs)
     sums, before = True, -1
     for _ in range(_READINGS):
         known = landing.keys() if landing.needs_places or not sums else None

@@ -82,6 +82,11 @@ class JobCounts(Noun):
     failed: int | None = None
     pending: int | None = None
 
+    @property
+    def finished(self) -> int:
+        """How many have succeeded or failed, as far as it said."""
+        return (self.succeeded or 0) + (self.failed or 0)
+
 
 class JobProblem(Noun):
     """The service's own reason for an end without rows (``google.rpc.Status``)."""

@@ -9,8 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
-from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobOutput, JobState
+from airflow_provider_genai_batch.models import (
+    BatchJob,
+    BatchSource,
+    JobCounts,
+    JobOutput,
+    JobProblem,
+    JobState,
+)
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.wire.errors import read_problem
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
 from airflow_provider_genai_batch.wire.states import read_state
@@ -97,14 +105,11 @@ def delete_job(root: str, name: str) -> HttpRequest:
 def read_job(payload: Mapping[str, Any]) -> BatchJob:
     """Read an Operation that carries a batch, or the bare batch."""
     meta = mapping(payload.get("metadata")) or payload
-    state, raw = read_state(get(meta, "state"))
-    file_name = get(mapping(get(meta, "inputConfig")), "fileName")
     problem = read_problem(payload.get("error"))
-    if not state.ended and payload.get("done") is True:
-        # A finished Operation outranks a state nobody has heard of: it has failed, or its rows decide.
-        state = JobState.FAILED if problem else JobState.SUCCEEDED
+    state, raw = _state(payload, meta, problem)
+    file_name = get(mapping(get(meta, "inputConfig")), "fileName")
     return BatchJob(
-        name=str(payload.get("name") or get(meta, "name") or ""),
+        name=_name(payload, meta),
         backend=Backend.GEMINI,
         model=get(meta, "model"),
         display_name=get(meta, "displayName"),
@@ -113,10 +118,20 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
         create_time=timestamp(get(meta, "createTime")),
         end_time=timestamp(get(meta, "endTime")),
         update_time=timestamp(get(meta, "updateTime")),
-        counts=_counts(mapping(get(meta, "batchStats"))),
+        counts=_counts(meta),
         problem=problem,
         source=BatchSource(file_name=file_name) if file_name else None,
         output=_output(payload, meta, state),
+    )
+
+
+def read_glimpse(payload: Mapping[str, Any]) -> Glimpse:
+    """Read what an entry of a list tells whoever waits for the job."""
+    meta = mapping(payload.get("metadata")) or payload
+    state, raw = _state(payload, meta, read_problem(payload.get("error")))
+    counts = _counts(meta)
+    return Glimpse(
+        _name(payload, meta), state, raw, timestamp(get(meta, "createTime")), counts.total, counts.finished
     )
 
 
@@ -165,8 +180,23 @@ def _output(payload: Mapping[str, Any], meta: Mapping[str, Any], state: JobState
     return _INLINE if inline else _NOWHERE
 
 
-def _counts(stats: Mapping[str, Any]) -> JobCounts:
+def _name(payload: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    return str(payload.get("name") or get(meta, "name") or "")
+
+
+def _state(
+    payload: Mapping[str, Any], meta: Mapping[str, Any], problem: JobProblem | None
+) -> tuple[JobState, str]:
+    """Read the state; a finished Operation outranks one nobody has heard of: it has failed, or its rows decide."""
+    state, raw = read_state(get(meta, "state"))
+    if not state.ended and payload.get("done") is True:
+        state = JobState.FAILED if problem else JobState.SUCCEEDED
+    return state, raw
+
+
+def _counts(meta: Mapping[str, Any]) -> JobCounts:
     """Read the counters; the service leaves zeros out, so absent beside others means zero."""
+    stats = mapping(get(meta, "batchStats"))
     if not stats:
         return JobCounts()
     return JobCounts(

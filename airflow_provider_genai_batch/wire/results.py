@@ -23,6 +23,26 @@ In this order; behind them, where there is any, `response`, `round` and `input`.
 _VERTEX = Backend.VERTEX  # to look up a member of an enum costs as much as half a row
 CANCELLED = 1
 """gRPC code of rows that a cancel left unserved."""
+_STATUSES = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""``google.rpc.Code`` by its numbers: Gemini's rows carry the number alone."""
 _HTTP_CANCELLED = 499
 _KEY_AND_RESPONSE = 2
 NO_CONTENT = frozenset(
@@ -126,11 +146,11 @@ def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _read_error(error: Mapping[str, Any], otherwise: str) -> dict[str, Any]:
-    return _error(
-        str(error.get("message") or otherwise),
-        code=integer(error.get("code")),
-        status=str(error.get("status") or ""),
-    )
+    code = integer(error.get("code"))
+    status = str(error.get("status") or "")
+    if not status and code is not None and 0 < code < len(_STATUSES):
+        status = _STATUSES[code]
+    return _error(str(error.get("message") or otherwise), code=code, status=status)
 
 
 def _status_error(status: str) -> dict[str, Any]:

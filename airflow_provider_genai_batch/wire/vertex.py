@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchDestination, BatchJob, BatchSource, JobCounts, JobOutput
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.wire.errors import read_problem
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
 from airflow_provider_genai_batch.wire.states import read_state
@@ -147,6 +148,14 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
         ),
         labels={str(k): str(v) for k, v in mapping(payload.get("labels")).items()},
     )
+
+
+def read_glimpse(payload: Mapping[str, Any]) -> Glimpse:
+    """Read what an entry of a list tells whoever waits for the job."""
+    state, raw = read_state(get(payload, "state"))
+    counts = _counts(mapping(get(payload, "completionStats")))
+    name, created = str(payload.get("name") or ""), timestamp(get(payload, "createTime"))
+    return Glimpse(name, state, raw, created, counts.total, counts.finished)
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:

@@ -6,12 +6,13 @@ from datetime import datetime, timezone
 
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 
 BEGIN = 1_700_000_000.0
 
 
-def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -> BatchJob:
-    return BatchJob(
+def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -> Glimpse:
+    whole = BatchJob(
         name="batches/a",
         backend=Backend.GEMINI,
         state=state,
@@ -19,3 +20,4 @@ def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -
         create_time=datetime.fromtimestamp(BEGIN, timezone.utc),
         counts=JobCounts(total=total, succeeded=done, failed=failed),
     )
+    return Glimpse.of(whole)

@@ -56,7 +56,7 @@ def test_a_row_has_a_column_for_each_field() -> None:
         "round": 0,
         "input": '{"id":0}',
     }
-    assert by_status["error"]["error"] == {"code": 13, "status": "", "message": "broken"}
+    assert by_status["error"]["error"] == {"code": 13, "status": "INTERNAL", "message": "broken"}
     assert (by_status["error"]["round"], by_status["missing"]["index"]) == (1, 2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from io import BytesIO
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from airflow_provider_genai_batch.client import looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.flows.progress import Progress
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.glimpse import Glimpse
 from tests.operators.scenes import MODEL, client, lines
 from tests.triggers.watching import ended, fire, fire_all, submit, trigger
 from tests.waiting import until
@@ -79,6 +81,23 @@ async def test_looks_at_many_jobs_that_go_on_are_a_few_pages(gemini: Emulator) -
     assert "batches.get" not in asked(gemini)
     looked = 150 * 4  # at least so often each
     assert asked(gemini)["batches.list"] * 20 < looked
+
+
+async def test_a_look_leaves_nothing_to_the_garbage_collector(gemini: Emulator) -> None:
+    names = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING")) for _ in range(30)])
+    waiting = asyncio.gather(*(fire(trigger([name], cancel_on_timeout=False)) for name in names))
+    try:
+        await until(lambda: asked(gemini)["batches.list"] > 1)
+        gc.collect()
+        gc.disable()  # so that what is made from now on stays young for as long as it lives
+        looked = asked(gemini)["batches.list"]
+        await until(lambda: asked(gemini)["batches.list"] > looked + 2)
+        made = Counter(type(thing) for thing in gc.get_objects(generation=0))
+    finally:
+        gc.enable()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert made[GeneratorType] == 0
 
 
 async def test_a_few_jobs_are_asked_for_by_name(gemini: Emulator) -> None:
@@ -225,7 +244,7 @@ async def test_what_a_look_finds_is_logged_in_the_context_of_its_own_trigger(
     logged: set[tuple[str, str]] = set()
     tell = Progress.tell
 
-    def noted(self: Progress, job: BatchJob, now: float) -> None:
+    def noted(self: Progress, job: Glimpse, now: float) -> None:
         logged.add((whose.get(), job.name))
         tell(self, job, now)
 

@@ -6,7 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from airflow_provider_genai_batch.models.glimpse import Glimpse
+from airflow_provider_genai_batch.wire import gemini, vertex
 from airflow_provider_genai_batch.wire.glances import glances
 from airflow_provider_genai_batch.wire.http import HttpAnswer
 
@@ -55,3 +59,36 @@ def test_an_empty_page_may_have_a_next_one(page: dict[str, Any]) -> None:
 def test_jobs_that_are_no_objects_are_refused() -> None:
     with pytest.raises(ValueError, match="other than objects"):
         read({"operations": ["one"]}, "operations")
+
+
+COUNTER = st.none() | st.integers(-1, 9) | st.integers(0, 9).map(str) | st.text(max_size=3)
+STATS = st.dictionaries(
+    st.sampled_from(
+        [
+            "requestCount",
+            "successfulRequestCount",
+            "failed_request_count",
+            "successfulCount",
+            "failedCount",
+            "incompleteCount",
+        ]
+    ),
+    COUNTER,
+)
+SHOWN = {
+    "name": st.just("batches/a"),
+    "state": st.none() | st.integers(0, 12) | st.sampled_from(["BATCH_STATE_RUNNING", "JOB_STATE_ODD"]),
+    "createTime": st.none() | st.just("2026-11-20T10:00:00.123456789Z") | st.text(max_size=4),
+    "batchStats": st.none() | STATS,
+    "completionStats": st.none() | STATS,
+    "done": st.booleans(),
+    "error": st.none() | st.just({"code": 13}),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=SHOWN), st.fixed_dictionaries({}, optional=SHOWN))
+def test_a_glimpse_is_what_a_whole_job_shows(entry: dict[str, Any], metadata: dict[str, Any]) -> None:
+    wrapped = {**entry, "metadata": metadata}
+    for shown in (entry, wrapped):
+        assert gemini.read_glimpse(shown) == Glimpse.of(gemini.read_job(shown))
+    assert vertex.read_glimpse(entry) == Glimpse.of(vertex.read_job(entry))

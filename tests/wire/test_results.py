@@ -84,6 +84,33 @@ def test_a_refused_row_says_why(error: Any, status: RowStatus) -> None:
     assert row.error is not None
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"code": 8}, "RESOURCE_EXHAUSTED"),
+        ({"code": 3, "status": "Bad Request"}, "Bad Request"),
+        ({"code": 429}, ""),
+        ({"code": 17}, ""),
+        ({"code": -1}, ""),
+        ({"code": 0}, ""),
+    ],
+)
+def test_a_status_that_the_service_left_out_is_what_its_code_means(
+    error: dict[str, Any], status: str
+) -> None:
+    row = read_row({"key": "a", "error": error}, GEMINI)
+    assert row.error is not None
+    assert row.error.status == status
+
+
+def test_statuses_are_googles() -> None:
+    codes = pytest.importorskip("google.rpc.code_pb2").Code
+    for name, number in codes.items()[1:]:  # the first is OK, which is no error
+        row = read_row({"key": "a", "error": {"code": number}}, GEMINI)
+        assert row.error is not None
+        assert row.error.status == name
+
+
 @pytest.mark.parametrize("line", [{}, {"key": "a"}, {"key": "a", "response": {}}, {"key": "a", "error": {}}])
 def test_a_row_with_neither_answer_nor_error_is_an_error(line: dict[str, Any]) -> None:
     assert read_row(line, GEMINI).status is RowStatus.ERROR

@@ -1,0 +1,40 @@
+"""As much of a job as whoever waits for it has to keep."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from airflow_provider_genai_batch.models.job import BatchJob, JobState
+
+
+class Glimpse(Struct, frozen=True, gc=False):
+    """What moves while a job goes on.
+
+    Ten thousand jobs that move make as many of these every few seconds. A `BatchJob` is six objects to the garbage
+    collector, which stops everything to go through all there are once enough have come; this is none.
+    """
+
+    name: str
+    state: JobState
+    raw_state: str
+    """The state as the service spelled it."""
+    create_time: datetime | None = None
+    total: int | None = None
+    """Requests of the job as the service counts them; None: it did not say."""
+    finished: int = 0
+    """How many of them have succeeded or failed."""
+
+    @classmethod
+    def of(cls, job: BatchJob | Glimpse) -> Glimpse:
+        """Keep of a job what is needed."""
+        if isinstance(job, Glimpse):
+            return job
+        counts = job.counts
+        return cls(job.name, job.state, job.raw_state, job.create_time, counts.total, counts.finished)
+
+    @property
+    def done(self) -> bool:
+        """Whether the job will not move on by itself."""
+        return self.state.ended
