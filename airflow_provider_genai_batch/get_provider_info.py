@@ -30,7 +30,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules("operators.genai_batch"),
         "sensors": _modules("sensors.genai_batch"),
         "hooks": _modules("hooks.genai_batch"),
-        "triggers": _modules("triggers.genai_batch", "triggers.capacity", "triggers.job_events"),
+        "triggers": _modules("triggers.genai_batch", "triggers.pause", "triggers.job_events"),
         "connection-types": [
             {
                 "connection-type": "genai_batch",

@@ -126,6 +126,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     results_uri: str | None,
     clock: Callable[[], float],
     patience: float = READ_PATIENCE,
+    since: float | None = None,
     taken_up: Collection[str] = (),
     failed_before: Collection[str] = (),
     may_ask_again: bool = False,
@@ -140,6 +141,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         results_uri: where rows land.
         clock: tells the seconds since the epoch.
         patience: seconds to keep looking for output that is not readable yet.
+        since: when the looking began, in seconds since the epoch; None: now.
         taken_up: those that are of an earlier attempt.
         failed_before: those of them whose failure an earlier attempt has told. The rows that they left decide.
         may_ask_again: rows that failed may be asked for once more.
@@ -154,7 +156,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         raise JobLost(_lost(ending), job_names=names)
     if ending.why is Why.TIMED_OUT:
         raise JobTimedOut(_timed_out(ending, names), job_names=names)
-    until = clock() + patience
+    until = (clock() if since is None else since) + patience
     jobs = yield from _fetched(names, clock, until)
     refuse_paused(jobs)
     yield Discard(tuple(jobs))
@@ -169,7 +171,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
                 f"export the table, instead of landing them at {results_uri}."
             )
             raise UnsupportedError(msg)
-    rows = yield from _land(tuple(jobs), clock, patience, submits)
+    rows = yield from _land(tuple(jobs), clock, until, patience, submits)
     tally = rows.tally
     manifest = describe(
         jobs,
@@ -219,19 +221,21 @@ def refuse_paused(jobs: Sequence[BatchJob]) -> None:
 
 
 def _land(
-    jobs: tuple[BatchJob, ...], clock: Callable[[], float], patience: float, submits: bool
+    jobs: tuple[BatchJob, ...], clock: Callable[[], float], until: float, patience: float, submits: bool
 ) -> Generator[Any, Any, _Rows]:
     """Land rows; where they are not readable yet, though the service says there are some, ask again for a while."""
-    until, failures = clock() + patience, 0
+    failures = 0
     names = [job.name for job in jobs]
     while True:
         trouble: CallError | None = None
         try:
             rows = yield from _read(jobs)
             whole = not rows.short or not _is_fresh(rows.jobs, clock())
-            if (rows.tally.rows_read and whole) or not _promised(jobs):
+            # What is not readable yet must not hide behind the rows of other jobs.
+            late = [job.name for job in rows.jobs if job.name in rows.tally.silent and _owed(job)]
+            if (rows.tally.rows_read and whole and not late) or not _promised(jobs):
                 return rows
-            said = "the service has no answered row to show yet"
+            said = f"the service has no answered row to show yet{' of ' if late else ''}{', '.join(late)}"
             if rows.short:
                 said = f"{rows.tally.rows_read} rows are there, and the service has counted more"
         except _NOT_YET as error:
@@ -307,6 +311,11 @@ def _fetched(
 def _promised(jobs: Sequence[BatchJob]) -> bool:
     """Whether there should be rows: a job ended well, or the service counts answers."""
     return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
+
+
+def _owed(job: BatchJob) -> bool:
+    """Whether a job should have rows by itself; nobody says that a failed one shows them."""
+    return job.verdict is not Verdict.FAILED and _promised([job])
 
 
 def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:

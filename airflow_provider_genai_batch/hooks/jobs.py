@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -48,6 +49,18 @@ from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.wire.create import JobSpec
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How output of an ended job is waited for that is not readable yet."""
+
+    seconds: float | None = None
+    """None: `READ_PATIENCE`."""
+    since: float | None = None
+    """When it was asked for first, in seconds since the epoch; None: it was not yet."""
+    pause: Callable[[float], None] = time.sleep
+    """Waits for so many seconds."""
 
 
 class JobDesk:
@@ -143,7 +156,7 @@ class JobDesk:
         names: list[str],
         landing: Landing,
         *,
-        patience: float | None = None,
+        patience: Patience | None = None,
         taken_up: Collection[str] = (),
         failed_before: Collection[str] = (),
         may_ask_again: bool = False,
@@ -154,7 +167,7 @@ class JobDesk:
             ending: how the waiting ended.
             names: the jobs.
             landing: how rows are wanted.
-            patience: for output that is not readable yet, in seconds.
+            patience: for output that is not readable yet.
             taken_up: those that are of an earlier attempt.
             failed_before: those of them whose failure an earlier attempt has told.
             may_ask_again: rows that failed may be asked for once more.
@@ -163,6 +176,7 @@ class JobDesk:
             SubmitAnew: too many rows failed, and may be asked for again.
             JobError: one of its kinds, as the outcome table says.
         """
+        patience = patience or Patience()
 
         def act(step: Any) -> Any:
             if isinstance(step, Fetch):
@@ -173,6 +187,8 @@ class JobDesk:
                 return count_tables(self._client, step.jobs)
             if isinstance(step, Discard):
                 return self._discard(step.jobs)
+            if isinstance(step, Sleep):
+                return patience.pause(step.seconds)
             return self._act(step)
 
         flow = settle(
@@ -181,7 +197,8 @@ class JobDesk:
             max_failed_rows=landing.max_failed_rows,
             results_uri=landing.results_uri,
             clock=time.time,
-            patience=READ_PATIENCE if patience is None else patience,
+            patience=READ_PATIENCE if patience.seconds is None else patience.seconds,
+            since=patience.since,
             taken_up=taken_up,
             failed_before=failed_before,
             may_ask_again=may_ask_again,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.hooks.records import Told
 from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
@@ -27,7 +30,18 @@ _SPANS = {
 }
 
 
-def tell(books: Books, context: Context) -> None:
+@contextmanager
+def told(books: Books, context: Context) -> Iterator[None]:
+    """Tell Airflow's metrics at the end what was settled, however it ended; but not at a deferral."""
+    try:
+        yield
+    except (GenAIBatchError, SubmitAnew):
+        _tell(books, context)
+        raise
+    _tell(books, context)
+
+
+def _tell(books: Books, context: Context) -> None:
     """Tell Airflow's metrics of the jobs in the books that they have not been told of.
 
     Those that they have are noted in Airflow's task state store, before they are told: a retry that takes a job up does
@@ -36,12 +50,12 @@ def tell(books: Books, context: Context) -> None:
     Metrics that cannot be told are no more than a warning: the jobs are paid for, and so is their outcome.
     """
     try:
-        _tell(books, context)
+        _tell_fresh(books, context)
     except Exception as error:  # noqa: BLE001 - Airflow has several backends of metrics, each with failures of its own
         log.warning("Airflow's metrics could not be told: %s: %s", type(error).__name__, error)
 
 
-def _tell(books: Books, context: Context) -> None:
+def _tell_fresh(books: Books, context: Context) -> None:
     notes = Told(context)
     told = notes.read()
     fresh = [job for name, job in books.jobs.items() if name not in told]

@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.identity import Identity, task_key
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
@@ -22,15 +22,17 @@ from airflow_provider_genai_batch.hooks.intake import Intake, columns_of, keys_o
 from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.hooks.limit import cost_limit
-from airflow_provider_genai_batch.hooks.metrics import tell
+from airflow_provider_genai_batch.hooks.metrics import told
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.operators.wave import Wave
+from airflow_provider_genai_batch.triggers.pause import LateRows
 from airflow_provider_genai_batch.wire.output_type import answer_check
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_genai_batch.hooks.order import Order
+    from airflow_provider_genai_batch.models import BatchJob
     from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
     from airflow_provider_genai_batch.rows.landing import Carry
 
@@ -60,6 +62,25 @@ class Memory:
     """The round that this attempt was in before it was deferred."""
     spent: float = 0.0
     """What jobs of earlier rounds are known to have cost, in USD."""
+
+    def memo(
+        self, jobs: Sequence[BatchJob], asked: Asked, identity: Identity, *, more: bool = False
+    ) -> dict[str, Any]:
+        """Return what is handed on over a deferral.
+
+        Args:
+            jobs: of this round.
+            asked: what is known of the whole input.
+            identity: of the whole input.
+            more: the round has jobs that are yet to be submitted.
+        """
+        return {
+            "memory": asdict(self),
+            "jobs": [*self.done, *(job.name for job in jobs)],
+            "asked": asdict(asked),
+            "fingerprint": identity.fingerprint,
+            "more": more,
+        }
 
 
 class Errand:
@@ -102,7 +123,7 @@ class Errand:
             attempt = replace(attempt, before=before.before, mine=before.mine)
             memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))
             self._task.waiting_for = before.mine
-        with self._told(), self._taken_in(order) as (intake, identity):
+        with told(self._desk.books, self._context), self._taken_in(order) as (intake, identity):
             if fingerprint not in (None, identity.fingerprint):
                 # Asking it from the start would pay for all of it, and again after every deferral that it changes in.
                 msg = (
@@ -120,13 +141,12 @@ class Errand:
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral; see `run`."""
         memo = event["memo"]
-        memory, asked, jobs = Memory(**memo["memory"]), Asked(**memo["asked"]), memo["jobs"]
-        ending = Ending.from_dict(event)
-        if memo["more"] and ending.why is Why.ENDED:
+        memory = Memory(**memo["memory"])
+        if memo["more"] and Ending.from_dict(event).why is Why.ENDED:
             return self.run(Attempt(look_first=True), memory, memo["fingerprint"])
-        with self._told():
+        with told(self._desk.books, self._context):
             try:
-                return self._settle(ending, jobs, asked, memory)
+                return self._settle(event)
             except SubmitAnew as again:
                 order = self._task.order(self._client.config)
                 with self._taken_in(order) as (intake, identity):
@@ -152,8 +172,9 @@ class Errand:
                 jobs = wave.submit(identity, asked_now, attempt, memory, asked)
                 if not self._task.wait:
                     return describe(jobs).model_dump(mode="json")
-                names = [*memory.done, *(job.name for job in jobs)]
-                return self._settle(wave.ending, names, asked, memory, intake)
+                return self._settle(
+                    {**wave.ending.as_dict(), "memo": memory.memo(jobs, asked, identity)}, intake
+                )
             except SubmitAnew as again:
                 attempt, asked_now = self._next(intake, again, memory, attempt)
 
@@ -184,10 +205,10 @@ class Errand:
         log.warning("%s; submitting a new job.", again)
         return replace(attempt, look_first=True, before=memory.before), intake
 
-    def _settle(
-        self, ending: Ending, names: Sequence[str], asked: Asked, memory: Memory, intake: Intake | None = None
-    ) -> dict[str, Any]:
-        task, client = self._task, self._client
+    def _settle(self, event: dict[str, Any], intake: Intake | None = None) -> dict[str, Any]:
+        """Settle what the trigger's event tells of, or would tell of."""
+        task, client, memo = self._task, self._client, event["memo"]
+        asked, memory = Asked(**memo["asked"]), Memory(**memo["memory"])
         with self._columns(asked, intake) as carry:
             landing = Landing(
                 results_uri=task.results_uri,
@@ -203,24 +224,15 @@ class Errand:
                 carry=carry,
             )
             manifest = self._desk.settle(
-                ending,
-                [*names],
+                Ending.from_dict(event),
+                memo["jobs"],
                 landing,
+                patience=LateRows(task, event).patience if task.deferrable else None,
                 taken_up=[name for name in memory.taken_up if name not in memory.done],
                 failed_before=memory.failed_before,
                 may_ask_again=memory.idle or memory.round < max(task.retry_failed_rows, memory.reached),
             )
         return manifest.model_dump(mode="json")
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell Airflow's metrics at the end what was settled, however it ended; but not at a deferral."""
-        try:
-            yield
-        except (GenAIBatchError, SubmitAnew):
-            tell(self._desk.books, self._context)
-            raise
-        tell(self._desk.books, self._context)
 
     @contextmanager
     def _columns(self, asked: Asked, intake: Intake | None) -> Iterator[Carry | None]:

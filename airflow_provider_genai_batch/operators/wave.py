@@ -21,8 +21,8 @@ from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, rea
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.triggers.capacity import GenAIBatchCapacityTrigger
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -199,13 +199,7 @@ class Wave:
         taken_up = not going.keys().isdisjoint(memory.taken_up)
         plan = replace(self._plan([*going.values()], taken_up=taken_up), until_first=more)
         if self._task.deferrable:
-            memo = {
-                "memory": asdict(replace(memory, idle=False)),
-                "jobs": [*memory.done, *(job.name for job in jobs)],
-                "asked": asdict(asked),
-                "fingerprint": identity.fingerprint,
-                "more": more,
-            }
+            memo = replace(memory, idle=False).memo(jobs, asked, identity, more=more)
             self._defer([*going], plan, memo)
         self.ending = self._desk.wait([*going], plan)
         if more and self.ending.why is Why.ENDED:
@@ -254,7 +248,7 @@ class Wave:
             "fingerprint": self._begun,
         }
         task = self._task
-        trigger = GenAIBatchCapacityTrigger(
+        trigger = GenAIBatchPauseTrigger(
             time.time() + step.seconds, memo, task.conn_id, task.waiting_for, task.cancel_on_kill
         )
         task.defer(trigger=trigger, method_name="execute_after_refusal")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
@@ -83,6 +83,8 @@ class Tally:
         self._long = Usage()
         self._not_landed: Counter[str] = Counter()
         self._job: str | None = None
+        self._read_before = 0
+        self._silent: set[str] = set()
         self._begun = self._sums()
         self._shares: dict[str, Share] = {}
 
@@ -126,6 +128,7 @@ class Tally:
     def absorb(self, other: Tally) -> Tally:
         """Add the counts of rows of other requests. Nothing is taken after that."""
         self._shares = {**self.shares, **other.shares}
+        self._silent.update(other.silent)
         self.rows_read += other.rows_read
         self.duplicates += other.duplicates
         self.replaced += other.replaced
@@ -143,6 +146,12 @@ class Tally:
         self._thoughts += other._thoughts
         self._total += other._total
         return self
+
+    @property
+    def silent(self) -> Collection[str]:
+        """Jobs of which no row came."""
+        self._end_job()
+        return self._silent
 
     @property
     def sure(self) -> bool:
@@ -285,7 +294,9 @@ class Tally:
         now = self._sums()
         if self._job is not None:
             self._shares[self._job] = self._begun.share(now)
-        self._job, self._begun = None, now
+            if self.rows_read == self._read_before:
+                self._silent.add(self._job)
+        self._job, self._begun, self._read_before = None, now, self.rows_read
 
     def _fail(self, row: PlainRow, place: int) -> None:
         if row["key"] is not None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.flows.watch import Ending
+    from airflow_provider_genai_batch.hooks.jobs import Patience
 
 
 class GenAIBatchSensor(BaseSensorOperator):
@@ -102,6 +103,7 @@ class GenAIBatchSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired."""
         from airflow_provider_genai_batch.flows.watch import Ending, Why
+        from airflow_provider_genai_batch.triggers.pause import LateRows
 
         ending = Ending.from_dict(event)
         if ending.why is Why.TIMED_OUT:
@@ -112,7 +114,8 @@ class GenAIBatchSensor(BaseSensorOperator):
                 raise AirflowSkipException(msg)
             raise AirflowSensorTimeout(msg)
         with borrowed_client(self.conn_id) as client, self._softly():
-            return self._settle(client, context, ending, event["job_names"])
+            patience = LateRows(self, event).patience
+            return self._settle(client, context, ending, event["job_names"], patience)
 
     def _names(self) -> list[str]:
         from airflow_provider_genai_batch.hooks.names import job_names
@@ -122,14 +125,14 @@ class GenAIBatchSensor(BaseSensorOperator):
     def _look(self, client: GenAIBatchClient, context: Context) -> dict[str, Any] | None:
         """Return the manifest; None while there is something to wait for."""
         from airflow_provider_genai_batch.exceptions import OutputNotReadable
-        from airflow_provider_genai_batch.hooks.jobs import JobDesk
+        from airflow_provider_genai_batch.hooks.jobs import JobDesk, Patience
 
         names = self._names()
         ending = JobDesk(client).glance(names)
         if ending is None:
             return None
         try:
-            return self._settle(client, context, ending, names, patience=0)
+            return self._settle(client, context, ending, names, Patience(0))
         except OutputNotReadable as error:
             if _had_time(client, names):
                 raise
@@ -142,18 +145,15 @@ class GenAIBatchSensor(BaseSensorOperator):
         context: Context,
         ending: Ending,
         names: list[str],
-        *,
-        patience: float | None = None,
+        patience: Patience,
     ) -> dict[str, Any]:
         from airflow_provider_genai_batch.hooks.jobs import JobDesk
         from airflow_provider_genai_batch.hooks.landing import Landing
-        from airflow_provider_genai_batch.hooks.metrics import tell
+        from airflow_provider_genai_batch.hooks.metrics import told
 
         landing, desk = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobDesk(client)
-        try:
+        with told(desk.books, context):
             manifest = desk.settle(ending, names, landing, patience=patience).model_dump(mode="json")
-        finally:
-            tell(desk.books, context)
         tell_outlets(context, self.outlets, manifest)
         return manifest
 

@@ -67,6 +67,7 @@ class Rows:
         self.counts = RowCounts(total=ROWS, ok=job.ok, error=job.bad, cancelled=job.gone, missing=left)
         self.usage = None
         self.commonest: dict[str, int] = {}
+        self.silent: tuple[str, ...] = ()
 
     def causes(self) -> str:
         """Say why rows failed."""

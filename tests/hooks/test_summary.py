@@ -34,9 +34,9 @@ def manifest(**more: Any) -> Manifest:
         (
             manifest(
                 counts=RowCounts(total=400, ok=397, error=2, missing=1),
-                causes={"13: no luck": 2, "missing": 1},
+                causes={"13 INTERNAL: no luck": 2, "missing": 1},
             ),
-            "397 of 400 ok (99.2 %), 2 error, 1 missing (2 x 13: no luck; 1 x missing).",
+            "397 of 400 ok (99.2 %), 2 error, 1 missing (2 x 13 INTERNAL: no luck; 1 x missing).",
         ),
         (
             manifest(output=("bq://p.d.t1", "bq://p.d.t2", "bq://p.d.t3")),
@@ -63,4 +63,4 @@ def test_the_log_begins_with_the_job_that_is_paid_for_and_ends_with_its_rows(
         record.getMessage() for record in caplog.records if record.name in (submit.__name__, jobs.__name__)
     ]
     assert messages[0] == f"Created job {gemini.jobs[0]['name']}."
-    assert messages[-1] == f"Rows: 2 of 3 ok (66.7 %), 1 error (1 x 13: no luck); they are in {to}."
+    assert messages[-1] == f"Rows: 2 of 3 ok (66.7 %), 1 error (1 x 13 INTERNAL: no luck); they are in {to}."

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
 from airflow_provider_genai_batch.exceptions import JobTimedOut
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.triggers import capacity
+from airflow_provider_genai_batch.triggers import pause
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 
@@ -20,13 +20,13 @@ FULL = {"message": "too many", "grpc": "RESOURCE_EXHAUSTED", "retry_after": 0}
 def deferrals(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Note what is deferred with."""
     memos: list[dict[str, Any]] = []
-    wait = capacity.GenAIBatchCapacityTrigger.run
+    wait = pause.GenAIBatchPauseTrigger.run
 
     def note(self: Any) -> Any:
         memos.append(self.memo)
         return wait(self)
 
-    monkeypatch.setattr(capacity.GenAIBatchCapacityTrigger, "run", note)
+    monkeypatch.setattr(pause.GenAIBatchPauseTrigger, "run", note)
     return memos
 
 

@@ -225,3 +225,14 @@ def test_the_sensor_tells_of_jobs_of_others_and_landing_them_again_does_not(
         == "success"
     )
     assert statsd.counters() == at_the_service(gemini)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferred"])
+def test_rows_that_came_late_are_told(statsd: StatsDServer, gemini: Emulator, mode: str) -> None:
+    gemini.script(JobScript(late_output=10))
+    with client() as service:
+        name = service.create(MODEL, TEXTS).name
+    settings = {"poke_interval": 0.05, "timeout": 60, "deferrable": mode == "deferred"}
+    ran = run_dag(lambda: GenAIBatchSensor(task_id="wait", job_names=name, **settings))
+    assert ran.state == "success", ran.errors
+    assert statsd.counters() == at_the_service(gemini)

@@ -42,7 +42,7 @@ def test_a_succeeded_job_whose_every_row_failed_is_a_failure(gemini: Emulator, d
     error = failure(wait_by(door, PROMPTS))
     assert isinstance(error, TooManyFailedRows)
     assert "8 of 8 rows failed (8 error)" in str(error)
-    assert "8 x 3: no such field" in str(error)
+    assert "8 x 3 INVALID_ARGUMENT: no such field" in str(error)
     assert error.manifest is not None
     assert error.manifest["counts"]["error"] == 8
 

@@ -159,3 +159,13 @@ def test_the_services_own_counts_are_taken_where_rows_stay_with_it(
     tally = Tally(expected=expected)
     tally.take_service_counts(jobs)
     assert tally.counts == counts
+
+
+def test_jobs_of_which_no_row_came_are_told() -> None:
+    one, other = Tally(expected=2), Tally(expected=1)
+    for name, rows in (("talks", 1), ("is silent", 0), ("repeats", 1)):
+        one.begin_job(name)
+        for _ in range(rows):
+            one.take(_row(stamp(0)))
+    other.begin_job("says nothing")
+    assert set(one.absorb(other).silent) == {"is silent", "says nothing"}

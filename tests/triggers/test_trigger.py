@@ -16,8 +16,8 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Li
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks import shared, states
 from airflow_provider_genai_batch.triggers import unwanted
-from airflow_provider_genai_batch.triggers.capacity import GenAIBatchCapacityTrigger
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger
 from tests.operators.scenes import MODEL, client
 from tests.triggers.watching import fire
 from tests.waiting import until
@@ -267,7 +267,7 @@ async def test_jobs_that_go_on_while_another_finds_no_capacity_are_cancelled_wit
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     monkeypatch.setattr(states, "_state", lambda _: state)
-    waiting = GenAIBatchCapacityTrigger(time.time() + 3600, {}, "genai_batch_default", submit(), True)
+    waiting = GenAIBatchPauseTrigger(time.time() + 3600, {}, "genai_batch_default", submit(), True)
     await as_prepared(waiting).on_kill()
     assert bool(gemini.jobs[0]["cancel_requested"]) is cancelled
 

@@ -1,0 +1,101 @@
+"""Pauses without a slot: while the service has no capacity for a job, or an ended job's rows are late."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_genai_batch.flows.backoff import LONGEST
+from airflow_provider_genai_batch.triggers.unwanted import CancelsUnwanted
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.hooks.jobs import Patience
+
+_SHORT = 5.0
+"""Seconds for which late rows are waited for in the slot: to be deferred and resumed takes as long."""
+_LATE_SINCE = "late_since"
+
+
+class GenAIBatchPauseTrigger(CancelsUnwanted):
+    """Fires at a moment, with what the task needs to go on. It asks nothing of the service.
+
+    Airflow's own trigger for a moment brings nothing back, and not every way to run a task keeps what is given to
+    ``defer``.
+
+    Args:
+        moment: seconds since the epoch.
+        memo: the event's payload.
+        conn_id: the Airflow connection.
+        job_names: jobs of the task that go on meanwhile.
+        cancel_on_kill: cancel them when somebody kills, clears or marks the task.
+    """
+
+    def __init__(
+        self,
+        moment: float,
+        memo: dict[str, Any],
+        conn_id: str,
+        job_names: Sequence[str] = (),
+        cancel_on_kill: bool = False,
+    ) -> None:
+        super().__init__(conn_id, job_names, cancel_on_kill=cancel_on_kill)
+        self.moment = moment
+        self.memo = memo
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the metadata database keeps."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "moment": self.moment,
+            "memo": self.memo,
+            "conn_id": self.conn_id,
+            "job_names": self.job_names,
+            "cancel_on_kill": self.cancel_on_kill,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait."""
+        try:
+            await asyncio.sleep(max(0.0, self.moment - time.time()))
+        except asyncio.CancelledError:
+            await self.stopped()
+            raise
+        yield TriggerEvent(self.memo)  # type: ignore[no-untyped-call]  # nor is its event
+
+
+class LateRows:
+    """How a deferrable task waits for the rows of jobs that ended: after a short while without its slot.
+
+    The pause fires with the event that told of the jobs' end, so that the task does again what it did then.
+
+    Args:
+        task: has a ``conn_id`` and an ``execute_complete``.
+        event: which that method takes.
+    """
+
+    def __init__(self, task: Any, event: dict[str, Any]) -> None:
+        self._task = task
+        self._event = event
+        self._since: float = event.get(_LATE_SINCE) or time.time()
+
+    @property
+    def patience(self) -> Patience:
+        """What a settling needs."""
+        from airflow_provider_genai_batch.hooks.jobs import Patience
+
+        return Patience(since=self._since, pause=self._pause)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for at least so long, in place or by a deferral."""
+        now = time.time()
+        waited = now - self._since
+        if waited + seconds < _SHORT:
+            time.sleep(seconds)
+            return
+        moment = now + max(seconds, min(waited, LONGEST))
+        memo = {**self._event, _LATE_SINCE: self._since}
+        trigger = GenAIBatchPauseTrigger(moment, memo, self._task.conn_id)
+        self._task.defer(trigger=trigger, method_name="execute_complete")
