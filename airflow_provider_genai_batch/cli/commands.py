@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError
-from airflow_provider_genai_batch.flows.settle import reason
+from airflow_provider_genai_batch.flows.sentences import reason
 from airflow_provider_genai_batch.hooks.files import local_path, read_chunks
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob

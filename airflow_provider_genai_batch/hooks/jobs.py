@@ -13,8 +13,9 @@ from airflow_provider_genai_batch.client.jobs import find_jobs, is_older
 from airflow_provider_genai_batch.client.tidy import discard_input
 from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, JobError
 from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.gather import READ_PATIENCE, Fetch, Land
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, Land, SubmitAnew, settle
+from airflow_provider_genai_batch.flows.settle import SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,

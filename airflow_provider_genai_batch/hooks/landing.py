@@ -13,7 +13,7 @@ from typing import BinaryIO
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten, TransportError
 from airflow_provider_genai_batch.flows.identity import ask_of, round_of
-from airflow_provider_genai_batch.flows.settle import next_attempt
+from airflow_provider_genai_batch.flows.sentences import next_attempt
 from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchJob

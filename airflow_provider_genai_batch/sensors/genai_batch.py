@@ -171,7 +171,7 @@ class GenAIBatchSensor(BaseSensorOperator):
 
 def _had_time(client: GenAIBatchClient, names: list[str]) -> bool:
     """Whether the jobs ended so long ago that their rows should have been readable by now."""
-    from airflow_provider_genai_batch.flows.settle import READ_PATIENCE
+    from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
 
     ends = [end for name in names if (end := client.get(name).end_time)]
     return bool(ends) and time.time() - max(ends).timestamp() > READ_PATIENCE

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
 from airflow_provider_genai_batch.flows.backoff import _LONGEST_HINT
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE
+from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
 from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator

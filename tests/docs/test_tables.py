@@ -13,7 +13,8 @@ from airflow_provider_genai_batch import __version__, exceptions
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.emulator.__main__ import parser
 from airflow_provider_genai_batch.emulator.control import Control
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, _allowed
+from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
+from airflow_provider_genai_batch.flows.settle import _allowed
 from airflow_provider_genai_batch.flows.submit import _DEAD
 from airflow_provider_genai_batch.hooks import connection
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook

@@ -9,9 +9,10 @@ from typing import Any
 from airflow_provider_genai_batch.client.jobs import find_jobs
 from airflow_provider_genai_batch.client.places import job_spec
 from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.gather import Fetch, Land
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.settle import Fetch, Land, settle
+from airflow_provider_genai_batch.flows.settle import settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,

@@ -14,8 +14,9 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, JobCancelled
 from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.gather import Fetch, Land
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import Fetch, Land, SubmitAnew, settle
+from airflow_provider_genai_batch.flows.settle import SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,

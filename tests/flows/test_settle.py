@@ -21,7 +21,8 @@ from airflow_provider_genai_batch.exceptions import (
     TooManyFailedRows,
 )
 from airflow_provider_genai_batch.flows.describe import describe
-from airflow_provider_genai_batch.flows.settle import READ_PATIENCE, Fetch, SubmitAnew, settle
+from airflow_provider_genai_batch.flows.gather import READ_PATIENCE, Fetch
+from airflow_provider_genai_batch.flows.settle import SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import Discard, Sleep
 from airflow_provider_genai_batch.flows.tables import CountTables, standing
 from airflow_provider_genai_batch.flows.watch import Ending, Why

@@ -12,6 +12,7 @@ SUITE = (
     "tests/operators/test_cancelled_before.py",
     "tests/operators/test_capacity.py",
     "tests/operators/test_imports.py",
+    "tests/operators/test_late_rows.py",
     "tests/operators/test_one_job.py",
     "tests/operators/test_outcomes.py",
     "tests/operators/test_output_type.py",

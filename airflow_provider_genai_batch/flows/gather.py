@@ -1,0 +1,169 @@
+"""Getting the jobs whose waiting ended, and their rows, through what passes and what is late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    ApiError,
+    CallError,
+    JobLost,
+    NotFound,
+    OutputNotReadable,
+    PermissionDenied,
+)
+from airflow_provider_genai_batch.flows.backoff import backoff
+from airflow_provider_genai_batch.flows.sentences import next_attempt
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.flows.tables import (
+    Counted,
+    CountTables,
+    count,
+    is_short,
+    standing,
+    to_go_on_with,
+)
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.job import Verdict, total_of
+from airflow_provider_genai_batch.rows.tally import Tally
+
+READ_PATIENCE = 600.0
+"""Seconds for which rows of a job that ended are asked for again when they are not there yet."""
+_NOT_SEEN = (PermissionDenied, *PASSING)
+"""Trouble that does not say whether there are rows."""
+_NOT_YET = (NotFound, *_NOT_SEEN)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Get an ended job; answers a `BatchJob`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Land:
+    """Read the rows of jobs, and write them where the task wants them; answers a `Tally`."""
+
+    jobs: tuple[BatchJob, ...]
+    besides: int = 0
+    """How many of the task's requests other jobs had, whose rows are in BigQuery."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What became of the rows of jobs."""
+
+    tally: Tally
+    jobs: tuple[BatchJob, ...]
+    """Those whose rows stand."""
+    in_bigquery: bool = False
+    tables: tuple[str, ...] = ()
+    """Those that a further job can go on with."""
+    short: bool = False
+    """A table shows fewer rows than the service has counted."""
+
+
+def landed(
+    jobs: tuple[BatchJob, ...], clock: Callable[[], float], until: float, patience: float, submits: bool
+) -> Generator[Any, Any, Rows]:
+    """Land rows; where they are not readable yet, though the service says there are some, ask again for a while."""
+    failures = 0
+    names = [job.name for job in jobs]
+    while True:
+        trouble: CallError | None = None
+        try:
+            rows = yield from _read(jobs)
+            whole = not rows.short or not _is_fresh(rows.jobs, clock())
+            # What is not readable yet must not hide behind the rows of other jobs; nor, below, behind their tables.
+            late = [job.name for job in rows.jobs if job.name in rows.tally.silent and _owed(job)]
+            if (rows.tally.rows_read and whole and not late) or not _promised(jobs):
+                return rows
+            said = f"the service has no answered row to show yet{' of ' if late else ''}{', '.join(late)}"
+            if rows.short:
+                said = f"{rows.tally.rows_read} rows are there, and the service has counted more"
+        except _NOT_YET as error:
+            # Trouble in reading does not say that there is nothing to read.
+            if not _promised(jobs) and not isinstance(error, PASSING):
+                return Rows(Tally(expected=total_of(jobs)), jobs)
+            trouble, said = error, str(error)
+        failures += 1
+        pause = backoff(failures, getattr(trouble, "retry_after", None))
+        if clock() + pause > until:
+            if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
+                # Nobody says that a failed job shows its rows.
+                return Rows(Tally(expected=total_of(jobs)), jobs)
+            msg = (
+                f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
+                f"its rows are paid for. {next_attempt(jobs, submits)}"
+            )
+            raise OutputNotReadable(msg, job_names=names) from trouble
+        yield Sleep(pause)
+        jobs = tuple((yield from fetched(names, clock, until)))
+
+
+def _read(jobs: tuple[BatchJob, ...]) -> Generator[Any, Any, Rows]:
+    """Land rows, and count those that stay in BigQuery."""
+    tables = tuple(job for job in jobs if job.output.bigquery_table)
+    if not tables:
+        return Rows((yield Land(jobs)), jobs)
+    counted: Counted | None = yield CountTables(tables)
+    stand = standing(jobs, counted)
+    in_tables = [job for job in stand if job.output.bigquery_table]
+    others = tuple(job for job in stand if not job.output.bigquery_table)
+    tally = count(in_tables, jobs, counted)
+    if others:
+        rest: Tally = yield Land(others, tally.counts.total)
+        tally = rest.absorb(tally) if rest.rows_read or not _promised(others) else rest
+    more = to_go_on_with(in_tables, counted)
+    return Rows(tally, tuple(stand), in_bigquery=True, tables=more, short=is_short(in_tables, counted))
+
+
+def fetched(
+    names: Sequence[str], clock: Callable[[], float], until: float
+) -> Generator[Any, Any, list[BatchJob]]:
+    """Get jobs that have ended, through trouble that passes."""
+    jobs: list[BatchJob] = []
+    for name in names:
+        failures = 0
+        while True:
+            try:
+                job: BatchJob = yield Fetch(name)
+                if all(job.name != other.name for other in jobs):  # Vertex AI takes two names for one job
+                    jobs.append(job)
+                break
+            except PASSING as error:
+                failures += 1
+                pause = backoff(failures, getattr(error, "retry_after", None))
+                if clock() + pause > until:
+                    msg = (
+                        f"Job {name} has ended, but the service does not answer for it ({error}). Its answered rows "
+                        "are paid for. The next attempt takes it up again and pays nothing."
+                    )
+                    raise OutputNotReadable(msg, job_names=names) from error
+                yield Sleep(pause)
+            except ApiError as error:
+                msg = (
+                    f"Job {name} has ended, but can no longer be looked at: {error}. Its answered rows are paid for. "
+                    "The next attempt looks for it again; if the connection lost its rights, mend that first."
+                )
+                raise JobLost(msg, job_names=names) from error
+    return jobs
+
+
+def _promised(jobs: Sequence[BatchJob]) -> bool:
+    """Whether there should be rows: a job ended well, or the service counts answers."""
+    return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
+
+
+def _owed(job: BatchJob) -> bool:
+    """Whether a job should have rows by itself; nobody says that a failed one shows them."""
+    return job.verdict is not Verdict.FAILED and _promised([job])
+
+
+def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:
+    """Whether a job ended so lately that not all of its output need be there."""
+    return any(job.end_time and now - job.end_time.timestamp() < READ_PATIENCE for job in jobs)
