@@ -75,12 +75,16 @@ def landed(
     names = [job.name for job in jobs]
     while True:
         trouble: CallError | None = None
+        enough: Rows | None = None
         try:
             rows = yield from _read(jobs)
-            whole = not rows.short or not _is_fresh(rows.jobs, clock())
+            now = clock()
             # What is not readable yet must not hide behind the rows of other jobs; nor, below, behind their tables.
-            late = [job.name for job in rows.jobs if job.name in rows.tally.silent and _owed(job)]
-            if (rows.tally.rows_read and whole and not late) or not _promised(jobs):
+            silent = [job for job in rows.jobs if job.name in rows.tally.silent]
+            late = [job.name for job in silent if _owes_rows(job) and _is_fresh([job], now)]
+            if rows.tally.rows_read and not (rows.short and _is_fresh(rows.jobs, now)):
+                enough = rows
+            if (enough and not late) or not _promised(jobs):
                 return rows
             said = f"the service has no answered row to show yet{' of ' if late else ''}{', '.join(late)}"
             if rows.short:
@@ -93,6 +97,8 @@ def landed(
         failures += 1
         pause = backoff(failures, getattr(trouble, "retry_after", None))
         if clock() + pause > until:
+            if enough and patience:  # what did not come in all that time is missing, and rows decide
+                return enough
             if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
                 # Nobody says that a failed job shows its rows.
                 return Rows(Tally(expected=total_of(jobs)), jobs)
@@ -159,8 +165,8 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
     return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
 
 
-def _owed(job: BatchJob) -> bool:
-    """Whether a job should have rows by itself; nobody says that a failed one shows them."""
+def _owes_rows(job: BatchJob) -> bool:
+    """Whether there should be rows of a job; nobody says that a failed one shows them."""
     return job.verdict is not Verdict.FAILED and _promised([job])
 
 

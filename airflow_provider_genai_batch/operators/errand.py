@@ -142,6 +142,7 @@ class Errand:
         """Go on after a deferral; see `run`."""
         memo = event["memo"]
         memory = Memory(**memo["memory"])
+        self._task.waiting_for = [name for name in memory.mine if name not in memo["jobs"]]
         if memo["more"] and Ending.from_dict(event).why is Why.ENDED:
             return self.run(Attempt(look_first=True), memory, memo["fingerprint"])
         with told(self._desk.books, self._context):
@@ -153,7 +154,9 @@ class Errand:
                     if identity.fingerprint != memo["fingerprint"]:
                         log.warning("The input is not what it was, so no request of it is asked again.")
                         raise (again.failure or again) from again
-                    attempt, wave = self._next(intake, again, memory, Attempt())
+                    # Rounds after this one may have jobs already: then their places are gone through once more.
+                    before = Attempt(look_first=memory.reached > memory.round, mine=memory.mine)
+                    attempt, wave = self._next(intake, again, memory, before)
                     return self._rounds(order, intake, identity, attempt, memory, wave)
 
     def _rounds(
@@ -188,7 +191,10 @@ class Errand:
         except InputError:
             rest = None
         attempt = replace(
-            attempt, look_first=attempt.look_first or bool(memory.taken_up), resumed=False, refusals=0
+            attempt,
+            look_first=attempt.look_first or attempt.resumed or bool(memory.taken_up),
+            resumed=False,
+            refusals=0,
         )
         if rest is not None:
             memory.round += 1
@@ -209,6 +215,7 @@ class Errand:
         """Settle what the trigger's event tells of, or would tell of."""
         task, client, memo = self._task, self._client, event["memo"]
         asked, memory = Asked(**memo["asked"]), Memory(**memo["memory"])
+        late = LateRows(task, event, task.waiting_for, cancel_on_kill=task.cancel_on_kill)
         with self._columns(asked, intake) as carry:
             landing = Landing(
                 results_uri=task.results_uri,
@@ -227,7 +234,7 @@ class Errand:
                 Ending.from_dict(event),
                 memo["jobs"],
                 landing,
-                patience=LateRows(task, event).patience if task.deferrable else None,
+                patience=late.patience if task.deferrable else None,
                 taken_up=[name for name in memory.taken_up if name not in memory.done],
                 failed_before=memory.failed_before,
                 may_ask_again=memory.idle or memory.round < max(task.retry_failed_rows, memory.reached),

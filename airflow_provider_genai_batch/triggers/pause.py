@@ -74,11 +74,22 @@ class LateRows:
     Args:
         task: has a ``conn_id`` and an ``execute_complete``.
         event: which that method takes.
+        going: the task's jobs that go on meanwhile.
+        cancel_on_kill: cancel them when somebody kills, clears or marks the task.
     """
 
-    def __init__(self, task: Any, event: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        task: Any,
+        event: dict[str, Any],
+        going: Sequence[str] = (),
+        *,
+        cancel_on_kill: bool = False,
+    ) -> None:
         self._task = task
         self._event = event
+        self._going = going
+        self._cancel_on_kill = cancel_on_kill
         self._since: float = event.get(_LATE_SINCE) or time.time()
 
     @property
@@ -90,12 +101,19 @@ class LateRows:
 
     def _pause(self, seconds: float) -> None:
         """Wait for at least so long, in place or by a deferral."""
+        from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
+
         now = time.time()
         waited = now - self._since
         if waited + seconds < _SHORT:
             time.sleep(seconds)
             return
-        moment = now + max(seconds, min(waited, LONGEST))
-        memo = {**self._event, _LATE_SINCE: self._since}
-        trigger = GenAIBatchPauseTrigger(moment, memo, self._task.conn_id)
+        longer = min(now + min(waited, LONGEST), self._since + READ_PATIENCE)
+        trigger = GenAIBatchPauseTrigger(
+            max(now + seconds, longer),
+            {**self._event, _LATE_SINCE: self._since},
+            self._task.conn_id,
+            self._going,
+            self._cancel_on_kill,
+        )
         self._task.defer(trigger=trigger, method_name="execute_complete")
