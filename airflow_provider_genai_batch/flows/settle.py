@@ -63,7 +63,7 @@ class SubmitAnew(Exception):
         useless: Sequence[str] = (),
     ) -> None:
         how = "ended cancelled" if cut_short else "ended"
-        rows = f", with {tally.counts.ok} of {tally.counts.total} rows" if tally else ""
+        rows = f", with {tally.counts.ok} of {tally.counts.total} rows ok" if tally else ""
         super().__init__(f"{', '.join(job_names)} {how}{rows}")
         self.job_names, self.tally, self.failure = tuple(job_names), tally, failure
         self.cut_short, self.tables = cut_short, tuple(tables)

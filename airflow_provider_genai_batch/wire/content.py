@@ -41,6 +41,13 @@ CONTENT_FIELDS = frozenset({"parts", "role"})
 _FILE_DATA_FIELDS = frozenset({"fileUri", "mimeType", "displayName"})
 
 
+_OTHERS_ROLES = {
+    "assistant": "Google's name for it is model.",
+    "system": "Give what the model is told beforehand as system_instruction, in config or in request_defaults.",
+}
+"""Roles of other services: each request that has one would be refused, when its job has run."""
+
+
 def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
     """Spell ``contents``.
 
@@ -51,7 +58,7 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
         RequestError: empty, or nothing that can be sent.
     """
     if not isinstance(value, (list, tuple)):
-        return [content(value, backend)]
+        return [_said(content(value, backend))]
     if not value:
         msg = "contents is an empty list"
         raise RequestError(msg, "Give at least one prompt.")
@@ -62,7 +69,7 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
             turns.append(_turn([part(one, backend) for one in item], role="user"))
             open_role = None
         elif is_content(item):
-            turns.append(content(item, backend))
+            turns.append(_said(content(item, backend)))
             open_role = None
         else:
             one = part(item, backend)
@@ -73,6 +80,15 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
                 turns.append(_turn([one], role=role))
             open_role = role
     return turns
+
+
+def _said(turn: dict[str, Any]) -> dict[str, Any]:
+    """Pass a turn of a conversation on."""
+    role = turn.get("role")
+    if isinstance(role, str) and role in _OTHERS_ROLES:
+        msg = f"unknown role {role!r} in contents"
+        raise RequestError(msg, _OTHERS_ROLES[role])
+    return turn
 
 
 def content(value: Any, backend: Backend) -> dict[str, Any]:

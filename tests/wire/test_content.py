@@ -79,6 +79,8 @@ def test_a_picture_becomes_png_bytes() -> None:
             "a file of the Gemini Files API",
         ),
         ([{"tool_call": {"id": "1"}}], Backend.VERTEX, "parts.toolCall exists only on the Gemini"),
+        ([{"role": "assistant", "parts": [{"text": "a"}]}], Backend.GEMINI, "unknown role 'assistant'"),
+        ({"role": "system", "parts": ["a"]}, Backend.VERTEX, "unknown role 'system'"),
         (["a\ud800"], Backend.GEMINI, "half of a surrogate pair"),
     ],
 )
