@@ -86,7 +86,7 @@ class Looker:
 
     A refusal for too many calls (429) and a service that is away end the round for all, and put the next off.
     Nothing is created per look: with ten thousand jobs, what is created and kept makes the garbage collector stop the
-    event loop for a tenth of a second at a time.
+    event loop for a fifth of a second at a time.
 
     Args:
         client: of the event loop; whoever lends the looker closes it.

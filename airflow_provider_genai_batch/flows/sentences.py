@@ -41,9 +41,14 @@ def next_attempt(jobs: Sequence[BatchJob], submits: bool) -> str:
     return "The next attempt takes the same job up and pays nothing."
 
 
+def anew(submits: bool) -> str:
+    """Tell what the next attempt does about a job without rows."""
+    return "The next attempt submits a new job." if submits else LOOKS_AGAIN
+
+
 def failed(job: BatchJob, submits: bool) -> str:
     """Tell of a job that failed."""
-    then = "The next attempt submits a new job." if submits else LOOKS_AGAIN
+    then = anew(submits)
     if job.counts.succeeded:
         keeps = "The next attempt keeps those that it can read, and asks for the others."
         then = (

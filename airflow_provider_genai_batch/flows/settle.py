@@ -22,6 +22,7 @@ from airflow_provider_genai_batch.flows.gather import READ_PATIENCE, fetched, la
 from airflow_provider_genai_batch.flows.sentences import (
     ASKS_THE_REST,
     LOOKS_AGAIN,
+    anew,
     at_the_service,
     because,
     failed,
@@ -175,7 +176,7 @@ def refuse_paused(jobs: Sequence[BatchJob]) -> None:
 def _judge(
     jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float, submits: bool
 ) -> None:
-    anew = "The next attempt submits a new job." if submits else LOOKS_AGAIN
+    then = anew(submits)
     names, counts = [job.name for job in jobs], tally.counts
     dump = manifest.model_dump(mode="json")
     if not counts.ok and not tally.rows_read:
@@ -185,11 +186,11 @@ def _judge(
             if job.verdict is Verdict.EXPIRED:
                 msg = (
                     f"Job {job.name} expired: the service did not get to it in its time limit and left no rows"
-                    f"{because(job)}. Nothing is billed for rows that were not answered. {anew}"
+                    f"{because(job)}. Nothing is billed for rows that were not answered. {then}"
                 )
                 raise JobExpired(msg, job_names=names, manifest=dump)
             if job.verdict is Verdict.CANCELLED:
-                msg = f"Job {job.name} was cancelled and left no rows{because(job)}. It bills nothing more. {anew}"
+                msg = f"Job {job.name} was cancelled and left no rows{because(job)}. It bills nothing more. {then}"
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
         causes = tally.causes().rstrip(".") or "none given"

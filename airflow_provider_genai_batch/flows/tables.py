@@ -115,6 +115,5 @@ def _requests(job: BatchJob) -> int:
 
     What they call incomplete counts only where a job ended before it came to it: else it is there by now.
     """
-    counts = job.counts
-    done = (counts.succeeded or 0) + (counts.failed or 0)
-    return done if job.verdict is Verdict.ROWS else max(done, counts.total or 0)
+    done = job.counts.finished
+    return done if job.verdict is Verdict.ROWS else max(done, job.counts.total or 0)

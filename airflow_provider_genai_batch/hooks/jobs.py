@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -56,8 +56,8 @@ log = logging.getLogger(__name__)
 class Patience:
     """How output of an ended job is waited for that is not readable yet."""
 
-    seconds: float | None = None
-    """None: `READ_PATIENCE`."""
+    seconds: float = field(default_factory=lambda: READ_PATIENCE)
+    """All in all."""
     since: float | None = None
     """When it was asked for first, in seconds since the epoch; None: it was not yet."""
     pause: Callable[[float], None] = time.sleep
@@ -198,7 +198,7 @@ class JobDesk:
             max_failed_rows=landing.max_failed_rows,
             results_uri=landing.results_uri,
             clock=time.time,
-            patience=READ_PATIENCE if patience.seconds is None else patience.seconds,
+            patience=patience.seconds,
             since=patience.since,
             taken_up=taken_up,
             failed_before=failed_before,

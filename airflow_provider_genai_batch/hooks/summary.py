@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_genai_batch.flows.sentences import shown
 from airflow_provider_genai_batch.models import Manifest, RowCounts
 
 _INLINE = "inline"
@@ -24,9 +25,4 @@ def rows_told(manifest: Manifest) -> str:
 
 def _counted(counts: RowCounts) -> str:
     share = f" ({100 * counts.ok / counts.total:.1f} %)" if counts.failed else ""
-    failed = {
-        name: number for name, number in counts if number and name not in ("total", "ok")
-    }  # as the manifest calls them
-    return ", ".join(
-        [f"{counts.ok} of {counts.total} ok{share}", *(f"{number} {name}" for name, number in failed.items())]
-    )
+    return ", ".join(filter(None, [f"{counts.ok} of {counts.total} ok{share}", shown(counts)]))

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.models.job import BatchJob, JobState
 class Glimpse(Struct, frozen=True, gc=False):
     """What moves while a job goes on.
 
-    Ten thousand jobs that move make as many of these every few seconds. A `BatchJob` is six objects to the garbage
+    Ten thousand jobs that move make as many of these every few seconds. A `BatchJob` is five objects to the garbage
     collector, which stops everything to go through all there are once enough have come; this is none.
     """
 

@@ -154,9 +154,7 @@ class Errand:
                     if identity.fingerprint != memo["fingerprint"]:
                         log.warning("The input is not what it was, so no request of it is asked again.")
                         raise (again.failure or again) from again
-                    # Rounds after this one may have jobs already: then their places are gone through once more.
-                    before = Attempt(look_first=memory.reached > memory.round, mine=memory.mine)
-                    attempt, wave = self._next(intake, again, memory, before)
+                    attempt, wave = self._next(intake, again, memory, Attempt(mine=memory.mine))
                     return self._rounds(order, intake, identity, attempt, memory, wave)
 
     def _rounds(
@@ -190,9 +188,12 @@ class Errand:
             rest = intake.subset(again.tally.unanswered) if again.tally else rest
         except InputError:
             rest = None
+        gone_through = (
+            attempt.resumed or memory.reached > memory.round
+        )  # so what is next may have jobs already
         attempt = replace(
             attempt,
-            look_first=attempt.look_first or attempt.resumed or bool(memory.taken_up),
+            look_first=attempt.look_first or gone_through or bool(memory.taken_up),
             resumed=False,
             refusals=0,
         )
