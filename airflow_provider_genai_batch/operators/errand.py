@@ -188,12 +188,10 @@ class Errand:
             rest = intake.subset(again.tally.unanswered) if again.tally else rest
         except InputError:
             rest = None
-        gone_through = (
-            attempt.resumed or memory.reached > memory.round
-        )  # so what is next may have jobs already
+        has_jobs = memory.reached > memory.round  # the next round, from before a deferral
         attempt = replace(
             attempt,
-            look_first=attempt.look_first or gone_through or bool(memory.taken_up),
+            look_first=attempt.look_first or has_jobs or bool(memory.taken_up),
             resumed=False,
             refusals=0,
         )
