@@ -66,9 +66,12 @@ HTTP an index is written "#3").
   ``bare_list`` (inlinedResponses is a list), ``stale_counters`` (list entries still say pending),
   ``lagging_counters`` (Vertex: the fraction of done rows that completionStats calls incomplete),
   ``list_lag`` (lists that miss the job), ``list_lag_seconds``, ``empty_page`` (the list page holding
-  the job is preceded by an empty one that carries a token).
+  the job is preceded by an empty one that carries a token), ``get_lag`` (calls by name that answer 404
+  after create), ``get_lag_seconds``, ``stale_entries`` (list entries go on saying RUNNING after the job
+  has ended or was deleted), ``large_results`` (Gemini, inline: a get that carries the rows is 503).
 * cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.
-* Vertex: ``shards``, ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other
+* Vertex: ``shards``, ``shard_looks`` and ``shard_seconds`` (gets, or seconds, from one shard to the
+  next, after the end), ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other
   objects in the output directory). ``emu.script(script, backend=None)`` queues it: the next job created
   (of that backend) takes it.
 
@@ -86,6 +89,8 @@ contains this).
 * ``Fault.hold(acted=False)``: wait; ``ticket.wait_held(timeout)`` until a call waits,
   ``ticket.release()``.
 * ``Fault.redirect(url)``: 307 elsewhere.
+* ``Fault.ignored_filter()``: a list with a filter answers as if it had none; ``Fault.twice()``: one
+  create makes two jobs and answers the second.
 * files.upload only: ``Fault.no_status_header()``, ``Fault.lost_chunk()`` (bytes thrown away, connection
   dropped), ``Fault.lost_final_reply()``.
 

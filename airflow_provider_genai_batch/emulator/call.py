@@ -36,6 +36,8 @@ class Call:
     request: Request
     entry: Entry
     read_to_the_end: bool = False
+    fault: str = ""
+    kept: bytes | None = None
 
     @property
     def base_url(self) -> str:
@@ -66,7 +68,9 @@ class Call:
         return given
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes; nothing more once it has been read to its end."""
+        """Yield the body as it comes; nothing more once it has been read to its end, unless it was kept."""
+        if self.kept is not None:
+            yield self.kept
         if self.read_to_the_end:
             return
         async for chunk in self.request.stream():
@@ -74,6 +78,10 @@ class Call:
                 self.entry.body(chunk)
                 yield chunk
         self.read_to_the_end = True
+
+    async def keep(self) -> None:
+        """Read the body now, for handlers that read it more than once."""
+        self.kept = b"".join([chunk async for chunk in self.stream()])
 
     async def drain(self) -> None:
         """Read the body and forget it, so that an early answer reaches a caller still sending."""

@@ -77,13 +77,16 @@ class Faults:
             self._tickets.append(ticket)
         return ticket
 
-    def take(self, method: str, path: str, upload_command: str = "") -> Ticket | None:
+    def take(
+        self, method: str, path: str, upload_command: str = "", *, filtered: bool = False
+    ) -> Ticket | None:
         """Return the first fault for this call, spending it once.
 
         Args:
             method: Method id.
             path: Path of the request.
             upload_command: Value of X-Goog-Upload-Command; some faults wait for bytes or for the last bytes.
+            filtered: Whether the call has a filter, which one fault waits for.
         """
         with self._lock:
             for ticket in self._tickets:
@@ -91,6 +94,8 @@ class Faults:
                 if ticket.method != method or not ticket.left or fault.path not in path:
                     continue
                 if fault.kind in UPLOAD_KINDS and "upload" not in upload_command:
+                    continue
+                if fault.kind == "ignored_filter" and not filtered:
                     continue
                 if fault.kind == "lost_final_reply" and "finalize" not in upload_command:
                     continue

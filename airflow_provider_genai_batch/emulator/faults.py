@@ -21,9 +21,25 @@ KINDS = (
     "no_status_header",
     "lost_chunk",
     "lost_final_reply",
+    "ignored_filter",
+    "twice",
 )
 ERROR_STATUS = range(400, 600)
 UPLOAD_KINDS = frozenset({"no_status_header", "lost_chunk", "lost_final_reply"})
+_ACTED = frozenset(
+    {
+        "lost_reply",
+        "unreadable",
+        "truncated",
+        "no_status_header",
+        "lost_final_reply",
+        "ignored_filter",
+        "twice",
+    }
+)
+"""Kinds that act, whatever comes back."""
+_LISTS = frozenset({"batches.list", "batchPredictionJobs.list"})
+_CREATES = frozenset({"batches.create", "batches.createEmbeddings", "batchPredictionJobs.create"})
 
 
 @dataclass(frozen=True)
@@ -102,6 +118,16 @@ class Fault:
         return cls("lost_final_reply", acted=True, **more)
 
     @classmethod
+    def ignored_filter(cls, **more: Any) -> Fault:
+        """List as if no filter had been given; only a list with a filter spends it."""
+        return cls("ignored_filter", acted=True, **more)
+
+    @classmethod
+    def twice(cls, **more: Any) -> Fault:
+        """Create two jobs of one call, and answer the second."""
+        return cls("twice", acted=True, **more)
+
+    @classmethod
     def from_json(cls, obj: Mapping[str, Any]) -> Fault:
         """Read the form of the control route.
 
@@ -109,13 +135,7 @@ class Fault:
             ValueError: A field nobody knows.
         """
         values = dict(obj)
-        if values.get("kind") in {
-            "lost_reply",
-            "unreadable",
-            "truncated",
-            "no_status_header",
-            "lost_final_reply",
-        }:
+        if values.get("kind") in _ACTED:
             values["acted"] = True
         try:
             values["details"] = tuple(values.get("details", ()))
@@ -160,6 +180,8 @@ class Fault:
         )
         yield kind == "redirect" and not self.url, "a redirect needs a url"
         yield kind in UPLOAD_KINDS and method.id != "files.upload", f"{kind} happens to files.upload only"
+        yield kind == "ignored_filter" and method.id not in _LISTS, f"{kind} happens to lists of jobs only"
+        yield kind == "twice" and method.id not in _CREATES, f"{kind} happens to creates of jobs only"
         yield (
             kind == "unreadable" and method.reply != "json",
             f"{method.id} answers no JSON that could be unreadable",
@@ -170,6 +192,7 @@ class Fault:
         )
         before = kind in {"drop", "lost_chunk", "redirect"}
         yield before and self.acted, f"{kind} happens before anything is done"
+        yield kind in _ACTED and not self.acted, f"{kind} happens to a call that is acted on"
 
     def as_error(self) -> ApiError:
         """Return the error to answer."""

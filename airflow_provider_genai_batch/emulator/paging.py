@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
 from airflow_provider_genai_batch.emulator.errors import ApiError
+from airflow_provider_genai_batch.emulator.lag import as_listed, is_listed, misses_in_lists
 from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.world import World
 
@@ -56,24 +56,12 @@ def job_page(world: World, keep: Callable[[Job], bool], size: int, token: str | 
         while at >= 0 and len(jobs) < size:
             job = world.order[at]
             at -= 1
-            if not job.deleted and keep(job) and not _lags(world, job):
+            if is_listed(job) and keep(as_listed(job)) and not misses_in_lists(world, job):
                 jobs.append(job)
         if any(job.script.empty_page for job in jobs) and not was_empty:
             return Page([], _token(start, empty=True))
     # Whether the rest holds anything the caller asks for is not looked up: a last page may be empty.
     return Page(jobs, _token(at, empty=False) if at >= 0 else "")
-
-
-def _lags(world: World, job: Job) -> bool:
-    """Whether lists do not show a new job yet."""
-    script = job.script
-    if script.list_lag_seconds:
-        return world.clock.now_ns() < job.created_ns + int(script.list_lag_seconds * NANOSECONDS)
-    if job.list_misses < script.list_lag:
-        job.list_misses += 1
-        world.save(job)
-        return True
-    return False
 
 
 def _token(place: int, *, empty: bool) -> str:

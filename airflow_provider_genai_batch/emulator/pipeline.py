@@ -49,10 +49,14 @@ class Endpoint:
         self._world.requests.add(entry)
         call = Call(self._world, self._tokens, request, entry)
         ticket = self._world.faults.take(
-            self._method.id, request.url.path, request.headers.get("x-goog-upload-command", "")
+            self._method.id,
+            request.url.path,
+            request.headers.get("x-goog-upload-command", ""),
+            filtered=bool(request.query_params.get("filter")),
         )
         if ticket is not None:
             entry.data["fault"] = ticket.fault.kind
+            call.fault = ticket.fault.kind
         try:
             response = await self._answer(call, ticket)
         except ClientDisconnect:
@@ -85,6 +89,9 @@ class Endpoint:
         """Admit and handle; a refusal is a reply too, which a fault can still spoil."""
         try:
             auth.check(self._method.service, call.request, self._tokens, self._world.settings.api_keys)
+            if call.fault == "twice":
+                await call.keep()
+                await self._handler(call)
             return await self._handler(call)
         except ApiError as refused:
             await call.drain()

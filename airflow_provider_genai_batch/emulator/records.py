@@ -43,6 +43,7 @@ class Job:
     state: str = "PENDING"
     looks: int = 0
     list_misses: int = 0
+    get_misses: int = 0
     reads: int = 0
     started_ns: int | None = None
     updated_ns: int = 0

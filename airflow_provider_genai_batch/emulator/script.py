@@ -49,12 +49,18 @@ class JobScript:
     lagging_counters: float = 0.0
     list_lag: int = 0
     list_lag_seconds: float = 0.0
+    get_lag: int = 0
+    get_lag_seconds: float = 0.0
+    stale_entries: bool = False
+    large_results: bool = False
     empty_page: bool = False
 
     cancel_looks: int | None = None
     cancel_ignored: bool = False
 
     shards: int = 1
+    shard_looks: int = 0
+    shard_seconds: float = 0.0
     failed_row_response: str = "empty"
     extra_objects: Sequence[str] = ()
 
@@ -79,6 +85,9 @@ class JobScript:
             raise ValueError(message)
         if self.shards < 1 or self.failed_row_response not in {"empty", "absent"}:
             message = "shards is at least 1, failed_row_response is 'empty' or 'absent'"
+            raise ValueError(message)
+        if self.shards == 1 and (self.shard_looks or self.shard_seconds):
+            message = "shard_looks and shard_seconds say when the second shard comes: shards is at least 2"
             raise ValueError(message)
 
     def to_json(self) -> JsonObject:

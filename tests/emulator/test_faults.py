@@ -135,6 +135,9 @@ def test_faults_happen_in_order_as_often_as_told_and_only_on_their_path(api: Gem
         ("batches.get", Fault.drop(retry_delay="1s")),
         ("batches.get", Fault.lost_reply(retry_after=3)),
         ("batches.get", Fault("explode")),
+        ("batches.get", Fault.ignored_filter()),
+        ("batches.list", Fault.twice()),
+        ("batches.list", Fault("ignored_filter")),
     ],
 )
 def test_a_fault_that_cannot_happen_is_refused_when_it_is_added(
@@ -158,6 +161,23 @@ def test_what_never_happened_does_not_hide_another_failure():
     with pytest.raises(ZeroDivisionError), Emulator() as emulator:  # noqa: PT012 - see above
         emulator.faults.add("batches.delete", Fault.drop())
         raise ZeroDivisionError
+
+
+def test_a_create_may_make_two_jobs_of_one_call(api: Gemini, emulator: Emulator):
+    emulator.faults.add("batches.create", Fault.twice())
+    shown = api.inline("hi", displayName="one name")
+    first, second = emulator.jobs
+    assert shown["name"] == second["name"] != first["name"]
+    assert first["display_name"] == second["display_name"] == "one name"
+    assert [len(api.ended(job["name"])["metadata"]["output"]) for job in (first, second)] == [1, 1]
+
+
+def test_a_list_may_ignore_its_filter(api: Gemini, emulator: Emulator):
+    name = api.inline("hi")["name"]
+    emulator.faults.add("batches.list", Fault.ignored_filter())
+    assert api.list()["operations"][0]["name"] == name
+    assert api.list(filter='displayName="another"')["operations"][0]["name"] == name
+    assert api.http.get("/v1beta/batches", params={"filter": "x"}).status_code == 400
 
 
 def test_secrets_are_not_in_the_record(api: Gemini, emulator: Emulator):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from tests.emulator.talk import MODEL, Gemini, good, keyed, lines, question, refused
 
 CREATE = f"/v1beta/models/{MODEL}:batchGenerateContent"
@@ -183,6 +183,28 @@ def test_a_mask_leaves_the_doubled_results_out(api: Gemini):
         "metadata": {"state": "BATCH_STATE_SUCCEEDED", "batchStats": {"requestCount": "1"}},
     }
     assert refused(api.http.get(f"/v1beta/{name}", params={"fields": "name,state"}))[0] == 400
+
+
+def test_a_new_batch_may_not_be_found_by_its_name_at_first(api: Gemini, emulator: Emulator):
+    emulator.script(JobScript(get_lag=2))
+    name = api.inline("a")["name"]
+    assert refused(api.http.get(f"/v1beta/{name}")) == (404, "NOT_FOUND")
+    assert refused(api.http.post(f"/v1beta/{name}:cancel")) == (404, "NOT_FOUND")
+    assert api.get(name)["metadata"]["state"] == "BATCH_STATE_RUNNING"
+    emulator.script(JobScript(get_lag_seconds=600))
+    name = api.inline("a")["name"]
+    assert refused(api.http.get(f"/v1beta/{name}"))[0] == 404
+    emulator.clock.advance(601)
+    assert api.get(name)["name"] == name
+
+
+def test_large_inline_results_may_be_more_than_a_get_can_carry(api: Gemini, emulator: Emulator):
+    emulator.script(JobScript(large_results=True))
+    name = api.inline("a")["name"]
+    assert api.get(name)["metadata"]["state"] == "BATCH_STATE_RUNNING"
+    for _ in range(2):
+        assert refused(api.http.get(f"/v1beta/{name}")) == (503, "UNAVAILABLE")
+    assert api.get(name, fields="done") == {"done": True}
 
 
 def test_the_answer_is_what_the_users_function_says():

@@ -78,6 +78,21 @@ def test_a_list_may_lag_behind_create_by_seconds():
         assert names(api) == ["new"]
 
 
+def test_list_entries_may_outlive_the_end_and_the_deletion_of_a_job(api: Gemini, emulator: Emulator):
+    emulator.script(JobScript(end="FAILED", stale_entries=True))
+    name = api.inline("hi")["name"]
+    assert api.ended(name)["metadata"]["state"] == "BATCH_STATE_FAILED"
+    entry = api.list()["operations"][0]
+    assert (entry["metadata"]["state"], entry.get("done"), entry.get("error")) == (
+        "BATCH_STATE_RUNNING",
+        None,
+        None,
+    )
+    assert api.delete(name).status_code == 200
+    assert api.list()["operations"][0]["metadata"]["state"] == "BATCH_STATE_RUNNING"
+    assert api.http.get(f"/v1beta/{name}").status_code == 404
+
+
 def test_an_empty_page_may_carry_a_token(api: Gemini, emulator: Emulator):
     emulator.script(JobScript(empty_page=True))
     api.inline("hi", displayName="behind")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from tests.emulator.talk import PARENT, Vertex, good, keyed, refused
 
 HOUR = 3600
@@ -182,6 +182,26 @@ def test_only_an_ended_job_is_deleted_by_an_operation_and_its_output_stays(
     assert refused(jobs.http.get(f"/v1/{name}")) == (404, "NOT_FOUND")
     assert len(output(ended)) == 2
     assert vertex_emulator.jobs[0]["deleted"] is True
+
+
+def test_a_list_may_ignore_its_filter(jobs: Vertex, source: str, place: str, vertex_emulator: Emulator):
+    name = jobs.create(source, place, labels={"mine": "no"})["name"]
+    vertex_emulator.faults.add("batchPredictionJobs.list", Fault.ignored_filter())
+    assert jobs.list()["batchPredictionJobs"][0]["name"] == name
+    assert jobs.list(filter="labels.mine=yes")["batchPredictionJobs"][0]["name"] == name
+    assert jobs.list(filter="labels.mine=yes") == {}
+
+
+def test_a_create_may_make_two_jobs_and_hide_them_at_first(
+    jobs: Vertex, source: str, place: str, vertex_emulator: Emulator
+):
+    vertex_emulator.faults.add("batchPredictionJobs.create", Fault.twice())
+    vertex_emulator.script(JobScript(get_lag=1))
+    name = jobs.create(source, place)["name"]
+    first, second = vertex_emulator.jobs
+    assert name == second["name"]
+    assert jobs.http.get(f"/v1/{first['name']}").status_code == 404
+    assert jobs.ended(first["name"])["state"] == jobs.ended(name)["state"] == "JOB_STATE_SUCCEEDED"
 
 
 @pytest.mark.parametrize("end", ["PAUSED", "PARTIALLY_SUCCEEDED", "JOB_STATE_DREAMING", "UPDATING"])

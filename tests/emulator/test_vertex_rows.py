@@ -151,6 +151,32 @@ def test_output_comes_in_shards_beside_other_objects(
     assert len(output(ended)) == 7
 
 
+def test_shards_may_appear_one_by_one_after_the_end(
+    jobs: Vertex, put: Put, place: str, output: Output, vertex_emulator: Emulator
+):
+    vertex_emulator.script(JobScript(shards=3, shard_looks=1, extra_objects=["_SUCCESS"]))
+    ended = jobs.run(put(keyed(7)), place)
+    assert ended["completionStats"] == {"successfulCount": "7"}
+    seen = [len(output(ended))]
+    for _ in range(3):
+        jobs.get(ended["name"])
+        seen.append(len(output(ended)))
+    assert seen == [3, 6, 7, 7]
+    assert len({row["key"] for row in output(ended)}) == 7
+
+
+def test_shards_may_appear_as_time_goes(
+    jobs: Vertex, put: Put, place: str, output: Output, vertex_emulator: Emulator
+):
+    vertex_emulator.script(JobScript(shards=3, late_seconds=600, shard_seconds=600))
+    ended = jobs.run(put(keyed(7)), place)
+    seen = []
+    for _ in range(4):
+        seen.append(len(output(ended)))
+        vertex_emulator.clock.advance(601)
+    assert seen == [0, 3, 6, 7]
+
+
 def test_resuming_runs_only_what_was_not_answered(
     jobs: Vertex, put: Put, place: str, output: Output, vertex_emulator: Emulator, cloud_storage: CloudStorage
 ):

@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.emulator.gemini.files import input_file
 from airflow_provider_genai_batch.emulator.gemini.input import check_file, spool_inline
 from airflow_provider_genai_batch.emulator.gemini.view import operation
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, known_only, words
+from airflow_provider_genai_batch.emulator.lag import as_listed, is_missing
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.paging import job_page, page_size
 from airflow_provider_genai_batch.emulator.records import Counts, Job
@@ -108,7 +109,7 @@ def _take_in(world: World, model: str, kind: str, batch: JsonObject, source: Jso
 def _found(call: Call) -> Job:
     name = f"batches/{call.param('batch')}"
     job = call.world.jobs.get(name)
-    if job is None or job.deleted:
+    if job is None or is_missing(call.world, job):
         raise ApiError(404, "Requested entity was not found.")
     return job
 
@@ -122,6 +123,9 @@ async def get(call: Call) -> Response:
         job.reads += 1
         call.world.save(job)
     rows = any(word in mask for word in ("*", "response", "output"))
+    if rows and job.script.large_results and "inline" in (job.output or {}):
+        # A user report: a finished job of a thousand pictures, whose every get ended so after a minute.
+        raise ApiError(503, "Deadline expired before operation could complete.")
     shown = await asyncio.to_thread(operation, call.world, job, rows=rows) if job.output and rows else None
     return call.reply(shown or operation(call.world, job, rows=rows), OPERATION)
 
@@ -129,7 +133,7 @@ async def get(call: Call) -> Response:
 async def list_(call: Call) -> Response:
     """List batches, newest first."""
     query = call.query("pageSize", "pageToken", "filter", "returnPartialSuccess")
-    if query.get("filter"):
+    if query.get("filter") and call.fault != "ignored_filter":
         # Discovery has the parameter, nobody has seen it work: a caller must not count on it.
         raise ApiError(400, "Filtering batches is not supported.")
     size = page_size(query.get("pageSize"), _DEFAULT_PAGE, _LARGEST_PAGE)
@@ -137,7 +141,7 @@ async def list_(call: Call) -> Response:
     await call.look(page.jobs, listed=True)
     shown: JsonObject = {}
     if page.jobs:
-        shown["operations"] = [operation(call.world, job, listed=True) for job in page.jobs]
+        shown["operations"] = [operation(call.world, as_listed(job), listed=True) for job in page.jobs]
     if page.token:
         shown["nextPageToken"] = page.token
     return call.reply(shown, {"operations", "nextPageToken", "unreachable"})

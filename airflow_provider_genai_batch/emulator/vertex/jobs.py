@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.emulator.call import Call, json_response
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.fields_mask import OPERATION, masked
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.lag import as_listed, is_missing
 from airflow_provider_genai_batch.emulator.model.names import embeds
 from airflow_provider_genai_batch.emulator.paging import job_page, page_size
 from airflow_provider_genai_batch.emulator.records import Job
@@ -67,7 +68,7 @@ async def list_(call: Call) -> Response:
     query = call.query("filter", "pageSize", "pageToken", "readMask")
     size = page_size(query.get("pageSize"), _DEFAULT_PAGE, _LARGEST_PAGE)
     parent = f"{_parent(call)}/"
-    passes = compiled(query.get("filter", ""))
+    passes = compiled("" if call.fault == "ignored_filter" else query.get("filter", ""))
     world = call.world
     if "state" in query.get("filter", ""):
         await asyncio.to_thread(lambda: world.finish(world.settle(world.order)))
@@ -77,7 +78,7 @@ async def list_(call: Call) -> Response:
     answer: JsonObject = {}
     if page.jobs:
         mask = query.get("readMask")
-        shown = [_shown(call, job, stale=job.script.stale_counters) for job in page.jobs]
+        shown = [_shown(call, as_listed(job), stale=job.script.stale_counters) for job in page.jobs]
         answer["batchPredictionJobs"] = [masked(one, mask, KNOWN) for one in shown] if mask else shown
     if page.token:
         answer["nextPageToken"] = page.token
@@ -130,7 +131,7 @@ def _found(call: Call) -> Job:
         message = f"Invalid resource name: {name}"
         raise ApiError(400, message)
     job = call.world.jobs.get(name)
-    if job is None or job.deleted:
+    if job is None or is_missing(call.world, job):
         message = f"The BatchPredictionJob does not exist: {name}"
         raise ApiError(404, message)
     return job

@@ -13,9 +13,27 @@ _SOON = 0.05
 _PUBLISHING = threading.Lock()
 
 
-def is_late(job: Job) -> bool:
-    """Whether the script holds the job's rows back."""
-    return bool(job.script.late_output or job.script.late_seconds)
+def at_the_end(job: Job) -> int:
+    """Return how many shards are there as soon as the job has ended."""
+    script = job.script
+    if script.late_output or script.late_seconds:
+        return 0
+    return 1 if script.shard_looks or script.shard_seconds else script.shards
+
+
+def visible(world: World, job: Job) -> int:
+    """Return how many shards of an ended job are to be there now; one after another where the script says so."""
+    script = job.script
+    looks = job.reads - script.late_output
+    age_ns = world.clock.now_ns() - (job.ended_ns or 0) - int(script.late_seconds * NANOSECONDS)
+    if looks < 0 or age_ns < 0:
+        return 0
+    count = script.shards
+    if script.shard_looks:
+        count = min(count, 1 + looks // script.shard_looks)
+    if script.shard_seconds:
+        count = min(count, 1 + age_ns // int(script.shard_seconds * NANOSECONDS))
+    return count
 
 
 def due(world: World, job: Job) -> bool:
@@ -23,8 +41,7 @@ def due(world: World, job: Job) -> bool:
     output = job.output or {}
     if job.backend != "vertex" or job.ended_ns is None or "blob" not in output or output.get("published"):
         return False
-    late_ns = int(job.script.late_seconds * NANOSECONDS)
-    return job.reads >= job.script.late_output and world.clock.now_ns() >= job.ended_ns + late_ns
+    return visible(world, job) > int(output.get("shards", 0))
 
 
 def publish_due(world: World) -> None:
@@ -32,13 +49,15 @@ def publish_due(world: World) -> None:
     with _PUBLISHING:
         for job in () if world.closed else tuple(world.order):
             if due(world, job):
-                job.output = publish(world, job, job.output or {})
+                job.output = publish(world, job, job.output or {}, visible(world, job))
                 world.save(job)
 
 
 def wake_later(world: World, job: Job) -> None:
     """Look again when real time has run as long as the script says; a clock that was moved says so itself."""
-    if job.script.late_seconds:
-        timer = threading.Timer(job.script.late_seconds + _SOON, publish_due, (world,))
+    script = job.script
+    times = {script.late_seconds + number * script.shard_seconds for number in range(script.shards)} - {0}
+    for seconds in times:
+        timer = threading.Timer(seconds + _SOON, publish_due, (world,))
         timer.daemon = True
         timer.start()

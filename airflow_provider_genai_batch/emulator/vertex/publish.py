@@ -52,12 +52,20 @@ def bigquery_names(job: Job) -> tuple[str, str, bool]:
     return f"{project}.prediction_{model}_{stamp}", "predictions", True
 
 
-def publish(world: World, job: Job, output: JsonObject) -> JsonObject:
-    """Write the spooled rows; return the output with what outputInfo shows."""
+def publish(world: World, job: Job, output: JsonObject, shards: int) -> JsonObject:
+    """Write the spooled rows; return the output with what outputInfo shows.
+
+    Args:
+        world: Where the stand-ins are.
+        job: The job, which has ended.
+        output: What it has put out so far.
+        shards: How many of its objects are to be there; a table comes whole.
+    """
     path = world.blobs / output["blob"]
     if output.get("directory"):
-        _objects(world, job, output["directory"], path)
-        return {**output, "published": True}
+        first = int(output.get("shards", 0))
+        _objects(world, job, output["directory"], path, range(first, shards))
+        return {**output, "shards": shards, "published": shards == job.script.shards}
     dataset, table, fresh = bigquery_names(job)
     if fresh:
         world.bigquery.create_dataset(dataset)
@@ -67,16 +75,18 @@ def publish(world: World, job: Job, output: JsonObject) -> JsonObject:
     return {**output, "published": True, "dataset": f"bq://{dataset}", "table": table}
 
 
-def _objects(world: World, job: Job, directory: str, path: Any) -> None:
+def _objects(world: World, job: Job, directory: str, path: Any, wanted: range) -> None:
     shards = job.script.shards
     total = sum(1 for _ in read_lines(path))
     each = -(-total // shards)
     rows = read_lines(path)
-    for shard in range(shards):
+    for _ in islice(rows, wanted.start * each):
+        pass
+    for shard in wanted:
         # One file is called predictions.jsonl in captures; several are numbered.
         name = "predictions.jsonl" if shards == 1 else f"{shard:012d}.jsonl"
         world.storage.write(f"{directory}/{name}", _batched(islice(rows, each)))
-    for name in job.script.extra_objects:
+    for name in job.script.extra_objects if wanted.start == 0 else ():
         world.storage.write(f"{directory}/{name}", [b"not rows\n"])
 
 

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.emulator.records import Counts, Job
 from airflow_provider_genai_batch.emulator.rows import Judge, Verdict
 from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.vertex import lines
-from airflow_provider_genai_batch.emulator.vertex.late import is_late, wake_later
+from airflow_provider_genai_batch.emulator.vertex.late import at_the_end, wake_later
 from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
 from airflow_provider_genai_batch.emulator.vertex.source import (
     RESULT_COLUMNS,
@@ -53,10 +53,11 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
         if job.script.shuffle is not False:
             shuffle_lines(world.blobs / _blob(job, "out"), f"{job.script.seed}:{counts.total}")
         output = {**(output or {}), "columns": given.columns, "blob": _blob(job, "out"), "partial": failures}
-        if is_late(job):
+        first = at_the_end(job)
+        if first:
+            output = publish(world, job, output, first)
+        if first < job.script.shards:
             wake_later(world, job)
-        else:
-            output = publish(world, job, output)
     except JobFailed as failed:
         kept = {"directory": directory} if directory else None
         return Outcome(counts, kept, "FAILED", {"code": failed.code, "message": failed.message})
