@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from airflow_provider_genai_batch.models.stored import read_stored
+
 
 @dataclass(frozen=True)
 class Record:
@@ -25,9 +27,6 @@ class Record:
     @classmethod
     def from_dict(cls, kept: Any) -> Record:
         """Read what Airflow kept; what cannot be read says nothing."""
-        if not isinstance(kept, Mapping):
-            return cls()
-        tag, intent, job = kept.get("tag"), kept.get("intent"), kept.get("job")
-        if not isinstance(tag, str) or not isinstance(intent, (int, float)) or not isinstance(job, str):
-            return cls()
-        return cls(tag, float(intent), job)
+        if not isinstance(kept, Mapping) or not kept.keys() >= {"tag", "intent", "job"}:
+            return cls()  # a default in place of one of these would say that the service refused
+        return read_stored(cls, kept, whole=True)

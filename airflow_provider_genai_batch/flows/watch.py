@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,7 @@ from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.glimpse import Glimpse
+from airflow_provider_genai_batch.models.stored import read_stored
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +41,10 @@ class Why(str, Enum):
 class WaitPlan:
     """How to wait. Times are seconds; `deadline` and `pending_deadline` since the epoch."""
 
-    poll_interval: float
-    deadline: float
-    pending_deadline: float
+    poll_interval: float = 60.0
+    deadline: float = math.inf
+    """At infinity the service's own limit decides."""
+    pending_deadline: float = math.inf
     cancel_on_timeout: bool = True
     until_first: bool = False
     """The waiting is over as soon as one job has ended."""
@@ -52,13 +55,18 @@ class WaitPlan:
         """Return what a trigger can serialise."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, stored: Any) -> WaitPlan:
+        """Read what a trigger serialised, in whatever version of this package."""
+        return read_stored(cls, stored)
+
 
 @dataclass(frozen=True)
 class Ending:
     """How the waiting ended, small enough for a trigger event."""
 
-    why: Why
-    states: dict[str, str]
+    why: Why = Why.LOST
+    states: dict[str, str] = field(default_factory=dict)
     """Last known state by job name, as the service spelled it."""
     detail: str = ""
     cancelled: bool = False
@@ -69,14 +77,17 @@ class Ending:
         return {**asdict(self), "why": self.why.value}
 
     @classmethod
-    def from_dict(cls, event: dict[str, Any]) -> Ending:
-        """Read a trigger event."""
-        return cls(
-            why=Why(event["why"]),
-            states=dict(event.get("states") or {}),
-            detail=str(event.get("detail") or ""),
-            cancelled=bool(event.get("cancelled")),
-        )
+    def from_dict(cls, event: Any) -> Ending:
+        """Read a trigger event, of whatever version of this package.
+
+        One that does not say how the waiting ended, or says what is not known here, tells nothing of the jobs: they are
+        lost to this attempt, and the next one takes them up.
+        """
+        told = read_stored(cls, event)
+        why = event.get("why") if isinstance(event, Mapping) else None
+        if why == told.why.value:
+            return told
+        return cls(Why.LOST, told.states, f"the trigger's event says {why!r} of how the waiting ended")
 
 
 def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -> Generator[Any, Any, Ending]:

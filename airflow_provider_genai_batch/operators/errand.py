@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.metrics import told
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
+from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.operators.wave import Wave
 from airflow_provider_genai_batch.triggers.pause import LateRows
 from airflow_provider_genai_batch.wire.output_type import answer_check
@@ -43,8 +44,8 @@ log = logging.getLogger(__name__)
 class Memory:
     """What an attempt knows of what it did, small enough for a deferral."""
 
-    deadline: float
-    """Until which a lack of capacity is waited out, in seconds since the epoch."""
+    deadline: float = 0.0
+    """Until which a lack of capacity is waited out, in seconds since the epoch; 0: not known."""
     round: int = 0
     done: list[str] = field(default_factory=list)
     """Jobs of earlier rounds."""
@@ -81,6 +82,25 @@ class Memory:
             "fingerprint": identity.fingerprint,
             "more": more,
         }
+
+
+@dataclass(frozen=True)
+class Memo:
+    """What a deferral hands on, as `Memory.memo` and `Wave` write it; another version of this package may have."""
+
+    memory: Memory = field(default_factory=Memory)
+    jobs: list[str] = field(default_factory=list)
+    asked: Asked = field(default_factory=Asked)
+    fingerprint: str | None = None
+    """Of the whole input; None: not known, or there are no jobs of it yet."""
+    more: bool = False
+    refusals: int = 0
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Memo:
+        """Read what a trigger's event brings back."""
+        memo = read_stored(cls, event.get("memo"))
+        return memo if memo.jobs else replace(memo, jobs=[*event.get("job_names", ())])
 
 
 class Errand:
@@ -121,7 +141,8 @@ class Errand:
         memory = Memory(time.time() + self._task.budget(order.backend))
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
-            memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))
+            reached, deadline = max(before.round, before.reached), before.deadline or memory.deadline
+            memory = replace(before, round=0, done=[], reached=reached, deadline=deadline)
             self._task.waiting_for = before.mine
         with told(self._desk.books, self._context), self._taken_in(order) as (intake, identity):
             if fingerprint not in (None, identity.fingerprint):
@@ -136,22 +157,23 @@ class Errand:
 
     def resume(self, attempt: Attempt, event: dict[str, Any]) -> dict[str, Any]:
         """Ask again after a lack of capacity; see `run`."""
-        return self.run(attempt, Memory(**event["memory"]), event["fingerprint"])
+        memo = read_stored(Memo, event)
+        return self.run(attempt, memo.memory, memo.fingerprint)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral; see `run`."""
-        memo = event["memo"]
-        memory = Memory(**memo["memory"])
-        self._task.waiting_for = [name for name in memory.mine if name not in memo["jobs"]]
-        if memo["more"] and Ending.from_dict(event).why is Why.ENDED:
-            return self.run(Attempt(look_first=True), memory, memo["fingerprint"])
+        memo = Memo.of(event)
+        memory = memo.memory
+        self._task.waiting_for = [name for name in memory.mine if name not in memo.jobs]
+        if memo.more and Ending.from_dict(event).why is Why.ENDED:
+            return self.run(Attempt(look_first=True), memory, memo.fingerprint)
         with told(self._desk.books, self._context):
             try:
                 return self._settle(event)
             except SubmitAnew as again:
                 order = self._task.order(self._client.config)
                 with self._taken_in(order) as (intake, identity):
-                    if identity.fingerprint != memo["fingerprint"]:
+                    if identity.fingerprint != memo.fingerprint:
                         log.warning("The input is not what it was, so no request of it is asked again.")
                         raise (again.failure or again) from again
                     attempt, wave = self._next(intake, again, memory, Attempt(mine=memory.mine))
@@ -212,8 +234,8 @@ class Errand:
 
     def _settle(self, event: dict[str, Any], intake: Intake | None = None) -> dict[str, Any]:
         """Settle what the trigger's event tells of, or would tell of."""
-        task, client, memo = self._task, self._client, event["memo"]
-        asked, memory = Asked(**memo["asked"]), Memory(**memo["memory"])
+        task, client, memo = self._task, self._client, Memo.of(event)
+        asked, memory = memo.asked, memo.memory
         late = LateRows(task, event, task.waiting_for, cancel_on_kill=task.cancel_on_kill)
         with self._columns(asked, intake) as carry:
             landing = Landing(
@@ -231,7 +253,7 @@ class Errand:
             )
             manifest = self._desk.settle(
                 Ending.from_dict(event),
-                memo["jobs"],
+                memo.jobs,
                 landing,
                 patience=late.patience if task.deferrable else None,
                 taken_up=[name for name in memory.taken_up if name not in memory.done],

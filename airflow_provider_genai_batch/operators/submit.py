@@ -182,7 +182,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
         """Ask again after the service had no capacity. This attempt has looked already, and created nothing."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
-        attempt = Attempt(reattach=self.reattach, refusals=event["refusals"], resumed=True)
+        attempt = Attempt(reattach=self.reattach, refusals=int(event.get("refusals") or 0), resumed=True)
         with self._errand(context) as errand:
             return self.settled(context, lambda: errand.resume(attempt, event))
 

@@ -115,7 +115,7 @@ class GenAIBatchSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(msg)
         with borrowed_client(self.conn_id) as client, self._softly():
             patience = LateRows(self, event).patience
-            return self._settle(client, context, ending, event["job_names"], patience)
+            return self._settle(client, context, ending, event.get("job_names") or self._names(), patience)
 
     def _names(self) -> list[str]:
         from airflow_provider_genai_batch.hooks.names import job_names

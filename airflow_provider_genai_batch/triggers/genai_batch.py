@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.triggers.unwanted import GOING_ON, CancelsUnwanted
 
 if TYPE_CHECKING:
@@ -36,20 +37,22 @@ class GenAIBatchTrigger(CancelsUnwanted):
         plan: `flows.watch.WaitPlan` as a dict.
         memo: whatever the task wants back with the event.
         cancel_on_kill: cancel the jobs when somebody kills, clears or marks the task meanwhile.
+        **_newer: what a newer version of this package serialised beside these.
 
     The event's payload is `flows.watch.Ending` as a dict, ``job_names`` and ``memo``; no rows.
     """
 
     def __init__(
         self,
-        conn_id: str,
-        job_names: Sequence[str],
-        plan: dict[str, Any],
+        conn_id: str = DEFAULT_CONN_ID,
+        job_names: Sequence[str] = (),
+        plan: dict[str, Any] | None = None,
         memo: dict[str, Any] | None = None,
         cancel_on_kill: bool = False,
+        **_newer: Any,
     ) -> None:
         super().__init__(conn_id, job_names, cancel_on_kill=cancel_on_kill)
-        self.plan = plan
+        self.plan = plan or {}
         self.memo = memo
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -84,11 +87,13 @@ class GenAIBatchTrigger(CancelsUnwanted):
         from airflow_provider_genai_batch.hooks.shared import shared_looker
         from airflow_provider_genai_batch.hooks.traces import WAIT, WHY, of_jobs, passed
 
+        if not self.job_names:
+            return Ending(Why.LOST, {}, "the trigger names no job")
         began = time.time_ns()
         try:
             for again in (False, True):
                 async with shared_looker(self.conn_id) as looker:
-                    flow = watch(self.job_names, WaitPlan(**self.plan), clock=time.time)
+                    flow = watch(self.job_names, WaitPlan.from_dict(self.plan), clock=time.time)
                     ending = await follow(flow, self.job_names, looker)
                 if again or ending.why is not Why.LOST or not looker.client.refused:
                     break  # else the connection may have another key by now

@@ -64,6 +64,7 @@ class GenAIBatchJobsTrigger(_Base):
         states: of which the end must be one; None: every end.
         window: seconds before the start.
         poll_interval: seconds between two rounds.
+        **newer: what a newer version of this package serialised beside these; ignored with a warning.
 
     The event's payload says which job it was and how it ended; no requests and no rows.
     """
@@ -78,6 +79,7 @@ class GenAIBatchJobsTrigger(_Base):
         states: Collection[str] | None = None,
         window: float = 3600,
         poll_interval: float = 60,
+        **newer: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
         self.conn_id = conn_id
@@ -87,6 +89,8 @@ class GenAIBatchJobsTrigger(_Base):
         self.states = sorted(ENDS if states is None else states)
         self.window = window
         self.poll_interval = poll_interval
+        if newer:
+            log.warning("%s does not have %s and ignores it.", type(self).__name__, ", ".join(newer))
         if unknown := set(self.states) - set(ENDS):
             msg = f"{', '.join(sorted(unknown))}: jobs do not end so. They end as {', '.join(ENDS)}."
             raise ValueError(msg)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_genai_batch.flows.backoff import LONGEST
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.triggers.unwanted import CancelsUnwanted
 
 if TYPE_CHECKING:
@@ -32,19 +33,21 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         conn_id: the Airflow connection.
         job_names: jobs of the task that go on meanwhile.
         cancel_on_kill: cancel them when somebody kills, clears or marks the task.
+        **_newer: what a newer version of this package serialised beside these.
     """
 
     def __init__(
         self,
-        moment: float,
-        memo: dict[str, Any],
-        conn_id: str,
+        moment: float = 0.0,
+        memo: dict[str, Any] | None = None,
+        conn_id: str = DEFAULT_CONN_ID,
         job_names: Sequence[str] = (),
         cancel_on_kill: bool = False,
+        **_newer: Any,
     ) -> None:
         super().__init__(conn_id, job_names, cancel_on_kill=cancel_on_kill)
         self.moment = moment
-        self.memo = memo
+        self.memo = memo or {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the metadata database keeps."""
