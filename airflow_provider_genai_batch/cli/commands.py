@@ -75,7 +75,7 @@ def show_(args: Namespace) -> None:
 def cancel_(args: Namespace) -> None:
     """Ask for a job's cancellation."""
     with _client(args) as client:
-        became = client.run(cancel_job(client.calls, args.job))
+        became = client.run(cancel_job(client.calls, args.job)).words
     if args.output == "table":
         print(f"{args.job} {became}.")  # noqa: T201 - a command's answer
     else:

@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
+from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.client.looker import Looker, Sight
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.flows.steps import Look, Sleep
@@ -25,18 +26,18 @@ async def follow(flow: Generator[Any, Any, T], names: Sequence[str], looker: Loo
         names: the jobs it looks at.
         looker: of the connection.
     """
-    following = _Following(flow, names, looker)
+    following, client = _Following(flow, names, looker), looker.client
     try:
         step = await following.go()
         while True:
             if isinstance(step, _End):
                 return step.value  # type: ignore[no-any-return]  # StopIteration carries Any
             try:
-                await looker.client.cancel(step.name)
+                became = await client.run(cancel_job(client.calls, step.name, only_if=step.only_if))
             except GenAIBatchError as error:
-                step = await following.go(error)
+                step = await following.go(error=error)
             else:
-                step = await following.go()
+                step = await following.go(became)
     finally:
         following.close()
 
@@ -78,10 +79,10 @@ class _Following:
         self._looking = False
         self._step: asyncio.Future[Any] | None = None
 
-    def go(self, error: Exception | None = None) -> asyncio.Future[Any]:
-        """Go on until a step that is not the looker's, or the end."""
+    def go(self, result: Any = None, error: Exception | None = None) -> asyncio.Future[Any]:
+        """Go on with a step's result or error until a step that is not the looker's, or the end."""
         self._step = asyncio.get_running_loop().create_future()
-        self._run(None, error)
+        self._run(result, error)
         return self._step
 
     def close(self) -> None:

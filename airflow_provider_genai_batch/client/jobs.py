@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Calls
@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.wire.errors import read_problem
 
@@ -68,31 +69,47 @@ def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
     raise TransportError(msg, method="operations.get")
 
 
-def cancel_job(calls: Calls, name: str) -> Generator[Any, Any, str]:
-    """Ask for a job's cancellation unless it has ended or is being cancelled; a paused one may yet go on.
+def cancel_job(
+    calls: Calls, name: str, *, only_if: Callable[[BatchJob], bool] | None = None
+) -> Generator[Any, Any, Cancellation]:
+    """Cancel a job unless it has ended or is being cancelled; a paused one may yet go on.
 
-    Returns:
-        What became of it, in words.
+    What "cancel" means everywhere in this package: the job is read by its name first, and what is said of it and of
+    the money afterwards is said of the job that was read.
+
+    Args:
+        calls: of the connection.
+        name: the job's.
+        only_if: whether the job that was read may be cancelled; None: any may.
 
     Raises:
-        ApiError: the service refused although the job goes on.
+        CallError: the job could not be read, or the service did not take the cancellation although the job goes on.
     """
     try:
-        if (yield from _is_over(calls, name)):
-            return "has ended or is being cancelled; there is nothing to cancel"
+        job: BatchJob = yield calls.look(name)
+        if only_if is not None and not only_if(job):
+            return Cancellation(CancelOutcome.SPARED, job)
+        if (over := _over(job)) is not None:
+            return Cancellation(over, job)
         yield calls.cancel(name)
     except NotFound:
-        return "does not exist (any more)"
+        return Cancellation(CancelOutcome.GONE)
     except (BadRequest, PreconditionFailed):
-        if not (yield from _is_over(calls, name)):
+        try:
+            job = yield calls.look(name)
+        except NotFound:
+            return Cancellation(CancelOutcome.GONE)
+        if (over := _over(job)) is None:
             raise
-        return "ended meanwhile"
-    return "was asked to be cancelled"
+        return Cancellation(over, job)
+    return Cancellation(CancelOutcome.ASKED, job)
 
 
-def _is_over(calls: Calls, name: str) -> Generator[Any, Any, bool]:
-    job: BatchJob = yield calls.look(name)
-    return job.state.final or job.state is JobState.CANCELLING
+def _over(job: BatchJob) -> CancelOutcome | None:
+    """Tell why there is nothing to cancel; None: there is."""
+    if job.state is JobState.CANCELLING:
+        return CancelOutcome.CANCELLING
+    return CancelOutcome.ENDED if job.state.final else None
 
 
 def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[BatchJob]]:

@@ -86,6 +86,11 @@ def timed_out(ending: Ending, names: Sequence[str]) -> str:
             "Cancellation was asked for: rows answered before it are billed and kept by the service, the rest are not. "
             "The next attempt waits for its end, takes its rows, and asks for those that are missing."
         )
+    elif ending.asked:
+        became = (
+            "Of the others the cancellation was asked for: rows answered before it are billed. Those that could not be "
+            "cancelled are left running and are billed as they go. The next attempt takes all of them up again."
+        )
     else:
         became = "It was left running and is billed as it goes. The next attempt takes it up again."
     return f"The deadline passed ({ending.detail}) before {states} ended. {became}"

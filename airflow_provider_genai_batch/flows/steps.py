@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from airflow_provider_genai_batch.flows.record import Record
@@ -25,9 +25,14 @@ class Look:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Ask the service to cancel a job."""
+    """Cancel a job by the one protocol for that: read it by name, then ask; answers a `Cancellation`.
+
+    Fails where the service does not take the cancellation of a job that goes on, or cannot be asked.
+    """
 
     name: str
+    only_if: Callable[[BatchJob], bool] | None = None
+    """Whether the job that was read may be cancelled; None: any may."""
 
 
 @dataclass(frozen=True)

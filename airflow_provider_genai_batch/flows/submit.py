@@ -33,6 +33,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Sleep,
 )
 from airflow_provider_genai_batch.models import BatchJob, JobState
+from airflow_provider_genai_batch.models.cancellation import Cancellation
 
 log = logging.getLogger(__name__)
 
@@ -222,8 +223,8 @@ def _supersede(identity: Identity, attempt: Attempt, jobs: Iterable[BatchJob]) -
         if over or (attempt.reattach and identity.is_family(job)):
             continue
         try:
-            yield Cancel(job.name)
-            said = "its cancellation was asked for"
+            became: Cancellation = yield Cancel(job.name, only_if=identity.is_kin)
+            said = f"it {became.words}"
         except CallError as error:
             if own:
                 raise

@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.models.stored import read_stored
 
@@ -71,6 +72,8 @@ class Ending:
     detail: str = ""
     cancelled: bool = False
     """Whether the service took a cancellation of every job that went on."""
+    asked: bool = False
+    """Whether it took one of any."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger event can carry."""
@@ -170,25 +173,33 @@ def _give_up(
     which: str,
     clock: Callable[[], float],
 ) -> Generator[Any, Any, Ending]:
-    """Cancel what goes on, if that is wanted, and see for a while what becomes of it."""
-    detail, cancelled = which, plan.cancel_on_timeout
-    if plan.cancel_on_timeout:
-        for name in waiting:
-            try:
-                yield Cancel(name)
-            except CallError as error:
-                cancelled = False
-                detail += f"; {name} could not be cancelled and may go on ({error})"
-        until = clock() + (_CANCEL_PATIENCE if plan.late else plan.poll_interval)
-        while clock() < until:
-            yield Sleep(min(plan.poll_interval, FIRST))
-            with suppress(*PASSING):
-                ending = yield from glance(names, seen)
-                if ending is not None and plan.late:
-                    return ending
-                if ending is not None:
-                    break
-    return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled)
+    """Cancel what goes on, if that is wanted, and see for a while what becomes of it.
+
+    The jobs are read before: where all had ended, nothing is cancelled and their rows decide.
+    """
+    if not plan.cancel_on_timeout:
+        return Ending(Why.TIMED_OUT, _states(seen), which)
+    detail, cancelled, asked = which, True, False
+    for name in waiting:
+        try:
+            became: Cancellation = yield Cancel(name)
+        except CallError as error:
+            cancelled = False
+            detail += f"; {name} could not be cancelled and may go on ({error})"
+            continue
+        asked = asked or became.asked
+        if became.job is not None:
+            seen[name] = Glimpse.of(became.job)
+    over = all(name in seen and seen[name].done for name in names)
+    ending = Ending(Why.ENDED, _states(seen)) if over else None
+    until = clock() + (_CANCEL_PATIENCE if plan.late else plan.poll_interval)
+    while ending is None and clock() < until:
+        yield Sleep(min(plan.poll_interval, FIRST))
+        with suppress(*PASSING):
+            ending = yield from glance(names, seen)
+    if ending is not None and (plan.late or not asked):
+        return ending
+    return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled and asked, asked=asked)
 
 
 def _states(seen: dict[str, Glimpse]) -> dict[str, str]:

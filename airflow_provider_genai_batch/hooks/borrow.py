@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.models.cancellation import Cancellation
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,8 @@ def borrowed_client(conn_id: str) -> Iterator[GenAIBatchClient]:
         yield client
 
 
-def cancel_jobs(client: GenAIBatchClient, names: Sequence[str]) -> None:
-    """Ask for the cancellation of jobs; one that has ended or is gone is fine.
+def cancel_jobs(client: GenAIBatchClient, names: Sequence[str]) -> dict[str, Cancellation]:
+    """Cancel jobs, and return what became of each; one that has ended or is gone is fine.
 
     Raises:
         CallError: of the first job that could not be cancelled. The others were asked for all the same.
@@ -33,12 +34,15 @@ def cancel_jobs(client: GenAIBatchClient, names: Sequence[str]) -> None:
     from airflow_provider_genai_batch.client.jobs import cancel_job
     from airflow_provider_genai_batch.exceptions import CallError
 
+    became: dict[str, Cancellation] = {}
     trouble: list[CallError] = []
     for name in names:
         try:
-            log.info("Job %s %s.", name, client.run(cancel_job(client.calls, name)))
+            became[name] = client.run(cancel_job(client.calls, name))
+            log.info("Job %s %s.", name, became[name].words)
         except CallError as error:
             log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - it is raised below
             trouble.append(error)
     if trouble:
         raise trouble[0]
+    return became

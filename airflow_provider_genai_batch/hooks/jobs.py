@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.client.jobs import find_jobs, is_older
+from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older
 from airflow_provider_genai_batch.client.tidy import discard_input
 from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, JobError
 from airflow_provider_genai_batch.flows.drive import drive
@@ -226,7 +226,7 @@ class JobDesk:
         if isinstance(step, Look):
             return self._client.perform(self._client.calls.look(step.name), tries=1)
         if isinstance(step, Cancel):
-            return self._client.cancel(step.name)
+            return self._client.run(cancel_job(self._client.calls, step.name, only_if=step.only_if))
         if isinstance(step, Sleep):
             return time.sleep(step.seconds)
         msg = f"no such step: {step!r}"

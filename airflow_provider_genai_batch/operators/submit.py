@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.order import Order
     from airflow_provider_genai_batch.models import BatchJob
     from airflow_provider_genai_batch.models.base import Backend
+    from airflow_provider_genai_batch.models.cancellation import Cancellation
     from airflow_provider_genai_batch.operators.errand import Errand
 
 
@@ -206,23 +207,25 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
         self.killed = True
         self.cancel_unwanted()
 
-    def cancel_unwanted(self) -> bool:
+    def cancel_unwanted(self) -> Mapping[str, Cancellation]:
         """Cancel what is waited for, if the task ran out of time or is not running any more for Airflow.
 
         The signal handler has interrupted whatever was under way, so no client is shared with it.
+
+        Returns:
+            What became of each job; empty where they were left alone.
         """
         from airflow_provider_genai_batch.client import GenAIBatchClient
         from airflow_provider_genai_batch.hooks.states import has_left
 
         if not (self.cancel_on_kill and self.waiting_for and self._connection):
-            return False
+            return {}
         out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
         if not out_of_time and not has_left(self._running, "running"):
             self.log.info("The task was stopped, and nobody ended it: %s is left alone.", self.waiting_for)
-            return False
+            return {}
         with GenAIBatchClient(self._connection) as client:
-            cancel_jobs(client, self.waiting_for)
-        return True
+            return cancel_jobs(client, self.waiting_for)
 
     @contextmanager
     def _errand(self, context: Context) -> Iterator[Errand]:

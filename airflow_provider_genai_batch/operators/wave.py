@@ -214,9 +214,15 @@ class Wave:
         """Tell of the jobs before one that was not submitted; those whose time is over are cancelled, too."""
         became = "Those that go on are left running and are billed as they go."
         if over and self._task.on_timeout == "cancel":
-            became = "Of those that went on the cancellation was asked for."
             try:
-                cancel_jobs(self._client, over)
+                ends = cancel_jobs(self._client, over)
+                asked = any(end.asked for end in ends.values())
+                became = " ".join(
+                    [
+                        *(["Of those that went on the cancellation was asked for."] if asked else []),
+                        *(f"{name} {end.words}." for name, end in ends.items() if not end.asked),
+                    ]
+                )
             except CallError as error:
                 became = (
                     f"Not all of those that go on could be cancelled ({error}): they are billed as they go."
@@ -230,8 +236,10 @@ class Wave:
         return self._task.plan(oldest, taken_up=taken_up)
 
     def _stop_if_killed(self, job: BatchJob) -> None:
-        if self._task.killed and self._task.cancel_unwanted():
-            msg = f"The task was killed while it submitted job {job.name}; its cancellation was asked for."
+        if self._task.killed and (became := self._task.cancel_unwanted()):
+            own = became.get(job.name)
+            said = "has ended" if own is None else own.words
+            msg = f"The task was killed while it submitted job {job.name}, which {said}."
             raise JobCancelled(msg, job_names=[job.name])
 
     def _defer(self, names: list[str], plan: WaitPlan, memo: dict[str, Any]) -> None:

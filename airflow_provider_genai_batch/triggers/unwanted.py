@@ -82,8 +82,8 @@ class CancelsUnwanted(BaseTrigger):
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
 
         try:
-            said = await client.run(cancel_job(client.calls, name))
+            became = await client.run(cancel_job(client.calls, name))
         except GenAIBatchError as error:
             self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
         else:
-            self.log.info("The task does not wait any more. Job %s %s.", name, said)
+            self.log.info("The task does not wait any more. Job %s %s.", name, became.words)

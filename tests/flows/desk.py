@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-from airflow_provider_genai_batch.client.jobs import find_jobs
+from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs
 from airflow_provider_genai_batch.client.places import job_spec
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.gather import Fetch, Land
@@ -28,6 +28,7 @@ from airflow_provider_genai_batch.flows.steps import (
 from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.rows.landing import land
 from airflow_provider_genai_batch.rows.tally import Tally
 from tests.client.places import BUCKET, MODEL, Either, lines
@@ -53,6 +54,8 @@ class Desk:
         """What is written down; None: nothing is kept, as before Airflow 3.3."""
         self.remember: Callable[[Record], None] = self._remember
         self.place_input: Callable[[], None] = lambda: None
+        self.before_cancel: Callable[[], None] = lambda: None
+        """What happens at the service between a flow's last look and its cancellation."""
         self.await_capacity: Callable[[AwaitCapacity], None] = self._sleep
 
     @property
@@ -112,7 +115,7 @@ class Desk:
             Create: lambda _: self._create(identity),
             Look: lambda step: self.client.perform(calls.look(step.name), tries=1),
             Fetch: lambda step: self.client.perform(calls.look(step.name), tries=1),
-            Cancel: lambda step: self.client.perform(calls.cancel(step.name), tries=1),
+            Cancel: self._cancel,
             Land: lambda step: self._land(step.jobs),
             Discard: lambda _: None,
         }
@@ -127,6 +130,11 @@ class Desk:
 
     def _run(self, flow: Any) -> Any:
         return drive(flow, lambda call: self.client.perform(call, tries=1))
+
+    def _cancel(self, step: Cancel) -> Cancellation:
+        self.before_cancel()
+        became: Cancellation = self._run(cancel_job(self.client.calls, step.name, only_if=step.only_if))
+        return became
 
     def _create(self, identity: Identity) -> BatchJob:
         settings: dict[str, Any] = {"display_name": identity.display_name("nightly")}

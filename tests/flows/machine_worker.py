@@ -277,7 +277,7 @@ class Worker:
         for name in self.waiting_for:
             drive(cancel_job(self.world.service.calls(), name), carry_out)
 
-    def _acted(self, lag: float, takes: float) -> Any:  # noqa: C901, PLR0912 - a step a line
+    def _acted(self, lag: float, takes: float) -> Any:  # noqa: C901, PLR0911, PLR0912 - a step a line
         service, step = self.world.service, self.pending
         match step:
             case Recall():
@@ -305,8 +305,8 @@ class Worker:
                 self.wake = self.world.now + seconds
             case Look(name) | Fetch(name):
                 return service.look(name)
-            case Cancel(name):
-                service.cancel(name)
+            case Cancel(name, only_if):
+                return drive(cancel_job(service.calls(), name, only_if=only_if), carry_out)
             case Withdraw():
                 self.withdraw()
             case Land(jobs):

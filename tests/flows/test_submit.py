@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
@@ -401,6 +403,23 @@ def test_without_reattach_what_still_runs_is_cancelled_and_a_new_job_created(des
     second = desk.find(look_first=True, reattach=False)
     assert (second.job.name != first.name, second.taken_up) == (True, False)
     assert [job["cancel_requested"] for job in desk.emulator.jobs] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "identity", [IDENTITY, Identity("a" * 64, "c" * 64)], ids=["reattach", "other input"]
+)
+def test_a_job_that_ends_before_it_could_be_cancelled_stands_in_nobodys_way(
+    desk: Desk, identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(running=100)))
+    first = desk.submit(identity=identity)
+    desk.before_cancel = lambda: desk.emulator.clock.advance(200)
+    with caplog.at_level(logging.INFO):
+        second = desk.find(look_first=True, reattach=False)
+    assert (second.job.name != first.name, second.taken_up) == (True, False)
+    assert [job["cancel_requested"] for job in desk.emulator.jobs] == [False, False]
+    assert f"Job {first.name} of an earlier attempt is not wanted any more; it has ended" in caplog.text
+    assert "billed as it goes" not in caplog.text
 
 
 def test_a_lost_reply_without_reattach_is_not_taken_for_the_job_of_an_earlier_attempt(desk: Desk) -> None:

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import QuotaExceeded
 from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.sentences import timed_out
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, glance
 from tests.flows.desk import HOUR, Desk
 
@@ -139,6 +140,41 @@ def test_a_cancellation_that_fails_is_not_claimed(desk: Desk) -> None:
     ending = desk.watch(job.name)
     assert (ending.why, ending.cancelled) == (Why.TIMED_OUT, False)
     assert f"{job.name} could not be cancelled" in ending.detail
+
+
+def test_a_job_that_ended_before_it_could_be_cancelled_is_judged_by_its_rows(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(running=HOUR + 30)))
+    job = desk.submit()
+    desk.before_cancel = lambda: desk.emulator.clock.advance(60)
+    ending = desk.watch(job.name)
+    assert ending.why is Why.ENDED
+    assert ending.states[job.name].endswith("SUCCEEDED")
+    assert not desk.emulator.jobs[0]["cancel_requested"]
+
+
+def test_a_job_that_was_deleted_before_it_could_be_cancelled_is_lost(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    job = desk.submit()
+    desk.before_cancel = lambda: desk.emulator.faults.add(
+        _method(desk, "get"), Fault.error(404, path=job.name, times=2)
+    )
+    ending = desk.watch(job.name)
+    assert ending.why is Why.LOST
+    assert "404" in ending.detail
+
+
+def test_of_several_jobs_only_those_that_could_not_be_cancelled_are_told_to_be_left(desk: Desk) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), cancel_ignored=True))
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    first, second = (desk.submit().name for _ in range(2))
+    desk.emulator.faults.add(_method(desk, "cancel"), Fault.error(403, path=first.rpartition("/")[2]))
+    ending = desk.watch(first, second)
+    assert (ending.why, ending.cancelled, ending.asked) == (Why.TIMED_OUT, False, True)
+    assert f"{first} could not be cancelled" in ending.detail
+    assert second not in ending.detail
+    said = timed_out(ending, [first, second])
+    assert "Of the others the cancellation was asked for" in said
+    assert "It was left running" not in said
 
 
 def test_a_deadline_holds_through_trouble_too(desk: Desk) -> None:

@@ -42,6 +42,19 @@ def note_operators(patch: pytest.MonkeyPatch) -> list[GenAIBatchOperator]:
     return running
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_job_that_ends_as_its_deadline_passes_is_judged_by_its_rows(
+    gemini: Emulator, deferrable: bool
+) -> None:
+    gemini.script(
+        JobScript(lifecycle=Lifecycle(looks=2))
+    )  # one before the deadline, one before the cancellation
+    gemini.faults.add("batches.cancel", Fault.error(400, "it has ended"))
+    ran = ask(["a", "b"], timeout=0.001, deferrable=deferrable)
+    assert ran.state == "success", ran.errors
+    assert not gemini.jobs[0]["cancel_requested"]
+
+
 def test_a_retry_takes_up_the_job_of_the_attempt_before(scene: Scene) -> None:
     attempts: list[int] = []
 
