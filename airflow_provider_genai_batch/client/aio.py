@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.client.auth import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import AsyncHttp
+from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
 from airflow_provider_genai_batch.exceptions import AuthenticationError, CallError, ConfigurationError
 from airflow_provider_genai_batch.flows.drive import adrive
@@ -69,9 +70,9 @@ class AsyncGenAIBatchClient:
         page_size: int = jobs.PAGE_SIZE,
     ) -> AsyncIterator[BatchJob]:
         """List jobs, newest first, page by page. `filter` is Vertex's."""
-        token: str | None = None
-        while token != "":
-            page, token = await self.run(jobs.next_page(self.calls, filter, page_size, token))
+        pages = Pages("jobs")
+        while not pages.over:
+            page = await self.run(jobs.next_page(self.calls, filter, page_size, pages))
             for job in page:
                 yield job
 

@@ -20,12 +20,8 @@ from airflow_provider_genai_batch.wire.glances import Entry, glances
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, read_object
 
 T = TypeVar("T")
-# Names come from XComs and templates, and become part of a URL.
-_GEMINI_NAME = re.compile(r"batches/[\w.~-]+", re.ASCII)
 _FILE_NAME = re.compile(r"files/[\w.~-]+", re.ASCII)
-_VERTEX_NAME = re.compile(
-    rf"(projects/{vertex.PROJECT}/locations/{vertex.LOCATION}/batchPredictionJobs/)?[0-9]+"
-)
+_VERTEX_ID = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -66,15 +62,15 @@ class Calls:
         """Get a job, with inline rows if it has any; `read` replaces the reading as a `BatchJob`."""
         if self._gemini:
             request = gemini.get_job(self._root(), self._checked(name))
-            return Call("batches.get", request, read or gemini.read_created, about=name)
+            return Call("batches.get", request, read or gemini.read_found, about=name)
         request = vertex.get_job(self._url(name))
-        return Call("batchPredictionJobs.get", request, read or vertex.read_created, about=name)
+        return Call("batchPredictionJobs.get", request, read or vertex.read_found, about=name)
 
     def look(self, name: str) -> Call[BatchJob]:
         """Get a job's state without its rows."""
         if self._gemini:
             request = gemini.get_job(self._root(), self._checked(name), fields=gemini.LOOK_FIELDS)
-            return Call("batches.get", request, gemini.read_created, about=name)
+            return Call("batches.get", request, gemini.read_found, about=name)
         call: Call[BatchJob] = self.get(name)
         return call
 
@@ -229,7 +225,7 @@ class Calls:
 
     def _url(self, name: str) -> str:
         """Return a Vertex job's URL: a full name is kept whole, with its own project and location's host."""
-        if not _VERTEX_NAME.fullmatch(name):
+        if not (vertex.FULL_JOB_NAME.fullmatch(name) or _VERTEX_ID.fullmatch(name)):
             raise InputError(_wrong_name(name, "Vertex AI", "projects/P/locations/L/batchPredictionJobs/123"))
         if name.startswith("projects/"):
             return f"{self.config.base_url(vertex.location_of(name))}/{self.config.version}/{name}"
@@ -237,7 +233,7 @@ class Calls:
 
     @staticmethod
     def _checked(name: str) -> str:
-        if not _GEMINI_NAME.fullmatch(name):
+        if not gemini.JOB_NAME.fullmatch(name):
             raise InputError(_wrong_name(name, "the Gemini API", "batches/abc123"))
         return name
 

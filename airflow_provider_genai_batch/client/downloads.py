@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Call, Calls
+from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.exceptions import TransportError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
@@ -31,12 +32,11 @@ def row_sources(calls: Calls, job: BatchJob) -> Generator[Any, Any, list[Any]]:
         return [calls.download_file(output.file_name)]
     if output.gcs_directory:
         found: list[Any] = []
-        token: str | None = None
-        while token != "":
+        pages, prefix = Pages(f"objects below {output.gcs_directory}"), f"{output.gcs_directory.rstrip('/')}/"
+        while not pages.over:
             # Shards have had several names, so every JSONL object in the directory is one.
-            objects, token = yield calls.list_objects(
-                f"{output.gcs_directory.rstrip('/')}/", page_token=token
-            )
+            objects, token = yield calls.list_objects(prefix, page_token=pages.token)
+            pages.turn(token)
             found += [calls.download_object(o.uri) for o in objects if o.uri.endswith(".jsonl")]
         return found
     if job.backend is Backend.GEMINI:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS, PAGE_SIZE, is_older
+from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.exceptions import CallError, NotFound, QuotaExceeded
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
@@ -68,9 +69,10 @@ class EndedJobs:
         since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)
         depth = self._newest if self._newest is not None else since - BUDGET[calls.config.backend]
         newest, unseen = self._newest, dict(self._going)
-        token: str | None = None
-        while token != "":
-            jobs, token = yield calls.survey(page_size=PAGE_SIZE, page_token=token)
+        pages = Pages("jobs")
+        while not pages.over:
+            jobs, token = yield calls.survey(page_size=PAGE_SIZE, page_token=pages.token)
+            pages.turn(token)
             found = len(unseen)
             for job in jobs:
                 unseen.pop(job.name, None)

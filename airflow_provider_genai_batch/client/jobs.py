@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Calls
+from airflow_provider_genai_batch.client.pages import CreationOrder, Pages
 from airflow_provider_genai_batch.exceptions import (
     ApiError,
     BadRequest,
@@ -33,13 +34,15 @@ _LOOKS = 120
 
 
 def next_page(
-    calls: Calls, filter_: str | None, page_size: int, token: str | None
-) -> Generator[Any, Any, tuple[list[BatchJob], str]]:
+    calls: Calls, filter_: str | None, page_size: int, pages: Pages
+) -> Generator[Any, Any, list[BatchJob]]:
     """Get a page; an empty one that has a next is passed over."""
     while True:
-        jobs, token = yield calls.list_jobs(page_size=page_size, page_token=token, filter_=filter_)
-        if jobs or not token:
-            return jobs, token or ""
+        jobs: list[BatchJob]
+        jobs, token = yield calls.list_jobs(page_size=page_size, page_token=pages.token, filter_=filter_)
+        pages.turn(token or "")
+        if jobs or pages.over:
+            return jobs
 
 
 def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
@@ -112,39 +115,48 @@ def _over(job: BatchJob) -> CancelOutcome | None:
     return CancelOutcome.ENDED if job.state.final else None
 
 
-def list_all(calls: Calls, filter_: str | None) -> Generator[Any, Any, list[BatchJob]]:
-    """Get every job that a Vertex filter matches."""
-    found: list[BatchJob] = []
-    token: str | None = None
-    while token != "":
-        jobs, token = yield from next_page(calls, filter_, PAGE_SIZE, token)
-        found += jobs
-    return found
-
-
 def find_jobs(
     calls: Calls, identity: Identity, since: float | None = None
 ) -> Generator[Any, Any, list[BatchJob]]:
-    """Find the jobs of an identity's task instance, newest first: by label on Vertex, by name on Gemini.
+    """Find what a list shows of the jobs of an identity's task instance.
 
-    Gemini's list is walked until a page holds the identity's own, or to jobs that are older than `since` (seconds since
-    the epoch, by a clock that may differ from the service's by `CLOCK_SKEW`), or to its end.
+    On Vertex AI a filter by label is asked for, and what comes is checked all the same: a filter may be ignored. On
+    Gemini the list is walked to its end; only where it has shown that it is newest first it is left at jobs that are
+    older than `since`, or without that at the identity's own.
+
+    Args:
+        calls: of the connection.
+        identity: whose jobs they are.
+        since: none of them is older, in seconds since the epoch, by a clock that may differ from the service's by
+            `CLOCK_SKEW`; None: nobody knows.
+
+    Returns:
+        The jobs as the list shows them, which may be late, or wrong: each is to be read by its name before anything is
+        done about it.
 
     Raises:
         CallError: the list could not be read; that says nothing about what is in it.
     """
+    filter_ = None
     if calls.config.backend is Backend.VERTEX:
         name, value = next(iter(identity.labels().items()))
-        kin: list[BatchJob] = yield from list_all(calls, f"labels.{name}={value}")
-        return kin
-    found: list[BatchJob] = []
-    token: str | None = None
-    while token != "":
-        jobs, token = yield from next_page(calls, None, PAGE_SIZE, token)
-        found += [job for job in jobs if identity.is_kin(job)]
-        if any(identity.owns(job) or is_older(job, since) for job in jobs):
+        filter_ = f"labels.{name}={value}"
+    found: dict[str, BatchJob] = {}
+    pages, order = Pages("jobs"), CreationOrder()
+    while not pages.over:
+        jobs = yield from next_page(calls, filter_, PAGE_SIZE, pages)
+        found |= {job.name: job for job in jobs if identity.is_kin(job)}
+        order.take(jobs)
+        if order.newest_first and _is_enough(jobs, identity, since):
             break
-    return found
+    return [*found.values()]
+
+
+def _is_enough(jobs: Sequence[BatchJob], identity: Identity, since: float | None) -> bool:
+    """Tell whether a page of a list that is newest first is the last that matters."""
+    if since is None:
+        return any(identity.owns(job) for job in jobs)
+    return all(is_older(job, since) for job in jobs)
 
 
 def is_older(job: BatchJob | Glimpse, than: float | None) -> bool:

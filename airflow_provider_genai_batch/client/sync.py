@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.client.auth import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import SyncHttp
+from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.drive import drive
@@ -78,9 +79,9 @@ class GenAIBatchClient:
 
     def list(self, *, filter: str | None = None, page_size: int = jobs.PAGE_SIZE) -> Iterator[BatchJob]:  # noqa: A002 - Google's name
         """List jobs, newest first, page by page. `filter` is Vertex's (``state=…``, ``labels.k=v``, …)."""
-        token: str | None = None
-        while token != "":
-            page, token = self.run(jobs.next_page(self.calls, filter, page_size, token))
+        pages = Pages("jobs")
+        while not pages.over:
+            page = self.run(jobs.next_page(self.calls, filter, page_size, pages))
             yield from page
 
     def cancel(self, name: str) -> None:

@@ -90,7 +90,9 @@ contains this).
   ``ticket.release()``.
 * ``Fault.redirect(url)``: 307 elsewhere.
 * ``Fault.ignored_filter()``: a list with a filter answers as if it had none; ``Fault.twice()``: one
-  create makes two jobs and answers the second.
+  create makes two jobs and answers the second; ``Fault.oldest_first()``: a list in the other order;
+  ``Fault.same_token()``: a page names itself as the next; ``Fault.misnamed(name)``: a create answers 200
+  with a name that is no job's.
 * files.upload only: ``Fault.no_status_header()``, ``Fault.lost_chunk()`` (bytes thrown away, connection
   dropped), ``Fault.lost_final_reply()``.
 

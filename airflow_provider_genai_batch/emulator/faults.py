@@ -23,6 +23,9 @@ KINDS = (
     "lost_final_reply",
     "ignored_filter",
     "twice",
+    "oldest_first",
+    "same_token",
+    "misnamed",
 )
 ERROR_STATUS = range(400, 600)
 UPLOAD_KINDS = frozenset({"no_status_header", "lost_chunk", "lost_final_reply"})
@@ -35,9 +38,14 @@ _ACTED = frozenset(
         "lost_final_reply",
         "ignored_filter",
         "twice",
+        "oldest_first",
+        "same_token",
+        "misnamed",
     }
 )
 """Kinds that act, whatever comes back."""
+_OF_LISTS = frozenset({"ignored_filter", "oldest_first", "same_token"})
+_OF_CREATES = frozenset({"twice", "misnamed"})
 _LISTS = frozenset({"batches.list", "batchPredictionJobs.list"})
 _CREATES = frozenset({"batches.create", "batches.createEmbeddings", "batchPredictionJobs.create"})
 
@@ -128,6 +136,21 @@ class Fault:
         return cls("twice", acted=True, **more)
 
     @classmethod
+    def oldest_first(cls, **more: Any) -> Fault:
+        """List the oldest job first; every page of a walk needs it."""
+        return cls("oldest_first", acted=True, **more)
+
+    @classmethod
+    def same_token(cls, **more: Any) -> Fault:
+        """Let a page of a list name itself as the next."""
+        return cls("same_token", acted=True, **more)
+
+    @classmethod
+    def misnamed(cls, name: str, **more: Any) -> Fault:
+        """Create the job, and answer 200 with a name that is none of a job."""
+        return cls("misnamed", acted=True, message=name, **more)
+
+    @classmethod
     def from_json(cls, obj: Mapping[str, Any]) -> Fault:
         """Read the form of the control route.
 
@@ -171,7 +194,8 @@ class Fault:
             f"an error has a status from 400 to 599, not {self.status}",
         )
         yield not answers and bool(self.status), f"{kind} has no status of its own"
-        body = self.retry_delay or self.wrapped or self.details or self.message or self.grpc
+        said = self.message if kind != "misnamed" else ""
+        body = self.retry_delay or self.wrapped or self.details or said or self.grpc
         yield kind != "error" and bool(body), f"{kind} carries no Google error body"
         replies = answers or kind == "redirect"
         yield (
@@ -180,8 +204,8 @@ class Fault:
         )
         yield kind == "redirect" and not self.url, "a redirect needs a url"
         yield kind in UPLOAD_KINDS and method.id != "files.upload", f"{kind} happens to files.upload only"
-        yield kind == "ignored_filter" and method.id not in _LISTS, f"{kind} happens to lists of jobs only"
-        yield kind == "twice" and method.id not in _CREATES, f"{kind} happens to creates of jobs only"
+        yield kind in _OF_LISTS and method.id not in _LISTS, f"{kind} happens to lists of jobs only"
+        yield kind in _OF_CREATES and method.id not in _CREATES, f"{kind} happens to creates of jobs only"
         yield (
             kind == "unreadable" and method.reply != "json",
             f"{method.id} answers no JSON that could be unreadable",

@@ -39,7 +39,9 @@ def page_size(text: str | None, default: int, largest: int) -> int:
     return min(number or default, largest)
 
 
-def job_page(world: World, keep: Callable[[Job], bool], size: int, token: str | None) -> Page:
+def job_page(
+    world: World, keep: Callable[[Job], bool], size: int, token: str | None, fault: str = ""
+) -> Page:
     """Return a page of jobs, newest first.
 
     Args:
@@ -47,19 +49,23 @@ def job_page(world: World, keep: Callable[[Job], bool], size: int, token: str | 
         keep: Which jobs the caller may see and asks for.
         size: Most jobs on the page.
         token: Token of this page; empty for the first.
+        fault: Kind of what befalls the call: ``oldest_first`` turns the order, ``same_token`` leads in circles.
     """
     place, was_empty = _read(token) if token else (None, False)
     with world.lock:
-        at = len(world.order) - 1 if place is None else min(place, len(world.order) - 1)
+        order = world.order[::-1] if fault == "oldest_first" else world.order
+        at = len(order) - 1 if place is None else min(place, len(order) - 1)
         jobs: list[Job] = []
         start = at
         while at >= 0 and len(jobs) < size:
-            job = world.order[at]
+            job = order[at]
             at -= 1
             if is_listed(job) and keep(as_listed(job)) and not misses_in_lists(world, job):
                 jobs.append(job)
         if any(job.script.empty_page for job in jobs) and not was_empty:
             return Page([], _token(start, empty=True))
+    if fault == "same_token":
+        return Page(jobs, _token(start, empty=was_empty))
     # Whether the rest holds anything the caller asks for is not looked up: a last page may be empty.
     return Page(jobs, _token(at, empty=False) if at >= 0 else "")
 

@@ -127,6 +127,8 @@ async def _after(response: Response, ticket: Ticket, fault: Fault) -> Response:
         return HTMLResponse(_PAGE, fault.status, fault.all_headers())
     elif fault.kind == "unreadable":
         return Response(b'{"name": "batches/', 200, media_type="application/json; charset=UTF-8")
+    elif fault.kind == "misnamed":
+        return json_response({"name": fault.message})
     elif fault.kind == "no_status_header" and _STATUS_HEADER in response.headers:
         del response.headers[_STATUS_HEADER]
     return response

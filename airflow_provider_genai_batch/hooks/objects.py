@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.rows.framing import BOM
 
@@ -81,10 +82,17 @@ def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
     prefix = pattern.split("*", 1)[0]
     matches = matcher(pattern)
     found: list[str] = []
-    token: str | None = None
-    while token != "":
-        objects, token = client.perform(client.calls.list_objects(prefix, page_token=token))
+    pages = Pages(f"objects below {prefix}")
+    while not pages.over:
+        objects, token = client.perform(client.calls.list_objects(prefix, page_token=pages.token))
+        pages.turn(token)
         found += [o.uri for o in objects if matches(o.uri)]
+    if pages.in_circles:
+        msg = (
+            f"The list of objects below {prefix} cannot be read to its end, for it leads in circles: which objects "
+            f"match {pattern} is not known. Nothing was sent. Give the objects one by one."
+        )
+        raise InputError(msg)
     if not found:
         msg = f"No object matches {pattern}."
         raise InputError(msg)

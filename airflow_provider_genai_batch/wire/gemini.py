@@ -5,6 +5,7 @@ Source: Google's batch guide and discovery document; captures of the live servic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ from airflow_provider_genai_batch.wire.values import get, integer, mapping, obje
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 DEFAULT_VERSION = "v1beta"
+JOB_NAME = re.compile(r"batches/[\w.~-]+", re.ASCII)
+"""What names a job. Names come from XComs and templates too, and become part of a URL."""
 MAX_BODY_BYTES = 20 * 1024 * 1024
 """Limit of a create call's whole body; the service's refusal quotes 20971520 bytes."""
 MAX_FILE_BYTES = 2 * 1024**3
@@ -136,7 +139,20 @@ def read_glimpse(payload: Mapping[str, Any]) -> Glimpse:
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a create or a get.
+    """Read the answer to a create.
+
+    Raises:
+        UnreadableAnswer: it names no job that can be asked for. One may have been created all the same.
+    """
+    job = read_found(answer)
+    if not JOB_NAME.fullmatch(job.name):
+        msg = f"status {answer.status} with an answer that names {job.name[:80]!r}, which is no job"
+        raise UnreadableAnswer(msg)
+    return job
+
+
+def read_found(answer: HttpAnswer) -> BatchJob:
+    """Read the answer to a get.
 
     Raises:
         UnreadableAnswer: it names no job.

@@ -23,6 +23,8 @@ DEFAULT_LOCATION = "global"
 PROJECT = r"[a-zA-Z0-9.:_-]+"
 LOCATION = r"[a-z0-9-]+"
 """A location becomes part of a host name, to which a token is sent: nothing but a plain word may stand there."""
+FULL_JOB_NAME = re.compile(rf"projects/{PROJECT}/locations/{LOCATION}/batchPredictionJobs/[0-9]+")
+"""What names a job wherever it is; the service answers nothing less."""
 GLANCE_MASK = "name,state,createTime,completionStats"
 """What of a page of jobs tells which of them have moved."""
 SURVEY_MASK = (
@@ -159,7 +161,20 @@ def read_glimpse(payload: Mapping[str, Any]) -> Glimpse:
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a create or a get.
+    """Read the answer to a create.
+
+    Raises:
+        UnreadableAnswer: it names no job that can be asked for. One may have been created all the same.
+    """
+    job = read_found(answer)
+    if not FULL_JOB_NAME.fullmatch(job.name):
+        msg = f"status {answer.status} with an answer that names {job.name[:80]!r}, which is no job"
+        raise UnreadableAnswer(msg)
+    return job
+
+
+def read_found(answer: HttpAnswer) -> BatchJob:
+    """Read the answer to a get.
 
     Raises:
         UnreadableAnswer: it names no job.

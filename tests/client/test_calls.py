@@ -110,6 +110,25 @@ def test_an_empty_page_with_a_token_does_not_end_a_list(either: Either) -> None:
     assert [job.name for job in either.client.list()] == [name]
 
 
+def test_a_list_that_leads_in_circles_ends_with_a_warning(
+    either: Either, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = either.create().name
+    either.emulator.faults.add(f"{either.service}.list", Fault.same_token(times=2))
+    assert {job.name for job in either.client.list()} == {name}
+    assert "its walk ends here" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "named", ["operations/abc", "123", "", "batches/a/b", "projects/p/locations/l/jobs/1"]
+)
+def test_the_answer_to_a_create_that_names_no_job_is_unreadable(either: Either, named: str) -> None:
+    either.emulator.faults.add(f"{either.service}.create", Fault.misnamed(named))
+    with pytest.raises(UnreadableAnswer, match="no job"):
+        either.create()
+    assert len(either.emulator.jobs) == 1
+
+
 def test_vertex_filters_a_list_by_label(on_vertex: Either) -> None:
     on_vertex.create(labels={"run": "r-1"})
     wanted = on_vertex.create(labels={"run": "r-2"})

@@ -138,6 +138,9 @@ def test_faults_happen_in_order_as_often_as_told_and_only_on_their_path(api: Gem
         ("batches.get", Fault.ignored_filter()),
         ("batches.list", Fault.twice()),
         ("batches.list", Fault("ignored_filter")),
+        ("batches.get", Fault.oldest_first()),
+        ("batches.get", Fault.same_token()),
+        ("batches.list", Fault.misnamed("x")),
     ],
 )
 def test_a_fault_that_cannot_happen_is_refused_when_it_is_added(
@@ -195,3 +198,29 @@ def test_secrets_are_not_in_the_record(api: Gemini, emulator: Emulator):
     ]
     assert record[0]["headers"]["x-goog-api-key"] == "REDACTED"
     assert record[1]["body_size"] == 3
+
+
+def test_a_list_may_come_in_the_other_order(api: Gemini, emulator: Emulator):
+    names = [api.inline("hi")["name"] for _ in range(3)]
+    emulator.faults.add("batches.list", Fault.oldest_first(times=2))
+    first = api.list(pageSize=2)
+    second = api.list(pageSize=2, pageToken=first["nextPageToken"])
+    assert [one["name"] for one in (*first["operations"], *second["operations"])] == names
+    assert [one["name"] for one in api.list()["operations"]] == names[::-1]
+
+
+def test_a_list_may_lead_in_circles(api: Gemini, emulator: Emulator):
+    name = api.inline("hi")["name"]
+    emulator.faults.add("batches.list", Fault.same_token(times=2))
+    first = api.list()
+    second = api.list(pageToken=first["nextPageToken"])
+    assert first["nextPageToken"] == second["nextPageToken"]
+    assert first["operations"][0]["name"] == second["operations"][0]["name"] == name
+    assert [one["name"] for one in api.list()["operations"]] == [name]
+
+
+def test_the_answer_to_a_create_may_name_no_job(api: Gemini, emulator: Emulator):
+    emulator.faults.add("batches.create", Fault.misnamed("operations/abc"))
+    reply = api.http.post(CREATE, json=BODY)
+    assert (reply.status_code, reply.json()) == (200, {"name": "operations/abc"})
+    assert len(emulator.jobs) == 1

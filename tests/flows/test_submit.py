@@ -30,7 +30,7 @@ from airflow_provider_genai_batch.flows.submit import (
 )
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from tests.flows.desk import HOUR, IDENTITY, NAME, Desk
+from tests.flows.desk import IDENTITY, NAME, Desk
 
 
 def _method(desk: Desk, verb: str) -> str:
@@ -435,18 +435,6 @@ def test_a_job_of_no_use_is_not_taken_up_again(desk: Desk) -> None:
     first = desk.submit()
     second = desk.find(look_first=True, before=[first.name])
     assert (second.job.name != first.name, second.taken_up) == (True, False)
-
-
-def test_a_list_is_not_walked_past_the_begin_of_the_run(gemini_desk: Desk) -> None:
-    for _ in range(3):
-        gemini_desk.submit(identity=Identity("d" * 64, "b" * 64))
-    gemini_desk.emulator.clock.advance(HOUR)
-    begin = gemini_desk.now()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("airflow_provider_genai_batch.client.jobs.PAGE_SIZE", 1)
-        gemini_desk.record = Record(IDENTITY.tag)
-        gemini_desk.submit(look_first=True, since=begin)
-    assert len([r for r in gemini_desk.emulator.requests if r["method"] == "batches.list"]) == 1
 
 
 def test_a_job_whose_name_is_not_shown_is_known_by_the_file_that_it_reads() -> None:

@@ -137,7 +137,8 @@ async def list_(call: Call) -> Response:
         # Discovery has the parameter, nobody has seen it work: a caller must not count on it.
         raise ApiError(400, "Filtering batches is not supported.")
     size = page_size(query.get("pageSize"), _DEFAULT_PAGE, _LARGEST_PAGE)
-    page = job_page(call.world, lambda job: job.backend == "gemini", size, query.get("pageToken"))
+    token = query.get("pageToken")
+    page = job_page(call.world, lambda job: job.backend == "gemini", size, token, call.fault)
     await call.look(page.jobs, listed=True)
     shown: JsonObject = {}
     if page.jobs:

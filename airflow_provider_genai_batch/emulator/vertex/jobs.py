@@ -73,7 +73,7 @@ async def list_(call: Call) -> Response:
     if "state" in query.get("filter", ""):
         await asyncio.to_thread(lambda: world.finish(world.settle(world.order)))
     token = query.get("pageToken")
-    page = job_page(world, lambda job: job.name.startswith(parent) and passes(job), size, token)
+    page = job_page(world, lambda job: job.name.startswith(parent) and passes(job), size, token, call.fault)
     await call.look(page.jobs, listed=True)
     answer: JsonObject = {}
     if page.jobs:
