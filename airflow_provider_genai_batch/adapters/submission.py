@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.submit import Attempt
@@ -55,7 +55,7 @@ def submit(
             Attempt(look_first=again, before=ended, since=since),
             display_name=identity.display_name(readable),
             records=Records(context),
-            deadline=time.time() + context["task"].timeout,
+            deadline=clock.time() + context["task"].timeout,
         ).job
 
 

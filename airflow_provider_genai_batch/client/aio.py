@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import downloads, jobs, tables, uploads
 from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
 from airflow_provider_genai_batch.client.auth import auth_for
@@ -16,6 +17,7 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import AsyncHttp
 from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
+from airflow_provider_genai_batch.client.service_clock import ServiceClock, learn_from
 from airflow_provider_genai_batch.exceptions import AuthenticationError, CallError, ConfigurationError
 from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
@@ -38,6 +40,8 @@ class AsyncGenAIBatchClient:
         self.calls = Calls(config)
         self.refused = False
         """Whether the credentials were refused, or could not be used: the connection may have others by now."""
+        self.service_clock = ServiceClock()
+        """The service's time, and whether it is known."""
         self._auth = auth_for(config)
         self._http = AsyncHttp()
 
@@ -131,6 +135,10 @@ class AsyncGenAIBatchClient:
 
     # ------------------------------------------------------------ how
 
+    def service_time(self) -> float:
+        """Return seconds since 1970 by the service's clock; by the local one before any answer (`service_clock`)."""
+        return self.service_clock.time()
+
     async def perform(self, call: Call[T], tries: int = TRIES) -> T:
         """Send a call; safe ones up to `tries` times."""
         try:
@@ -153,10 +161,14 @@ class AsyncGenAIBatchClient:
 
     async def _attempt(self, step: Any) -> Any:
         if isinstance(step, Sleep):
-            return await asyncio.sleep(step.seconds)
+            return await clock.async_sleep(step.seconds)
         send: Send = step
         credentials = {} if send.request.anonymous else await self._auth.aheaders(renew=send.renew)
-        return await self._http.send(send.request, credentials)
+        sent = clock.monotonic()
+        with clock.held():
+            answer = await self._http.send(send.request, credentials)
+        learn_from(self.service_clock, self.config, send.request, answer, sent)
+        return answer
 
     async def _stream(self, call: Call[None]) -> AsyncGenerator[bytes, None]:
         resumed, renew = downloads.Resumed(call), False
@@ -176,4 +188,4 @@ class AsyncGenAIBatchClient:
                     patience.progress()
                 renew, pause = patience.after(error, call.method)
                 if not renew:
-                    await asyncio.sleep(pause)
+                    await clock.async_sleep(pause)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Protocol
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
 from airflow_provider_genai_batch.client.jobs import PAGE_COSTS, PAGE_SIZE, is_older
@@ -54,9 +55,9 @@ class Sight:
         self.open = False
         """Whether a question is waiting for its answer."""
         self.due = self.ready = 0.0
-        """When it has to be answered, and from when on an answer is welcome (seconds of the event loop)."""
+        """When it has to be answered, and from when on an answer is welcome (monotonic seconds)."""
         self.failed = 0.0
-        """When the last look by name met trouble that may pass (seconds of the event loop); 0: it did not."""
+        """When the last look by name met trouble that may pass (monotonic seconds); 0: it did not."""
         self.suspect = False
         """Whether the list says that the job has ended."""
         self.shown: int | None = None
@@ -123,13 +124,13 @@ class Looker:
         The watcher is told what ``client.get`` returns or raises; trouble that may pass (`PASSING`) is not waited
         out here.
         """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = clock.monotonic()
         sight.open, sight.suspect = True, False
         sight.due, sight.ready = now + after, now + after / 3
         if self._rounds is None or self._rounds.done():
             # Of nobody's context: what it logs is not the business of the trigger that happened to come first.
-            self._rounds = contextvars.Context().run(loop.create_task, self._go_round())
+            create_task = asyncio.get_running_loop().create_task
+            self._rounds = contextvars.Context().run(create_task, self._go_round())
         elif sight.due < self._next:
             self._sooner.set()
 
@@ -151,26 +152,20 @@ class Looker:
 
     async def _until_due(self) -> bool:
         """Wait for the first look that is due; return whether there is one."""
-        clock = asyncio.get_running_loop().time
         while True:
             self._sooner.clear()
             self._next = min((sight.due for sight in self._open()), default=float("inf"))
-            pause = self._next - clock()
+            pause = self._next - clock.monotonic()
             if pause == float("inf"):
                 return False
-            if pause <= 0:
+            if pause <= 0 or not await clock.wait(self._sooner, pause):
                 break
-            try:
-                await asyncio.wait_for(self._sooner.wait(), pause)
-            except asyncio.TimeoutError:
-                break
-        await asyncio.sleep(_GATHER)
+        await clock.async_sleep(_GATHER)
         return True
 
     async def _round(self) -> None:
         """Answer what is due, and by the way what soon will be."""
-        clock = asyncio.get_running_loop().time
-        now = clock()
+        now = clock.monotonic()
         try:
             if self._trouble is not None and now < self._not_before:
                 raise self._trouble.with_traceback(
@@ -186,7 +181,7 @@ class Looker:
             if error is not self._trouble:
                 self._troubles, self._trouble = self._troubles + 1, error
                 pause = backoff(self._troubles, getattr(error, "retry_after", None))
-                self._not_before = clock() + pause
+                self._not_before = clock.monotonic() + pause
                 log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
             for sight in self._open():
                 if sight.due <= now:
@@ -233,7 +228,7 @@ class Looker:
 
     def _take(self, entries: Sequence[Entry], began: float) -> tuple[int, int]:
         """Answer looks from a page of the list; return how many, and how many of them were welcome at `began`."""
-        now = asyncio.get_running_loop().time()
+        now = clock.monotonic()
         found = wanted = 0
         for entry in entries:
             for sight in self._sights.get(_id(entry.name), ()):
@@ -267,7 +262,6 @@ class Looker:
             CallError: that is all for this round; it may pass.
         """
         todo = iter(sorted(sights, key=attrgetter("failed")))
-        clock = asyncio.get_running_loop().time
         troubles = 0
 
         async def ask() -> None:
@@ -279,7 +273,7 @@ class Looker:
                     job = await self.client.perform(self.client.calls.look(sight.name), tries=1)
                 except GenAIBatchError as error:
                     passing = isinstance(error, PASSING)
-                    sight.failed = clock() if passing else 0.0
+                    sight.failed = clock.monotonic() if passing else 0.0
                     troubles = troubles + 1 if passing else 0
                     if isinstance(error, QuotaExceeded) or troubles >= _OUTAGE:
                         for _ in todo:  # nobody asks for the rest

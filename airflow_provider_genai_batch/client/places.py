@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.uploads import upload_file, upload_object
@@ -57,7 +57,7 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
     entries = None
     if source.requests is not None:
         entries = tuple(inline_entries(source.requests, task, model, request_defaults))
-    now = datetime.now(timezone.utc)
+    now = clock.now()
     if vertex:
         name = name or f"genai_batch_{now:%Y%m%d%H%M%S%f}"
         destination = destination or default_destination(source, f"{now:%Y%m%d%H%M%S%f}")

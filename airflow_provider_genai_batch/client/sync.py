@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import downloads, jobs, tables, uploads
 from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
 from airflow_provider_genai_batch.client.auth import auth_for
@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import SyncHttp
 from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
+from airflow_provider_genai_batch.client.service_clock import ServiceClock, learn_from
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
@@ -39,6 +40,8 @@ class GenAIBatchClient:
     def __init__(self, config: ClientConfig) -> None:
         self.config = config
         self.calls = Calls(config)
+        self.service_clock = ServiceClock()
+        """The service's time, and whether it is known."""
         self._auth = auth_for(config)
         self._http = SyncHttp()
 
@@ -151,6 +154,10 @@ class GenAIBatchClient:
 
     # ------------------------------------------------------------ how
 
+    def service_time(self) -> float:
+        """Return seconds since 1970 by the service's clock; by the local one before any answer (`service_clock`)."""
+        return self.service_clock.time()
+
     def perform(self, call: Call[T], tries: int = TRIES) -> T:
         """Send a call; safe ones up to `tries` times."""
         return drive(attempts(call, tries, renewable=self._auth.renewable), self._attempt)
@@ -169,10 +176,13 @@ class GenAIBatchClient:
 
     def _attempt(self, step: Any) -> Any:
         if isinstance(step, Sleep):
-            return time.sleep(step.seconds)
+            return clock.sleep(step.seconds)
         send: Send = step
         credentials = {} if send.request.anonymous else self._auth.headers(renew=send.renew)
-        return self._http.send(send.request, credentials)
+        sent = clock.monotonic()
+        answer = self._http.send(send.request, credentials)
+        learn_from(self.service_clock, self.config, send.request, answer, sent)
+        return answer
 
     def _stream(self, call: Call[None]) -> Iterator[bytes]:
         resumed, renew = downloads.Resumed(call), False
@@ -192,4 +202,4 @@ class GenAIBatchClient:
                     patience.progress()
                 renew, pause = patience.after(error, call.method)
                 if not renew:
-                    time.sleep(pause)
+                    clock.sleep(pause)

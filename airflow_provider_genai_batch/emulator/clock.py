@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from email.utils import format_datetime
 
 NANOSECONDS = 1_000_000_000
 
@@ -101,3 +102,8 @@ def micros_text(at_ns: int) -> str:
     whole, fraction = divmod(at_ns, NANOSECONDS)
     moment = datetime.fromtimestamp(whole, tz=timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction // 1000:06d}Z"
+
+
+def http_text(at_ns: int) -> str:
+    """Spell a time as HTTP does: whole seconds, those begun (RFC 9110, 5.6.7)."""
+    return format_datetime(datetime.fromtimestamp(at_ns // NANOSECONDS, tz=timezone.utc), usegmt=True)

@@ -79,14 +79,23 @@ class Control:
         return JSONResponse({})
 
     async def clock(self, request: Request) -> Response:
-        """Show or advance the clock."""
+        """Show or advance the clock, or skew what replies say of it."""
         clock = self._world.clock
         if request.method == "POST":
             try:
-                clock.advance(float((await _object(request))["advance"]))
-            except (ValueError, TypeError, KeyError) as problem:
+                self._set_clock(await _object(request))
+            except (ValueError, TypeError) as problem:
                 return _wrong(problem)
-        return JSONResponse({"now": clock.now_ns() / NANOSECONDS, "offset": clock.offset_ns / NANOSECONDS})
+        shown = {"now": clock.now_ns() / NANOSECONDS, "offset": clock.offset_ns / NANOSECONDS}
+        return JSONResponse({**shown, "date_skew": self._world.date_skew})
+
+    def _set_clock(self, body: dict[str, Any]) -> None:
+        if not body or body.keys() - {"advance", "date_skew"}:
+            message = "give advance, date_skew or both, in seconds"
+            raise ValueError(message)
+        self._world.date_skew = float(body.get("date_skew", self._world.date_skew))
+        if "advance" in body:
+            self._world.clock.advance(float(body["advance"]))
 
     async def jobs(self, request: Request) -> Response:
         """List every job there ever was, or queue a script."""

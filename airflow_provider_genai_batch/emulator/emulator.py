@@ -137,6 +137,15 @@ class Emulator:
         return self._world.faults
 
     @property
+    def date_skew(self) -> float:
+        """Seconds by which the ``Date`` of replies is ahead of the clock that times of jobs are of; may be set."""
+        return self._world.date_skew
+
+    @date_skew.setter
+    def date_skew(self, seconds: float) -> None:
+        self._world.date_skew = seconds
+
+    @property
     def storage_url(self) -> str:
         """Where the stand-in for Cloud Storage listens; empty without one."""
         return self._stand_ins.storage_url

@@ -67,6 +67,7 @@ class Endpoint:
         finally:
             entry.close()
         entry.data["status"] = response.status_code
+        response.headers["date"] = self._world.date()
         if ticket is not None and ticket.fault.kind == "truncated":
             await response(scope, receive, _Truncated(send, scope))
         else:

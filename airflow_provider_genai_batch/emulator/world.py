@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, Clock, VirtualClock
+from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, Clock, VirtualClock, http_text
 from airflow_provider_genai_batch.emulator.fault_queue import Faults
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
@@ -79,6 +79,8 @@ class World:
         self.uploads: dict[str, Upload] = {}
         self.operations: dict[str, JsonObject] = {}
         self.scripts: list[tuple[str | None, JobScript]] = []
+        self.date_skew = 0.0
+        """Seconds by which the ``Date`` of replies is ahead of the clock."""
         self.blobs = folder / "blobs"
         self.blobs.mkdir(parents=True, exist_ok=True)
         self.closed = False
@@ -107,6 +109,10 @@ class World:
             for _, obj in self.store.read("clock"):
                 self.clock.restore(obj["offset_ns"])
             self._closing.append(self.clock.listen(self._keep_clock))
+
+    def date(self) -> str:
+        """Return the ``Date`` of a reply."""
+        return http_text(self.clock.now_ns() + int(self.date_skew * NANOSECONDS))
 
     def on_advance(self, listener: Callable[[], None]) -> None:
         """Have a function called whenever the clock is moved, until this world is closed."""

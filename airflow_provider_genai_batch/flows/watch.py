@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
@@ -138,7 +138,7 @@ def glance(
     names: Sequence[str],
     seen: dict[str, Glimpse],
     progress: Mapping[str, Progress] = MappingProxyType({}),
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = clock.time,
 ) -> Generator[Any, Any, Ending | None]:
     """Look once at every job that is not known to have ended; None while one of them goes on.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.flows.identity import digest
 
 log = logging.getLogger(__name__)
@@ -47,12 +47,12 @@ class Fired:
 
     def add(self, name: str) -> None:
         """Note that an event is on its way."""
-        self._names[name] = time.time()
+        self._names[name] = clock.time()
 
     async def keep(self, of_late: Collection[str]) -> None:
         """Write down what can fire no more, of those that a walk still sees."""
         self._names = {name: at for name, at in self._names.items() if name in of_late}
-        settled = [name for name, at in self._names.items() if time.time() - at >= _SETTLED][-_MOST:]
+        settled = [name for name, at in self._names.items() if clock.time() - at >= _SETTLED][-_MOST:]
         if self._store is None or settled == self._kept:
             return
         try:

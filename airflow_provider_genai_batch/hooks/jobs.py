@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older
 from airflow_provider_genai_batch.client.tidy import discard_input
@@ -60,7 +60,7 @@ class Patience:
     """All in all."""
     since: float | None = None
     """When it was asked for first, in seconds since the epoch; None: it was not yet."""
-    pause: Callable[[float], None] = time.sleep
+    pause: Callable[[float], None] = clock.sleep
     """Waits for so many seconds."""
 
 
@@ -118,11 +118,11 @@ class JobDesk:
                     raise JobCancelled(msg, job_names=())
                 return self._client.perform(self._client.calls.create(placed[0]))
             if isinstance(step, AwaitCapacity):
-                return await_capacity(step) if await_capacity else time.sleep(step.seconds)
+                return await_capacity(step) if await_capacity else clock.sleep(step.seconds)
             return self._act(step)
 
         with span(SUBMIT) as note:
-            found = drive(submit(identity, display_name, attempt, deadline=deadline, clock=time.time), act)
+            found = drive(submit(identity, display_name, attempt, deadline=deadline, clock=clock.time), act)
             note({**of_job(found.job), TAKEN_UP: found.taken_up})
         return found
 
@@ -138,12 +138,12 @@ class JobDesk:
                 return [job for job in self.find(identity, step.since) if not is_older(job, step.since)]
             return self._act(step)
 
-        return drive(orphan(identity, intent, time.time), act)
+        return drive(orphan(identity, intent, clock.time), act)
 
     def wait(self, names: list[str], plan: WaitPlan) -> Ending:
         """Wait in place."""
         with span(WAIT, names) as note:
-            ending = drive(watch(names, plan, clock=time.time), self._act)
+            ending = drive(watch(names, plan, clock=clock.time), self._act)
             note({WHY: ending.why.value})
         return ending
 
@@ -197,7 +197,7 @@ class JobDesk:
             names,
             max_failed_rows=landing.max_failed_rows,
             results_uri=landing.results_uri,
-            clock=time.time,
+            clock=clock.time,
             patience=patience.seconds,
             since=patience.since,
             taken_up=taken_up,
@@ -228,7 +228,7 @@ class JobDesk:
         if isinstance(step, Cancel):
             return self._client.run(cancel_job(self._client.calls, step.name, only_if=step.only_if))
         if isinstance(step, Sleep):
-            return time.sleep(step.seconds)
+            return clock.sleep(step.seconds)
         msg = f"no such step: {step!r}"
         raise TypeError(msg)
 

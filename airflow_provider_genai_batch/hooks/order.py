@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.flows.identity import Identity, digest, merge_labels
@@ -85,7 +85,7 @@ class Order:
         """
         destination = self.destination
         # A table must be new, and a job that failed may have left one of the same identity behind.
-        suffix = f"{datetime.now(timezone.utc):%Y%m%d%H%M%S}_{identity.key[:8]}"
+        suffix = f"{clock.now():%Y%m%d%H%M%S}_{identity.key[:8]}"
         if several or identity.round:
             suffix = f"r{identity.round}_{suffix}_{identity.fingerprint[-8:]}"
             destination = destination and _beside(destination, suffix)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.looker import Looker
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 
@@ -31,7 +31,7 @@ class _Lease:
             return False
         if self.looker.cancelled() or self.looker.exception() is not None:
             return True
-        if self.anew is not None and time.monotonic() - self.anew < _STAYS_REFUSED:
+        if self.anew is not None and clock.monotonic() - self.anew < _STAYS_REFUSED:
             return False
         return self.looker.result().client.refused
 
@@ -59,7 +59,7 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
         if lease is None:
             lease = leases[self._conn_id] = self._make()
         elif lease.over:
-            lease.successor = leases[self._conn_id] = self._make(anew=time.monotonic(), users=1)
+            lease.successor = leases[self._conn_id] = self._make(anew=clock.monotonic(), users=1)
             lease = lease.successor
         self._lease = lease
         lease.users += 1

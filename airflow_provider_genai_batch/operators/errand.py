@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.flows.describe import describe
@@ -138,7 +138,7 @@ class Errand:
         check_apart(order.source, self._task.results_uri)
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
-        memory = Memory(time.time() + self._task.budget(order.backend))
+        memory = Memory(clock.time() + self._task.budget(order.backend))
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
             reached, deadline = max(before.round, before.reached), before.deadline or memory.deadline

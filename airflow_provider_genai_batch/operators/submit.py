@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
@@ -173,7 +173,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
         """Come to the job, wait for it (or defer, or not), and settle."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
-        begun, again = time.time(), context["ti"].try_number > 1
+        begun, again = clock.time(), context["ti"].try_number > 1
         self.links = {}
         attempt = Attempt(look_first=again, reattach=self.reattach, begun=begun)
         with self._errand(context) as errand:
@@ -259,7 +259,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
         """Read how a job is waited for; its time runs from its creation, whichever attempt that was in."""
         from airflow_provider_genai_batch.flows.watch import WaitPlan
 
-        now = time.time()
+        now = clock.time()
         begun = job.create_time.timestamp() if job.create_time else now
         deadline = begun + self.budget(job.backend)
         pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
@@ -172,7 +172,7 @@ class Wave:
         def await_capacity(step: AwaitCapacity) -> None:
             if self._task.deferrable:
                 self._defer_for_capacity(step, memory)
-            time.sleep(step.seconds)
+            clock.sleep(step.seconds)
 
         return self._desk.submit(
             identity,
@@ -257,7 +257,7 @@ class Wave:
         }
         task = self._task
         trigger = GenAIBatchPauseTrigger(
-            time.time() + step.seconds, memo, task.conn_id, task.waiting_for, task.cancel_on_kill
+            clock.time() + step.seconds, memo, task.conn_id, task.waiting_for, task.cancel_on_kill
         )
         task.defer(trigger=trigger, method_name="execute_after_refusal")
 

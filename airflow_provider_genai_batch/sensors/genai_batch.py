@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
 from airflow_provider_genai_batch.hooks.outlets import tell_outlets
 
@@ -80,7 +80,7 @@ class GenAIBatchSensor(BaseSensorOperator):
         from airflow_provider_genai_batch.flows.watch import WaitPlan
         from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
-        deadline = time.time() + self.timeout
+        deadline = clock.time() + self.timeout
         plan = WaitPlan(self.poke_interval, deadline, deadline, cancel_on_timeout=False)
         self.defer(
             trigger=GenAIBatchTrigger(self.conn_id, self._names(), plan.as_dict()),
@@ -174,4 +174,4 @@ def _had_time(client: GenAIBatchClient, names: list[str]) -> bool:
     from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
 
     ends = [end for name in names if (end := client.get(name).end_time)]
-    return bool(ends) and time.time() - max(ends).timestamp() > READ_PATIENCE
+    return bool(ends) and clock.time() - max(ends).timestamp() > READ_PATIENCE

@@ -5,6 +5,7 @@ In the topmost ``conftest.py``: ``pytest_plugins = ["airflow_provider_genai_batc
 
 from __future__ import annotations
 
+from airflow_provider_genai_batch.testing.clock import SharedClock
 from airflow_provider_genai_batch.testing.fixtures import (
     big_query,
     cloud_storage,
@@ -14,9 +15,11 @@ from airflow_provider_genai_batch.testing.fixtures import (
     genai_batch_conn_id,
     no_real_google,
     vertex,
+    virtual_clock,
 )
 
 __all__ = [
+    "SharedClock",
     "big_query",
     "cloud_storage",
     "emulator",
@@ -25,4 +28,5 @@ __all__ = [
     "genai_batch_conn_id",
     "no_real_google",
     "vertex",
+    "virtual_clock",
 ]

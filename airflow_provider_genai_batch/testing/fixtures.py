@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.emulator import Emulator
     from airflow_provider_genai_batch.emulator.bigquery import BigQuery
     from airflow_provider_genai_batch.emulator.storage import CloudStorage
+    from airflow_provider_genai_batch.testing.clock import SharedClock
 
 
 @pytest.fixture
@@ -41,11 +43,28 @@ def no_real_google() -> Iterator[None]:
 
 
 @pytest.fixture
-def emulator(emulator_settings: dict[str, Any], no_real_google: None) -> Iterator[Emulator]:  # noqa: ARG001 - for its effect
+def virtual_clock(emulator_settings: dict[str, Any]) -> Iterator[SharedClock]:
+    """Let waits take no time: the clock of the product, in this process, moves that of the test's emulators."""
+    from airflow_provider_genai_batch import clock
+    from airflow_provider_genai_batch.emulator import VirtualClock
+    from airflow_provider_genai_batch.testing.clock import SharedClock
+
+    service = emulator_settings.get("clock") or VirtualClock(datetime.now(timezone.utc))
+    shared = SharedClock(service)
+    with clock.replaced(shared):
+        yield shared
+
+
+@pytest.fixture
+def emulator(
+    emulator_settings: dict[str, Any],
+    no_real_google: None,  # noqa: ARG001 - for its effect
+    request: pytest.FixtureRequest,
+) -> Iterator[Emulator]:
     """Give an emulator of the Gemini API; it fails the test if a fault or script was not spent."""
     from airflow_provider_genai_batch.emulator import Emulator
 
-    with Emulator(**emulator_settings) as running:
+    with Emulator(**_settings(emulator_settings, request)) as running:
         yield running
 
 
@@ -92,9 +111,15 @@ def vertex(
     from airflow_provider_genai_batch.emulator import Emulator
 
     tables = request.getfixturevalue("big_query") if _has_big_query() else None
-    with Emulator(**emulator_settings, storage=cloud_storage, bigquery=tables) as running:
+    with Emulator(**_settings(emulator_settings, request), storage=cloud_storage, bigquery=tables) as running:
         _connect(monkeypatch, genai_batch_conn_id, running, "vertex")
         yield running
+
+
+def _settings(settings: dict[str, Any], request: pytest.FixtureRequest) -> dict[str, Any]:
+    if "virtual_clock" not in request.fixturenames:
+        return settings
+    return {**settings, "clock": request.getfixturevalue("virtual_clock").service}
 
 
 def _has_big_query() -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.triggers.unwanted import GOING_ON, CancelsUnwanted
 
@@ -89,11 +89,11 @@ class GenAIBatchTrigger(CancelsUnwanted):
 
         if not self.job_names:
             return Ending(Why.LOST, {}, "the trigger names no job")
-        began = time.time_ns()
+        began = int(clock.time() * 1e9)
         try:
             for again in (False, True):
                 async with shared_looker(self.conn_id) as looker:
-                    flow = watch(self.job_names, WaitPlan.from_dict(self.plan), clock=time.time)
+                    flow = watch(self.job_names, WaitPlan.from_dict(self.plan), clock=clock.time)
                     ending = await follow(flow, self.job_names, looker)
                 if again or ending.why is not Why.LOST or not looker.client.refused:
                     break  # else the connection may have another key by now

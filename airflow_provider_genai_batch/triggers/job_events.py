@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from fnmatch import fnmatchcase
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.models.job import JobState
 
@@ -144,7 +144,7 @@ class GenAIBatchJobsTrigger(_Base):
         while True:
             try:
                 async with shared_looker(kwargs["conn_id"]) as looker:
-                    found = await looker.client.run(jobs.round(looker.client.calls, time.time()))
+                    found = await looker.client.run(jobs.round(looker.client.calls, clock.time()))
             except Exception as error:  # noqa: BLE001 - a trigger that ends begins anew, and knows nothing any more
                 failures += 1
                 pause = backoff(failures, getattr(error, "retry_after", None), longest=_LONGEST_PAUSE)
@@ -155,7 +155,7 @@ class GenAIBatchJobsTrigger(_Base):
                 failures = 0
                 yield found
                 pause = spread(kwargs["poll_interval"])
-            await asyncio.sleep(pause)
+            await clock.async_sleep(pause)
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Sequence[Ended]]
@@ -163,7 +163,7 @@ class GenAIBatchJobsTrigger(_Base):
         """Fire for what matches and is new."""
         from airflow_provider_genai_batch.hooks.fired import Fired
 
-        begun = time.time()
+        begun = clock.time()
         fired = Fired(getattr(self, "asset_state_store", None), self.serialize()[1])
         seen: Collection[str] | None = None
         async for ended in shared_stream:

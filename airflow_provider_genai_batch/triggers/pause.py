@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.flows.backoff import LONGEST
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.triggers.unwanted import CancelsUnwanted
@@ -62,7 +62,7 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait."""
         try:
-            await asyncio.sleep(max(0.0, self.moment - time.time()))
+            await clock.async_sleep(max(0.0, self.moment - clock.time()))
         except asyncio.CancelledError:
             await self.stopped()
             raise
@@ -93,7 +93,7 @@ class LateRows:
         self._event = event
         self._going = going
         self._cancel_on_kill = cancel_on_kill
-        self._since: float = event.get(_LATE_SINCE) or time.time()
+        self._since: float = event.get(_LATE_SINCE) or clock.time()
 
     @property
     def patience(self) -> Patience:
@@ -106,10 +106,10 @@ class LateRows:
         """Wait for at least so long, in place or by a deferral."""
         from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
 
-        now = time.time()
+        now = clock.time()
         waited = now - self._since
         if waited + seconds < _SHORT:
-            time.sleep(seconds)
+            clock.sleep(seconds)
             return
         longer = min(now + min(waited, LONGEST), self._since + READ_PATIENCE)
         trigger = GenAIBatchPauseTrigger(

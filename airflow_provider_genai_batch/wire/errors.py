@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import (
     AlreadyExists,
     ApiError,
@@ -59,7 +60,7 @@ def api_error(
         status=status,
         reason=reason,
         details=details,
-        retry_after=_retry_after(answer.headers, details, now or datetime.now(timezone.utc)),
+        retry_after=_retry_after(answer.headers, details, now or _date(answer.headers) or clock.now()),
         method=method,
     )
 
@@ -116,6 +117,15 @@ def _retry_after(headers: Mapping[str, str], details: list[dict[str, Any]], now:
         if _kind(detail) == "RetryInfo":
             return _duration(detail.get("retryDelay", detail.get("retry_delay")))
     return None
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    """Return when the service wrote the answer: by the same clock as a moment that it names."""
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
 
 
 def _duration(value: Any) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from tests.client.places import Either, gemini_config, vertex_config
+from tests.pauses import at_pauses
 
 
 class Sync:
@@ -43,6 +43,8 @@ class Async:
         self.loop = asyncio.new_event_loop()
         self.client: Any = AsyncGenAIBatchClient(config)
         self.calls = self.client.calls
+        self.service_clock = self.client.service_clock
+        self.service_time = self.client.service_time
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.client, name)
@@ -87,18 +89,11 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def naps() -> Iterator[list[float]]:
     """Note what the clients would sleep, and do not."""
     noted: list[float] = []
-
-    async def asleep(seconds: float) -> None:
-        noted.append(seconds)
-
-    package = "airflow_provider_genai_batch.client"
-    monkeypatch.setattr(f"{package}.sync.time", SimpleNamespace(sleep=noted.append))
-    fake = SimpleNamespace(sleep=asleep, to_thread=asyncio.to_thread)
-    monkeypatch.setattr(f"{package}.aio.asyncio", fake)
-    return noted
+    with at_pauses(noted.append):
+        yield noted
 
 
 @pytest.fixture

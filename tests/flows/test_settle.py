@@ -39,6 +39,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.wire.storage import split_uri
 from tests.flows.desk import NAME, Desk
+from tests.pauses import at_pauses
 
 AT_ONCE = Lifecycle.at_once()
 
@@ -254,9 +255,9 @@ def test_trouble_in_reading_does_not_say_that_there_are_no_rows(
             gemini_desk.emulator.faults.add("batches.get", Fault.html(502, times=5))
         return real(job)
 
-    monkeypatch.setattr("airflow_provider_genai_batch.client.sync.time.sleep", lambda _: None)
     monkeypatch.setattr(gemini_desk, "_rows", rows)
-    manifest = gemini_desk.settle(name, allowed=3)
+    with at_pauses(lambda _: None):
+        manifest = gemini_desk.settle(name, allowed=3)
     assert manifest.counts is not None
     assert manifest.counts.ok == 2
 

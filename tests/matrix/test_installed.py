@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from tests.dags import run_dag
 from tests.matrix.deferred import Waiting
 from tests.operators.scenes import MODEL
+from tests.pauses import at_pauses
 
 _PROGRAM = """
 import json
@@ -62,7 +63,6 @@ def test_a_task_that_is_killed_in_place_asks_airflow_whether_somebody_ended_it(
         raise KeyboardInterrupt(msg)
 
     monkeypatch.setattr(GenAIBatchOperator, "execute", note)
-    monkeypatch.setattr("airflow_provider_genai_batch.hooks.jobs.time.sleep", kill)
-    with contextlib.suppress(KeyboardInterrupt):
+    with at_pauses(kill), contextlib.suppress(KeyboardInterrupt):
         run_dag(lambda: GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"], deferrable=False))
     assert [job["cancel_requested"] for job in gemini.jobs] == [state != "running"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit, die_after_submit
 from tests.operators.scenes import MODEL, Scene
+from tests.pauses import at_pauses
 
 
 def ask(src: Any, **settings: Any) -> Ran:
@@ -164,7 +166,8 @@ def test_a_deadline_cancels_or_leaves_the_job_and_says_which(
     assert job["cancel_requested"] is cancelled
 
 
-def kill_at_the_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def killed_at_the_first_pause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Stop the task when it waits in place, as Airflow's signal handler does."""
     running = note_operators(monkeypatch)
 
@@ -173,7 +176,8 @@ def kill_at_the_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
         msg = "killed"
         raise KeyboardInterrupt(msg)
 
-    monkeypatch.setattr("airflow_provider_genai_batch.hooks.jobs.time.sleep", kill)
+    with at_pauses(kill), contextlib.suppress(KeyboardInterrupt):
+        yield
 
 
 @pytest.mark.parametrize("state", ["failed", "success", None])
@@ -181,9 +185,8 @@ def test_killing_the_task_in_place_cancels_its_job(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    kill_at_the_first_pause(monkeypatch)
     monkeypatch.setattr(states, "_state", lambda _: state)
-    with contextlib.suppress(KeyboardInterrupt):
+    with killed_at_the_first_pause(monkeypatch):
         ask(["a"], deferrable=False)
     assert [job["cancel_requested"] for job in gemini.jobs] == [True]
 
@@ -192,8 +195,7 @@ def test_a_task_that_is_stopped_while_it_runs_for_airflow_leaves_its_job_to_the_
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    kill_at_the_first_pause(monkeypatch)
-    with contextlib.suppress(KeyboardInterrupt):
+    with killed_at_the_first_pause(monkeypatch):
         ask(["a"], deferrable=False)
     assert [job["cancel_requested"] for job in gemini.jobs] == [False]
 
@@ -213,9 +215,8 @@ def test_when_airflow_does_not_tell_the_state_the_job_is_left_alone(
         raise ConnectionError(msg)
 
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    kill_at_the_first_pause(monkeypatch)
     monkeypatch.setattr(states, "_state", away)
-    with contextlib.suppress(KeyboardInterrupt):
+    with killed_at_the_first_pause(monkeypatch):
         ask(["a"], deferrable=False)
     assert [job["cancel_requested"] for job in gemini.jobs] == [False]
 

@@ -1,0 +1,119 @@
+"""The one seam through which the product sees time: every reading of a clock, every pause and every timer.
+
+The current clock is the system's. Tests replace it (`replaced`); `airflow_provider_genai_batch.testing` has one that
+goes by the emulator's. What a flow needs to know of time it takes as an argument, for which `time` is good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time as _time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime, timezone
+from typing import Protocol
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
+
+class Clock(Protocol):
+    """What stands behind the functions of this module. Seconds everywhere."""
+
+    def time(self) -> float:
+        """Return seconds since 1970; they may jump."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; they never jump."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait in a thread."""
+
+    async def async_sleep(self, seconds: float) -> None:
+        """Wait on an event loop."""
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for an event, for so long at most; return whether it is set."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep a clock that moves by itself when nothing runs from doing so: an answer is under way."""
+
+
+class SystemClock:
+    """The machine's own."""
+
+    def time(self) -> float:
+        """Return seconds since 1970."""
+        return _time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment."""
+        return _time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait in a thread."""
+        _time.sleep(seconds)
+
+    async def async_sleep(self, seconds: float) -> None:
+        """Wait on an event loop."""
+        await asyncio.sleep(seconds)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for an event, for so long at most; return whether it is set."""
+        try:
+            await asyncio.wait_for(event.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    def held(self) -> AbstractContextManager[None]:
+        """Do nothing: real time goes on."""
+        return _NOTHING
+
+
+_current: Clock = SystemClock()
+
+
+@contextmanager
+def replaced(clock: Clock) -> Iterator[None]:
+    """Let the whole process go by another clock until the block ends."""
+    global _current  # noqa: PLW0603 - threads and event loops of a process share it
+    before, _current = _current, clock
+    try:
+        yield
+    finally:
+        _current = before
+
+
+def time() -> float:
+    """Return seconds since 1970."""
+    return _current.time()
+
+
+def now() -> datetime:
+    """Return the same as an aware datetime in UTC."""
+    return datetime.fromtimestamp(_current.time(), timezone.utc)
+
+
+def monotonic() -> float:
+    """Return seconds since some moment; they never jump."""
+    return _current.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Wait in a thread."""
+    _current.sleep(seconds)
+
+
+async def async_sleep(seconds: float) -> None:
+    """Wait on an event loop."""
+    await _current.async_sleep(seconds)
+
+
+async def wait(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, for so long at most; return whether it is set."""
+    return await _current.wait(event, seconds)
+
+
+def held() -> AbstractContextManager[None]:
+    """Hold time while an answer is under way. Real time goes on."""
+    return _current.held()
