@@ -210,6 +210,10 @@ class Calls:
         request = storage.send_chunk(session, offset, chunk, last=last)
         return Call("objects.insert", request, storage.read_received, safe=False, accept=(200, 201, 308))
 
+    def cancel_object(self, session: str) -> Call[None]:
+        """Give up an upload; the service answers 499."""
+        return Call("objects.insert", storage.cancel_upload(session), _nothing, accept=(200, 204, 499))
+
     def query_object(self, session: str) -> Call[int | None]:
         """Ask how many bytes have arrived; None when the object is whole."""
         request = storage.query_upload(session)

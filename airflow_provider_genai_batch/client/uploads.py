@@ -171,6 +171,17 @@ def upload_object(
     return uri
 
 
+def try_object(calls: Calls, uri: str, *, mime_type: str = JSONL) -> Generator[Any, Any, None]:
+    """Find out whether an object could be uploaded: begin it, and give it up. Nothing appears in the bucket.
+
+    Raises:
+        CallError: it could not.
+    """
+    session = yield from _begun(calls, uri, mime_type)
+    with suppress(CallError):  # a session that nobody uses ends by itself, after a week
+        yield calls.cancel_object(session)
+
+
 def _replace(
     calls: Calls, uri: str, stream: BinaryIO, size: int, mime_type: str, seen: Object | None
 ) -> Generator[Any, Any, CallError | None]:

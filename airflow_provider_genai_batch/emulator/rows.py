@@ -15,12 +15,16 @@ from airflow_provider_genai_batch.emulator.script import JobScript
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of one row: ``response`` or ``error``, or neither when it does not come back."""
+    """What becomes of one row: ``response`` or ``error``, or neither when it does not come back.
+
+    A row that does not come back is none that the service counts; one that it did not come to was not ``reached``.
+    """
 
     response: JsonObject | None = None
     error: JsonObject | None = None
     copies: int = 1
     counts: bool = True
+    reached: bool = True
 
 
 class Judge:
@@ -49,12 +53,11 @@ class Judge:
         script = self._script
         if index >= self._served:
             # Captures of the live service show a cancelled row as a bare code.
-            return (
-                Verdict(error={"code": 1}) if self._ending.cancelled_rows else Verdict(copies=0, counts=False)
-            )
+            unreached = Verdict(copies=0, counts=False, reached=False)
+            return Verdict(error={"code": 1}) if self._ending.cancelled_rows else unreached
         verdict = self._tried(index, key, answer)
         if _named(script.missing, index, key):
-            return replace(verdict, copies=0)
+            return replace(verdict, copies=0, counts=False)
         return replace(verdict, copies=2) if _named(script.duplicated, index, key) else verdict
 
     def _tried(self, index: int, key: str | None, answer: Callable[[Any], JsonObject]) -> Verdict:

@@ -51,6 +51,8 @@ class Land:
     jobs: tuple[BatchJob, ...]
     besides: int = 0
     """How many of the task's requests other jobs had, whose rows are in BigQuery."""
+    partly: bool = True
+    """Write rows also if fewer came than the service has counted."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +72,32 @@ class Rows:
 def landed(
     jobs: tuple[BatchJob, ...], clock: Callable[[], float], until: float, patience: float, submits: bool
 ) -> Generator[Any, Any, Rows]:
-    """Land rows; where they are not readable yet, though the service says there are some, ask again for a while."""
+    """Land rows; where not all are readable yet that the service has counted, look again for a while.
+
+    Until then nothing is written. What did not come in that time is missing, and rows decide.
+    """
     failures = 0
     names = [job.name for job in jobs]
+    overdue = False
     while True:
         trouble: CallError | None = None
         enough: Rows | None = None
+        now = clock()
+        fresh = [] if overdue else [job for job in jobs if _is_fresh(job, now, unknown=patience > 0)]
         try:
-            rows = yield from _read(jobs)
-            now = clock()
-            # What is not readable yet must not hide behind the rows of other jobs; nor, below, behind their tables.
-            silent = [job for job in rows.jobs if job.name in rows.tally.silent]
-            late = [job.name for job in silent if _owes_rows(job) and _is_fresh([job], now)]
-            if rows.tally.rows_read and not (rows.short and _is_fresh(rows.jobs, now)):
+            rows = yield from _read(jobs, partly=not fresh)
+            late = behind([job for job in rows.jobs if job in fresh], rows.tally)
+            short = rows.short and any(job in fresh for job in rows.jobs)
+            if rows.tally.rows_read and not short:
                 enough = rows
+            # What is not readable yet must not hide behind the rows of other jobs, nor behind their tables.
             if (enough and not late) or not _promised(jobs):
                 return rows
             said = f"the service has no answered row to show yet{' of ' if late else ''}{', '.join(late)}"
-            if rows.short:
+            if short:
                 said = f"{rows.tally.rows_read} rows are there, and the service has counted more"
+            elif late:
+                said = f"not all rows that it has counted are there yet: {'; '.join(late)}"
         except _NOT_YET as error:
             # Trouble in reading does not say that there is nothing to read.
             if not _promised(jobs) and not isinstance(error, PASSING):
@@ -97,8 +106,9 @@ def landed(
         failures += 1
         pause = backoff(failures, getattr(trouble, "retry_after", None))
         if clock() + pause > until:
-            if enough and patience:  # what did not come in all that time is missing, and rows decide
-                return enough
+            if enough and patience:
+                overdue = True  # what did not come in all that time is missing: once more, and it is written
+                continue
             if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
                 # Nobody says that a failed job shows its rows.
                 return Rows(Tally(expected=total_of(jobs)), jobs)
@@ -111,18 +121,37 @@ def landed(
         jobs = tuple((yield from fetched(names, clock, until)))
 
 
-def _read(jobs: tuple[BatchJob, ...]) -> Generator[Any, Any, Rows]:
+def behind(jobs: Sequence[BatchJob], tally: Tally) -> list[str]:
+    """Tell of the jobs of which fewer rows came than there should be, by the service's own count of them.
+
+    Output is written in pieces: a job can have ended, and one of its shards, or the end of a file, is not there yet.
+    Where the service counts nothing, a job that ended well owes a row for each of its requests.
+    """
+    told = []
+    for job in jobs:
+        came = tally.came_of(job.name)
+        owed = job.counts.finished
+        if not owed and job.verdict is Verdict.ROWS:
+            owed = job.counts.total or 0
+            if not owed and came is not None:
+                owed = max(came + tally.counts.missing, 1)
+        if came is not None and came < owed:
+            told.append(f"{came} of {owed} of {job.name}")
+    return told
+
+
+def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[Any, Any, Rows]:
     """Land rows, and count those that stay in BigQuery."""
     tables = tuple(job for job in jobs if job.output.bigquery_table)
     if not tables:
-        return Rows((yield Land(jobs)), jobs)
+        return Rows((yield Land(jobs, partly=partly)), jobs)
     counted: Counted | None = yield CountTables(tables)
     stand = standing(jobs, counted)
     in_tables = [job for job in stand if job.output.bigquery_table]
     others = tuple(job for job in stand if not job.output.bigquery_table)
     tally = count(in_tables, jobs, counted)
     if others:
-        rest: Tally = yield Land(others, tally.counts.total)
+        rest: Tally = yield Land(others, tally.counts.total, partly)
         tally = rest.absorb(tally) if rest.rows_read or not _promised(others) else rest
     more = to_go_on_with(in_tables, counted)
     return Rows(tally, tuple(stand), in_bigquery=True, tables=more, short=is_short(in_tables, counted))
@@ -165,11 +194,6 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
     return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
 
 
-def _owes_rows(job: BatchJob) -> bool:
-    """Whether there should be rows of a job; nobody says that a failed one shows them."""
-    return job.verdict is not Verdict.FAILED and _promised([job])
-
-
-def _is_fresh(jobs: Sequence[BatchJob], now: float) -> bool:
-    """Whether a job ended so lately that not all of its output need be there."""
-    return any(job.end_time and now - job.end_time.timestamp() < READ_PATIENCE for job in jobs)
+def _is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:
+    """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not told."""
+    return unknown if job.end_time is None else now - job.end_time.timestamp() < READ_PATIENCE

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.uploads import try_object
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError
+from airflow_provider_genai_batch.hooks.drafts import check_folder, draft_of, remove_abandoned
 from airflow_provider_genai_batch.models.base import Backend
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
+_TURNS = 3
+"""Tries to publish where another writer comes between."""
+_STILL, _AT_MOST = 0.5, 60.0
+"""Seconds without a change after which nobody writes an object any more, and for which somebody may."""
 
 
 def local_path(uri: str) -> Path | None:
@@ -81,13 +90,35 @@ def spool() -> Iterator[BinaryIO]:
 
 
 def check_place(uri: str, client: GenAIBatchClient) -> None:
-    """Find out, before anything is paid, whether rows can be written to an address of its kind.
+    """Find out, before anything is paid, whether a provider serves an address.
 
     Raises:
-        ConfigurationError: no provider serves its scheme.
+        ConfigurationError: none serves its scheme.
     """
     if local_path(uri) is None and not _by_connection(uri, client):
         _object(uri)
+
+
+def check_writable(uri: str, client: GenAIBatchClient) -> None:
+    """Find out, before anything is paid, whether rows can be written to an address. It leaves nothing there.
+
+    Raises:
+        ConfigurationError: they cannot; the message says why.
+    """
+    try:
+        path = local_path(uri)
+        if path is not None:
+            check_folder(path)
+        elif _by_connection(uri, client):
+            client.run(try_object(client.calls, uri))
+        else:
+            _try_object(uri)
+    except (OSError, CallError) as error:
+        msg = (
+            f"Rows cannot be written to results_uri {uri}: {error}. Nothing was submitted for them and nothing is "
+            "billed. Give the task an address that it may write to."
+        )
+        raise ConfigurationError(msg) from error
 
 
 @dataclass
@@ -109,17 +140,18 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
     path = local_path(uri)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
-            part = Path(stream.name)
-            try:
-                draft = Draft(stream)  # type: ignore[arg-type]  # a wrapper of a binary file
+        remove_abandoned(path)
+        part, stream = draft_of(path)
+        try:
+            with stream:
+                draft = Draft(stream)
                 yield draft
-                stream.close()
+                stream.flush()
                 if draft.good:
-                    part.chmod(0o644)
+                    os.fsync(stream.fileno())
                     part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+        finally:
+            part.unlink(missing_ok=True)
         return
     with spool() as spooled:
         draft = Draft(spooled)
@@ -149,16 +181,95 @@ def _by_connection(uri: str, client: GenAIBatchClient) -> bool:
 
 
 def _put(uri: str, stream: BinaryIO) -> None:
-    """Write object storage under a name aside, then move: a broken writer may still publish what it has."""
+    """Write object storage under a name of one's own, then move: a broken writer may still publish what it has.
+
+    Whoever loses a race against another writer of the same rows has published them, too. Where a store moves by
+    writing in place, another writer may have come between; then the move is made again.
+
+    Raises:
+        OSError: it cannot be written, or others keep writing there.
+    """
     target = _object(uri)
-    part = _object(f"{uri}.part")
+    size = stream.seek(0, os.SEEK_END)
+    trouble: Exception | None = None
+    for _ in range(_TURNS):
+        part = _object(f"{uri}.{uuid4().hex}.part")
+        try:
+            stream.seek(0)
+            with part.open("wb") as out:
+                shutil.copyfileobj(stream, out, _CHUNK)
+            part.replace(target)
+        except Exception as error:  # noqa: BLE001 - every provider's file system has errors of its own
+            _remove(part)
+            trouble = error
+        else:
+            trouble = None
+            if _comes_to(target, size):
+                return
+        if _holds(target, stream, size):
+            return
+    if trouble is not None:
+        raise OSError(str(trouble)) from trouble
+    msg = "another writer keeps writing other rows there"
+    raise OSError(msg)
+
+
+def _comes_to(path: Any, size: int) -> bool:
+    """Whether an object has a size, or comes to it while another writer still writes it."""
+    seen, begun = _size(path), time.monotonic()
+    changed = begun
+    while seen not in (None, size):
+        now = time.monotonic()
+        if now - changed > _STILL or now - begun > _AT_MOST:
+            return False
+        time.sleep(_STILL / 10)
+        before, seen = seen, _size(path)
+        changed = changed if seen == before else time.monotonic()
+    return True
+
+
+def _size(path: Any) -> int | None:
+    """Return an object's size; None where it cannot be told."""
     try:
+        path.fs.invalidate_cache()
+        size: Any = path.stat().st_size
+    except Exception:  # noqa: BLE001 - likewise; then nothing is known that speaks against it
+        return None
+    return size if isinstance(size, int) else None
+
+
+def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
+    """Whether an object has the bytes of a stream: another writer was first, with the same rows."""
+    if not _comes_to(path, size):
+        return False
+    stream.seek(0)
+    try:
+        with path.open("rb") as there:
+            while chunk := there.read(_CHUNK):
+                if chunk != stream.read(len(chunk)):
+                    return False
+    except Exception:  # noqa: BLE001 - likewise
+        return False
+    return not stream.read(1)
+
+
+def _try_object(uri: str) -> None:
+    """Write an object beside an address and take it away, which is what publishing takes, too.
+
+    Raises:
+        OSError: that cannot be done.
+    """
+    part = _object(f"{uri}.{uuid4().hex}.part")
+    try:
+        if _object(uri).is_dir():
+            msg = "it is a folder"
+            raise IsADirectoryError(msg)
         with part.open("wb") as out:
-            shutil.copyfileobj(stream, out, _CHUNK)
-        part.replace(target)
+            out.write(b"\n")
+        part.unlink()
     except Exception as error:  # every provider's file system has errors of its own
         _remove(part)
-        raise OSError(str(error)) from error
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 def _remove(part: Any) -> None:

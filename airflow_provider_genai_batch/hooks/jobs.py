@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_genai_batch import clock
@@ -183,7 +183,8 @@ class JobDesk:
             if isinstance(step, Fetch):
                 return self.books.fetched(self._client.get(step.name))
             if isinstance(step, Land):
-                return self.books.landed(land_jobs(self._client, step.jobs, landing.without(step.besides)))
+                how = replace(landing.without(step.besides), partly=step.partly)
+                return self.books.landed(land_jobs(self._client, step.jobs, how))
             if isinstance(step, CountTables):
                 return count_tables(self._client, step.jobs)
             if isinstance(step, Discard):

@@ -12,12 +12,14 @@ from typing import BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten, TransportError
-from airflow_provider_genai_batch.flows.identity import ask_of, round_of
+from airflow_provider_genai_batch.flows.gather import behind
+from airflow_provider_genai_batch.flows.identity import ask_of, round_of, tag_of
 from airflow_provider_genai_batch.flows.sentences import next_attempt
 from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import total_of
+from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
@@ -67,6 +69,9 @@ class Landing:
     """Gives columns of the input row at an index."""
     submits: bool = True
     """The task submits jobs itself, so that its next attempt may ask again; errors say what it does."""
+    partly: bool = True
+    """Write rows also if fewer came than the service has counted. Else they are only counted then, and what stands at
+    `results_uri` stays."""
 
     def without(self, requests: int) -> Landing:
         """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
@@ -80,21 +85,30 @@ class Landing:
         asked, uri = self.asked, self.results_uri
         return bool(uri) and asked.keyed and not asked.stamped and (self.ordered or self.carry is not None)
 
-    def tally(self, jobs: Sequence[BatchJob], known: Iterable[str] | None, *, sums: bool = True) -> Tally:
+    def tally(
+        self,
+        jobs: Sequence[BatchJob],
+        known: Iterable[str] | None,
+        *,
+        sums: bool = True,
+        answered: KeySet | None = None,
+    ) -> Tally:
         """Begin to count the rows of jobs of the first round.
 
         Args:
-            jobs: together they had all requests.
+            jobs: together they had all requests; of two that asked the same, one counts.
             known: the keys.
             sums: let the sum of the keys tell whether all came; else those that came are remembered.
+            answered: see `Tally`.
         """
         asked = self.asked
         return Tally(
-            expected=total_of(jobs) if asked.requests is None else asked.requests,
+            expected=total_of(_one_of_twins(jobs)) if asked.requests is None else asked.requests,
             keyed=asked.keyed,
             stamped=asked.stamped,
             key_sum=asked.key_sum if sums else None,
             known=known,
+            answered=answered,
         )
 
 
@@ -114,7 +128,8 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     try:
         with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
             tally = _landed(client, jobs, landing, draft.stream)
-            draft.good = tally.rows_read > 0
+            late = [] if landing.partly else behind(jobs, tally)
+            draft.good = tally.rows_read > 0 and not late
     except (OSError, sqlite3.Error) as error:
         names = [job.name for job in jobs]
         msg = (
@@ -122,25 +137,30 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
             f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs, landing.submits)}"
         )
         raise ResultsNotWritten(msg, job_names=names) from error
-    _warn(tally)
+    if late:
+        log.warning("Fewer rows came than the service has counted (%s); looking again.", "; ".join(late))
+    else:
+        _warn(tally)
     return tally
 
 
 def _landed(
     client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing, out: BinaryIO | None
 ) -> Tally:
-    """Read rows once; again where only their keys tell which are missing, or fewer came than the service has counted.
+    """Read rows once; again where only their keys tell which count, or fewer came than the service has counted.
 
-    A download can be cut off and look whole. Rows that are as few the second time have not been written.
+    A download can be cut off and look whole. Rows that are as few the second time have not been written. Where rows
+    are late, the caller looks again after a while.
     """
-    counted = sum(job.counts.finished for job in jobs)
+    counted = sum(job.counts.finished for job in jobs) if landing.partly else 0
     sums, before = True, -1
+    answered: dict[int, KeySet] = {}
     for _ in range(_READINGS):
         known = landing.keys() if landing.needs_places or not sums else None
         if out is not None:
             out.seek(0)
             out.truncate()
-        tally = _read(client, jobs, landing, out, known, sums=sums)
+        tally = _read(client, jobs, landing, out, known, answered, sums=sums)
         whole = tally.rows_read >= counted or tally.rows_read == before
         if tally.sure and whole:
             return tally
@@ -159,15 +179,17 @@ def _read(
     landing: Landing,
     out: BinaryIO | None,
     known: Iterable[str] | None,
+    answered: dict[int, KeySet],
     *,
     sums: bool = True,
 ) -> Tally:
-    """Read ask after ask: a key is one within it."""
+    """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
     tallies = []
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
     with nullcontext() if out is None else opened(out, form) as write:
-        for rounds in _asks(jobs, together=landing.asked.requests is not None):
-            tally = landing.tally(next(filter(None, rounds)), known, sums=sums)
+        for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
+            has_one = answered.setdefault(number, KeySet())
+            tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
             land(
                 [_rows(client, some, tally) for some in rounds],
                 tally,
@@ -181,9 +203,22 @@ def _read(
 
 
 def _rows(client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally) -> Iterator[PlainRow]:
+    tags: set[str] = set()
     for job in jobs:
+        if _tag(job) in tags or (tags and ask_of(job.display_name) is None):
+            tally.begin_again()  # it may have asked what one before it did
+        tags.add(_tag(job))
         tally.begin_job(job.name)
         yield from client.plain_rows(job)
+
+
+def _tag(job: BatchJob) -> str:
+    """Return what two jobs share that asked the same: a create call whose answer was lost may have made both."""
+    return tag_of(job.display_name) if ask_of(job.display_name) else job.name
+
+
+def _one_of_twins(jobs: Sequence[BatchJob]) -> list[BatchJob]:
+    return [*{_tag(job): job for job in jobs}.values()]
 
 
 def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJob]]]:

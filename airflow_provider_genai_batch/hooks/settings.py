@@ -23,11 +23,17 @@ def check_order_settings(task: Any) -> None:
         if not isinstance(value := getattr(task, name), (str, type(None))):
             msg = f"{name} is {value!r}, which is no string."
             raise ConfigurationError(msg)
-    for name in ("poll_interval", "timeout", "pending_timeout"):
+    for name in ("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"):
+        if not isinstance(value := getattr(task, name), bool):  # "false" would be true
+            msg = f"{name} is {value!r}; give True or False."
+            raise ConfigurationError(msg)
+    check_seconds("poll_interval", task.poll_interval, optional=False)
+    for name in ("timeout", "pending_timeout"):
         check_seconds(name, getattr(task, name))
     check_allowance(task.max_failed_rows)
-    check_count("retry_failed_rows", task.retry_failed_rows, least=0)
-    for name in ("max_rows_per_job", "max_bytes_per_job", "max_active_jobs"):
+    check_count("retry_failed_rows", task.retry_failed_rows, least=0, optional=False)
+    check_count("max_active_jobs", task.max_active_jobs, least=1, optional=False)
+    for name in ("max_rows_per_job", "max_bytes_per_job"):
         check_count(name, getattr(task, name), least=1)
     if task.max_cost is not None and not (_is_number(task.max_cost) and 0 < task.max_cost < math.inf):
         msg = f"max_cost is {task.max_cost!r}; give USD above 0, as a number."
@@ -39,39 +45,42 @@ def check_order_settings(task: Any) -> None:
             raise ConfigurationError(msg)
 
 
-def check_seconds(name: str, value: Any) -> None:
-    """Refuse what is no span of time; None is one that was not given.
+def check_seconds(name: str, value: Any, *, optional: bool = True) -> None:
+    """Refuse what is no span of time; None is one that was not given, where it is `optional`.
 
     Raises:
         ConfigurationError: it is not, or it is nothing or less.
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if value is not None and not (_is_number(value) and 0 < value < math.inf):
+    if not (value is None and optional) and not (_is_number(value) and 0 < value < math.inf):
         msg = f"{name} is {value!r}; give seconds above 0, as a number or a timedelta."
         raise ConfigurationError(msg)
 
 
-def check_count(name: str, value: Any, *, least: int) -> None:
-    """Refuse what is no number of things; None is one that was not given.
+def check_count(name: str, value: Any, *, least: int, optional: bool = True) -> None:
+    """Refuse what is no number of things; None is one that was not given, where it is `optional`.
 
     Raises:
         ConfigurationError: it is not, or it is too small.
     """
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+    if value is None and optional:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         msg = f"{name} is {value!r}; give a whole number, {least} or more."
         raise ConfigurationError(msg)
 
 
 def check_allowance(value: Any) -> None:
-    """Refuse a ``max_failed_rows`` that is neither a count nor a fraction.
+    """Refuse a ``max_failed_rows`` that is neither a count (int) nor a fraction (float up to 1.0).
 
     Raises:
         ConfigurationError: it is neither.
     """
-    fraction = isinstance(value, float) and not value.is_integer()
-    if not _is_number(value) or value < 0 or math.isinf(value) or (fraction and value > 1):
+    if not _is_number(value) or value < 0 or (isinstance(value, float) and value > 1):
         msg = f"max_failed_rows is {value!r}; give a count (int) or a fraction of all rows (float up to 1.0)."
+        if isinstance(value, float) and value > 1 and value.is_integer():
+            msg += f" Write {int(value)} if {int(value)} rows may fail."
         raise ConfigurationError(msg)
 
 

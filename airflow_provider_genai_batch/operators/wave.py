@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submit import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
+from airflow_provider_genai_batch.hooks.files import check_writable
 from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
 from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, readable_name
@@ -56,6 +57,7 @@ class Wave:
         self.ending = Ending(Why.ENDED, {})
         self._limit = cost_limit(task.max_cost, order)
         self._begun: str | None = None
+        self._writable = False
 
     def submit(
         self,
@@ -123,6 +125,19 @@ class Wave:
             )
             raise ConfigurationError(msg)
 
+    def _check_writable(self, memory: Memory) -> None:
+        """Find out whether rows can land before a job is created for them; those that are there are told of."""
+        uri = self._task.results_uri
+        if uri is None or self._writable:
+            return
+        try:
+            check_writable(uri, self._client)
+        except ConfigurationError as error:
+            if not memory.mine:
+                raise
+            raise ConfigurationError(f"{error} {self._left(memory.mine, [])}") from error
+        self._writable = True
+
     def _note(self, found: Found, memory: Memory) -> None:
         memory.before += [name for name in found.before if name not in memory.before]
         if found.job.name in memory.mine:
@@ -165,6 +180,7 @@ class Wave:
             if self._limit is not None:
                 self._limit.check(whole, memory.spent)
                 self._limit = None  # it has been counted over all jobs of the round
+            self._check_writable(memory)
             place = staging_place(self._client, self._order.destination)
             placed = piece.place(self._client, identity, place)
             return self._order.spec(identity, readable, piece, placed, labels, several=several)

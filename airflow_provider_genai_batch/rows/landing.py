@@ -43,7 +43,8 @@ def land(
     """Count rows into `tally` and write them as lines, then a row for each request that has none.
 
     Args:
-        rounds: the rows of each round of asking, in any order; a later round's row replaces an earlier one's.
+        rounds: the rows of each round of asking, in any order; a later round's row replaces an earlier one's. Where a
+            good row came behind one that failed, `tally` is not sure, and all is to be landed again.
         tally: what to count into.
         write: takes the lines; None only counts.
         ordered: write in the order of the input; rows whose place in it is not known come last.

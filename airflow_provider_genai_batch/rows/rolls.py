@@ -1,7 +1,7 @@
 """Calling the roll: which request a row answers, and whether another row did before.
 
 Rounds are read from the last to the first. So the first row of a request is the one that counts, in a round and over
-all rounds.
+all rounds. A good row that comes behind one that failed is the exception: `rows.tally` then has all rows read again.
 """
 
 from __future__ import annotations

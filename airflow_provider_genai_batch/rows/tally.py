@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.rolls import (
     REPLACED,
     SOMEWHERE,
+    STRANGE,
     TWICE,
     KeyRoll,
     KnownRoll,
@@ -30,12 +32,14 @@ class Tally:
     Attributes:
         expected: number of requests, None when nobody knows.
         rows_read: rows that came back, duplicates and all.
-        duplicates: rows whose key came before; the first one counts.
-        replaced: rows of requests that a later round answered again; their tokens are counted, for they are paid.
+        duplicates: rows whose key came before; the first good one counts.
+        replaced: rows of requests that have a better one: of a later round, or a good one in place of one that failed.
+            Their tokens are counted, for they are paid.
         unjoined: rows without a key although every request had one; they cannot be told apart, so they are not
             landed, and their requests count as missing. Their tokens are counted.
         unknown: rows whose key no request had; their tokens are counted.
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
+        digest: stands for the bytes of the file that rows were written to; None: they were written to none.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Tally:
         stamped: bool = False,
         key_sum: int | None = None,
         known: Iterable[str] | None = None,
+        answered: KeySet | None = None,
     ) -> None:
         """Begin.
 
@@ -55,6 +60,8 @@ class Tally:
             stamped: all keys were stamped by this package, so they are known.
             key_sum: of the requests' keys, see `rows.ledger.KeyLedger`; tells at the end whether all came back.
             known: the keys themselves, in order.
+            answered: requests of which an earlier reading found a good row behind one that failed: those that fail
+                are passed over. What this reading finds is added, and then it is not `sure`.
         """
         self.expected = expected
         self.rows_read = 0
@@ -74,6 +81,10 @@ class Tally:
         else:
             self._roll = KeyRoll(expected, key_sum if keyed else None)
         self._call = self._roll.call
+        self._answered = KeySet() if answered is None else answered
+        self._were_answered = len(self._answered)
+        self.digest: str | None = None
+        self._round = 0
         self._keyless = 0
         self._others: list[Tally] = []
         self._ok = 0
@@ -83,8 +94,6 @@ class Tally:
         self._long = Usage()
         self._not_landed: Counter[str] = Counter()
         self._job: str | None = None
-        self._read_before = 0
-        self._silent: set[str] = set()
         self._begun = self._sums()
         self._shares: dict[str, Share] = {}
 
@@ -95,7 +104,12 @@ class Tally:
 
     def begin_round(self, number: int) -> None:
         """Begin with the rows of a round: the last one comes first."""
+        self._round = number
         self._roll.begin(number)
+
+    def begin_again(self) -> None:
+        """Begin with the rows of a job that asked what another one of the round did: both are paid."""
+        self._roll.begin(self._round)
 
     def take(self, row: PlainRow) -> bool:
         """Count a row and set its index to what is sure; False if it must not be landed."""
@@ -108,6 +122,10 @@ class Tally:
                 return False
             self._keyless += 1
             place = SOMEWHERE
+        elif self._were_answered and row["status"] != "ok" and key in self._answered:
+            self.replaced += 1
+            self._leave(row)
+            return False
         else:
             place = self._call(key, row["index"])
             if place >= 0:
@@ -128,7 +146,6 @@ class Tally:
     def absorb(self, other: Tally) -> Tally:
         """Add the counts of rows of other requests. Nothing is taken after that."""
         self._shares = {**self.shares, **other.shares}
-        self._silent.update(other.silent)
         self.rows_read += other.rows_read
         self.duplicates += other.duplicates
         self.replaced += other.replaced
@@ -148,18 +165,19 @@ class Tally:
         return self
 
     @property
-    def silent(self) -> Collection[str]:
-        """Jobs of which no row came."""
-        self._end_job()
-        return self._silent
-
-    @property
     def sure(self) -> bool:
-        """Whether the keys that came are those that were asked for; if not, take the rows again.
+        """Whether the rows that count are known; if not, take all rows again.
 
-        With the keys `known`, or without their sum: then those that came are remembered.
+        Where the keys that came are not those that were asked for, with the keys `known`, or without their sum: then
+        those that came are remembered. Where a good row came behind one that failed, with what is `answered`.
         """
-        return self._roll.sure and all(other.sure for other in self._others)
+        settled = self._roll.sure and len(self._answered) == self._were_answered
+        return settled and all(other.sure for other in self._others)
+
+    def came_of(self, job: str) -> int | None:
+        """Return how many rows of a job came, without those that came twice; None where its rows were not read here."""
+        share = self.shares.get(job)
+        return None if share is None else share.rows.total()
 
     def missing(self) -> Iterator[PlainRow]:
         """Give a row for every request that has none, and count it; without its key where that is not known."""
@@ -253,6 +271,8 @@ class Tally:
         return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
 
     def _drop(self, row: PlainRow, why: int) -> None:
+        if why != STRANGE and row["status"] == "ok" and self._roll.unanswered(row["key"], row["index"]):
+            self._answered.add(row["key"])
         if why == REPLACED:
             self.replaced += 1
             self._leave(row)
@@ -294,9 +314,7 @@ class Tally:
         now = self._sums()
         if self._job is not None:
             self._shares[self._job] = self._begun.share(now)
-            if self.rows_read == self._read_before:
-                self._silent.add(self._job)
-        self._job, self._begun, self._read_before = None, now, self.rows_read
+        self._job, self._begun = None, now
 
     def _fail(self, row: PlainRow, place: int) -> None:
         if row["key"] is not None:

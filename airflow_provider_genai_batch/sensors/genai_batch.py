@@ -73,7 +73,7 @@ class GenAIBatchSensor(BaseSensorOperator):
         check_allowance(self.max_failed_rows)
         if not self.deferrable:
             return super().execute(context)
-        check_seconds("poke_interval", self.poke_interval)  # a triggerer is shared by all
+        check_seconds("poke_interval", self.poke_interval, optional=False)  # a triggerer is shared by all
         found = self.poke(context)
         if found.is_done:
             return found.xcom_value

@@ -112,6 +112,14 @@ def query_upload(session: str) -> HttpRequest:
     return HttpRequest("PUT", session, headers=(("Content-Range", "bytes */*"),), body=b"", anonymous=True)
 
 
+def cancel_upload(session: str) -> HttpRequest:
+    """Give up an upload that is not complete.
+
+    Source: Cloud Storage's page on resumable uploads: a DELETE to the session URI, answered 499.
+    """
+    return HttpRequest("DELETE", session, headers=(("Content-Length", "0"),), anonymous=True)
+
+
 def read_received(answer: HttpAnswer) -> int | None:
     """Return the bytes received so far, or None when the object is complete."""
     if answer.status != 308:

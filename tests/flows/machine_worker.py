@@ -68,7 +68,10 @@ class Rows:
         self.counts = RowCounts(total=ROWS, ok=job.ok, error=job.bad, cancelled=job.gone, missing=left)
         self.usage = None
         self.commonest: dict[str, int] = {}
-        self.silent: tuple[str, ...] = ()
+
+    def came_of(self, _job: str) -> int:
+        """Tell how many rows there are of a job."""
+        return self.rows_read
 
     def causes(self) -> str:
         """Say why rows failed."""

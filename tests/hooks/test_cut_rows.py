@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -89,12 +90,33 @@ def test_fewer_rows_than_the_service_has_counted_are_read_again(
 def test_rows_that_are_as_few_the_second_time_are_missing(
     scene: Scene, tmp_path: Path, keys: list[str]
 ) -> None:
-    job = scene.answered(keys, missing=keys[10:])
-    trouble = scene.happens(after=99)
+    job = scene.answered(keys, shuffle=False)
+    trouble = scene.happens(share=4)
     tally = land_jobs(scene.client, [job], landing(keys, tmp_path / "rows.jsonl"))
     assert tally.counts == RowCounts(total=40, ok=10, missing=30)
-    assert [tally.unanswered(key, index) for index, key in enumerate(keys)] == [False] * 10 + [True] * 30
+    assert sum(tally.unanswered(key, index) for index, key in enumerate(keys)) == 30
     assert len(trouble.seen) == 2
+
+
+@pytest.mark.parametrize("there", [None, b"of yesterday"])
+def test_while_rows_are_awaited_those_that_are_there_are_counted_and_not_published(
+    scene: Scene, tmp_path: Path, there: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    if there is not None:
+        out.write_bytes(there)
+    job = scene.answered(STAMPS)
+    scene.happens(times=1)
+    with caplog.at_level(logging.WARNING, LOGGER):
+        tally = land_jobs(scene.client, [job], replace(landing(STAMPS, out), partly=False))
+    assert tally.counts == RowCounts(total=40, ok=20, missing=20)
+    assert (out.read_bytes() if out.exists() else None) == there
+    assert len(list(tmp_path.iterdir())) == (there is not None)
+    assert caplog.messages == [
+        f"Fewer rows came than the service has counted (20 of 40 of {job.name}); looking again."
+    ]
+    land_jobs(scene.client, [job], replace(landing(STAMPS, out), partly=False))
+    assert len(out.read_bytes().splitlines()) == 40
 
 
 def test_rows_whose_number_is_another_each_time_are_not_landed(scene: Scene, tmp_path: Path) -> None:

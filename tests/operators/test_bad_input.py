@@ -94,6 +94,31 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         exceptions.ConfigurationError,
         "max_failed_rows is 1.5",
     ),
+    "a count of rows that may fail with a point in it": (
+        {"src": ["a"], "max_failed_rows": 5.0},
+        exceptions.ConfigurationError,
+        "max_failed_rows is 5.0; give a count (int) or a fraction of all rows (float up to 1.0). Write 5",
+    ),
+    "no number of further rounds": (
+        {"src": ["a"], "retry_failed_rows": None},
+        exceptions.ConfigurationError,
+        "retry_failed_rows is None",
+    ),
+    "no number of jobs at a time": (
+        {"src": ["a"], "max_active_jobs": None},
+        exceptions.ConfigurationError,
+        "max_active_jobs is None",
+    ),
+    "no time between looks": (
+        {"src": ["a"], "poll_interval": None},
+        exceptions.ConfigurationError,
+        "poll_interval is None",
+    ),
+    "a word where yes or no is asked": (
+        {"src": ["a"], "reattach": "false"},
+        exceptions.ConfigurationError,
+        "reattach is 'false'; give True or False.",
+    ),
     "a display_name that is no string": (
         {"src": ["a"], "display_name": 7},
         exceptions.ConfigurationError,

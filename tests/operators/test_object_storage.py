@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import ConfigurationError, ResultsNotWritten
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
+from tests.operators.doors import die_after_submit
 from tests.operators.scenes import MODEL, PROMPTS, lines
 
 
@@ -73,13 +75,49 @@ def test_a_scheme_that_nobody_serves_is_refused_before_anything_is_paid(
     assert gemini.jobs == []
 
 
-def test_a_bucket_that_is_not_there_is_no_trouble_of_the_job(vertex: Emulator) -> None:
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_paid(
+    vertex: Emulator, tmp_path: Path, *, deferrable: bool
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    dest = f"gs://emulator-staging/{uuid4().hex}/"
+    for uri in (f"gs://no-such-bucket-{uuid4().hex}/rows.jsonl", f"{tmp_path}/file/rows.jsonl"):
+        (error,) = ask(["a"], uri, dest=dest, deferrable=deferrable).errors
+        assert isinstance(error, ConfigurationError)
+        assert uri in str(error)
+    assert vertex.jobs == []
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_rows_that_are_paid_are_not_hidden_behind_a_place_that_cannot_be_written_any_more(
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, deferrable: bool
+) -> None:
+    """Each attempt says that they are paid; the one that can write again lands them."""
+    folder = tmp_path / "folder"
+    errors: list[BaseException] = []
+
+    def take_away(context: dict[str, Any]) -> None:
+        errors.append(context["exception"])
+        if context["ti"].try_number == 1:
+            folder.write_text("no folder")
+        else:
+            folder.unlink()
+
+    died = die_after_submit(monkeypatch)
     ran = ask(
-        ["a"], f"gs://no-such-bucket-{uuid4().hex}/rows.jsonl", dest=f"gs://emulator-staging/{uuid4().hex}/"
+        ["a", "b"],
+        f"{folder}/rows.jsonl",
+        deferrable=deferrable,
+        retries=2,
+        retry_delay=0,
+        on_retry_callback=take_away,
     )
-    (error,) = ran.errors
-    assert isinstance(error, ResultsNotWritten)
-    assert error.job_names == (vertex.jobs[0]["name"],)
+    assert ran.state == "success", ran.errors
+    assert len(gemini.jobs) == 1
+    assert len(died) == 3
+    assert [type(error) for error in errors] == [RuntimeError, ResultsNotWritten]
+    assert "answered rows are paid for" in str(errors[1])
+    assert len((folder / "rows.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_key_that_only_looks_stamped_says_nothing_of_a_place(gemini: Emulator, tmp_path: Path) -> None:

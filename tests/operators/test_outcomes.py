@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.doors import DOORS, wait_by
+from tests.operators.doors import DOORS, after_submit, wait_by
 from tests.operators.scenes import MODEL
 
 PROMPTS = [f"prompt {number}" for number in range(8)]
@@ -205,15 +205,17 @@ def test_inline_answers_without_keys_are_never_joined_by_position(gemini: Emulat
 
 
 def test_a_failed_landing_leaves_no_half_published_file_and_the_next_attempt_pays_nothing(
-    gemini: Emulator, tmp_path: Path
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "no" / "rows.jsonl"
-    (tmp_path / "no").write_text("a file where a folder should be")
+    after_submit(monkeypatch, lambda _: mended or (tmp_path / "no").write_text("no folder any more"))
+    mended: list[bool] = []
     errors: list[BaseException] = []
 
     def mend(context: Any) -> None:
         errors.append(context["exception"])
         (tmp_path / "no").unlink()
+        mended.append(True)
 
     ran = run_dag(
         lambda: GenAIBatchOperator(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowError, RowStatus, Usage
+from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
@@ -161,11 +162,46 @@ def test_the_services_own_counts_are_taken_where_rows_stay_with_it(
     assert tally.counts == counts
 
 
-def test_jobs_of_which_no_row_came_are_told() -> None:
+def test_it_is_known_how_many_rows_of_each_job_came() -> None:
     one, other = Tally(expected=2), Tally(expected=1)
-    for name, rows in (("talks", 1), ("is silent", 0), ("repeats", 1)):
+    for name, keys in (("talks", (0, 1, 1)), ("is silent", ()), ("answers again", (0,))):
+        one.begin_again()
         one.begin_job(name)
-        for _ in range(rows):
-            one.take(_row(stamp(0)))
+        for key in keys:
+            one.take(_row(stamp(key)))
     other.begin_job("says nothing")
-    assert set(one.absorb(other).silent) == {"is silent", "says nothing"}
+    both = one.absorb(other)
+    names = ("talks", "is silent", "answers again", "says nothing", "was not read")
+    assert [both.came_of(name) for name in names] == [2, 0, 1, 0, None]
+    assert (both.duplicates, both.replaced) == (1, 1)
+
+
+@pytest.mark.parametrize("roll", ["stamps", "own keys", "known keys"])
+def test_a_good_row_behind_one_that_failed_is_found_and_counts_when_rows_are_taken_again(roll: str) -> None:
+    keys = [stamp(number) if roll == "stamps" else f"key-{number}" for number in range(3)]
+    answered = KeySet()
+
+    def take() -> tuple[Tally, list[PlainRow]]:
+        known = keys if roll == "known keys" else None
+        tally = Tally(expected=3, keyed=True, stamped=roll == "stamps", known=known, answered=answered)
+        tally.begin_job("one")
+        rows = [
+            _row(keys[0], RowStatus.ERROR),
+            _row(keys[1]),
+            _row(keys[0]),
+            _row(keys[2], RowStatus.ERROR),
+            _row(keys[1], RowStatus.ERROR),
+        ]
+        return tally, [row for row in rows if tally.take(row)]
+
+    first, _ = take()
+    assert not first.sure
+    second, rows = take()
+    assert second.sure
+    assert [(row["key"], row["status"]) for row in rows] == [
+        (keys[1], "ok"),
+        (keys[0], "ok"),
+        (keys[2], "error"),
+    ]
+    assert second.counts == RowCounts(total=3, ok=2, error=1)
+    assert [second.unanswered(key, index) for index, key in enumerate(keys)] == [False, False, True]

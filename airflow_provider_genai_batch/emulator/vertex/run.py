@@ -103,7 +103,7 @@ def _answered(
             failures.append(verdict.error)
         for _ in range(verdict.copies):
             yield dumps(shape(row, verdict))
-        if to_a_table and not verdict.counts:
+        if to_a_table and not verdict.reached:
             # A job that was cancelled or expired is resumed from its output, so what it did not come to is in there.
             yield dumps({**row, **dict.fromkeys(RESULT_COLUMNS)})
     for key in script.unknown_keys:

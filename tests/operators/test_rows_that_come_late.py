@@ -1,0 +1,94 @@
+"""A job has ended, and a part of its rows is there: the task waits for the others, and pays for none again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.hooks import jobs as desk
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchResultsOperator
+from tests.dags import run_dag
+from tests.operators.doors import DOORS, wait_by
+from tests.operators.scenes import MODEL, client
+
+KEYS = [f"key-{number}" for number in range(10)]
+
+
+@pytest.fixture
+def src(vertex: Emulator, cloud_storage: CloudStorage) -> str:
+    """Put requests into Cloud Storage."""
+    uri = f"gs://emulator-staging/{uuid4().hex}/in.jsonl"
+    asked = [{"role": "user", "parts": [{"text": "Hi"}]}]
+    lines = [{"key": key, "request": {"contents": asked}} for key in KEYS]
+    cloud_storage.write(uri, [b"".join(json.dumps(line).encode() + b"\n" for line in lines)])
+    return uri
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_task_goes_on_looking_while_a_shard_that_the_service_has_counted_is_not_there(
+    vertex: Emulator, src: str, tmp_path: Path, door: str
+) -> None:
+    vertex.script(JobScript(shards=2, shard_looks=4))
+    out = tmp_path / "rows.jsonl"
+    settings: dict[str, Any] = {} if "sensor" in door else {"results_uri": str(out), "retry_failed_rows": 1}
+    ran = wait_by(door, src, max_failed_rows=0.6, **settings)
+    assert ran.state == "success", ran.errors
+    assert (ran.xcom["wait"]["counts"]["ok"], ran.xcom["wait"]["counts"]["missing"]) == (10, 0)
+    assert len(vertex.jobs) == 1
+    if settings:
+        assert sorted(json.loads(line)["key"] for line in out.read_text().splitlines()) == KEYS
+
+
+@pytest.mark.parametrize("door", ["in place", "deferred"])
+def test_a_shard_that_never_comes_is_missing_after_a_bounded_time(
+    vertex: Emulator, src: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: str
+) -> None:
+    monkeypatch.setattr(desk, "READ_PATIENCE", 0.5)
+    vertex.script(JobScript(shards=2, shard_looks=10_000))
+    out = tmp_path / "rows.jsonl"
+    ran = wait_by(door, src, max_failed_rows=0.6, results_uri=str(out))
+    assert ran.state == "success", ran.errors
+    assert (ran.xcom["wait"]["counts"]["ok"], ran.xcom["wait"]["counts"]["missing"]) == (5, 5)
+    assert len(out.read_text().splitlines()) == 10
+
+
+def test_no_half_of_the_rows_is_published_while_the_others_are_awaited(
+    vertex: Emulator, src: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    out.write_bytes(b"of yesterday")
+    seen: list[bytes] = []
+    pause = desk.time.sleep
+
+    def note(seconds: float) -> None:
+        seen.append(out.read_bytes())
+        pause(seconds)
+
+    monkeypatch.setattr(desk.time, "sleep", note)
+    vertex.script(JobScript(shards=2, shard_looks=4))
+    ran = wait_by("in place", src, results_uri=str(out))
+    assert ran.state == "success", ran.errors
+    assert {*seen} == {b"of yesterday"}
+    assert len(out.read_bytes().splitlines()) == 10
+
+
+def test_rows_of_a_job_that_is_landed_by_name_are_waited_for_too(
+    vertex: Emulator, src: str, tmp_path: Path
+) -> None:
+    vertex.script(JobScript(shards=2, shard_looks=8))
+    with client() as service:
+        name = service.create(MODEL, src).name
+        while not service.get(name).done:
+            pass
+    out = tmp_path / "rows.jsonl"
+    ran = run_dag(
+        lambda: GenAIBatchResultsOperator(task_id="land", job_names=name, results_uri=str(out), src=src)
+    )
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["land"]["counts"]["ok"] == 10
