@@ -86,18 +86,11 @@ def landed(
         fresh = [] if overdue else [job for job in jobs if _is_fresh(job, now, unknown=patience > 0)]
         try:
             rows = yield from _read(jobs, partly=not fresh)
-            late = behind([job for job in rows.jobs if job in fresh], rows.tally)
-            short = rows.short and any(job in fresh for job in rows.jobs)
-            if rows.tally.rows_read and not short:
-                enough = rows
-            # What is not readable yet must not hide behind the rows of other jobs, nor behind their tables.
-            if (enough and not late) or not _promised(jobs):
+            said = _awaited(rows, fresh)
+            enough = rows if rows.tally.rows_read else None
+            if (enough and not said) or not _promised(jobs):
                 return rows
-            said = f"the service has no answered row to show yet{' of ' if late else ''}{', '.join(late)}"
-            if short:
-                said = f"{rows.tally.rows_read} rows are there, and the service has counted more"
-            elif late:
-                said = f"not all rows that it has counted are there yet: {'; '.join(late)}"
+            said = said or "the service has no answered row to show yet"
         except _NOT_YET as error:
             # Trouble in reading does not say that there is nothing to read.
             if not _promised(jobs) and not isinstance(error, PASSING):
@@ -119,6 +112,14 @@ def landed(
             raise OutputNotReadable(msg, job_names=names) from trouble
         yield Sleep(pause)
         jobs = tuple((yield from fetched(names, clock, until)))
+
+
+def _awaited(rows: Rows, fresh: Sequence[BatchJob]) -> str:
+    """Tell what is not there yet of jobs that have ended lately: it must not hide behind the rows of others."""
+    if rows.short and any(job in fresh for job in rows.jobs):
+        return f"{rows.tally.rows_read} rows are there, and the service has counted more"
+    late = behind([job for job in rows.jobs if job in fresh], rows.tally)
+    return f"not all rows that it has counted are there yet: {'; '.join(late)}" if late else ""
 
 
 def behind(jobs: Sequence[BatchJob], tally: Tally) -> list[str]:

@@ -261,15 +261,16 @@ def _try_object(uri: str) -> None:
     """
     part = _object(f"{uri}.{uuid4().hex}.part")
     try:
-        if _object(uri).is_dir():
-            msg = "it is a folder"
-            raise IsADirectoryError(msg)
+        is_folder = _object(uri).is_dir()
         with part.open("wb") as out:
             out.write(b"\n")
         part.unlink()
     except Exception as error:  # every provider's file system has errors of its own
         _remove(part)
         raise OSError(str(error) or type(error).__name__) from error
+    if is_folder:
+        msg = "it is a folder"
+        raise IsADirectoryError(msg)
 
 
 def _remove(part: Any) -> None:

@@ -24,9 +24,7 @@ def check_order_settings(task: Any) -> None:
             msg = f"{name} is {value!r}, which is no string."
             raise ConfigurationError(msg)
     for name in ("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"):
-        if not isinstance(value := getattr(task, name), bool):  # "false" would be true
-            msg = f"{name} is {value!r}; give True or False."
-            raise ConfigurationError(msg)
+        check_flag(name, getattr(task, name))
     check_seconds("poll_interval", task.poll_interval, optional=False)
     for name in ("timeout", "pending_timeout"):
         check_seconds(name, getattr(task, name))
@@ -43,6 +41,17 @@ def check_order_settings(task: Any) -> None:
         if not task.wait:
             msg = "With wait=False no rows are landed: leave results_uri to a GenAIBatchResultsOperator downstream."
             raise ConfigurationError(msg)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False: a word such as "false" would be true.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if not isinstance(value, bool):
+        msg = f"{name} is {value!r}; give True or False."
+        raise ConfigurationError(msg)
 
 
 def check_seconds(name: str, value: Any, *, optional: bool = True) -> None:
