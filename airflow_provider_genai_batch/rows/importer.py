@@ -7,10 +7,12 @@ Source: captures of the live service and reports of its users; BigQuery's rules 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.wire.beside import OUTPUT, is_output
+from airflow_provider_genai_batch.wire.spelling import camel
 
 MAX_NESTING = 15
 _MAX_NODES = 20_000
@@ -22,6 +24,13 @@ _EMPTY = {
     "args": "Leave args out",
 }
 _KINDS = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "boolean"}
+
+
+def importable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a row the importer is known to mind: what it wrote itself it takes back."""
+    if not is_output(row):
+        return dict(row)
+    return {name: value for name, value in row.items() if camel(name) not in OUTPUT}
 
 
 class _Node:

@@ -10,22 +10,25 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.framing import Framer
-from airflow_provider_genai_batch.rows.glance import Glance, always_look, glance_at
-from airflow_provider_genai_batch.rows.importer import Importer
+from airflow_provider_genai_batch.rows.glance import Glance, always_look
+from airflow_provider_genai_batch.rows.importer import Importer, importable
 from airflow_provider_genai_batch.rows.ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.rows.shape import JSON_SPACE, check_text, is_enveloped, parse
-from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.rows.shape import JSON_SPACE, check_shape, parse, says
+from airflow_provider_genai_batch.wire.embed import check_text, takes_text_only
 from airflow_provider_genai_batch.wire.http import json_body
 from airflow_provider_genai_batch.wire.keys import spell_key, stamp
-from airflow_provider_genai_batch.wire.requests import rest_request
+from airflow_provider_genai_batch.wire.lines import check_metadata, file_row
+from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
+from airflow_provider_genai_batch.wire.usual_requests import usual_fields, usual_request
 
 
 class Preflight:
     """One pass over one JSONL file; memory does not grow with it but for 12 bytes a row.
 
-    Lines that are right pass as they are, byte for byte. A missing key is stamped, a bare request is wrapped;
-    with `defaults` every line is written anew. What may stand in a line is told in `rows.shape`.
+    Lines that are right pass as they are, byte for byte. A missing key is stamped, a bare request is wrapped, what is
+    spelled otherwise than the service takes it is written anew, as is every line with `defaults`. A line gets the
+    verdict of the same object in a list: `wire.requests` reads both.
 
     Args:
         backend: where the file goes.
@@ -67,6 +70,8 @@ class Preflight:
         self._keys, self._importer, self._framer = KeyLedger(), Importer(self._place), Framer()
         self._beside = f" of {name}" if name and place is None else ""
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
+        self._glance = Glance(backend, task, keyless=self._bare_texts)
+        self._usual: dict[str, Any] | None = None
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the lines to upload. The attributes hold when it is exhausted.
@@ -83,7 +88,7 @@ class Preflight:
         most_bytes, most_rows = self._limits.max_bytes or sys.maxsize, self._limits.max_rows or sys.maxsize
         note = self._keys.add
         for block in self._blocks(chunks):
-            glance = self._glance()
+            glance = always_look if self._framer.odd or self._defaults is not None else self._glance
             for line in block:
                 number += 1
                 key = glance(line)
@@ -117,11 +122,6 @@ class Preflight:
         except RequestError as error:
             raise error.at(self._where(self._framer.lines + 1)) from error
 
-    def _glance(self) -> Glance:
-        """Return the quick look for the next block, where a quick look can be enough."""
-        simple = self._backend is Backend.GEMINI and self._defaults is None and not self._framer.odd
-        return glance_at(self._task) if simple else always_look
-
     def _looked_at(self, line: bytes, number: int, index: int) -> tuple[str | None, bytes]:
         """Look at a line for what it is; return its key (None: this kind has none) and how it is written."""
         text = line.strip(JSON_SPACE)
@@ -137,49 +137,57 @@ class Preflight:
         row = parse(text)
         if b"\r" in line:  # between tokens; not every reader of lines takes it for a space
             text, line = text.replace(b"\r", b""), line.replace(b"\r", b"")
+        if self._bare_texts and self._defaults is None and row.keys() == {"content"}:
+            asked = WireRequest(None, row)
+            check_text(row["content"], self._model)
+        else:
+            asked = self._asked(row)
         if self._bare_texts:
-            check_text(row, self._model)
-            if self._defaults is not None:
-                self._request(row)  # refuses them: these models take nothing beside the text
-            self._importer.check(row, number)
-            return None, line
-        enveloped = is_enveloped(row, self._backend, self._task)
-        given = row.get("key") if enveloped else None
-        key = stamp(index) if given is None else given
-        self.stamped += given is None
-        if self._defaults is not None:
-            row = self._with_defaults(row, key, enveloped=enveloped)
+            return self._bare(row, asked, line, number)
+        key = stamp(index) if asked.key is None else asked.key
+        self.stamped += asked.key is None
+        bare = "request" not in row
+        as_given = self._defaults is None and says(row if bare else row["request"], asked.request)
+        if not as_given or "metadata" in row or (self._backend is Backend.VERTEX and spell_key(key) != key):
+            row = file_row(key, asked, self._backend)
             written = _written(row)
-        elif self._backend is Backend.VERTEX and spell_key(key) != key:
-            row = {**row, "key": spell_key(key)}
-            written = _written(row)
-        elif not enveloped:
+        elif bare:
             row = {"key": key, "request": row}
             written = b'{"key":"%b","request":%b}\n' % (key.encode(), text)
-        elif given is None:
+        elif asked.key is None:
             # Written into the text, not written anew: numbers keep the digits they came with.
             written = b'{"key":"%b",%b\n' % (key.encode(), text[1:])
         else:
             written = line
         if self._backend is Backend.VERTEX:
-            self._importer.check(row, number)
+            self._importer.check(importable(row), number)
         self.unchanged = self.unchanged and written is line
+        if written is line:
+            self._glance.remember(line)
         return key, written
 
-    def _with_defaults(self, row: dict[str, Any], key: str, *, enveloped: bool) -> dict[str, Any]:
-        beside = (
-            {name: value for name, value in row.items() if name not in ("key", "request")}
-            if enveloped
-            else {}
-        )
-        spelled = spell_key(key) if self._backend is Backend.VERTEX else key
-        request = self._request({"request": row["request"]} if enveloped else row)
-        return {"key": spelled, **beside, "request": request}
-
-    def _request(self, row: dict[str, Any]) -> dict[str, Any]:
-        return rest_request(
+    def _asked(self, row: dict[str, Any]) -> WireRequest:
+        """Read what a line asks, as what stands in a list is read."""
+        if self._usual is not None and (found := usual_request(row, self._usual)):
+            return found
+        if not self._bare_texts:
+            check_shape(row, self._task)
+        asked = rest_request(
             row, backend=self._backend, task=self._task, model=self._model, defaults=self._defaults
-        ).request
+        )
+        check_metadata(asked)
+        if self._usual is None and self._task is Task.GENERATE:
+            self._usual = usual_fields(self._defaults, self._backend)
+        return asked
+
+    def _bare(
+        self, row: dict[str, Any], asked: WireRequest, line: bytes, number: int
+    ) -> tuple[str | None, bytes]:
+        """Write a line of the models that take nothing but a text."""
+        written = line if row == asked.request else _written(asked.request)
+        self._importer.check(asked.request, number)
+        self.unchanged = self.unchanged and written is line
+        return None, written
 
     def _where(self, number: int) -> str:
         return self._place(number) + self._beside

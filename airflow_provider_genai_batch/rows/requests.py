@@ -7,15 +7,14 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.importer import Importer
+from airflow_provider_genai_batch.rows.importer import Importer, importable
 from airflow_provider_genai_batch.rows.ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.wire.config import merged, request_fields
 from airflow_provider_genai_batch.wire.embed import expand, takes_text_only
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.lines import file_line, inline_entry
+from airflow_provider_genai_batch.wire.lines import file_line, file_row, inline_entry
 from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
-from airflow_provider_genai_batch.wire.usual_requests import usual_request
+from airflow_provider_genai_batch.wire.usual_requests import usual_fields, usual_request
 
 
 def request_lines(
@@ -43,7 +42,7 @@ def request_lines(
         try:
             line = file_line(key, request, backend, task, model)
             if backend is Backend.VERTEX:
-                importer.check({"key": key, "request": request.request}, number)
+                importer.check(importable(file_row(key, request, backend)), number)
         except RequestError as error:
             msg = f"request {number}"
             raise error.at(msg) from error
@@ -80,7 +79,7 @@ def _keyed(
                 msg = f"request {index + 1}"
                 raise error.at(msg) from error
             if beside is None and task is Task.GENERATE:
-                beside = merged(request_fields(defaults, backend), {}) if defaults is not None else {}
+                beside = usual_fields(defaults, backend)
         key = stamp(index) if request.key is None else request.key
         if twice := ledger.add(key, index + 1):
             raise same_key(*map("request {}".format, twice))

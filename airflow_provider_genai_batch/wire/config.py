@@ -6,70 +6,30 @@ google-genai SDK puts each field of its GenerateContentConfig.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.advice import CONFIG, advice
 from airflow_provider_genai_batch.wire.content import content
+from airflow_provider_genai_batch.wire.messages import MESSAGES
 from airflow_provider_genai_batch.wire.only import check_field
 from airflow_provider_genai_batch.wire.schema import response_schema
-from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of, plain
+from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
 from airflow_provider_genai_batch.wire.tools import tools
+from airflow_provider_genai_batch.wire.typed import typed, unknown
 
-GENERATION_FIELDS = frozenset(
-    {
-        "audioTimestamp",
-        "audioTranscriptionConfig",
-        "candidateCount",
-        "enableAffectiveDialog",
-        "enableEnhancedCivicAnswers",
-        "frequencyPenalty",
-        "imageConfig",
-        "logprobs",
-        "maxOutputTokens",
-        "mediaResolution",
-        "modelConfig",
-        "presencePenalty",
-        "responseFormat",
-        "responseJsonSchema",
-        "responseLogprobs",
-        "responseMimeType",
-        "responseModalities",
-        "responseSchema",
-        "routingConfig",
-        "seed",
-        "speechConfig",
-        "stopSequences",
-        "temperature",
-        "thinkingConfig",
-        "topK",
-        "topP",
-        "translationConfig",
-    }
-)
-REQUEST_FIELDS = frozenset(
-    {
-        "cachedContent",
-        "continuationToken",
-        "labels",
-        "modelArmorConfig",
-        "outputConfig",
-        "safetySettings",
-        "serviceTier",
-        "store",
-        "systemInstruction",
-        "toolConfig",
-        "tools",
-    }
-)
+_GENERATION = MESSAGES["GenerationConfig"]
+_REQUEST = {
+    name: kind
+    for name, kind in MESSAGES["GenerateContentRequest"].items()
+    if name not in ("contents", "generationConfig", "model")
+}
 _SDK_NAMES = {"modelSelectionConfig": "modelConfig", "generationOutputConfig": "outputConfig"}
 _OF_THE_SDK_ALONE = frozenset(
     {"httpOptions", "shouldReturnHttpResponse", "automaticFunctionCalling", "automaticContinuation"}
 )
 """About the SDK's own calls: they never reach the service."""
-_LISTS = frozenset({"safetySettings", "stopSequences", "responseModalities"})
 SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
 """Fields of ``generationConfig`` that say what an answer is to be, of which the service takes one."""
 
@@ -98,13 +58,13 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[
         name = _SDK_NAMES.get(given, given)
         if name == "generationConfig":
             generation |= _generation_config(value, backend)
-        elif name in REQUEST_FIELDS:
-            check_field("request", name, backend)
+        elif name in _REQUEST:
+            check_field("GenerateContentRequest", name, backend, "request")
             request[name] = _request_field(name, value, backend)
-        elif name in GENERATION_FIELDS and flat:
+        elif name in _GENERATION and flat:
             generation[name] = _generation_field(name, value, backend)
         elif name not in _OF_THE_SDK_ALONE or not flat:
-            raise _unknown(as_written(config, given), flat=flat)
+            raise _unknown(as_written(config, given), backend, fields, flat=flat)
     if generation:
         request["generationConfig"] = generation
     return request
@@ -132,14 +92,17 @@ def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:
     spelled = {}
     for given, value in fields.items():
         name = _SDK_NAMES.get(given, given)
-        if name not in GENERATION_FIELDS:
-            raise _unknown(as_written(config, given), flat=True, where="generationConfig")
+        if name not in _GENERATION:
+            raise unknown(as_written(config, given), "GenerationConfig", "generationConfig", backend, fields)
         spelled[name] = _generation_field(name, value, backend)
+    if spelled.keys() >= SCHEMAS:
+        msg = "generationConfig has responseSchema and responseJsonSchema"
+        raise RequestError(msg, "Keep one: the service takes one of them.")
     return spelled
 
 
 def _generation_field(name: str, value: Any, backend: Backend) -> Any:
-    check_field("generationConfig", name, backend)
+    check_field("GenerationConfig", name, backend, "generationConfig")
     if name == "responseSchema":
         return response_schema(value, backend)
     if name == "speechConfig" and isinstance(value, str):
@@ -147,38 +110,25 @@ def _generation_field(name: str, value: Any, backend: Backend) -> Any:
     if name == "responseJsonSchema" and isinstance(value, type):
         msg = f"response_json_schema is the class {value.__name__}"
         raise RequestError(msg, "Give a schema as dict, or give the class as response_schema.")
-    return _listed(name, plain(value, name, backend))
+    return typed(value, _GENERATION[name], f"generationConfig.{name}", backend)
 
 
 def _request_field(name: str, value: Any, backend: Backend) -> Any:
     if name == "systemInstruction":
-        return content(value, backend)
+        return content(value, backend, name)
     if name == "tools":
         return tools(value, backend)
-    if name == "cachedContent":
-        return value if "/" in str(value) else f"cachedContents/{value}"
-    if name == "labels":
-        _check_labels(value)
-    return _listed(name, plain(value, name, backend))
+    spelled = typed(value, _REQUEST[name], name, backend)
+    if name == "cachedContent" and "/" not in spelled:
+        return f"cachedContents/{spelled}"
+    return spelled
 
 
-def _check_labels(labels: Any) -> None:
-    if not isinstance(labels, Mapping) or not all(isinstance(text, str) for text in labels.values()):
-        msg = "labels is not a dict of strings"
-        raise RequestError(msg, "Write numbers as strings.")
-
-
-def _listed(name: str, value: Any) -> Any:
-    if name in _LISTS and not isinstance(value, list):
-        msg = f"{name} is not a list"
-        raise RequestError(msg, "Put it into a list, also when there is only one.")
-    return value
-
-
-def _unknown(name: str, *, flat: bool, where: str = "") -> RequestError:
-    place = f" in {where}" if where else ""
-    if not flat and camel(name) in GENERATION_FIELDS:
-        return RequestError(f"{name} stands beside contents", "Put it into config (or generationConfig).")
-    near = get_close_matches(camel(name), GENERATION_FIELDS | REQUEST_FIELDS, n=1)
-    remedy = f"Did you mean {near[0]}?" if near else "See GenerateContentConfig for the fields there are."
-    return RequestError(f"unknown field {name!r}{place}", remedy)
+def _unknown(written: str, backend: Backend, present: dict[str, Any], *, flat: bool) -> RequestError:
+    name = camel(written)
+    if flat or name not in _GENERATION:
+        return unknown(written, CONFIG if flat else "GenerateContentRequest", "", backend, present)
+    remedy = advice(name, ("GenerateContentRequest",), backend, present)
+    if name in (fields_of(present.get("generationConfig")) or {}):
+        remedy = "Leave this one out: generationConfig has it too."
+    return RequestError(f"{written} stands beside contents", remedy)

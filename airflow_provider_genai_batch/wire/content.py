@@ -5,42 +5,35 @@ Source: how Google's google-genai SDK reads ``contents``; captures of what it se
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, plain, text
+from airflow_provider_genai_batch.wire.messages import MESSAGES
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, text
+from airflow_provider_genai_batch.wire.typed import message, typed, unknown
 
-PART_FIELDS = frozenset(
+PART_FIELDS, CONTENT_FIELDS = MESSAGES["Part"].keys(), MESSAGES["Content"].keys()
+_DATA = frozenset(
     {
-        "audioMetadata",
-        "audioTranscription",
         "codeExecutionResult",
-        "documentMetadata",
         "executableCode",
         "fileData",
         "functionCall",
         "functionResponse",
         "inlineData",
-        "mediaProcessing",
-        "mediaResolution",
-        "partMetadata",
-        "speechMetadata",
-        "spreadsheetMetadata",
         "text",
-        "thought",
-        "thoughtSignature",
         "toolCall",
         "toolResponse",
-        "videoMetadata",
     }
 )
-CONTENT_FIELDS = frozenset({"parts", "role"})
-_FILE_DATA_FIELDS = frozenset({"fileUri", "mimeType", "displayName"})
-
-
+"""Fields of a part of which it has one: the service refuses a second, and a part without any."""
+_FILE_DATA_FIELDS = MESSAGES["FileData"].keys()
+_ROLES = frozenset({"user", "model", "function", "tool", ""})
+"""What may say who speaks; the third and the fourth are of Google's older pages."""
 _OTHERS_ROLES = {
     "assistant": "Google's name for it is model.",
     "system": "Give what the model is told beforehand as system_instruction, in config or in request_defaults.",
@@ -58,21 +51,22 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
         RequestError: empty, or nothing that can be sent.
     """
     if not isinstance(value, (list, tuple)):
-        return [_said(content(value, backend))]
+        return [_said(content(value, backend, "contents"), "contents")]
     if not value:
         msg = "contents is an empty list"
         raise RequestError(msg, "Give at least one prompt.")
     turns: list[dict[str, Any]] = []
     open_role = None  # of the last turn, while loose parts may still join it
-    for item in value:
+    for index, item in enumerate(value):
+        path = f"contents[{index}]"
         if isinstance(item, (list, tuple)):
-            turns.append(_turn([part(one, backend) for one in item], role="user"))
+            turns.append(_turn(parts(item, backend, path), role="user"))
             open_role = None
         elif is_content(item):
-            turns.append(_said(content(item, backend)))
+            turns.append(_said(content(item, backend, path), path))
             open_role = None
         else:
-            one = part(item, backend)
+            one = part(item, backend, f"{path}.parts")
             role = _role(one)
             if role == open_role:
                 turns[-1]["parts"].append(one)
@@ -82,36 +76,49 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
     return turns
 
 
-def _said(turn: dict[str, Any]) -> dict[str, Any]:
+def _said(turn: dict[str, Any], path: str) -> dict[str, Any]:
     """Pass a turn of a conversation on."""
-    role = turn.get("role")
-    if isinstance(role, str) and role in _OTHERS_ROLES:
-        msg = f"unknown role {role!r} in contents"
-        raise RequestError(msg, _OTHERS_ROLES[role])
+    role = turn.get("role", "")
+    if role not in _ROLES:
+        msg = f"unknown role {role!r} in {path}"
+        raise RequestError(msg, _OTHERS_ROLES.get(role, "Google's roles are user and model."))
+    if not turn.get("parts"):
+        msg = f"{path} has no parts"
+        raise RequestError(msg, 'Give at least one part: {"role": "user", "parts": [{"text": "…"}]}.')
     return turn
 
 
-def content(value: Any, backend: Backend) -> dict[str, Any]:
+def content(value: Any, backend: Backend, path: str = "content") -> dict[str, Any]:
     """Spell one Content from a Content, a string, a part, or a list of parts.
 
     Raises:
         RequestError: empty, or nothing that can be sent.
     """
     if isinstance(value, (list, tuple)):
-        return _turn([part(one, backend) for one in value], role="user")
+        return _turn(parts(value, backend, path), role="user")
     if not is_content(value):
-        one = part(value, backend)
+        one = part(value, backend, path)
         return _turn([one], role=_role(one))
     fields = fields_of(value) or {}
-    if unknown := sorted(fields.keys() - CONTENT_FIELDS):
-        msg = f"unknown field {as_written(value, unknown[0])!r} in a Content"
-        raise RequestError(msg, "A Content has parts and role.")
-    parts = fields.get("parts", [])
-    several = list(parts) if isinstance(parts, (list, tuple)) else [parts]
-    spelled: dict[str, Any] = {"parts": [part(one, backend) for one in several]} if "parts" in fields else {}
+    if strange := [name for name in fields if name not in CONTENT_FIELDS]:
+        raise unknown(as_written(value, strange[0]), "Content", path, backend, fields)
+    spelled: dict[str, Any] = {}
+    if "parts" in fields:
+        given = fields["parts"]
+        several = given if isinstance(given, (list, tuple)) else [given]
+        spelled["parts"] = parts(several, backend, f"{path}.parts")
     if "role" in fields:
-        spelled["role"] = plain(fields["role"], "role", backend)
+        spelled["role"] = typed(fields["role"], "string", f"{path}.role", backend)
     return spelled
+
+
+def parts(several: Iterable[Any], backend: Backend, path: str) -> list[dict[str, Any]]:
+    """Spell parts.
+
+    Raises:
+        RequestError: one cannot be sent.
+    """
+    return [part(one, backend, f"{path}[{index}]") for index, one in enumerate(several)]
 
 
 def is_content(value: Any) -> bool:
@@ -130,27 +137,28 @@ def is_prompt(value: Any) -> bool:
     return is_content(value) or fields.keys() <= PART_FIELDS or _file_data(fields) is not None
 
 
-def part(value: Any, backend: Backend) -> dict[str, Any]:
+def part(value: Any, backend: Backend, path: str = "part") -> dict[str, Any]:
     """Spell one part from a string, a Part, a FileData, an uploaded File or a picture (Pillow).
 
     Raises:
         RequestError: it is nothing of these, or names a file that the backend cannot read.
     """
     if isinstance(value, str):
-        return {"text": text(value, "text")}
+        return {"text": text(value, path)}
     if _is_picture(value):
         return {"inlineData": _picture(value)}
     fields = fields_of(value)
     if fields is None:
-        msg = f"a prompt cannot be of type {type(value).__name__}"
+        msg = f"{path}: a prompt cannot be of type {type(value).__name__}"
         raise RequestError(msg, "Give a string, a Part, a Content, or a list of them.")
     if (named := _file_data(fields)) is not None:
         fields = {"fileData": named}
-    if unknown := sorted(fields.keys() - PART_FIELDS):
-        msg = f"unknown field {as_written(value, unknown[0])!r} in a part"
-        raise RequestError(msg, "Spell it as the API's Part does.")
-    spelled: dict[str, Any] = plain(fields, "parts", backend)
-    _check_file(spelled.get("fileData"), backend)
+    if strange := [name for name in fields if name not in PART_FIELDS]:
+        raise unknown(as_written(value, strange[0]), "Part", path, backend, fields)
+    spelled = message(fields, "Part", path, backend)
+    if len(data := [name for name in spelled if name in _DATA]) != 1 and (data or not spelled):
+        msg = f"{path} has {' and '.join(data)}" if data else f"{path} is empty"
+        raise RequestError(msg, "A part has one of text, inlineData, fileData, functionCall and the like.")
     return spelled
 
 
@@ -158,8 +166,7 @@ def _role(one: dict[str, Any]) -> str:
     return "model" if "functionCall" in one else "user"
 
 
-def _turn(parts: Iterable[dict[str, Any]], *, role: str) -> dict[str, Any]:
-    several = list(parts)
+def _turn(several: list[dict[str, Any]], *, role: str) -> dict[str, Any]:
     if not several:
         msg = "a prompt without parts"
         raise RequestError(msg, "Give at least one part.")
@@ -178,24 +185,6 @@ def _file_data(fields: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _check_file(file_data: Any, backend: Backend) -> None:
-    uri = file_data.get("fileUri") if isinstance(file_data, dict) else None
-    if not isinstance(uri, str):
-        return
-    if backend is Backend.GEMINI and uri.startswith("gs://"):
-        msg = f"the Gemini Developer API cannot read {uri}"
-        raise RequestError(
-            msg,
-            "Upload the file with the Files API and give its uri, or use a connection with backend vertex.",
-        )
-    if backend is Backend.VERTEX and (uri.startswith("files/") or "generativelanguage.googleapis.com" in uri):
-        msg = f"Vertex AI cannot read {uri}, a file of the Gemini Files API"
-        raise RequestError(
-            msg,
-            "Copy the file to Cloud Storage and give its gs:// address.",
-        )
-
-
 def _is_picture(value: Any) -> bool:
     return "image" in type(value).__name__.lower() and callable(getattr(value, "save", None))
 
@@ -205,5 +194,5 @@ def _picture(image: Any) -> dict[str, Any]:
     keep = image.format == "JPEG" and bool(getattr(image, "filename", ""))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG" if keep else "PNG", **({"quality": "keep"} if keep else {}))
-    data: dict[str, Any] = plain({"data": buffer.getvalue()}, "inlineData", Backend.GEMINI)
-    return {**data, "mimeType": "image/jpeg" if keep else "image/png"}
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return {"data": data, "mimeType": "image/jpeg" if keep else "image/png"}

@@ -12,21 +12,10 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.content import content
-from airflow_provider_genai_batch.wire.only import check_field
-from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, plain
+from airflow_provider_genai_batch.wire.messages import MESSAGES
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
+from airflow_provider_genai_batch.wire.typed import message, unknown
 from airflow_provider_genai_batch.wire.values import snake
-
-EMBED_FIELDS = frozenset(
-    {
-        "audioTrackExtraction",
-        "autoTruncate",
-        "documentOcr",
-        "mimeType",
-        "outputDimensionality",
-        "taskType",
-        "title",
-    }
-)
 
 
 def takes_text_only(model: str, backend: Backend) -> bool:
@@ -51,13 +40,11 @@ def embed_config(config: Any, backend: Backend) -> dict[str, Any]:
     fields.pop("httpOptions", None)
     nested = fields.pop("embedContentConfig", None)
     spelled = embed_config(nested, backend)
-    for name, value in fields.items():
-        if name not in EMBED_FIELDS:
-            msg = f"unknown field {as_written(config, name)!r} in an embedding request"
-            raise RequestError(msg, f"There are {', '.join(sorted(EMBED_FIELDS))}.")
-        check_field("embedContentConfig", name, backend)
-        spelled[name] = plain(value, name, backend)
-    return spelled
+    if strange := [name for name in fields if name not in MESSAGES["EmbedContentConfig"]]:
+        raise unknown(
+            as_written(config, strange[0]), "EmbedContentConfig", "an embedding request", backend, fields
+        )
+    return {**spelled, **message(fields, "EmbedContentConfig", "embedContentConfig", backend)}
 
 
 def embed_request(given: Any, config: dict[str, Any], *, backend: Backend, model: str) -> dict[str, Any]:
@@ -112,4 +99,16 @@ def _only_text(spelled: dict[str, Any], config: dict[str, Any], model: str) -> s
         msg = f"{model} takes one text in a request"
         raise RequestError(msg, "Give a string, or use a gemini-embedding model.")
     text: str = parts[0]["text"]
+    check_text(text, model)
     return text
+
+
+def check_text(text: Any, model: str) -> None:
+    """Refuse what the models that take texts cannot embed.
+
+    Raises:
+        RequestError: it is no text, or an empty one.
+    """
+    if not isinstance(text, str) or not text:
+        msg = f"{model} takes lines with content and nothing else; this one's is {'empty' if text == '' else 'no text'}"
+        raise RequestError(msg, 'Write {"content": "…"}, or use a gemini-embedding model.')

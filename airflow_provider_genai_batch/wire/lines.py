@@ -27,13 +27,27 @@ def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task,
     Raises:
         RequestError: metadata, for which a line has no place.
     """
+    check_metadata(wire_request)
+    if task is Task.EMBED and takes_text_only(model, backend):
+        return to_json(wire_request.request) + b"\n"
+    return to_json(file_row(key, wire_request, backend)) + b"\n"
+
+
+def file_row(key: str, wire_request: WireRequest, backend: Backend) -> dict[str, Any]:
+    """Return what stands in a line that has a key."""
+    spelled = spell_key(key) if backend is Backend.VERTEX else key
+    return {"key": spelled, **(wire_request.beside or {}), "request": wire_request.request}
+
+
+def check_metadata(wire_request: WireRequest) -> None:
+    """Refuse metadata in a file.
+
+    Raises:
+        RequestError: there is some.
+    """
     if wire_request.metadata:
         msg = f"metadata ({', '.join(wire_request.metadata)}) cannot be written to a file"
         raise RequestError(msg, "Only requests sent inline to Gemini carry metadata: encode it in the key.")
-    if task is Task.EMBED and takes_text_only(model, backend):
-        return to_json(wire_request.request) + b"\n"
-    spelled = spell_key(key) if backend is Backend.VERTEX else key
-    return to_json({"key": spelled, "request": wire_request.request}) + b"\n"
 
 
 def inline_entry(key: str, wire_request: WireRequest) -> dict[str, Any]:

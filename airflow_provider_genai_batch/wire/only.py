@@ -1,4 +1,4 @@
-"""Which fields only one of the two services has.
+"""Which fields only one of the two services has, by the message that has them.
 
 Source: what Google's google-genai SDK refuses in each mode; Google's "Batch inference with Gemini" for what a
 batch on Vertex AI leaves out.
@@ -12,12 +12,12 @@ from airflow_provider_genai_batch.models.base import Backend
 SERVICE_NAMES = {Backend.GEMINI: "the Gemini Developer API", Backend.VERTEX: "Vertex AI"}
 
 _VERTEX_ONLY = {
-    "generationConfig": ("routingConfig", "modelConfig", "audioTimestamp"),
-    "request": ("modelArmorConfig", "outputConfig"),
-    "tools": ("retrieval", "enterpriseWebSearch", "parallelAiSearch", "exaAiSearch"),
-    "googleSearch": ("blockingConfidence", "excludeDomains"),
-    "googleMaps": ("groundingTypes",),
-    "authConfig": (
+    "GenerationConfig": ("routingConfig", "modelConfig", "audioTimestamp"),
+    "GenerateContentRequest": ("modelArmorConfig", "outputConfig"),
+    "Tool": ("retrieval", "enterpriseWebSearch", "parallelAiSearch", "exaAiSearch"),
+    "GoogleSearch": ("blockingConfidence", "excludeDomains"),
+    "GoogleMaps": ("groundingTypes",),
+    "AuthConfig": (
         "apiKeyConfig",
         "authType",
         "googleServiceAccountConfig",
@@ -25,59 +25,91 @@ _VERTEX_ONLY = {
         "oauthConfig",
         "oidcConfig",
     ),
-    "functionCall": ("partialArgs", "willContinue"),
-    "functionCallingConfig": ("streamFunctionCallArguments",),
-    "imageConfig": (
+    "FunctionCall": ("partialArgs", "willContinue"),
+    "FunctionCallingConfig": ("streamFunctionCallArguments",),
+    "ImageConfig": (
         "personGeneration",
         "prominentPeople",
         "outputMimeType",
         "outputCompressionQuality",
         "imageOutputOptions",
     ),
-    "safetySettings": ("method",),
-    "embedContentConfig": ("mimeType", "autoTruncate", "documentOcr", "audioTrackExtraction"),
+    "SafetySetting": ("method",),
+    "EmbedContentConfig": ("mimeType", "autoTruncate", "documentOcr", "audioTrackExtraction"),
 }
 _GEMINI_ONLY = {
-    "generationConfig": ("enableEnhancedCivicAnswers",),
-    "request": ("store",),
-    "parts": ("toolCall", "toolResponse", "partMetadata"),
-    "functionResponse": ("willContinue",),
-    "functionResponse.parts": ("mediaProcessing",),
-    "tools": ("fileSearch",),
-    "mcpServers": ("name", "streamableHttpTransport"),
-    "toolConfig": ("includeServerSideToolInvocations",),
-    "replicatedVoiceConfig": ("consentAudio", "voiceConsentSignature"),
+    "GenerationConfig": ("enableEnhancedCivicAnswers",),
+    "GenerateContentRequest": ("store",),
+    "Part": ("toolCall", "toolResponse", "partMetadata"),
+    "FunctionResponse": ("willContinue",),
+    "FunctionResponsePart": ("mediaProcessing",),
+    "Tool": ("fileSearch",),
+    "McpServer": ("name", "streamableHttpTransport"),
+    "ToolConfig": ("includeServerSideToolInvocations",),
+    "ReplicatedVoiceConfig": ("consentAudio", "voiceConsentSignature"),
 }
 _ONLY = {
-    (holder, name): backend
+    (message, name): backend
     for backend, table in ((Backend.VERTEX, _VERTEX_ONLY), (Backend.GEMINI, _GEMINI_ONLY))
-    for holder, names in table.items()
+    for message, names in table.items()
     for name in names
 }
 _NOT_IN_A_VERTEX_BATCH = {
-    ("request", "cachedContent"): "Put what is cached into the request; implicit caching still applies.",
-    ("retrieval", "vertexRagStore"): "Retrieve beforehand and put what was found into the request.",
+    (
+        "GenerateContentRequest",
+        "cachedContent",
+    ): "Put what is cached into the request; implicit caching still applies.",
+    ("Retrieval", "vertexRagStore"): "Retrieve beforehand and put what was found into the request.",
 }
 
 
-def check_field(holder: str, name: str, backend: Backend) -> None:
+def is_taken(message: str, name: str, backend: Backend) -> bool:
+    """Whether the service takes a field in a batch."""
+    place = (message, name)
+    return _ONLY.get(place, backend) is backend and not (
+        backend is Backend.VERTEX and place in _NOT_IN_A_VERTEX_BATCH
+    )
+
+
+def check_field(message: str, name: str, backend: Backend, path: str) -> None:
     """Refuse a field that the chosen service does not have.
 
     Args:
-        holder: the field that holds it (``tools``, ``generationConfig``, ``request`` for the top).
+        message: that has the field.
         name: its own name in lowerCamel.
         backend: where the request goes.
+        path: of the message in the request, for the error.
 
     Raises:
         RequestError: the other service has it, or no batch has it.
     """
-    only = _ONLY.get((holder, name))
+    only = _ONLY.get((message, name))
     if only is not None and only is not backend:
-        msg = f"{holder}.{name} exists only on {SERVICE_NAMES[only]}"
+        msg = f"{path}.{name} exists only on {SERVICE_NAMES[only]}"
         raise RequestError(
             msg,
             f"Leave it out, or use a connection with backend {only}.",
         )
-    if backend is Backend.VERTEX and (remedy := _NOT_IN_A_VERTEX_BATCH.get((holder, name))):
-        msg = f"{holder}.{name} does not work in a batch on Vertex AI"
+    if backend is Backend.VERTEX and (remedy := _NOT_IN_A_VERTEX_BATCH.get((message, name))):
+        msg = f"{path}.{name} does not work in a batch on Vertex AI"
         raise RequestError(msg, remedy)
+
+
+def check_uri(uri: str, backend: Backend) -> None:
+    """Refuse the address of a file that the chosen service cannot read.
+
+    Raises:
+        RequestError: it is in the other service's place.
+    """
+    if backend is Backend.GEMINI and uri.startswith("gs://"):
+        msg = f"the Gemini Developer API cannot read {uri}"
+        raise RequestError(
+            msg,
+            "Upload the file with the Files API and give its uri, or use a connection with backend vertex.",
+        )
+    if backend is Backend.VERTEX and (uri.startswith("files/") or "generativelanguage.googleapis.com" in uri):
+        msg = f"Vertex AI cannot read {uri}, a file of the Gemini Files API"
+        raise RequestError(
+            msg,
+            "Copy the file to Cloud Storage and give its gs:// address.",
+        )

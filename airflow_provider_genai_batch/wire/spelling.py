@@ -1,7 +1,6 @@
-"""From what Python users hold (dicts in either casing, objects, bytes, enums) to proto3 JSON in lowerCamel.
+"""Names in lowerCamel from what Python users hold (dicts in either casing, objects), and data of the user's own.
 
-Source: proto3 JSON mapping; which fields hold free-form data or enum names: field types of Google's
-google-genai SDK.
+Source: proto3 JSON mapping.
 """
 
 from __future__ import annotations
@@ -17,55 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.only import check_field
 
-FREE = frozenset(
-    {
-        "args",
-        "customConfigs",
-        "default",
-        "example",
-        "headers",
-        "labels",
-        "parametersJsonSchema",
-        "partMetadata",
-        "responseJsonSchema",
-        "userMetadata",
-    }
-)
-"""Fields whose inside belongs to the user: names in it are left as they are."""
-_SCHEMA_MAPS = frozenset({"properties", "defs", "$defs"})
-"""Fields that map the user's names to schemas."""
-_FREE_IN = frozenset({("functionResponse", "response"), ("toolResponse", "response")})
-_ENUMS = frozenset(
-    {
-        "apiSpec",
-        "authType",
-        "behavior",
-        "blockingConfidence",
-        "category",
-        "contentLayers",
-        "disabledSafetyPolicies",
-        "environment",
-        "featureSelectionPreference",
-        "httpElementLocation",
-        "language",
-        "level",
-        "mediaProcessing",
-        "mediaResolution",
-        "method",
-        "mode",
-        "outcome",
-        "prominentPeople",
-        "scheduling",
-        "thinkingLevel",
-        "threshold",
-        "toolType",
-        "type",
-    }
-)
-"""Fields that hold enum names: the services take upper case only, people (and the SDK) write either."""
 _UNDERSCORE = re.compile(r"_+([A-Za-z0-9])")
 
 
@@ -125,32 +76,6 @@ def text(value: str, holder: str) -> str:
             msg = f"{holder} holds half of a surrogate pair at character {error.start}"
             raise RequestError(msg, "Give text that can be written as UTF-8.") from error
     return value
-
-
-def plain(value: Any, holder: str, backend: Backend) -> Any:
-    """Turn the value of the field `holder` into JSON data, with the names inside in lowerCamel.
-
-    Raises:
-        RequestError: it holds a field of the other service, or something JSON has no word for.
-    """
-    if holder in FREE:
-        return free(value, holder)
-    if holder in _SCHEMA_MAPS and isinstance(value, Mapping):
-        return {name: plain(inner, "schema", backend) for name, inner in value.items()}
-    if (fields := fields_of(value)) is not None:
-        spelled = {}
-        for name, inner in fields.items():
-            check_field(holder, name, backend)
-            if (holder, name) in _FREE_IN:
-                spelled[name] = free(inner, name)
-            else:
-                inside = "functionResponse.parts" if (holder, name) == ("functionResponse", "parts") else name
-                spelled[name] = plain(inner, inside, backend)
-        return spelled
-    if isinstance(value, (list, tuple)):
-        return [plain(item, holder, backend) for item in value]
-    leaf = _leaf(value, holder)
-    return leaf.upper() if isinstance(leaf, str) and holder in _ENUMS else leaf
 
 
 def free(value: Any, holder: str) -> Any:

@@ -9,25 +9,10 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, plain
-
-TOOL_FIELDS = frozenset(
-    {
-        "codeExecution",
-        "computerUse",
-        "enterpriseWebSearch",
-        "exaAiSearch",
-        "fileSearch",
-        "functionDeclarations",
-        "googleMaps",
-        "googleSearch",
-        "googleSearchRetrieval",
-        "mcpServers",
-        "parallelAiSearch",
-        "retrieval",
-        "urlContext",
-    }
-)
+from airflow_provider_genai_batch.wire.advice import advice
+from airflow_provider_genai_batch.wire.messages import MESSAGES
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
+from airflow_provider_genai_batch.wire.typed import message
 
 
 def tools(value: Any, backend: Backend) -> list[dict[str, Any]]:
@@ -40,15 +25,15 @@ def tools(value: Any, backend: Backend) -> list[dict[str, Any]]:
     given = value if isinstance(value, (list, tuple)) else [value]
     declarations: list[Any] = []
     spelled: list[dict[str, Any]] = []
-    for item in given:
-        tool = _tool(item, backend)
+    for index, item in enumerate(given):
+        tool = _tool(item, backend, f"tools[{index}]")
         declarations += tool.pop("functionDeclarations", ())
         if tool:
             spelled.append(tool)
     return [*spelled, {"functionDeclarations": declarations}] if declarations else spelled
 
 
-def _tool(item: Any, backend: Backend) -> dict[str, Any]:
+def _tool(item: Any, backend: Backend, path: str) -> dict[str, Any]:
     fields = fields_of(item)
     if fields is None:
         kind = (
@@ -58,8 +43,7 @@ def _tool(item: Any, backend: Backend) -> dict[str, Any]:
         )
         msg = f"tools holds {kind.rstrip()}, which nothing in a batch can call"
         raise RequestError(msg, "Declare it as function_declarations and act on the functionCall in the row.")
-    if unknown := sorted(fields.keys() - TOOL_FIELDS):
-        msg = f"unknown tool {as_written(item, unknown[0])!r}"
-        raise RequestError(msg, "Spell it as the API's Tool does.")
-    spelled: dict[str, Any] = plain(fields, "tools", backend)
-    return spelled
+    if strange := [name for name in fields if name not in MESSAGES["Tool"]]:
+        msg = f"unknown tool {as_written(item, strange[0])!r}"
+        raise RequestError(msg, advice(strange[0], ("Tool",), backend, fields))
+    return message(fields, "Tool", path, backend)

@@ -150,20 +150,20 @@ def is_usable(line: bytes, file: RequestFile) -> bool:
         return False
     if not isinstance(row, dict):
         return False
-    if file.model.startswith("text-"):
-        return row.keys() == {"content"} and isinstance(row["content"], str) and row["content"] != ""
+    if row.keys() & {"text", "parts"} and row.keys() <= {"text", "parts", "role", "thought"}:
+        return True  # a prompt by itself
     request = row.get("request", row)
-    prompt = (
-        request.get("content" if file.task is Task.EMBED else "contents")
-        if isinstance(request, dict)
-        else None
-    )
-    if not isinstance(prompt, (dict, list)) or not prompt:
+    if not isinstance(request, dict):
         return False
-    if "request" not in row:
-        return True
+    prompts = [request.get(name) for name in ("content", "contents")[file.task is Task.GENERATE :]]
+    if not any(
+        isinstance(prompt, str) or (isinstance(prompt, (dict, list)) and prompt) for prompt in prompts
+    ):
+        return False
     key = row.get("key", "k")
-    alone = file.backend is Backend.VERTEX or row.keys() <= {"key", "request"}
+    alone = (
+        file.backend is Backend.VERTEX or "request" not in row or row.keys() <= {"key", "request", "metadata"}
+    )
     return isinstance(key, str) and 0 < len(key) <= 512 and alone
 
 

@@ -8,6 +8,7 @@ from airflow_provider_genai_batch.rows.preflight import Preflight
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 ASK = '{"contents":[{"parts":[{"text":"hi"}]}]}'
+JSON_SCHEMA = '"generationConfig":{"responseJsonSchema":{"y":[{"z":1},{"z":"1"}]}}'
 GOOD = f'{{"key":"good","request":{ASK}}}\n'.encode()
 
 
@@ -48,19 +49,16 @@ def refusal(
         ("{}", "neither request nor a request: there is nothing"),
         ('{"foo":1,"bar":2}', "neither request nor a request: there is bar, foo"),
         ('{"custom_id":"a","method":"POST","body":{}}', "unknown field 'custom_id'"),
-        (f'{{"custom_id":"a","request":{ASK}}}', "unknown field 'custom_id'"),
         (f'{{"key":"a","config":{{}},"request":{ASK}}}', "unknown field 'config'"),
-        (f'{{"key":"a","body":{{}},"request":{ASK}}}', "unknown field 'body'"),
-        (f'{{"key":"a","metadata":{{}},"request":{ASK}}}', "unknown field 'metadata'"),
-        ('{"contents":"hi","config":{}}', "unknown field 'config'"),
-        ('{"contents":[{}],"temperature":1}', "unknown field 'temperature' beside contents"),
-        ('{"contents":[{}],"key":"a"}', "unknown field 'key' beside contents"),
+        ('{"contents":"hi","config":{"temprature":1}}', "unknown field 'temprature'"),
+        ('{"contents":"hi","config":{},"labels":{}}', "labels stands beside config"),
+        ('{"contents":[{}],"temperature":1}', "temperature stands beside contents"),
+        ('{"contents":[{}],"key":"a"}', "contents[0].parts is empty"),
         ('{"request":5}', "request is not an object"),
         ('{"request":{}}', "request has no contents"),
         ('{"request":{"contents":[]}}', "request has no contents"),
-        ('{"key":"a","request":{"contents":"hi"}}', "contents is not made of objects"),
-        ('{"key":"a","request":{"contents":["hi"]}}', "contents is not made of objects"),
-        ('{"key":"a","request":{"contents":5}}', "contents is not made of objects"),
+        ('{"key":"a","request":{"contents":5}}', "contents: a prompt cannot be of type int"),
+        ('{"key":"a","request":{"contents":[["hi",5]]}}', "contents[0][1]: a prompt cannot be of type int"),
         ('{"key":"a","request":{"contents":[{"x":"a\rb"}]}}', "not JSON (control character"),
         (f'\f{{"key":"a","request":{ASK}}}', "not JSON (expected value at column 1)"),
         (f'{{"key":"a","request":{ASK}}}\v', "not JSON (trailing characters at column 63)"),
@@ -83,8 +81,9 @@ def test_a_bad_line_is_refused_with_its_number_and_a_remedy(line: str, said: str
     ("line", "remedy"),
     [
         ('{"custom_id":"a","body":{}}', "It is called key here"),
+        (f'{{"custom_id":"a","request":{ASK}}}', "It is called key here"),
         (f'{{"body":{{}},"request":{ASK}}}', "It is called request here"),
-        (f'{{"config":{{}},"request":{ASK}}}', "A file holds REST fields"),
+        (f'{{"config":{{}},"request":{ASK}}}', "Only key, request and"),
         ("{}", 'Write {"key": …, "request": {"contents": …}}.'),
     ],
 )
@@ -104,6 +103,11 @@ def test_gemini_takes_nothing_but_the_key_beside_the_request() -> None:
             f'{{"key":"a","team":["x"],"request":{ASK}}}',
             "the field 'team' beside request is not a single value",
         ),
+        (
+            f'{{"key":"a","team":{{"x":[1]}},"request":{ASK}}}',
+            "the field 'team' beside request is not a single value",
+        ),
+        (f'{{"key":"a","metadata":{{}},"request":{ASK}}}', "metadata is an empty object"),
         (f'{{"key":"a","status":"","request":{ASK}}}', "the field 'status' is one of Vertex AI's output"),
         (f'{{"key":"a","error":"","request":{ASK}}}', "the field 'error' is one of Vertex AI's output"),
         (
@@ -116,10 +120,10 @@ def test_gemini_takes_nothing_but_the_key_beside_the_request() -> None:
             "request.tools[].googleSearch is an empty object",
         ),
         (
-            '{"key":"a","request":{"contents":[{"parts":[{"text":5}]}]}}',
-            "request.contents[].parts[].text is a number here and a string in line 1",
+            f'{{"key":"a","request":{ASK[:-1]},"labels":{{"a":"b"}},{JSON_SCHEMA}}}}}',
+            "z is a string here and a number in line 2",
         ),
-        ('{"key":"42","request":{"contents":[{"parts":[{"text":"x"}]}],"x":1e999}}', "a number is too large"),
+        (f'{{"key":"42","x":1e999,"request":{ASK}}}', "x is inf, which JSON has no word for"),
     ],
 )
 def test_what_vertex_cannot_import_is_refused(line: str, said: str) -> None:
@@ -129,15 +133,20 @@ def test_what_vertex_cannot_import_is_refused(line: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("line", "model", "backend", "said"),
     [
-        ('{"key":"a","request":{"contents":[{}]}}', "gemini-embedding-001", GEMINI, "request has no content"),
+        ('{"key":"a","request":{"contents":[]}}', "gemini-embedding-001", GEMINI, "request has no content"),
         ('{"key":"a","request":{"content":{}}}', "gemini-embedding-001", GEMINI, "request has no content"),
         (
-            '{"contents":[{}]}',
+            '{"generationConfig":{}}',
             "gemini-embedding-001",
             GEMINI,
-            "neither request nor a request: there is contents",
+            "neither request nor a request: there is generationConfig",
         ),
-        ('{"content":{},"dims":3}', "gemini-embedding-001", GEMINI, "unknown field 'dims' beside content"),
+        (
+            '{"content":{"parts":[{"text":"x"}]},"dims":3}',
+            "gemini-embedding-001",
+            GEMINI,
+            "unknown field 'dims' in an embedding request",
+        ),
         (
             '{"content":"x","key":"a"}',
             "text-embedding-005",
@@ -152,4 +161,5 @@ def test_a_bad_line_to_embed_is_refused(line: str, model: str, backend: Backend,
 
 
 def test_a_prompt_is_never_repeated_in_a_message() -> None:
-    assert "secret" not in str(refusal('{"key":"a","request":{"contents":"secret"}}', GEMINI))
+    for secret in ('{"contents":[{"parts":[{"text":["secret"]}]}]}', '{"contents":"x","labels":"secret"}'):
+        assert "secret" not in str(refusal(f'{{"key":"a","request":{secret}}}', GEMINI))

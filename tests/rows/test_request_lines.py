@@ -83,11 +83,11 @@ def test_a_batch_of_contents_to_embed_becomes_rows() -> None:
         (
             [
                 {"contents": "a", "config": {"labels": {"x": "1"}}},
-                {"contents": "a", "config": {"seed": "1"}},
-                {"contents": "a", "config": {"seed": 1}},
+                {"contents": "a", "config": {"responseJsonSchema": {"default": "1"}}},
+                {"contents": "a", "config": {"responseJsonSchema": {"default": 1}}},
             ],
             VERTEX,
-            "request 3: request.generationConfig.seed is a number here and a string in request 2",
+            "request 3: request.generationConfig.responseJsonSchema.default is a number here and a string in request 2",
         ),
     ],
 )

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.spelling import camel, fields_of, free, plain
+from airflow_provider_genai_batch.wire.spelling import camel, fields_of, free
+from airflow_provider_genai_batch.wire.typed import message, typed
 
 JSON = st.recursive(
     st.none()
@@ -44,12 +45,12 @@ class Voice(BaseModel):
 @given(JSON)
 def test_the_users_own_data_is_left_as_it_is(value: Any) -> None:
     assert free(value, "args") == value
-    assert plain(value, "labels", Backend.GEMINI) == value
+    assert typed(value, "any", "default", Backend.GEMINI) == value
 
 
 @given(st.binary())
 def test_bytes_become_base64(value: bytes) -> None:
-    spelled = plain({"data": value}, "inlineData", Backend.GEMINI)
+    spelled = message({"data": value}, "Blob", "inlineData", Backend.GEMINI)
     assert base64.b64decode(spelled["data"], validate=True) == value
 
 
@@ -70,7 +71,10 @@ def test_spelling_twice_is_spelling_once(name: str) -> None:
 )
 def test_dicts_in_either_casing_and_objects_are_read_alike(value: Any) -> None:
     assert fields_of(value) == {"voiceName": "Kore"}
-    assert plain({"a_b": [value]}, "x", Backend.GEMINI) == {"aB": [{"voiceName": "Kore"}]}
+    kinds = {"speaker": "A", "voice_config": {"prebuilt_voice_config": value}}
+    assert typed([kinds], "[SpeakerVoiceConfig]", "x", Backend.GEMINI) == [
+        {"speaker": "A", "voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}
+    ]
 
 
 @pytest.mark.parametrize("value", ["text", 1, None, ["a"], Voice, object()])
@@ -80,40 +84,97 @@ def test_anything_else_has_no_fields(value: Any) -> None:
 
 def test_names_of_properties_stay_while_their_schemas_are_spelled() -> None:
     schema = {"type": "object", "properties": {"some_name": {"max_items": 1, "type": "array"}}}
-    assert plain(schema, "parameters", Backend.GEMINI) == {
+    assert message(schema, "Schema", "parameters", Backend.GEMINI) == {
         "type": "OBJECT",
         "properties": {"some_name": {"maxItems": 1, "type": "ARRAY"}},
     }
 
 
-def test_leaves_become_what_json_has_words_for() -> None:
-    class Mode(str, enum.Enum):
-        FAST = "fast"
+class Mode(str, enum.Enum):
+    """A name as objects of the SDK have it."""
 
-    noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
-    value = {"x": Mode.FAST, "t": noon, "n": (1, 2), "mode": "auto"}
-    assert plain(value, "y", Backend.GEMINI) == {
-        "x": "fast",
-        "t": "2026-01-01T12:00:00+00:00",
-        "n": [1, 2],
-        "mode": "AUTO",
-    }
+    FAST = "fast"
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "kind", "spelled"),
     [
-        ({"top_p": float("nan")}, "topP is nan"),
-        ({"top_p": float("inf")}, "topP is inf"),
-        ({"x": object()}, "x holds a object"),
-        ({"x": {1, 2}}, "x holds a set"),
-        ({1: "x"}, "field names are strings, not int"),
-        ({"a_b": 1, "aB": 2}, "aB is given twice"),
-        ({"args": {1: 2}}, "names inside args are strings, not int"),
-        ({"args": [float("nan")]}, "args is nan"),
-        ({"x": "\ud800"}, "half of a surrogate pair at character 0"),
+        (Mode.FAST, "string", "fast"),
+        (Mode.FAST, "enum", "FAST"),
+        ("auto", "enum", "AUTO"),
+        (b"h\xc3\xa4", "string", "hä"),
+        (NOON, "time", "2026-01-01T12:00:00+00:00"),
+        ("2026-01-01T12:00:00Z", "time", "2026-01-01T12:00:00Z"),
+        ((1, "2"), "[int]", [1, 2]),
+        ("0.5", "float", 0.5),
+        (2, "float", 2),
+        (65000.0, "int", 65000),
+        ("7", "int", 7),
+        (True, "bool", True),
+        ("yes", "bool", True),
+        (0, "bool", False),
+        (b"\xff\xfe", "bytes", "//4="),
+        ("_-8", "bytes", "_-8"),
+        ({"a_b": "c"}, "{string}", {"a_b": "c"}),
+        ({"a_b": None, "c": [1]}, "{any}", {"a_b": None, "c": [1]}),
     ],
 )
-def test_what_json_has_no_word_for_is_refused(value: Any, said: str) -> None:
+def test_values_are_read_as_the_sdk_reads_them(value: Any, kind: str, spelled: Any) -> None:
+    found = typed(value, kind, "x", Backend.GEMINI)
+    assert found == spelled
+    assert type(found) is type(spelled)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "said"),
+    [
+        ("hot", "float", "x is not a number but a string"),
+        (True, "float", "x is not a number but true or false"),
+        ([0.5], "float", "x is not a number but a list"),
+        (float("nan"), "float", "x is nan"),
+        ("inf", "float", "x is inf"),
+        (1.5, "int", "x is 1.5, not a whole number"),
+        (False, "int", "x is not a number but true or false"),
+        ("perhaps", "bool", "x is not true or false but a string"),
+        (2, "bool", "x is not true or false but a number"),
+        (5, "string", "x is not a string but a number"),
+        ({"a": 1}, "string", "x is not a string but an object"),
+        (b"\xff", "string", "x is not text but bytes"),
+        ("a\ud800", "string", "half of a surrogate pair at character 1"),
+        (5, "enum", "x is not a string but a number"),
+        ("a!", "bytes", "x is not base64"),
+        (5, "bytes", "x is not base64 but a number"),
+        ("a", "[string]", "x is not a list but a string"),
+        (["a", None], "[string]", r"x\[1\] is not a string but null"),
+        ([{"voice_name": 5}], "[PrebuiltVoiceConfig]", r"x\[0\].voiceName is not a string but a number"),
+        ("a", "PrebuiltVoiceConfig", "x is not an object but a string"),
+        (
+            {"voice_nam": "a"},
+            "PrebuiltVoiceConfig",
+            "unknown field 'voice_nam' in x. Did you mean voiceName?",
+        ),
+        ({"voice_name": "a", "voiceName": "a"}, "PrebuiltVoiceConfig", "voiceName is given twice"),
+        ({1: "x"}, "PrebuiltVoiceConfig", "field names are strings, not int"),
+        ({"a": 1}, "{string}", "x is not a dict of strings: a is a number"),
+        ("a", "{string}", "x is not a dict of strings but a string"),
+        ([1], "{any}", "x is not an object but a list"),
+        ({"a": object()}, "{any}", "x holds a object"),
+        ({"a": {1, 2}}, "{any}", "x holds a set"),
+        ({"a": {1: 2}}, "{any}", "names inside x are strings, not int"),
+        ([float("nan")], "any", "x is nan"),
+    ],
+)
+def test_values_of_another_kind_are_refused(value: Any, kind: str, said: str) -> None:
     with pytest.raises(RequestError, match=said):
-        plain(value, "x", Backend.GEMINI)
+        typed(value, kind, "x", Backend.GEMINI)
+
+
+def test_the_options_of_pictures_have_vertex_ais_names() -> None:
+    given = {"output_mime_type": "image/jpeg", "output_compression_quality": 75, "image_size": "1K"}
+    assert message(given, "ImageConfig", "imageConfig", Backend.VERTEX) == {
+        "imageSize": "1K",
+        "imageOutputOptions": {"mimeType": "image/jpeg", "compressionQuality": 75},
+    }

@@ -1,0 +1,132 @@
+"""What stands beside ``request`` in a line: the key, and on Vertex AI whatever its author likes to have back.
+
+Source: Google's batch guides; captures of the live services, which give back single values and objects and make an
+empty list of any list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.keys import check_key
+from airflow_provider_genai_batch.wire.spelling import camel, free
+
+FOREIGN = {
+    "customId": 'It is called key here: {"key": …, "request": …}.',
+    "body": 'It is called request here, in Google\'s shape: {"key": …, "request": {"contents": …}}.',
+    "params": 'It is called request here, in Google\'s shape: {"key": …, "request": {"contents": …}}.',
+    "method": 'Leave it out: a line is {"key": …, "request": …}.',
+    "url": 'Leave it out: a line is {"key": …, "request": …}.',
+    "messages": 'They are called contents here: {"contents": [{"role": "user", "parts": [{"text": …}]}]}.',
+    "prompt": 'It is called contents here: {"contents": "…"}.',
+}
+"""Names of other services' batch formats, with the word for it here."""
+OUTPUT = frozenset({"response", "status", "error", "processedTime", "instance", "prediction", "predictions"})
+"""What Vertex AI writes beside a request; a job whose input has it asks only what is not answered."""
+_INSIDE = frozenset(
+    {
+        "contents",
+        "generationConfig",
+        "systemInstruction",
+        "tools",
+        "toolConfig",
+        "safetySettings",
+        "cachedContent",
+    }
+)
+"""Fields of a request, which beside it would be given back and not obeyed."""
+
+
+def read_beside(
+    fields: Mapping[str, Any], written: Mapping[str, Any], backend: Backend
+) -> tuple[str | None, dict[str, str] | None, dict[str, Any]]:
+    """Read what stands beside a request.
+
+    Args:
+        fields: by their names in lowerCamel, ``request`` or ``contents`` among them.
+        written: the fields that are neither key, metadata nor of the request, as their author spelled them.
+        backend: where the request goes.
+
+    Returns:
+        The key (None: there is none), metadata for an inline request to Gemini, and what Vertex AI gives back.
+
+    Raises:
+        RequestError: something has no place there.
+    """
+    metadata = fields.get("metadata")
+    if backend is Backend.VERTEX:
+        inner = metadata.get("key") if isinstance(metadata, Mapping) else None
+        rest = metadata
+        if isinstance(inner, str) and isinstance(metadata, Mapping):
+            rest = {name: value for name, value in metadata.items() if name != "key"} or None
+        beside = {**written, **({} if rest is None else {"metadata": rest})}
+        return _one_key(fields.get("key"), inner), None, _echoed(beside)
+    if written:
+        raise unknown_name(next(iter(sorted(written))))
+    if metadata is None:
+        return _one_key(fields.get("key"), None), None, {}
+    if not isinstance(metadata, Mapping) or not all(
+        isinstance(text, str) for pair in metadata.items() for text in pair
+    ):
+        msg = "metadata is not a dict of strings"
+        raise RequestError(msg, "Write numbers as strings; put structure into one JSON string.")
+    others = {name: text for name, text in metadata.items() if name != "key"}
+    return _one_key(fields.get("key"), metadata.get("key")), others or None, {}
+
+
+def is_output(row: Mapping[str, Any]) -> bool:
+    """Whether it is a row of a Vertex AI job's output."""
+    return "response" in row or ("status" in row and ("processed_time" in row or "processedTime" in row))
+
+
+def unknown_name(name: str) -> RequestError:
+    """Return the refusal of a name that has no place beside ``request``, with the word for it here."""
+    remedy = FOREIGN.get(camel(name), "Only key, request and (inline on Gemini) metadata stand here.")
+    return RequestError(f"unknown field {name!r} beside request", remedy)
+
+
+def _one_key(*given: Any) -> str | None:
+    keys = [key for key in given if key is not None]
+    for key in keys:
+        check_key(key)
+    if len(set(keys)) > 1:
+        msg = f"key is {keys[0]!r} but metadata says {keys[1]!r}"
+        raise RequestError(msg, "Keep one.")
+    return keys[0] if keys else None
+
+
+def _echoed(written: Mapping[str, Any]) -> dict[str, Any]:
+    output = is_output(written)
+    beside: dict[str, Any] = {}
+    for name, value in written.items():
+        spelled = camel(name)
+        if spelled == "config" or (spelled in _INSIDE and value is not None):
+            msg = f"unknown field {name!r} beside request"
+            remedy = (
+                "It belongs into request, in REST's spelling."
+                if spelled == "config"
+                else "Put it into request."
+            )
+            raise RequestError(msg, remedy)
+        if spelled in OUTPUT:
+            if not output:
+                msg = f"the field {name!r} is one of Vertex AI's output"
+                raise RequestError(
+                    msg, "Rename it; to go on with an unfinished job, give its output as gs:// source."
+                )
+            beside[name] = value
+            continue
+        beside[name] = free(value, name)
+        if _has_list(beside[name]):
+            msg = f"the field {name!r} beside request is not a single value: it is a list or has one"
+            raise RequestError(msg, "Vertex AI gives lists back empty: write it as a JSON string.")
+    return beside
+
+
+def _has_list(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_list, value.values()))
+    return isinstance(value, list)
