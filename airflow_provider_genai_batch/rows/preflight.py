@@ -148,7 +148,8 @@ class Preflight:
         self.stamped += asked.key is None
         bare = "request" not in row
         as_given = self._defaults is None and says(row if bare else row["request"], asked.request)
-        if not as_given or "metadata" in row or (self._backend is Backend.VERTEX and spell_key(key) != key):
+        marked = self._backend is Backend.VERTEX and spell_key(key) != key
+        if not as_given or marked or "metadata" in row or row.get("key", key) != key:
             row = file_row(key, asked, self._backend)
             written = _written(row)
         elif bare:

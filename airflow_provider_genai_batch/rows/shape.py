@@ -53,7 +53,11 @@ def check_shape(row: dict[str, Any], task: Task) -> None:
         if not isinstance(request, dict):
             msg = "request is not an object"
             raise RequestError(msg, whole)
-        if request.get(prompt, request.get("contents")) in (None, [], {}):
+        if "config" not in {*row, *request} and request.get(prompt, request.get("contents")) in (
+            None,
+            [],
+            {},
+        ):
             msg = f"request has no {prompt}"
             raise RequestError(msg, whole)
         return

@@ -14,7 +14,6 @@ from airflow_provider_genai_batch.wire.beside import FOREIGN, read_beside
 from airflow_provider_genai_batch.wire.config import merged, request_fields
 from airflow_provider_genai_batch.wire.content import contents, is_prompt
 from airflow_provider_genai_batch.wire.embed import embed_config, embed_request, takes_text_only
-from airflow_provider_genai_batch.wire.keys import check_key
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
 
 _PROMPTS = frozenset({"contents", "content"})
@@ -75,8 +74,6 @@ class _Opened(NamedTuple):
 
 def _opened(item: Any, task: Task, model: str, backend: Backend) -> _Opened:
     fields = None if isinstance(item, (str, list, tuple)) else fields_of(item)
-    if isinstance(item, Mapping) and item.get("key", "") is None:
-        check_key(None)  # an id that went missing: a stamp in its place would join rows to nothing
     if fields and "request" in fields:
         return _from_envelope(item, fields, task, model, backend)
     if fields and not _PROMPTS.isdisjoint(fields):

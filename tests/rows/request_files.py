@@ -160,7 +160,7 @@ def is_usable(line: bytes, file: RequestFile) -> bool:
         isinstance(prompt, str) or (isinstance(prompt, (dict, list)) and prompt) for prompt in prompts
     ):
         return False
-    key = row.get("key", "k")
+    key = "k" if row.get("key") is None else row["key"]
     alone = (
         file.backend is Backend.VERTEX or "request" not in row or row.keys() <= {"key", "request", "metadata"}
     )
@@ -178,7 +178,7 @@ def expected(file: RequestFile) -> list[tuple[str | None, dict[str, Any], int]]:
             found.append((None, row, number))
             continue
         row = row if "request" in row else {"request": row}
-        found.append((row.pop("key", stamp(len(found))), row, number))
+        found.append((row.pop("key", None) or stamp(len(found)), row, number))
     return found
 
 

@@ -60,6 +60,13 @@ def test_a_missing_key_is_stamped_with_the_rows_index_and_nothing_else_is_touche
 
 
 @pytest.mark.parametrize("backend", [GEMINI, VERTEX])
+def test_a_key_that_is_null_counts_as_missing(backend: Backend) -> None:
+    lines, check = run(f'{{"key":null,"request":{ASK}}}', backend)
+    assert [json.loads(line) for line in lines] == [{"key": "r00000000", "request": json.loads(ASK)}]
+    assert check.stamped == 1
+
+
+@pytest.mark.parametrize("backend", [GEMINI, VERTEX])
 def test_a_bare_request_is_wrapped(backend: Backend) -> None:
     number = (
         '{"contents":[{"parts":[{"text":"hi"}]}],"generation_config":{"temperature":0.10000000000000000001}}'
