@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_genai_batch.models.stored import read_stored
@@ -19,14 +20,23 @@ class Record:
     """When the create call was about to be sent, in seconds since the epoch; 0: the service refused it."""
     job: str = ""
     """The job's name, once it is known."""
+    attempt: int = 0
+    """The number of the try that wrote this down; 0: an earlier version of this package, which did not say."""
+    outdated: bool = False
+    """Attempts after that one may have created a job without being able to write it down."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what Airflow can keep."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "outdated"}
 
     @classmethod
     def from_dict(cls, kept: Any) -> Record:
         """Read what Airflow kept; what cannot be read says nothing."""
         if not isinstance(kept, Mapping) or not kept.keys() >= {"tag", "intent", "job"}:
             return cls()  # a default in place of one of these would say that the service refused
-        return read_stored(cls, kept, whole=True)
+        record = read_stored(cls, kept, whole=True)
+        try:
+            sound = math.isfinite(record.intent)
+        except OverflowError:  # a whole number of hundreds of digits
+            sound = False
+        return replace(record, outdated=False) if sound else cls()

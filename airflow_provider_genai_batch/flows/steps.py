@@ -50,7 +50,10 @@ class Recall:
 
 @dataclass(frozen=True)
 class Remember:
-    """Write down. Fails when this attempt is not the task's any more."""
+    """Write down; answers False where a place for it exists and is in trouble.
+
+    Fails when this attempt is not the task's any more.
+    """
 
     record: Record
 

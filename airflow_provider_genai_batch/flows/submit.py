@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import (
@@ -210,7 +210,7 @@ def _may_be_fresh(identity: Identity, record: Record | None, now: float) -> bool
     What was written down may have been cleared, so only a record of this very job says that its create was refused, or
     sent long ago.
     """
-    if record is None or record.tag != identity.tag:
+    if record is None or record.tag != identity.tag or record.outdated:
         return True
     return record.intent + STALE + LONGEST_CREATE + sum(LOOKS_AFTER_LOSS) > now
 
@@ -288,22 +288,37 @@ def _announced(
     """Write down that a create call follows, upon a fresh look; or come to the job of another attempt.
 
     Whoever took long to get here may have been given up, and another attempt may be at work. And who reads an old note
-    takes the create for one that was sent long ago.
+    takes the create for one that was sent long ago: where to write takes long, the next note allows for it. Where
+    nothing can be written, nobody says that this attempt is still the task's own, so the service is looked at instead.
 
     Returns:
         The note or the job, and when was looked.
     """
-    while True:
+    took = 0.0
+    for last in (False, False, True):
         if clock() - looked > STALE:
             looked = clock()
-            own = _own(identity, (yield Find(attempt.since)), before)
-            before.update(job.name for job in own)
-            if (other := _take_up(own, attempt)) is not None:
+            if (other := (yield from _looked(identity, attempt, before))) is not None:
                 return other, looked
-        intent = Record(identity.tag, clock())
-        yield Remember(intent)
-        if clock() - intent.intent <= STALE:
-            return intent, looked
+        begun = clock()
+        intent = Record(identity.tag, begun + took)
+        kept = yield Remember(intent)
+        took = clock() - begun
+        if took <= STALE and kept is not False:
+            break
+        if last or kept is False:
+            looked = clock()
+            if (other := (yield from _looked(identity, attempt, before))) is not None:
+                return other, looked
+            break
+    return replace(intent, intent=begun), looked
+
+
+def _looked(identity: Identity, attempt: Attempt, before: set[str]) -> Generator[Any, Any, Found | None]:
+    """Look for the job of another attempt. Those of no use go into `before`."""
+    own = _own(identity, (yield Find(attempt.since)), before)
+    before.update(job.name for job in own)
+    return _take_up(own, attempt)
 
 
 def _after_loss(

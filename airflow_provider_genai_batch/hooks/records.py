@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.hooks.state_store import StateStore
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -15,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _KEY = "genai_batch_job"
 _TOLD_KEY = "genai_batch_told"
+_MOST_TOLD = 1000
+"""Names that are kept; the store is no place for more."""
 
 
 class Records:
@@ -22,68 +26,68 @@ class Records:
 
     def __init__(self, context: Context, place: tuple[int, int] = (0, 0)) -> None:
         """Take the record of the job at a place: its round, and its number there."""
-        self._store: Any = context.get("task_state_store")
+        self._store = StateStore.of(context)
         self._key = _KEY if place == (0, 0) else f"{_KEY}_{place[0]}_{place[1]}"
+        ti: Any = context.get("ti")
+        self._attempt = int(getattr(ti, "try_number", None) or 0)
 
     def read(self) -> Record | None:
         """Return what was written; None where Airflow keeps nothing or does not say."""
         if self._store is None:
             return None
-        from airflow.sdk.exceptions import AirflowRuntimeError
+        record = Record.from_dict(self._store.get(self._key, "what an earlier attempt wrote down"))
+        if self._attempt and record.attempt not in (self._attempt, self._attempt - 1):
+            return replace(record, outdated=True)
+        return record
 
-        try:
-            return Record.from_dict(self._store.get(self._key))
-        except AirflowRuntimeError as error:
-            log.warning("Airflow does not tell what an earlier attempt wrote down: %s", error)
-            return None
-
-    def write(self, record: Record) -> None:
+    def write(self, record: Record) -> bool:
         """Write, replacing what was there.
 
         Before a create this is the last chance to notice that the attempt is not Airflow's any more, so it fails
-        with whatever Airflow raises. After it, the job is known to the service by its name, and a failure is no more
-        than a warning.
+        with what Airflow raises to say so. After it, the job is known to the service by its name, and a failure is no
+        more than a warning.
+
+        Returns:
+            False where a store exists and did not take the note.
         """
         if self._store is None:
-            return
-        from airflow.sdk.exceptions import AirflowRuntimeError
-
+            return True
+        what = f"job {record.job}" if record.job else "that a job is about to be created"
         try:
-            self._store.set(self._key, record.as_dict())
-        except (AirflowRuntimeError, OSError, EOFError) as error:
+            return self._store.set(self._key, replace(record, attempt=self._attempt).as_dict(), what)
+        except Exception as error:
             if not record.job:
+                log.error(  # noqa: TRY400 - it is raised, too
+                    "Airflow does not take this attempt for the task's own any more. It creates nothing, and nothing "
+                    "is billed for it; the attempt that took its place looks for jobs that are there."
+                )
                 raise
             log.warning("Job %s could not be written down in Airflow: %s", record.job, error)
+            return False
 
 
 class Told:
     """Names of the jobs of one task instance that Airflow's metrics were told of."""
 
     def __init__(self, context: Context) -> None:
-        self._store: Any = context.get("task_state_store")
+        self._store = StateStore.of(context)
 
     def read(self) -> set[str]:
         """Return the names; none where Airflow keeps nothing or does not say."""
         if self._store is None:
             return set()
-        from airflow.sdk.exceptions import AirflowRuntimeError
-
-        try:
-            names = self._store.get(_TOLD_KEY)
-        except AirflowRuntimeError as error:
-            log.warning("Airflow does not tell which jobs its metrics were told of: %s", error)
-            return set()
+        names = self._store.get(_TOLD_KEY, "which jobs its metrics were told of")
         return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
     def add(self, names: Iterable[str]) -> bool:
         """Write names down; False where Airflow refuses, as it does once the attempt is not the task's any more."""
         if self._store is None:
             return True
-        from airflow.sdk.exceptions import AirflowRuntimeError
-
+        fresh = [*names]
+        earlier = sorted(self.read().difference(fresh))
+        what = f"that its metrics are told of {', '.join(fresh)}, so they are not"
         try:
-            self._store.set(_TOLD_KEY, sorted({*self.read(), *names}))
-        except (AirflowRuntimeError, OSError, EOFError) as error:
-            log.warning("Airflow's metrics are told nothing of %s: %s", ", ".join(names), error)
+            return self._store.set(_TOLD_KEY, [*earlier, *fresh][-_MOST_TOLD:], what)
+        except Exception as error:  # noqa: BLE001 - Airflow's own, of any kind
+            log.warning("Airflow's metrics are told nothing of %s: %s", ", ".join(fresh), error)
             return False
-        return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -102,7 +103,8 @@ class Worker:
         self.name = f"{task.key[0]}{task.tries} asking {identity.fingerprint[0]}"
         self.again = task.tries > 1
         self.display_name = identity.display_name("nightly")
-        self.records = Records({"task_state_store": task.store.line(self)})  # type: ignore[typeddict-item]
+        ti = SimpleNamespace(try_number=task.tries)
+        self.records = Records({"task_state_store": task.store.line(self), "ti": ti})  # type: ignore[typeddict-item]
         self.orphan = self.killed = self.deferred = False
         self.waiting_for: list[str] = []
         self.mine: list[str] = []
@@ -287,8 +289,9 @@ class Worker:
                 self.submitting = True
                 return self.records.read()
             case Remember(record):
-                self.records.write(record)
+                kept = self.records.write(record)
                 self.admitted, self.intended = bool(record.tag and not record.job), self.world.now
+                return kept
             case Find(since):
                 jobs = drive(find_jobs(service.calls(), self.identity, since), carry_out)
                 self.looked = self.world.now

@@ -60,8 +60,10 @@ class Line:
         self.store.kept[key] = value
 
     def _check(self) -> None:
-        if self.store.down or self.worker.orphan:
-            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR))
+        status = 404 if self.worker.orphan else 503 if self.store.down else None
+        if status is not None:  # a retry has another id, so whom Airflow gave up is not found any more
+            answer = ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": status})
+            raise AirflowRuntimeError(answer)
 
 
 @dataclass

@@ -1,0 +1,148 @@
+"""Airflow's task state store (3.3 and later): a shortcut that may be in trouble of any kind, and is never needed.
+
+What Airflow raises, read in its 3.3.2: an ``AirflowRuntimeError`` with the API server's status, or without one where
+that server cannot be reached; ``OSError`` and ``EOFError`` from the socket to the supervisor; ``ValueError`` and others
+from its settings, its models, and the backend that a deployment may configure for its workers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LONGEST = 120.0
+"""Seconds for which an answer is waited for: Airflow's own supervisor has given up by then, a backend may not have."""
+_NOT_CURRENT = (404, 409, 410)
+"""Statuses by which Airflow says that an attempt is not the task instance's any more: a retry has another id."""
+_hanging: threading.Thread | None = None
+"""Waits for an answer that did not come in time. For as long as it does, Airflow is asked nothing more."""
+
+
+class StateStore:
+    """What Airflow keeps for one task instance.
+
+    Args:
+        store: Airflow's own.
+        ti: the task instance.
+    """
+
+    def __init__(self, store: Any, ti: Any) -> None:
+        self._store, self._ti = store, ti
+
+    @classmethod
+    def of(cls, context: Context) -> StateStore | None:
+        """Return the store of a task; None where Airflow keeps nothing."""
+        store: Any = context.get("task_state_store")
+        return None if store is None else cls(store, context.get("ti"))
+
+    def get(self, key: str, what: str) -> Any:
+        """Return what is kept; None where there is nothing, or Airflow is in trouble, which is a warning.
+
+        Args:
+            key: under which it is kept.
+            what: what it is, for the warning.
+        """
+        try:
+            return _in_time(partial(self._store.get, key))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to stop
+            log.warning("Airflow does not tell %s: %s", what, _said(error))
+            return None
+
+    def set(self, key: str, value: Any, what: str) -> bool:
+        """Keep a JSON value, in place of what was there.
+
+        Returns:
+            Whether it is kept; where Airflow is in trouble it is not, which is a warning.
+
+        Raises:
+            Exception: Airflow's own. The attempt is not the task instance's any more, or the process has lost its
+                supervisor and nobody can tell.
+        """
+        try:
+            _in_time(partial(self._store.set, key, value))
+        except Exception as error:
+            if self._is_final(error):
+                raise
+            log.warning("Airflow does not keep %s: %s", what, _said(error))
+            return False
+        return True
+
+    def _is_final(self, error: Exception) -> bool:
+        if isinstance(error, _NoAnswerError):
+            return False
+        if isinstance(error, (OSError, EOFError)):  # of the socket to the supervisor, or of a backend's own
+            try:
+                return not _in_time(self._is_supervised)
+            except _NoAnswerError:
+                return False
+        return _says_not_current(error)
+
+    def _is_supervised(self) -> bool:
+        """Whether anybody is at the other end of the line to Airflow, whatever is answered."""
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        ti = self._ti
+        try:
+            RuntimeTaskInstance.get_task_states(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id])
+        except (OSError, EOFError):
+            return False
+        except Exception as error:  # noqa: BLE001 - an answer, if a bad one
+            log.debug("Airflow answers, in trouble: %s", _said(error))
+        return True
+
+
+class _NoAnswerError(Exception):
+    """Airflow did not answer in time."""
+
+
+def _says_not_current(error: Exception) -> bool:
+    """Tell whether Airflow says that the attempt is not the task instance's any more, or does not say what is wrong."""
+    answer = getattr(error, "error", None)  # of an AirflowRuntimeError
+    kind = getattr(getattr(answer, "error", None), "value", None)
+    detail = getattr(answer, "detail", None)
+    status = detail.get("status_code") if isinstance(detail, dict) else None
+    if kind is not None and kind not in ("API_SERVER_ERROR", "PERMISSION_DENIED"):
+        return True
+    if kind is None:  # in one process with the supervisor, as in a DAG's test, the answer comes as it is
+        status = getattr(getattr(error, "response", None), "status_code", None)
+    return status in _NOT_CURRENT
+
+
+def _in_time(do: Callable[[], T]) -> T:
+    """Do something in a thread that is left alone if it takes too long."""
+    global _hanging  # noqa: PLW0603 - the line to Airflow is the process's
+    if _hanging is not None and _hanging.is_alive():
+        msg = "it still owes an earlier answer"
+        raise _NoAnswerError(msg)
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(do())
+        except BaseException as error:  # noqa: BLE001 - it is raised below
+            answer.set_exception(error)
+
+    thread = threading.Thread(target=partial(copy_context().run, run), daemon=True)
+    thread.start()
+    thread.join(LONGEST)
+    if not answer.done():
+        _hanging = thread
+        msg = f"no answer came for {LONGEST:.0f} s"
+        raise _NoAnswerError(msg)
+    return answer.result()
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
