@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.flows.identity import digest
+from airflow_provider_genai_batch.hooks.state_store import in_time
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +31,20 @@ class Fired:
         self._key = f"genai_batch_{digest(watch)[:16]}"
         self._names: dict[str, float] = {}
         self._kept: list[str] = []
+        self._warned = False
 
     async def recall(self) -> Collection[str]:
         """Return what earlier lives have fired for; nothing where Airflow keeps nothing or does not say."""
         if self._store is None:
             return ()
         try:
-            names = await self._store.aget(self._key, [])
+            names = await in_time(self._store.aget(self._key, []))
         except Exception as error:  # noqa: BLE001 - without it some jobs fire again, which watchers have to bear
             log.warning("What has fired before is not known, so it may fire again: %s", error)
             self._store = None
             return ()
         self._kept = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        self._kept = self._kept[-_MOST:]
         self._names = dict.fromkeys(self._kept, 0.0)
         return self._kept
 
@@ -56,8 +59,10 @@ class Fired:
         if self._store is None or settled == self._kept:
             return
         try:
-            await self._store.aset(self._key, settled)
+            await in_time(self._store.aset(self._key, settled))
         except Exception as error:  # noqa: BLE001 - as above
-            log.warning("What has fired cannot be kept, so it may fire again: %s", error)
+            level = logging.DEBUG if self._warned else logging.WARNING
+            log.log(level, "What has fired cannot be kept, so it may fire again: %s", error)
+            self._warned = True
         else:
-            self._kept = settled
+            self._kept, self._warned = settled, False

@@ -7,13 +7,16 @@ from its settings, its models, and the backend that a deployment may configure f
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_genai_batch import clock
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -24,6 +27,9 @@ T = TypeVar("T")
 
 LONGEST = 120.0
 """Seconds for which an answer is waited for: Airflow's own supervisor has given up by then, a backend may not have."""
+THREAD = "genai-batch-state-store"
+"""The name of the thread in which an answer is waited for."""
+_NONE_CAME = "no answer came for {:.0f} s"
 _NOT_CURRENT = (404, 409, 410)
 """Statuses by which Airflow says that an attempt is not the task instance's any more: a retry has another id."""
 _hanging: threading.Thread | None = None
@@ -80,12 +86,12 @@ class StateStore:
         return True
 
     def _is_final(self, error: Exception) -> bool:
-        if isinstance(error, _NoAnswerError):
+        if isinstance(error, NoAnswerError):
             return False
         if isinstance(error, (OSError, EOFError)):  # of the socket to the supervisor, or of a backend's own
             try:
                 return not _in_time(self._is_supervised)
-            except _NoAnswerError:
+            except NoAnswerError:
                 return False
         return _says_not_current(error)
 
@@ -103,7 +109,7 @@ class StateStore:
         return True
 
 
-class _NoAnswerError(Exception):
+class NoAnswerError(Exception):
     """Airflow did not answer in time."""
 
 
@@ -125,7 +131,7 @@ def _in_time(do: Callable[[], T]) -> T:
     global _hanging  # noqa: PLW0603 - the line to Airflow is the process's
     if _hanging is not None and _hanging.is_alive():
         msg = "it still owes an earlier answer"
-        raise _NoAnswerError(msg)
+        raise NoAnswerError(msg)
     answer: Future[T] = Future()
 
     def run() -> None:
@@ -134,14 +140,31 @@ def _in_time(do: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - it is raised below
             answer.set_exception(error)
 
-    thread = threading.Thread(target=partial(copy_context().run, run), daemon=True)
+    thread = threading.Thread(target=partial(copy_context().run, run), name=THREAD, daemon=True)
     thread.start()
-    thread.join(LONGEST)
+    with clock.held():
+        thread.join(LONGEST)
     if not answer.done():
         _hanging = thread
-        msg = f"no answer came for {LONGEST:.0f} s"
-        raise _NoAnswerError(msg)
+        raise NoAnswerError(_NONE_CAME.format(LONGEST))
     return answer.result()
+
+
+async def in_time(answer: Awaitable[T]) -> T:
+    """Await an answer of Airflow's on an event loop, for as long at most.
+
+    Raises:
+        NoAnswerError: it did not come.
+    """
+    task = asyncio.ensure_future(answer)
+    try:
+        with clock.held():
+            done, _ = await asyncio.wait({task}, timeout=LONGEST)
+    finally:
+        task.cancel()
+    if not done:
+        raise NoAnswerError(_NONE_CAME.format(LONGEST))
+    return task.result()
 
 
 def _said(error: Exception) -> str:

@@ -52,7 +52,7 @@ class Desk:
         self.keys: list[str] | None = None
         self.record: Record | None = None
         """What is written down; None: nothing is kept, as before Airflow 3.3."""
-        self.remember: Callable[[Record], None] = self._remember
+        self.remember: Callable[[Record], bool | None] = self._remember
         self.place_input: Callable[[], None] = lambda: None
         self.before_cancel: Callable[[], None] = lambda: None
         """What happens at the service between a flow's last look and its cancellation."""
@@ -125,8 +125,9 @@ class Desk:
         self.naps.append(step.seconds)
         self.emulator.clock.advance(step.seconds)
 
-    def _remember(self, record: Record) -> None:
+    def _remember(self, record: Record) -> bool | None:
         self.record = None if self.record is None else record
+        return None
 
     def _run(self, flow: Any) -> Any:
         return drive(flow, lambda call: self.client.perform(call, tries=1))

@@ -422,6 +422,43 @@ def test_a_job_that_ends_before_it_could_be_cancelled_stands_in_nobodys_way(
     assert "billed as it goes" not in caplog.text
 
 
+def test_a_place_to_write_that_is_always_slow_keeps_nobody_from_creating(desk: Desk) -> None:
+    notes: list[Record] = []
+
+    def write(record: Record) -> None:
+        notes.append(record)
+        desk.emulator.clock.advance(2 * STALE)
+
+    desk.remember = write
+    desk.submit()
+    assert len(desk.emulator.jobs) == 1
+    assert desk.steps[-3:] == ["Find", "Create", "Remember"]  # upon a fresh look
+    *intents, last = notes
+    assert 2 <= len(intents) <= 3
+    assert last.job == desk.emulator.jobs[0]["name"]
+    created = desk.client.get(last.job).create_time
+    assert abs(created.timestamp() - intents[-1].intent) <= STALE  # it allows for the time that writing takes
+
+
+def test_who_cannot_write_looks_at_the_service_before_a_create(desk: Desk) -> None:
+    desk.remember = lambda _: False
+    desk.submit()
+    assert [step for step in desk.steps if step != "Recall"] == [
+        "Place",
+        "Remember",
+        "Find",
+        "Create",
+        "Remember",
+    ]
+    assert desk.posts() == 1
+
+
+def test_a_note_that_may_be_outdated_is_no_reason_to_look_once_only(desk: Desk) -> None:
+    desk.record = Record(IDENTITY.tag, outdated=True)
+    desk.submit()
+    assert desk.steps.count("Find") == 1 + len(LOOKS_AFTER_LOSS)
+
+
 def test_a_lost_reply_without_reattach_is_not_taken_for_the_job_of_an_earlier_attempt(desk: Desk) -> None:
     first = desk.submit()
     desk.emulator.faults.add(_method(desk, "create"), Fault.lost_reply())

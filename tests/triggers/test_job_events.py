@@ -19,7 +19,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from airflow_provider_genai_batch.client import attempts
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows import backoff
-from airflow_provider_genai_batch.hooks import fired
+from airflow_provider_genai_batch.hooks import fired, state_store
 from airflow_provider_genai_batch.triggers.job_events import ENDS, GenAIBatchJobsTrigger
 from tests.operators.scenes import MODEL, client, lines
 from tests.waiting import until
@@ -266,6 +266,26 @@ async def test_a_store_that_does_not_answer_costs_a_warning_only(gemini: Emulato
         await until(lambda: payloads)
         await some_rounds(gemini)
     assert len(payloads) == 1
+
+
+async def test_a_store_that_hangs_costs_a_warning_only(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Hanging:
+        async def aget(self, *_: object) -> None:
+            await asyncio.Event().wait()
+
+        aset = aget
+
+    monkeypatch.setattr(state_store, "LONGEST", 0.1)
+    submit(gemini, "one")
+    watching = trigger()
+    watching.asset_state_store = Hanging()
+    async with running(watching) as payloads:
+        await until(lambda: payloads)
+        await some_rounds(gemini)
+    assert len(payloads) == 1
+    assert "no answer came" in caplog.text
 
 
 def test_it_says_at_once_that_a_state_is_no_end() -> None:
