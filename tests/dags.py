@@ -28,8 +28,8 @@ class Ran:
     """What failed tasks raised, in order."""
 
 
-def run_dag(fill: Callable[[], Any], **settings: Any) -> Ran:
-    """Run a DAG whose tasks `fill` makes."""
+def run_dag(fill: Callable[[], Any], *, runs: int = 1, **settings: Any) -> Ran:
+    """Run a DAG whose tasks `fill` makes, so many times; what is returned is of the last run."""
     errors: list[BaseException] = []
 
     def note(context: Any) -> None:
@@ -40,7 +40,8 @@ def run_dag(fill: Callable[[], Any], **settings: Any) -> Ran:
         fill()
     _migrate()
     serialise(dag)
-    run = dag.test()
+    for _ in range(runs):
+        run = dag.test()
     tis = {ti.task_id: ti for ti in run.get_task_instances()}
     return Ran(
         dag_id=dag.dag_id,

@@ -32,9 +32,10 @@ from airflow_provider_genai_batch.adapters.rows import landed, output_of
 from airflow_provider_genai_batch.adapters.states import state_of
 from airflow_provider_genai_batch.adapters.submission import find_orphan, submit
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.identity import Identity, digest
 from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.hooks.owner import iteration_of
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.limits import limits_of
 from airflow_provider_genai_batch.wire.create import task_of
@@ -121,7 +122,7 @@ class _GenAIBatchAdapter(BatchAdapter):
             job = submit(
                 client,
                 context,
-                Identity(idempotency_key, input_fingerprint),
+                _identity(context, idempotency_key, input_fingerprint),
                 model=self._model(requests, model),
                 requests=wording.requests(requests, idempotency_key),
                 defaults=wording.defaults(),
@@ -138,7 +139,7 @@ class _GenAIBatchAdapter(BatchAdapter):
         job = find_orphan(
             client,
             context,
-            Identity(idempotency_key, input_fingerprint),
+            _identity(context, idempotency_key, input_fingerprint),
             datetime.fromisoformat(not_before).timestamp() if not_before else None,
         )
         _, conn_id = running_task()
@@ -251,3 +252,10 @@ class VertexBatchAdapter(_GenAIBatchAdapter):
     backend = Backend.VERTEX
     max_requests = limits_of(backend, Task.GENERATE, "").max_rows or sys.maxsize
     max_payload_bytes = limits_of(backend, Task.GENERATE, "").max_bytes or sys.maxsize
+
+
+def _identity(context: Any, idempotency_key: str, input_fingerprint: str) -> Identity:
+    """Return whose job it is: common.ai's key does not tell the iterations of a Task Loop (Airflow 3.4) apart."""
+    iteration = iteration_of(context)
+    key = idempotency_key if iteration is None else digest([idempotency_key, iteration])
+    return Identity(key, input_fingerprint)

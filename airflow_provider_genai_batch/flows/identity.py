@@ -30,7 +30,7 @@ class Identity:
     """One task instance's job of one round."""
 
     key: str
-    """sha256 hex of dag, task, run and map index: never of the try number."""
+    """sha256 hex of dag, task, run, map index and loop iteration: never of the try number."""
     fingerprint: str
     """sha256 hex of everything that decides what is asked and who is billed."""
     round: int = 0
@@ -111,9 +111,19 @@ def object_name(tag: str) -> str:
     return f"{tag}.jsonl"
 
 
-def task_key(dag_id: str, task_id: str, run_id: str, map_index: int) -> str:
-    """Return the key of a task instance."""
-    return digest([dag_id, task_id, run_id, map_index])
+def task_key(dag_id: str, task_id: str, run_id: str, map_index: int, loop_index: int | None = None) -> str:
+    """Return the key of a task instance.
+
+    Args:
+        dag_id: Airflow's.
+        task_id: likewise.
+        run_id: likewise.
+        map_index: -1 where the task is not mapped.
+        loop_index: the iteration of a Task Loop, whose task instances differ in nothing else that a retry or a clear
+            leaves as it was; None outside of loops.
+    """
+    place = [dag_id, task_id, run_id, map_index]
+    return digest(place if loop_index is None else [*place, loop_index])
 
 
 def digest(value: Any) -> str:

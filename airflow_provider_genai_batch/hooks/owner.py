@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.flows.identity import as_label
+from airflow_provider_genai_batch.flows.identity import as_label, task_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -14,6 +14,21 @@ def readable_name(context: Context) -> str:
     """Return the part of a job's name that is for people."""
     ti: Any = context["ti"]
     return f"{ti.dag_id}.{ti.task_id}"
+
+
+def key_of(context: Context) -> str:
+    """Return the key of the task instance: the same in all its tries, and no other one's.
+
+    The region that Airflow 3.4 gives to a task in a loop is no part of it: clearing the loop's gate makes another one.
+    """
+    ti: Any = context["ti"]
+    return task_key(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, iteration_of(context))
+
+
+def iteration_of(context: Context) -> int | None:
+    """Return the iteration of the Task Loop (Airflow 3.4) that a task instance is in; None outside of loops."""
+    loop: Any = context.get("loop")
+    return None if loop is None else int(loop.index)
 
 
 def owner_labels(context: Context) -> dict[str, str]:

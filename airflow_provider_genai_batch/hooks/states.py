@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from uuid import UUID
 
 log = logging.getLogger(__name__)
+
+_OUTSIDE = str(UUID(int=0))
+"""The region of task instances that are in no loop."""
 
 
 def has_left(ti: Any, *states: str) -> bool:
@@ -15,17 +19,41 @@ def has_left(ti: Any, *states: str) -> bool:
     triggerer. Then the state is what it was, and the job that is paid for is taken up by whoever comes next. So is it
     when Airflow does not answer.
 
+    Of a task in a Task Loop (Airflow 3.4) only an end is told, such as a user's mark, and only in a task's own process:
+    asked for its state, Airflow answers with that of the loop's latest iteration. A cleared one is taken not to have
+    left, and its next attempt takes the job up.
+
     Args:
-        ti: anything with ``dag_id``, ``task_id``, ``run_id`` and ``map_index``.
+        ti: anything with ``dag_id``, ``task_id``, ``run_id`` and ``map_index``, and the ``region_id`` and
+            ``region_index`` that Airflow 3.4 gives.
         states: in which it still wants its job, such as ``running`` or ``deferred``.
     """
     try:
+        if in_loop(ti):
+            return _end_in_loop(ti) is not None
         return _state(ti) not in states
     except Exception as error:  # noqa: BLE001 - Airflow may fail in any way; then the job is left alone
         log.warning(
             "Airflow does not tell the state of task %s, so its job is left alone: %s", ti.task_id, error
         )
         return False
+
+
+def in_loop(ti: Any) -> bool:
+    """Tell whether a task instance is in a Task Loop, where its map index does not say which one it is."""
+    region = getattr(ti, "region_id", None)
+    return region is not None and str(region) != _OUTSIDE
+
+
+def _end_in_loop(ti: Any) -> str | None:
+    """Ask Airflow 3.4 how this iteration ended; None: it goes on, or nobody knows of it (any more)."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    here = (ti.task_id, str(ti.region_id), ti.region_index)
+    for told in RuntimeTaskInstance.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id):
+        if (told.get("task_id"), str(told.get("region_id")), told.get("region_index")) == here:
+            return str(told.get("state"))
+    return None
 
 
 def _state(ti: Any) -> str | None:

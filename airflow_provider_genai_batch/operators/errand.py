@@ -12,7 +12,7 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.flows.describe import describe
-from airflow_provider_genai_batch.flows.identity import Identity, task_key
+from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.submit import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.metrics import told
+from airflow_provider_genai_batch.hooks.owner import key_of
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.operators.wave import Wave
@@ -274,7 +275,6 @@ class Errand:
 
     @contextmanager
     def _taken_in(self, order: Order) -> Iterator[tuple[Intake, Identity]]:
-        ti: Any = self._context["ti"]
         with take_in(
             self._client,
             order.source,
@@ -283,5 +283,9 @@ class Errand:
             prompt=order.prompt,
             several_jobs=True,
         ) as intake:
-            key = task_key(ti.dag_id, ti.task_id, ti.run_id, ti.map_index)
-            yield intake, Identity(key, order.fingerprint(self._client.config, self._task.conn_id, intake))
+            yield (
+                intake,
+                Identity(
+                    key_of(self._context), order.fingerprint(self._client.config, self._task.conn_id, intake)
+                ),
+            )

@@ -1,4 +1,4 @@
-"""Templates in ``src``: addresses are rendered, requests never."""
+"""Templates in ``src``: addresses are rendered, requests never. In objects fields are rendered as in dicts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _ADDRESS = "gs://"
 _ADDRESS_FIELDS = frozenset(
     ("gcs_uri", "gcsUri", "bigquery_uri", "bigqueryUri", "file_name", "fileName", "path", "format")
 )
+_MODELS = ("google.genai.", "airflow_provider_genai_batch.models.source")
+"""Begin the modules of objects whose fields are read as those of a dict. Others belong to the user's functions."""
 
 
 class RendersAddresses(_Base):
@@ -26,19 +28,26 @@ class RendersAddresses(_Base):
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
-        render = super().render_template
-        if content is self.src and isinstance(content, (list, tuple, dict)):
-            return render_addresses(content, lambda value: render(value, context, *args, **kwargs))
-        return render(content, context, *args, **kwargs)
+
+        def render(value: Any) -> Any:
+            return super(RendersAddresses, self).render_template(value, context, *args, **kwargs)
+
+        if content is self.src and (isinstance(content, (list, tuple, dict)) or _is_object(content)):
+            return render_addresses(content, render)
+        if _is_object(content):
+            return _with_fields(content, lambda value: self.render_template(value, context, *args, **kwargs))
+        return render(content)
 
 
-def render_addresses(src: Sequence[Any] | Mapping[str, Any], render: Callable[[Any], Any]) -> Any:
-    """Render the addresses in a list or dict given as ``src``, and what upstream tasks stand for."""
+def render_addresses(src: Any, render: Callable[[Any], Any]) -> Any:
+    """Render the addresses in a list, dict or object given as ``src``, and what upstream tasks stand for."""
     if isinstance(src, Mapping):
         return {
             name: render(value) if name in _ADDRESS_FIELDS or _stands_for_more(value) else value
             for name, value in src.items()
         }
+    if _is_object(src):
+        return _with_fields(src, render, _ADDRESS_FIELDS)
     rendered = [
         render(item)
         if _stands_for_more(item) or (isinstance(item, str) and item.startswith(_ADDRESS))
@@ -46,6 +55,18 @@ def render_addresses(src: Sequence[Any] | Mapping[str, Any], render: Callable[[A
         for item in src
     ]
     return tuple(rendered) if isinstance(src, tuple) else rendered
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it is an object of google-genai's, or a noun of this package: known by its manners, as it is read."""
+    kind = type(value)
+    return kind.__module__.startswith(_MODELS) and callable(getattr(kind, "model_copy", None))
+
+
+def _with_fields(value: Any, render: Callable[[Any], Any], names: frozenset[str] | None = None) -> Any:
+    """Return a copy with its fields rendered, or those of these names; the object in the DAG file stays as it is."""
+    given: Sequence[str] = [name for name in value.model_fields_set if names is None or name in names]
+    return value.model_copy(update={name: render(getattr(value, name)) for name in given})
 
 
 def _stands_for_more(value: Any) -> bool:

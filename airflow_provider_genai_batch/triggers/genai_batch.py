@@ -72,8 +72,8 @@ class GenAIBatchTrigger(CancelsUnwanted):
             if not _loaded.is_set():
                 await asyncio.to_thread(_load)
             ending = await self._wait()
-        except asyncio.CancelledError:
-            await self.stopped()
+        except asyncio.CancelledError as stop:
+            await self.stopped(stop)
             raise
         payload = {**ending.as_dict(), "job_names": self.job_names, "memo": self.memo}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # nor is its event

@@ -63,8 +63,8 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         """Wait."""
         try:
             await clock.async_sleep(max(0.0, self.moment - clock.time()))
-        except asyncio.CancelledError:
-            await self.stopped()
+        except asyncio.CancelledError as stop:
+            await self.stopped(stop)
             raise
         yield TriggerEvent(self.memo)  # type: ignore[no-untyped-call]  # nor is its event
 

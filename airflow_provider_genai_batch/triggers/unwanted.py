@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_genai_batch.hooks.states import has_left
+from airflow_provider_genai_batch.hooks.states import has_left, in_loop
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
@@ -18,6 +18,12 @@ GOING_ON = ("deferred", "scheduled", "queued", "running")
 
 Then Airflow stops this copy, and no user has done anything. A task that a user cleared looks the same as soon as it is
 scheduled; then its next attempt takes the jobs up.
+"""
+_USER_ACTION = "__airflow_user_action__"
+"""With it Airflow 3.3 and later cancel a trigger whose task a user has ended.
+
+3.4 says so only when its database has no such trigger any more: one that moved is released with another word. Source:
+``airflow.jobs.triggerer_job_runner``.
 """
 _cancelling: set[asyncio.Task[None]] = set()
 """Cancellations under way: the event loop itself keeps no task alive."""
@@ -37,14 +43,16 @@ class CancelsUnwanted(BaseTrigger):
         self.conn_id = conn_id
         self.job_names = list(job_names)
         self.cancel_on_kill = cancel_on_kill
+        self._user_action = False
 
     @property
     def wanting(self) -> Sequence[str]:
         """The states in which the task wants its jobs."""
         return GOING_ON
 
-    async def stopped(self) -> None:
+    async def stopped(self, stop: asyncio.CancelledError) -> None:
         """Take note that the trigger was cancelled: before Airflow 3.3 nobody else calls `on_kill`."""
+        self._user_action = stop.args[:1] == (_USER_ACTION,)
         if not hasattr(BaseTrigger, "on_kill"):
             await asyncio.shield(self.on_kill())
 
@@ -67,7 +75,13 @@ class CancelsUnwanted(BaseTrigger):
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.hooks.shared import shared_looker
 
-        if not await sync_to_async(has_left)(self.task_instance, *self.wanting):
+        if in_loop(self.task_instance):
+            # A triggerer cannot ask how this iteration fares. Airflow's word is enough where the trigger, had it fired
+            # with another triggerer, would have done so for the end of the only job.
+            if not self._user_action or self.wanting != ("deferred",):
+                self.log.info("The state of one iteration is not told: %s is left alone.", self.job_names)
+                return
+        elif not await sync_to_async(has_left)(self.task_instance, *self.wanting):
             return
         try:
             async with shared_looker(self.conn_id) as looker:

@@ -26,12 +26,18 @@ class Cell:
         return f"airflow-{self.airflow or 'lowest'}-python-{self.python}"
 
 
-OLDEST, NEWEST = "2.11.2", "3.3.2"
+OLDEST, NEWEST, COMING = "2.11.2", "3.3.2", "3.4.0b2"
 
 _PINS_3_2 = (
     # fastapi 0.165 and svcs 26.2 break it, both released after it.
     "fastapi<0.140",
     "svcs<26",
+)
+
+_PINS_3_4 = (
+    # A pre-release asks for these by exact versions, which an installer takes only where they are named outright.
+    f"apache-airflow-core=={COMING}",
+    "apache-airflow-task-sdk==1.4.0b2",
 )
 
 CELLS = (
@@ -45,4 +51,5 @@ CELLS = (
     Cell(NEWEST, "3.10"),
     Cell(NEWEST, "3.12"),
     Cell(NEWEST, "3.13"),
+    Cell(COMING, "3.12", _PINS_3_4),
 )
