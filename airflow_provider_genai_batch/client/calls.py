@@ -43,6 +43,20 @@ def _nothing(answer: HttpAnswer) -> None:
     """Read the answer of calls that have nothing to say."""
 
 
+def _named(name: str, read: Callable[[HttpAnswer], BatchJob]) -> Callable[[HttpAnswer], BatchJob]:
+    """See to it that an answer is about the job that was asked for: what is done next is done about that one."""
+
+    def read_named(answer: HttpAnswer) -> BatchJob:
+        job = read(answer)
+        # Vertex AI spells the project by name or by number.
+        if job.name.rpartition("/")[2] != name.rpartition("/")[2]:
+            msg = f"status {answer.status} with an answer about {job.name[:80]!r}, where {name} was asked for"
+            raise UnreadableAnswer(msg)
+        return job
+
+    return read_named
+
+
 class Calls:
     """The calls of one connection."""
 
@@ -62,15 +76,15 @@ class Calls:
         """Get a job, with inline rows if it has any; `read` replaces the reading as a `BatchJob`."""
         if self._gemini:
             request = gemini.get_job(self._root(), self._checked(name))
-            return Call("batches.get", request, read or gemini.read_found, about=name)
+            return Call("batches.get", request, read or _named(name, gemini.read_found), about=name)
         request = vertex.get_job(self._url(name))
-        return Call("batchPredictionJobs.get", request, read or vertex.read_found, about=name)
+        return Call("batchPredictionJobs.get", request, read or _named(name, vertex.read_found), about=name)
 
     def look(self, name: str) -> Call[BatchJob]:
         """Get a job's state without its rows."""
         if self._gemini:
             request = gemini.get_job(self._root(), self._checked(name), fields=gemini.LOOK_FIELDS)
-            return Call("batches.get", request, gemini.read_found, about=name)
+            return Call("batches.get", request, _named(name, gemini.read_found), about=name)
         call: Call[BatchJob] = self.get(name)
         return call
 

@@ -255,7 +255,10 @@ class Wave:
         if self._task.killed and (became := self._task.cancel_unwanted()):
             own = became.get(job.name)
             said = "has ended" if own is None else own.words
-            msg = f"The task was killed while it submitted job {job.name}, which {said}."
+            msg = (
+                f"The task was killed while it submitted job {job.name}, which {said}. What it has answered is billed. "
+                "The next attempt takes its rows and asks for those that are missing."
+            )
             raise JobCancelled(msg, job_names=[job.name])
 
     def _defer(self, names: list[str], plan: WaitPlan, memo: dict[str, Any]) -> None:

@@ -49,6 +49,15 @@ def test_a_job_ends_with_a_row_for_each_request(either: Either) -> None:
     assert {row.key: row.status for row in rows} == dict.fromkeys("abc", RowStatus.OK)
 
 
+@pytest.mark.parametrize(
+    "said", [b'{"name": "operations/abc"}', b'{"name": "batches/another", "state": "9"}']
+)
+def test_an_answer_about_something_else_says_nothing_of_the_job(either: Either, said: bytes) -> None:
+    for call in (either.client.calls.look, either.client.calls.get):
+        with pytest.raises(UnreadableAnswer, match="was asked for"):
+            call("42" if either.vertex else "batches/one").read(HttpAnswer(200, {}, said))
+
+
 def test_rows_of_a_job_can_be_asked_for_by_name(either: Either) -> None:
     either.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
     job = either.create("a")
