@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.submit import Attempt
@@ -38,7 +37,7 @@ def submit(
     """
     desk, readable, since = JobDesk(client), readable_name(context), begin_of(context)
     again = context["ti"].try_number > 1
-    ended = [job.name for job in desk.find(identity, since) if job.done] if again else []
+    ended = desk.find_ended(identity, since) if again else []
     order = read_order(
         client.config, model=model, src=BatchSource(stream=requests), request_defaults=defaults
     )
@@ -55,7 +54,7 @@ def submit(
             Attempt(look_first=again, before=ended, since=since),
             display_name=identity.display_name(readable),
             records=Records(context),
-            deadline=clock.time() + context["task"].timeout,
+            budget=context["task"].timeout,
         ).job
 
 

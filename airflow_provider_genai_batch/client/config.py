@@ -107,6 +107,13 @@ class ClientConfig:
         default = gemini.DEFAULT_VERSION if self.backend is Backend.GEMINI else vertex.DEFAULT_VERSION
         return self.api_version or default
 
+    @property
+    def place(self) -> str:
+        """Where jobs are created: on Vertex AI in a project and location, on Gemini in a project that no key names."""
+        if self.backend is Backend.GEMINI:
+            return "gemini"
+        return f"projects/{self.project}/locations/{self.location}"
+
     def base_url(self, location: str | None = None) -> str:
         """Scheme, host and path prefix of the service; on Vertex of a location's host."""
         if self.host:

@@ -116,7 +116,10 @@ def _over(job: BatchJob) -> CancelOutcome | None:
 
 
 def find_jobs(
-    calls: Calls, identity: Identity, since: float | None = None
+    calls: Calls,
+    identity: Identity,
+    since: float | None = None,
+    behind: Callable[[], float] = lambda: 0.0,
 ) -> Generator[Any, Any, list[BatchJob]]:
     """Find what a list shows of the jobs of an identity's task instance.
 
@@ -129,6 +132,7 @@ def find_jobs(
         identity: whose jobs they are.
         since: none of them is older, in seconds since the epoch, by a clock that may differ from the service's by
             `CLOCK_SKEW`; None: nobody knows.
+        behind: tells, once a page has come, by how many seconds the service's clock is known to be behind that one.
 
     Returns:
         The jobs as the list shows them, which may be late, or wrong: each is to be read by its name before anything is
@@ -147,7 +151,7 @@ def find_jobs(
         jobs = yield from next_page(calls, filter_, PAGE_SIZE, pages)
         found |= {job.name: job for job in jobs if identity.is_kin(job)}
         order.take(jobs)
-        if order.newest_first and _is_enough(jobs, identity, since):
+        if order.newest_first and _is_enough(jobs, identity, None if since is None else since - behind()):
             break
     return [*found.values()]
 

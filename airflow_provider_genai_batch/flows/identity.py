@@ -22,6 +22,7 @@ _FAMILY = 10
 _TAG = re.compile(
     rf"([0-9a-f]{{{_SHORT}}}-[0-9a-f]{{{_FAMILY}}})[0-9a-f]{{{_SHORT - _FAMILY}}}-r([0-9]{{1,4}})"
 )
+_LABELS = ("genai_batch_key", "genai_batch_fingerprint", "genai_batch_round")
 _NOT_LABEL = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -41,19 +42,21 @@ class Identity:
         return f"{self.key[:_SHORT]}-{self.fingerprint[:_SHORT]}-r{self.round}"
 
     def owns(self, job: BatchJob) -> bool:
-        """Whether a job is this one: by its display name or, should that not be told, by the file it reads."""
+        """Whether a job is this one: by its display name or labels or, should those not be told, the file it reads."""
         reads = job.source.file_name if job.source else None
-        return tag_of(job.display_name) == self.tag or reads == file_name(self.tag)
+        return tag_of_job(job) == self.tag or reads == file_name(self.tag)
 
     def is_kin(self, job: BatchJob) -> bool:
         """Whether a job is of the same task instance, whatever it asks."""
-        return tag_of(job.display_name).startswith(f"{self.key[:_SHORT]}-") or self.owns(job)
+        return tag_of_job(job).startswith(f"{self.key[:_SHORT]}-") or self.owns(job)
 
     def is_family(self, job: BatchJob) -> bool:
         """Whether a job asks the same requests or a part of them, in whatever round."""
-        return tag_of(job.display_name).startswith(
-            f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}"
-        ) or self.owns(job)
+        return self.is_family_tag(tag_of_job(job)) or self.owns(job)
+
+    def is_family_tag(self, tag: str) -> bool:
+        """Whether a tag is of a job that asks the same requests or a part of them, in whatever round."""
+        return tag.startswith(f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}")
 
     def piece(self, content: Any, round_: int) -> Identity:
         """Return the identity of a job that asks a part of the requests.
@@ -77,11 +80,18 @@ class Identity:
 
         Each value begins with a letter, to be text in a filter.
         """
-        return {
-            "genai_batch_key": f"k{self.key[:_SHORT]}",
-            "genai_batch_fingerprint": f"f{self.fingerprint[:_SHORT]}",
-            "genai_batch_round": f"r{self.round}",
-        }
+        values = f"k{self.key[:_SHORT]}", f"f{self.fingerprint[:_SHORT]}", f"r{self.round}"
+        return dict(zip(_LABELS, values, strict=True))
+
+
+def tag_of_job(job: BatchJob) -> str:
+    """Return the tag in a job's display name, or the one that its labels make where the name has none."""
+    tag = tag_of(job.display_name)
+    labels = [job.labels.get(name, "") for name in _LABELS]
+    if _TAG.fullmatch(tag) or not all(labels):
+        return tag
+    key, fingerprint, round_ = labels
+    return f"{key[1:]}-{fingerprint[1:]}-{round_}"
 
 
 def tag_of(display_name: str | None) -> str:

@@ -12,18 +12,32 @@ from airflow_provider_genai_batch.models.stored import read_stored
 
 @dataclass(frozen=True)
 class Record:
-    """A create call that is about to be sent, was refused, or the job that came of it. Without values: none of it."""
+    """A create call that is about to be sent, was refused, or the job that came of it. Without values: none of it.
+
+    Times are seconds since the epoch by the service's clock, as far as the writer knew it.
+    """
 
     tag: str = ""
     """`Identity.tag` of the job."""
     intent: float = 0.0
-    """When the create call was about to be sent, in seconds since the epoch; 0: the service refused it."""
+    """When the create call was about to be sent, or the job was created; 0: the service refused it."""
     job: str = ""
     """The job's name, once it is known."""
     attempt: int = 0
     """The number of the try that wrote this down; 0: an earlier version of this package, which did not say."""
     outdated: bool = False
     """Attempts after that one may have created a job without being able to write it down."""
+    doubt: float = 0.0
+    """When another create call of this task instance was about to be sent of which nobody knows what came; 0: none."""
+    conn_id: str = ""
+    """The connection through which the job was asked for; empty: nobody wrote that down."""
+    place: str = ""
+    """Where that connection pointed to, see `client.config.ClientConfig.place`; empty likewise."""
+
+    @property
+    def unclear(self) -> float:
+        """When the last create call was about to be sent of which nobody knows what came; 0: all are known."""
+        return max(self.doubt, 0.0 if self.job else self.intent)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what Airflow can keep."""
@@ -36,7 +50,7 @@ class Record:
             return cls()  # a default in place of one of these would say that the service refused
         record = read_stored(cls, kept, whole=True)
         try:
-            sound = math.isfinite(record.intent)
+            sound = math.isfinite(record.intent) and math.isfinite(record.doubt)
         except OverflowError:  # a whole number of hundreds of digits
             sound = False
         return replace(record, outdated=False) if sound else cls()

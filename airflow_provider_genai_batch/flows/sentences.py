@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_genai_batch.flows.submit import usable
+from airflow_provider_genai_batch.flows.own_jobs import usable
 from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
 
@@ -36,7 +36,7 @@ def next_attempt(jobs: Sequence[BatchJob], submits: bool) -> str:
     """Tell what the next attempt does about jobs that ended, of a task that submits or of one that does not."""
     if not submits:
         return LOOKS_AGAIN
-    if any(usable([job]) is None for job in jobs):
+    if not all(usable(job) for job in jobs):
         return "The next attempt submits a new job of all rows."
     return "The next attempt takes the same job up and pays nothing."
 

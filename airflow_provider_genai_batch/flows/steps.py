@@ -33,11 +33,16 @@ class Cancel:
     name: str
     only_if: Callable[[BatchJob], bool] | None = None
     """Whether the job that was read may be cancelled; None: any may."""
+    conn_id: str = ""
+    """Through which Airflow connection; empty: the task's own."""
 
 
 @dataclass(frozen=True)
 class Find:
-    """Look for the jobs of a task instance; answers a list of `BatchJob`, newest first."""
+    """Ask a list for the jobs of a task instance; answers a list of `BatchJob`.
+
+    What a list shows is a hint: it may lag, hold what is gone, or jobs of others.
+    """
 
     since: float | None = None
     """None of them is older than this, in seconds since the epoch; None: nobody knows."""
@@ -46,6 +51,11 @@ class Find:
 @dataclass(frozen=True)
 class Recall:
     """Ask for what was written down; answers a `Record`, None where nothing is kept."""
+
+
+@dataclass(frozen=True)
+class RecallAll:
+    """Ask for all that the task instance wrote down, of whichever jobs; answers a list of `Record`."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class AwaitCapacity:
     refusals: int
     before: Collection[str]
     """Jobs that are not to be taken up."""
+    deadline: float
+    """Until when it is waited for, in seconds since the epoch by the service's clock."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from airflow_provider_genai_batch.exceptions import (
     CallError,
     CreateOutcomeUnknown,
     JobTimedOut,
-    NotFound,
     QuotaExceeded,
     ServerError,
     TransportError,
@@ -20,20 +19,19 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.own_jobs import Choice, choose, read_job
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
-    Cancel,
     Create,
     Find,
-    Look,
     Place,
     Recall,
     Remember,
     Sleep,
 )
+from airflow_provider_genai_batch.flows.withdraw import cancel_others, cancel_recorded, cancel_twins
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.models.cancellation import Cancellation
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +41,9 @@ STALE = 30.0
 """Seconds after which what a look told, or an intent, does not count any more before a create."""
 LONGEST_CREATE = 300.0
 """Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
+NOTE_SKEW = 600.0
+"""Seconds by which the time of a note may be wrong: whoever wrote it may not have known the service's clock."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
-_DEAD = (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
-"""States of jobs that a new attempt does not take up: they bill nothing more and left nothing to wait for.
-
-One that answered rows is taken up all the same, for they are paid for and may be enough.
-"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,15 @@ class Attempt:
     resumed: bool = False
     """This attempt looked already, some time ago."""
     begun: float | None = None
-    """When the attempt began, in seconds since the epoch; None: now."""
+    """When the attempt began, by the clock of `submit` that never jumps; None: now."""
+    deadline: float = 0.0
+    """Until when a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
+    whole_task: bool = False
+    """Whether what was written down of the task instance's other jobs is gone through too."""
+    conn_id: str = ""
+    """The task's Airflow connection."""
+    place: str = ""
+    """Where it points to, see `Record.place`."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,18 @@ class Found:
     """It is of an earlier attempt."""
     before: Collection[str] = ()
     """Jobs that were there and are of no use."""
+    twins: Sequence[BatchJob] = ()
+    """Jobs that asked the same and have ended: of each request the first good row counts."""
 
 
 def submit(
-    identity: Identity, display_name: str, attempt: Attempt, *, deadline: float, clock: Callable[[], float]
+    identity: Identity,
+    display_name: str,
+    attempt: Attempt,
+    *,
+    budget: float,
+    clock: Callable[[], float],
+    steady: Callable[[], float] | None = None,
 ) -> Generator[Any, Any, Found]:
     """Come to the job of an identity, paying once.
 
@@ -93,24 +104,17 @@ def submit(
         identity: whose job it is, and what it asks.
         display_name: the identity as the service keeps it, for errors.
         attempt: what is known beforehand.
-        deadline: seconds since the epoch until which a refusal for lack of capacity is waited out.
-        clock: tells the seconds since the epoch.
+        budget: seconds for which a refusal for lack of capacity is waited out.
+        clock: tells the seconds since the epoch, by the service's clock as far as that is known: it may jump when the
+            service tells its time first.
+        steady: tells seconds that never jump; None: `clock` does not.
 
     Raises:
         CreateOutcomeUnknown: the create may have been acted upon and the service could not be asked.
         JobTimedOut: there was no capacity until the deadline; nothing was created.
         CallError: the look-up or the create was refused for good; nothing was created.
     """
-    # An attempt that stalls may have been given up meanwhile; a first one counts as a look at its begin.
-    looked = 0.0 if attempt.resumed else clock() if attempt.begun is None else attempt.begun
-    record: Record | None = yield Recall()
-    before = set(attempt.before)
-    if not attempt.resumed and (attempt.look_first or (record is not None and record.tag)):
-        found, looked = yield from _of_earlier_attempts(identity, attempt, record, before, clock)
-        if found is not None:
-            return found
-    yield Place()
-    return (yield from _create(identity, display_name, attempt, before, looked, deadline, clock))
+    return (yield from _Submission(identity, display_name, attempt, budget, clock, steady or clock).run())
 
 
 def orphan(
@@ -127,219 +131,310 @@ def orphan(
         CallError: the look-up was refused, or got no answer.
     """
     record = None if intent is None else Record(identity.tag, intent)
-    jobs, _ = yield from _listed(identity, Attempt(since=intent), record, (), clock)
-    return usable(job for job in _own(identity, jobs, ()) if job.state is not JobState.FAILED)
+    looks = _Submission(identity, "", Attempt(since=intent), 0.0, clock, clock)
+    own = yield from looks.patiently(record)
+    return choose(job for job in own if job.state is not JobState.FAILED).kept
 
 
-def usable(jobs: Iterable[BatchJob]) -> BatchJob | None:
-    """Choose the job to go on with: one that still moves before one that ended with rows; None for neither."""
-    alive = [job for job in jobs if job.state not in _DEAD or job.counts.succeeded]
-    return next((job for job in alive if not job.done), alive[0] if alive else None)
+class _Submission:
+    """One run of `submit`, whose arguments it takes.
 
-
-def _own(identity: Identity, jobs: Iterable[BatchJob], before: Collection[str]) -> list[BatchJob]:
-    return [job for job in jobs if job.name not in before and identity.owns(job)]
-
-
-def _of_earlier_attempts(
-    identity: Identity,
-    attempt: Attempt,
-    record: Record | None,
-    before: set[str],
-    clock: Callable[[], float],
-) -> Generator[Any, Any, tuple[Found | None, float]]:
-    """Take up the job of an earlier attempt, or tell when it was looked for. Those of no use go into `before`."""
-    if attempt.reattach and record is not None and record.tag == identity.tag and record.job not in before:
-        found = _take_up((yield from _recorded(record)), attempt)
-        if found is not None:
-            return found, 0.0
-    jobs, looked = yield from _listed(identity, attempt, record, before, clock)
-    yield from _supersede(identity, attempt, jobs)
-    own = _own(identity, jobs, before)
-    before.update(job.name for job in (own if attempt.reattach else jobs))
-    return (_take_up(own, attempt) if attempt.reattach else None), looked
-
-
-def _choose(jobs: Iterable[BatchJob], attempt: Attempt) -> BatchJob | None:
-    jobs = [*jobs]
-    return next((job for job in jobs if job.name in attempt.mine), None) or usable(jobs)
-
-
-def _take_up(jobs: Iterable[BatchJob], attempt: Attempt) -> Found | None:
-    job = _choose(jobs, attempt)
-    if job is None:
-        return None
-    if job.name in attempt.mine:
-        return Found(job, taken_up=False)
-    log.info("Found job %s of an earlier attempt (%s); nothing is submitted.", job.name, job.state.value)
-    return Found(job, taken_up=True)
-
-
-def _recorded(record: Record) -> Generator[Any, Any, list[BatchJob]]:
-    """Look at the job that was written down, if one was."""
-    if not record.job:
-        return []
-    try:
-        return [(yield Look(record.job))]
-    except NotFound:
-        return []
-
-
-def _listed(
-    identity: Identity,
-    attempt: Attempt,
-    record: Record | None,
-    before: Collection[str],
-    clock: Callable[[], float],
-) -> Generator[Any, Any, tuple[list[BatchJob], float]]:
-    """Look more than once: lists lag, and the earlier attempt may have died a moment ago."""
-    looked = clock()
-    jobs: list[BatchJob] = yield Find(attempt.since)
-    for pause in LOOKS_AFTER_LOSS if _may_be_fresh(identity, record, clock()) else ():
-        if attempt.reattach and _choose(_own(identity, jobs, before), attempt):
-            break
-        yield Sleep(pause)
-        looked = clock()
-        jobs = yield Find(attempt.since)
-    return jobs, looked
-
-
-def _may_be_fresh(identity: Identity, record: Record | None, now: float) -> bool:
-    """Whether there may be a job that lists do not show yet.
-
-    What was written down may have been cleared, so only a record of this very job says that its create was refused, or
-    sent long ago.
+    Attributes:
+        before: jobs that are there and not to be taken up.
+        looked: when the list was read last, in steady seconds.
+        doubt: see `Record.doubt`.
+        hints: jobs of the task instance as the list showed them last.
     """
-    if record is None or record.tag != identity.tag or record.outdated:
-        return True
-    return record.intent + STALE + LONGEST_CREATE + sum(LOOKS_AFTER_LOSS) > now
 
+    def __init__(
+        self,
+        identity: Identity,
+        display_name: str,
+        attempt: Attempt,
+        budget: float,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
+    ) -> None:
+        self.identity, self.display_name, self.attempt = identity, display_name, attempt
+        self.budget, self.clock, self.steady = budget, clock, steady
+        self.before = set(attempt.before)
+        # An attempt that stalls may have been given up meanwhile; a first one counts as a look at its begin.
+        begun = steady() if attempt.begun is None else attempt.begun
+        self.looked = float("-inf") if attempt.resumed else begun
+        self.doubt = 0.0
+        self.hints: list[BatchJob] = []
+        self._ended: dict[str, BatchJob] = {}
 
-def _supersede(identity: Identity, attempt: Attempt, jobs: Iterable[BatchJob]) -> Generator[Any, Any, None]:
-    """Cancel what still runs, or may be resumed, of the same task instance and is not asked any more."""
-    for job in jobs:
-        own = identity.owns(job)
-        over = job.state.final or job.state is JobState.CANCELLING
-        if over or (attempt.reattach and identity.is_family(job)):
-            continue
-        try:
-            became: Cancellation = yield Cancel(job.name, only_if=identity.is_kin)
-            said = f"it {became.words}"
-        except CallError as error:
-            if own:
-                raise
-            said = f"it could not be cancelled and is billed as it goes ({error})"
-        log.warning("Job %s of an earlier attempt is not wanted any more; %s.", job.name, said)
+    def run(self) -> Generator[Any, Any, Found]:
+        """Find or create."""
+        record: Record | None = yield Recall()
+        self.doubt = 0.0 if record is None else record.unclear
+        if self.attempt.look_first and (record is None or not record.tag or record.outdated):
+            self.doubt = self.clock()  # nobody has kept notes, so nobody knows
+        if not self.attempt.resumed and (self.attempt.look_first or (record is not None and record.tag)):
+            found = yield from self._of_earlier_attempts(record)
+            if found is not None:
+                return found
+        yield Place()
+        return (yield from self._create())
 
+    # ------------------------------------------------------------ what is there
 
-def _create(
-    identity: Identity,
-    display_name: str,
-    attempt: Attempt,
-    before: set[str],
-    looked: float,
-    deadline: float,
-    clock: Callable[[], float],
-) -> Generator[Any, Any, Found]:
-    """Create, with the intent written down before and the job after."""
-    refusals = attempt.refusals
-    while True:
-        intent, looked = yield from _announced(identity, attempt, before, looked, clock)
-        if isinstance(intent, Found):
-            return intent
-        refusals += 1
-        try:
-            job: BatchJob = yield Create()
-            log.info("Created job %s.", job.name)
-        except QuotaExceeded as error:
-            yield Remember(Record(identity.tag))  # refused: there is no job to look for
-            pause = backoff(refusals, error.retry_after, longest=300.0)
-            if clock() + pause > deadline:
-                msg = (
-                    f"The service had no capacity for the job until the deadline ({error}). Nothing was created for "
-                    "it, and nothing is billed. The next attempt asks again."
-                )
-                raise JobTimedOut(msg, job_names=()) from error
-            log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
-            yield AwaitCapacity(pause, refusals, tuple(before))
-            continue
-        except _UNCLEAR as error:
-            sent = error.method not in BEFORE_SENDING
-            found = (yield from _after_loss(identity, display_name, error, before, intent)) if sent else None
-            if found is None:
-                pause = backoff(refusals)
-                if clock() + pause > deadline:
-                    if not sent:
-                        raise
-                    raise CreateOutcomeUnknown(display_name, str(error)) from error
-                log.warning(
-                    "No job was created as far as can be seen (%s); trying again in %.0f s.", error, pause
-                )
-                yield Sleep(pause)
+    def look(self, since: float | None, besides: str = "") -> Generator[Any, Any, list[BatchJob]]:
+        """Ask the list once; return the identity's own jobs that it shows `besides` one, each read by its name."""
+        self.looked = self.steady()
+        hints: list[BatchJob] = yield Find(since)
+        self.hints = [job for job in hints if self.identity.is_kin(job)]
+        if self.doubt and not _may_yet_come(self.doubt, self.clock()):
+            self.doubt = 0.0
+        own = []
+        for hint in self.hints:
+            if not self.identity.owns(hint) or hint.name in (*self.before, besides):
                 continue
-            job = found
-        yield Remember(Record(identity.tag, intent.intent, job.name))
-        return Found(job, taken_up=False, before=tuple(before))
+            job = yield from self._read(hint)
+            if job is None:
+                log.info("A list shows job %s, which does not exist (any more).", hint.name)
+            elif self.identity.owns(job):
+                own.append(job)
+        return own
+
+    def _read(self, hint: BatchJob) -> Generator[Any, Any, BatchJob | None]:
+        if hint.name in self._ended:
+            return self._ended[hint.name]
+        created = hint.create_time.timestamp() if hint.create_time else None
+        job = yield from read_job(hint.name, created, self.clock)
+        if job is not None and job.state.final:
+            self._ended[job.name] = job
+        return job
+
+    def patiently(
+        self, record: Record | None, known: BatchJob | None = None
+    ) -> Generator[Any, Any, list[BatchJob]]:
+        """Look more than once: lists lag, and the earlier attempt may have died a moment ago.
+
+        Args:
+            record: what was written down.
+            known: a job of the identity's own that the list need not show.
+        """
+        own = yield from self._beside(known)
+        for pause in LOOKS_AFTER_LOSS if self._may_be_fresh(record) else ():
+            if self.attempt.reattach and choose(own, self.attempt.mine).kept:
+                break
+            yield Sleep(pause)
+            own = yield from self._beside(known)
+        return own
+
+    def _beside(self, known: BatchJob | None) -> Generator[Any, Any, list[BatchJob]]:
+        own = yield from self.look(self.attempt.since)
+        missing = known is not None and all(job.name != known.name for job in own)
+        return [*own, known] if known is not None and missing else own
+
+    def _may_be_fresh(self, record: Record | None) -> bool:
+        """Whether there may be a job that lists do not show yet.
+
+        What was written down may have been cleared, so only a record of this very job says that its create was refused,
+        or sent long ago.
+        """
+        if record is None or record.tag != self.identity.tag or record.outdated:
+            return True
+        last = max(record.intent, record.doubt)
+        return bool(last) and _may_yet_come(last, self.clock())
+
+    # ------------------------------------------------------------ of earlier attempts
+
+    def _of_earlier_attempts(self, record: Record | None) -> Generator[Any, Any, Found | None]:
+        """Take up the job of an earlier attempt, and cancel what is not asked any more. None: there is none of use."""
+        attempt = self.attempt
+        known, gone = None, ""
+        if attempt.reattach and record is not None and record.tag == self.identity.tag and record.job:
+            known = yield from self._recorded(record)
+            gone = record.job if known is None and record.job not in self.before else ""
+            choice = choose([known] if known is not None else [], attempt.mine)
+            if choice.kept is not None and not self.doubt:
+                return self._found(choice)
+        own = yield from self.patiently(record, known)
+        yield from cancel_others(self.identity, self.hints, reattach=attempt.reattach)
+        yield from cancel_recorded(self.identity, attempt, record, seen=[job.name for job in self.hints])
+        if not attempt.reattach:
+            self.before.update(job.name for job in self.hints)
+            return None
+        choice = choose(own, attempt.mine)
+        if choice.kept is not None:
+            yield from cancel_twins(self.identity, choice)
+            yield from self._note(record, choice.kept)
+            return self._found(choice)
+        self.before.update(job.name for job in (*own, *self.hints) if self.identity.owns(job))
+        self._tell_that_nothing_is_there(record, gone)
+        return None
+
+    def _recorded(self, record: Record) -> Generator[Any, Any, BatchJob | None]:
+        """Read the job that was written down."""
+        if record.job in self.before:
+            return None
+        return (yield from read_job(record.job, record.intent, self.clock))
+
+    def _found(self, choice: Choice, before: Collection[str] = ()) -> Found:
+        job = choice.kept
+        assert job is not None  # noqa: S101 - whoever calls this has seen it
+        if job.name in self.attempt.mine:
+            return Found(job, taken_up=False, before=before, twins=choice.twins)
+        log.info("Found job %s of an earlier attempt (%s); nothing is submitted.", job.name, job.state.value)
+        return Found(job, taken_up=True, before=before, twins=choice.twins)
+
+    def _note(self, record: Record | None, job: BatchJob) -> Generator[Any, Any, None]:
+        """Write down the job that was taken up, where notes are kept and say less."""
+        if record is None or (record.tag, record.job, record.doubt) == (
+            self.identity.tag,
+            job.name,
+            self.doubt,
+        ):
+            return
+        created = job.create_time.timestamp() if job.create_time else record.intent
+        yield Remember(Record(self.identity.tag, created, job.name, self.doubt))
+
+    def _tell_that_nothing_is_there(self, record: Record | None, gone: str) -> None:
+        """Warn where rows may have been paid for that nobody can read any more."""
+        if gone:
+            log.warning(
+                "Job %s of an earlier attempt does not exist any more. Its rows cannot be taken up: all its requests "
+                "are asked, and paid, again.",
+                gone,
+            )
+        elif not self.hints and (record is None or not record.tag) and not self.attempt.before:
+            log.warning(
+                "No job of an earlier attempt is there (any more). If there was one, its rows cannot be taken up: all "
+                "requests are asked, and paid, again."
+            )
+
+    # ------------------------------------------------------------ create
+
+    def _create(self) -> Generator[Any, Any, Found]:
+        """Create, with the intent written down before and the job after."""
+        refusals, deadline = self.attempt.refusals, self.attempt.deadline
+        while True:
+            intent = yield from self._announced()
+            if isinstance(intent, Found):
+                return intent
+            refusals += 1
+            try:
+                job: BatchJob = yield Create()
+                log.info("Created job %s.", job.name)
+            except QuotaExceeded as error:
+                yield Remember(
+                    Record(self.identity.tag, doubt=self.doubt)
+                )  # refused: there is no job to look for
+                deadline = deadline or self.clock() + self.budget
+                pause = backoff(refusals, error.retry_after, longest=300.0)
+                if self.clock() + pause > deadline:
+                    msg = (
+                        f"The service had no capacity for the job until the deadline ({error}). Nothing was created "
+                        "for it, and nothing is billed. The next attempt asks again."
+                    )
+                    raise JobTimedOut(msg, job_names=()) from error
+                log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
+                yield AwaitCapacity(pause, refusals, tuple(self.before), deadline)
+                continue
+            except _UNCLEAR as error:
+                deadline = deadline or self.clock() + self.budget
+                sent = error.method not in BEFORE_SENDING
+                found = (yield from self._after_loss(error, intent)) if sent else None
+                if found is None:
+                    pause = backoff(refusals)
+                    if self.clock() + pause > deadline:
+                        if not sent:
+                            raise
+                        raise CreateOutcomeUnknown(self.display_name, str(error)) from error
+                    log.warning("No job was found (%s); trying again in %.0f s.", error, pause)
+                    if sent:
+                        self.doubt = max(self.doubt, intent.intent)
+                    yield Sleep(pause)
+                    continue
+                job = found
+            return (yield from self._created(job, intent))
+
+    def _created(self, job: BatchJob, intent: Record) -> Generator[Any, Any, Found]:
+        """Write the job down; where another create may have been acted upon too, look whether it was."""
+        created = job.create_time.timestamp() if job.create_time else intent.intent
+        note = Record(self.identity.tag, created, job.name, doubt=self.doubt)
+        yield Remember(note)
+        choice = (yield from self._beside_others(job)) if self.doubt else Choice(job)
+        kept = choice.kept or job
+        if kept.name != job.name:
+            yield from self._note(note, kept)
+        return Found(kept, kept.name != job.name, tuple(self.before), choice.twins)
+
+    def _announced(self) -> Generator[Any, Any, Found | Record]:
+        """Write down that a create call follows, upon a fresh look; or come to the job of another attempt.
+
+        Whoever took long to get here may have been given up, and another attempt may be at work. And who reads an old
+        note takes the create for one that was sent long ago: where to write takes long, the next note allows for it.
+        Where nothing can be written, nobody says that this attempt is still the task's own, so the service is looked at
+        instead.
+        """
+        took = 0.0
+        for last in (False, False, True):
+            if self.steady() - self.looked > STALE and (other := (yield from self._looked())) is not None:
+                return other
+            begun, began = self.clock(), self.steady()
+            intent = Record(self.identity.tag, begun + took, doubt=self.doubt)
+            kept = yield Remember(intent)
+            took = self.steady() - began
+            if took <= STALE and kept is not False:
+                break
+            if last or kept is False:
+                if (other := (yield from self._looked())) is not None:
+                    return other
+                break
+        return replace(intent, intent=begun)
+
+    def _looked(self) -> Generator[Any, Any, Found | None]:
+        """Look for the job of another attempt. Those of no use go into `before`."""
+        choice = choose((yield from self.look(self.attempt.since)), self.attempt.mine)
+        if choice.kept is not None:
+            yield from cancel_twins(self.identity, choice)
+            return self._found(choice)
+        self.before.update(job.name for job in self.hints if self.identity.owns(job))
+        return None
+
+    def _after_loss(self, cause: CallError, intent: Record) -> Generator[Any, Any, BatchJob | None]:
+        """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
+        log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
+        blind: CallError | None = None
+        for pause in LOOKS_AFTER_LOSS:
+            yield Sleep(pause)
+            try:
+                new = yield from self.look(intent.intent)
+            except CallError as error:
+                blind = error
+                continue
+            blind = None
+            if new:
+                choice = choose(new)
+                yield from cancel_twins(self.identity, choice)
+                job = choice.kept or new[0]
+                log.info("Found job %s: the create had arrived.", job.name)
+                return job
+        if blind is not None:
+            raise CreateOutcomeUnknown(self.display_name, f"{cause}; then {blind}") from blind
+        return None
+
+    def _beside_others(self, job: BatchJob) -> Generator[Any, Any, Choice]:
+        """Look whether there is a twin of the job that was just created, of a create call that nobody heard of."""
+        for pause in LOOKS_AFTER_LOSS:
+            yield Sleep(pause)
+            try:
+                others = yield from self.look(self.attempt.since, besides=job.name)
+                if not others:
+                    continue
+                choice = choose([(yield from self._read(job)) or job, *others])
+                yield from cancel_twins(self.identity, choice)
+            except CallError as error:
+                log.warning("Whether job %s has a twin could not be seen: %s", job.name, error)
+            else:
+                return choice
+        return Choice(job)
 
 
-def _announced(
-    identity: Identity, attempt: Attempt, before: set[str], looked: float, clock: Callable[[], float]
-) -> Generator[Any, Any, tuple[Found | Record, float]]:
-    """Write down that a create call follows, upon a fresh look; or come to the job of another attempt.
-
-    Whoever took long to get here may have been given up, and another attempt may be at work. And who reads an old note
-    takes the create for one that was sent long ago: where to write takes long, the next note allows for it. Where
-    nothing can be written, nobody says that this attempt is still the task's own, so the service is looked at instead.
-
-    Returns:
-        The note or the job, and when was looked.
-    """
-    took = 0.0
-    for last in (False, False, True):
-        if clock() - looked > STALE:
-            looked = clock()
-            if (other := (yield from _looked(identity, attempt, before))) is not None:
-                return other, looked
-        begun = clock()
-        intent = Record(identity.tag, begun + took)
-        kept = yield Remember(intent)
-        took = clock() - begun
-        if took <= STALE and kept is not False:
-            break
-        if last or kept is False:
-            looked = clock()
-            if (other := (yield from _looked(identity, attempt, before))) is not None:
-                return other, looked
-            break
-    return replace(intent, intent=begun), looked
-
-
-def _looked(identity: Identity, attempt: Attempt, before: set[str]) -> Generator[Any, Any, Found | None]:
-    """Look for the job of another attempt. Those of no use go into `before`."""
-    own = _own(identity, (yield Find(attempt.since)), before)
-    before.update(job.name for job in own)
-    return _take_up(own, attempt)
-
-
-def _after_loss(
-    identity: Identity, display_name: str, cause: CallError, before: Collection[str], intent: Record
-) -> Generator[Any, Any, BatchJob | None]:
-    """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
-    log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
-    blind: CallError | None = None
-    for pause in LOOKS_AFTER_LOSS:
-        yield Sleep(pause)
-        try:
-            jobs: list[BatchJob] = yield Find(intent.intent)
-        except CallError as error:
-            blind = error
-            continue
-        blind = None
-        new = _own(identity, jobs, before)
-        if new:
-            job = usable(new) or new[0]
-            log.info("Found job %s: the create had arrived.", job.name)
-            return job
-    if blind is not None:
-        raise CreateOutcomeUnknown(display_name, f"{cause}; then {blind}") from blind
-    return None
+def _may_yet_come(sent: float, now: float) -> bool:
+    """Whether a create call may yet be acted upon, or its job be hidden, that was sent at a time that may be wrong."""
+    return sent + STALE + LONGEST_CREATE + sum(LOOKS_AFTER_LOSS) + NOTE_SKEW > now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -12,13 +12,14 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError
+from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError, NotFound
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
+from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.glimpse import Glimpse
 from airflow_provider_genai_batch.models.stored import read_stored
 
@@ -51,6 +52,8 @@ class WaitPlan:
     """The waiting is over as soon as one job has ended."""
     late: bool = False
     """The time was over before this waiting began: an earlier attempt has said so, and cancelled what it cancels."""
+    appear_until: float = 0.0
+    """Until then the service may answer that it does not know a job, in seconds since the epoch."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger can serialise."""
@@ -98,15 +101,20 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
 
     Trouble that may pass (429, 5xx, network) is waited out until the deadline; a state nobody has heard of is waited
     for and warned about once.
+
+    Args:
+        names: the jobs.
+        plan: how to wait.
+        clock: tells the seconds since the epoch by the service's clock, which its first answer may set.
     """
-    started = clock()
+    started: float | None = None
     seen: dict[str, Glimpse] = {}
     progress = {name: Progress() for name in names}
     failures = 0
     while True:
         pause = plan.poll_interval
         try:
-            ending = yield from glance(names, seen, progress, clock)
+            ending = yield from glance(names, seen, progress, clock, plan.appear_until)
             failures = 0
         except PASSING as error:
             ending = None
@@ -115,23 +123,46 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
             log.warning("A look gave no answer (%s); looking again in %.0f s.", error, pause)
         if ending is not None:
             return ending
-        now, limit, which = clock(), plan.deadline, "timeout"
-        for name, job in seen.items():
-            if job.done and plan.until_first:
-                return Ending(Why.ENDED, _states(seen))
-            if job.done:
-                continue
-            queued = job.state.queued
-            if queued and plan.pending_deadline < limit:
-                limit, which = plan.pending_deadline, "pending_timeout"
-            if not failures:  # the job that needs the next look first decides
-                pause = cadence(
-                    progress[name], queued=queued, waited=now - started, now=now, poll_interval=pause
-                )
+        if plan.until_first and any(job.done for job in seen.values()):
+            return Ending(Why.ENDED, _states(seen))
+        now, (limit, which) = clock(), _limit(plan, seen)
+        started = now if started is None else started
+        if not failures:
+            pause = min(_pauses(names, seen, progress, now, now - started, pause))
         if now >= limit:
-            waiting = [name for name in names if name not in seen or not seen[name].done]
-            return (yield from _give_up(names, waiting, seen, plan, which, clock))
-        yield Sleep(max(0.0, min(pause if failures else spread(pause), limit - now)))
+            ending = yield from _give_up(names, seen, plan, which, clock)
+            if ending is not None:
+                return ending
+            limit = clock() + pause
+        yield Sleep(max(0.0, min(pause if failures else spread(pause), limit - clock())))
+
+
+def _limit(plan: WaitPlan, seen: Mapping[str, Glimpse]) -> tuple[float, str]:
+    """Return when the time is over, and which time that is."""
+    queued = any(job.state.queued for job in seen.values())
+    if queued and plan.pending_deadline < plan.deadline:
+        return plan.pending_deadline, "pending_timeout"
+    return plan.deadline, "timeout"
+
+
+def _pauses(
+    names: Sequence[str],
+    seen: Mapping[str, Glimpse],
+    progress: Mapping[str, Progress],
+    now: float,
+    waited: float,
+    longest: float,
+) -> Iterator[float]:
+    """Give the seconds to the next look at each job that goes on: the one that needs it first decides."""
+    yield longest
+    for name in names:
+        job = seen.get(name)
+        if job is None:  # it does not appear yet
+            yield FIRST
+        elif not job.done:
+            yield cadence(
+                progress[name], queued=job.state.queued, waited=waited, now=now, poll_interval=longest
+            )
 
 
 def glance(
@@ -139,10 +170,12 @@ def glance(
     seen: dict[str, Glimpse],
     progress: Mapping[str, Progress] = MappingProxyType({}),
     clock: Callable[[], float] = clock.time,
+    appear_until: float = 0.0,
 ) -> Generator[Any, Any, Ending | None]:
     """Look once at every job that is not known to have ended; None while one of them goes on.
 
-    `seen` holds what earlier glances saw and is brought up to date; `progress` tells what is new.
+    `seen` holds what earlier glances saw and is brought up to date; `progress` tells what is new. Until `appear_until`
+    a job that the service does not know was created a moment ago, and goes on.
 
     Raises:
         CallError: trouble that may pass (`PASSING`).
@@ -157,6 +190,10 @@ def glance(
         except PASSING:
             raise
         except ApiError as error:
+            if isinstance(error, NotFound) and clock() < appear_until:
+                log.info("Job %s was created a moment ago and is not known by its name yet.", name)
+                going = True
+                continue
             return Ending(Why.LOST, _states(seen), f"{name}: {error}")
         if name in progress:
             progress[name].tell(job, clock())
@@ -167,22 +204,26 @@ def glance(
 
 def _give_up(
     names: Sequence[str],
-    waiting: list[str],
     seen: dict[str, Glimpse],
     plan: WaitPlan,
     which: str,
     clock: Callable[[], float],
-) -> Generator[Any, Any, Ending]:
+) -> Generator[Any, Any, Ending | None]:
     """Cancel what goes on, if that is wanted, and see for a while what becomes of it.
 
-    The jobs are read before: where all had ended, nothing is cancelled and their rows decide.
+    The jobs are read before, and the service's time with them: where all had ended, nothing is cancelled and their rows
+    decide; where the time is not over by the service's clock, or a job has left the queue, the waiting goes on (None).
     """
     if not plan.cancel_on_timeout:
         return Ending(Why.TIMED_OUT, _states(seen), which)
+
+    def is_late(job: BatchJob) -> bool:
+        return clock() >= plan.deadline or (job.state.queued and clock() >= plan.pending_deadline)
+
     detail, cancelled, asked = which, True, False
-    for name in waiting:
+    for name in [name for name in names if name not in seen or not seen[name].done]:
         try:
-            became: Cancellation = yield Cancel(name)
+            became: Cancellation = yield Cancel(name, only_if=is_late)
         except CallError as error:
             cancelled = False
             detail += f"; {name} could not be cancelled and may go on ({error})"
@@ -190,6 +231,9 @@ def _give_up(
         asked = asked or became.asked
         if became.job is not None:
             seen[name] = Glimpse.of(became.job)
+        if became.outcome is CancelOutcome.SPARED and not seen[name].done:
+            log.info("The time of job %s is not over by the service's clock; it is waited for.", name)
+            return None
     over = all(name in seen and seen[name].done for name in names)
     ending = Ending(Why.ENDED, _states(seen)) if over else None
     until = clock() + (_CANCEL_PATIENCE if plan.late else plan.poll_interval)

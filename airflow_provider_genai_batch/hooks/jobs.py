@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older
 from airflow_provider_genai_batch.client.tidy import discard_input
-from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, JobError
+from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobCancelled, JobError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.gather import READ_PATIENCE, Fetch, Land
 from airflow_provider_genai_batch.flows.identity import Identity
@@ -25,6 +27,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Look,
     Place,
     Recall,
+    RecallAll,
     Remember,
     Sleep,
 )
@@ -32,6 +35,7 @@ from airflow_provider_genai_batch.flows.submit import Attempt, Found, orphan, su
 from airflow_provider_genai_batch.flows.tables import CountTables
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
 from airflow_provider_genai_batch.hooks.books import Books
+from airflow_provider_genai_batch.hooks.borrow import borrowed_client
 from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.hooks.summary import rows_told
@@ -47,6 +51,7 @@ from airflow_provider_genai_batch.hooks.traces import (
     span,
 )
 from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.wire.create import JobSpec
 
 log = logging.getLogger(__name__)
@@ -82,7 +87,7 @@ class JobDesk:
         *,
         display_name: str,
         records: Records,
-        deadline: float,
+        budget: float,
         wanted: Callable[[], bool] = lambda: True,
         await_capacity: Callable[[AwaitCapacity], None] | None = None,
     ) -> Found:
@@ -94,7 +99,7 @@ class JobDesk:
             attempt: what is known beforehand.
             display_name: as the service keeps it, for errors.
             records: what the task instance wrote down.
-            deadline: seconds since the epoch until which a lack of capacity is waited out.
+            budget: seconds for which a lack of capacity is waited out.
             wanted: asked before every create whether it still is.
             await_capacity: waits, or leaves by an exception of Airflow's; None: sleeps.
 
@@ -106,12 +111,14 @@ class JobDesk:
         def act(step: Any) -> Any:  # noqa: PLR0911 - a step a line
             if isinstance(step, Recall):
                 return records.read()
+            if isinstance(step, RecallAll):
+                return records.read_all()
             if isinstance(step, Find):
                 return self.find(identity, step.since)
             if isinstance(step, Place):
                 return placed.append(spec())
             if isinstance(step, Remember):
-                return records.write(step.record)
+                return records.write(replace(step.record, conn_id=attempt.conn_id, place=attempt.place))
             if isinstance(step, Create):
                 if not wanted():
                     msg = "The task was killed before its job was submitted. Nothing was created; nothing is billed."
@@ -121,29 +128,49 @@ class JobDesk:
                 return await_capacity(step) if await_capacity else clock.sleep(step.seconds)
             return self._act(step)
 
+        attempt = replace(attempt, place=self._client.config.place)
+        flow = submit(
+            identity,
+            display_name,
+            attempt,
+            budget=budget,
+            clock=self._client.service_time,
+            steady=clock.monotonic,
+        )
         with span(SUBMIT) as note:
-            found = drive(submit(identity, display_name, attempt, deadline=deadline, clock=clock.time), act)
+            found = drive(flow, act)
             note({**of_job(found.job), TAKEN_UP: found.taken_up})
         return found
 
     def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
-        """Look for the jobs of an identity's task instance, newest first; see `find_jobs`."""
-        return self._client.run(find_jobs(self._client.calls, identity, since))
+        """Ask a list for the jobs of an identity's task instance; see `find_jobs`."""
+        return self._client.run(find_jobs(self._client.calls, identity, since, self._behind))
+
+    def _behind(self) -> float:
+        """Seconds by which the service's clock is behind this machine's, as far as it has told its time."""
+        return max(0.0, clock.time() - self._client.service_time())
+
+    def find_ended(self, identity: Identity, since: float | None) -> list[str]:
+        """Return the names of an identity's jobs that have ended; one that a list shows at work is read by its name."""
+        own = [job for job in self.find(identity, since) if identity.owns(job)]
+        return [job.name for job in own if job.done or self._client.get(job.name).done]
 
     def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
         """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""
 
         def act(step: Any) -> Any:
             if isinstance(step, Find):
-                return [job for job in self.find(identity, step.since) if not is_older(job, step.since)]
+                found, since = self.find(identity, step.since), step.since
+                oldest = None if since is None else since - self._behind()
+                return [job for job in found if not is_older(job, oldest)]
             return self._act(step)
 
-        return drive(orphan(identity, intent, clock.time), act)
+        return drive(orphan(identity, intent, self._client.service_time), act)
 
     def wait(self, names: list[str], plan: WaitPlan) -> Ending:
         """Wait in place."""
         with span(WAIT, names) as note:
-            ending = drive(watch(names, plan, clock=clock.time), self._act)
+            ending = drive(watch(names, plan, clock=self._client.service_time), self._act)
             note({WHY: ending.why.value})
         return ending
 
@@ -227,11 +254,21 @@ class JobDesk:
         if isinstance(step, Look):
             return self._client.perform(self._client.calls.look(step.name), tries=1)
         if isinstance(step, Cancel):
-            return self._client.run(cancel_job(self._client.calls, step.name, only_if=step.only_if))
+            return self._cancel(step)
         if isinstance(step, Sleep):
             return clock.sleep(step.seconds)
         msg = f"no such step: {step!r}"
         raise TypeError(msg)
+
+    def _cancel(self, step: Cancel) -> Cancellation:
+        if not step.conn_id:
+            return self._client.run(cancel_job(self._client.calls, step.name, only_if=step.only_if))
+        try:
+            with borrowed_client(step.conn_id) as client:
+                return client.run(cancel_job(client.calls, step.name, only_if=step.only_if))
+        except AirflowNotFoundException as error:
+            msg = f"the connection {step.conn_id!r} does not exist any more"
+            raise ConfigurationError(msg) from error
 
     def _discard(self, jobs: tuple[BatchJob, ...]) -> None:
         for job in jobs:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEY = "genai_batch_job"
+_COUNTS_KEY = "genai_batch_jobs"
+"""Below it: how many jobs each round has, by the round's number. With one job in the first round there is nothing."""
 _TOLD_KEY = "genai_batch_told"
+_MOST_JOBS = 10_000
+"""Notes of a round that are read again, whatever number is kept."""
 _MOST_TOLD = 1000
 """Names that are kept; the store is no place for more."""
 
@@ -27,7 +31,7 @@ class Records:
     def __init__(self, context: Context, place: tuple[int, int] = (0, 0)) -> None:
         """Take the record of the job at a place: its round, and its number there."""
         self._store = StateStore.of(context)
-        self._key = _KEY if place == (0, 0) else f"{_KEY}_{place[0]}_{place[1]}"
+        self._key = _key(place)
         ti: Any = context.get("ti")
         self._attempt = int(getattr(ti, "try_number", None) or 0)
 
@@ -39,6 +43,36 @@ class Records:
         if self._attempt and record.attempt not in (self._attempt, self._attempt - 1):
             return replace(record, outdated=True)
         return record
+
+    def read_all(self) -> list[Record]:
+        """Return what was written of all jobs of the task instance, as far as Airflow says."""
+        if self._store is None:
+            return []
+        counts = {0: 1} | self._counts(self._store)
+        places = [(round_, number) for round_, count in counts.items() for number in range(count)]
+        what = "what an earlier attempt wrote down"
+        return [Record.from_dict(self._store.get(_key(place), what)) for place in places]
+
+    def expect(self, round_: int, jobs: int) -> None:
+        """Write down that a round has so many jobs, before any of them is written down.
+
+        Raises:
+            Exception: Airflow's own: this attempt is not the task's any more.
+        """
+        if self._store is None or (not round_ and jobs <= 1):
+            return
+        counts = self._counts(self._store)
+        if counts.get(round_, 0) < jobs:
+            kept = {str(number): count for number, count in (counts | {round_: jobs}).items()}
+            self._store.set(_COUNTS_KEY, kept, "how many jobs the task has")
+
+    @staticmethod
+    def _counts(store: StateStore) -> dict[int, int]:
+        kept = store.get(_COUNTS_KEY, "how many jobs the task has")
+        if not isinstance(kept, dict):
+            return {}
+        counts = ((str(number), count) for number, count in kept.items() if isinstance(count, int))
+        return {int(number): min(count, _MOST_JOBS) for number, count in counts if number.isdecimal()}
 
     def write(self, record: Record) -> bool:
         """Write, replacing what was there.
@@ -64,6 +98,10 @@ class Records:
                 raise
             log.warning("Job %s could not be written down in Airflow: %s", record.job, error)
             return False
+
+
+def _key(place: tuple[int, int]) -> str:
+    return _KEY if place == (0, 0) else f"{_KEY}_{place[0]}_{place[1]}"
 
 
 class Told:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.flows.describe import describe
@@ -46,7 +45,7 @@ class Memory:
     """What an attempt knows of what it did, small enough for a deferral."""
 
     deadline: float = 0.0
-    """Until which a lack of capacity is waited out, in seconds since the epoch; 0: not known."""
+    """Until which a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
     round: int = 0
     done: list[str] = field(default_factory=list)
     """Jobs of earlier rounds."""
@@ -62,6 +61,8 @@ class Memory:
     """Those of these that had failed, but left rows."""
     reached: int = 0
     """The round that this attempt was in before it was deferred."""
+    twins: list[str] = field(default_factory=list)
+    """Those of `mine` that ended beside another job of the same requests."""
     spent: float = 0.0
     """What jobs of earlier rounds are known to have cost, in USD."""
 
@@ -139,11 +140,10 @@ class Errand:
         check_apart(order.source, self._task.results_uri)
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
-        memory = Memory(clock.time() + self._task.budget(order.backend))
+        memory = Memory()
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
-            reached, deadline = max(before.round, before.reached), before.deadline or memory.deadline
-            memory = replace(before, round=0, done=[], reached=reached, deadline=deadline)
+            memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))
             self._task.waiting_for = before.mine
         with told(self._desk.books, self._context), self._taken_in(order) as (intake, identity):
             if fingerprint not in (None, identity.fingerprint):
@@ -211,6 +211,7 @@ class Errand:
             rest = intake.subset(again.tally.unanswered) if again.tally else rest
         except InputError:
             rest = None
+        memory.deadline = 0.0
         has_jobs = memory.reached > memory.round  # the next round, from before a deferral
         attempt = replace(
             attempt,

@@ -173,7 +173,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
         """Come to the job, wait for it (or defer, or not), and settle."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
-        begun, again = clock.time(), context["ti"].try_number > 1
+        begun, again = clock.monotonic(), context["ti"].try_number > 1
         self.links = {}
         attempt = Attempt(look_first=again, reattach=self.reattach, begun=begun)
         with self._errand(context) as errand:
@@ -255,11 +255,16 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
             results_uri=self.results_uri,
         )
 
-    def plan(self, job: BatchJob, *, taken_up: bool = False) -> WaitPlan:
-        """Read how a job is waited for; its time runs from its creation, whichever attempt that was in."""
+    def plan(self, job: BatchJob, *, now: float, taken_up: bool = False) -> WaitPlan:
+        """Read how a job is waited for; its time runs from its creation, whichever attempt that was in.
+
+        Args:
+            job: the job.
+            now: seconds since the epoch by the service's clock, which has told the job's creation too.
+            taken_up: it is of an earlier attempt.
+        """
         from airflow_provider_genai_batch.flows.watch import WaitPlan
 
-        now = clock.time()
         begun = job.create_time.timestamp() if job.create_time else now
         deadline = begun + self.budget(job.backend)
         pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.own_jobs import APPEARS_WITHIN
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submit import Attempt, Found
@@ -81,6 +82,7 @@ class Wave:
         """
         pieces = intake.shards(self._task.max_rows_per_job, self._task.max_bytes_per_job)
         self._check(pieces)
+        Records(self._context).expect(memory.round, len(pieces))
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
         for number, piece in enumerate(pieces):
@@ -103,10 +105,10 @@ class Wave:
                 if jobs:
                     log.warning("A job was refused. %s", self._left([job.name for job in jobs], []))
                 raise
-            jobs.append(found.job)
+            jobs += [found.job, *self._twins(found, asked)]
             project, uri = self._client.config.project, self._task.results_uri
             self._task.links = store_links(self._context, jobs, project, uri)
-            self._note(found, memory)
+            self._note(found, jobs, memory)
             attempt = replace(attempt, reattach=True, before=memory.before)
             if not found.job.done:
                 going[found.job.name] = found.job
@@ -138,18 +140,31 @@ class Wave:
             raise ConfigurationError(f"{error} {self._left(memory.mine, [])}") from error
         self._writable = True
 
-    def _note(self, found: Found, memory: Memory) -> None:
+    @staticmethod
+    def _twins(found: Found, asked: Asked) -> list[BatchJob]:
+        """Return the twins of a job whose rows can be told apart by their keys."""
+        if asked.requests is None or not asked.keyed:
+            return []
+        return [job for job in found.twins if not job.output.bigquery_table]
+
+    def _note(self, found: Found, jobs: Sequence[BatchJob], memory: Memory) -> None:
         memory.before += [name for name in found.before if name not in memory.before]
-        if found.job.name in memory.mine:
-            return
-        memory.mine.append(found.job.name)
-        memory.idle = memory.idle and found.taken_up and found.job.done
-        if found.taken_up:
-            memory.taken_up.append(found.job.name)
-        if found.taken_up and found.job.state is JobState.FAILED:
-            memory.failed_before.append(found.job.name)
+        twins = [job for job in found.twins if job in jobs]
+        new = found.job.name not in memory.mine
+        memory.twins += [job.name for job in twins if job.name not in memory.twins]
+        for job in (found.job, *twins):
+            if job.name in memory.mine:
+                continue
+            taken_up = found.taken_up or job is not found.job
+            memory.mine.append(job.name)
+            memory.idle = memory.idle and taken_up and job.done
+            if taken_up:
+                memory.taken_up.append(job.name)
+            if taken_up and job.state is JobState.FAILED:
+                memory.failed_before.append(job.name)
         if (
-            not self._task.wait
+            new
+            and not self._task.wait
             and found.taken_up
             and found.job.state
             in (
@@ -186,6 +201,7 @@ class Wave:
             return self._order.spec(identity, readable, piece, placed, labels, several=several)
 
         def await_capacity(step: AwaitCapacity) -> None:
+            memory.deadline = step.deadline
             if self._task.deferrable:
                 self._defer_for_capacity(step, memory)
             clock.sleep(step.seconds)
@@ -193,11 +209,17 @@ class Wave:
         return self._desk.submit(
             identity,
             spec,
-            replace(attempt, since=begin_of(self._context)),
+            replace(
+                attempt,
+                since=begin_of(self._context),
+                deadline=memory.deadline,
+                whole_task=not (memory.round or number),
+                conn_id=self._task.conn_id,
+            ),
             display_name=identity.display_name(self._order.display_name or readable),
             records=Records(self._context, (memory.round, number)),
             wanted=lambda: not self._task.killed,
-            deadline=memory.deadline,
+            budget=self._task.budget(self._order.backend),
             await_capacity=await_capacity,
         )
 
@@ -248,8 +270,11 @@ class Wave:
         )
 
     def _plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
+        now = self._client.service_time()
         oldest = min(jobs, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
-        return self._task.plan(oldest, taken_up=taken_up)
+        newest = max((job.create_time.timestamp() for job in jobs if job.create_time), default=now)
+        plan = self._task.plan(oldest, now=now, taken_up=taken_up)
+        return replace(plan, appear_until=newest + APPEARS_WITHIN)
 
     def _stop_if_killed(self, job: BatchJob) -> None:
         if self._task.killed and (became := self._task.cancel_unwanted()):
@@ -283,5 +308,5 @@ class Wave:
 
 def _part(piece: Intake, memory: Memory, *, several: bool) -> list[Any] | None:
     """Return what tells a job from others of its task: the jobs whose rows it completes, and its piece of several."""
-    followed = [name.rpartition("/")[2] for name in memory.done]
+    followed = [name.rpartition("/")[2] for name in memory.done if name not in memory.twins]
     return ([*followed, piece.content] if several else followed) or None

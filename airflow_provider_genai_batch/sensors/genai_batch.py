@@ -66,6 +66,8 @@ class GenAIBatchSensor(BaseSensorOperator):
             else deferrable
         )
 
+        self._service_time = clock.time
+
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
         from airflow_provider_genai_batch.hooks.settings import check_allowance, check_seconds
@@ -80,7 +82,7 @@ class GenAIBatchSensor(BaseSensorOperator):
         from airflow_provider_genai_batch.flows.watch import WaitPlan
         from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
-        deadline = clock.time() + self.timeout
+        deadline = self._service_time() + self.timeout
         plan = WaitPlan(self.poke_interval, deadline, deadline, cancel_on_timeout=False)
         self.defer(
             trigger=GenAIBatchTrigger(self.conn_id, self._names(), plan.as_dict()),
@@ -93,6 +95,7 @@ class GenAIBatchSensor(BaseSensorOperator):
         from airflow_provider_genai_batch.exceptions import PASSING
 
         with borrowed_client(self.conn_id) as client, self._softly():
+            self._service_time = client.service_time
             try:
                 manifest = self._look(client, context)
             except PASSING as error:

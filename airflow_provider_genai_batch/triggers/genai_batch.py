@@ -93,7 +93,8 @@ class GenAIBatchTrigger(CancelsUnwanted):
         try:
             for again in (False, True):
                 async with shared_looker(self.conn_id) as looker:
-                    flow = watch(self.job_names, WaitPlan.from_dict(self.plan), clock=clock.time)
+                    plan, service_time = WaitPlan.from_dict(self.plan), looker.client.service_time
+                    flow = watch(self.job_names, plan, clock=service_time)
                     ending = await follow(flow, self.job_names, looker)
                 if again or ending.why is not Why.LOST or not looker.client.refused:
                     break  # else the connection may have another key by now

@@ -22,6 +22,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Look,
     Place,
     Recall,
+    RecallAll,
     Remember,
     Sleep,
 )
@@ -52,6 +53,12 @@ class Desk:
         self.keys: list[str] | None = None
         self.record: Record | None = None
         """What is written down; None: nothing is kept, as before Airflow 3.3."""
+        self.other_records: list[Record] = []
+        """What is written down of the task instance's other jobs."""
+        self.shown: Callable[[list[BatchJob]], list[BatchJob]] = lambda jobs: jobs
+        """What lists make of what the service lists."""
+        self.ahead = 0.0
+        """Seconds by which the clock that the flows go by is ahead of the service's."""
         self.remember: Callable[[Record], bool | None] = self._remember
         self.place_input: Callable[[], None] = lambda: None
         self.before_cancel: Callable[[], None] = lambda: None
@@ -65,7 +72,7 @@ class Desk:
 
     def now(self) -> float:
         """Tell the time."""
-        return self.emulator.clock.now_ns() / 1e9
+        return self.emulator.clock.now_ns() / 1e9 + self.ahead
 
     def submit(self, *, budget: float = HOUR, identity: Identity = IDENTITY, **attempt: Any) -> BatchJob:
         """Find or create."""
@@ -77,7 +84,7 @@ class Desk:
             identity,
             identity.display_name("nightly"),
             Attempt(**attempt),
-            deadline=self.now() + budget,
+            budget=budget,
             clock=self.now,
         )
         return drive(flow, lambda step: self._act(step, identity))
@@ -107,11 +114,12 @@ class Desk:
         calls = self.client.calls
         acts: dict[type, Callable[[Any], Any]] = {
             Recall: lambda _: self.record,
+            RecallAll: lambda _: [self.record, *self.other_records],
             Remember: lambda step: self.remember(step.record),
             Place: lambda _: self.place_input(),
             AwaitCapacity: self.await_capacity,
             Sleep: self._sleep,
-            Find: lambda step: self._run(find_jobs(calls, identity, step.since)),
+            Find: lambda step: self.shown(self._run(find_jobs(calls, identity, step.since))),
             Create: lambda _: self._create(identity),
             Look: lambda step: self.client.perform(calls.look(step.name), tries=1),
             Fetch: lambda step: self.client.perform(calls.look(step.name), tries=1),

@@ -27,6 +27,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Look,
     Place,
     Recall,
+    RecallAll,
     Remember,
     Sleep,
 )
@@ -140,15 +141,18 @@ class Worker:
 
     def _routine(self) -> Generator[Any, Any, Any]:
         attempt = Attempt(look_first=self.again, reattach=self.reattach)
-        deadline = self.world.now + BUDGET
         while True:
             try:
-                found = yield from self._submitted(attempt, deadline)
+                found = yield from self._submitted(attempt)
             except Left as left:
                 step = left.args[0]
                 self.world.saw("left its slot")
                 attempt = Attempt(
-                    reattach=self.reattach, before=[*step.before], refusals=step.refusals, resumed=True
+                    reattach=self.reattach,
+                    before=[*step.before],
+                    refusals=step.refusals,
+                    deadline=step.deadline,
+                    resumed=True,
                 )
                 yield from self._deferred_for(step.seconds)
                 continue
@@ -173,15 +177,14 @@ class Worker:
                 self.world.saw("end: submits anew")
                 before = (*attempt.before, *useless.job_names)
                 attempt = Attempt(look_first=True, reattach=self.reattach, before=before)
-                deadline = self.world.now + BUDGET
 
-    def _submitted(self, attempt: Attempt, deadline: float) -> Generator[Any, Any, Found]:
+    def _submitted(self, attempt: Attempt) -> Generator[Any, Any, Found]:
         self.mine = []
         flow = submit(
             self.identity,
             self.display_name,
             replace(attempt, since=self.world.begin, begun=self.begun),
-            deadline=deadline,
+            budget=BUDGET,
             clock=self.world.clock,
         )
         found = yield from flow
@@ -288,6 +291,8 @@ class Worker:
             case Recall():
                 self.submitting = True
                 return self.records.read()
+            case RecallAll():
+                return self.records.read_all()
             case Remember(record):
                 kept = self.records.write(record)
                 self.admitted, self.intended = bool(record.tag and not record.job), self.world.now

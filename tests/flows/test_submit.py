@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.identity import Identity, file_name
+from airflow_provider_genai_batch.flows.own_jobs import usable
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity, Create, Find, Sleep
 from airflow_provider_genai_batch.flows.submit import (
@@ -26,11 +27,10 @@ from airflow_provider_genai_batch.flows.submit import (
     STALE,
     Attempt,
     submit,
-    usable,
 )
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from tests.flows.desk import IDENTITY, NAME, Desk
+from tests.flows.desk import HOUR, IDENTITY, NAME, Desk
 
 
 def _method(desk: Desk, verb: str) -> str:
@@ -48,7 +48,7 @@ def test_a_later_attempt_finds_the_job_and_places_nothing(desk: Desk) -> None:
     first = desk.submit()
     desk.steps.clear()
     assert desk.submit(look_first=True).name == first.name
-    assert desk.deeds == ["Find"]
+    assert desk.deeds == ["Find", "Look"]
     assert desk.posts() == 1
 
 
@@ -60,8 +60,9 @@ def test_a_job_that_ended_well_is_found_too(desk: Desk) -> None:
 
 def test_a_later_attempt_that_finds_no_job_in_several_looks_creates_one(desk: Desk) -> None:
     desk.submit(look_first=True)
-    assert desk.deeds == ["Find", *["Sleep", "Find"] * len(LOOKS_AFTER_LOSS), "Place", "Create"]
-    assert desk.naps == list(LOOKS_AFTER_LOSS)
+    looks = ["Sleep", "Find"] * len(LOOKS_AFTER_LOSS)
+    assert desk.deeds == ["Find", *looks, "Place", "Create", *looks]
+    assert desk.naps == list(LOOKS_AFTER_LOSS) * 2
 
 
 @pytest.mark.parametrize("end", ["FAILED", "CANCELLED", "EXPIRED"])
@@ -117,7 +118,8 @@ def test_a_create_that_never_arrived_is_sent_again_after_looking(desk: Desk) -> 
     desk.emulator.faults.add(_method(desk, "create"), Fault.drop())
     job = desk.submit()
     assert (desk.posts(), len(desk.emulator.jobs)) == (2, 1)
-    assert desk.steps.count("Find") == len(LOOKS_AFTER_LOSS)
+    first, second = (at for at, step in enumerate(desk.steps) if step == "Create")
+    assert desk.steps[first:second].count("Find") == len(LOOKS_AFTER_LOSS)
     assert desk.emulator.jobs[0]["name"] == job.name
 
 
@@ -203,7 +205,7 @@ def test_a_refusal_for_good_is_passed_on_at_once(desk: Desk, status: int, kind: 
 @pytest.mark.parametrize("method", sorted(BEFORE_SENDING))
 def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for(method: str) -> None:
     clock = 0.0
-    flow = submit(IDENTITY, NAME, Attempt(), deadline=100.0, clock=lambda: clock)
+    flow = submit(IDENTITY, NAME, Attempt(), budget=100.0, clock=lambda: clock)
     steps = []
 
     def act(step: object) -> object:
@@ -230,7 +232,7 @@ def test_answered_rows_of_a_job_that_was_cut_short_are_not_paid_again(
     short = BatchJob(
         name="batches/a", backend=Backend.GEMINI, state=state, counts=JobCounts(succeeded=answered)
     )
-    assert (usable([short]) is short) is taken_up
+    assert usable(short) is taken_up
 
 
 def test_a_job_that_asks_what_is_not_asked_any_more_is_cancelled(desk: Desk) -> None:
@@ -271,7 +273,7 @@ def test_an_intent_makes_even_a_first_attempt_look(desk: Desk) -> None:
 
 
 def test_a_record_of_a_job_that_is_gone_is_no_job(desk: Desk) -> None:
-    desk.record = Record(IDENTITY.tag, desk.now(), "1" if desk.place.vertex else "batches/gone")
+    desk.record = Record(IDENTITY.tag, desk.now() - HOUR, "1" if desk.place.vertex else "batches/gone")
     job = desk.submit(look_first=True)
     assert desk.deeds[:2] == ["Look", "Find"]
     assert desk.record.job == job.name
@@ -281,7 +283,8 @@ def test_a_record_of_a_job_that_is_gone_is_no_job(desk: Desk) -> None:
 def test_an_intent_is_looked_for_as_long_as_its_create_may_be_acted_upon(desk: Desk, ago: float) -> None:
     desk.record = Record(IDENTITY.tag, desk.now() - ago)
     desk.submit(look_first=True)
-    assert desk.naps == list(LOOKS_AFTER_LOSS)
+    assert desk.naps[: len(LOOKS_AFTER_LOSS)] == list(LOOKS_AFTER_LOSS)
+    assert desk.deeds.index("Create") == 1 + 2 * len(LOOKS_AFTER_LOSS) + 1
 
 
 def test_an_intent_that_took_long_to_write_is_written_again(desk: Desk) -> None:
@@ -309,7 +312,8 @@ def test_after_a_create_that_was_refused_or_is_long_ago_one_look_is_enough(desk:
 def test_an_empty_record_may_have_been_cleared_and_says_nothing(desk: Desk) -> None:
     desk.record = Record()
     desk.submit(look_first=True)
-    assert desk.naps == list(LOOKS_AFTER_LOSS)
+    assert desk.naps[: len(LOOKS_AFTER_LOSS)] == list(LOOKS_AFTER_LOSS)
+    assert desk.deeds.index("Create") == 1 + 2 * len(LOOKS_AFTER_LOSS) + 1
 
 
 def test_a_dead_job_does_not_end_the_looking_for_a_fresh_one(desk: Desk) -> None:
@@ -376,7 +380,7 @@ def test_who_waited_long_for_capacity_looks_again(desk: Desk) -> None:
 
 
 def test_who_comes_back_from_waiting_for_capacity_looks_once(desk: Desk) -> None:
-    desk.submit(resumed=True, look_first=True)
+    desk.submit(resumed=True)
     assert desk.deeds == ["Place", "Find", "Create"]
 
 
