@@ -290,7 +290,7 @@ class _Submission:
         ):
             return
         created = job.create_time.timestamp() if job.create_time else record.intent
-        yield Remember(Record(self.identity.tag, created, job.name, self.doubt))
+        yield Remember(Record(self.identity.tag, created, job.name, doubt=self.doubt))
 
     def _tell_that_nothing_is_there(self, record: Record | None, gone: str) -> None:
         """Warn where rows may have been paid for that nobody can read any more."""
