@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten, TransportError
@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import total_of
+from airflow_provider_genai_batch.rows.digest import Summed
 from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
@@ -127,7 +128,7 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     uri = landing.results_uri
     try:
         with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
-            tally = _landed(client, jobs, landing, draft.stream)
+            tally = write_rows(client, jobs, landing, draft.stream)
             late = [] if landing.partly else behind(jobs, tally)
             draft.good = tally.rows_read > 0 and not late
     except (OSError, sqlite3.Error) as error:
@@ -140,17 +141,18 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     if late:
         log.warning("Fewer rows came than the service has counted (%s); looking again.", "; ".join(late))
     else:
-        _warn(tally)
+        tell_what_did_not_land(tally)
     return tally
 
 
-def _landed(
+def write_rows(
     client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing, out: BinaryIO | None
 ) -> Tally:
-    """Read rows once; again where only their keys tell which count, or fewer came than the service has counted.
+    """Read rows, count them, and write them to `out`.
 
-    A download can be cut off and look whole. Rows that are as few the second time have not been written. Where rows
-    are late, the caller looks again after a while.
+    They are read again where only their keys tell which count, or fewer came than the service has counted: a download
+    can be cut off and look whole. Rows that are as few the second time have not been written. Where rows are late, the
+    caller looks again after a while.
     """
     counted = sum(job.counts.finished for job in jobs) if landing.partly else 0
     sums, before = True, -1
@@ -186,7 +188,8 @@ def _read(
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
     tallies = []
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
-    with nullcontext() if out is None else opened(out, form) as write:
+    summed = None if out is None else Summed(out)
+    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form) as write:
         for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
@@ -199,7 +202,9 @@ def _read(
                 carry=landing.carry,
             )
             tallies.append(tally)
-    return reduce(Tally.absorb, tallies)
+    whole = reduce(Tally.absorb, tallies)
+    whole.digest = str(summed.digest) if summed and whole.rows_read else None
+    return whole
 
 
 def _rows(client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally) -> Iterator[PlainRow]:
@@ -231,7 +236,7 @@ def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJo
     return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
 
 
-def _warn(tally: Tally) -> None:
+def tell_what_did_not_land(tally: Tally) -> None:
     """Say which rows were not landed, and which requests have none."""
     for kind, count, what in (
         ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),
