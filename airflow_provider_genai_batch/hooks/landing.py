@@ -11,7 +11,7 @@ from functools import reduce
 from typing import BinaryIO, cast
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import ResultsNotWritten, TransportError
+from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritten, TransportError
 from airflow_provider_genai_batch.flows.gather import behind
 from airflow_provider_genai_batch.flows.identity import ask_of, round_of, tag_of
 from airflow_provider_genai_batch.flows.sentences import next_attempt
@@ -123,12 +123,14 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
 
     Raises:
         ResultsNotWritten: they cannot be written there.
+        InputError: none of them has a key, and each is to be joined to its request.
         CallError: they cannot be read, or not to their end.
     """
     uri = landing.results_uri
     try:
         with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
             tally = write_rows(client, jobs, landing, draft.stream)
+            _check_joined(jobs, tally, landing)
             late = [] if landing.partly else behind(jobs, tally)
             draft.good = tally.rows_read > 0 and not late
     except (OSError, sqlite3.Error) as error:
@@ -143,6 +145,24 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     else:
         tell_what_did_not_land(tally)
     return tally
+
+
+def _check_joined(jobs: Sequence[BatchJob], tally: Tally, landing: Landing) -> None:
+    """Refuse to call requests missing whose rows came without keys, of jobs that somebody else submitted.
+
+    Their place in the file says nothing: the services send rows in any order.
+
+    Raises:
+        InputError: no row has a key to join it to its request by.
+    """
+    if not landing.submits and tally.rows_read and tally.unjoined == tally.rows_read:
+        names = ", ".join(job.name for job in jobs)
+        msg = (
+            f"None of the {tally.rows_read} rows of {names} has a key, so none can be joined to a request of src. "
+            "Nothing was landed; the rows are paid for, and are still at the service. Leave src out: then the rows "
+            "land in the order in which the service has them."
+        )
+        raise InputError(msg)
 
 
 def write_rows(
