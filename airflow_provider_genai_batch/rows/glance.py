@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, defstruct
 from msgspec.json import Decoder
+from msgspec.structs import astuple
 
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS, spell_key
@@ -64,48 +65,51 @@ class Glance:
     Args:
         backend: where it goes.
         task: generate or embed.
-        keyless: whether its lines have no keys; none of them is known by a look then.
     """
 
-    def __init__(self, backend: Backend, task: Task, *, keyless: bool = False) -> None:
+    def __init__(self, backend: Backend, task: Task) -> None:
         self._prompt = "contents" if task is Task.GENERATE else "content"
         self._marks = backend is Backend.VERTEX
         self._names = _BESIDE[task]
         self._known: set[tuple[str, bytes]] = set()
         uri = Annotated[str, Meta(pattern=r"^gs://." if self._marks else r"^https://.")]
-        media = _media(uri)
         beside = [(name, Raw | UnsetType, UNSET) for name in self._names]
-        plain = _line(self._prompt, _Turn, [])
-        self._readers = (
-            []
-            if keyless
-            else [
-                (Decoder(plain).decode, False, False),
-                (Decoder(_line(self._prompt, _Turn, beside)).decode, True, False),
-                (Decoder(_line(self._prompt, media, beside)).decode, True, True),
-            ]
-        )
+        self._texts = Decoder(_line(self._prompt, _Turn, [])).decode
+        self._readers = [
+            (Decoder(_line(self._prompt, _Turn, beside)).decode, False),
+            (Decoder(_line(self._prompt, _media(uri), beside)).decode, True),
+        ]
+        self._plain = True  # whether no line with more than texts was found right so far
 
     def __call__(self, line: bytes) -> str | None:
         """Return the key of a line that is certainly right, None for one to be looked at."""
-        for number, (read, more, media) in enumerate(self._readers):
+        if not self._plain:
+            return self._more(line)
+        try:
+            key: str = self._texts(line).key
+        except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
+            return self._more(line)
+        return None if self._marks and spell_key(key) != key else key
+
+    def _more(self, line: bytes) -> str | None:
+        """Look at one that may have more than texts."""
+        for number, (read, media) in enumerate(self._readers):
             try:
                 found = read(line)
-            except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
+            except (ValueError, DecodeError, RecursionError):
                 continue
-            key: str = found.key
-            if (more and not self._knows(found.request)) or (media and not self._is_whole(found.request)):
+            if not self._is_right(found.request, media=media):
                 return None
+            self._plain = False
             if number:  # the next line is probably like this one
-                self._readers.insert(0, self._readers.pop(number))
+                self._readers.reverse()
+            key: str = found.key
             return None if self._marks and spell_key(key) != key else key
         return None
 
     def remember(self, line: bytes) -> None:
         """Know from now on what stands beside the prompt of a line that was found right as it is."""
-        for read, more, _ in self._readers:
-            if not more:
-                continue
+        for read, _ in self._readers:
             try:
                 request = read(line).request
             except (ValueError, DecodeError, RecursionError):
@@ -116,18 +120,15 @@ class Glance:
                     self._known.add((name, raw))
             return
 
-    def _knows(self, request: Any) -> bool:
-        for name in self._names:
-            raw = getattr(request, name)
-            if raw is not UNSET and (name, bytes(raw)) not in self._known:
+    def _is_right(self, request: Any, *, media: bool) -> bool:
+        """Whether what stands beside the prompt is known, and each part has one thing in it."""
+        prompt, *beside = astuple(request)
+        known = self._known
+        for name, raw in zip(self._names, beside, strict=True):
+            if raw is not UNSET and (name, bytes(raw)) not in known:
                 return False
-        return True
-
-    def _is_whole(self, request: Any) -> bool:
-        prompt = getattr(request, self._prompt)
-        return all(
-            part.is_one for turn in (prompt if isinstance(prompt, list) else [prompt]) for part in turn.parts
-        )
+        turns = prompt if prompt.__class__ is list else (prompt,)
+        return not media or all(part.is_one for turn in turns for part in turn.parts)
 
 
 def always_look(line: bytes) -> None:

@@ -70,7 +70,7 @@ class Preflight:
         self._keys, self._importer, self._framer = KeyLedger(), Importer(self._place), Framer()
         self._beside = f" of {name}" if name and place is None else ""
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
-        self._glance = Glance(backend, task, keyless=self._bare_texts)
+        self._glance = Glance(backend, task)
         self._usual: dict[str, Any] | None = None
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -86,9 +86,9 @@ class Preflight:
         digest, fresh = hashlib.sha256(), list[bytes]()
         number = rows = size = 0
         most_bytes, most_rows = self._limits.max_bytes or sys.maxsize, self._limits.max_rows or sys.maxsize
-        note = self._keys.add
+        note, anew = self._keys.add, self._bare_texts or self._defaults is not None
         for block in self._blocks(chunks):
-            glance = always_look if self._framer.odd or self._defaults is not None else self._glance
+            glance = always_look if anew or self._framer.odd else self._glance
             for line in block:
                 number += 1
                 key = glance(line)

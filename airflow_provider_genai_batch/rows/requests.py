@@ -38,10 +38,11 @@ def request_lines(
     limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
     importer, keyless = Importer("request {}".format), takes_text_only(model, backend)
     size = 0
-    for number, (key, request) in enumerate(_keyed(items, backend, task, model, defaults), 1):
+    importing = backend is Backend.VERTEX
+    for number, (key, request, usual) in enumerate(_keyed(items, backend, task, model, defaults), 1):
         try:
             line = file_line(key, request, backend, task, model)
-            if backend is Backend.VERTEX:
+            if importing and not usual:  # the importer knows a usual one from the first
                 importer.check(importable(file_row(key, request, backend)), number)
         except RequestError as error:
             msg = f"request {number}"
@@ -60,19 +61,20 @@ def inline_entries(
         RequestError: one that cannot be sent, or two with one key; ``request 3`` is the third.
         InputError: there are none.
     """
-    for key, request in _keyed(items, Backend.GEMINI, task, model, defaults):
+    for key, request, _ in _keyed(items, Backend.GEMINI, task, model, defaults):
         yield inline_entry(key, request)
 
 
 def _keyed(
     items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any
-) -> Iterator[tuple[str, WireRequest]]:
+) -> Iterator[tuple[str, WireRequest, bool]]:
+    """Give each request with its key, and whether it is a usual one: with what all of them have, but for its texts."""
     ledger = KeyLedger()
     index = -1
     beside: dict[str, Any] | None = None
     for index, item in enumerate(expand(items) if task is Task.EMBED else items):
         request = None if beside is None else usual_request(item, beside)
-        if request is None:
+        if not (usual := request is not None):
             try:
                 request = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
             except RequestError as error:
@@ -83,7 +85,7 @@ def _keyed(
         key = stamp(index) if request.key is None else request.key
         if twice := ledger.add(key, index + 1):
             raise same_key(*map("request {}".format, twice))
-        yield key, request
+        yield key, request, usual
     if index < 0:
         msg = "there are no requests: there is nothing to ask"
         raise InputError(msg)

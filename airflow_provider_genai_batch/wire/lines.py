@@ -27,7 +27,8 @@ def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task,
     Raises:
         RequestError: metadata, for which a line has no place.
     """
-    check_metadata(wire_request)
+    if wire_request.metadata:
+        check_metadata(wire_request)
     if task is Task.EMBED and takes_text_only(model, backend):
         return to_json(wire_request.request) + b"\n"
     return to_json(file_row(key, wire_request, backend)) + b"\n"
@@ -36,7 +37,9 @@ def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task,
 def file_row(key: str, wire_request: WireRequest, backend: Backend) -> dict[str, Any]:
     """Return what stands in a line that has a key."""
     spelled = spell_key(key) if backend is Backend.VERTEX else key
-    return {"key": spelled, **(wire_request.beside or {}), "request": wire_request.request}
+    if wire_request.beside:
+        return {"key": spelled, **wire_request.beside, "request": wire_request.request}
+    return {"key": spelled, "request": wire_request.request}
 
 
 def check_metadata(wire_request: WireRequest) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.messages import MESSAGES
 
 SERVICE_NAMES = {Backend.GEMINI: "the Gemini Developer API", Backend.VERTEX: "Vertex AI"}
 
@@ -69,6 +70,14 @@ def is_taken(message: str, name: str, backend: Backend) -> bool:
     return _ONLY.get(place, backend) is backend and not (
         backend is Backend.VERTEX and place in _NOT_IN_A_VERTEX_BATCH
     )
+
+
+def taken(backend: Backend) -> dict[str, dict[str, str]]:
+    """Return `MESSAGES` with the fields that a service takes in a batch."""
+    return {
+        message: {name: kind for name, kind in fields.items() if is_taken(message, name, backend)}
+        for message, fields in MESSAGES.items()
+    }
 
 
 def check_field(message: str, name: str, backend: Backend, path: str) -> None:

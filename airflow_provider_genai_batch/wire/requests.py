@@ -19,6 +19,9 @@ from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields
 _PROMPTS = frozenset({"contents", "content"})
 
 
+_NOTHING: tuple[str | None, dict[str, str] | None, dict[str, Any]] = (None, None, {})
+
+
 class WireRequest(NamedTuple):
     """One request as it goes out; `wire.lines` writes it."""
 
@@ -106,7 +109,9 @@ def _from_envelope(item: Any, fields: dict[str, Any], task: Task, model: str, ba
 
 def _from_parameters(fields: dict[str, Any], task: Task, model: str, backend: Backend) -> _Opened:
     """Open ``{"contents": …, "config": …, "metadata": …, "key": …}`` or a bare GenerateContentRequest."""
-    key, metadata, beside = read_beside(fields, {}, backend)
+    key, metadata, beside = _NOTHING
+    if "key" in fields or "metadata" in fields:
+        key, metadata, beside = read_beside(fields, {}, backend)
     config = fields.pop("config", None)
     prompt, rest = _prompt_and_rest(
         {name: value for name, value in fields.items() if name not in ("key", "metadata")}, task, model
@@ -136,7 +141,7 @@ def _prompt_and_rest(fields: dict[str, Any], task: Task, model: str) -> tuple[An
     if len(given) != 1:
         msg = f"the request has no {name}" if not given else "the request has content and contents"
         raise RequestError(msg, f"Give {name} once.")
-    if isinstance(given[0], (list, tuple, Mapping)) and not given[0]:
+    if not given[0] and isinstance(given[0], (list, tuple, Mapping)):
         msg = f"the request has no {name}: it is empty"
         raise RequestError(msg, "Give at least one prompt.")
     return given[0], rest

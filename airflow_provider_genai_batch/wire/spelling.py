@@ -34,7 +34,7 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     Raises:
         RequestError: a name is not a string, or one field is there in both spellings.
     """
-    if isinstance(value, Mapping):
+    if value.__class__ is dict or isinstance(value, Mapping):
         pairs = value.items()
     elif isinstance(value, BaseModel):
         pairs = dict(value).items()  # one level: what is inside keeps its class

@@ -19,9 +19,11 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.advice import advice
 from airflow_provider_genai_batch.wire.messages import MESSAGES
-from airflow_provider_genai_batch.wire.only import check_field, check_uri
+from airflow_provider_genai_batch.wire.only import check_field, check_uri, taken
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of, free, text
 
+_VERTEX = Backend.VERTEX
+_OF_GEMINI, _OF_VERTEX = taken(Backend.GEMINI), taken(_VERTEX)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
 _YES_AND_NO = {
     "true": True,
@@ -65,14 +67,15 @@ def message(value: Any, name: str, path: str, backend: Backend) -> dict[str, Any
         raise other_kind(
             path, value, "an object", f"It has {', '.join(sorted(MESSAGES[name])) or 'no fields'}."
         )
-    kinds = MESSAGES[name]
+    kinds = (_OF_VERTEX if backend is _VERTEX else _OF_GEMINI)[name]
     spelled: dict[str, Any] = {}
     for field, inner in fields.items():
         kind = kinds.get(field)
         if kind is None:
+            if field in MESSAGES[name]:
+                check_field(name, field, backend, path)
             raise unknown(as_written(value, field), name, path, backend, fields)
-        check_field(name, field, backend, path)
-        spelled[field] = typed(inner, kind, f"{path}.{field}" if path else field, backend)
+        spelled[field] = typed(inner, kind, f"{path}.{field}", backend)
     if "fileUri" in spelled:
         check_uri(spelled["fileUri"], backend)
     return _of_images(spelled) if name == "ImageConfig" else spelled
@@ -152,6 +155,8 @@ def _of_images(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _string(value: Any, path: str) -> str:
+    if value.__class__ is str:
+        return text(value, path)
     value = _plain(value)
     if isinstance(value, (bytes, bytearray)):
         try:
@@ -164,6 +169,8 @@ def _string(value: Any, path: str) -> str:
 
 
 def _number(value: Any, path: str) -> int | float:
+    if value.__class__ is int:
+        return value
     value = _plain(value)
     if isinstance(value, str) and value.strip().isascii():
         try:
