@@ -82,4 +82,4 @@ class ResultRow(Noun):
     round: int = 0
     """Which round of asking answered it: 0 the first, 1 the first of the failed rows alone, and so on."""
     input: dict[str, Any] | None = None
-    """Columns of the input row, where they are carried along."""
+    """Columns of the input row, where they are carried along; on Vertex AI what stood beside the request."""

@@ -44,6 +44,13 @@ _STATUSES = (
 )
 """``google.rpc.Code`` by its numbers: Gemini's rows carry the number alone."""
 _HTTP_CANCELLED = 499
+_OWN = frozenset(
+    (
+        *("key", "request", "response", "status", "error"),
+        *("processed_time", "processedTime", "instance", "prediction", "predictions"),
+    )
+)
+"""What stands in a line of Vertex AI's output; all else is from the line of the input."""
 _KEY_AND_RESPONSE = 2
 NO_CONTENT = frozenset(
     (
@@ -75,7 +82,14 @@ def read_fields(line: Mapping[str, Any], backend: Backend, *, keep_response: boo
         row = _answer(key, response)
     if keep_response and response:
         row["response"] = response
+    if backend is _VERTEX and len(line) > _KEY_AND_RESPONSE and (beside := _beside(line)):
+        row["input"] = beside
     return row
+
+
+def _beside(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the author of a request put beside it, which Vertex AI gives back."""
+    return {name: value for name, value in line.items() if name not in _OWN and value is not None}
 
 
 def _exception(
@@ -127,12 +141,26 @@ def _error(message: str, *, code: int | None = None, status: str = "") -> dict[s
 
 
 def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
+    """Return the key; in lines of others' jobs on Vertex AI it is where their authors put it."""
+    metadata = mapping(line.get("metadata"))
     key = line.get("key")
     if key is None:
-        key = mapping(line.get("metadata")).get("key")
+        key = metadata.get("key")
+    if backend is not _VERTEX:
+        return None if key is None else str(key)
+    for name in ("custom_id", "customId"):
+        for place in (line, metadata):
+            key = place.get(name) if key is None else key
     if key is None:
-        return None
-    return read_key(str(key)) if backend is _VERTEX else str(key)
+        key = _label(mapping(mapping(line.get("request")).get("labels")))
+    return None if key is None else read_key(str(key))
+
+
+def _label(labels: Mapping[str, Any]) -> Any:
+    """Return the label that gateways to this service write their ids into, each with a prefix of its own."""
+    return next(
+        (value for name, value in labels.items() if name == "key" or name.endswith("custom_id")), None
+    )
 
 
 def _refused(line: Mapping[str, Any], key: str | None, error: dict[str, Any]) -> PlainRow:

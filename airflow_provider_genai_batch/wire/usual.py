@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, DecodeError, Struct, UnsetType, field
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend
@@ -59,14 +59,14 @@ class _GeminiLine(Struct, gc=False, forbid_unknown_fields=True):
     status = ""
 
 
-class _VertexLine(Struct, gc=False):
-    """Has the request beside it, and whatever stood beside that."""
+class _VertexLine(Struct, gc=False, forbid_unknown_fields=True):
+    """Has the request beside it; where more stood beside that, the row has it too."""
 
     key: str
     response: _Response
     status: str = ""
-    error: UnsetType = UNSET
-    predictions: UnsetType = UNSET
+    request: Raw = Raw(b"null")
+    processed_time: Raw = Raw(b"null")
 
 
 class UsualRows:
