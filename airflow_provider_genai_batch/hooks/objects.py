@@ -69,14 +69,21 @@ def matcher(pattern: str) -> Callable[[str], object]:
     return re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
 
 
+def is_directory(uri: str) -> bool:
+    """Whether it is a directory: with a slash at its end, or one that a job on Vertex AI made for its output."""
+    return uri.endswith("/") or uri.rpartition("/")[2].startswith("prediction-")
+
+
 def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
-    """Give the objects that a pattern matches.
+    """Give the objects that a pattern matches, or the JSON lines in a directory.
 
     Rows that a job wrote below its input must not become input of the next attempt, which would then ask for more.
 
     Raises:
         InputError: there is none.
     """
+    if "*" not in pattern and is_directory(pattern):
+        pattern = f"{pattern.rstrip('/')}/*.jsonl"
     if "*" not in pattern:
         return [pattern]
     prefix = pattern.split("*", 1)[0]

@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.flows.identity import Identity, digest, merge_labels
 from airflow_provider_genai_batch.hooks.intake import Intake
+from airflow_provider_genai_batch.hooks.objects import is_directory
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.defaults import check_defaults
@@ -92,6 +93,8 @@ class Order:
         if self.backend is Backend.VERTEX and destination is None:
             own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
             beside_many = own is not None and any("*" in uri for uri in own.gcs_uri)
+            if placed is not None and any(map(is_directory, self.source.gcs_uri)):
+                own = placed
             destination = default_destination(own, suffix) if own and not beside_many else None
             if destination is None:
                 msg = (

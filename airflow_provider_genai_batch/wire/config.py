@@ -34,7 +34,7 @@ SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
 """Fields of ``generationConfig`` that say what an answer is to be, of which the service takes one."""
 
 
-def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[str, Any]:
+def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: Any = None) -> dict[str, Any]:
     """Spell config as the fields of a request, without ``contents``.
 
     Args:
@@ -42,6 +42,7 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[
             dict or object, either casing; None: nothing.
         backend: where the request goes.
         flat: whether generation parameters may stand beside the rest, as in the SDK's config.
+        origin: has the names as their author spelled them, for messages, where `config` has not.
 
     Raises:
         RequestError: an unknown field, one of the other service, or one that does not work in a batch.
@@ -64,7 +65,7 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True) -> dict[
         elif name in _GENERATION and flat:
             generation[name] = _generation_field(name, value, backend)
         elif name not in _OF_THE_SDK_ALONE or not flat:
-            raise _unknown(as_written(config, given), backend, fields, flat=flat)
+            raise _unknown(as_written(origin or config, given), backend, fields, flat=flat)
     if generation:
         request["generationConfig"] = generation
     return request
@@ -131,4 +132,5 @@ def _unknown(written: str, backend: Backend, present: dict[str, Any], *, flat: b
     remedy = advice(name, ("GenerateContentRequest",), backend, present)
     if name in (fields_of(present.get("generationConfig")) or {}):
         remedy = "Leave this one out: generationConfig has it too."
-    return RequestError(f"{written} stands beside contents", remedy)
+    shown = name if name == written else f"{name} (written {written!r})"
+    return RequestError(f"{shown} stands beside contents", remedy)

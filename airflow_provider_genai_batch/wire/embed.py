@@ -25,7 +25,7 @@ def takes_text_only(model: str, backend: Backend) -> bool:
     )
 
 
-def embed_config(config: Any, backend: Backend) -> dict[str, Any]:
+def embed_config(config: Any, backend: Backend, *, origin: Any = None) -> dict[str, Any]:
     """Spell ``EmbedContentConfig`` fields (dict or object, either casing) in lowerCamel.
 
     Raises:
@@ -42,7 +42,11 @@ def embed_config(config: Any, backend: Backend) -> dict[str, Any]:
     spelled = embed_config(nested, backend)
     if strange := [name for name in fields if name not in MESSAGES["EmbedContentConfig"]]:
         raise unknown(
-            as_written(config, strange[0]), "EmbedContentConfig", "an embedding request", backend, fields
+            as_written(origin or config, strange[0]),
+            "EmbedContentConfig",
+            "an embedding request",
+            backend,
+            fields,
         )
     return {**spelled, **message(fields, "EmbedContentConfig", "embedContentConfig", backend)}
 

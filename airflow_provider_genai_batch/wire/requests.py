@@ -51,14 +51,15 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
     """
     given = _opened(item, task, model, backend)
     if task is Task.EMBED:
-        config = {**embed_config(defaults, backend), **embed_config(given.config, backend)}
+        own = embed_config(given.config, backend, origin=given.origin)
+        config = {**embed_config(defaults, backend), **own}
         request = embed_request(given.prompt, config, backend=backend, model=model)
         if takes_text_only(model, backend) and (given.key is not None or given.beside):
             strange = next(iter(given.beside or ())) if given.key is None else "key"
             msg = f"{model} takes lines with content and nothing else, and there is {strange}"
             raise RequestError(msg, "Leave it out: rows join by their text. Or use a gemini-embedding model.")
     else:
-        own = request_fields(given.config, backend, flat=given.flat)
+        own = request_fields(given.config, backend, flat=given.flat, origin=given.origin)
         fields = merged(request_fields(defaults, backend), own) if defaults is not None else own
         request = {"contents": contents(given.prompt, backend), **fields}
     return WireRequest(given.key, request, given.metadata, given.beside or None)
@@ -73,6 +74,8 @@ class _Opened(NamedTuple):
     key: str | None = None
     metadata: dict[str, str] | None = None
     beside: dict[str, Any] | None = None
+    origin: Any = None
+    """What `config` is from, if that has names in lowerCamel by now."""
 
 
 def _opened(item: Any, task: Task, model: str, backend: Backend) -> _Opened:
@@ -80,7 +83,7 @@ def _opened(item: Any, task: Task, model: str, backend: Backend) -> _Opened:
     if fields and "request" in fields:
         return _from_envelope(item, fields, task, model, backend)
     if fields and not _PROMPTS.isdisjoint(fields):
-        return _from_parameters(fields, task, model, backend)
+        return _from_parameters(item, fields, task, model, backend)
     if is_prompt(item):
         return _Opened(item)
     raise _not_a_request(item, fields, task)
@@ -104,10 +107,10 @@ def _from_envelope(item: Any, fields: dict[str, Any], task: Task, model: str, ba
             msg, "Write generationConfig, systemInstruction, tools, …, or put config beside contents."
         )
     prompt, rest = _prompt_and_rest(inside, task, model)
-    return _Opened(prompt, rest, flat=False, key=key, metadata=metadata, beside=beside)
+    return _Opened(prompt, rest, False, key, metadata, beside, fields["request"])
 
 
-def _from_parameters(fields: dict[str, Any], task: Task, model: str, backend: Backend) -> _Opened:
+def _from_parameters(item: Any, fields: dict[str, Any], task: Task, model: str, backend: Backend) -> _Opened:
     """Open ``{"contents": …, "config": …, "metadata": …, "key": …}`` or a bare GenerateContentRequest."""
     key, metadata, beside = _NOTHING
     if "key" in fields or "metadata" in fields:
@@ -119,14 +122,9 @@ def _from_parameters(fields: dict[str, Any], task: Task, model: str, backend: Ba
     if config is not None and rest:
         msg = f"{next(iter(rest))} stands beside config"
         raise RequestError(msg, "Put everything into config, or leave config out and write REST fields.")
-    return _Opened(
-        prompt,
-        config if config is not None else rest,
-        flat=config is not None,
-        key=key,
-        metadata=metadata,
-        beside=beside,
-    )
+    if config is not None:
+        return _Opened(prompt, config, True, key, metadata, beside)
+    return _Opened(prompt, rest, False, key, metadata, beside, item)
 
 
 def _prompt_and_rest(fields: dict[str, Any], task: Task, model: str) -> tuple[Any, dict[str, Any]]:

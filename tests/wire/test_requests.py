@@ -96,7 +96,7 @@ def test_a_line_carries_its_key(backend: Backend, written: str) -> None:
         ({"request": {"generationConfig": {}}}, "the request has no contents"),
         ({"request": {"contents": "hi", "config": {}}}, "config inside request is the SDK's spelling"),
         ({"contents": "hi", "temperature": 1}, "temperature stands beside contents"),
-        ({"contents": "hi", "top_p": 1}, "topP stands beside contents"),
+        ({"contents": "hi", "top_p": 1}, "topP (written 'top_p') stands beside contents"),
         ({"contents": "hi", "safety": 1}, "unknown field 'safety'"),
         ({"contents": "hi", "config": {"seed": 1}, "labels": {}}, "labels stands beside config"),
         ({"contents": "hi", "model": "gemini-2.5-pro"}, "the request is for model gemini-2.5-pro"),
