@@ -70,7 +70,12 @@ class Rows:
 
 
 def landed(
-    jobs: tuple[BatchJob, ...], clock: Callable[[], float], until: float, patience: float, submits: bool
+    jobs: tuple[BatchJob, ...],
+    clock: Callable[[], float],
+    service_clock: Callable[[], float],
+    until: float,
+    patience: float,
+    submits: bool,
 ) -> Generator[Any, Any, Rows]:
     """Land rows; where not all are readable yet that the service has counted, look again for a while.
 
@@ -82,7 +87,7 @@ def landed(
     while True:
         trouble: CallError | None = None
         enough: Rows | None = None
-        now = clock()
+        now = service_clock()
         fresh = [] if overdue else [job for job in jobs if _is_fresh(job, now, unknown=patience > 0)]
         try:
             rows = yield from _read(jobs, partly=not fresh)

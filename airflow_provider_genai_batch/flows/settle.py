@@ -78,6 +78,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     max_failed_rows: float,
     results_uri: str | None,
     clock: Callable[[], float],
+    service_clock: Callable[[], float] | None = None,
     patience: float = READ_PATIENCE,
     since: float | None = None,
     taken_up: Collection[str] = (),
@@ -93,6 +94,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         max_failed_rows: rows that may fail: a count (int) or a fraction of all (float up to 1.0).
         results_uri: where rows land.
         clock: tells the seconds since the epoch.
+        service_clock: does so as the service has them, by which jobs end; None: `clock` does.
         patience: seconds to keep looking for output that is not readable yet.
         since: when the looking began, in seconds since the epoch; None: now.
         taken_up: those that are of an earlier attempt.
@@ -124,7 +126,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
                 f"export the table, instead of landing them at {results_uri}."
             )
             raise UnsupportedError(msg)
-    rows = yield from landed(tuple(jobs), clock, until, patience, submits)
+    rows = yield from landed(tuple(jobs), clock, service_clock or clock, until, patience, submits)
     tally = rows.tally
     manifest = describe(
         jobs,

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import logging
 import os
-import time
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -40,11 +39,17 @@ def draft_of(path: Path) -> tuple[Path, BinaryIO]:
     return part, os.fdopen(number, "w+b")
 
 
-def remove_abandoned(path: Path) -> None:
-    """Take away drafts of `path` whose writers have died."""
+def remove_abandoned(path: Path, draft: Path) -> None:
+    """Take away drafts of `path` whose writers have died.
+
+    Args:
+        path: what they were to become.
+        draft: one that was just begun. Its time tells that of the file system, which may be another machine's.
+    """
+    now = draft.stat().st_mtime
     for part in path.parent.glob(f"{_prefix(path)}{'[0-9a-f]' * 32}.part"):
         try:
-            if time.time() - part.stat().st_mtime < ABANDONED_AFTER:
+            if now - part.stat().st_mtime < ABANDONED_AFTER:
                 continue
             with part.open("rb") as stream:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody writes it

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.uploads import try_object
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError
@@ -140,10 +140,10 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
     path = local_path(uri)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(path)
         part, stream = draft_of(path)
         try:
             with stream:
+                remove_abandoned(path, part)
                 draft = Draft(stream)
                 yield draft
                 stream.flush()
@@ -216,15 +216,15 @@ def _put(uri: str, stream: BinaryIO) -> None:
 
 def _comes_to(path: Any, size: int) -> bool:
     """Whether an object has a size, or comes to it while another writer still writes it."""
-    seen, begun = _size(path), time.monotonic()
+    seen, begun = _size(path), clock.monotonic()
     changed = begun
     while seen not in (None, size):
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - changed > _STILL or now - begun > _AT_MOST:
             return False
-        time.sleep(_STILL / 10)
+        clock.sleep(_STILL / 10)
         before, seen = seen, _size(path)
-        changed = changed if seen == before else time.monotonic()
+        changed = changed if seen == before else clock.monotonic()
     return True
 
 

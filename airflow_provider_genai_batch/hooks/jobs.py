@@ -226,6 +226,7 @@ class JobDesk:
             max_failed_rows=landing.max_failed_rows,
             results_uri=landing.results_uri,
             clock=clock.time,
+            service_clock=self._client.service_time,
             patience=patience.seconds,
             since=patience.since,
             taken_up=taken_up,

@@ -177,4 +177,4 @@ def _had_time(client: GenAIBatchClient, names: list[str]) -> bool:
     from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
 
     ends = [end for name in names if (end := client.get(name).end_time)]
-    return bool(ends) and clock.time() - max(ends).timestamp() > READ_PATIENCE
+    return bool(ends) and client.service_time() - max(ends).timestamp() > READ_PATIENCE

@@ -373,6 +373,35 @@ def test_a_table_with_fewer_rows_than_the_service_counted_is_looked_at_again_whi
         flow.send(half)
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+def test_how_young_a_jobs_end_is_is_told_by_the_services_clock(ahead: float) -> None:
+    """This machine's may be an hour off: then rows would be called missing at once, or be awaited for an hour."""
+    now = 1_000_000.0
+    job = _table_job(
+        counts=JobCounts(total=3, succeeded=3, failed=0),
+        end_time=datetime.fromtimestamp(now + 1, tz=timezone.utc),
+    )
+    half = {job.name: TableCounts(total=1, ok=1)}
+
+    def settled(later: float) -> Any:
+        flow = settle(
+            Ending(Why.ENDED, {}),
+            ["1"],
+            max_failed_rows=2,
+            results_uri=None,
+            clock=lambda: now + ahead,
+            service_clock=lambda: now + later,
+        )
+        next(flow)
+        flow.send(job)
+        flow.send(None)
+        return flow.send(half)
+
+    assert isinstance(settled(2.0), Sleep)
+    with pytest.raises(StopIteration):
+        settled(READ_PATIENCE + 2)
+
+
 def test_statuses_of_a_table_are_read_as_those_of_rows_are() -> None:
     cancelled = 'Client Closed Request: {"error":{"code":499,"message":"gone","status":"CANCELLED"}}'
     table = TableCounts(total=20, ok=10, unanswered=1, failures=(("plain words", 4), (cancelled, 3)))

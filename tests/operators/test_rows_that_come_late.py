@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from airflow_provider_genai_batch.clock import SystemClock, replaced
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.hooks import jobs as desk
@@ -59,20 +60,20 @@ def test_a_shard_that_never_comes_is_missing_after_a_bounded_time(
 
 
 def test_no_half_of_the_rows_is_published_while_the_others_are_awaited(
-    vertex: Emulator, src: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vertex: Emulator, src: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "rows.jsonl"
     out.write_bytes(b"of yesterday")
     seen: list[bytes] = []
-    pause = desk.time.sleep
 
-    def note(seconds: float) -> None:
-        seen.append(out.read_bytes())
-        pause(seconds)
+    class Noting(SystemClock):
+        def sleep(self, seconds: float) -> None:
+            seen.append(out.read_bytes())
+            super().sleep(seconds)
 
-    monkeypatch.setattr(desk.time, "sleep", note)
     vertex.script(JobScript(shards=2, shard_looks=4))
-    ran = wait_by("in place", src, results_uri=str(out))
+    with replaced(Noting()):
+        ran = wait_by("in place", src, results_uri=str(out))
     assert ran.state == "success", ran.errors
     assert {*seen} == {b"of yesterday"}
     assert len(out.read_bytes().splitlines()) == 10
