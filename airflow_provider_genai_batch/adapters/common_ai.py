@@ -176,7 +176,7 @@ class _GenAIBatchAdapter(BatchAdapter):
 
     def extract_output(self, raw: RawResultItem, spec: OutputSpec) -> ExtractedOutput:
         """Return an answer's text; one without, or one that the service has cut off as unsafe, is absent."""
-        return output_of(raw.raw, structured=spec.is_structured)
+        return output_of(raw.raw, answer_type(spec))
 
     # ------------------------------------------------------------ of the connection and the task
 

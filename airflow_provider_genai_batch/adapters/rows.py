@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.hooks.landing import Landing
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.wire.output_type import read_back
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +66,20 @@ def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
         return False
 
 
-def output_of(row: dict[str, Any], *, structured: bool) -> ExtractedOutput:
-    """Return what a row that was answered says."""
+def output_of(row: dict[str, Any], output_type: Any) -> ExtractedOutput:
+    """Return what a row that was answered says.
+
+    Args:
+        row: as this package lands it.
+        output_type: what answers were asked for; None: text. Its values stand in place of the texts that the service
+            has for them.
+    """
     text = row["text"]
     if row["status"] != "ok" or text is None:
         return ExtractedOutput(kind="absent", text=text)
-    return ExtractedOutput(kind="json_text" if structured else "text", text=text)
+    if output_type is None:
+        return ExtractedOutput(kind="text", text=text)
+    return ExtractedOutput(kind="json_text", text=read_back(output_type, text))
 
 
 def _read(folder: TemporaryDirectory[str], rows: Path) -> Iterator[RawResultItem]:

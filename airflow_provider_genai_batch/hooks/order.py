@@ -23,7 +23,8 @@ from airflow_provider_genai_batch.wire.destinations import (
     default_destination,
     read_settings,
 )
-from airflow_provider_genai_batch.wire.output_type import answer_check, ask_for
+from airflow_provider_genai_batch.wire.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
 log = logging.getLogger(__name__)
@@ -161,8 +162,13 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         )
         raise UnsupportedError(msg)
     check_defaults(request_defaults, connection.backend, model)
+    job_check(output_type, request_defaults)
+    if json_schema_of(request_defaults) is not None:
+        log.warning(
+            "Batch jobs of Google have answered response_json_schema badly, with text that does not end or does not "
+            "fit: prefer output_type, or response_schema. Each answer is checked against it."
+        )
     if output_type is not None:
-        answer_check(output_type)
         if source.path or source.inlined_requests is not None:
             request_defaults = ask_for(output_type, request_defaults)
             check_defaults(request_defaults, connection.backend, model, name="output_type")

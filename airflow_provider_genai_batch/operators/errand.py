@@ -27,7 +27,7 @@ from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.operators.wave import Wave
 from airflow_provider_genai_batch.triggers.pause import LateRows
-from airflow_provider_genai_batch.wire.output_type import answer_check
+from airflow_provider_genai_batch.wire.output_type import job_check
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -250,7 +250,7 @@ class Errand:
                     else keys_of(client, lambda: task.order(client.config), asked.key_sum)
                 ),
                 ordered=task.ordered,
-                validate=None if task.output_type is None else answer_check(task.output_type),
+                validate=job_check(task.output_type, task.request_defaults),
                 carry=carry,
             )
             manifest = self._desk.settle(

@@ -12,11 +12,13 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.advice import CONFIG, advice
 from airflow_provider_genai_batch.wire.content import content
+from airflow_provider_genai_batch.wire.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.messages import MESSAGES
 from airflow_provider_genai_batch.wire.only import check_field
 from airflow_provider_genai_batch.wire.schema import response_schema
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
 from airflow_provider_genai_batch.wire.tools import tools
+from airflow_provider_genai_batch.wire.type_schema import TypeSchema
 from airflow_provider_genai_batch.wire.typed import typed, unknown
 
 _GENERATION = MESSAGES["GenerationConfig"]
@@ -83,6 +85,35 @@ def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     if theirs or ours:
         both["generationConfig"] = {**theirs, **ours}
     return both
+
+
+def check_one_schema(defaults: Any, own: dict[str, Any]) -> None:
+    """Refuse a request that says what its answer is to be, where answers of the job are checked against something else.
+
+    Args:
+        defaults: SDK config or REST fields for every request, as they were given.
+        own: the request's fields, spelled.
+
+    Raises:
+        RequestError: it does.
+    """
+    ours = own.get("generationConfig", {})
+    given = fields_of(defaults) or {}
+    if isinstance(given.get("responseSchema"), TypeSchema):
+        said, names = "output_type", [*SCHEMAS]
+        if ours.get("responseMimeType") != given.get("responseMimeType"):
+            names.append("responseMimeType")
+    elif json_schema_of(given) is not None:
+        said, names = "response_json_schema in request_defaults", [*SCHEMAS]
+    else:
+        return
+    if twice := sorted(name for name in names if name in ours):
+        msg = (
+            f"{twice[0]} of the request contradicts {said}, against which every answer of the job is checked"
+        )
+        raise RequestError(
+            msg, "Keep one, or make a job of its own of the requests that are answered otherwise."
+        )
 
 
 def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:

@@ -7,13 +7,18 @@ the latter is sent, with references resolved (`wire.schema`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import SchemaError, from_json, to_json
 
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
+from airflow_provider_genai_batch.wire.json_schema import json_schema_check, json_schema_of
 from airflow_provider_genai_batch.wire.spelling import fields_of
+from airflow_provider_genai_batch.wire.text_values import Back
+from airflow_provider_genai_batch.wire.type_schema import schema_of_type
 
 _SAID_ALREADY = ("responseSchema", "responseJsonSchema", "responseMimeType")
 
@@ -23,6 +28,7 @@ def ask_for(output_type: Any, request_defaults: Any) -> Any:
 
     Raises:
         ConfigurationError: they say already what answers are to be.
+        InputError: it is no type, or one that there are no words for.
     """
     fields = fields_of({} if request_defaults is None else request_defaults)
     if fields is None:
@@ -31,7 +37,11 @@ def ask_for(output_type: Any, request_defaults: Any) -> Any:
     if twice:
         msg = f"What answers are to be is given twice, as output_type and as request_defaults[{twice[0]!r}]: keep one."
         raise ConfigurationError(msg)
-    return {**fields, "responseMimeType": "application/json", "responseSchema": output_type}
+    try:
+        schema = schema_of_type(output_type, _adapter(output_type))
+    except RequestError as error:
+        raise error.at("output_type") from error
+    return {**fields, "responseMimeType": "application/json", "responseSchema": schema}
 
 
 def answer_check(output_type: Any) -> Callable[[str], Any]:
@@ -43,22 +53,82 @@ def answer_check(output_type: Any) -> Callable[[str], Any]:
     Raises:
         InputError: it is no such type.
     """
-    try:
-        # Without the adapter's own call around it, which costs as much as a small answer.
-        read = TypeAdapter(output_type).validator.validate_json
-    except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
-        msg = f"output_type={output_type!r} is no type that answers can be read as: {error}. Give a Pydantic model."
-        raise InputError(msg) from error
+    adapter = _adapter(output_type)
+    # Without the adapter's own call around it, which costs as much as a small answer. What was asked for by a field's
+    # name is read by it, whatever its aliases are.
+    read = partial(adapter.validator.validate_json, by_alias=True, by_name=True)
+    back = _way_back(output_type, adapter)
 
     def check(text: str) -> Any:
         try:
             return read(text)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
-            where = "; ".join(
-                f"{'.'.join(map(str, one['loc'])) or 'answer'}: {one['msg']}" for one in found[:3]
-            )
-            more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-            raise ValueError(where + more) from error
+            first = error
+        if back is not None and (meant := _meant(text, back)) is not None:
+            try:
+                return read(meant)
+            except ValidationError as error:
+                first = error
+        raise ValueError(_what_is_wrong(first)) from first
 
     return check
+
+
+def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] | None:
+    """Return what checks every answer of a job; None: nothing said what they are to be.
+
+    Raises:
+        InputError: what was said is no type, or no JSON Schema.
+    """
+    if output_type is not None:
+        return answer_check(output_type)
+    schema = json_schema_of(request_defaults)
+    return None if schema is None else json_schema_check(schema)
+
+
+def read_back(output_type: Any, text: str) -> str:
+    """Return an answer's text with the values that were meant, for somebody else to check."""
+    back = _way_back(output_type, _adapter(output_type))
+    meant = None if back is None else _meant(text, back)
+    return text if meant is None else meant.decode()
+
+
+def _adapter(output_type: Any) -> TypeAdapter[Any]:
+    if isinstance(output_type, (str, dict)):
+        raise _no_type(output_type, "")
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(output_type)
+    except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, NameError, TypeError) as error:
+        raise _no_type(output_type, str(error).partition("\n")[0]) from error
+    return adapter
+
+
+def _no_type(output_type: Any, why: str) -> InputError:
+    if isinstance(output_type, dict):
+        remedy = "A schema goes into request_defaults, as response_schema or response_json_schema."
+    elif isinstance(output_type, str):
+        remedy = "Give the type itself, not its name."
+    else:
+        remedy = f"Give a Pydantic model. ({why})"
+    msg = f"output_type={output_type!r} is no type that answers can be read as. {remedy}"
+    return InputError(msg)
+
+
+def _way_back(output_type: Any, adapter: TypeAdapter[Any]) -> Back | None:
+    try:
+        return schema_of_type(output_type, adapter).back
+    except RequestError:
+        return None  # it was not asked for in this dialect
+
+
+def _meant(text: str, back: Back) -> bytes | None:
+    try:
+        return to_json(back(from_json(text)))
+    except ValueError:
+        return None
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    where = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'answer'}: {one['msg']}" for one in found[:3])
+    return where + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.beside import FOREIGN, read_beside
-from airflow_provider_genai_batch.wire.config import merged, request_fields
+from airflow_provider_genai_batch.wire.config import check_one_schema, merged, request_fields
 from airflow_provider_genai_batch.wire.content import contents, is_prompt
 from airflow_provider_genai_batch.wire.embed import embed_config, embed_request, takes_text_only
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
@@ -60,6 +60,8 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
             raise RequestError(msg, "Leave it out: rows join by their text. Or use a gemini-embedding model.")
     else:
         own = request_fields(given.config, backend, flat=given.flat, origin=given.origin)
+        if defaults is not None and "generationConfig" in own:
+            check_one_schema(defaults, own)
         fields = merged(request_fields(defaults, backend), own) if defaults is not None else own
         request = {"contents": contents(given.prompt, backend), **fields}
     return WireRequest(given.key, request, given.metadata, given.beside or None)

@@ -11,8 +11,12 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.advice import advice
 from airflow_provider_genai_batch.wire.messages import MESSAGES
+from airflow_provider_genai_batch.wire.schema import response_schema
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
 from airflow_provider_genai_batch.wire.typed import message
+
+_SCHEMAS = ("parameters", "response")
+"""Fields of a function that are schemas of the dialect."""
 
 
 def tools(value: Any, backend: Backend) -> list[dict[str, Any]]:
@@ -46,4 +50,28 @@ def _tool(item: Any, backend: Backend, path: str) -> dict[str, Any]:
     if strange := [name for name in fields if name not in MESSAGES["Tool"]]:
         msg = f"unknown tool {as_written(item, strange[0])!r}"
         raise RequestError(msg, advice(strange[0], ("Tool",), backend, fields))
-    return message(fields, "Tool", path, backend)
+    declared = fields.pop("functionDeclarations", None)
+    spelled = message(fields, "Tool", path, backend)
+    if declared is not None:
+        several = declared if isinstance(declared, (list, tuple)) else [declared]
+        inside = f"{path}.functionDeclarations"
+        spelled["functionDeclarations"] = [
+            _declaration(one, f"{inside}[{index}]", backend) for index, one in enumerate(several)
+        ]
+    return spelled
+
+
+def _declaration(item: Any, path: str, backend: Backend) -> dict[str, Any]:
+    """Spell a function; what it takes and gives is said in the dialect of response schemas."""
+    fields = fields_of(item)
+    if fields is None:
+        return message(item, "FunctionDeclaration", path, backend)
+    schemas = {name: fields.pop(name) for name in _SCHEMAS if name in fields}
+    spelled = message(fields, "FunctionDeclaration", path, backend)
+    for name, schema in schemas.items():
+        try:
+            spelled[name] = response_schema(schema, backend, holder=name)
+        except RequestError as error:
+            msg = f"{error.reason}, in {path}"
+            raise RequestError(msg, error.remedy) from error
+    return spelled

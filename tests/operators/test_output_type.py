@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,26 @@ class Tag(BaseModel):
     """One tag, referred to."""
 
     name: str
+
+
+class Endless(BaseModel):
+    """What there are no words for."""
+
+    inner: Endless | None = None
+
+
+class Grade(enum.IntEnum):
+    """Numbers, which the services ask for as text."""
+
+    GOOD = 1
+    BAD = 5
+
+
+class Graded(BaseModel):
+    """With numbers inside."""
+
+    grade: Grade
+    pages: Literal[1, 2] | None
 
 
 def ask(**settings: Any) -> Ran:
@@ -93,6 +114,38 @@ def test_plain_types_are_types_too(gemini: Emulator, tmp_path: Path) -> None:
     assert all(isinstance(number, int) for row in rows(out) for number in row["output"])
 
 
+@pytest.mark.parametrize("backend", ["gemini", "vertex"])
+def test_numbers_that_were_asked_for_as_text_are_numbers_in_the_rows(
+    request: pytest.FixtureRequest, tmp_path: Path, backend: str
+) -> None:
+    service = request.getfixturevalue(backend)
+    service.script(JobScript(answers={1: '{"grade": "5", "pages": "2"}', 2: '{"grade": 1, "pages": null}'}))
+    out = tmp_path / "rows.jsonl"
+    more = {"dest": "gs://emulator-staging/graded/"} if backend == "vertex" else {}
+    ran = ask(output_type=Graded, results_uri=str(out), **more)
+    assert ran.state == "success", ran.errors
+    found = {row["index"]: row["output"] for row in rows(out)}
+    assert found[0]["grade"] in (1, 5)
+    assert found[1] == {"grade": 5, "pages": 2}
+    assert found[2] == {"grade": 1, "pages": None}
+
+
+def test_answers_to_response_json_schema_are_checked_after_a_warning(
+    gemini: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    gemini.script(JobScript(answers={0: '{"n": 5}', 1: '{"n": "five"}', 2: '{"n": 5'}))
+    out = tmp_path / "rows.jsonl"
+    asked = {"response_json_schema": schema, "response_mime_type": "application/json"}
+    ran = ask(request_defaults=asked, results_uri=str(out), max_failed_rows=2)
+    assert ran.state == "success", ran.errors
+    assert "answered response_json_schema badly" in caplog.text
+    found = {row["index"]: row for row in rows(out)}
+    assert (found[0]["status"], found[0]["output"]) == ("ok", {"n": 5})
+    assert (found[1]["status"], found[2]["status"]) == ("invalid", "invalid")
+    assert found[1]["error"]["message"].startswith("n: ")
+
+
 def test_an_input_that_goes_as_it_is_has_its_answers_checked(vertex: Emulator, cloud_storage: Any) -> None:
     uri = "gs://emulator-staging/typed-own/in.jsonl"
     line = {"key": "k", "request": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}}
@@ -105,6 +158,23 @@ def test_an_input_that_goes_as_it_is_has_its_answers_checked(vertex: Emulator, c
     ("settings", "kind", "said"),
     [
         ({"output_type": object()}, InputError, "output_type"),
+        ({"output_type": {"type": "object"}}, InputError, "goes into request_defaults, as response_schema"),
+        ({"output_type": "Label"}, InputError, "Give the type itself, not its name"),
+        ({"output_type": Endless}, InputError, "output_type: Endless holds itself, at inner"),
+        ({"output_type": dict[str, int]}, InputError, "exists only on Vertex AI"),
+        (
+            {
+                "output_type": Label,
+                "src": ["a", {"contents": "b", "config": {"response_schema": {"type": "STRING"}}}],
+            },
+            InputError,
+            "request 2: responseSchema of the request contradicts output_type",
+        ),
+        (
+            {"request_defaults": {"response_json_schema": {"type": "strnig"}}},
+            InputError,
+            "response_json_schema is no JSON Schema",
+        ),
         (
             {"output_type": Label, "request_defaults": {"response_schema": {"type": "STRING"}}},
             ConfigurationError,

@@ -21,7 +21,11 @@ class Tree(BaseModel):
     leaf: Leaf
     kind: Literal["oak", "elm"]
     same: Literal["tree"]
-    child: Tree | None = None
+    last: Leaf | None = None
+
+
+class Endless(BaseModel):
+    child: Endless | None = None
 
 
 class Level(enum.IntEnum):
@@ -33,7 +37,7 @@ class Opaque:
     pass
 
 
-def test_references_are_resolved_and_a_model_inside_itself_ends() -> None:
+def test_references_are_resolved() -> None:
     schema = response_schema(Tree, GEMINI)
     assert schema["properties"]["leaf"] == {
         "properties": {"size": {"minimum": 1, "title": "Size", "type": "INTEGER"}},
@@ -41,13 +45,13 @@ def test_references_are_resolved_and_a_model_inside_itself_ends() -> None:
         "title": "Leaf",
         "type": "OBJECT",
     }
-    assert schema["properties"]["child"]["nullable"] is True
+    assert schema["properties"]["last"]["nullable"] is True
     assert "$ref" not in str(schema)
     assert "$defs" not in str(schema)
 
 
 def test_the_order_of_fields_is_kept() -> None:
-    assert response_schema(Tree, GEMINI)["propertyOrdering"] == ["leaf", "kind", "same", "child"]
+    assert response_schema(Tree, GEMINI)["propertyOrdering"] == ["leaf", "kind", "same", "last"]
 
 
 def test_a_single_literal_is_an_enum_of_one() -> None:
@@ -66,11 +70,12 @@ def test_a_single_literal_is_an_enum_of_one() -> None:
         (int | None, {"type": "INTEGER", "nullable": True}),
         (int | str, {"anyOf": [{"type": "INTEGER"}, {"type": "STRING"}]}),
         (list[str] | None, {"type": "ARRAY", "items": {"type": "STRING"}, "nullable": True}),
-        ({"type": "null"}, {"nullable": True}),
+        ({"type": "null"}, {"type": "NULL"}),
+        ({"enum": ["a", None]}, {"enum": ["a"], "nullable": True, "type": "STRING"}),
         ({"type": "string", "max_length": 3}, {"type": "STRING", "maxLength": 3}),
         (
-            {"type": "object", "additionalProperties": False},
-            {"type": "OBJECT", "additionalProperties": False},
+            {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False},
+            {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}},
         ),
     ],
 )
@@ -98,6 +103,20 @@ def test_the_dict_given_is_not_changed() -> None:
         ({"const": 5}, "cannot say that a value is always 5"),
         ({"$ref": "#/$defs/Missing"}, "refers to #/$defs/Missing, which it does not define"),
         ({"type": "object", "additionalProperties": True}, "exists only on Vertex AI"),
+        ({"enum": [1, 2]}, "has enum = [1, 2], which is not a list of strings"),
+        ({"type": "integer", "enum": ["1"]}, "has an enum of the type INTEGER"),
+        ({"type": "string", "enum": [""]}, "an enum with an empty value"),
+        ({"type": "object"}, "has an object without properties"),
+        ({"type": "object", "properties": {"a": {"type": "array"}}}, "an array without items, at a"),
+        ({"items": {}}, "response_schema has no type, at []"),
+        ({"type": "strnig"}, "the unknown type 'strnig'"),
+        ({"type": "string", "maxLength": "long"}, "maxLength = 'long', which is not a whole number"),
+        ({"properties": {"a": {"type": "string"}}, "required": ["b"]}, "'b' in required"),
+        (
+            {"$ref": "#/$defs/A", "$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}},
+            "A holds itself, which response_schema has no word for, at []",
+        ),
+        (Endless, "Endless holds itself, at child"),
         ({"type": "object", "properties": 5}, "properties is 5, not a dict of schemas"),
         ({"items": "string"}, "a schema is an object, not 'string'"),
         ("string", "response_schema cannot be 'string'"),

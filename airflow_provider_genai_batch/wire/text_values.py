@@ -1,0 +1,96 @@
+"""Texts of an answer that stand for other values: an enum of the service's dialect holds strings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+Back: TypeAlias = Callable[[Any], Any]
+"""Takes JSON data as the service answers it, and returns it with the values that were meant."""
+
+_KINDS: Mapping[Any, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+_NOTHING: Mapping[str, Any] = {"type": "nothing"}
+"""Fits no value."""
+
+
+def texts_back(texts: Mapping[str, Any]) -> Back | None:
+    """Return the way back from texts; None where each stands for itself."""
+    other = {text: value for text, value in texts.items() if not isinstance(value, str)}
+    return partial(_from_text, other) if other else None
+
+
+def items_back(back: Back | None) -> Back | None:
+    """Return the way back for a list, from that of its items."""
+    return None if back is None else partial(_each, back)
+
+
+def fields_back(known: Mapping[str, Back | None], others: Back | None) -> Back | None:
+    """Return the way back for an object, from those of its fields."""
+    ways = {name: back for name, back in known.items() if back is not None}
+    return partial(_in_fields, ways, others) if ways or others else None
+
+
+def choice_back(choices: Sequence[tuple[Mapping[str, Any], Back | None]]) -> Back | None:
+    """Return the way back for one of several schemas: that of the first that a value fits."""
+    return partial(_of_first, tuple(choices)) if any(back for _, back in choices) else None
+
+
+def _from_text(texts: Mapping[str, Any], value: Any) -> Any:
+    return texts.get(value, value) if isinstance(value, str) else value
+
+
+def _each(back: Back, value: Any) -> Any:
+    return [back(item) for item in value] if isinstance(value, list) else value
+
+
+def _in_fields(ways: Mapping[str, Back], others: Back | None, value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: way(inner) if (way := ways.get(name, others)) is not None else inner
+        for name, inner in value.items()
+    }
+
+
+def _of_first(choices: Sequence[tuple[Mapping[str, Any], Back | None]], value: Any) -> Any:
+    for schema, back in choices:
+        if _fits(value, schema):
+            return value if back is None else back(value)
+    return value
+
+
+def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether a value has the form that a schema of `wire.type_schema` says; patterns are another matter."""
+    if value is None:
+        return bool(schema.get("nullable")) or schema.get("type") == "null"
+    if "anyOf" in schema:
+        return any(_fits(value, choice) for choice in schema["anyOf"])
+    kind = schema["type"]
+    if not isinstance(value, _KINDS.get(kind, ())) or (isinstance(value, bool) and kind != "boolean"):
+        return False
+    if isinstance(value, (list, dict)):
+        return _holds(value, schema)
+    if isinstance(value, str):
+        return _has_room(len(value), schema, "Length") and value in schema.get("enum", (value,))
+    return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+
+
+def _holds(value: Any, schema: Mapping[str, Any]) -> bool:
+    if isinstance(value, list):
+        return _has_room(len(value), schema, "Items") and all(_fits(item, schema["items"]) for item in value)
+    known, others = schema.get("properties", {}), schema.get("additionalProperties") or _NOTHING
+    return all(name in value for name in schema.get("required", ())) and all(
+        _fits(inner, known.get(name, others)) for name, inner in value.items()
+    )
+
+
+def _has_room(size: int, schema: Mapping[str, Any], what: str) -> bool:
+    return bool(schema.get(f"min{what}", size) <= size <= schema.get(f"max{what}", size))

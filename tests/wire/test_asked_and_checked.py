@@ -1,0 +1,87 @@
+"""What is asked for by a type is what its check takes, for any type and any answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError, create_model
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.config import request_fields
+from airflow_provider_genai_batch.wire.http import json_body
+from airflow_provider_genai_batch.wire.output_type import answer_check, ask_for
+from tests.wire.output_types import ANY, Drawn, output_types
+from tests.wire.service_schemas import answers, refusals
+
+TYPES = int(os.environ.get("GENAI_BATCH_TEST_TYPES", "2000"))
+"""How many types are drawn; more of them with the environment variable."""
+
+
+def asked(output_type: Any, backend: Backend) -> dict[str, Any]:
+    """Return the schema that goes to the service, as it is read there."""
+    fields = request_fields(ask_for(output_type, None), backend)
+    schema: dict[str, Any] = json.loads(json_body(fields))["generationConfig"]["responseSchema"]
+    return schema
+
+
+def rejected(check: Callable[[str], Any], text: str) -> set[str] | None:
+    """Return Pydantic's names of what an answer is rejected for; None: it is taken."""
+    try:
+        check(text)
+    except ValueError as error:
+        cause = error.__cause__
+        return {one["type"] for one in cause.errors()} if isinstance(cause, ValidationError) else {str(error)}
+    return None
+
+
+@settings(
+    max_examples=TYPES,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+@given(drawn=output_types(), backend=st.sampled_from(Backend), data=st.data())
+def test_an_answer_that_follows_the_schema_sent_is_what_its_check_takes(
+    drawn: Drawn, backend: Backend, data: st.DataObject
+) -> None:
+    if drawn.free_keys and backend is Backend.GEMINI:
+        with pytest.raises(RequestError, match="additionalProperties"):
+            asked(drawn.type, backend)
+        return
+    schema = asked(drawn.type, backend)
+    assert refusals(schema, backend) == []
+    check = answer_check(drawn.type)
+    for _ in range(2):
+        text = json.dumps(data.draw(answers(schema)))
+        found = rejected(check, text)
+        assert found is None or ANY in drawn.unsaid or found & drawn.unsaid, f"{text} of {schema}: {found}"
+
+
+@settings(max_examples=TYPES // 20, derandomize=True, database=None, deadline=None)
+@given(drawn=output_types(), backend=st.sampled_from(Backend))
+def test_what_a_function_takes_is_said_by_the_same_rules(drawn: Drawn, backend: Backend) -> None:
+    taken = create_model("Taken", argument=(drawn.type, ...))
+    if drawn.free_keys and backend is Backend.GEMINI:
+        with pytest.raises(RequestError):
+            declared(taken, backend)
+    elif not drawn.unsaid:
+        assert refusals(declared(taken, backend), backend, "parameters") == []
+
+
+def declared(taken: Any, backend: Backend) -> dict[str, Any]:
+    """Return the schema of what a function takes, as it is read at the service."""
+    function = {"name": "act", "parameters": taken}
+    fields = request_fields({"tools": [{"function_declarations": [function]}]}, backend)
+    schema: dict[str, Any] = json.loads(json_body(fields))["tools"][0]["functionDeclarations"][0][
+        "parameters"
+    ]
+    return schema
