@@ -6,7 +6,8 @@ the latter is sent, with references resolved (`wire.schema`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,7 @@ def answer_check(output_type: Any) -> Callable[[str], Any]:
             return read(text)
         except ValidationError as error:
             first = error
-        if back is not None and (meant := _meant(text, back)) is not None:
+        for meant in _meant(text, back):
             try:
                 return read(meant)
             except ValidationError as error:
@@ -88,9 +89,13 @@ def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] |
 
 def read_back(output_type: Any, text: str) -> str:
     """Return an answer's text with the values that were meant, for somebody else to check."""
-    back = _way_back(output_type, _adapter(output_type))
-    meant = None if back is None else _meant(text, back)
-    return text if meant is None else meant.decode()
+    adapter = _adapter(output_type)
+    readings = [text.encode(errors="replace"), *_meant(text, _way_back(output_type, adapter))]
+    for reading in readings:
+        with suppress(ValidationError):
+            adapter.validate_json(reading)
+            return reading.decode()
+    return text
 
 
 def _adapter(output_type: Any) -> TypeAdapter[Any]:
@@ -121,11 +126,14 @@ def _way_back(output_type: Any, adapter: TypeAdapter[Any]) -> Back | None:
         return None  # it was not asked for in this dialect
 
 
-def _meant(text: str, back: Back) -> bytes | None:
+def _meant(text: str, back: Back | None) -> Iterator[bytes]:
+    if back is None:
+        return
     try:
-        return to_json(back(from_json(text)))
+        answer = from_json(text)
     except ValueError:
-        return None
+        return
+    yield from map(to_json, back(answer))
 
 
 def _what_is_wrong(error: ValidationError) -> str:

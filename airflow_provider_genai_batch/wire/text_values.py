@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice, product
 from typing import Any, TypeAlias
 
-Back: TypeAlias = Callable[[Any], Any]
-"""Takes JSON data as the service answers it, and returns it with the values that were meant."""
+Back: TypeAlias = Callable[[Any], Iterator[Any]]
+"""Takes JSON data as the service answers it, and gives what may have been meant by it, the likeliest first."""
 
+_MOST = 64
+"""Readings of an answer; there is more than one where a union leaves it open, as ``"1"`` does for 1 or text."""
 _KINDS: Mapping[Any, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
@@ -39,32 +42,36 @@ def fields_back(known: Mapping[str, Back | None], others: Back | None) -> Back |
 
 
 def choice_back(choices: Sequence[tuple[Mapping[str, Any], Back | None]]) -> Back | None:
-    """Return the way back for one of several schemas: that of the first that a value fits."""
-    return partial(_of_first, tuple(choices)) if any(back for _, back in choices) else None
+    """Return the way back for one of several schemas: those of the ones that a value fits."""
+    return partial(_of_those_that_fit, tuple(choices)) if any(back for _, back in choices) else None
 
 
-def _from_text(texts: Mapping[str, Any], value: Any) -> Any:
-    return texts.get(value, value) if isinstance(value, str) else value
+def _from_text(texts: Mapping[str, Any], value: Any) -> Iterator[Any]:
+    yield texts.get(value, value) if isinstance(value, str) else value
 
 
-def _each(back: Back, value: Any) -> Any:
-    return [back(item) for item in value] if isinstance(value, list) else value
+def _each(back: Back, value: Any) -> Iterator[Any]:
+    if not isinstance(value, list):
+        return iter((value,))
+    return map(list, islice(product(*(back(item) for item in value)), _MOST))
 
 
-def _in_fields(ways: Mapping[str, Back], others: Back | None, value: Any) -> Any:
+def _in_fields(ways: Mapping[str, Back], others: Back | None, value: Any) -> Iterator[Any]:
     if not isinstance(value, dict):
-        return value
-    return {
-        name: way(inner) if (way := ways.get(name, others)) is not None else inner
-        for name, inner in value.items()
-    }
+        return iter((value,))
+    meant = [
+        (inner,) if (way := ways.get(name, others)) is None else way(inner) for name, inner in value.items()
+    ]
+    return (dict(zip(value, some, strict=True)) for some in islice(product(*meant), _MOST))
 
 
-def _of_first(choices: Sequence[tuple[Mapping[str, Any], Back | None]], value: Any) -> Any:
-    for schema, back in choices:
-        if _fits(value, schema):
-            return value if back is None else back(value)
-    return value
+def _of_those_that_fit(choices: Sequence[tuple[Mapping[str, Any], Back | None]], value: Any) -> Iterator[Any]:
+    fitting = [back for schema, back in choices if _fits(value, schema)]
+    for back in fitting:
+        if back is not None:
+            yield from back(value)
+    if None in fitting or not fitting:
+        yield value
 
 
 def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
