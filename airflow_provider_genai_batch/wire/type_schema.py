@@ -51,9 +51,19 @@ _TAKEN_OVER = frozenset(
 )
 """Words that mean the same in both."""
 _SAYS_NOTHING = frozenset(
-    {"$comment", "$id", "$schema", "deprecated", "examples", "readOnly", "writeOnly", "discriminator"}
+    {
+        "$comment",
+        "$id",
+        "$schema",
+        "deprecated",
+        "discriminator",
+        "examples",
+        "readOnly",
+        "uniqueItems",
+        "writeOnly",
+    }
 )
-"""Words that allow and forbid no value."""
+"""Words that allow and forbid no value; a set is read from a list that names something twice, too."""
 _READ_APART = frozenset(
     {
         "$defs",
