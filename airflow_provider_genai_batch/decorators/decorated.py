@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import DecoratedOperator, context_merge, determine_kwargs
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError, InputError
+from airflow_provider_genai_batch.hooks.function_events import events_of, give_back, keep_label, label_of
 from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
 
 if TYPE_CHECKING:
@@ -54,11 +55,37 @@ class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
         )
         self._context: Any = None
         self._resumed = False
+        self._events: list[Mapping[str, Any]] = []
+        self._label: Any = None
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired."""
         self._resumed = True
         return super().execute_complete(context, event)
+
+    def carried(self) -> dict[str, Any]:
+        """Return what is kept over a deferral: also what the function did, and what was kept before."""
+        give_back(self._context, self.outlets, self._events)
+        events = events_of(self._context, self.outlets)
+        return {**super().carried(), "events": events, "map_index": label_of(self, self._context)}
+
+    def take_back(self, carried: Mapping[str, Any]) -> None:
+        """Take what was kept; the label of a mapped task goes to where Airflow looks for it at the end."""
+        super().take_back(carried)
+        self._events = [event for event in carried.get("events") or () if isinstance(event, Mapping)]
+        self._label = carried.get("map_index")
+
+    def settled(self, context: Context, settle: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Settle with the context as the function left it, whatever process called that."""
+        context_merge(context, self.op_kwargs)
+        keep_label(context, self._label)
+
+        def with_events() -> dict[str, Any]:
+            manifest = settle()
+            give_back(context, self.outlets, self._events)
+            return manifest
+
+        return super().settled(context, with_events)
 
     def order(self, connection: ClientConfig) -> Order:
         """Call the function, unless what it returned before can be read once more, and read what is asked."""

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,9 @@ BUDGET = {Backend.GEMINI: 50 * 3600.0, Backend.VERTEX: 98 * 3600.0}
 """Seconds after which the services have ended every job: 48 h, and 72 h in the queue with 24 h of running."""
 _CANCEL_PATIENCE = 600.0
 """Seconds for which the end of a job is waited for that an earlier attempt cancelled."""
+
+
+_EXECUTION_TIMEOUT = "execution_timeout"
 
 
 class Why(str, Enum):
@@ -54,6 +57,9 @@ class WaitPlan:
     """The time was over before this waiting began: an earlier attempt has said so, and cancelled what it cancels."""
     appear_until: float = 0.0
     """Until then the service may answer that it does not know a job, in seconds since the epoch."""
+    attempt_ends: float | None = None
+    """When the time of this attempt is over, whatever that of its jobs; None: it has no limit of its own."""
+    cancel_with_attempt: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger can serialise."""
@@ -77,6 +83,11 @@ class Ending:
     """Whether the service took a cancellation of every job that went on."""
     asked: bool = False
     """Whether it took one of any."""
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time of the attempt was over before that of its jobs."""
+        return self.why is Why.TIMED_OUT and self.detail.startswith(_EXECUTION_TIMEOUT)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger event can carry."""
@@ -138,11 +149,13 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
 
 
 def _limit(plan: WaitPlan, seen: Mapping[str, Glimpse]) -> tuple[float, str]:
-    """Return when the time is over, and which time that is."""
-    queued = any(job.state.queued for job in seen.values())
-    if queued and plan.pending_deadline < plan.deadline:
-        return plan.pending_deadline, "pending_timeout"
-    return plan.deadline, "timeout"
+    """Return when the time is over that ends first, and which time that is."""
+    limits = [(plan.deadline, "timeout")]
+    if any(job.state.queued for job in seen.values()):
+        limits.append((plan.pending_deadline, "pending_timeout"))
+    if plan.attempt_ends is not None:
+        limits.append((plan.attempt_ends, _EXECUTION_TIMEOUT))
+    return min(limits, key=lambda limit: limit[0])
 
 
 def _pauses(
@@ -214,6 +227,8 @@ def _give_up(
     The jobs are read before, and the service's time with them: where all had ended, nothing is cancelled and their rows
     decide; where the time is not over by the service's clock, or a job has left the queue, the waiting goes on (None).
     """
+    if which == _EXECUTION_TIMEOUT and plan.attempt_ends is not None:
+        plan = replace(plan, deadline=plan.attempt_ends, cancel_on_timeout=plan.cancel_with_attempt)
     if not plan.cancel_on_timeout:
         return Ending(Why.TIMED_OUT, _states(seen), which)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritten, TransportError
+from airflow_provider_genai_batch.exceptions import ResultsNotWritten, TransportError
 from airflow_provider_genai_batch.flows.gather import behind
 from airflow_provider_genai_batch.flows.identity import ask_of, round_of, tag_of
 from airflow_provider_genai_batch.flows.sentences import next_attempt
@@ -19,7 +19,6 @@ from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import total_of
-from airflow_provider_genai_batch.rows.digest import Summed
 from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
@@ -123,14 +122,12 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
 
     Raises:
         ResultsNotWritten: they cannot be written there.
-        InputError: none of them has a key, and each is to be joined to its request.
         CallError: they cannot be read, or not to their end.
     """
     uri = landing.results_uri
     try:
         with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
-            tally = write_rows(client, jobs, landing, draft.stream)
-            _check_joined(jobs, tally, landing)
+            tally = _landed(client, jobs, landing, draft.stream)
             late = [] if landing.partly else behind(jobs, tally)
             draft.good = tally.rows_read > 0 and not late
     except (OSError, sqlite3.Error) as error:
@@ -143,36 +140,17 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     if late:
         log.warning("Fewer rows came than the service has counted (%s); looking again.", "; ".join(late))
     else:
-        tell_what_did_not_land(tally)
+        _warn(tally)
     return tally
 
 
-def _check_joined(jobs: Sequence[BatchJob], tally: Tally, landing: Landing) -> None:
-    """Refuse to call requests missing whose rows came without keys, of jobs that somebody else submitted.
-
-    Their place in the file says nothing: the services send rows in any order.
-
-    Raises:
-        InputError: no row has a key to join it to its request by.
-    """
-    if not landing.submits and tally.rows_read and tally.unjoined == tally.rows_read:
-        names = ", ".join(job.name for job in jobs)
-        msg = (
-            f"None of the {tally.rows_read} rows of {names} has a key, so none can be joined to a request of src. "
-            "Nothing was landed; the rows are paid for, and are still at the service. Leave src out: then the rows "
-            "land in the order in which the service has them."
-        )
-        raise InputError(msg)
-
-
-def write_rows(
+def _landed(
     client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing, out: BinaryIO | None
 ) -> Tally:
-    """Read rows, count them, and write them to `out`.
+    """Read rows once; again where only their keys tell which count, or fewer came than the service has counted.
 
-    They are read again where only their keys tell which count, or fewer came than the service has counted: a download
-    can be cut off and look whole. Rows that are as few the second time have not been written. Where rows are late, the
-    caller looks again after a while.
+    A download can be cut off and look whole. Rows that are as few the second time have not been written. Where rows
+    are late, the caller looks again after a while.
     """
     counted = sum(job.counts.finished for job in jobs) if landing.partly else 0
     sums, before = True, -1
@@ -208,8 +186,7 @@ def _read(
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
     tallies = []
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
-    summed = None if out is None else Summed(out)
-    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form) as write:
+    with nullcontext() if out is None else opened(out, form) as write:
         for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
@@ -222,9 +199,7 @@ def _read(
                 carry=landing.carry,
             )
             tallies.append(tally)
-    whole = reduce(Tally.absorb, tallies)
-    whole.digest = str(summed.digest) if summed and whole.rows_read else None
-    return whole
+    return reduce(Tally.absorb, tallies)
 
 
 def _rows(client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally) -> Iterator[PlainRow]:
@@ -256,7 +231,7 @@ def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJo
     return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
 
 
-def tell_what_did_not_land(tally: Tally) -> None:
+def _warn(tally: Tally) -> None:
     """Say which rows were not landed, and which requests have none."""
     for kind, count, what in (
         ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),

@@ -145,6 +145,7 @@ class Errand:
             attempt = replace(attempt, before=before.before, mine=before.mine)
             memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))
             self._task.waiting_for = before.mine
+            self._task.stop_if_over()
         with told(self._desk.books, self._context), self._taken_in(order) as (intake, identity):
             if fingerprint not in (None, identity.fingerprint):
                 # Asking it from the start would pay for all of it, and again after every deferral that it changes in.

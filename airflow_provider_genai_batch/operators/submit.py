@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
+from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.operators.errand import Errand
 
 
-class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
+class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, BaseOperator):
     """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, decide by them.
 
     Args:
@@ -173,6 +174,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
         """Come to the job, wait for it (or defer, or not), and settle."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
+        self.begin()
         begun, again = clock.monotonic(), context["ti"].try_number > 1
         self.links = {}
         attempt = Attempt(look_first=again, reattach=self.reattach, begun=begun)
@@ -184,11 +186,13 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
         from airflow_provider_genai_batch.flows.submit import Attempt
 
         attempt = Attempt(reattach=self.reattach, refusals=int(event.get("refusals") or 0), resumed=True)
+        self.resumes(event)
         with self._errand(context) as errand:
             return self.settled(context, lambda: errand.resume(attempt, event))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
+        self.resumes(event)
         with self._errand(context) as errand:
             return self.settled(context, lambda: errand.complete(event))
 
@@ -233,6 +237,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, BaseOperator):
 
         with borrowed_client(self.conn_id) as client:
             self._connection, self._running = client.config, context["ti"]
+            self._service_time = client.service_time
             yield Errand(self, context, client)
 
     def order(self, connection: ClientConfig) -> Order:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -17,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
 from airflow_provider_genai_batch.hooks.outlets import tell_outlets
+from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.jobs import Patience
 
 
-class GenAIBatchSensor(BaseSensorOperator):
+class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
     """Wait until jobs have ended, and decide by their rows as the operator does.
 
     Args:
@@ -40,8 +43,8 @@ class GenAIBatchSensor(BaseSensorOperator):
         The manifest as a dict of JSON. Jobs are left alone when the sensor gives up.
 
     Raises:
-        JobError: one of its kinds, as the outcome table says; skipped instead with ``soft_fail``.
-        AirflowSensorTimeout: `timeout` passed.
+        JobError: one of its kinds, as the outcome table says; skipped instead with ``soft_fail``, but for `JobLost`.
+        AirflowSensorTimeout: `timeout` passed; skipped instead with ``soft_fail``.
     """
 
     template_fields: Sequence[str] = ("job_names", "conn_id")
@@ -76,13 +79,18 @@ class GenAIBatchSensor(BaseSensorOperator):
         if not self.deferrable:
             return super().execute(context)
         check_seconds("poke_interval", self.poke_interval, optional=False)  # a triggerer is shared by all
-        found = self.poke(context)
-        if found.is_done:
-            return found.xcom_value
+        with self._as_poked():
+            return self._begin_to_wait(context)
+
+    def _begin_to_wait(self, context: Context) -> Any:
         from airflow_provider_genai_batch.flows.watch import WaitPlan
         from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
-        deadline = self._service_time() + self.timeout
+        self.begin()
+        found = self.poke(context)
+        if found.is_done:
+            return found.xcom_value
+        deadline = self.begun + self.timeout
         plan = WaitPlan(self.poke_interval, deadline, deadline, cancel_on_timeout=False)
         self.defer(
             trigger=GenAIBatchTrigger(self.conn_id, self._names(), plan.as_dict()),
@@ -105,20 +113,42 @@ class GenAIBatchSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired."""
-        from airflow_provider_genai_batch.flows.watch import Ending, Why
+        with self._as_poked(), self._softly():
+            return self._complete(context, event)
+
+    @property
+    def ends_at(self) -> float:
+        """When the sensor's own `timeout` or Airflow's for the attempt is over, whichever comes first."""
+        own, airflows = self.begun + self.timeout, super().ends_at
+        return own if airflows is None else min(own, airflows)
+
+    def out_of_time(self, said: str) -> NoReturn:
+        """End the attempt as a poke does.
+
+        Raises:
+            AirflowTaskTimeout: at `execution_timeout`.
+            AirflowSensorTimeout: at `timeout`.
+        """
+        if self.ends_at == super().ends_at:
+            super().out_of_time(said)
+        raise AirflowSensorTimeout(said)
+
+    def _complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        from airflow_provider_genai_batch.exceptions import JobLost
+        from airflow_provider_genai_batch.flows.sentences import lost
+        from airflow_provider_genai_batch.flows.watch import Why
         from airflow_provider_genai_batch.triggers.pause import LateRows
 
-        ending = Ending.from_dict(event)
+        ending, names = self.resumes(event), event.get("job_names") or self._names()
         if ending.why is Why.TIMED_OUT:
             msg = (
                 f"The jobs had not ended after {self.timeout:.0f} s ({ending.states}); they were left alone."
             )
-            if self.soft_fail:
-                raise AirflowSkipException(msg)
             raise AirflowSensorTimeout(msg)
-        with borrowed_client(self.conn_id) as client, self._softly():
-            patience = LateRows(self, event).patience
-            return self._settle(client, context, ending, event.get("job_names") or self._names(), patience)
+        if ending.why is Why.LOST:  # perhaps for want of a connection, so none is opened
+            raise JobLost(lost(ending), job_names=names)
+        with borrowed_client(self.conn_id) as client:
+            return self._settle(client, context, ending, names, LateRows(self, event).patience)
 
     def _names(self) -> list[str]:
         from airflow_provider_genai_batch.hooks.names import job_names
@@ -162,12 +192,31 @@ class GenAIBatchSensor(BaseSensorOperator):
 
     @contextmanager
     def _softly(self) -> Iterator[None]:
-        from airflow_provider_genai_batch.exceptions import JobError
+        """Skip for an outcome of the jobs with ``soft_fail``; one that is not known is none."""
+        from airflow_provider_genai_batch.exceptions import JobError, JobLost
 
         try:
             yield
+        except JobLost:
+            raise
         except JobError as error:
             if self.soft_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    @contextmanager
+    def _as_poked(self) -> Iterator[None]:
+        """Skip where Airflow's own loop of pokes does so for a sensor that does not defer."""
+        try:
+            yield
+        except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
 

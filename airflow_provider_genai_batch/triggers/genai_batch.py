@@ -66,6 +66,10 @@ class GenAIBatchTrigger(CancelsUnwanted):
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
+    def end_at(self, moment: float, left: float) -> None:  # noqa: ARG002 - it has the service's clock itself
+        """Wait no longer than until a moment of the service's clock: then the task's attempt is over."""
+        self.plan = {**self.plan, "attempt_ends": moment, "cancel_with_attempt": self.cancel_on_kill}
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch the jobs."""
         try:

@@ -59,6 +59,10 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
             "cancel_on_kill": self.cancel_on_kill,
         }
 
+    def end_at(self, moment: float, left: float) -> None:  # noqa: ARG002 - it asks no service for the time
+        """Fire in so many seconds at the latest: then the task's attempt is over."""
+        self.moment = min(self.moment, clock.time() + max(0.0, left))
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait."""
         try:
@@ -75,7 +79,7 @@ class LateRows:
     The pause fires with the event that told of the jobs' end, so that the task does again what it did then.
 
     Args:
-        task: has a ``conn_id`` and an ``execute_complete``.
+        task: keeps its limit over deferrals, and has a ``conn_id`` and an ``execute_complete``.
         event: which that method takes.
         going: the task's jobs that go on meanwhile.
         cancel_on_kill: cancel them when somebody kills, clears or marks the task.
@@ -108,6 +112,12 @@ class LateRows:
 
         now = clock.time()
         waited = now - self._since
+        if self._task.seconds_left <= 0:
+            self._task.out_of_time(
+                f"The task ran out of Airflow's time while it waited for the rows of jobs that have ended: "
+                f"{', '.join(self._event.get('job_names', ()))}. What they answered is paid. The next attempt takes "
+                "them up again and pays nothing."
+            )
         if waited + seconds < _SHORT:
             clock.sleep(seconds)
             return

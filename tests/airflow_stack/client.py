@@ -11,6 +11,8 @@ from urllib.parse import quote
 import httpx
 
 _INTERVAL = 0.2
+_SECONDS = 240.0
+"""For one answer, or for what is awaited: the first ones of an API server take long on a machine that is busy."""
 _OVER = frozenset({"success", "failed"})
 
 
@@ -37,12 +39,12 @@ class AirflowClient:
             url: Of the API server, without a slash at its end.
         """
         self.url = url
-        token = httpx.get(f"{url}/auth/token", trust_env=False, timeout=30).raise_for_status().json()
+        token = httpx.get(f"{url}/auth/token", trust_env=False, timeout=_SECONDS).raise_for_status().json()
         self._http = httpx.Client(
             base_url=f"{url}/api/v2",
             headers={"Authorization": f"Bearer {token['access_token']}"},
             trust_env=False,
-            timeout=30,
+            timeout=_SECONDS,
         )
 
     def close(self) -> None:
@@ -57,7 +59,7 @@ class AirflowClient:
         """
         return self._http.request(verb, path, **how).raise_for_status().json()
 
-    def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
+    def wait_for_dag(self, dag_id: str, timeout: float = _SECONDS) -> None:
         """Wait until the DAG processor has seen a DAG.
 
         Raises:
@@ -132,7 +134,7 @@ class AirflowClient:
         content = self.call("GET", path, params={"full_content": "true"})["content"]
         return "\n".join(str(event.get("event", event)) for event in content)
 
-    def wait_for_task(self, run: DagRun, task_id: str, state: str, timeout: float = 60) -> None:
+    def wait_for_task(self, run: DagRun, task_id: str, state: str, timeout: float = _SECONDS) -> None:
         """Wait until a task is in a state.
 
         Raises:
@@ -145,7 +147,7 @@ class AirflowClient:
     def wait_for(
         self,
         run: DagRun,
-        timeout: float = 120,
+        timeout: float = _SECONDS,
         progress: Callable[[dict[str, str | None]], None] | None = None,
     ) -> str:
         """Wait until a run is over.

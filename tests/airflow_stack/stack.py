@@ -72,7 +72,7 @@ class AirflowStack:
         try:
             for name in self._names:
                 self.start(name)
-            self._wait_until_healthy(120)
+            self._wait_until_healthy(300)
             self.client = AirflowClient(self.url)
         except BaseException:
             self._stop()

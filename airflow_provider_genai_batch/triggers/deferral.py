@@ -1,0 +1,119 @@
+"""What an attempt keeps over its deferrals beside its jobs: Airflow forgets when it began, and what it did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from airflow_provider_genai_batch import clock
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    from airflow_provider_genai_batch.flows.watch import Ending
+
+    _Base = BaseOperator
+else:
+    _Base = object
+
+_CARRIED = "carried"
+
+
+class KeepsOverDeferrals(_Base):
+    """An operator that defers with triggers of this package; comes before Airflow's base among its bases.
+
+    `execution_timeout` is a limit of the attempt. Airflow 3 measures it anew in each process of a deferred task, and
+    not at all in between. Moments are those of the service's clock, which all workers and triggerers share.
+    """
+
+    execution_timeout: timedelta | None
+    _service_time: Callable[[], float] = staticmethod(clock.time)
+    _started: float | None = None
+    _begun: float | None = None
+
+    def begin(self) -> None:
+        """Take note that the attempt begins, before the service's clock is known."""
+        self._started, self._begun = clock.monotonic(), None
+
+    @property
+    def begun(self) -> float:
+        """When the attempt began."""
+        if self._begun is None:
+            started = clock.monotonic() if self._started is None else self._started
+            self._begun = self._service_time() - (clock.monotonic() - started)
+        return self._begun
+
+    def carried(self) -> dict[str, Any]:
+        """Return what is kept, as JSON."""
+        return {"begun": self.begun}
+
+    def take_back(self, carried: Mapping[str, Any]) -> None:
+        """Take what was kept, by whatever version of this package; an attempt that was not told of begins now."""
+        self.begin()
+        begun = carried.get("begun")
+        self._begun = begun if isinstance(begun, (int, float)) else None
+
+    @property
+    def ends_at(self) -> float | None:
+        """When Airflow's time for this attempt is over; None: it has no limit."""
+        limit = self.execution_timeout
+        return None if limit is None else self.begun + limit.total_seconds()
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the attempt's time."""
+        return math.inf if self.ends_at is None else self.ends_at - self._service_time()
+
+    def stop_if_over(self) -> None:
+        """End the attempt if its time is over, after a pause that asked nothing of the service.
+
+        Raises:
+            AirflowTaskTimeout: it is.
+        """
+        if self.seconds_left <= 0:
+            self.out_of_time(
+                "The task ran out of Airflow's time while the service had no capacity for its job. Those of its jobs "
+                "that go on are cancelled with it, if it has cancel_on_kill. The next attempt takes their rows."
+            )
+
+    def out_of_time(self, said: str) -> NoReturn:
+        """End the attempt as Airflow does one that waits in place.
+
+        Raises:
+            AirflowTaskTimeout: always; Airflow then calls ``on_kill``.
+        """
+        raise AirflowTaskTimeout(said)
+
+    def defer(self, *, trigger: Any, method_name: str, **how: Any) -> NoReturn:
+        """Defer with a trigger of this package, which keeps the attempt's limit and brings back what is kept."""
+        trigger.memo = {**(trigger.memo or {}), _CARRIED: self.carried()}
+        if self.ends_at is not None:
+            trigger.end_at(self.ends_at, self.seconds_left)
+        super().defer(trigger=trigger, method_name=method_name, **how)
+
+    def resumes(self, event: Mapping[str, Any]) -> Ending:
+        """Go on after a deferral.
+
+        Args:
+            event: of the trigger.
+
+        Returns:
+            How the waiting ended, where the event tells.
+
+        Raises:
+            AirflowTaskTimeout: the attempt's time is over.
+        """
+        from airflow_provider_genai_batch.flows.sentences import timed_out
+        from airflow_provider_genai_batch.flows.watch import Ending
+
+        memo = event.get("memo")
+        kept = event.get(_CARRIED) or (memo.get(_CARRIED) if isinstance(memo, Mapping) else None)
+        self.take_back(kept if isinstance(kept, Mapping) else {})
+        ending = Ending.from_dict(event)
+        if ending.out_of_time:
+            self.out_of_time(timed_out(ending, event.get("job_names") or [*ending.states]))
+        return ending
