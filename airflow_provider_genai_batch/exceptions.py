@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_genai_batch.printable import printable
+
+_LONGEST = 8000
+"""Characters of a message: what is longer was written by others, and goes on in their logs."""
+
 
 class GenAIBatchError(Exception):
-    """Anything this package raises on purpose."""
+    """Anything this package raises on purpose. Its message is one line of printable text."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message, _LONGEST))
 
 
 # ---------------------------------------------------------------- before anything is sent
@@ -132,7 +140,8 @@ class ApiError(CallError):
         self.code, self.status, self.reason, self.message = code, status, reason, message
         self.details, self.retry_after = tuple(details), retry_after
         shown = " ".join(p for p in (str(code), status, reason) if p)
-        super().__init__(f"{shown}: {message}" + (f" {self.remedy}" if self.remedy else ""), method=method)
+        said = printable(message)
+        super().__init__(f"{shown}: {said}" + (f" {self.remedy}" if self.remedy else ""), method=method)
 
 
 class BadRequest(ApiError):

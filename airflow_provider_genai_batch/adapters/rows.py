@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.hooks.landing import Landing
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.wire.output_type import read_back
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,9 @@ def _read(folder: TemporaryDirectory[str], rows: Path) -> Iterator[RawResultItem
                     continue  # common.ai knows by itself
                 index = index_of(row["key"])
                 if index is None:
-                    log.warning("A row with key %r is of no request and was dropped.", row["key"])
+                    log.warning(
+                        "A row with key %s is of no request and was dropped.", printable(str(row["key"]))
+                    )
                     continue
                 yield _item(row, index)
 
@@ -114,7 +117,10 @@ def _item(row: dict[str, Any], index: int) -> RawResultItem:
             "thoughts_tokens": usage["thoughts"],
         },
         # A prompt that was blocked has no finish reason; why it was is told in its place.
-        finish_reason=row["finish_reason"] or (error.get("status") if status == "success" else None) or None,
+        finish_reason=printable(
+            row["finish_reason"] or (error.get("status") if status == "success" else None) or ""
+        )
+        or None,
         error=None if status == "success" else _error(error, status),
         raw=row,
     )
@@ -124,7 +130,7 @@ def _error(error: dict[str, Any], status: str) -> dict[str, Any]:
     code = error.get("status") or error.get("code")
     return {
         "type": "provider_error" if status == "errored" else status,
-        "message": error.get("message") or status,
-        "provider_code": None if code is None else str(code),
+        "message": printable(error.get("message") or status),
+        "provider_code": None if code is None else printable(str(code)),
         "stage": "provider",
     }

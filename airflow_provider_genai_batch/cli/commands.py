@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.hooks.files import local_path, read_chunks
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.rows.preflight import Preflight
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.results import PlainRow
@@ -98,7 +99,7 @@ def rows_(args: Namespace) -> None:
         found = islice(_with_status(chain([first], rows), args.status), args.limit)
         if args.output == "json" or (args.output is None and not sys.stdout.isatty()):
             for row in found:
-                print(json.dumps(row, ensure_ascii=False))  # noqa: T201 - a command's answer
+                print(_json(row))  # noqa: T201 - a command's answer
             return
         _print([_short(row) for row in islice(found, _TABLE)], "table")
 
@@ -117,9 +118,15 @@ def check_(args: Namespace) -> None:
 def _print(told: list[dict[str, Any]], output: str) -> None:
     """Print as Airflow's commands do, but in JSON numbers as numbers: Airflow makes strings of them."""
     if output == "json":
-        print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - a command's answer
+        print(_json(told))  # noqa: T201 - a command's answer
     else:
         AirflowConsole().print_as(told, output)
+
+
+def _json(told: Any) -> str:
+    """Spell JSON that any terminal and any file takes: what is no printable text is escaped."""
+    text = json.dumps(told, ensure_ascii=False)
+    return text if printable(text, len(text)) == text else json.dumps(told)
 
 
 def _checked(args: Namespace, backend: Backend, client: Any) -> dict[str, Any]:
@@ -141,8 +148,12 @@ def _with_status(rows: Iterator[PlainRow], status: str | None) -> Iterator[Plain
 
 
 def _short(row: PlainRow) -> dict[str, Any]:
-    said = row.get("text") or row.get("error") or row.get("output") or ""
-    return {"key": row.get("key"), "status": row.get("status"), "answer": str(said)[:_SHOWN]}
+    key, said = row.get("key"), row.get("text") or row.get("error") or row.get("output") or ""
+    return {
+        "key": key and printable(str(key)),
+        "status": row.get("status"),
+        "answer": printable(str(said)[:_SHOWN]),
+    }
 
 
 def _brief(job: BatchJob) -> dict[str, Any]:

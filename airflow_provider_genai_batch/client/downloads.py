@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.exceptions import TransportError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.wire import gemini
 from airflow_provider_genai_batch.wire.http import read_object
@@ -55,7 +56,12 @@ def download_call(calls: Calls, address: str) -> Call[None]:
 def tell_bad_lines(job: BatchJob, reader: LineReader) -> None:
     """Warn of lines that could not be read; their requests have no row."""
     if reader.bad_count:
-        log.warning("%d lines of %s are no rows (%s).", reader.bad_count, job.name, "; ".join(reader.bad))
+        log.warning(
+            "%d lines of %s are no rows (%s).",
+            reader.bad_count,
+            job.name,
+            "; ".join(map(printable, reader.bad)),
+        )
 
 
 class Resumed:

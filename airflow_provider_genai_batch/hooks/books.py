@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.exceptions import JobError
 from airflow_provider_genai_batch.hooks.prices import cost_of
 from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, RowCounts
 from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.rows.shares import Share
 from airflow_provider_genai_batch.rows.tally import Tally
 
@@ -55,7 +56,7 @@ class Books:
             self.cost = cost_of((self._fetched[name], share) for name, share in tally.shares.items())
         except Exception as error:  # noqa: BLE001 - whatever a price list makes of them, the rows are paid for
             self.cost = None
-            log.warning("The cost cannot be told: %s: %s", type(error).__name__, error)
+            log.warning("The cost cannot be told: %s: %s", type(error).__name__, printable(str(error)))
         log.info("Tokens: %s. Cost: %s.", tally.usage or "not told", self.cost or "not known")
         return tally
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.flows.identity import digest
-from airflow_provider_genai_batch.hooks.state_store import in_time
+from airflow_provider_genai_batch.hooks.state_store import in_time, said
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Fired:
         try:
             names = await in_time(self._store.aget(self._key, []))
         except Exception as error:  # noqa: BLE001 - without it some jobs fire again, which watchers have to bear
-            log.warning("What has fired before is not known, so it may fire again: %s", error)
+            log.warning("What has fired before is not known, so it may fire again: %s", said(error))
             self._store = None
             return ()
         self._kept = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
@@ -62,7 +62,7 @@ class Fired:
             await in_time(self._store.aset(self._key, settled))
         except Exception as error:  # noqa: BLE001 - as above
             level = logging.DEBUG if self._warned else logging.WARNING
-            log.log(level, "What has fired cannot be kept, so it may fire again: %s", error)
+            log.log(level, "What has fired cannot be kept, so it may fire again: %s", said(error))
             self._warned = True
         else:
             self._kept, self._warned = settled, False

@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.hooks.records import Told
 from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
+from airflow_provider_genai_batch.printable import printable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -52,7 +53,9 @@ def _tell(books: Books, context: Context) -> None:
     try:
         _tell_fresh(books, context)
     except Exception as error:  # noqa: BLE001 - Airflow has several backends of metrics, each with failures of its own
-        log.warning("Airflow's metrics could not be told: %s: %s", type(error).__name__, error)
+        log.warning(
+            "Airflow's metrics could not be told: %s: %s", type(error).__name__, printable(str(error))
+        )
 
 
 def _tell_fresh(books: Books, context: Context) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.hooks.state_store import StateStore
+from airflow_provider_genai_batch.hooks.state_store import StateStore, said
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -96,7 +96,7 @@ class Records:
                     "is billed for it; the attempt that took its place looks for jobs that are there."
                 )
                 raise
-            log.warning("Job %s could not be written down in Airflow: %s", record.job, error)
+            log.warning("Job %s could not be written down in Airflow: %s", record.job, said(error))
             return False
 
 
@@ -127,5 +127,5 @@ class Told:
         try:
             return self._store.set(_TOLD_KEY, [*earlier, *fresh][-_MOST_TOLD:], what)
         except Exception as error:  # noqa: BLE001 - Airflow's own, of any kind
-            log.warning("Airflow's metrics are told nothing of %s: %s", ", ".join(fresh), error)
+            log.warning("Airflow's metrics are told nothing of %s: %s", ", ".join(fresh), said(error))
             return False

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.printable import printable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -63,7 +64,7 @@ class StateStore:
         try:
             return _in_time(partial(self._store.get, key))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to stop
-            log.warning("Airflow does not tell %s: %s", what, _said(error))
+            log.warning("Airflow does not tell %s: %s", what, said(error))
             return None
 
     def set(self, key: str, value: Any, what: str) -> bool:
@@ -81,7 +82,7 @@ class StateStore:
         except Exception as error:
             if self._is_final(error):
                 raise
-            log.warning("Airflow does not keep %s: %s", what, _said(error))
+            log.warning("Airflow does not keep %s: %s", what, said(error))
             return False
         return True
 
@@ -105,7 +106,7 @@ class StateStore:
         except (OSError, EOFError):
             return False
         except Exception as error:  # noqa: BLE001 - an answer, if a bad one
-            log.debug("Airflow answers, in trouble: %s", _said(error))
+            log.debug("Airflow answers, in trouble: %s", said(error))
         return True
 
 
@@ -167,5 +168,6 @@ async def in_time(answer: Awaitable[T]) -> T:
     return task.result()
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def said(error: Exception) -> str:
+    """Return what to log of an error of Airflow's."""
+    return printable(f"{type(error).__name__}: {error}")

@@ -6,6 +6,8 @@ import logging
 from typing import Any
 from uuid import UUID
 
+from airflow_provider_genai_batch.printable import printable
+
 log = logging.getLogger(__name__)
 
 _OUTSIDE = str(UUID(int=0))
@@ -34,7 +36,9 @@ def has_left(ti: Any, *states: str) -> bool:
         return _state(ti) not in states
     except Exception as error:  # noqa: BLE001 - Airflow may fail in any way; then the job is left alone
         log.warning(
-            "Airflow does not tell the state of task %s, so its job is left alone: %s", ti.task_id, error
+            "Airflow does not tell the state of task %s, so its job is left alone: %s",
+            ti.task_id,
+            printable(str(error)),
         )
         return False
 

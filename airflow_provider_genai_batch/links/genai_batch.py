@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_genai_batch.printable import printable
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -68,5 +70,5 @@ def store_links(
         try:
             context["ti"].xcom_push(key=key, value=link)
         except Exception as error:  # noqa: BLE001 - XComs are kept in many ways, which fail in ways of their own
-            log.warning("The link to %s is not shown: %s", link, error)
+            log.warning("The link to %s is not shown: %s", link, printable(str(error)))
     return links

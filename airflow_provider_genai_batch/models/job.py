@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from airflow_provider_genai_batch.models.base import Backend, Noun
+from airflow_provider_genai_batch.models.base import Backend, Line, Noun
 from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class JobProblem(Noun):
 
     code: int | None = None
     """gRPC code, not an HTTP status."""
-    message: str = ""
+    message: Line = ""
     details: tuple[dict[str, Any], ...] = ()
 
 
@@ -119,10 +119,10 @@ class JobOutput(Noun):
 class BatchJob(Noun):
     """One job: ``batches/…`` on Gemini, ``projects/…/batchPredictionJobs/…`` on Vertex. Times are UTC."""
 
-    name: str
+    name: Line
     backend: Backend
-    model: str | None = None
-    display_name: str | None = None
+    model: Line | None = None
+    display_name: Line | None = None
     state: JobState = JobState.UNSPECIFIED
     raw_state: str = ""
     """The state as the service spelled it."""
@@ -135,7 +135,7 @@ class BatchJob(Noun):
     source: BatchSource | None = None
     destination: BatchDestination | None = None
     output: JobOutput = JobOutput()
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[Line, Line] = Field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

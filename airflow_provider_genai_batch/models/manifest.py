@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from airflow_provider_genai_batch.models.base import Backend, Noun
+from airflow_provider_genai_batch.models.base import Backend, Line, Noun
 from airflow_provider_genai_batch.models.cost import Cost
 from airflow_provider_genai_batch.models.row import Usage
 
@@ -32,20 +32,20 @@ class Manifest(Noun):
 
     version: int = 1
     backend: Backend
-    model: str | None = None
-    state: str
+    model: Line | None = None
+    state: Line
     """`JobState` value; of several jobs the least advanced."""
-    job_names: tuple[str, ...]
-    display_name: str | None = None
-    source: str | None = None
+    job_names: tuple[Line, ...]
+    display_name: Line | None = None
+    source: Line | None = None
     """Address of the input as the service read it; ``inline`` for inline requests."""
-    output: tuple[str, ...] = ()
+    output: tuple[Line, ...] = ()
     """Where the service put the rows, one address a job (``inline``: in the job itself)."""
-    results_uri: str | None = None
+    results_uri: Line | None = None
     """Where this package landed the normalised rows."""
     counts: RowCounts | None = None
     """None while the job runs."""
-    causes: dict[str, int] = Field(default_factory=dict)
+    causes: dict[Line, int] = Field(default_factory=dict)
     """The commonest causes of failed rows, with their numbers."""
     usage: Usage | None = None
     cost: Cost | None = None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.rolls import (
     REPLACED,
@@ -24,6 +25,9 @@ from airflow_provider_genai_batch.wire.results import PlainRow, missing_row, rea
 
 _SAMPLES = 5
 _CAUSES = 1000
+_LONGEST_KEY = 200
+_LONGEST_CAUSE = 300
+"""Characters, in messages and in the manifest."""
 
 
 class Tally:
@@ -291,7 +295,7 @@ class Tally:
 
     def _sample(self, kind: str, key: str) -> None:
         if len(self.samples[kind]) < _SAMPLES:
-            self.samples[kind].append(key)
+            self.samples[kind].append(printable(key, _LONGEST_KEY))
 
     def _pay(self, row: PlainRow) -> None:
         used = row["usage"]
@@ -334,7 +338,7 @@ def _cause(row: PlainRow) -> str:
     error = row["error"]
     if error is None:
         return "no line came back" if row["status"] == "missing" else str(row["status"])
-    head = " ".join(str(p) for p in (error["code"], error["status"]) if p not in (None, ""))
+    head = printable(" ".join(str(p) for p in (error["code"], error["status"]) if p not in (None, "")), 100)
     if not error["message"]:
         return f"{row['status']} (code {head})" if head else str(row["status"])
-    return f"{head}: {error['message'][:160]}".strip(": ")
+    return printable(f"{head}: {error['message'][:160]}".strip(": "), _LONGEST_CAUSE)

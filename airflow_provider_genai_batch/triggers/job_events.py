@@ -16,6 +16,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.models.job import JobState
+from airflow_provider_genai_batch.printable import printable
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client.ended import Ended
@@ -149,7 +150,10 @@ class GenAIBatchJobsTrigger(_Base):
                 failures += 1
                 pause = backoff(failures, getattr(error, "retry_after", None), longest=_LONGEST_PAUSE)
                 log.warning(
-                    "Jobs of %s cannot be listed (%s); again in %.0f s.", kwargs["conn_id"], error, pause
+                    "Jobs of %s cannot be listed (%s); again in %.0f s.",
+                    kwargs["conn_id"],
+                    printable(str(error)),
+                    pause,
                 )
             else:
                 failures = 0

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_genai_batch.models import JobState
+from airflow_provider_genai_batch.printable import printable
 
+_LONGEST = 100
+"""Characters of a state that nobody has heard of."""
 _BY_NUMBER = tuple(JobState)  # what enum-encoding=int answers
 _BY_NAME = {state.value: state for state in JobState}
 
@@ -17,6 +20,6 @@ def read_state(value: Any) -> tuple[JobState, str]:
     """
     if isinstance(value, int) and 0 <= value < len(_BY_NUMBER):
         return _BY_NUMBER[value], str(value)
-    raw = str(value or "")
+    raw = printable(str(value or ""), _LONGEST)
     name = raw.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
     return _BY_NAME.get(name, JobState.UNSPECIFIED), raw
