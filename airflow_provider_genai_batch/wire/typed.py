@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.wire.advice import advice
 from airflow_provider_genai_batch.wire.messages import MESSAGES
 from airflow_provider_genai_batch.wire.only import check_field, check_uri, taken
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of, free, text
+from airflow_provider_genai_batch.wire.values import timestamp
 
 _VERTEX = Backend.VERTEX
 _OF_GEMINI, _OF_VERTEX = taken(Backend.GEMINI), taken(_VERTEX)
@@ -215,7 +216,13 @@ def _bytes(value: Any, path: str) -> str:
 
 
 def _time(value: Any, path: str) -> str:
-    return value.isoformat() if isinstance(value, datetime) else _string(value, path)
+    if isinstance(value, datetime):
+        return value.isoformat() if value.tzinfo else f"{value.isoformat()}Z"
+    said = _string(value, path)
+    if timestamp(said) is None:
+        msg = f"{path} is no time"
+        raise RequestError(msg, 'Write it as "2026-01-31T12:00:00Z".')
+    return said
 
 
 def _enum(value: Any, path: str) -> str:

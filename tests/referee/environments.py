@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-RELEASES = {3: "google-genai==3.4.0", 2: "google-genai==2.34.0"}
+RELEASES = {3: "google-genai==3.6.1", 2: "google-genai==2.34.0"}
 """The newest release of each major version that the referee tests were written against."""
 
 _HOME = Path(__file__).resolve().parents[2] / ".venvs"
