@@ -39,6 +39,7 @@ from airflow_provider_genai_batch.hooks.owner import iteration_of
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.rows.limits import limits_of
 from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
 
 if TYPE_CHECKING:
@@ -217,6 +218,8 @@ class _GenAIBatchAdapter(BatchAdapter):
             msg = f"A job of {self._service} has one model; the requests name {', '.join(sorted(models))}."
             raise LLMBatchModelMismatchError(msg)
         (one,) = models
+        with as_input_error():
+            one = read_model(one, self.backend)
         if task_of(one) is not Task.GENERATE:
             msg = f"{one} embeds and answers nothing: use GenAIBatchOperator for embeddings."
             raise LLMBatchInputError(msg)

@@ -26,6 +26,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.rows.preflight import Preflight
 from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.results import PlainRow
 
 _SHOWN = 80
@@ -130,7 +131,8 @@ def _json(told: Any) -> str:
 
 
 def _checked(args: Namespace, backend: Backend, client: Any) -> dict[str, Any]:
-    check = Preflight(backend, task_of(args.model), args.model, name=args.file)
+    model = read_model(args.model, backend)
+    check = Preflight(backend, task_of(model), model, name=args.file)
     for _ in check.lines(read_chunks(args.file, client)):
         pass
     return {

@@ -15,13 +15,14 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, InputErr
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.defaults import check_defaults
 from airflow_provider_genai_batch.rows.requests import inline_entries
-from airflow_provider_genai_batch.wire.create import JobSpec, check_model, task_of
+from airflow_provider_genai_batch.wire.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
     default_destination,
     read_settings,
 )
 from airflow_provider_genai_batch.wire.files import JSONL
+from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.sources import read_source
 
 
@@ -44,7 +45,7 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
         InputError: the backend cannot do this, or the input has yet to be uploaded.
         ConfigurationError: a setting is given twice, flat and in `config`, or the model is of the other service.
     """
-    check_model(model, connection.backend)
+    model = read_model(model, connection.backend)
     source = read_source(src)
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     check_backend(source, destination, connection.backend, webhook=hook)

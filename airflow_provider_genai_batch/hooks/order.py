@@ -17,13 +17,14 @@ from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.defaults import check_defaults
 from airflow_provider_genai_batch.rows.table_prompt import Prompt
-from airflow_provider_genai_batch.wire.create import JobSpec, check_model, task_of
+from airflow_provider_genai_batch.wire.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.destinations import (
     check_backend,
     default_destination,
     read_settings,
 )
 from airflow_provider_genai_batch.wire.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
@@ -147,11 +148,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         InputError: one of them cannot be read, or the service cannot do it.
         ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
     """
-    if not isinstance(model, str) or not model.strip():
-        msg = "model is empty: give one such as gemini-2.5-flash."
-        raise InputError(msg)
-    model = model.strip()
-    check_model(model, connection.backend)
+    model = read_model(model, connection.backend)
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     source = read_source(src) if prompt is None else read_rows(src)
     check_backend(source, destination, connection.backend, webhook=hook)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire import gemini, vertex
@@ -78,20 +78,3 @@ class JobSpec:
 def task_of(model: str) -> Task:
     """Tell by the model's name what a job asks: Google's embedding models carry the word."""
     return Task.EMBED if "embedding" in model.rpartition("/")[2] else Task.GENERATE
-
-
-def check_model(model: str, backend: Backend) -> None:
-    """Refuse a resource name of Vertex AI on the Gemini API, which would answer a page that tells nothing.
-
-    Raises:
-        ConfigurationError: with what decides which service is meant.
-    """
-    if backend is Backend.GEMINI and model.startswith(("publishers/", "projects/")):
-        of_google = "publishers/google/models/" in f"/{model}"
-        short = f"model={model.rpartition('/')[2]!r}" if of_google else "a model of its own"
-        msg = (
-            f"model={model!r} is a name of Vertex AI, and the connection means the Gemini API, for its extra has no "
-            f'"project" (or says "backend": "gemini"). For Vertex AI set "project" in the connection\'s extra and give '
-            f"an account in place of the API key; for the Gemini API give {short}. Nothing was sent."
-        )
-        raise ConfigurationError(msg)
