@@ -103,6 +103,10 @@ class CallError(GenAIBatchError):
         self.method = method
         super().__init__(f"{method}: {message}" if method else message)
 
+    def tell(self, sentences: str) -> None:
+        """Add what became of the job and the money, and what the next attempt does."""
+        self.args = (f"{str(self).rstrip('. ')}. {sentences}", *self.args[1:])
+
 
 class TransportError(CallError):
     """No whole answer came: refused, reset, timed out, or cut short. It may have been acted upon."""

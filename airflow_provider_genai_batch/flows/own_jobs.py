@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import NotFound
+from airflow_provider_genai_batch.flows.identity import Identity, round_of
 from airflow_provider_genai_batch.flows.steps import Look, Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.job import Verdict
@@ -92,6 +93,21 @@ def choose(jobs: Iterable[BatchJob], mine: Collection[str] = ()) -> Choice:
 def usable(job: BatchJob) -> bool:
     """Whether a later attempt goes on with a job: it moves, or left rows."""
     return choose([job]).kept is not None
+
+
+def followed(identity: Identity, own: Iterable[BatchJob], kin: Iterable[BatchJob]) -> BatchJob | None:
+    """Return the job without a row that a job of a later round completes: only through it that round is found again.
+
+    Args:
+        identity: of the round.
+        own: its jobs, none of which is of use by itself.
+        kin: jobs of the task instance.
+    """
+    later = [job for job in kin if identity.is_family(job) and round_of(job.display_name) > identity.round]
+    if not later:
+        return None
+    ended = [job for job in own if job.state in (JobState.CANCELLED, JobState.EXPIRED)]
+    return max(ended, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0, default=None)
 
 
 def goes_on(job: BatchJob) -> bool:

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.own_jobs import Choice, choose, read_job
+from airflow_provider_genai_batch.flows.own_jobs import Choice, choose, followed, read_job
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
@@ -259,6 +259,8 @@ class _Submission:
             self.before.update(job.name for job in self.hints)
             return None
         choice = choose(own, attempt.mine)
+        if choice.kept is None:
+            choice = Choice(followed(self.identity, own, self.hints))
         if choice.kept is not None:
             yield from cancel_twins(self.identity, choice)
             yield from self._note(record, choice.kept)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.attempts import TRIES
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older
 from airflow_provider_genai_batch.client.tidy import discard_input
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobCancelled, JobError
@@ -55,6 +57,22 @@ from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.wire.create import JobSpec
 
 log = logging.getLogger(__name__)
+
+
+_UNSENT = "No job was created, and nothing is billed. The next attempt asks again."
+_UNSEEN = (
+    "This attempt created no job. One of an earlier attempt is left as it is, and is billed as it goes. The next "
+    "attempt looks for it again before it asks anything."
+)
+
+
+@contextmanager
+def _told_what_became(sentences: str) -> Iterator[None]:
+    try:
+        yield
+    except CallError as error:
+        error.tell(sentences)
+        raise
 
 
 @dataclass(frozen=True)
@@ -126,7 +144,9 @@ class JobDesk:
                 return self._client.perform(self._client.calls.create(placed[0]))
             if isinstance(step, AwaitCapacity):
                 return await_capacity(step) if await_capacity else clock.sleep(step.seconds)
-            return self._act(step)
+            return self._act(
+                step, tries=TRIES
+            )  # what is decided on a look is worth as many as any other call
 
         attempt = replace(attempt, place=self._client.config.place)
         flow = submit(
@@ -138,7 +158,8 @@ class JobDesk:
             steady=clock.monotonic,
         )
         with span(SUBMIT) as note:
-            found = drive(flow, act)
+            with _told_what_became(_UNSEEN if attempt.look_first or attempt.mine else _UNSENT):
+                found = drive(flow, act)
             note({**of_job(found.job), TAKEN_UP: found.taken_up})
         return found
 
@@ -251,9 +272,9 @@ class JobDesk:
         log.info("Rows: %s", rows_told(manifest))
         return self.books.settled(manifest)
 
-    def _act(self, step: Any) -> Any:
+    def _act(self, step: Any, tries: int = 1) -> Any:
         if isinstance(step, Look):
-            return self._client.perform(self._client.calls.look(step.name), tries=1)
+            return self._client.perform(self._client.calls.look(step.name), tries)
         if isinstance(step, Cancel):
             return self._cancel(step)
         if isinstance(step, Sleep):

@@ -58,6 +58,8 @@ class Wave:
         self.ending = Ending(Why.ENDED, {})
         self._limit = cost_limit(task.max_cost, order)
         self._begun: str | None = None
+        self._apart = 0.0
+        """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
         self._writable = False
 
     def submit(
@@ -151,6 +153,8 @@ class Wave:
         memory.before += [name for name in found.before if name not in memory.before]
         twins = [job for job in found.twins if job in jobs]
         new = found.job.name not in memory.mine
+        if new and not found.taken_up and found.job.create_time:
+            self._apart = self._client.service_time() - found.job.create_time.timestamp()
         memory.twins += [job.name for job in twins if job.name not in memory.twins]
         for job in (found.job, *twins):
             if job.name in memory.mine:
@@ -274,7 +278,12 @@ class Wave:
         oldest = min(jobs, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
         newest = max((job.create_time.timestamp() for job in jobs if job.create_time), default=now)
         plan = self._task.plan(oldest, now=now, taken_up=taken_up)
-        return replace(plan, appear_until=newest + APPEARS_WITHIN)
+        return replace(
+            plan,
+            deadline=plan.deadline + self._apart,
+            pending_deadline=plan.pending_deadline + self._apart,
+            appear_until=newest + self._apart + APPEARS_WITHIN,
+        )
 
     def _stop_if_killed(self, job: BatchJob) -> None:
         if self._task.killed and (became := self._task.cancel_unwanted()):

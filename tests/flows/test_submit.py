@@ -75,6 +75,20 @@ def test_a_job_that_ended_badly_is_replaced(desk: Desk, end: str) -> None:
     assert desk.posts() == 2
 
 
+@pytest.mark.parametrize("end", ["CANCELLED", "EXPIRED"])
+def test_a_job_without_rows_is_taken_up_for_the_job_of_a_later_round_that_completes_it(
+    desk: Desk, end: str
+) -> None:
+    """The later round is known by it alone: without it all would be asked and paid again."""
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once(), end=end, served=0))
+    first = desk.submit()
+    desk.client.get(first.name)
+    later = IDENTITY.piece([first.name.rpartition("/")[2]], 1)
+    desk.submit(identity=later)
+    assert desk.submit(look_first=True).name == first.name
+    assert desk.posts() == 2
+
+
 def test_jobs_of_other_identities_and_rounds_are_left_alone(desk: Desk) -> None:
     for other in (
         Identity("a" * 64, "c" * 64),

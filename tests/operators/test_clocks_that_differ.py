@@ -23,7 +23,11 @@ WHERE = {"gemini": {}, "vertex": {"dest": "gs://emulator-staging/clocks/"}}
 def ask(backend: str, **settings: Any) -> Ran:
     return run_dag(
         lambda: GenAIBatchOperator(
-            task_id="ask", model=MODEL, src=["a", "b"], retries=2, retry_delay=0, **WHERE[backend], **settings
+            task_id="ask",
+            model=MODEL,
+            src=["a", "b"],
+            retry_delay=0,
+            **{"retries": 2, **WHERE[backend], **settings},
         )
     )
 
@@ -79,3 +83,16 @@ def test_a_deferred_sensor_has_all_its_time_whatever_the_machines_clock(
         lambda: GenAIBatchSensor(task_id="wait", job_names=name, timeout=8 * MINUTE, deferrable=True)
     )
     assert ran.state == "success", ran.errors
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("skew", [10 * MINUTE, -10 * MINUTE], ids=["ahead", "behind"])
+def test_a_job_that_was_just_created_is_of_that_moment_whatever_date_the_service_tells(
+    gemini: Emulator, virtual_clock: SharedClock, skew: float, deferrable: bool
+) -> None:
+    """A front end dates the answers, and another machine the job."""
+    gemini.date_skew = skew
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    begun = virtual_clock.monotonic()
+    ask("gemini", timeout=8 * MINUTE, deferrable=deferrable, on_timeout="leave", retries=0)
+    assert 7.9 * MINUTE <= virtual_clock.monotonic() - begun <= 11 * MINUTE
