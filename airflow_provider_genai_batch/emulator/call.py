@@ -110,7 +110,7 @@ class Call:
         raw = await self.body(largest)
         try:
             obj: Any = await asyncio.to_thread(json.loads, raw) if len(raw) > _LARGE else json.loads(raw)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             message = f"Invalid JSON payload received. {problem}"
             raise ApiError(400, message) from problem
         return known_only(obj, allowed, where)

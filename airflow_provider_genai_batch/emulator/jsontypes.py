@@ -15,7 +15,7 @@ Json: TypeAlias = Any
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object."""
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
 """Made once, as making one costs more than a small answer. Cells of tables, such as dates, become text."""
 
 _CAPITAL = re.compile(r"[A-Z]")
@@ -85,5 +85,5 @@ def words(text: str) -> frozenset[str]:
 
 
 def dumps(value: Json) -> bytes:
-    """Write compact UTF-8 JSON."""
-    return _ENCODER.encode(value).encode()
+    """Write compact UTF-8 JSON; half of a surrogate pair stays the escape that it was."""
+    return _ENCODER.encode(value).encode(errors="backslashreplace")

@@ -72,6 +72,18 @@ def _scripted(job: Job, now_ns: int) -> str | Ending:
     return steps[min(before - 1, age * before // pending)]
 
 
+def fraction_done(job: Job, now_ns: int) -> float:
+    """Return how much of a running job's rows have been come to, for the counters that it shows on its way."""
+    if job.state != "RUNNING" or job.forced is not None:
+        return 0.0
+    life = job.lifecycle
+    if life.looks is not None:
+        wanted = max(life.looks, len(job.script.states))
+        return min(1.0, job.looks / (wanted + 1))
+    pending, running = _spans(job)
+    return min(1.0, max(0.0, (now_ns - job.created_ns - pending) / running)) if running else 0.0
+
+
 def _spans(job: Job) -> tuple[int, int]:
     life = job.lifecycle
     return int((life.pending or 0) * NANOSECONDS), int((life.running or 0) * NANOSECONDS)

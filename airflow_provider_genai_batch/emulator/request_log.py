@@ -60,7 +60,7 @@ class Entry:
         if self._kept:
             try:
                 self.data["body"] = json.loads(bytes(self._kept))
-            except ValueError:
+            except (ValueError, RecursionError):
                 self.data["body"] = None
         self._kept = None
 

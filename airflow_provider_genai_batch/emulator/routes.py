@@ -118,6 +118,9 @@ def _routes(world: World, tokens: Tokens) -> Iterator[BaseRoute]:
     yield Route("/download/{version:gemini}/files/{file:segment}:download", download, methods=["GET"])
     for verb, path, method, handler in _VERTEX:
         yield Route("/{version:vertex}" + path, Endpoint(world, tokens, method, handler), methods=[verb])
+    # Where Google's REST clients look at operations of every kind.
+    operation = Endpoint(world, tokens, "operations.get", operations.get)
+    yield Route("/ui" + _OPERATION, operation, methods=["GET"])
     yield Route("/token", Endpoint(world, tokens, "oauth.token", oauth_routes.token), methods=["POST"])
     impersonate = Endpoint(world, tokens, "iam.generateAccessToken", oauth_routes.generate_access_token)
     yield Route("/v1/projects/-/serviceAccounts/{account}:generateAccessToken", impersonate, methods=["POST"])

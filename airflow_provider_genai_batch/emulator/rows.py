@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model.errors import RowError, as_status
 from airflow_provider_genai_batch.emulator.progress import Ending
 from airflow_provider_genai_batch.emulator.script import JobScript
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,34 @@ class Judge:
             return Verdict(error=as_status(planned))
         if _named(script.blocked, index, key):
             return Verdict(response=_BLOCKED)
+        reason = _value(script.finish_reasons, index, key)
         try:
             response = answer(_value(script.answers, index, key))
+            return Verdict(response=response if reason is None else _finished(response, reason))
         except RowError as refused:
             return Verdict(error=refused.status())
-        reason = _value(script.finish_reasons, index, key)
-        return Verdict(response=response if reason is None else _finished(response, reason))
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is one row's and stops no look at the job
+            return _broken(problem)
+
+
+def written(shape: Callable[[Verdict], JsonObject], verdict: Verdict) -> tuple[Verdict, bytes]:
+    """Return a row as it is written, with the verdict that it is of: an answer that cannot be written is an error.
+
+    Args:
+        shape: Gives a verdict the form of a row.
+        verdict: What became of the row.
+    """
+    try:
+        return verdict, dumps(shape(verdict)) if verdict.copies else b""
+    except Exception as problem:  # noqa: BLE001 - as above
+        broken = replace(_broken(problem), copies=verdict.copies)
+        return broken, dumps(shape(broken))
+
+
+def _broken(problem: Exception) -> Verdict:
+    """Return the error of a row that the emulator, or the answer function of a test, could not answer."""
+    _LOG.error("A row could not be answered, and fails with code 13.", exc_info=problem)
+    return Verdict(error={"code": 13, "message": f"Internal error. {type(problem).__name__}: {problem}"})
 
 
 def drops_metadata(script: JobScript, index: int, key: str | None) -> bool:

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from airflow_provider_genai_batch.emulator.storage_sessions import BadChunkError, Session, Sessions, read_span
 
 _UPLOAD = re.compile(r"/(?:resumable/)?upload/storage/v1/b/([^/]+)/o")
+_OBJECTS = re.compile(r"/storage/v1/b/[^/]+/o(?:/|$)")
 _MOVE = re.compile(r"(/storage/v1/b/[^/]+)/o/([^/]+)/moveTo/o/([^/]+)")
 _CONDITIONS = (
     "ifGenerationMatch",
@@ -102,7 +103,11 @@ class Front:
         copied = await self._ask("POST", f"{bucket}/o/{source}/copyTo{own}/o/{target}")
         if copied.is_success and source != target:
             await self._ask("DELETE", f"{bucket}/o/{source}")
-        return Response(copied.content, copied.status_code, media_type=copied.headers.get("content-type"))
+        return Response(
+            with_generations(copied.content),
+            copied.status_code,
+            media_type=copied.headers.get("content-type"),
+        )
 
     async def _start(self, request: Request, bucket: str) -> Response:
         """Open a session."""
@@ -160,7 +165,7 @@ class Front:
                     return _refusal(412, "conditionNotMet", _NOT_MET)
                 if inserted.is_error:
                     return Response(inserted.content, inserted.status_code, media_type="application/json")
-                session.end(inserted.content)
+                session.end(with_generations(inserted.content))
             return Response(session.answer, media_type="application/json")
 
     async def _insert(self, session: Session) -> httpx.Response:
@@ -217,6 +222,17 @@ class Front:
             kept = [
                 (name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _HOP_BY_HOP
             ]
+            if _shows_objects(request, reply):
+                body = with_generations(await reply.aread())
+                kept = [
+                    (name, value)
+                    for name, value in kept
+                    if name not in {b"content-length", b"content-encoding"}
+                ]
+                kept.append((b"content-length", str(len(body)).encode()))
+                await send({"type": "http.response.start", "status": reply.status_code, "headers": kept})
+                await send({"type": "http.response.body", "body": body})
+                return True
             await send({"type": "http.response.start", "status": reply.status_code, "headers": kept})
             async for piece in reply.aiter_raw():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -224,6 +240,32 @@ class Front:
             return True
         finally:
             await reply.aclose()
+
+
+def _shows_objects(request: Request, reply: httpx.Response) -> bool:
+    """Whether a reply holds resources of objects, rather than the bytes of one."""
+    path = _raw_path(request.scope)
+    is_json = reply.headers.get("content-type", "").startswith("application/json")
+    bytes_wanted = request.query_params.get("alt") == "media" or not _OBJECTS.search(path)
+    return reply.is_success and is_json and not bytes_wanted and request.method != "HEAD"
+
+
+def with_generations(body: bytes) -> bytes:
+    """Return resources with ids as Cloud Storage makes them: ``bucket/object/generation``.
+
+    fake-gcs-server leaves the generation out.
+    """
+    try:
+        shown = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(shown, dict):
+        return body
+    resource = shown.get("resource")
+    for one in (shown, resource if isinstance(resource, dict) else {}, *(shown.get("items") or ())):
+        if one.get("kind") == "storage#object" and one.get("generation"):
+            one["id"] = f"{one.get('bucket')}/{one.get('name')}/{one['generation']}"
+    return json.dumps(shown).encode()
 
 
 def _raw_path(scope: Scope) -> str:

@@ -69,7 +69,7 @@ def test_one_malformed_row_refuses_the_call_and_creates_nothing(
 
 
 def test_a_row_that_is_only_wrong_inside_fails_alone(api: Gemini):
-    bad = {"key": "bad", "request": question("hi", config={"temperature": 1})}
+    bad = {"key": "bad", "request": {"contents": [{"role": "assistant", "parts": [{"text": "hi"}]}]}}
     ended = api.ended(api.from_file(api.upload(lines([*keyed(1), bad])))["name"])
     rows = {row["key"]: row for row in api.rows(ended)}
     assert rows["bad"]["error"]["code"] == 3

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_genai_batch.emulator.gemini.answers import shaped
 from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.model.schema import fitting
 from airflow_provider_genai_batch.emulator.model.text import plain_answer
@@ -130,7 +131,7 @@ def test_the_same_prompt_gets_the_same_answer(schema: dict[str, Any], seed: str)
 
 
 def text_of(config: dict[str, Any], prompt: str = "hi") -> str:
-    response = Responder().generate(question(prompt, generationConfig=config), "gemini-2.5-flash")
+    response = Responder().generate(question(prompt, generationConfig=config), "gemini-2.5-flash", shaped)
     return response["candidates"][0]["content"]["parts"][0]["text"]
 
 
@@ -179,7 +180,7 @@ def test_a_prompt_gets_a_sensible_answer(prompt: str, answer: str):
 
 def test_usage_adds_up_and_zero_counts_are_absent():
     for number in range(30):
-        used = Responder().generate(question(f"{number}"), "gemini-2.5-flash")["usageMetadata"]
+        used = Responder().generate(question(f"{number}"), "gemini-2.5-flash", shaped)["usageMetadata"]
         parts = [
             used.get(name, 0) for name in ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
         ]

@@ -71,7 +71,7 @@ def test_a_blocked_row_has_no_candidates_and_a_finish_reason_is_passed_on(api: G
     blocked, unsafe, cut = (row["response"] for row in inline_rows(api, "a", "b", "c"))
     assert blocked["promptFeedback"]["blockReason"] == "PROHIBITED_CONTENT"
     assert "candidates" not in blocked
-    assert unsafe["candidates"][0] == {"finishReason": "SAFETY", "avgLogprobs": -0.25}
+    assert unsafe["candidates"][0] == {"finishReason": "SAFETY", "index": 0}
     assert cut["candidates"][0]["content"]["parts"][0]["text"]
 
 
@@ -130,7 +130,7 @@ def test_a_users_function_fails_rows_with_its_own_error():
 
     with Emulator(answer=answer) as emulator, Gemini(emulator.url) as api:
         good, bad = inline_rows(api, "good", "bad")
-    assert good["response"]["candidates"][0]["content"]["parts"] == [{"text": "fine"}]
+    assert good["response"]["candidates"][0]["content"]["parts"][0]["text"] == "fine"
     assert bad["error"] == {"code": 8, "message": "too much", "details": [{"@type": "t"}]}
 
 

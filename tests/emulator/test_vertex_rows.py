@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -87,22 +88,47 @@ def test_a_wrong_place_is_accepted_and_fails_later(
     assert ended["error"]["code"] == code
 
 
-def test_an_output_row_echoes_the_request_with_nulls_and_the_keys_beside_it(
+def test_an_output_row_is_what_captures_show(jobs: Vertex, put: Put, place: str, output: Output):
+    (row,) = output(jobs.run(put([{"key": "k1", "request": question("hi")}]), place))
+    assert list(row) == ["key", "request", "status", "response", "processed_time"]
+    assert (row["key"], row["status"]) == ("k1", "")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", row["processed_time"])
+    response = row["response"]
+    assert list(response) == ["candidates", "createTime", "modelVersion", "responseId", "usageMetadata"]
+    assert re.fullmatch(r".*T.*\.\d{6}Z", response["createTime"])
+    (candidate,) = response["candidates"]
+    assert set(candidate) == {"content", "finishReason", "score"}
+    assert candidate["content"]["parts"] == [{"text": "Answer to: hi"}]
+    usage = response["usageMetadata"]
+    assert usage["trafficType"] == "ON_DEMAND"
+    assert usage["billablePromptUsage"] == {"textCount": 2}
+    assert usage["candidatesTokensDetails"] == [
+        {"modality": "TEXT", "tokenCount": usage["candidatesTokenCount"]}
+    ]
+
+
+def test_an_echo_has_nulls_only_for_what_another_part_or_row_has(
     jobs: Vertex, put: Put, place: str, output: Output
 ):
-    config = {"topK": 40, "responseMimeType": "text/plain"}
-    given = {"request": question("hi", generationConfig=config), "key": "k1", "note": {"a": [1]}}
+    picture = {"fileData": {"fileUri": "gs://b/a.png", "mimeType": "image/png"}}
+    looked = {"role": "user", "parts": [{"text": "look"}, picture]}
+    given = [
+        {"key": "a", "request": {"contents": [looked], "generationConfig": {"maxOutputTokens": 65000}}},
+        {"key": "b", "request": question("hi", labels={"x": "y"})},
+    ]
+    rows = {row["key"]: row["request"] for row in output(jobs.run(put(given), place))}
+    first, second = (rows["a"]["contents"][0]["parts"], rows["b"]["contents"][0]["parts"])
+    assert first == [{"text": "look", "fileData": None}, {"fileData": picture["fileData"], "text": None}]
+    assert second == [{"text": "hi", "fileData": None}]
+    assert (rows["a"]["labels"], rows["b"]["generationConfig"]) == (None, None)
+    assert "systemInstruction" not in rows["a"]
+    assert type(rows["a"]["generationConfig"]["maxOutputTokens"]) is int
+
+
+def test_a_list_beside_the_request_comes_back_empty(jobs: Vertex, put: Put, place: str, output: Output):
+    given = {"request": question("hi"), "custom_id": "k1", "tags": ["x", "y"], "note": {"a": [1]}}
     (row,) = output(jobs.run(put([given]), place))
-    assert row["status"] == ""
-    assert row["processed_time"].endswith("+00:00")
-    assert row["key"] == "k1"
-    assert row["note"] == {"a": [1]}
-    part = row["request"]["contents"][0]["parts"][0]
-    assert part["text"] == "hi"
-    assert part["fileData"] is None
-    assert row["request"]["systemInstruction"] is None
-    assert isinstance(row["request"]["generationConfig"]["topK"], float)
-    assert row["response"]["candidates"][0]["content"]["parts"][0]["text"] == "Answer to: hi"
+    assert (row["custom_id"], row["tags"], row["note"]) == ("k1", [], {"a": [1]})
 
 
 def test_keys_that_look_like_numbers_become_numbers(jobs: Vertex, put: Put, place: str, output: Output):

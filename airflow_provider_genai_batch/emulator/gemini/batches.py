@@ -80,7 +80,7 @@ def _take_in(world: World, model: str, kind: str, batch: JsonObject, source: Jso
     batch_id = random_name(_ID_LENGTH)
     blob = world.blobs / f"{batch_id}.in"
     if "requests" in source:
-        total = spool_inline(source["requests"], blob)
+        total = spool_inline(source["requests"], kind, blob)
         origin: JsonObject = {"inline": True, "blob": blob.name}
     else:
         given = input_file(world, str(source["fileName"]))
@@ -88,7 +88,7 @@ def _take_in(world: World, model: str, kind: str, batch: JsonObject, source: Jso
         os.link(world.blobs / given.blob, blob)
         origin = {"file": given.name, "blob": blob.name}
         try:
-            total = check_file(blob)
+            total = check_file(blob, kind)
         except ApiError:
             blob.unlink()
             raise

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, dumps, known_only
+from airflow_provider_genai_batch.emulator.gemini.columns import column
+from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, dumps
+from airflow_provider_genai_batch.emulator.model.fields import DEEP, TWICE, UNKNOWN, Problem, check
+from airflow_provider_genai_batch.emulator.model.wording import MOST, shown, text, violations
 from airflow_provider_genai_batch.emulator.spool import read_lines, write_lines
 
-_LINE = frozenset({"key", "request", "metadata"})
+_INLINE = "batch.input_config.requests"
+_PACKAGE = "google.ai.generativelanguage.v1beta"
+_OPENINGS = dict.fromkeys(
+    ("TYPE_STRING", "TYPE_BYTES", "TYPE_ENUM", "Type", "Duration", "Timestamp"), '"'
+) | {"[": "["}
 _LARGEST_FILE = 2 * 1024**3
+_DEEPEST = 100
 
 
 @dataclass(frozen=True)
@@ -33,77 +41,139 @@ class InputRow:
     metadata: JsonObject | None
 
 
-def spool_inline(value: Json, path: Path) -> int:
+def spool_inline(value: Json, kind: str, path: Path) -> int:
     """Write inline requests as lines; return how many.
+
+    Public reports of the live service: what is wrong is refused with one violation for each field, and nothing is
+    made.
 
     Args:
         value: ``inputConfig.requests``, which holds ``requests`` again.
+        kind: ``generate`` or ``embed``.
         path: Where the lines go.
 
     Raises:
-        ApiError: 400 for another shape.
+        ApiError: 400 for unknown fields and values of another kind.
     """
-    where = "batch.input_config.requests"
-    requests = known_only(value, {"requests"}, where).get("requests")
-    if not isinstance(requests, list) or not requests:
-        raise ApiError(
-            400, "* CreateBatchRequest.batch.input_config.requests: at least one request is required."
-        )
-
-    def lines() -> Iterator[bytes]:
-        for index, one in enumerate(requests):
-            row = known_only(one, {"request", "metadata"}, f"{where}.requests[{index}]")
-            if not isinstance(row.get("request"), dict):
-                message = f"Invalid value at '{where}.requests[{index}].request': expected an object."
-                raise ApiError(400, message)
-            if not isinstance(row.get("metadata", {}), dict):
-                message = f"Invalid value at '{where}.requests[{index}].metadata': expected an object."
-                raise ApiError(400, message)
-            yield dumps(row)
-
-    return write_lines(path, lines())
+    message = "InlinedEmbedContentRequests" if kind == "embed" else "InlinedRequests"
+    found = violations(check("gemini", message, value), _INLINE, _PACKAGE)
+    if found:
+        detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": found}
+        raise ApiError(400, text(found), details=[detail])
+    requests = value.get("requests") or []
+    if not requests:
+        message = f"* CreateBatchRequest.{_INLINE}: at least one request is required."
+        raise ApiError(400, message)
+    requests = requests if isinstance(requests, list) else [requests]
+    for index, one in enumerate(requests):
+        if one.get("request") is None:
+            message = f"* CreateBatchRequest.{_INLINE}.requests[{index}].request: request is required."
+            raise ApiError(400, message)
+    return write_lines(path, map(_spooled, requests))
 
 
-def check_file(path: Path) -> int:
+def _spooled(request: JsonObject) -> bytes:
+    try:
+        line = dumps(request)
+    except (ValueError, RecursionError) as problem:
+        message = f"Invalid JSON payload received. {problem}"
+        raise ApiError(400, message) from problem
+    if _too_deep(line, request):
+        raise ApiError(400, "Invalid JSON payload received. Message too deep.")
+    return line
+
+
+def _too_deep(line: bytes, value: Json) -> bool:
+    """Whether a value is nested deeper than proto3's parsers go."""
+    if line.count(b"{") + line.count(b"[") <= _DEEPEST:
+        return False
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def check_file(path: Path, kind: str) -> int:
     """Parse an input file; return how many rows it has.
 
-    Captures of the live service: the file is parsed during create; one malformed row rejects the call.
+    Public reports of the live service: the file is parsed during create; a bad line refuses the call, and every bad
+    line has an error.
+
+    Args:
+        path: The file.
+        kind: ``generate`` or ``embed``.
 
     Raises:
-        ApiError: 400 naming the line.
+        ApiError: 400 naming the lines.
     """
     if path.stat().st_size > _LARGEST_FILE:
         raise ApiError(400, "The input file exceeds the limit of 2 GB.")
+    message = "EmbedLine" if kind == "embed" else "Line"
     count = 0
+    errors: list[str] = []
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if line.strip():
-                _check_line(line, number)
-                count += 1
+            if not line.strip():
+                continue
+            count += 1
+            wrong = _wrong_with(line, message)
+            if wrong:
+                errors.append(f"Error on line {number}: {wrong}")
+                if len(errors) == MOST:
+                    break
+    if errors:
+        raise ApiError(400, "\n".join(errors))
     if not count:
         raise ApiError(400, "The input file contains no requests.")
     return count
 
 
-def _check_line(line: bytes, number: int) -> None:
+def _wrong_with(line: bytes, message: str) -> str:
     try:
-        row = json.loads(line)
-    except ValueError as problem:
-        message = f"Failed to parse the input file: line {number} is not valid JSON: {problem}"
-        raise ApiError(400, message) from problem
-    if not isinstance(row, dict):
-        message = f"Failed to parse the input file: line {number}: expected an object."
-        raise ApiError(400, message)
-    unknown = sorted(set(row) - _LINE)
-    if unknown:
-        message = f"Failed to parse the input file: line {number}: no such field: '{unknown[0]}'."
-        raise ApiError(400, message)
-    if not isinstance(row.get("request"), dict):
-        message = f"Failed to parse the input file: line {number}: 'request' must be an object."
-        raise ApiError(400, message)
-    if not isinstance(row.get("key", ""), str):
-        message = f"Failed to parse the input file: line {number}: 'key' must be a string."
-        raise ApiError(400, message)
+        whole = line.decode()
+        row = _DECODER.decode(whole)
+    except json.JSONDecodeError as problem:
+        return f"invalid JSON, near column {problem.colno}: {problem.msg}"
+    except (ValueError, RecursionError) as problem:
+        return f"invalid JSON, near column 1: {problem}"
+    if _too_deep(line, row):
+        return "invalid JSON, near column 1: message too deep"
+    problems = check("gemini", message, row)
+    if problems:
+        first = problems[0]
+        named = first.what in {UNKNOWN, TWICE}
+        return f"invalid JSON, near column {column(whole, first.steps, of_name=named)}: {_said_of(first)}"
+    return "no request" if row.get("request") is None else ""
+
+
+def _said_of(problem: Problem) -> str:
+    """Return the words of the parser of files, which is another one than the front end's."""
+    if problem.what == UNKNOWN:
+        return f"no such field: '{problem.name}'"
+    if problem.what == TWICE:
+        return f"field '{problem.name}' is already set"
+    if problem.what == DEEP:
+        return "message too deep"
+    there = shown(problem.value)
+    opening = _OPENINGS.get(problem.kind, "{" if not problem.kind.startswith("TYPE_") else "")
+    if opening and there[0] != opening:
+        return f"unexpected character: '{there[0]}'; expected '{opening}'"
+    return f"invalid value: {there}"
+
+
+def _no_number(text: str) -> None:
+    message = f"{text} is no JSON"
+    raise ValueError(message)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def read_rows(path: Path) -> Iterator[InputRow]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from airflow_provider_genai_batch.emulator.gemini.answers import shaped
 from airflow_provider_genai_batch.emulator.gemini.input import InputRow, read_rows
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_generate
 from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.progress import Ending
 from airflow_provider_genai_batch.emulator.records import Counts, Job, StoredFile
-from airflow_provider_genai_batch.emulator.rows import Judge, Verdict, drops_metadata
+from airflow_provider_genai_batch.emulator.rows import Judge, Verdict, drops_metadata, written
 from airflow_provider_genai_batch.emulator.script import JobScript
 from airflow_provider_genai_batch.emulator.spool import shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.world import Outcome, World
@@ -55,18 +56,18 @@ def _lines(
     script = job.script
     for row in read_rows(world.blobs / job.source["blob"]):
         verdict = judge.verdict(row.index, row.key, partial(_answered, responder, job, row))
+        verdict, line = written(partial(_result, row, script=script, inline=inline), verdict)
         if verdict.counts:
             counts.succeeded += verdict.error is None
             counts.failed += verdict.error is not None
-        line = dumps(_result(row, verdict, script, inline=inline)) if verdict.copies else b""
         for _ in range(verdict.copies):
             yield line
     for key in script.unknown_keys:
-        verdict = Verdict(response=responder.generate({"contents": []}, job.model, "Nobody asked."))
-        yield dumps(_result(InputRow(-1, key, {}, {"key": key}), verdict, script, inline=inline))
+        verdict = Verdict(response=responder.generate({"contents": []}, job.model, shaped, "Nobody asked."))
+        yield dumps(_result(InputRow(-1, key, {}, {"key": key}), verdict, script=script, inline=inline))
 
 
-def _result(row: InputRow, verdict: Verdict, script: JobScript, *, inline: bool) -> JsonObject:
+def _result(row: InputRow, verdict: Verdict, *, script: JobScript, inline: bool) -> JsonObject:
     said: JsonObject = {"response": verdict.response} if verdict.error is None else {"error": verdict.error}
     if inline:
         metadata = row.metadata
@@ -85,5 +86,5 @@ def _answered(responder: Responder, job: Job, row: InputRow, said: object) -> Js
     if job.kind == "embed":
         check_embed(row.request)
         return responder.embed(row.request, job.model)
-    check_generate(row.request)
-    return responder.generate(row.request, job.model, said)
+    check_generate(row.request, "gemini")
+    return responder.generate(row.request, job.model, shaped, said)

@@ -6,7 +6,8 @@ import json
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, nanos_text
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.progress import fraction_done
+from airflow_provider_genai_batch.emulator.records import Counts, Job
 from airflow_provider_genai_batch.emulator.spool import read_lines
 from airflow_provider_genai_batch.emulator.states import wire
 from airflow_provider_genai_batch.emulator.world import World
@@ -36,7 +37,10 @@ def operation(world: World, job: Job, *, listed: bool = False, rows: bool = True
     if job.ended_ns is not None:
         metadata["endTime"] = nanos_text(job.ended_ns)
     metadata["updateTime"] = nanos_text(job.updated_ns)
-    metadata["batchStats"] = _stats(job, stale=listed and job.script.stale_counters)
+    stale = listed and job.script.stale_counters
+    metadata["batchStats"] = _stats(
+        job, 0.0 if stale else fraction_done(job, world.clock.now_ns()), stale=stale
+    )
     metadata["state"] = wire(job.state, "BATCH_STATE_")
     metadata["name"] = job.name
     if job.resource.get("priority") not in {None, "0", 0}:
@@ -71,13 +75,16 @@ def _results(world: World, job: Job, *, rows: bool) -> JsonObject | None:
     return {"inlinedResponses": lines if job.script.bare_list else {"inlinedResponses": lines}}
 
 
-def _stats(job: Job, *, stale: bool) -> JsonObject:
-    counts = job.counts
+def _stats(job: Job, done: float, *, stale: bool) -> JsonObject:
+    counts = Counts(job.counts.total) if stale else job.counts
+    if done:
+        # On its way a job says how many rows it has come to; which of them failed is decided at its end.
+        counts = Counts(counts.total, int((counts.total or 0) * done))
     numbers = {
         "requestCount": counts.total,
-        "successfulRequestCount": 0 if stale else counts.succeeded,
-        "failedRequestCount": 0 if stale else counts.failed,
-        "pendingRequestCount": counts.total if stale else counts.pending,
+        "successfulRequestCount": counts.succeeded,
+        "failedRequestCount": counts.failed,
+        "pendingRequestCount": counts.pending,
     }
     # int64 is text in proto3's JSON form, and a zero is left out.
     return {name: str(number) for name, number in numbers.items() if number}

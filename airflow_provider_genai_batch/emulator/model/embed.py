@@ -21,6 +21,6 @@ def unit_vector(text: str, dimensions: int) -> list[float]:
         text: What is embedded; the same text gives the same vector.
         dimensions: How many numbers.
     """
-    raw = array.array("h", hashlib.shake_256(text.encode()).digest(2 * dimensions))
+    raw = array.array("h", hashlib.shake_256(text.encode(errors="replace")).digest(2 * dimensions))
     length = math.sqrt(math.fsum(value * value for value in raw)) or 1.0
     return [round(value / length, _DIGITS) for value in raw]

@@ -1,48 +1,61 @@
-"""Which requests the pretend model refuses, row by row."""
+"""Which requests the services refuse for what they say, row by row, though every field is known."""
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, camel, field, words
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
 from airflow_provider_genai_batch.emulator.model.errors import RowError
+from airflow_provider_genai_batch.emulator.model.fields import check
+from airflow_provider_genai_batch.emulator.model.schema_rules import schema_problems
+from airflow_provider_genai_batch.emulator.model.wording import text, violations
 
-_REQUEST = words(
-    "model contents systemInstruction tools toolConfig safetySettings generationConfig "
-    "cachedContent labels serviceTier store modelArmorConfig"
-)
-_CONFIG = words(
-    "candidateCount stopSequences maxOutputTokens temperature topP topK responseMimeType "
-    "responseSchema responseJsonSchema presencePenalty frequencyPenalty seed responseLogprobs "
-    "logprobs enableEnhancedCivicAnswers responseModalities speechConfig thinkingConfig "
-    "imageConfig mediaResolution audioTimestamp routingConfig modelSelectionConfig "
-    "enableAffectiveDialog responseFormat translationConfig"
-)
-_EMBED = words(
-    "model content taskType title outputDimensionality embedContentConfig autoTruncate "
-    "documentOcr audioTrackExtraction"
-)
 _ROLES = frozenset({None, "", "user", "model", "function", "tool"})
+_FILES_API = ("https://generativelanguage.googleapis.com/", "files/")
+_PACKAGE = "google.cloud.aiplatform.v1"
 
 
-def check_generate(request: JsonObject) -> None:
-    """Refuse a GenerateContentRequest that the live service would refuse.
+def check_fields(request: JsonObject, message: str) -> None:
+    """Refuse a row of Vertex AI whose request has unknown fields or wrong kinds of values.
+
+    The Gemini API looks at every row when a batch is created; Vertex AI finds out when it comes to the row.
 
     Raises:
         RowError: With code 3.
     """
-    _known(request, _REQUEST, "request")
+    found = violations(check("vertex", message, request), "", _PACKAGE)
+    if found:
+        detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": found}
+        raise RowError(3, text(found), [detail])
+
+
+def check_generate(request: JsonObject, backend: str) -> None:
+    """Refuse a GenerateContentRequest that the live service would refuse.
+
+    Args:
+        request: Every field of it is known.
+        backend: ``gemini`` or ``vertex``.
+
+    Raises:
+        RowError: With code 3.
+    """
     contents = request.get("contents")
     if not contents:
         raise RowError(3, "* GenerateContentRequest.contents: contents is not specified")
-    for content in contents if isinstance(contents, list) else [contents]:
-        if not isinstance(content, dict):
-            raise RowError(3, "Invalid value at 'request.contents': expected a Content object.")
+    for content in _as_list(contents):
         if not content.get("parts"):
             raise RowError(3, "* GenerateContentRequest.contents.parts: contents.parts must not be empty.")
         if content.get("role") not in _ROLES:
             raise RowError(3, "Please use a valid role: user, model.")
-    config = field(request, "generationConfig")
-    if config is not None:
-        _known(config, _CONFIG, "request.generation_config")
+        for part in _as_list(content["parts"]):
+            _check_address(field(part, "fileData"), backend)
+    if backend == "vertex" and field(request, "cachedContent"):
+        # Google's page on batch inference: explicit context caching is not supported.
+        raise RowError(3, "Cached content is not supported in batch prediction.")
+    problem = next(_schema_problems(request, backend), None)
+    if problem:
+        raise RowError(3, f"* GenerateContentRequest.{problem}\n")
 
 
 def check_embed(request: JsonObject) -> None:
@@ -51,14 +64,34 @@ def check_embed(request: JsonObject) -> None:
     Raises:
         RowError: With code 3.
     """
-    _known(request, _EMBED, "request")
+    if not isinstance(request.get("content"), dict):
+        raise RowError(3, "* EmbedContentRequest.content: contents is not specified")
 
 
-def _known(obj: object, names: frozenset[str], where: str) -> None:
-    if not isinstance(obj, dict):
-        raise RowError(3, f"Invalid value at '{where}': expected an object.")
-    for name in obj:
-        if camel(name).lstrip("_") not in names and camel(name) not in names:
-            raise RowError(
-                3, f"Invalid JSON payload received. Unknown name \"{name}\" at '{where}': Cannot find field."
-            )
+def _check_address(file: JsonObject | None, backend: str) -> None:
+    uri = field(file, "fileUri") if file else None
+    if not uri:
+        return
+    if backend == "gemini" and uri.startswith("gs://"):
+        message = f"Unsupported file uri: {uri}"
+        raise RowError(3, message)
+    if backend == "vertex" and uri.startswith(_FILES_API):
+        message = f"Invalid file uri: {uri}. Only Cloud Storage and public addresses are supported."
+        raise RowError(3, message)
+
+
+def _schema_problems(request: JsonObject, backend: str) -> Iterator[str]:
+    config = field(request, "generationConfig")
+    if config:
+        yield from schema_problems(
+            field(config, "responseSchema"), "generation_config.response_schema", backend
+        )
+    for at, tool in enumerate(_as_list(request.get("tools") or [])):
+        for place, one in enumerate(_as_list(field(tool, "functionDeclarations") or [])):
+            where = f"tools[{at}].function_declarations[{place}]"
+            yield from schema_problems(one.get("parameters"), f"{where}.parameters", backend)
+            yield from schema_problems(one.get("response"), f"{where}.response", backend)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -10,6 +10,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.embed import default_dimension, unit_vector
 from airflow_provider_genai_batch.emulator.model.errors import RowError
+from airflow_provider_genai_batch.emulator.model.reply import Reply, Shape
 from airflow_provider_genai_batch.emulator.model.schema import fitting
 from airflow_provider_genai_batch.emulator.model.text import (
     content_text,
@@ -27,6 +28,8 @@ Answer: TypeAlias = Callable[[JsonObject], Any]
 _WHOLE = ("candidates", "promptFeedback", "embedding")
 _GREATEST_DIMENSION = 3072
 _BUSY_THOUGHTS = 3
+_WITHOUT_USAGE = "gemini-embedding-001"
+"""Captures of its rows have no usageMetadata; those of newer models do."""
 
 
 class Responder:
@@ -36,12 +39,13 @@ class Responder:
         """Use a function for the answers, or pretend."""
         self._answer = answer
 
-    def generate(self, request: JsonObject, model: str, said: Any = None) -> JsonObject:
+    def generate(self, request: JsonObject, model: str, shape: Shape, said: Any = None) -> JsonObject:
         """Return a GenerateContentResponse.
 
         Args:
             request: GenerateContentRequest as it came.
             model: Resource name of the model.
+            shape: Gives a reply the shape of the service.
             said: An answer fixed by a script: text, JSON, or a whole response.
 
         Raises:
@@ -59,19 +63,18 @@ class Responder:
         if limit is not None and tokens(text) > int(limit):
             text, reason = cut(text, int(limit)), "MAX_TOKENS"
         number = number_of(prompt + system)
-        asked = tokens(prompt) + tokens(system)
-        return {
-            "candidates": [
-                {
-                    "content": {"parts": [{"text": text}], "role": "model"},
-                    "finishReason": reason,
-                    "avgLogprobs": -0.25,
-                }
-            ],
-            "usageMetadata": usage(asked, tokens(text), _thoughts(config, model, number)),
-            "modelVersion": names.last_part(model),
-            "responseId": f"{number:014x}",
-        }
+        return shape(
+            Reply(
+                text=text,
+                reason=reason,
+                prompt=prompt + system,
+                asked=tokens(prompt) + tokens(system),
+                answered=tokens(text),
+                thought=_thoughts(config, model, number),
+                model=names.last_part(model),
+                number=number,
+            )
+        )
 
     def embed(self, request: JsonObject, model: str) -> JsonObject:
         """Return an EmbedContentResponse.
@@ -88,11 +91,13 @@ class Responder:
         if not text:
             raise RowError(3, "* EmbedContentRequest.content: contents is not specified")
         count = str(tokens(text))
-        return {
+        result: JsonObject = {
             "tokenCount": count,
             "embedding": {"values": unit_vector(text, dimension_of(request, model))},
-            "usageMetadata": {"promptTokenCount": int(count)},
         }
+        if names.last_part(model) != _WITHOUT_USAGE:
+            result["usageMetadata"] = {"promptTokenCount": int(count)}
+        return result
 
     def _text(self, said: Any, config: JsonObject, prompt: str, system: str) -> str:
         if isinstance(said, str):
@@ -124,19 +129,6 @@ def dimension_of(request: JsonObject, model: str) -> int:
     if not 1 <= int(wanted) <= _GREATEST_DIMENSION:
         raise RowError(3, f"output_dimensionality must be between 1 and {_GREATEST_DIMENSION}.")
     return int(wanted)
-
-
-def usage(asked: int, answered: int, thought: int) -> JsonObject:
-    """Return usageMetadata; zero counts are absent, as in every proto3 reply."""
-    counts = {
-        "promptTokenCount": asked,
-        "candidatesTokenCount": answered,
-        "thoughtsTokenCount": thought,
-        "totalTokenCount": asked + answered + thought,
-    }
-    result: JsonObject = {name: count for name, count in counts.items() if count}
-    result["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": asked}]
-    return result
 
 
 def _thoughts(config: JsonObject, model: str, number: int) -> int:

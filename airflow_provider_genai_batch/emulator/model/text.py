@@ -75,7 +75,7 @@ def plain_answer(prompt: str, system: str = "") -> str:
 
 def number_of(text: str) -> int:
     """Return a number that depends on the text only."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+    return int.from_bytes(hashlib.sha256(text.encode(errors="replace")).digest()[:6], "big")
 
 
 def tokens(text: str) -> int:

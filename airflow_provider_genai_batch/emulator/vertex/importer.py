@@ -19,12 +19,27 @@ _DECIMAL = re.compile(r"-?\d+\.\d+")
 _RESULT = frozenset({"status", "response", "processed_time"})
 
 
+FAILED = "Failed to import data. Please check 'Prepare input' section of the documentation."
+"""How the message of a job begins whose input was not taken."""
+
+
 class ImportFailed(Exception):
-    """The input cannot be imported; the job ends FAILED with code 3."""
+    """The input cannot be imported; the job ends FAILED."""
 
     def __init__(self, why: str, row: int) -> None:
         """Say which row and why."""
-        super().__init__(f"Failed to import data. Row {row}: {why}")
+        super().__init__(f"{FAILED} Row {row}: {why}")
+        self.code = 3
+
+
+class ImporterBroke(ImportFailed):
+    """A user report: text where a list of parts is due ends a job with nothing but INTERNAL."""
+
+    def __init__(self, row: int) -> None:
+        """Say nothing of use."""
+        super().__init__("", row)
+        self.args = ("INTERNAL",)
+        self.code = 13
 
 
 class Importer:
@@ -33,6 +48,7 @@ class Importer:
     def __init__(self) -> None:
         """Begin with no field known."""
         self._types: dict[str, str] = {}
+        self._members: dict[str, dict[str, None]] = {}
         self._row = 0
 
     def row(self, line: bytes) -> JsonObject:
@@ -44,7 +60,7 @@ class Importer:
         self._row += 1
         try:
             row = json.loads(line)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise ImportFailed(
                 f"Error while reading data, error message: JSON parsing error: {problem}", self._row
             ) from problem
@@ -53,10 +69,31 @@ class Importer:
                 "Error while reading data, error message: JSON table encountered a non-object row", self._row
             )
         resumes = "processed_time" in row and "status" in row
-        for name, value in row.items():
-            if not (resumes and name in _RESULT):
-                self._field(name, value, name, 1)
+        try:
+            for name, value in row.items():
+                if not (resumes and name in _RESULT):
+                    self._field(name, value, name, 1)
+        except RecursionError as problem:
+            raise ImportFailed("Lists are nested too deeply", self._row) from problem
+        if self._types.get("request.contents[].parts") == "STRING":
+            raise ImporterBroke(self._row)
         return row
+
+    def echoed(self, request: Any) -> Any:
+        """Return a request as the output repeats it, once every row was read.
+
+        The importer has one type for every place: what another row or part has there is null in this one.
+        """
+        return self._filled(request, "request")
+
+    def _filled(self, value: Any, path: str) -> Any:
+        if isinstance(value, dict):
+            filled = {name: self._filled(inner, f"{path}.{name}") for name, inner in value.items()}
+            members = self._members.get(path, {})
+            if len(members) > len(filled):
+                filled |= dict.fromkeys(name for name in members if name not in filled)
+            return filled
+        return [self._filled(inner, f"{path}[]") for inner in value] if isinstance(value, list) else value
 
     def _field(self, name: str, value: Any, path: str, depth: int) -> None:
         if "$" in name or " " in name:
@@ -84,7 +121,9 @@ class Importer:
                 raise ImportFailed(
                     f"Field {path} is nested too deeply; the limit is {_DEEPEST} levels", self._row
                 )
+            members = self._members.setdefault(path, {})
             for name, inner in value.items():
+                members[name] = None
                 self._field(name, inner, f"{path}.{name}", depth + 1)
         elif isinstance(value, list):
             for inner in value:
@@ -92,7 +131,12 @@ class Importer:
 
 
 def coerced(value: Any) -> Any:
-    """Return what becomes of the value of a sibling key: text that looks like a number turns into one."""
+    """Return what becomes of the value of a sibling key.
+
+    Captures: text that looks like a number turns into one. A user report: a list comes back empty.
+    """
+    if isinstance(value, list):
+        return []
     if isinstance(value, str):
         if _WHOLE.fullmatch(value):
             return int(value)

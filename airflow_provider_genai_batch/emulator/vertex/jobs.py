@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.emulator.vertex.filter import compiled
 from airflow_provider_genai_batch.emulator.vertex.late import due, publish_due
 from airflow_provider_genai_batch.emulator.vertex.names import Parent
 from airflow_provider_genai_batch.emulator.vertex.operations import deletion
+from airflow_provider_genai_batch.emulator.vertex.run import count
 from airflow_provider_genai_batch.emulator.vertex.view import KNOWN, resource
 from airflow_provider_genai_batch.emulator.world import World
 
@@ -55,6 +56,8 @@ async def get(call: Call) -> Response:
     job = _found(call)
     was_ended = job.ended
     await call.look([job])
+    if job.state == "RUNNING" and job.counts.total is None:
+        await asyncio.to_thread(count, call.world, job)
     if was_ended:
         job.reads += 1
         call.world.save(job)
@@ -139,7 +142,7 @@ def _found(call: Call) -> Job:
 
 def _shown(call: Call, job: Job, *, stale: bool = False) -> JsonObject:
     numbers = "enum-encoding=int" in call.request.query_params.get("$alt", "")
-    shown = resource(job, numbers=numbers)
+    shown = resource(job, call.world.clock.now_ns(), numbers=numbers)
     if stale:
         shown.pop("completionStats", None)
     return shown

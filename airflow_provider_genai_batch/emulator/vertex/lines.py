@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.errors import GRPC_NAMES, HTTP_OF_GRPC, RowError
-from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_generate
+from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_fields, check_generate
 from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.rows import Verdict
+from airflow_provider_genai_batch.emulator.vertex.answers import shaped
 from airflow_provider_genai_batch.emulator.vertex.importer import coerced
 from airflow_provider_genai_batch.emulator.vertex.source import RESULT_COLUMNS
 
@@ -25,12 +28,17 @@ _PHRASES = {
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
-_UNSET_IN_REQUEST = ("systemInstruction", "cachedContent", "toolConfig")
-_UNSET_IN_PART = ("fileData", "functionCall", "functionResponse", "inlineData", "thought", "videoMetadata")
 
 
-def answered(responder: Responder, model: str, row: JsonObject, said: Any) -> JsonObject:
+def answered(responder: Responder, model: str, row: JsonObject, at_ns: int, said: Any) -> JsonObject:
     """Ask the pretend model for one row.
+
+    Args:
+        responder: The pretend model.
+        model: Resource name of the model.
+        row: The input row.
+        at_ns: When it is asked.
+        said: What a script has it say, or None.
 
     Raises:
         RowError: It is refused.
@@ -46,10 +54,12 @@ def answered(responder: Responder, model: str, row: JsonObject, said: Any) -> Js
     # A row of an earlier output carries the nulls that were put there.
     request = without_nulls(request)
     if names.embeds(model):
+        check_fields(request, "EmbedContentRequest")
         check_embed(request)
         return responder.embed(request, model)
-    check_generate(request)
-    return responder.generate(request, model, said)
+    check_fields(request, "GenerateContentRequest")
+    check_generate(request, "vertex")
+    return responder.generate(request, model, partial(shaped, at_ns=at_ns), said)
 
 
 def is_done(row: JsonObject) -> bool:
@@ -58,7 +68,13 @@ def is_done(row: JsonObject) -> bool:
 
 
 def line(
-    row: JsonObject, verdict: Verdict, model: str, at_ns: int, *, empty_response: bool, from_table: bool
+    row: JsonObject,
+    verdict: Verdict,
+    model: str,
+    at_ns: int,
+    echo: Callable[[Any], Any] | None,
+    *,
+    empty_response: bool,
 ) -> JsonObject:
     """Return the output row.
 
@@ -67,14 +83,15 @@ def line(
         verdict: What became of it.
         model: Resource name of the model.
         at_ns: When it was processed.
+        echo: Repeats the request as the importer of JSONL has it; None for a row of a table, whose columns are
+            copied as they are.
         empty_response: Whether a failed row has ``response: {}`` or none at all.
-        from_table: Whether the row's other members are columns, which keep their types.
     """
     status = "" if verdict.error is None else status_text(verdict.error)
     if names.predicts(model):
         return {"instance": row, "predictions": _predictions(verdict), "status": status}
     siblings = {
-        name: value if from_table else coerced(value)
+        name: coerced(value) if echo else value
         for name, value in row.items()
         if name not in {"request", *RESULT_COLUMNS}
     }
@@ -87,13 +104,13 @@ def line(
         response_only = {key: value for key, value in (response or {}).items() if key != "usageMetadata"}
         said = {"response": response_only} if response is not None else {}
         return {**siblings, "request": row.get("request"), **said, **told}
+    request = row.get("request")
     return {
-        "status": status,
-        "processed_time": processed_time(at_ns),
-        # A table's column is copied; only the importer of JSONL writes requests anew.
-        "request": row.get("request") if from_table else echoed(row.get("request")),
-        **said,
         **siblings,
+        "request": echo(request) if echo else request,
+        "status": status,
+        **said,
+        "processed_time": processed_time(at_ns),
     }
 
 
@@ -108,26 +125,10 @@ def status_text(error: JsonObject) -> str:
 
 
 def processed_time(at_ns: int) -> str:
-    """Spell a row's time: three digits and an offset, unlike the times of the resource."""
-    moment = datetime.fromtimestamp(at_ns / NANOSECONDS, tz=timezone.utc)
-    return moment.isoformat(timespec="milliseconds")
-
-
-def echoed(request: Any) -> Any:
-    """Return a request as the output repeats it: unset fields null, whole numbers not whole any more."""
-    if not isinstance(request, dict):
-        return request
-    result: JsonObject = {**dict.fromkeys(_UNSET_IN_REQUEST), **request}
-    contents = request.get("contents")
-    if isinstance(contents, list):
-        result["contents"] = [_echoed_content(one) for one in contents]
-    for name in ("generationConfig", "generation_config"):
-        config = request.get(name)
-        if isinstance(config, dict):
-            result[name] = {
-                key: float(value) if type(value) is int else value for key, value in config.items()
-            }
-    return result
+    """Spell a row's time: six digits and an offset, unlike the times of the resource."""
+    whole, fraction = divmod(at_ns, NANOSECONDS)
+    moment = datetime.fromtimestamp(whole, tz=timezone.utc).replace(microsecond=fraction // 1000)
+    return moment.isoformat(timespec="microseconds")
 
 
 def without_nulls(value: Any) -> Any:
@@ -135,16 +136,6 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _echoed_content(content: Any) -> Any:
-    if not isinstance(content, dict) or not isinstance(content.get("parts"), list):
-        return content
-    parts = [
-        {**dict.fromkeys(_UNSET_IN_PART), **part} if isinstance(part, dict) else part
-        for part in content["parts"]
-    ]
-    return {**content, "parts": parts}
 
 
 def _predictions(verdict: Verdict) -> list[JsonObject]:
@@ -156,8 +147,8 @@ def _predictions(verdict: Verdict) -> list[JsonObject]:
 
 
 def key_of(row: JsonObject) -> str | None:
-    """Return what scripts may name the row by: a ``key`` or ``id`` beside the request."""
-    for name in ("key", "id"):
+    """Return what scripts may name the row by: a ``key``, ``id`` or ``custom_id`` beside the request."""
+    for name in ("key", "id", "custom_id"):
         if isinstance(row.get(name), (str, int)):
             return str(row[name])
     return None

@@ -11,15 +11,17 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.progress import Ending
 from airflow_provider_genai_batch.emulator.records import Counts, Job
-from airflow_provider_genai_batch.emulator.rows import Judge, Verdict
+from airflow_provider_genai_batch.emulator.rows import Judge, Verdict, written
 from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.vertex import lines
 from airflow_provider_genai_batch.emulator.vertex.late import at_the_end, wake_later
 from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
 from airflow_provider_genai_batch.emulator.vertex.source import (
     RESULT_COLUMNS,
+    Echo,
     Input,
     JobFailed,
+    count_rows,
     from_storage,
     from_table,
 )
@@ -49,7 +51,9 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
         check_destination(world, job, directory)
         given = _given(world, job)
         counts.total = write_lines(world.blobs / _blob(job, "in"), map(dumps, given.rows))
-        write_lines(world.blobs / _blob(job, "out"), _answered(world, job, ending, counts, failures))
+        write_lines(
+            world.blobs / _blob(job, "out"), _answered(world, job, ending, counts, failures, given.echo)
+        )
         if job.script.shuffle is not False:
             shuffle_lines(world.blobs / _blob(job, "out"), f"{job.script.seed}:{counts.total}")
         output = {**(output or {}), "columns": given.columns, "blob": _blob(job, "out"), "partial": failures}
@@ -64,6 +68,14 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
     return Outcome(counts, output)
 
 
+def count(world: World, job: Job) -> None:
+    """Count the rows of a running job, so that it can say how far it is; not for tables, as the service does not."""
+    config = job.resource["inputConfig"], job.resource["outputConfig"]
+    if "gcsSource" in config[0] and "gcsDestination" in config[1]:
+        job.counts = Counts(count_rows(world, config[0]["gcsSource"]["uris"]))
+        world.save(job)
+
+
 def _given(world: World, job: Job) -> Input:
     config = job.resource["inputConfig"]
     if "gcsSource" in config:
@@ -73,18 +85,17 @@ def _given(world: World, job: Job) -> Input:
 
 
 def _answered(
-    world: World, job: Job, ending: Ending, counts: Counts, failures: list[JsonObject]
+    world: World, job: Job, ending: Ending, counts: Counts, failures: list[JsonObject], echo: Echo | None
 ) -> Iterator[bytes]:
     script = job.script
     judge = Judge(script, ending, counts.total or 0)
-    from_a_table = "bigquerySource" in job.resource["inputConfig"]
     to_a_table = "bigqueryDestination" in job.resource["outputConfig"] and not names.predicts(job.model)
     shape = partial(
         lines.line,
         model=job.model,
         at_ns=ending.at_ns,
+        echo=echo,
         empty_response=script.failed_row_response == "empty",
-        from_table=from_a_table,
     )
     for index, raw in enumerate(read_lines(world.blobs / _blob(job, "in"))):
         row = json.loads(raw)
@@ -94,21 +105,24 @@ def _answered(
             yield raw
             continue
         verdict = judge.verdict(
-            index, lines.key_of(row), partial(lines.answered, world.responder, job.model, row)
+            index, lines.key_of(row), partial(lines.answered, world.responder, job.model, row, ending.at_ns)
         )
+        verdict, line = written(partial(shape, row), verdict)
         if verdict.counts:
             counts.succeeded += verdict.error is None
             counts.failed += verdict.error is not None
         if verdict.error is not None and len(failures) < _MOST_PARTIAL_FAILURES:
             failures.append(verdict.error)
         for _ in range(verdict.copies):
-            yield dumps(shape(row, verdict))
+            yield line
         if to_a_table and not verdict.reached:
             # A job that was cancelled or expired is resumed from its output, so what it did not come to is in there.
             yield dumps({**row, **dict.fromkeys(RESULT_COLUMNS)})
     for key in script.unknown_keys:
         request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
-        response = world.responder.generate(request, job.model, "Nobody asked.")
+        response = lines.answered(
+            world.responder, job.model, {"request": request}, ending.at_ns, "Nobody asked."
+        )
         yield dumps(shape({"key": key, "request": request}, Verdict(response=response)))
 
 

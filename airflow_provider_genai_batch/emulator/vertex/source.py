@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.spool import lines_of
 from airflow_provider_genai_batch.emulator.vertex.importer import (
+    FAILED,
     MOST_EMBEDDINGS,
     MOST_ROWS,
     Importer,
@@ -18,6 +19,7 @@ from airflow_provider_genai_batch.emulator.vertex.importer import (
 )
 from airflow_provider_genai_batch.emulator.world import World
 
+Echo: TypeAlias = Callable[[Any], Any]
 RESULT_COLUMNS = ("response", "status", "processed_time")
 _DROPPED = frozenset({"RECORD", "STRUCT", "ARRAY", "RANGE", "DATETIME", "GEOGRAPHY"})
 
@@ -39,10 +41,12 @@ class Input:
     Attributes:
         rows: As they came; a BigQuery row has its columns for keys.
         columns: Names and types, in order, of a BigQuery source; those that are copied to the output.
+        echo: Repeats a request as the output of a JSONL source has it, once the rows were read.
     """
 
     rows: Iterator[JsonObject]
     columns: list[tuple[str, str]] = field(default_factory=list)
+    echo: Echo | None = None
 
 
 def check_bucket(world: World, uri: str, right: str) -> None:
@@ -67,6 +71,20 @@ def from_storage(world: World, uris: list[str], *, embeds: bool) -> Input:
     Raises:
         JobFailed: An object is not there; at the rows also: the importer cannot take one.
     """
+    importer = Importer()
+    rows = _imported(world, importer, _objects(world, uris), MOST_EMBEDDINGS if embeds else MOST_ROWS)
+    return Input(rows, echo=importer.echoed)
+
+
+def count_rows(world: World, uris: list[str]) -> int | None:
+    """Return how many rows JSONL objects have, None if they cannot be read: a job says so when it ends."""
+    try:
+        return sum(1 for uri in _objects(world, uris) for _ in lines_of(world.storage.read(uri)))
+    except JobFailed:
+        return None
+
+
+def _objects(world: World, uris: list[str]) -> list[str]:
     objects: list[str] = []
     for uri in uris:
         check_bucket(world, uri, "storage.objects.get")
@@ -76,27 +94,26 @@ def from_storage(world: World, uris: list[str], *, embeds: bool) -> Input:
         pattern = re.compile(re.escape(uri).replace(re.escape("*"), "[^/]*"))
         wanted = [name for name in found if pattern.fullmatch(name)]
         if not wanted:
-            message = f"Failed to import data. Not found: URI {uri}"
+            message = f"{FAILED} Not found: URI {uri}"
             raise JobFailed(3, message)
         objects += wanted
-    return Input(_imported(world, objects, MOST_EMBEDDINGS if embeds else MOST_ROWS))
+    return objects
 
 
-def _imported(world: World, objects: list[str], most: int) -> Iterator[JsonObject]:
-    importer = Importer()
+def _imported(world: World, importer: Importer, objects: list[str], most: int) -> Iterator[JsonObject]:
     count = 0
     for uri in objects:
         for line in lines_of(world.storage.read(uri)):
             count += 1
             if count > most:
-                message = f"Failed to import data. The input has more than {most} rows."
+                message = f"{FAILED} The input has more than {most} rows."
                 raise JobFailed(3, message)
             try:
                 yield importer.row(line)
             except ImportFailed as problem:
-                raise JobFailed(3, str(problem)) from problem
+                raise JobFailed(problem.code, str(problem)) from problem
     if not count:
-        raise JobFailed(3, "Failed to import data. The input has no rows.")
+        raise JobFailed(3, f"{FAILED} The input has no rows.")
 
 
 def from_table(world: World, uri: str, needed: str) -> Input:
@@ -112,17 +129,17 @@ def from_table(world: World, uri: str, needed: str) -> Input:
     """
     table = uri.removeprefix("bq://")
     if not world.bigquery.table_exists(table):
-        message = f"Failed to import data. Not found: Table {table}"
+        message = f"{FAILED} Not found: Table {table}"
         raise JobFailed(3, message)
     columns = world.bigquery.columns(table)
     names = [name for name, _ in columns]
     if needed not in names:
-        message = f"Failed to import data. The table {table} has no column {needed!r}."
+        message = f"{FAILED} The table {table} has no column {needed!r}."
         raise JobFailed(3, message)
     resumes = all(name in names for name in RESULT_COLUMNS)
     for name in ("response", "status"):
         if name in names and not resumes:
-            message = f"Failed to import data. The column name {name!r} is reserved."
+            message = f"{FAILED} The column name {name!r} is reserved."
             raise JobFailed(3, message)
     copied = [(name, kind) for name, kind in columns if kind not in _DROPPED and name not in RESULT_COLUMNS]
     return Input((_table_row(row, copied, resumes=resumes) for row in world.bigquery.rows(table)), copied)
@@ -144,6 +161,6 @@ def _parsed(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return value

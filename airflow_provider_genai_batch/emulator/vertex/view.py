@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, words
+from airflow_provider_genai_batch.emulator.progress import fraction_done
 from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.states import STATES, WAITING, wire
 from airflow_provider_genai_batch.emulator.vertex.create import FIELDS
@@ -17,14 +18,15 @@ KNOWN = FIELDS | words(
 """Fields of the resource."""
 
 
-def resource(job: Job, *, numbers: bool = False) -> JsonObject:
+def resource(job: Job, now_ns: int, *, numbers: bool = False) -> JsonObject:
     """Return the resource.
 
     Args:
         job: The job.
+        now_ns: The time, for counters that move while the job runs.
         numbers: Whether enums are numbers, which ``$alt=json;enum-encoding=int`` asks for.
     """
-    shown: JsonObject = {"name": job.name, **job.resource}
+    shown: JsonObject = {"name": job.name, **job.resource, "modelVersionId": "1"}
     state = job.state
     shown["state"] = STATES.index(state) if numbers and state in STATES else wire(state, "JOB_STATE_")
     if job.error is not None:
@@ -32,7 +34,7 @@ def resource(job: Job, *, numbers: bool = False) -> JsonObject:
     info = _output_info(job)
     if info:
         shown["outputInfo"] = info
-    stats = _stats(job)
+    stats = _stats(job, now_ns)
     if stats:
         shown["completionStats"] = stats
     partial = (job.output or {}).get("partial")
@@ -59,14 +61,18 @@ def _output_info(job: Job) -> JsonObject:
     return {"gcsOutputDirectory": directory} if directory else {}
 
 
-def _stats(job: Job) -> JsonObject:
+def _stats(job: Job, now_ns: int) -> JsonObject:
     if job.state in WAITING or job.started_ns is None:
         return {}
     counts = job.counts
     if counts.total is None:
         return {} if job.ended else {"incompleteCount": "-1"}
     told = 1 - job.script.lagging_counters
-    done, failed = int(counts.succeeded * told), int(counts.failed * told)
+    succeeded = counts.succeeded
+    if not job.ended:
+        # Which of the rows failed that a running job has come to is decided at its end.
+        succeeded = int(counts.total * fraction_done(job, now_ns))
+    done, failed = int(succeeded * told), int(counts.failed * told)
     numbers = {
         "successfulCount": done,
         "failedCount": failed,
