@@ -207,6 +207,36 @@ def test_large_inline_results_may_be_more_than_a_get_can_carry(api: Gemini, emul
     assert api.get(name, fields="done") == {"done": True}
 
 
+def test_a_row_is_what_captures_show(api: Gemini):
+    rows = api.rows(api.ended(api.from_file(api.upload(lines(keyed(30))))["name"]))
+    signed = {"in the text": 0, "alone": 0, "not": 0}
+    for row in rows:
+        response = row["response"]
+        (candidate,) = response["candidates"]
+        assert set(candidate) == {"content", "finishReason", "index"}
+        assert response["usageMetadata"]["serviceTier"] == "standard"
+        first, *more = candidate["content"]["parts"]
+        thought = "thoughtsTokenCount" in response["usageMetadata"]
+        assert thought == ("thoughtSignature" in first or bool(more))
+        signed["in the text" if "thoughtSignature" in first else "alone" if more else "not"] += 1
+        assert all(set(part) == {"thoughtSignature"} for part in more)
+    assert all(signed.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "counted"), [("gemini-embedding-001", False), ("gemini-embedding-2", True)]
+)
+def test_rows_of_the_older_embedding_model_count_no_usage(api: Gemini, model: str, counted: bool):
+    body = {
+        "batch": {
+            "inputConfig": {"requests": {"requests": [{"request": {"content": {"parts": [{"text": "x"}]}}}]}}
+        }
+    }
+    created = good(api.http.post(f"/v1beta/models/{model}:asyncBatchEmbedContent", json=body))
+    (row,) = api.ended(created["name"])["response"]["inlinedResponses"]["inlinedResponses"]
+    assert ("usageMetadata" in row["response"]) is counted
+
+
 def test_the_answer_is_what_the_users_function_says():
     def answer(request: dict[str, object]) -> str:
         return "I was asked: " + json.dumps(request)

@@ -68,6 +68,24 @@ def test_time_moves_a_job_and_dates_its_end():
         assert ended["metadata"]["endTime"] == "2026-09-01T10:03:00.000000000Z"
 
 
+def test_counters_move_while_a_batch_runs():
+    clock = VirtualClock(START)
+    with (
+        Emulator(clock=clock, lifecycle=Lifecycle.timed(pending=60, running=100)) as emulator,
+        Gemini(emulator.url) as api,
+    ):
+        emulator.script(JobScript(row_errors={"row-0": 13}))
+        name = api.inline(*"abcdefghij")["name"]
+        seen = []
+        for seconds in (30, 55, 30, 35, 20):
+            clock.advance(seconds)
+            stats = api.get(name)["metadata"]["batchStats"]
+            seen.append(
+                [int(stats.get(f"{kind}RequestCount", 0)) for kind in ("successful", "failed", "pending")]
+            )
+    assert seen == [[0, 0, 10], [2, 0, 8], [5, 0, 5], [9, 0, 1], [9, 1, 0]]
+
+
 @pytest.mark.parametrize("stuck", ["PENDING", "RUNNING"])
 def test_a_stuck_job_expires_after_48_hours_without_results(stuck: str):
     with Emulator(lifecycle=Lifecycle.stuck(stuck)) as emulator, Gemini(emulator.url) as api:

@@ -53,6 +53,21 @@ def test_what_is_written_is_read_and_listed(server: CloudStorage) -> None:
     assert server.list("gs://shared/in/") == [("gs://shared/in/one.jsonl", 13)]
 
 
+def test_the_id_of_an_object_holds_its_generation(
+    server: CloudStorage, google: google_storage.Client
+) -> None:
+    blob = google.bucket("shared").blob("ids/a.txt")
+    blob.upload_from_string(b"x")
+    shown = google.bucket("shared").get_blob("ids/a.txt")
+    (listed,) = google.list_blobs("shared", prefix="ids/")
+    resumable = google.bucket("shared").blob("ids/b.txt", chunk_size=1 << 18)
+    with resumable.open("wb") as target:
+        target.write(b"y")
+    for one in (blob, shown, listed, resumable):
+        assert one.id == f"shared/{one.name}/{one.generation}"
+    assert shown.download_as_bytes() == b"x"
+
+
 def test_googles_client_reads_what_the_stand_in_wrote_and_the_reverse(
     server: CloudStorage, google: google_storage.Client
 ) -> None:

@@ -33,6 +33,7 @@ def test_a_job_carries_the_projects_number_and_times_of_six_digits(jobs: Vertex,
     assert running["startTime"]
     ended = jobs.get(created["name"])
     assert ended["completionStats"] == {"successfulCount": "2"}
+    assert ended["modelVersionId"] == "1"
     directory = f"{place}/prediction-model-{created['createTime']}"
     assert ended["outputInfo"] == {"gcsOutputDirectory": directory}
     assert running["outputInfo"] == ended["outputInfo"]
@@ -184,6 +185,16 @@ def test_only_an_ended_job_is_deleted_by_an_operation_and_its_output_stays(
     assert refused(jobs.http.get(f"/v1/{name}")) == (404, "NOT_FOUND")
     assert len(output(ended)) == 2
     assert vertex_emulator.jobs[0]["deleted"] is True
+
+
+def test_counters_move_while_a_job_runs(jobs: Vertex, source: str, place: str, vertex_emulator: Emulator):
+    vertex_emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=600, running=1000)))
+    name = jobs.create(source, place)["name"]
+    seen = []
+    for seconds in (60, 1060, 600):
+        vertex_emulator.clock.advance(seconds)
+        seen.append(jobs.get(name).get("completionStats"))
+    assert seen == [None, {"successfulCount": "1", "incompleteCount": "1"}, {"successfulCount": "2"}]
 
 
 def test_a_list_may_ignore_its_filter(jobs: Vertex, source: str, place: str, vertex_emulator: Emulator):

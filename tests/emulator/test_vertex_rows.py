@@ -59,7 +59,8 @@ def test_one_row_the_importer_cannot_take_fails_the_whole_job(jobs: Vertex, put:
     ended = jobs.run(put(data), place)
     assert ended["state"] == "JOB_STATE_FAILED"
     assert ended["error"]["code"] == 3
-    assert ended["error"]["message"].startswith("Failed to import data")
+    begin = "Failed to import data. Please check 'Prepare input' section"
+    assert ended["error"]["message"].startswith(begin)
     assert "Row " in ended["error"]["message"]
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.emulator.model.fields import check
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.wire.keys import stamp
+from tests.emulator.talk import Gemini, Vertex
 from tests.referee.cases import Case
 from tests.referee.environments import referee_python
 from tests.referee.normal import normal
@@ -63,6 +67,64 @@ def test_what_the_sdk_refuses_is_refused(sent: Sent, kind: str, case: Case, spel
 
     with pytest.raises(InputError):
         spell(case)
+
+
+def test_the_emulator_of_gemini_takes_every_one_of_these_bodies(sent: Sent) -> None:
+    with Emulator() as emulator, Gemini(emulator.url) as api:
+        found = {}
+        for kind, case, spell in (param.values for param in SAME):
+            if not str(kind).startswith("gemini"):
+                continue
+            theirs = sent[f"{kind}: {case.name}"]
+            for body in (theirs["body"], spell(case)[1]):
+                found[f"{kind}: {case.name}"] = _taken_by_gemini(api, theirs["path"], body)
+        assert {name: said for name, said in found.items() if said} == {}
+        assert len(emulator.jobs) > 2 * 70
+
+
+def _taken_by_gemini(api: Gemini, path: str, body: Any) -> str:
+    """Have a body made a job and its rows answered; return what is wrong, nothing if all is well."""
+    source = body["batch"]["inputConfig"]
+    for name in {"fileName", "file_name"} & set(source):
+        line = (
+            {"content": {"parts": [{"text": "x"}]}}
+            if "Embed" in path
+            else {"contents": [{"parts": [{"text": "x"}]}]}
+        )
+        source[name] = api.upload(json.dumps({"key": "a", "request": line}).encode())
+    reply = api.http.post(path, json=body)
+    if reply.status_code != 200:
+        return reply.text
+    stats = api.ended(reply.json()["name"])["metadata"]["batchStats"]
+    rows = api.get(reply.json()["name"])["metadata"]["output"]
+    return "" if stats["requestCount"] == stats.get("successfulRequestCount") else json.dumps(rows)
+
+
+def test_the_emulator_of_vertex_takes_every_one_of_these_bodies(
+    sent: Sent, cloud_storage: CloudStorage, emulator_of_vertex: Vertex
+) -> None:
+    found = {}
+    for at, (kind, case, spell) in enumerate(param.values for param in SAME):
+        if kind not in {"vertex request", "vertex embedding"}:
+            continue
+        for way, body in (("theirs", sent[f"{kind}: {case.name}"]["body"]), ("ours", spell(case)[1])):
+            message = "EmbedContentRequest" if kind == "vertex embedding" else "GenerateContentRequest"
+            place = f"gs://emulator-staging/bodies/{at}/{way}"
+            cloud_storage.write(f"{place}.jsonl", [json.dumps({"request": body}).encode()])
+            model = "gemini-embedding-2" if message.startswith("Embed") else "gemini-2.5-flash"
+            ended = emulator_of_vertex.run(f"{place}.jsonl", place, model=model)
+            # What its importer cannot load was never meant for it: the SDK sends these to generateContent.
+            imported = ended.get("error", {}).get("code") != 3
+            good = not imported or ended["completionStats"] == {"successfulCount": "1"}
+            if check("vertex", message, body) or not good:
+                found[f"{kind}: {case.name}, {way}"] = ended
+    assert found == {}
+
+
+@pytest.fixture(scope="module")
+def emulator_of_vertex(cloud_storage: CloudStorage) -> Iterator[Vertex]:
+    with Emulator(storage=cloud_storage) as emulator, Vertex(emulator.url) as jobs:
+        yield jobs
 
 
 def test_there_are_enough_cases() -> None:
