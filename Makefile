@@ -2,6 +2,7 @@
 # make test        set-up, lint and all tests, and the wheel beside the oldest Airflow
 # make bench       what input, rows and waiting cost, beside peers; FULL=1 also a million rows and a real Airflow; not part of make test
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
+# make referees    other people's clients, unchanged, against the emulator; writes docs/reference/referees.md; not part of make test
 # make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
 # make scale-out   kill workers and triggerers of an Airflow on Celery; needs redis-server; not part of make test
 # make test-matrix  the wheel beside each version of Airflow in README's table; CELLS="…" for some; not part of make test
@@ -29,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo pictures test test-matrix bench peers crash scale-out docs lint format clean
+.PHONY: setup demo pictures test test-matrix bench peers referees crash scale-out docs lint format clean
 
 setup: $(VENV)/.ready
 
@@ -71,6 +72,10 @@ test-matrix: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks $(if $(FULL),--full)
 	$(BIN)/python -m tests.benchmarks.looks $(if $(FULL),--airflow)
+
+# In environments of their own, under .venvs; needs npm for the client of Node.
+referees: $(VENV)/.ready
+	$(BIN)/python -m tests.other_clients docs/reference/referees.md
 
 peers: $(VENV)/.ready
 	$(BIN)/python -m tests.peers.paid_jobs
