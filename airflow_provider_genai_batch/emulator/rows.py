@@ -95,7 +95,7 @@ def written(shape: Callable[[Verdict], JsonObject], verdict: Verdict) -> tuple[V
     try:
         return verdict, dumps(shape(verdict)) if verdict.copies else b""
     except Exception as problem:  # noqa: BLE001 - as above
-        broken = replace(_broken(problem), copies=verdict.copies)
+        broken = replace(verdict, response=None, error=_broken(problem).error)
         return broken, dumps(shape(broken))
 
 

@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.emulator.records import Counts, Job
 from airflow_provider_genai_batch.emulator.rows import Judge, Verdict, written
 from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.vertex import lines
+from airflow_provider_genai_batch.emulator.vertex.answers import shaped
 from airflow_provider_genai_batch.emulator.vertex.late import at_the_end, wake_later
 from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
 from airflow_provider_genai_batch.emulator.vertex.source import (
@@ -120,8 +121,8 @@ def _answered(
             yield dumps({**row, **dict.fromkeys(RESULT_COLUMNS)})
     for key in script.unknown_keys:
         request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
-        response = lines.answered(
-            world.responder, job.model, {"request": request}, ending.at_ns, "Nobody asked."
+        response = world.responder.generate(
+            request, job.model, partial(shaped, at_ns=ending.at_ns), "Nobody asked."
         )
         yield dumps(shape({"key": key, "request": request}, Verdict(response=response)))
 
