@@ -8,11 +8,20 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import QuotaExceeded
+from airflow_provider_genai_batch.exceptions import QuotaExceeded, TransportError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.sentences import timed_out
-from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, glance
+from airflow_provider_genai_batch.flows.steps import Cancel, Look
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, glance, watch
+from airflow_provider_genai_batch.models import BatchJob, JobState
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from tests.flows.desk import HOUR, Desk
+from tests.flows.jobs import BEGIN, job
+
+
+def whole(state: JobState) -> BatchJob:
+    return BatchJob(name="batches/a", backend=Backend.GEMINI, state=state)
 
 
 def _method(desk: Desk, verb: str) -> str:
@@ -278,3 +287,52 @@ def test_a_job_that_does_not_end_when_cancelled_is_not_waited_for_for_ever(desk:
     ending = desk.watch(job.name, deadline=begun - 1, late=True)
     assert ending.why is Why.TIMED_OUT
     assert desk.now() < begun + 620
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["time is left", "time is over"])
+def test_a_deadline_is_checked_by_the_clock_of_the_last_look_before_a_cancellation(over: bool) -> None:
+    """No look was answered before, so the machine's clock was all there was; it is four days ahead."""
+    now, service, plan = BEGIN, BEGIN, WaitPlan(60.0, BEGIN + HOUR, BEGIN + HOUR)
+    told, cancelled = False, False
+
+    def act(step: object) -> object:
+        nonlocal now, service, told, cancelled
+        if isinstance(step, Look):
+            if not told:
+                msg = "no route"
+                raise TransportError(msg, method="batches.get")
+            return job(JobState.CANCELLED if cancelled else JobState.SUCCEEDED)
+        if isinstance(step, Cancel):
+            told = True  # the answer to the reading by name
+            if step.only_if is not None and not step.only_if(whole(JobState.RUNNING)):
+                return Cancellation(CancelOutcome.SPARED, whole(JobState.RUNNING))
+            cancelled = True
+            return Cancellation(CancelOutcome.ASKED, whole(JobState.RUNNING))
+        now += step.seconds
+        service += step.seconds
+        return None
+
+    if over:
+        service += 2 * HOUR
+    now += 4 * 24 * HOUR
+    flow = watch(["batches/a"], plan, clock=lambda: service if told else now)
+    ending = drive(flow, act)
+    assert cancelled is over
+    assert ending.why is (Why.TIMED_OUT if over else Why.ENDED)
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_job_that_left_the_queue_before_it_could_be_cancelled_is_not_out_of_time(
+    desk: Desk, left: bool
+) -> None:
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=2 * HOUR, running=60)))
+    name = desk.submit().name
+
+    def leave() -> None:
+        if left:
+            desk.emulator.clock.advance(2 * HOUR)
+
+    desk.before_cancel = leave
+    ending = desk.watch(name, pending_deadline=desk.now() + 600, deadline=desk.now() + 9 * HOUR)
+    assert ending.why is (Why.ENDED if left else Why.TIMED_OUT)
+    assert desk.emulator.jobs[0]["cancel_requested"] is not left
