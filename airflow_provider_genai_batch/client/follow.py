@@ -33,7 +33,8 @@ async def follow(flow: Generator[Any, Any, T], names: Sequence[str], looker: Loo
             if isinstance(step, _End):
                 return step.value  # type: ignore[no-any-return]  # StopIteration carries Any
             try:
-                became = await client.run(cancel_job(client.calls, step.name, only_if=step.only_if))
+                cancel = cancel_job(client.calls, step.name, only_if=step.only_if, is_new=step.is_new)
+                became = await client.run(cancel)
             except GenAIBatchError as error:
                 step = await following.go(error=error)
             else:

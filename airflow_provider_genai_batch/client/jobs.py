@@ -29,6 +29,8 @@ PAGE_COSTS = 3
 CLOCK_SKEW = 600.0
 """Seconds by which clocks may differ."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_NEW_PAUSE = 2.0
+"""Seconds between looks for a job that is to be cancelled and not known by its name yet."""
 _LOOKS = 120
 """Looks at a deletion that goes on: ten minutes."""
 
@@ -73,7 +75,11 @@ def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
 
 
 def cancel_job(
-    calls: Calls, name: str, *, only_if: Callable[[BatchJob], bool] | None = None
+    calls: Calls,
+    name: str,
+    *,
+    only_if: Callable[[BatchJob], bool] | None = None,
+    is_new: Callable[[], bool] | None = None,
 ) -> Generator[Any, Any, Cancellation]:
     """Cancel a job unless it has ended or is being cancelled; a paused one may yet go on.
 
@@ -84,12 +90,13 @@ def cancel_job(
         calls: of the connection.
         name: the job's.
         only_if: whether the job that was read may be cancelled; None: any may.
+        is_new: whether the job was created so short a time ago that its name need not be known yet; None: it was not.
 
     Raises:
         CallError: the job could not be read, or the service did not take the cancellation although the job goes on.
     """
     try:
-        job: BatchJob = yield calls.look(name)
+        job: BatchJob = yield from _appeared(calls, name, is_new)
         if only_if is not None and not only_if(job):
             return Cancellation(CancelOutcome.SPARED, job)
         if (over := _over(job)) is not None:
@@ -106,6 +113,19 @@ def cancel_job(
             raise
         return Cancellation(over, job)
     return Cancellation(CancelOutcome.ASKED, job)
+
+
+def _appeared(calls: Calls, name: str, is_new: Callable[[], bool] | None) -> Generator[Any, Any, BatchJob]:
+    """Read a job by its name, again and again while it may be too new to be known by it."""
+    while True:
+        try:
+            job: BatchJob = yield calls.look(name)
+        except NotFound:
+            if is_new is None or not is_new():
+                raise
+            yield Sleep(_NEW_PAUSE)
+        else:
+            return job
 
 
 def _over(job: BatchJob) -> CancelOutcome | None:

@@ -55,6 +55,16 @@ def read_job(
             return job
 
 
+def newness(created: float | None, clock: Callable[[], float]) -> Callable[[], bool]:
+    """Return what tells whether a job that was created at a time may still be unknown by its name."""
+    return lambda: created is not None and clock() < created + APPEARS_WITHIN
+
+
+def created_at(job: BatchJob) -> float | None:
+    """Return when a job was created, in seconds since the epoch; None: nobody knows."""
+    return None if job.create_time is None else job.create_time.timestamp()
+
+
 @dataclass(frozen=True)
 class Choice:
     """What becomes of jobs that ask the same."""

@@ -33,6 +33,8 @@ class Cancel:
     name: str
     only_if: Callable[[BatchJob], bool] | None = None
     """Whether the job that was read may be cancelled; None: any may."""
+    is_new: Callable[[], bool] | None = None
+    """Whether the job may be too new to be known by its name; None: it is not."""
     conn_id: str = ""
     """Through which Airflow connection; empty: the task's own."""
 

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.own_jobs import Choice, choose, followed, read_job
+from airflow_provider_genai_batch.flows.own_jobs import Choice, choose, created_at, followed, read_job
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
@@ -201,8 +201,7 @@ class _Submission:
     def _read(self, hint: BatchJob) -> Generator[Any, Any, BatchJob | None]:
         if hint.name in self._ended:
             return self._ended[hint.name]
-        created = hint.create_time.timestamp() if hint.create_time else None
-        job = yield from read_job(hint.name, created, self.clock)
+        job = yield from read_job(hint.name, created_at(hint), self.clock)
         if job is not None and job.state.final:
             self._ended[job.name] = job
         return job
@@ -253,8 +252,10 @@ class _Submission:
             if choice.kept is not None and not self.doubt:
                 return self._found(choice)
         own = yield from self.patiently(record, known)
-        yield from cancel_others(self.identity, self.hints, reattach=attempt.reattach)
-        yield from cancel_recorded(self.identity, attempt, record, seen=[job.name for job in self.hints])
+        yield from cancel_others(self.identity, self.hints, self.clock, reattach=attempt.reattach)
+        yield from cancel_recorded(
+            self.identity, attempt, record, self.clock, seen=[job.name for job in self.hints]
+        )
         if not attempt.reattach:
             self.before.update(job.name for job in self.hints)
             return None
@@ -291,7 +292,7 @@ class _Submission:
             self.doubt,
         ):
             return
-        created = job.create_time.timestamp() if job.create_time else record.intent
+        created = created_at(job) or record.intent
         yield Remember(Record(self.identity.tag, created, job.name, doubt=self.doubt))
 
     def _tell_that_nothing_is_there(self, record: Record | None, gone: str) -> None:
@@ -356,7 +357,7 @@ class _Submission:
 
     def _created(self, job: BatchJob, intent: Record) -> Generator[Any, Any, Found]:
         """Write the job down; where another create may have been acted upon too, look whether it was."""
-        created = job.create_time.timestamp() if job.create_time else intent.intent
+        created = created_at(job) or intent.intent
         note = Record(self.identity.tag, created, job.name, doubt=self.doubt)
         yield Remember(note)
         choice = (yield from self._beside_others(job)) if self.doubt else Choice(job)

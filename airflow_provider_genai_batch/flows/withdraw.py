@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Generator, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import CallError, GenAIBatchError
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.own_jobs import Choice, goes_on
+from airflow_provider_genai_batch.flows.own_jobs import Choice, created_at, goes_on, newness
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import Cancel, RecallAll
 from airflow_provider_genai_batch.models import BatchJob
@@ -38,13 +39,14 @@ def cancel_twins(identity: Identity, choice: Choice) -> Generator[Any, Any, None
 
 
 def cancel_others(
-    identity: Identity, hints: Iterable[BatchJob], *, reattach: bool
+    identity: Identity, hints: Iterable[BatchJob], clock: Callable[[], float], *, reattach: bool
 ) -> Generator[Any, Any, None]:
     """Cancel what still runs, or may be resumed, of the same task instance and is not asked any more.
 
     Args:
         identity: what is asked now.
         hints: jobs of the task instance as a list shows them.
+        clock: tells the seconds since the epoch by the service's clock.
         reattach: jobs that ask the same are wanted.
 
     Raises:
@@ -55,7 +57,8 @@ def cancel_others(
         if not goes_on(job) or not unwanted(job):
             continue
         try:
-            became: Cancellation = yield Cancel(job.name, only_if=unwanted)
+            is_new = newness(created_at(job), clock)
+            became: Cancellation = yield Cancel(job.name, only_if=unwanted, is_new=is_new)
         except CallError as error:
             if identity.owns(job):
                 raise
@@ -65,7 +68,12 @@ def cancel_others(
 
 
 def cancel_recorded(
-    identity: Identity, attempt: Attempt, record: Record | None, *, seen: Collection[str]
+    identity: Identity,
+    attempt: Attempt,
+    record: Record | None,
+    clock: Callable[[], float],
+    *,
+    seen: Collection[str],
 ) -> Generator[Any, Any, None]:
     """Cancel what was written down and is not asked any more, also where no list of this connection shows it.
 
@@ -73,6 +81,7 @@ def cancel_recorded(
         identity: what is asked now.
         attempt: what is known beforehand.
         record: what was written down of this job, or of another in its place.
+        clock: tells the seconds since the epoch by the service's clock.
         seen: jobs that were seen to already.
 
     Raises:
@@ -89,7 +98,12 @@ def cancel_recorded(
             continue
         if one.job and one.job not in done:
             done.add(one.job)
-            yield from _cancel_one(identity, attempt, one)
+            step = Cancel(
+                one.job,
+                only_if=_unwanted(identity, reattach=attempt.reattach),
+                is_new=newness(one.intent, clock),
+            )
+            yield from _cancel_one(identity, attempt, one, step)
         elif not one.job and one.intent and one.place and one.place != attempt.place:
             log.warning(
                 "An earlier attempt was about to create a job whose name ends in %s at %s (connection %s), and nobody "
@@ -100,13 +114,13 @@ def cancel_recorded(
             )
 
 
-def _cancel_one(identity: Identity, attempt: Attempt, record: Record) -> Generator[Any, Any, None]:
-    unwanted = _unwanted(identity, reattach=attempt.reattach)
-    became, trouble = yield from _tried(Cancel(record.job, only_if=unwanted))
+def _cancel_one(
+    identity: Identity, attempt: Attempt, record: Record, step: Cancel
+) -> Generator[Any, Any, None]:
+    became, trouble = yield from _tried(step)
     elsewhere = record.conn_id not in ("", attempt.conn_id)
     if elsewhere and (became is None or became.outcome is CancelOutcome.GONE):
-        became, trouble = yield from _tried(Cancel(record.job, only_if=unwanted, conn_id=record.conn_id))
-        elsewhere = False
+        became, trouble = yield from _tried(replace(step, conn_id=record.conn_id))
     if trouble is not None and record.tag == identity.tag and isinstance(trouble, CallError):
         raise trouble  # it stands in the way of another
     if became is None:

@@ -15,7 +15,13 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.attempts import TRIES
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older
 from airflow_provider_genai_batch.client.tidy import discard_input
-from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobCancelled, JobError
+from airflow_provider_genai_batch.exceptions import (
+    CallError,
+    ConfigurationError,
+    JobCancelled,
+    JobError,
+    NotFound,
+)
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.gather import READ_PATIENCE, Fetch, Land
 from airflow_provider_genai_batch.flows.identity import Identity
@@ -174,7 +180,13 @@ class JobDesk:
     def find_ended(self, identity: Identity, since: float | None) -> list[str]:
         """Return the names of an identity's jobs that have ended; one that a list shows at work is read by its name."""
         own = [job for job in self.find(identity, since) if identity.owns(job)]
-        return [job.name for job in own if job.done or self._client.get(job.name).done]
+        return [job.name for job in own if job.done or self._has_ended(job.name)]
+
+    def _has_ended(self, name: str) -> bool:
+        try:
+            return self._client.get(name).done
+        except NotFound:  # or does not appear yet: that is for whoever takes it up
+            return False
 
     def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
         """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""
@@ -283,11 +295,12 @@ class JobDesk:
         raise TypeError(msg)
 
     def _cancel(self, step: Cancel) -> Cancellation:
+        how: dict[str, Any] = {"only_if": step.only_if, "is_new": step.is_new}
         if not step.conn_id:
-            return self._client.run(cancel_job(self._client.calls, step.name, only_if=step.only_if))
+            return self._client.run(cancel_job(self._client.calls, step.name, **how))
         try:
             with borrowed_client(step.conn_id) as client:
-                return client.run(cancel_job(client.calls, step.name, only_if=step.only_if))
+                return client.run(cancel_job(client.calls, step.name, **how))
         except AirflowNotFoundException as error:
             msg = f"the connection {step.conn_id!r} does not exist any more"
             raise ConfigurationError(msg) from error

@@ -165,6 +165,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.waiting_for: list[str] = []
+        self.appear_until = 0.0
         self.killed = False
         self.links: dict[str, str] | None = None
         self._connection: ClientConfig | None = None
@@ -229,7 +230,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
             self.log.info("The task was stopped, and nobody ended it: %s is left alone.", self.waiting_for)
             return {}
         with GenAIBatchClient(self._connection) as client:
-            return cancel_jobs(client, self.waiting_for)
+            return cancel_jobs(client, self.waiting_for, self.appear_until)
 
     @contextmanager
     def _errand(self, context: Context) -> Iterator[Errand]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobCancelled, JobTimedOut
+from airflow_provider_genai_batch.exceptions import (
+    CallError,
+    ConfigurationError,
+    JobCancelled,
+    JobTimedOut,
+    NotFound,
+)
 from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.own_jobs import APPEARS_WITHIN
+from airflow_provider_genai_batch.flows.own_jobs import APPEARS_WITHIN, created_at
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submit import Attempt, Found
@@ -116,6 +123,7 @@ class Wave:
                 going[found.job.name] = found.job
             met = {job.name for job in jobs}
             self._task.waiting_for = [*going, *(name for name in memory.mine if name not in met)]
+            self._task.appear_until = self._appear_until([found.job])
             self._stop_if_killed(found.job)
         if going and self._task.wait:
             self._wait(going, jobs, memory, asked, identity, more=False)
@@ -246,8 +254,9 @@ class Wave:
         self.ending = self._desk.wait([*going], plan)
         if more and self.ending.why is Why.ENDED:
             for name in [*going]:
-                if self._client.get(name).done:
-                    del going[name]
+                with suppress(NotFound):  # it does not appear yet
+                    if self._client.get(name).done:
+                        del going[name]
         else:
             going.clear()
         self._task.waiting_for = [*going]
@@ -276,14 +285,19 @@ class Wave:
     def _plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
         now = self._client.service_time()
         oldest = min(jobs, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
-        newest = max((job.create_time.timestamp() for job in jobs if job.create_time), default=now)
         plan = self._task.plan(oldest, now=now, taken_up=taken_up)
         return replace(
             plan,
             deadline=plan.deadline + self._apart,
             pending_deadline=plan.pending_deadline + self._apart,
-            appear_until=newest + self._apart + APPEARS_WITHIN,
+            appear_until=self._appear_until(jobs),
         )
+
+    def _appear_until(self, jobs: Sequence[BatchJob]) -> float:
+        """Return when the newest of jobs has to be known by its name."""
+        times = [created for job in jobs if (created := created_at(job)) is not None]
+        newest = max(times) + self._apart if times else self._client.service_time()
+        return newest + APPEARS_WITHIN
 
     def _stop_if_killed(self, job: BatchJob) -> None:
         if self._task.killed and (became := self._task.cancel_unwanted()):

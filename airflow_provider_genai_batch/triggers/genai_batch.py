@@ -108,6 +108,12 @@ class GenAIBatchTrigger(CancelsUnwanted):
         return ending
 
     @property
+    def appear_until(self) -> float:
+        """Until when the jobs may be too new to be known by their names, in seconds since the epoch."""
+        until = self.plan.get("appear_until")
+        return float(until) if isinstance(until, (int, float)) else 0.0
+
+    @property
     def wanting(self) -> Sequence[str]:
         """The states in which the task wants its jobs: of several it may wait for the first, and goes on after that."""
         more_than_one = self.plan.get("until_first") and len(self.job_names) > 1

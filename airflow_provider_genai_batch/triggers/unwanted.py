@@ -46,6 +46,11 @@ class CancelsUnwanted(BaseTrigger):
         self._user_action = False
 
     @property
+    def appear_until(self) -> float:
+        """Until when the jobs may be too new to be known by their names, in seconds since the epoch."""
+        return 0.0
+
+    @property
     def wanting(self) -> Sequence[str]:
         """The states in which the task wants its jobs."""
         return GOING_ON
@@ -96,7 +101,10 @@ class CancelsUnwanted(BaseTrigger):
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
 
         try:
-            became = await client.run(cancel_job(client.calls, name))
+            until = self.appear_until
+            became = await client.run(
+                cancel_job(client.calls, name, is_new=lambda: client.service_time() < until)
+            )
         except GenAIBatchError as error:
             self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
         else:

@@ -104,3 +104,20 @@ def test_a_job_that_may_not_be_cancelled_is_read_and_left_alone(either: Either) 
     assert _posts(either) == 0
     own = _running(either, display_name=IDENTITY.display_name("nightly"))
     assert _cancel(either, own.name, IDENTITY).outcome is CancelOutcome.ASKED
+
+
+def test_a_job_that_does_not_appear_yet_is_cancelled_when_it_does(either: Either, naps: list[float]) -> None:
+    either.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), get_lag=2))
+    name = either.create().name
+    looks = iter([True, True, False])
+    became = either.client.run(cancel_job(either.client.calls, name, is_new=lambda: next(looks)))
+    assert (became.outcome, len(naps)) == (CancelOutcome.ASKED, 2)
+    assert either.emulator.jobs[0]["cancel_requested"]
+
+
+def test_a_job_that_never_appears_is_gone(either: Either, naps: list[float]) -> None:
+    either.emulator.script(JobScript(get_lag=9))
+    name = either.create().name
+    looks = iter([True, False])
+    became = either.client.run(cancel_job(either.client.calls, name, is_new=lambda: next(looks)))
+    assert (became.outcome, len(naps)) == (CancelOutcome.GONE, 1)

@@ -138,11 +138,16 @@ class Desk:
         return None
 
     def _run(self, flow: Any) -> Any:
-        return drive(flow, lambda call: self.client.perform(call, tries=1))
+        return drive(
+            flow,
+            lambda step: self._sleep(step) if isinstance(step, Sleep) else self.client.perform(step, tries=1),
+        )
 
     def _cancel(self, step: Cancel) -> Cancellation:
         self.before_cancel()
-        became: Cancellation = self._run(cancel_job(self.client.calls, step.name, only_if=step.only_if))
+        became: Cancellation = self._run(
+            cancel_job(self.client.calls, step.name, only_if=step.only_if, is_new=step.is_new)
+        )
         return became
 
     def _create(self, identity: Identity) -> BatchJob:

@@ -135,6 +135,17 @@ def test_a_job_that_its_name_does_not_find_for_twenty_seconds_is_waited_for(desk
     assert max(desk.naps[:10]) <= 2.0  # it is looked for often
 
 
+def test_a_job_that_is_not_wanted_any_more_is_cancelled_as_soon_as_it_appears(desk: Desk) -> None:
+    old = run(desk, OTHER_INPUT, get_lag_seconds=20)
+    desk.record = Record(OTHER_INPUT.tag, desk.now(), old.name)
+    desk.submit(look_first=True)
+    assert cancelled(desk) == [True, False]
+    desk.record = None
+    run(desk, OTHER_INPUT, get_lag_seconds=20)
+    desk.submit(look_first=True)  # now by the list
+    assert cancelled(desk) == [True, False, True]
+
+
 def test_a_job_that_never_appears_is_lost_after_a_bounded_time(desk: Desk) -> None:
     desk.emulator.script(JobScript(get_lag_seconds=9 * HOUR))
     job, begun = desk.submit(), desk.now()
