@@ -207,9 +207,10 @@ class JobDesk:
             note({WHY: ending.why.value})
         return ending
 
-    def glance(self, names: list[str]) -> Ending | None:
-        """Look once; None while a job goes on."""
-        return drive(glance(names, {}), self._act)
+    def glance(self, names: list[str], appear_until: float = 0.0) -> Ending | None:
+        """Look once; None while a job goes on, or does not appear yet."""
+        service_time = self._client.service_time
+        return drive(glance(names, {}, clock=service_time, appear_until=appear_until), self._act)
 
     def settle(
         self,

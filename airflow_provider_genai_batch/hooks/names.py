@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from airflow_provider_genai_batch.exceptions import ManifestError
+from airflow_provider_genai_batch.flows.own_jobs import APPEARS_WITHIN
 from airflow_provider_genai_batch.models import Manifest
 
 _TAKEN = "give a job name, a list of them, or the XCom of an operator of this package"
@@ -30,6 +31,25 @@ def job_names(value: Any) -> list[str]:
         msg = f"There is no job to act on; {_TAKEN}."
         raise ManifestError(msg)
     return names
+
+
+def appear_until(value: Any) -> float:
+    """Return until when the jobs of a manifest may be too new to be known by their names.
+
+    Args:
+        value: what `job_names` reads; bare names do not say when their jobs were created.
+
+    Returns:
+        Seconds since the epoch by the service's clock; 0: nobody knows, or there is no manifest.
+    """
+    if isinstance(value, str) and value.strip()[:1] in ("{", "["):
+        value = _from_text(value)
+    if isinstance(value, (list, tuple)):
+        return max(map(appear_until, value), default=0.0)
+    if not isinstance(value, (Manifest, Mapping)):
+        return 0.0
+    created = (value if isinstance(value, Manifest) else read_manifest(value)).create_time
+    return 0.0 if created is None else created.timestamp() + APPEARS_WITHIN
 
 
 def read_manifest(value: Any) -> Manifest:

@@ -16,7 +16,6 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
 from airflow_provider_genai_batch.hooks.outlets import tell_outlets
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
@@ -69,7 +68,6 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             else deferrable
         )
 
-        self._service_time = clock.time
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
@@ -84,6 +82,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def _begin_to_wait(self, context: Context) -> Any:
         from airflow_provider_genai_batch.flows.watch import WaitPlan
+        from airflow_provider_genai_batch.hooks.names import appear_until
         from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
         self.begin()
@@ -91,7 +90,13 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         if found.is_done:
             return found.xcom_value
         deadline = self.begun + self.timeout
-        plan = WaitPlan(self.poke_interval, deadline, deadline, cancel_on_timeout=False)
+        plan = WaitPlan(
+            self.poke_interval,
+            deadline,
+            deadline,
+            cancel_on_timeout=False,
+            appear_until=appear_until(self.job_names),
+        )
         self.defer(
             trigger=GenAIBatchTrigger(self.conn_id, self._names(), plan.as_dict()),
             method_name="execute_complete",
@@ -159,9 +164,10 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         """Return the manifest; None while there is something to wait for."""
         from airflow_provider_genai_batch.exceptions import OutputNotReadable
         from airflow_provider_genai_batch.hooks.jobs import JobDesk, Patience
+        from airflow_provider_genai_batch.hooks.names import appear_until
 
         names = self._names()
-        ending = JobDesk(client).glance(names)
+        ending = JobDesk(client).glance(names, appear_until(self.job_names))
         if ending is None:
             return None
         try:

@@ -74,6 +74,18 @@ def test_a_template_of_the_manifest_names_its_job(gemini: Emulator, template: st
 
 
 @in_every_mode
+def test_a_job_that_was_just_submitted_is_given_time_to_appear(gemini: Emulator, mode: str) -> None:
+    gemini.script(JobScript(get_lag=2))
+
+    def fill() -> None:
+        job = GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"], wait=False)
+        GenAIBatchSensor(task_id="sense", job_names=job.output, poke_interval=0.05, timeout=30, **MODES[mode])
+
+    ran = run_dag(fill)
+    assert ran.state == "success", ran.errors
+
+
+@in_every_mode
 def test_its_timeout_fails_it_and_leaves_the_job_alone(gemini: Emulator, mode: str) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck()))
     ran = sense(mode, job_names=submit(), timeout=0.3)
