@@ -232,16 +232,12 @@ def _give_up(
     if not plan.cancel_on_timeout:
         return Ending(Why.TIMED_OUT, _states(seen), which)
 
-    def is_late(job: BatchJob) -> bool:
-        return clock() >= plan.deadline or (job.state.queued and clock() >= plan.pending_deadline)
-
-    detail, cancelled, asked = which, True, False
+    asked, troubles = False, []
     for name in [name for name in names if name not in seen or not seen[name].done]:
         try:
-            became: Cancellation = yield Cancel(name, only_if=is_late)
+            became: Cancellation = yield _cancel_late(name, plan, clock)
         except CallError as error:
-            cancelled = False
-            detail += f"; {name} could not be cancelled and may go on ({error})"
+            troubles.append(f"; {name} could not be cancelled and may go on ({error})")
             continue
         asked = asked or became.asked
         if became.job is not None:
@@ -255,10 +251,20 @@ def _give_up(
     while ending is None and clock() < until:
         yield Sleep(min(plan.poll_interval, FIRST))
         with suppress(*PASSING):
-            ending = yield from glance(names, seen)
+            ending = yield from glance(names, seen, clock=clock, appear_until=plan.appear_until)
     if ending is not None and (plan.late or not asked):
         return ending
-    return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=cancelled and asked, asked=asked)
+    detail = "".join([which, *troubles])
+    return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=asked and not troubles, asked=asked)
+
+
+def _cancel_late(name: str, plan: WaitPlan, clock: Callable[[], float]) -> Cancel:
+    """Return the cancellation of a job, if its time is over by the clock of the answer that tells of it."""
+
+    def is_late(job: BatchJob) -> bool:
+        return clock() >= plan.deadline or (job.state.queued and clock() >= plan.pending_deadline)
+
+    return Cancel(name, only_if=is_late, is_new=lambda: clock() < plan.appear_until)
 
 
 def _states(seen: dict[str, Glimpse]) -> dict[str, str]:

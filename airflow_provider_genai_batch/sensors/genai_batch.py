@@ -68,7 +68,6 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             else deferrable
         )
 
-
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
         from airflow_provider_genai_batch.hooks.settings import check_allowance, check_seconds

@@ -315,8 +315,8 @@ SUBMIT = (
     Mutant(
         "cancels though the service's time is not over",
         "flows/watch.py",
-        "Cancel(name, only_if=is_late)",
-        "Cancel(name)",
+        "Cancel(name, only_if=is_late, ",
+        "Cancel(name, ",
         "tests/flows/test_watch.py::test_a_deadline_is_checked_by_the_clock_of_the_last_look_before_a_cancellation",
     ),
 )
