@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -132,6 +132,10 @@ class AsyncGenAIBatchClient:
         """Count an ended job's rows in BigQuery by one aggregate query, in a thread; needs the extra ``bigquery``."""
         job = await self.get(job) if isinstance(job, str) else job
         return await asyncio.to_thread(tables.count_rows, self.config, self._auth, job)
+
+    async def sample_requests(self, table: str, most: int) -> Sequence[Any]:
+        """Read the first requests of a table in BigQuery, for nothing, in a thread; needs the extra ``bigquery``."""
+        return await asyncio.to_thread(tables.sample_requests, self.config, self._auth, table, most)
 
     # ------------------------------------------------------------ how
 

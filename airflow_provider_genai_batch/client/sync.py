@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -151,6 +151,15 @@ class GenAIBatchClient:
         """
         job = self.get(job) if isinstance(job, str) else job
         return tables.count_rows(self.config, self._auth, job)
+
+    def sample_requests(self, table: str, most: int) -> Sequence[Any]:
+        """Read the first requests of a table in BigQuery, for nothing; needs the extra ``bigquery``.
+
+        Raises:
+            UnsupportedError: its rows cannot be listed, or the extra is not installed.
+            CallError: they cannot be read.
+        """
+        return tables.sample_requests(self.config, self._auth, table, most)
 
     # ------------------------------------------------------------ how
 

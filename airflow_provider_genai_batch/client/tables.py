@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping
-from contextlib import closing
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any, TypeVar
 
 from airflow_provider_genai_batch.client.auth import Auth
 from airflow_provider_genai_batch.client.config import ClientConfig
@@ -28,6 +28,9 @@ from airflow_provider_genai_batch.wire.http import HttpAnswer
 _METHOD = "jobs.query"
 _TOO_MUCH = ("rateLimitExceeded", "quotaExceeded")
 """Reasons for which BigQuery says 403 where others say 429."""
+_T = TypeVar("_T")
+_SAMPLE_SECONDS = 20.0
+"""For a look that the task can do without."""
 _SECONDS = 120.0
 """For one call with its repetitions; whoever settles comes back for a while."""
 
@@ -63,19 +66,78 @@ def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
         raise UnsupportedError(msg)
     early = job.verdict is not Verdict.ROWS and task_of(job.model or "") is Task.GENERATE
     query = wire.count_rows(job.output.bigquery_table, early=early)
+    return wire.read_counts(_renewed(auth, lambda headers: _ask(config, headers, query)))
+
+
+def sample_requests(config: ClientConfig, auth: Auth, table: str, most: int) -> list[Any]:
+    """Read the first requests of a table, as they stand in its column ``request``; costs nothing, blocks.
+
+    Args:
+        config: says where BigQuery is.
+        auth: the connection's.
+        table: ``bq://project.dataset.table``.
+        most: how many are read.
+
+    Raises:
+        UnsupportedError: Google's client is not installed, or it is no table whose rows can be listed.
+        ApiError: BigQuery refused.
+        TransportError: it was not to be reached.
+    """
+    if not can_ask():
+        msg = (
+            "Reading rows in BigQuery needs Google's client: install airflow-provider-genai-batch[bigquery]."
+        )
+        raise UnsupportedError(msg)
+    return _renewed(auth, lambda headers: _sample(config, headers, table.removeprefix("bq://"), most))
+
+
+def _renewed(auth: Auth, call: Callable[[Mapping[str, str]], _T]) -> _T:
+    """Call with a token, and once more with a new one if that is refused."""
     try:
-        return wire.read_counts(_ask(config, auth.headers(), query))
+        return call(auth.headers())
     except AuthenticationError as error:
         if error.code != 401 or not auth.renewable:
             raise
-        return wire.read_counts(_ask(config, auth.headers(renew=True), query))
+        return call(auth.headers(renew=True))
 
 
 def _ask(config: ClientConfig, headers: Mapping[str, str], query: str) -> list[dict[str, Any]]:
-    """Run a query with a token that is good now.
+    """Run a query."""
+    from google.cloud import bigquery
 
-    Google's client gets the token alone: with the account's own object it would look up things at hosts that an
-    emulator or a private endpoint has none of.
+    with _client(config, headers, _METHOD) as client:
+        retry = bigquery.DEFAULT_RETRY.with_timeout(_SECONDS)
+        lines = client.query_and_wait(
+            query,
+            retry=retry,
+            job_retry=None,  # says "no repetition", as its docstring has it
+            wait_timeout=_SECONDS,
+        )
+        return [dict(line) for line in lines]
+
+
+def _sample(config: ClientConfig, headers: Mapping[str, str], table: str, most: int) -> list[Any]:
+    from google.cloud import bigquery
+
+    with _client(config, headers, "tabledata.list") as client:
+        retry = bigquery.DEFAULT_RETRY.with_timeout(_SAMPLE_SECONDS)
+        found = client.get_table(table, retry=retry, timeout=_SAMPLE_SECONDS)
+        columns = [column for column in found.schema if column.name == "request"]
+        if not columns or found.table_type != "TABLE":
+            msg = f"{table} is a {found.table_type} with the columns {', '.join(one.name for one in found.schema)}"
+            raise UnsupportedError(msg)
+        rows = client.list_rows(
+            found, selected_fields=columns, max_results=most, retry=retry, timeout=_SAMPLE_SECONDS
+        )
+        return [row["request"] for row in rows]
+
+
+@contextmanager
+def _client(config: ClientConfig, headers: Mapping[str, str], method: str) -> Iterator[Any]:
+    """Open Google's client with a token that is good now; its errors become ours.
+
+    It gets the token alone: with the account's own object it would look up things at hosts that an emulator or a
+    private endpoint has none of.
     """
     from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
     from google.auth.exceptions import GoogleAuthError, RefreshError
@@ -90,26 +152,19 @@ def _ask(config: ClientConfig, headers: Mapping[str, str], query: str) -> list[d
     where = {"api_endpoint": config.bigquery_endpoint} if config.bigquery_endpoint else None
     try:
         with closing(bigquery.Client(config.project, credentials, client_options=where)) as client:
-            retry = bigquery.DEFAULT_RETRY.with_timeout(_SECONDS)
-            lines = client.query_and_wait(
-                query,
-                retry=retry,
-                job_retry=None,  # type: ignore[arg-type]  # says "no repetition", as its docstring has it
-                wait_timeout=_SECONDS,
-            )
-            return [dict(line) for line in lines]
+            yield client
     except GoogleAPICallError as error:
-        raise _refused(error) from error
+        raise _refused(error, method) from error
     except RefreshError as error:  # what is tried after a 401, and cannot be done with a token alone
-        raise AuthenticationError("the token was refused", code=401, method=_METHOD) from error
+        raise AuthenticationError("the token was refused", code=401, method=method) from error
     except (GoogleAPIError, GoogleAuthError, RequestException, TimeoutError) as error:
-        raise TransportError(str(error), method=_METHOD) from error
+        raise TransportError(str(error), method=method) from error
 
 
-def _refused(error: Any) -> ApiError | TransportError:
+def _refused(error: Any, method: str) -> ApiError | TransportError:
     if error.code is None:
-        return TransportError(str(error), method=_METHOD)
+        return TransportError(str(error), method=method)
     told = next((one for one in error.errors or () if isinstance(one, dict)), {})
     status = 429 if told.get("reason") in _TOO_MUCH else int(error.code)
     body = {"error": {"message": told.get("message") or error.message}}
-    return api_error(HttpAnswer(status, {}, json.dumps(body).encode()), _METHOD)
+    return api_error(HttpAnswer(status, {}, json.dumps(body).encode()), method)

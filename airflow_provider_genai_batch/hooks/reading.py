@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.flows.identity import digest
 from airflow_provider_genai_batch.hooks.files import read_chunks, seekable, spool
 from airflow_provider_genai_batch.hooks.objects import Objects, expanded
 from airflow_provider_genai_batch.hooks.pieces import Sums
+from airflow_provider_genai_batch.hooks.sample import check_sample
 from airflow_provider_genai_batch.hooks.taken import Intake
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
@@ -72,6 +73,8 @@ class Reading(NamedTuple):
                 "it is. Put the fields into the requests there, or give a list or a file to upload."
             )
             raise UnsupportedError(msg)
+        if source.bigquery_uri:
+            check_sample(self.client, source.bigquery_uri, self.model)
         address = source.file_name or source.bigquery_uri or list(source.gcs_uri)
         return self._own_objects() or self._intake(address, None, keyed=False)
 

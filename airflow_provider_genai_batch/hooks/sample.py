@@ -1,0 +1,58 @@
+"""A look at the first requests of a table in BigQuery, which the service reads where it is."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import CallError, RequestError, UnsupportedError
+from airflow_provider_genai_batch.rows.shape import parse, says
+from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.wire.requests import rest_request
+
+log = logging.getLogger(__name__)
+
+MOST = 100
+"""Rows that are looked at: most mistakes are in every row."""
+
+
+def check_sample(client: GenAIBatchClient, table: str, model: str) -> None:
+    """Read the first requests of a table as those of a file are read; what cannot be read is said in the log.
+
+    Raises:
+        RequestError: one of them would be refused.
+    """
+    if takes_text_only(model, client.config.backend):
+        return
+    if client.config.host and not client.config.bigquery_endpoint:
+        log.info(
+            "The requests in %s are not looked at: the connection has host, and no bigquery_endpoint.", table
+        )
+        return
+    try:
+        rows = client.sample_requests(table, MOST)
+    except (UnsupportedError, CallError) as error:
+        log.warning("The requests in %s could not be looked at before submitting them: %s", table, error)
+        return
+    for number, row in enumerate(rows, 1):
+        try:
+            _check(client, table, row, model)
+        except RequestError as error:
+            where = f"row {number} of those that BigQuery lists first in {table}"
+            raise error.at(where) from error
+    log.info("The first %d requests in %s are right; the others were not looked at.", len(rows), table)
+
+
+def _check(client: GenAIBatchClient, table: str, row: Any, model: str) -> None:
+    if row is None:
+        msg = "request is null"
+        raise RequestError(msg, "Leave such rows out of the table.")
+    given = parse(row.encode()) if isinstance(row, str) else row
+    asked = rest_request({"request": given}, backend=client.config.backend, task=task_of(model), model=model)
+    if not says(given, asked.request):
+        log.warning(
+            "A request in %s is spelled otherwise than the service takes it, and goes there as it is: it may fail.",
+            table,
+        )
