@@ -37,6 +37,7 @@ _VERTEX_ONLY = {
     ),
     "SafetySetting": ("method",),
     "EmbedContentConfig": ("mimeType", "autoTruncate", "documentOcr", "audioTrackExtraction"),
+    "EmbedContentRequest": ("mimeType", "autoTruncate", "documentOcr", "audioTrackExtraction"),
 }
 _GEMINI_ONLY = {
     "GenerationConfig": ("enableEnhancedCivicAnswers",),
