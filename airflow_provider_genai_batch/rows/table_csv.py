@@ -63,8 +63,10 @@ def _lines(chunks: Iterable[bytes], name: str) -> Iterator[str]:
                 yield f"{line}\n"
         rest.append(decoder.decode(b"", final=True))
     except UnicodeDecodeError as error:
-        msg = "it is not UTF-8"
-        raise RequestError(msg, "Save it as UTF-8.", where=f"{name}, after line {number}") from error
+        before = number + error.object[: error.start].count(b"\n")
+        msg = f"it is not UTF-8: line {before + 1} of {name} has the byte 0x{error.object[error.start]:02x}"
+        remedy = "Save it as UTF-8; Latin-1 and other encodings are not guessed."
+        raise RequestError(msg, remedy, where=f"{name}, after line {before}") from error
     if last := "".join(rest):
         yield last
 

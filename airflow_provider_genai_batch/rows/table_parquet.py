@@ -27,7 +27,7 @@ def parquet_rows(
     Raises:
         UnsupportedError: pyarrow is not installed.
         InputError: the file is not Parquet, or broken.
-        RequestError: it has no such column.
+        RequestError: it has no such column, or a value that Python has no word for, such as a date after the year 9999.
     """
     try:
         import pyarrow as pa
@@ -45,30 +45,67 @@ def parquet_rows(
                 if column not in there:
                     msg = f"there is no column {column!r}, which the prompt names"
                     raise RequestError(msg, f"The columns are: {', '.join(map(repr, there))}.", where=name)
-            chosen = None if columns is None else list(columns)
+            chosen, before = None if columns is None else list(columns), 0
             for batch in file.iter_batches(_BATCH, columns=chosen, use_threads=False):
-                yield from _dicts(batch)
+                yield from _dicts(batch, name, before)
+                before += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         msg = f"{name} cannot be read as Parquet: {error}"
         raise InputError(msg) from error
 
 
-def _dicts(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+def _dicts(batch: pa.RecordBatch, name: str, before: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a batch; there are so many before it."""
     names = batch.schema.names
-    values = [_microseconds(column).to_pylist() for column in batch.columns]
+    values = [
+        _values(_microseconds(column), f"column {column_name!r}", name, before)
+        for column_name, column in zip(names, batch.columns, strict=True)
+    ]
     for row in zip(*values, strict=True):
         yield dict(zip(names, row, strict=True))
+
+
+def _values(column: pa.Array, what: str, name: str, before: int) -> list[Any]:
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        for number, value in enumerate(column, before + 1):
+            try:
+                value.as_py()
+            except (ValueError, OverflowError) as error:
+                msg = f"{what} has a {column.type} that Python has no word for ({error})"
+                remedy = "Write the column as text, or leave it out of the prompt."
+                raise RequestError(msg, remedy, where=f"row {number} of {name}") from error
+        raise
+    return values
 
 
 def _microseconds(column: pa.Array) -> pa.Array:
     """Cut nanoseconds off: Python's own times have none, and what stands in for them depends on what is installed."""
     import pyarrow as pa
 
-    kind = column.type
-    if getattr(kind, "unit", None) != "ns":
-        return column
-    if pa.types.is_timestamp(kind):
-        wanted = pa.timestamp("us", kind.tz)
-    else:
-        wanted = pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us")
-    return column.cast(wanted, safe=False)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    wanted = _without_nanoseconds(column.type)
+    return column if wanted == column.type else column.cast(wanted, safe=False)
+
+
+def _without_nanoseconds(kind: Any) -> Any:
+    """Return a type with microseconds in place of nanoseconds, in whatever it holds, too."""
+    import pyarrow as pa
+
+    types = pa.types
+    if getattr(kind, "unit", None) == "ns":
+        if types.is_timestamp(kind):
+            return pa.timestamp("us", kind.tz)
+        return pa.duration("us") if types.is_duration(kind) else pa.time64("us")
+    if types.is_struct(kind):
+        kind = pa.struct([field.with_type(_without_nanoseconds(field.type)) for field in kind])
+    elif types.is_map(kind):
+        kind = pa.map_(_without_nanoseconds(kind.key_type), _without_nanoseconds(kind.item_type))
+    elif types.is_fixed_size_list(kind):
+        kind = pa.list_(_without_nanoseconds(kind.value_type), kind.list_size)
+    elif types.is_list(kind) or types.is_large_list(kind):
+        make = pa.list_ if types.is_list(kind) else pa.large_list
+        kind = make(_without_nanoseconds(kind.value_type))
+    return kind

@@ -242,7 +242,7 @@ def _text(value: Any, name: str) -> str:
         msg = f"column {name!r} has {error}"
         raise RequestError(msg, "Make it a string, a number, a date or bytes.") from error
     if text is None:
-        msg = f"column {name!r} is null"
+        msg = f"column {name!r} is null" + ("" if value is None else f" ({value} is no value)")
         raise RequestError(msg, "Leave such rows out, or fill them in.")
     return text
 

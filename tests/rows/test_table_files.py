@@ -21,10 +21,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, UnsupportedError
-from airflow_provider_genai_batch.rows.table import jsonl_rows, unzipped
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.table import jsonl_rows, table_lines, unzipped
 from airflow_provider_genai_batch.rows.table_columns import Columns
 from airflow_provider_genai_batch.rows.table_csv import csv_rows
 from airflow_provider_genai_batch.rows.table_parquet import parquet_rows
+from airflow_provider_genai_batch.rows.table_prompt import Prompt
 
 SIZES = pytest.mark.parametrize("size", [1, 3, 1000])
 
@@ -73,6 +75,10 @@ def test_what_python_writes_as_csv_is_read_back(rows: list[tuple[str, str]], siz
         (b'a,b\n1,"2"x\n', r"^line 2 of in\.csv: not CSV"),
         (b"a,b\r1,2\r", r"^line 1 of in\.csv: not CSV .*lines end in LF or CRLF"),
         (b"a,b\n1,\xff\n", r"^in\.csv, after line \d: it is not UTF-8"),
+        (
+            b"a,b\n1,2\n" + '1,"caf\u00e9\nx"\n'.encode("latin-1"),
+            r"line 3 of in\.csv has the byte 0xe9. Save it",
+        ),
         ("a,b\n1,2\n".encode("utf-16"), "it is not UTF-8"),
         (b"a,b\n1,\xc3", r"it is not UTF-8"),
         (b"a,b,a\n1,2,3\n", "the header of in.csv has the column 'a' twice"),
@@ -191,6 +197,63 @@ def test_values_of_parquet_are_carried_as_json(tmp_path: Path, name: str) -> Non
 def test_nanoseconds_are_cut_off(tmp_path: Path) -> None:
     path = parquet(tmp_path, pa.table({"at": pa.array([1_700_000_000_123_456_789], pa.timestamp("ns"))}))
     assert carried(read_parquet(path)) == [{"at": "2023-11-14T22:13:20.123456"}]
+
+
+NANOS = 1_700_000_000_123_456_789
+INSIDE = {
+    "list": (pa.list_(pa.timestamp("ns")), [NANOS], ["2023-11-14T22:13:20.123456"]),
+    "struct": (pa.struct([("t", pa.time64("ns"))]), {"t": 3_600_000_000_789}, {"t": "01:00:00"}),
+    "map": (pa.map_(pa.string(), pa.duration("ns")), [("a", 1_500_000_001)], [["a", 1.5]]),
+    "lists of structs": (
+        pa.list_(pa.struct([("t", pa.timestamp("ns", "UTC"))])),
+        [{"t": NANOS}],
+        [{"t": "2023-11-14T22:13:20.123456+00:00"}],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_nanoseconds_are_cut_off_in_whatever_holds_them(tmp_path: Path, kind: str) -> None:
+    of, value, spelled = INSIDE[kind]
+    path = parquet(tmp_path, pa.table({"at": pa.array([value, None], of)}))
+    rows = carried(read_parquet(path))
+    assert rows == [{"at": spelled}, {"at": None}]
+
+
+def test_a_dictionary_of_nanoseconds_is_read_like_a_column(tmp_path: Path) -> None:
+    column = pa.array([NANOS, NANOS, None], pa.timestamp("ns")).dictionary_encode()
+    path = parquet(tmp_path, pa.table({"at": column}))
+    assert [row["at"] for row in carried(read_parquet(path))] == ["2023-11-14T22:13:20.123456"] * 2 + [None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(pa.timestamp("s"), 10**12), (pa.date32(), 10**8), (pa.timestamp("s", "UTC"), 10**12)]
+)
+def test_a_time_that_python_has_no_word_for_is_refused_with_its_row(
+    tmp_path: Path, kind: Any, value: int
+) -> None:
+    values = [0] * 3000
+    values[2500] = value
+    path = parquet(tmp_path, pa.table({"at": pa.array(values, pa.int64()).cast(_number(kind)).cast(kind)}))
+    with pytest.raises(RequestError, match=r"^row 2501 of in\.parquet: column 'at' has a .* no word for"):
+        read_parquet(path)
+
+
+def _number(kind: Any) -> Any:
+    return pa.int32() if kind == pa.date32() else pa.int64()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(float("nan"), r"is null \(nan is no value\)"), (float("inf"), r"is null \(inf is no value\)")],
+)
+def test_what_is_no_number_is_named_with_its_row(value: float, said: str) -> None:
+    rows = [{"share": 0.5}, {"share": value}]
+    lines = table_lines(
+        rows, Prompt("{share}"), Backend.GEMINI, Task.GENERATE, "gemini-2.5-flash", name="in.parquet"
+    )
+    with pytest.raises(RequestError, match=rf"^row 2 of in\.parquet: column 'share' {said}"):
+        list(lines)
 
 
 def test_a_column_that_parquet_does_not_have_is_refused_with_those_it_has(tmp_path: Path) -> None:
