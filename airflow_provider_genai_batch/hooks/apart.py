@@ -1,15 +1,20 @@
-"""Whether rows would land on top of the requests that they answer."""
+"""Whether rows would land on top of the requests that they answer, or of other rows."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from posixpath import normpath
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.files import local_path
 from airflow_provider_genai_batch.hooks.objects import matcher
 from airflow_provider_genai_batch.models import BatchSource
+
+log = logging.getLogger(__name__)
 
 _SPELLINGS = {"s3a": "s3", "gcs": "gs", "local": "file"}
 """Schemes by which the same place has another name."""
@@ -31,6 +36,22 @@ def check_apart(source: BatchSource, results_uri: str | None) -> None:
                 "Give results_uri another name."
             )
             raise ConfigurationError(msg)
+
+
+def warn_of_one_file(context: Mapping[str, Any], results_uri: str | None) -> None:
+    """Warn where every task of a mapped one lands its rows at the same address: those of the last one would stand."""
+    ti = context["ti"]
+    if results_uri is None or ti.map_index < 0:
+        return
+    tasks: Mapping[str, Any] = getattr(context.get("dag"), "task_dict", {})
+    given = getattr(tasks.get(ti.task_id), "partial_kwargs", {}).get("results_uri")
+    if isinstance(given, str) and "{{" not in given and "{%" not in given:
+        log.warning(
+            "Every mapped task of %s lands its rows at the same results_uri, %s, in place of those before it. Give each "
+            "an address of its own, with {{ ti.map_index }} in it.",
+            ti.task_id,
+            results_uri,
+        )
 
 
 def _place(uri: str) -> str:

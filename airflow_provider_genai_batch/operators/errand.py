@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.submit import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.hooks.apart import check_apart
+from airflow_provider_genai_batch.hooks.apart import check_apart, warn_of_one_file
 from airflow_provider_genai_batch.hooks.files import check_place
 from airflow_provider_genai_batch.hooks.intake import Intake, columns_of, keys_of, take_in
 from airflow_provider_genai_batch.hooks.jobs import JobDesk
@@ -138,6 +138,7 @@ class Errand:
         order = self._task.order(self._client.config)
         cost_limit(self._task.max_cost, order)  # one that cannot be checked is refused before all else
         check_apart(order.source, self._task.results_uri)
+        warn_of_one_file(self._context, self._task.results_uri)
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
         memory = Memory()

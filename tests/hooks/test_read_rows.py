@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.exceptions import InputError, ManifestError, U
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
 from airflow_provider_genai_batch.models import ResultRow, RowStatus
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.rows.digest import digest_of
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, PROMPTS, SCENES, requests
 
@@ -172,7 +173,37 @@ def test_a_file_that_another_task_has_written_again_is_told(
     assert len(list(read_rows(theirs))) == len(prompts)
 
 
-def test_mapped_tasks_with_files_of_their_own_are_all_read(gemini: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.parquet"])
+def test_a_file_of_others_with_as_many_rows_is_refused_before_one_is_given(
+    gemini: Emulator, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = str(tmp_path / name)
+    ran = run_dag(
+        lambda: GenAIBatchOperator.partial(
+            task_id="ask", model=MODEL, poll_interval=0.05, results_uri=uri
+        ).expand(src=[["one", "two"], ["uno", "due"]])
+    )
+    assert ran.state == "success", ran.errors
+    manifests = ran.xcom["ask"]
+    warned = [message for message in caplog.messages if "lands its rows at the same results_uri" in message]
+    assert len(warned) == 2
+    assert "{{ ti.map_index }}" in warned[0]
+    assert len({manifest["results_digest"] for manifest in manifests}) == 2
+    with Path(uri).open("rb") as stream:
+        digest = digest_of(stream)
+    mine, others = sorted(manifests, key=lambda manifest: manifest["results_digest"] != digest)
+    assert len(list(read_rows(mine))) == 2
+    with pytest.raises(InputError, match=r"has 2 other rows.*ti\.map_index"):
+        next(read_rows(others))
+    old = {**others, "results_digest": None}
+    assert len(list(read_rows(old))) == 2, (
+        "a manifest of an earlier version says no more than how many there were"
+    )
+
+
+def test_mapped_tasks_with_files_of_their_own_are_all_read(
+    gemini: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     ran = run_dag(
         lambda: GenAIBatchOperator.partial(
             task_id="ask",
@@ -184,6 +215,7 @@ def test_mapped_tasks_with_files_of_their_own_are_all_read(gemini: Emulator, tmp
     assert ran.state == "success", ran.errors
     paths = sorted(path.name for path in tmp_path.iterdir())
     assert paths == ["rows-0.jsonl", "rows-1.jsonl"]
+    assert not [message for message in caplog.messages if "same results_uri" in message]
 
 
 def test_rows_are_read_one_at_a_time(gemini: Emulator, tmp_path: Path) -> None:
