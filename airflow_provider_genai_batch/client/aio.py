@@ -114,7 +114,7 @@ class AsyncGenAIBatchClient:
     ) -> AsyncGenerator[PlainRow, None]:
         """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
         job = await self.get(job) if isinstance(job, str) else job
-        backend = job.backend
+        backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in await self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
                 yield read_fields(source, backend, keep_response=keep_response)
@@ -122,11 +122,14 @@ class AsyncGenAIBatchClient:
             reader = RowReader(backend, keep_response=keep_response)
             async with aclosing(self._stream(source)) as chunks:
                 async for chunk in chunks:
-                    for row in reader.feed(chunk):
+                    for row in (found := reader.feed(chunk)):
                         yield row
-            for row in reader.end():
+                    rows += len(found)
+            for row in (found := reader.end()):
                 yield row
-            downloads.tell_bad_lines(job, reader)
+            rows += len(found)
+            lines.took(reader)
+        lines.check(rows)
 
     async def count_rows(self, job: BatchJob | str) -> TableCounts:
         """Count an ended job's rows in BigQuery by one aggregate query, in a thread; needs the extra ``bigquery``."""

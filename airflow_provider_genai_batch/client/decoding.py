@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 from airflow_provider_genai_batch.exceptions import TransportError
 
 ACCEPTED = "gzip"
 """What a streamed answer may be compressed with."""
 _GZIP = 16 + zlib.MAX_WBITS
+PIECE_BYTES = 1024 * 1024
+"""The most that is unpacked at once: a few bytes can stand for very many."""
 
 
 def decoder(encoding: str) -> Plain | Gunzip:
@@ -29,9 +32,9 @@ def decoder(encoding: str) -> Plain | Gunzip:
 class Plain:
     """Passes bytes on."""
 
-    def feed(self, data: bytes) -> bytes:
-        """Take a piece and return what it holds."""
-        return data
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take a piece and give what it holds."""
+        yield data
 
     def end(self) -> None:
         """See no end: the connection tells it."""
@@ -44,24 +47,26 @@ class Gunzip:
         self._member = zlib.decompressobj(_GZIP)
         self._begun = False
 
-    def feed(self, data: bytes) -> bytes:
-        """Take a piece and return what it holds.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take a piece and give what it holds, in pieces of at most `PIECE_BYTES`.
 
         Raises:
             TransportError: it is no gzip.
         """
-        parts = []
         try:
-            while data:
+            more = bool(data)
+            while more:
                 if self._member.eof:
                     self._member = zlib.decompressobj(_GZIP)
                 self._begun = True
-                parts.append(self._member.decompress(data))
-                data = self._member.unused_data
+                piece = self._member.decompress(data, PIECE_BYTES)
+                yield piece
+                data = self._member.unconsumed_tail or self._member.unused_data
+                # It may hold back what did not fit, though it has taken all bytes.
+                more = bool(data) or (len(piece) == PIECE_BYTES and not self._member.eof)
         except zlib.error as error:
             msg = f"the answer cannot be decompressed: {error}"
             raise TransportError(msg) from error
-        return b"".join(parts)
 
     def end(self) -> None:
         """Check that the last member is whole.

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.pages import Pages
-from airflow_provider_genai_batch.exceptions import TransportError, UnsupportedError
+from airflow_provider_genai_batch.exceptions import TransportError, UnreadableAnswer, UnsupportedError
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import printable
@@ -53,15 +53,31 @@ def download_call(calls: Calls, address: str) -> Call[None]:
     return calls.download_object(address) if address.startswith("gs://") else calls.download_file(address)
 
 
-def tell_bad_lines(job: BatchJob, reader: LineReader) -> None:
-    """Warn of lines that could not be read; their requests have no row."""
-    if reader.bad_count:
-        log.warning(
-            "%d lines of %s are no rows (%s).",
-            reader.bad_count,
-            job.name,
-            "; ".join(map(printable, reader.bad)),
-        )
+class Lines:
+    """What came of the lines of a job's files."""
+
+    def __init__(self, job: BatchJob) -> None:
+        self._job = job
+        self._read = self._bad = 0
+        self._reasons = ""
+
+    def took(self, reader: LineReader) -> None:
+        """Note a file that was read to its end; its lines that are no rows are warned of."""
+        self._read += reader.line
+        self._bad += reader.bad_count
+        self._reasons = self._reasons or "; ".join(map(printable, reader.bad))
+        if reader.bad_count:
+            log.warning("%d lines of %s are no rows (%s).", reader.bad_count, self._job.name, self._reasons)
+
+    def check(self, rows: int) -> None:
+        """Tell answers that nobody can read from none.
+
+        Raises:
+            UnreadableAnswer: lines came, and none of them was a row.
+        """
+        if self._bad and not rows:
+            msg = f"{self._read} lines came, and none of them can be read as a row ({self._reasons})"
+            raise UnreadableAnswer(msg)
 
 
 class Resumed:

@@ -14,7 +14,7 @@ import httpx
 
 from airflow_provider_genai_batch.client.decoding import ACCEPTED, decoder
 from airflow_provider_genai_batch.client.echoes import redacted
-from airflow_provider_genai_batch.exceptions import TransportError
+from airflow_provider_genai_batch.exceptions import TransportError, UnreadableAnswer
 from airflow_provider_genai_batch.wire.errors import api_error
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest
 
@@ -23,6 +23,8 @@ _CREDENTIAL_HEADERS = ("x-goog-api-key", "authorization", "x-goog-user-project")
 _ORIGIN = "genai_batch_origin"
 MAX_CONNECTIONS = 10
 _PIECE_BYTES = 256 * 1024
+MAX_ANSWER_BYTES = 512 * 1024**2
+"""Of one answer that is held in memory, unpacked: a job with its rows in it is the largest. Files are streamed."""
 
 
 class _HideUploads(logging.Filter):
@@ -119,9 +121,37 @@ def _trouble(error: Exception) -> TransportError:
     return TransportError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
-def _answer(response: httpx.Response, credentials: Mapping[str, str]) -> HttpAnswer:
+def _read(response: httpx.Response) -> bytes:
+    """Read a whole answer, which must not be endless.
+
+    Raises:
+        UnreadableAnswer: it is larger than any that is held in memory.
+    """
+    parts, size = list[bytes](), 0
+    for chunk in response.iter_bytes():
+        size = _checked(size + len(chunk))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _aread(response: httpx.Response) -> bytes:
+    """Do what `_read` does."""
+    parts, size = list[bytes](), 0
+    async for chunk in response.aiter_bytes():
+        size = _checked(size + len(chunk))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _checked(size: int) -> int:
+    if size > MAX_ANSWER_BYTES:
+        msg = f"the answer is larger than {MAX_ANSWER_BYTES} bytes, and was not read to its end"
+        raise UnreadableAnswer(msg)
+    return size
+
+
+def _answer(response: httpx.Response, body: bytes, credentials: Mapping[str, str]) -> HttpAnswer:
     """Take what came; of what is no JSON of a success, which errors quote, without the credentials."""
-    body = response.content
     if response.status_code >= 300 or not body.lstrip().startswith((b"{", b"[")):
         body = redacted(body, credentials)
     return HttpAnswer(response.status_code, response.headers, body)
@@ -141,8 +171,11 @@ class SyncHttp:
         """
         try:
             built = _build(self._client, request, credentials)
-            response = self._client.send(built, follow_redirects=request.verb == "GET")
-            return _answer(response, credentials)
+            response = self._client.send(built, follow_redirects=request.verb == "GET", stream=True)
+            try:
+                return _answer(response, _read(response), credentials)
+            finally:
+                response.close()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
 
@@ -164,10 +197,10 @@ class SyncHttp:
         try:
             if response.status_code not in (200, 206):
                 try:
-                    response.read()
+                    body = _read(response)
                 except httpx.HTTPError as error:
                     raise _trouble(error) from error
-                raise api_error(_answer(response, credentials), method)
+                raise api_error(_answer(response, body, credentials), method)
             yield self._chunks(response)
         finally:
             response.close()
@@ -177,7 +210,7 @@ class SyncHttp:
         decode = decoder(response.headers.get("content-encoding", ""))
         try:
             for chunk in response.iter_raw():
-                yield decode.feed(chunk)
+                yield from decode.feed(chunk)
         except httpx.HTTPError as error:
             raise _trouble(error) from error
         decode.end()
@@ -202,8 +235,11 @@ class AsyncHttp:
         """
         try:
             built = _build(self._client, request, credentials)
-            response = await self._client.send(built, follow_redirects=request.verb == "GET")
-            return _answer(response, credentials)
+            response = await self._client.send(built, follow_redirects=request.verb == "GET", stream=True)
+            try:
+                return _answer(response, await _aread(response), credentials)
+            finally:
+                await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
 
@@ -225,10 +261,10 @@ class AsyncHttp:
         try:
             if response.status_code not in (200, 206):
                 try:
-                    await response.aread()
+                    body = await _aread(response)
                 except httpx.HTTPError as error:
                     raise _trouble(error) from error
-                raise api_error(_answer(response, credentials), method)
+                raise api_error(_answer(response, body, credentials), method)
             yield self._chunks(response)
         finally:
             await response.aclose()
@@ -238,7 +274,8 @@ class AsyncHttp:
         decode = decoder(response.headers.get("content-encoding", ""))
         try:
             async for chunk in response.aiter_raw():
-                yield decode.feed(chunk)
+                for piece in decode.feed(chunk):
+                    yield piece
         except httpx.HTTPError as error:
             raise _trouble(error) from error
         decode.end()

@@ -131,16 +131,21 @@ class GenAIBatchClient:
     def plain_rows(self, job: BatchJob | str, *, keep_response: bool = False) -> Iterator[PlainRow]:
         """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
         job = self.get(job) if isinstance(job, str) else job
-        backend = job.backend
+        backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
                 yield read_fields(source, backend, keep_response=keep_response)
                 continue
             reader = RowReader(backend, keep_response=keep_response)
             for chunk in self._stream(source):
-                yield from reader.feed(chunk)
-            yield from reader.end()
-            downloads.tell_bad_lines(job, reader)
+                found = reader.feed(chunk)
+                rows += len(found)
+                yield from found
+            found = reader.end()
+            rows += len(found)
+            yield from found
+            lines.took(reader)
+        lines.check(rows)
 
     def count_rows(self, job: BatchJob | str) -> TableCounts:
         """Count an ended job's rows in BigQuery by one aggregate query; needs the extra ``bigquery``.

@@ -56,7 +56,8 @@ HTTP an index is written "#3").
   google.rpc.Status.
 * rows: ``row_errors`` {row: code or Status}, ``failing_fraction`` with ``failing_error`` and ``seed``,
   ``all_rows_fail`` (code or Status), ``missing`` (rows that never come, and that
-  the service does not count), ``duplicated`` (rows), ``unknown_keys`` (keys nobody asked), ``shuffle`` (None: file and Vertex output shuffled, inline kept), ``drop_metadata`` (inline
+  the service does not count), ``duplicated`` (rows), ``unknown_keys`` (keys nobody asked),
+  ``shuffle`` (None: file and Vertex output shuffled, inline kept), ``drop_metadata`` (inline
   rows; True or rows), ``blocked`` (rows answered by promptFeedback only), ``finish_reasons`` {row:
   reason}, ``answers`` {row: text or dict}, ``served`` (fraction of rows that come back when the job
   ends early: EXPIRED, FAILED, CANCELLED, or after a cancel while running, where the default is a half

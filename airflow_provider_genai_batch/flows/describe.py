@@ -15,6 +15,7 @@ def describe(
     counts: RowCounts | None = None,
     usage: Usage | None = None,
     results_uri: str | None = None,
+    digest: str | None = None,
     causes: Mapping[str, int] | None = None,
     rows_of: Sequence[BatchJob] | None = None,
 ) -> Manifest:
@@ -25,6 +26,7 @@ def describe(
         counts: of final rows.
         usage: tokens.
         results_uri: where rows landed.
+        digest: of the file that they landed in.
         causes: of failed rows.
         rows_of: the jobs whose rows stand; None: all.
     """
@@ -41,6 +43,7 @@ def describe(
         source=_address(first),
         output=tuple(place for job in (jobs if rows_of is None else rows_of) if (place := job.output.place)),
         results_uri=results_uri,
+        results_digest=digest,
         counts=counts,
         causes=dict(causes or {}),
         usage=usage,

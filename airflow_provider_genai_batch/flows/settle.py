@@ -133,6 +133,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         counts=tally.counts,
         usage=tally.usage,
         results_uri=results_uri,
+        digest=tally.digest,
         causes=tally.commonest,
         rows_of=rows.jobs,
     )

@@ -47,8 +47,8 @@ def warn_of_one_file(context: Mapping[str, Any], results_uri: str | None) -> Non
     given = getattr(tasks.get(ti.task_id), "partial_kwargs", {}).get("results_uri")
     if isinstance(given, str) and "{{" not in given and "{%" not in given:
         log.warning(
-            "Every mapped task of %s lands its rows at the same results_uri, %s, in place of those before it. Give each "
-            "an address of its own, with {{ ti.map_index }} in it.",
+            "Every mapped task of %s lands its rows at the same results_uri, %s, in place of those before it. Give "
+            "each an address of its own, with {{ ti.map_index }} in it.",
             ti.task_id,
             results_uri,
         )

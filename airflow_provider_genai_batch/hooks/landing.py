@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import ResultsNotWritten, TransportError
+from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritten, TransportError
 from airflow_provider_genai_batch.flows.gather import behind
 from airflow_provider_genai_batch.flows.identity import ask_of, round_of, tag_of
 from airflow_provider_genai_batch.flows.sentences import next_attempt
@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import total_of
+from airflow_provider_genai_batch.rows.digest import Summed
 from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
@@ -122,12 +123,14 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
 
     Raises:
         ResultsNotWritten: they cannot be written there.
+        InputError: none of them has a key, and each is to be joined to its request.
         CallError: they cannot be read, or not to their end.
     """
     uri = landing.results_uri
     try:
         with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
-            tally = _landed(client, jobs, landing, draft.stream)
+            tally = write_rows(client, jobs, landing, draft.stream)
+            _check_joined(jobs, tally, landing)
             late = [] if landing.partly else behind(jobs, tally)
             draft.good = tally.rows_read > 0 and not late
     except (OSError, sqlite3.Error) as error:
@@ -140,17 +143,36 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     if late:
         log.warning("Fewer rows came than the service has counted (%s); looking again.", "; ".join(late))
     else:
-        _warn(tally)
+        tell_what_did_not_land(tally)
     return tally
 
 
-def _landed(
+def _check_joined(jobs: Sequence[BatchJob], tally: Tally, landing: Landing) -> None:
+    """Refuse to call requests missing whose rows came without keys, of jobs that somebody else submitted.
+
+    Their place in the file says nothing: the services send rows in any order.
+
+    Raises:
+        InputError: no row has a key to join it to its request by.
+    """
+    if not landing.submits and tally.rows_read and tally.unjoined == tally.rows_read:
+        names = ", ".join(job.name for job in jobs)
+        msg = (
+            f"None of the {tally.rows_read} rows of {names} has a key, so none can be joined to a request of src. "
+            "Nothing was landed; the rows are paid for, and are still at the service. Leave src out: then the rows "
+            "land in the order in which the service has them."
+        )
+        raise InputError(msg)
+
+
+def write_rows(
     client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing, out: BinaryIO | None
 ) -> Tally:
-    """Read rows once; again where only their keys tell which count, or fewer came than the service has counted.
+    """Read rows, count them, and write them to `out`.
 
-    A download can be cut off and look whole. Rows that are as few the second time have not been written. Where rows
-    are late, the caller looks again after a while.
+    They are read again where only their keys tell which count, or fewer came than the service has counted: a download
+    can be cut off and look whole. Rows that are as few the second time have not been written. Where rows are late, the
+    caller looks again after a while.
     """
     counted = sum(job.counts.finished for job in jobs) if landing.partly else 0
     sums, before = True, -1
@@ -186,7 +208,8 @@ def _read(
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
     tallies = []
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
-    with nullcontext() if out is None else opened(out, form) as write:
+    summed = None if out is None else Summed(out)
+    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form) as write:
         for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
@@ -199,7 +222,9 @@ def _read(
                 carry=landing.carry,
             )
             tallies.append(tally)
-    return reduce(Tally.absorb, tallies)
+    whole = reduce(Tally.absorb, tallies)
+    whole.digest = str(summed.digest) if summed and whole.rows_read else None
+    return whole
 
 
 def _rows(client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally) -> Iterator[PlainRow]:
@@ -231,7 +256,7 @@ def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJo
     return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
 
 
-def _warn(tally: Tally) -> None:
+def tell_what_did_not_land(tally: Tally) -> None:
     """Say which rows were not landed, and which requests have none."""
     for kind, count, what in (
         ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),

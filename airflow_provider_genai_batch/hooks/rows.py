@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
 
@@ -27,8 +26,8 @@ def read_rows(
 
     Raises:
         ManifestError: it is none.
-        InputError: a job has not ended, or a file is not there, or it has another number of rows than were landed; of
-            too many one is not given, of too few it is known at the end.
+        InputError: a job has not ended, or a file is not there, or it is not the one that was landed. One with as many
+            rows is refused at once; of too many rows one is not given, of too few it is known at the end.
         UnsupportedError: the rows are in BigQuery.
         CallError: the service does not give them (any more).
     """
@@ -41,14 +40,39 @@ def read_rows(
 
 
 def _rows(client: GenAIBatchClient, manifest: Manifest, output_type: Any) -> Iterator[ResultRow]:
-    if manifest.results_uri:
-        yield from _all_of(manifest, _landed(client, manifest.results_uri))
+    from airflow_provider_genai_batch.hooks.files import seekable, spool
+    from airflow_provider_genai_batch.rows.landed import landed_rows
+    from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
+
+    uri = manifest.results_uri
+    if uri:
+        check_results_uri(uri)
+        with seekable(uri, client) as stream:
+            _check_own(manifest, stream)
+            yield from _all_of(manifest, landed_rows(stream, form_of(uri)))
         return
-    with TemporaryDirectory(prefix="genai-batch-") as folder:
-        path = Path(folder, "rows.jsonl")
-        _fetch(client, manifest.job_names, path, output_type)
-        if path.exists():  # nothing lands where no row came
-            yield from _landed(client, str(path))
+    with spool() as stream:
+        _fetch(client, manifest.job_names, stream, output_type)
+        stream.seek(0)
+        yield from landed_rows(stream, "jsonl")
+
+
+def _check_own(manifest: Manifest, stream: BinaryIO) -> None:
+    """Refuse a file of others that has as many rows; of one with another number that is seen when they are read."""
+    from airflow_provider_genai_batch.rows.digest import digest_of
+    from airflow_provider_genai_batch.rows.landed import count_rows
+    from airflow_provider_genai_batch.rows.sinks import form_of
+
+    if manifest.results_digest is not None and digest_of(stream) != manifest.results_digest:
+        stream.seek(0)
+        landed = manifest.counts.total if manifest.counts else None
+        try:
+            found = count_rows(stream, form_of(str(manifest.results_uri)))
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise _written_again(manifest, "unreadable", landed) from error
+        if landed in (None, found):
+            raise _written_again(manifest, f"{found} other", landed)
+    stream.seek(0)
 
 
 def _all_of(manifest: Manifest, rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
@@ -73,20 +97,10 @@ def _written_again(manifest: Manifest, found: str, landed: int | None) -> InputE
     )
 
 
-def _landed(client: GenAIBatchClient, uri: str) -> Iterator[ResultRow]:
-    from airflow_provider_genai_batch.hooks.files import seekable
-    from airflow_provider_genai_batch.rows.landed import landed_rows
-    from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
-
-    check_results_uri(uri)
-    with seekable(uri, client) as stream:
-        yield from landed_rows(stream, form_of(uri))
-
-
-def _fetch(client: GenAIBatchClient, names: Sequence[str], path: Path, output_type: Any) -> None:
-    """Land rows in a file of one's own, which joins those of several jobs and rounds."""
+def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, output_type: Any) -> None:
+    """Land rows in a temporary file, which joins those of several jobs and rounds."""
     from airflow_provider_genai_batch.exceptions import InputError
-    from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
+    from airflow_provider_genai_batch.hooks.landing import Landing, tell_what_did_not_land, write_rows
     from airflow_provider_genai_batch.wire.output_type import answer_check
 
     jobs = [client.get(name) for name in names]
@@ -96,4 +110,8 @@ def _fetch(client: GenAIBatchClient, names: Sequence[str], path: Path, output_ty
         )
         raise InputError(msg)
     validate = None if output_type is None else answer_check(output_type)
-    land_jobs(client, jobs, Landing(results_uri=str(path), validate=validate, submits=False))
+    tally = write_rows(client, jobs, Landing(validate=validate, submits=False), out)
+    tell_what_did_not_land(tally)
+    if not tally.rows_read:  # nothing lands where no row came
+        out.seek(0)
+        out.truncate()

@@ -43,6 +43,8 @@ class Manifest(Noun):
     """Where the service put the rows, one address a job (``inline``: in the job itself)."""
     results_uri: Line | None = None
     """Where this package landed the normalised rows."""
+    results_digest: str | None = None
+    """Size and checksum of the file that landed there: tells it from one that was written over it."""
     counts: RowCounts | None = None
     """None while the job runs."""
     causes: dict[Line, int] = Field(default_factory=dict)

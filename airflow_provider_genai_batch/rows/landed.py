@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.rows.sinks import Form
 
 _BATCH = 1024
 """Rows that are taken out of columns at a time."""
+_CHUNK = 1024 * 1024
 
 
 def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
@@ -27,6 +28,17 @@ def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
         return
     lines: Any = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
     yield from map(ResultRow.model_validate_json, lines)
+
+
+def count_rows(stream: BinaryIO, form: Form) -> int:
+    """Count the rows of a file, without reading what is in them."""
+    if form == "parquet":
+        from pyarrow.parquet import ParquetFile
+
+        rows: int = ParquetFile(stream).metadata.num_rows
+        return rows
+    lines: Any = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
+    return sum(chunk.count(b"\n") for chunk in iter(lambda: lines.read(_CHUNK), b""))
 
 
 def _from_columns(stream: BinaryIO) -> Iterator[dict[str, Any]]:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import re
+
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.limits import MAX_LINE_BYTES
 from airflow_provider_genai_batch.rows.lines import LineReader
-from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
+from airflow_provider_genai_batch.wire import lenient
+from airflow_provider_genai_batch.wire.results import PlainRow, read_fields, useless_row
 from airflow_provider_genai_batch.wire.usual import UsualRows
+
+_TEXT = rb'("(?:[^"\\]|\\.)*")'
+_KEY_FIRST = re.compile(rb'\s*\{\s*"key"\s*:\s*' + _TEXT)
+_KEY_LAST = re.compile(rb',\s*"key"\s*:\s*' + _TEXT + rb"\s*\}\s*\Z")
+TOO_LONG = "LINE_TOO_LONG"
+"""The error's `status` of a row that was not read to its end."""
 
 
 class RowReader(LineReader):
     """Reads the lines that are as nearly all are many at a time, and any others one by one.
 
+    What is paid for is kept as far as it can be: bytes that are no UTF-8 become U+FFFD, and of a line that is too long
+    the key.
+
     Args:
         backend: whose result file it is.
         keep_response: let each row have its response as it came.
     """
+
+    errors = "replace"
 
     def __init__(self, backend: Backend, *, keep_response: bool = False) -> None:
         super().__init__()
@@ -37,6 +52,14 @@ class RowReader(LineReader):
                 self.line += 1
                 rows.append(row)
         return rows
+
+    def _too_long(self, head: bytes, tail: bytes) -> list[PlainRow]:
+        super()._too_long(head, tail)
+        found = _KEY_FIRST.match(head) or _KEY_LAST.search(tail)
+        if found is None:
+            return []
+        msg = f"the answer is longer than {MAX_LINE_BYTES} bytes, and was not read"
+        return [useless_row({"key": lenient.loads(found[1])}, self._backend, TOO_LONG, msg)]
 
     def _long_way(self, line: PlainRow) -> PlainRow:
         return read_fields(line, self._backend, keep_response=self._keep_response)

@@ -5,12 +5,13 @@ Source: Google's Files guide and the google-genai SDK on the wire.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
-from airflow_provider_genai_batch.wire.values import get, integer, mapping
+from airflow_provider_genai_batch.wire.values import get, integer, mapping, timestamp
 
 JSONL = "application/jsonl"
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -23,6 +24,7 @@ class File(NamedTuple):
     name: str
     size_bytes: int | None
     state: str
+    created: datetime | None = None
 
 
 class UploadStatus(NamedTuple):
@@ -124,4 +126,5 @@ def _file(value: dict[str, Any]) -> File:
         name=str(value.get("name") or ""),
         size_bytes=integer(get(value, "sizeBytes", 0)),  # proto3 JSON leaves zero out
         state=str(value.get("state") or ""),
+        created=timestamp(get(value, "createTime")),
     )

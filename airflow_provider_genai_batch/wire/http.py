@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
+from airflow_provider_genai_batch.wire import lenient
 
 
 class HttpRequest(NamedTuple):
@@ -48,6 +49,13 @@ def query(**params: object) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in params.items() if value is not None and value != "")
 
 
+def _loads(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return lenient.loads(body)
+
+
 def read_object(answer: HttpAnswer) -> dict[str, Any]:
     """Read a JSON object; an empty body is an empty object.
 
@@ -57,7 +65,7 @@ def read_object(answer: HttpAnswer) -> dict[str, Any]:
     if not answer.body.strip():
         return {}
     try:
-        value = json.loads(answer.body)
+        value = _loads(answer.body)
     except (ValueError, RecursionError) as error:
         msg = f"status {answer.status} with a body that is not JSON ({answer.body[:80]!r})"
         raise UnreadableAnswer(msg) from error

@@ -109,6 +109,11 @@ def missing_row(key: str | None, index: int | None) -> PlainRow:
     return {**_row(key, "missing"), "index": index}
 
 
+def useless_row(line: Mapping[str, Any], backend: Backend, status: str, message: str) -> PlainRow:
+    """Return the row of an answer of which no more is known than its key."""
+    return _row(_key(line, backend), "invalid", error=invalid_error(status, message))
+
+
 def invalid_error(status: str, message: str) -> dict[str, Any]:
     """Return the error of an answer that is of no use."""
     return _error(message, status=status)

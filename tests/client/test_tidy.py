@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_genai_batch.client.attempts import TRIES
 from airflow_provider_genai_batch.client.tidy import discard_input
-from airflow_provider_genai_batch.emulator import Fault
+from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import NotFound, PermissionDenied, ServerError
 from airflow_provider_genai_batch.flows.identity import Identity, digest, file_name, object_name
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobState
@@ -109,6 +109,34 @@ def test_the_last_word_of_a_foreign_display_name_is_no_tag(either: Either, name:
     address = _own(either, name.rpartition(" ")[2])
     assert _discard(either, _ended(either, address, name)) is None
     assert _there(either, address)
+
+
+def test_the_input_stays_while_another_job_of_the_same_ask_reads_it(either: Either, who: Identity) -> None:
+    """As a cleared task has submitted it, while a sensor still settles the job before."""
+    address = _own(either, who.tag)
+    ended = _ended(either, address, who.display_name(NAME))
+    labels = who.labels() if either.vertex else {}
+    dest = {"dest": f"{BUCKET}/out-{next(_NUMBERS)}/", "labels": labels} if either.vertex else {}
+    either.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    other = either.client.create(MODEL, address, display_name=who.display_name(NAME), **dest)
+    assert _discard(either, ended) is None
+    assert _there(either, address)
+    either.client.cancel(other.name)
+    while not either.client.get(other.name).state.final:
+        pass
+    assert _discard(either, ended) == address
+
+
+def test_an_input_that_was_placed_since_for_a_job_that_is_yet_to_come_stays(
+    on_gemini: Either, who: Identity
+) -> None:
+    ended = _ended(on_gemini, _own(on_gemini, who.tag), who.display_name(NAME))
+    address = file_name(who.tag)
+    on_gemini.client.perform(on_gemini.client.calls.delete_file(address))
+    on_gemini.emulator.clock.advance(1)
+    assert _own(on_gemini, who.tag) == address
+    assert _discard(on_gemini, ended) is None
+    assert _there(on_gemini, address)
 
 
 def test_the_input_of_another_round_stays(either: Either, who: Identity) -> None:

@@ -68,7 +68,7 @@ class Rows:
         self.rows_read = job.ok + job.bad + job.gone
         left = ROWS - self.rows_read
         self.counts = RowCounts(total=ROWS, ok=job.ok, error=job.bad, cancelled=job.gone, missing=left)
-        self.usage = None
+        self.usage = self.digest = None
         self.commonest: dict[str, int] = {}
 
     def came_of(self, _job: str) -> int:

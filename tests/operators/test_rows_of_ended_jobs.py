@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.dags import Ran, run_dag
@@ -170,6 +171,23 @@ def test_with_its_requests_every_one_has_a_row_in_their_order(
     rows = read(tmp_path / "rows.jsonl")
     assert [row["key"] for row in rows] == OWN
     assert [row["key"] for row in rows if row["status"] == "missing"] == ["gamma"]
+
+
+def test_rows_without_keys_are_not_called_missing_but_land_without_their_requests(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    with client() as service:
+        job = service.create(MODEL, service.upload(as_file(tmp_path, own=False)))
+        while not job.done:
+            job = service.get(job.name)
+    out = tmp_path / "rows.jsonl"
+    (error,) = land(job.name, out, src=requests(own=False)).errors
+    assert isinstance(error, InputError)
+    assert "None of the 6 rows" in str(error)
+    assert not out.exists()
+    ran = land(job.name, out)
+    assert ran.state == "success", ran.errors
+    assert [row["status"] for row in read(out)] == ["ok"] * 6
 
 
 def test_answers_are_checked_against_the_type_that_they_are_to_be(

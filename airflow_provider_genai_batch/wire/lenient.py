@@ -1,0 +1,44 @@
+"""JSON that is not quite JSON, read as far as it can be: what was paid for must not be lost for one odd character."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_ESCAPE = re.compile(
+    rb"\\(?:"
+    rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # both halves of a pair
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})"  # one alone
+    rb"|.)",
+    re.DOTALL,
+)
+_UNKNOWN = rb"\ufffd"
+
+
+def loads(data: bytes, *, errors: str = "replace") -> Any:
+    """Read JSON with half surrogate pairs, bytes that are no UTF-8, or integers of thousands of digits.
+
+    A character that is none becomes U+FFFD, an integer that is too long for Python a float (infinity, mostly).
+
+    Args:
+        data: the JSON.
+        errors: ``strict`` refuses bytes that are no UTF-8.
+
+    Raises:
+        ValueError: it is no JSON even so.
+        RecursionError: it is nested too deeply.
+    """
+    text = _ESCAPE.sub(_mended, data).decode(errors=errors)
+    return json.loads(text, parse_int=_integer)
+
+
+def _mended(escape: re.Match[bytes]) -> bytes:
+    return _UNKNOWN if escape[1] else escape[0]
+
+
+def _integer(digits: str) -> float:
+    try:
+        return int(digits)
+    except ValueError:  # Python's limit on the length of an integer's text
+        return float(digits)
