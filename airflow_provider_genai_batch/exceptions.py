@@ -21,6 +21,11 @@ class GenAIBatchError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message, _LONGEST))
 
+    def add(self, sentence: str) -> None:
+        """Add to the message what only whoever lets the error through knows."""
+        said = str(self)
+        self.args = (f"{said}{'' if said.endswith(('.', '!', '?')) else '.'} {sentence}",)
+
 
 # ---------------------------------------------------------------- before anything is sent
 

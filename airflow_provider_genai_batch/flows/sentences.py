@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from airflow_provider_genai_batch.flows.own_jobs import usable
 from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
+from airflow_provider_genai_batch.wire.errors import hint_of
 
 ASKS_THE_REST = (
     "The next attempt takes its rows up, pays nothing for them, and asks again for the failed ones where it can read "
@@ -62,7 +63,8 @@ def reason(job: BatchJob) -> str:
     """Tell the service's own reason for a job's end."""
     if job.problem is None:
         return "the service gave no reason"
-    return f"code {job.problem.code}: {job.problem.message.rstrip('.') or 'no message'}"
+    said = job.problem.message
+    return f"code {job.problem.code}: {said.rstrip('.') or 'no message'}{hint_of(said)}"
 
 
 def because(job: BatchJob) -> str:

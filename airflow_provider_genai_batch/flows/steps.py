@@ -82,7 +82,7 @@ class Create:
 
 @dataclass(frozen=True)
 class AwaitCapacity:
-    """Wait so many seconds because the service has no capacity, without a slot if that can be."""
+    """Wait so many seconds, without a slot if that can be: there is no capacity, or no place for the input, for now."""
 
     seconds: float
     refusals: int

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import (
     BEFORE_SENDING,
+    PASSING,
     CallError,
     CreateOutcomeUnknown,
     JobTimedOut,
@@ -175,8 +176,34 @@ class _Submission:
             found = yield from self._of_earlier_attempts(record)
             if found is not None:
                 return found
-        yield Place()
+        yield from self._place()
         return (yield from self._create())
+
+    def _place(self) -> Generator[Any, Any, None]:
+        """Put the input in place; trouble that may pass is waited out as that of a create is."""
+        while True:
+            try:
+                yield Place()
+            except PASSING as error:
+                refusals = self.attempt.refusals + 1
+                deadline = self.attempt.deadline or self.clock() + self.budget
+                self.attempt = replace(self.attempt, refusals=refusals, deadline=deadline)
+                pause = backoff(refusals, getattr(error, "retry_after", None), longest=300.0)
+                if self.clock() + pause > deadline:
+                    msg = (
+                        f"The input could not be put in place until the deadline ({error}). Nothing was created for "
+                        "it, and nothing is billed. The next attempt tries again."
+                    )
+                    raise JobTimedOut(msg, job_names=()) from error
+                log.warning(
+                    "The input could not be put in place (%s). Nothing was created for it, and nothing is billed; "
+                    "trying again in %.0f s.",
+                    error,
+                    pause,
+                )
+                yield AwaitCapacity(pause, refusals, tuple(self.before), deadline)
+            else:
+                return
 
     # ------------------------------------------------------------ what is there
 

@@ -119,7 +119,7 @@ class JobDesk:
 
         Args:
             identity: whose job it is.
-            spec: puts the input in place; called at most once.
+            spec: puts the input in place; called again where that met trouble.
             attempt: what is known beforehand.
             display_name: as the service keeps it, for errors.
             records: what the task instance wrote down.

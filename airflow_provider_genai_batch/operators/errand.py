@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, JobTimedOut
+from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
@@ -26,7 +28,7 @@ from airflow_provider_genai_batch.hooks.owner import key_of
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.operators.wave import Wave
-from airflow_provider_genai_batch.triggers.pause import LateRows
+from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger, LateRows
 from airflow_provider_genai_batch.wire.output_type import job_check
 
 if TYPE_CHECKING:
@@ -147,7 +149,11 @@ class Errand:
             memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))
             self._task.waiting_for = before.mine
             self._task.stop_if_over()
-        with told(self._desk.books, self._context), self._taken_in(order) as (intake, identity):
+
+        def again(error: CallError, failures: int) -> None:
+            self._read_later(error, failures, order, attempt, memory, fingerprint)
+
+        with told(self._desk.books, self._context), self._taken_in(order, again) as (intake, identity):
             if fingerprint not in (None, identity.fingerprint):
                 # Asking it from the start would pay for all of it, and again after every deferral that it changes in.
                 msg = (
@@ -157,6 +163,50 @@ class Errand:
                 )
                 raise InputError(msg)
             return self._rounds(order, intake, identity, attempt, memory, intake)
+
+    def _read_later(
+        self,
+        error: CallError,
+        failures: int,
+        order: Order,
+        attempt: Attempt,
+        memory: Memory,
+        fingerprint: str | None,
+    ) -> None:
+        """Wait because the input cannot be read for now, or leave by a deferral.
+
+        Raises:
+            JobTimedOut: the time for that is over.
+        """
+        task, failures = self._task, attempt.refusals + failures
+        now = self._client.service_time()
+        memory.deadline = memory.deadline or now + task.budget(order.backend)
+        pause = backoff(failures, getattr(error, "retry_after", None), longest=300.0)
+        if now + pause > memory.deadline:
+            msg = (
+                f"The input could not be read until the deadline ({error}). Nothing was created for it, and nothing is "
+                "billed. The next attempt tries again."
+            )
+            raise JobTimedOut(msg, job_names=memory.mine) from error
+        log.warning(
+            "The input cannot be read for now (%s). Nothing was created for it, and nothing is billed; trying again in "
+            "%.0f s.",
+            error,
+            pause,
+        )
+        if task.deferrable:
+            memo = {
+                "memory": asdict(memory),
+                "refusals": failures,
+                "fingerprint": fingerprint,
+                "looked": attempt.resumed,
+                "look_first": attempt.look_first,
+            }
+            trigger = GenAIBatchPauseTrigger(
+                clock.time() + pause, memo, task.conn_id, task.waiting_for, task.cancel_on_kill
+            )
+            task.defer(trigger=trigger, method_name="execute_after_refusal")
+        clock.sleep(pause)
 
     def resume(self, attempt: Attempt, event: dict[str, Any]) -> dict[str, Any]:
         """Ask again after a lack of capacity; see `run`."""
@@ -277,18 +327,29 @@ class Errand:
             yield columns
 
     @contextmanager
-    def _taken_in(self, order: Order) -> Iterator[tuple[Intake, Identity]]:
-        with take_in(
-            self._client,
-            order.source,
-            model=order.model,
-            request_defaults=order.request_defaults,
-            prompt=order.prompt,
-            several_jobs=True,
-        ) as intake:
-            yield (
-                intake,
-                Identity(
-                    key_of(self._context), order.fingerprint(self._client.config, self._task.conn_id, intake)
-                ),
-            )
+    def _taken_in(
+        self, order: Order, again: Callable[[CallError, int], None] | None = None
+    ) -> Iterator[tuple[Intake, Identity]]:
+        """Read the input; where trouble that may pass is met, `again` waits, else it is raised."""
+        with ExitStack() as stack:
+            failures = 0
+            while True:
+                try:
+                    intake = stack.enter_context(
+                        take_in(
+                            self._client,
+                            order.source,
+                            model=order.model,
+                            request_defaults=order.request_defaults,
+                            prompt=order.prompt,
+                            several_jobs=True,
+                        )
+                    )
+                    break
+                except PASSING as error:
+                    if again is None:
+                        raise
+                    failures += 1
+                    again(error, failures)
+            fingerprint = order.fingerprint(self._client.config, self._task.conn_id, intake)
+            yield intake, Identity(key_of(self._context), fingerprint)

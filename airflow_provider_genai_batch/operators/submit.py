@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
+from airflow_provider_genai_batch.operators.unpaid import refusals
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
@@ -179,14 +180,20 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         begun, again = clock.monotonic(), context["ti"].try_number > 1
         self.links = {}
         attempt = Attempt(look_first=again, reattach=self.reattach, begun=begun)
-        with self._errand(context) as errand:
+        with refusals(self, again=again), self._errand(context) as errand:
             return self.settled(context, lambda: errand.run(attempt))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Ask again after the service had no capacity. This attempt has looked already, and created nothing."""
+        """Ask again after the service had no capacity, or the input could not be read. Nothing was created so far."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
-        attempt = Attempt(reattach=self.reattach, refusals=int(event.get("refusals") or 0), resumed=True)
+        looked = bool(event.get("looked", True))
+        attempt = Attempt(
+            look_first=not looked and bool(event.get("look_first")),
+            reattach=self.reattach,
+            refusals=int(event.get("refusals") or 0),
+            resumed=looked,
+        )
         self.resumes(event)
         with self._errand(context) as errand:
             return self.settled(context, lambda: errand.resume(attempt, event))

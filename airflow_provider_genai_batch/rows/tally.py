@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.rows.rolls import (
     StampedRoll,
 )
 from airflow_provider_genai_batch.rows.shares import LONG_PROMPT, Share, Sums
+from airflow_provider_genai_batch.wire.errors import hint_of
 from airflow_provider_genai_batch.wire.results import PlainRow, missing_row, read_fields
 
 _SAMPLES = 5
@@ -341,4 +342,6 @@ def _cause(row: PlainRow) -> str:
     head = printable(" ".join(str(p) for p in (error["code"], error["status"]) if p not in (None, "")), 100)
     if not error["message"]:
         return f"{row['status']} (code {head})" if head else str(row["status"])
-    return printable(f"{head}: {error['message'][:160]}".strip(": "), _LONGEST_CAUSE)
+    return printable(
+        f"{head}: {error['message'][:160]}".strip(": ") + hint_of(error["message"]), _LONGEST_CAUSE
+    )

@@ -77,6 +77,16 @@ def read_problem(value: Any) -> JobProblem | None:
     )
 
 
+def hint_of(message: str) -> str:
+    """Return what to add to a reason that says of itself that it passes; empty for others.
+
+    A new project's first jobs and rows may fail so (github.com/GoogleCloudPlatform/generative-ai, issue 1308).
+    """
+    if "service agents are being provisioned" in message.lower():
+        return "; this passes: Google sets the project up, ask again in a few minutes"
+    return ""
+
+
 def _class(code: int, status: str, reason: str) -> type[ApiError]:
     if code == 400 and reason == "API_KEY_INVALID":  # Google says 400 where it means 401
         return AuthenticationError

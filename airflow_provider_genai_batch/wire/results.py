@@ -175,6 +175,8 @@ def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(error, str) and error:
         return _error(error)
     status = line.get("status")
+    if isinstance(status, dict):  # seen in readers of others' only, beside answers too; code 0 is OK
+        return _read_error(status, "") if status.get("code") or status.get("message") else None
     return _status_error(status) if isinstance(status, str) and status.strip() else None
 
 

@@ -440,6 +440,30 @@ def test_a_job_that_ends_before_it_could_be_cancelled_stands_in_nobodys_way(
     assert "billed as it goes" not in caplog.text
 
 
+def test_trouble_while_the_input_is_placed_is_waited_out_as_for_a_create(desk: Desk) -> None:
+    troubles = [TransportError("reset", method="files.upload"), ServerError("no", code=503, retry_after=45)]
+
+    def place() -> None:
+        if troubles:
+            raise troubles.pop(0)
+
+    desk.place_input = place
+    desk.submit()
+    assert desk.deeds == ["Place", "AwaitCapacity", "Place", "AwaitCapacity", "Place", "Find", "Create"]
+    assert desk.naps[1] >= 45
+    assert desk.posts() == 1
+
+
+def test_an_input_that_cannot_be_placed_until_the_deadline_leaves_nothing_behind(desk: Desk) -> None:
+    def place() -> None:
+        raise ServerError("away", code=503, method="files.upload")
+
+    desk.place_input = place
+    with pytest.raises(JobTimedOut, match=r"put in place until the deadline.*Nothing was created"):
+        desk.submit(budget=600)
+    assert desk.posts() == 0
+
+
 def test_a_place_to_write_that_is_always_slow_keeps_nobody_from_creating(desk: Desk) -> None:
     notes: list[Record] = []
 

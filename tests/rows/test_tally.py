@@ -135,6 +135,13 @@ def test_the_commonest_causes_are_told_with_their_numbers() -> None:
     assert len(told) < 1200
 
 
+def test_a_cause_that_passes_says_so() -> None:
+    tally = Tally(expected=1)
+    message = "Service agents are being provisioned (https://cloud.google.com/…). Please try again in a few minutes."
+    tally.take(_row(None, RowStatus.ERROR, error=RowError(code=9, message=message + "x" * 500)))
+    assert "this passes: Google sets the project up, ask again in a few minutes" in tally.causes()
+
+
 def test_millions_of_different_causes_do_not_fill_the_memory() -> None:
     tally = Tally(expected=3000)
     for number in range(3000):

@@ -145,6 +145,32 @@ def test_a_status_means_that_a_vertex_row_failed(response: Any) -> None:
     assert (row.error.code, row.error.status, row.error.message) == (400, "INVALID_ARGUMENT", "no")
 
 
+@pytest.mark.parametrize("backend", [GEMINI, VERTEX])
+@pytest.mark.parametrize(
+    ("said", "status", "error"),
+    [
+        ({"code": 3, "message": "no"}, RowStatus.ERROR, (3, "INVALID_ARGUMENT", "no")),
+        ({"code": 400, "status": "ODD", "message": "no"}, RowStatus.ERROR, (400, "ODD", "no")),
+        ({"message": "no"}, RowStatus.ERROR, (None, "", "no")),
+        ({"code": 1, "message": "gone"}, RowStatus.CANCELLED, (1, "CANCELLED", "gone")),
+    ],
+)
+def test_a_status_that_is_an_object_is_an_error(
+    backend: Backend, said: dict[str, Any], status: RowStatus, error: tuple[Any, ...]
+) -> None:
+    for line in ({"key": "a", "status": said}, {"key": "a", "status": said, "response": {}}):
+        row = read_row(line, backend)
+        assert row.status is status
+        assert row.error is not None
+        assert (row.error.code, row.error.status, row.error.message) == error
+
+
+@pytest.mark.parametrize("said", [{}, {"code": 0}, {"details": []}])
+def test_a_status_that_says_ok_is_none(said: dict[str, Any]) -> None:
+    row = read_row({"key": "a", "status": said, "response": ANSWER}, GEMINI)
+    assert (row.status, row.text) == (RowStatus.OK, "Hello")
+
+
 def test_a_status_without_json_is_its_own_message() -> None:
     row = read_row({"status": "Bad {thing", "response": {}}, VERTEX)
     assert row.error is not None

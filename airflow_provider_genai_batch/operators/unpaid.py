@@ -1,0 +1,36 @@
+"""What is refused before anything is submitted, with what became of the money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, InputError
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
+
+_FIRST = "Nothing was submitted, and nothing is billed. The next attempt does the same unless this is mended."
+_RETRY = (
+    "This attempt submitted nothing, and nothing is billed for it; a job of an earlier attempt, if there is one, was "
+    "left as it is. The next attempt does the same unless this is mended."
+)
+_SAID = ("nothing is billed", "no others are submitted")
+
+
+@contextmanager
+def refusals(task: GenAIBatchOperator, *, again: bool) -> Iterator[None]:
+    """Say of errors that come before the task has a job that nothing is paid.
+
+    Args:
+        task: has its jobs' links as soon as it has any.
+        again: there were attempts before this one.
+    """
+    try:
+        yield
+    except (InputError, ConfigurationError, CostLimitExceeded) as error:
+        has_jobs = bool(task.links or task.waiting_for)
+        if not has_jobs and not any(words in str(error) for words in _SAID):
+            error.add(_RETRY if again else _FIRST)
+        raise
