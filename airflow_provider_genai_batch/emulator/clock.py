@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import format_datetime
+from functools import lru_cache
 
 NANOSECONDS = 1_000_000_000
 
@@ -97,6 +98,7 @@ def nanos_text(at_ns: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
+@lru_cache(maxsize=64)
 def micros_text(at_ns: int) -> str:
     """Spell a time as Vertex AI does: RFC 3339, Z, six digits."""
     whole, fraction = divmod(at_ns, NANOSECONDS)

@@ -115,8 +115,8 @@ class _Message:
             if proto in seen:
                 problems.append(Problem(TWICE, "", name, [name]))
             seen.add(proto)
-            if inner is not None:
-                problems += [one.below(name, proto) for one in test(inner)]
+            if inner is not None and (wrong := test(inner)):
+                problems += [one.below(name, proto) for one in wrong]
         return problems
 
     def _compiled(self) -> dict[str, tuple[str, Check]]:
@@ -142,7 +142,8 @@ def _list_of(element: Check) -> Check:
             return element(value) or [Problem(SINGLE, "[", value)]
         problems: list[Problem] = []
         for place, one in enumerate(value):
-            problems += [problem.below(place, f"[{place}]") for problem in element(one)]
+            if wrong := element(one):
+                problems += [problem.below(place, f"[{place}]") for problem in wrong]
         return problems
 
     return test

@@ -14,6 +14,7 @@ MOST_ROWS = 200_000
 MOST_EMBEDDINGS = 1_000_000
 
 _DEEPEST = 15
+_NESTED = (dict, list)
 _WHOLE = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 _RESULT = frozenset({"status", "response", "processed_time"})
@@ -88,12 +89,18 @@ class Importer:
 
     def _filled(self, value: Any, path: str) -> Any:
         if isinstance(value, dict):
-            filled = {name: self._filled(inner, f"{path}.{name}") for name, inner in value.items()}
+            filled = {
+                name: self._filled(inner, f"{path}.{name}") if type(inner) in _NESTED else inner
+                for name, inner in value.items()
+            }
             members = self._members.get(path, {})
             if len(members) > len(filled):
                 filled |= dict.fromkeys(name for name in members if name not in filled)
             return filled
-        return [self._filled(inner, f"{path}[]") for inner in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            below = f"{path}[]"
+            return [self._filled(inner, below) for inner in value]
+        return value
 
     def _field(self, name: str, value: Any, path: str, depth: int) -> None:
         if "$" in name or " " in name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
@@ -124,6 +124,7 @@ def status_text(error: JsonObject) -> str:
     return f"{_PHRASES.get(http, 'Error')}: {dumps({'error': inner}).decode()}"
 
 
+@lru_cache(maxsize=64)
 def processed_time(at_ns: int) -> str:
     """Spell a row's time: six digits and an offset, unlike the times of the resource."""
     whole, fraction = divmod(at_ns, NANOSECONDS)
