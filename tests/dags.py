@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from tests.serialised import serialise
 
 
@@ -29,7 +30,10 @@ class Ran:
 
 
 def run_dag(fill: Callable[[], Any], *, runs: int = 1, **settings: Any) -> Ran:
-    """Run a DAG whose tasks `fill` makes, so many times; what is returned is of the last run."""
+    """Run a DAG whose tasks `fill` makes, so many times; what is returned is of the last run.
+
+    One that cannot be parsed, for a task in it that is refused when it is built, has failed too.
+    """
     errors: list[BaseException] = []
 
     def note(context: Any) -> None:
@@ -37,7 +41,10 @@ def run_dag(fill: Callable[[], Any], *, runs: int = 1, **settings: Any) -> Ran:
 
     notes = {"on_failure_callback": note, "on_retry_callback": note, "on_skipped_callback": note}
     with DAG(f"dag_{uuid4().hex[:12]}", schedule=None, default_args=notes, **settings) as dag:
-        fill()
+        try:
+            fill()
+        except GenAIBatchError as error:
+            return Ran(dag.dag_id, "failed", {}, {}, {}, [error])
     _migrate()
     serialise(dag)
     for _ in range(runs):

@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.rows.sinks import check_results_uri
+from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
 
 
-def check_order_settings(task: Any) -> None:
+def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = None) -> None:
     """Refuse settings of `GenAIBatchOperator` that cannot be meant.
+
+    Args:
+        task: the operator.
+        known: tells which values are known by now; None: all are, and it is where they are used.
 
     Raises:
         ConfigurationError, InputError: the message names the setting.
     """
-    if task.on_timeout not in ("cancel", "leave"):
-        msg = f'on_timeout is "cancel" or "leave", not {task.on_timeout!r}.'
-        raise ConfigurationError(msg)
-    for name in ("results_uri", "display_name"):
-        if not isinstance(value := getattr(task, name), (str, type(None))):
-            msg = f"{name} is {value!r}, which is no string."
-            raise ConfigurationError(msg)
-    for name in ("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"):
-        check_flag(name, getattr(task, name))
-    check_seconds("poll_interval", task.poll_interval, optional=False)
-    for name in ("timeout", "pending_timeout"):
-        check_seconds(name, getattr(task, name))
-    check_allowance(task.max_failed_rows)
-    check_count("retry_failed_rows", task.retry_failed_rows, least=0, optional=False)
-    check_count("max_active_jobs", task.max_active_jobs, least=1, optional=False)
-    for name in ("max_rows_per_job", "max_bytes_per_job"):
-        check_count(name, getattr(task, name), least=1)
-    if task.max_cost is not None and not (_is_number(task.max_cost) and 0 < task.max_cost < math.inf):
-        msg = f"max_cost is {task.max_cost!r}; give USD above 0, as a number."
-        raise ConfigurationError(msg)
+    for name, check in _CHECKS.items():
+        value = getattr(task, name)
+        if known is None or known(value):
+            check(name, value)
     if task.results_uri is not None:
-        check_results_uri(task.results_uri)
-        if not task.wait:
+        if known is None:
+            check_results_uri(task.results_uri)
+        elif known(task.results_uri):
+            form_of(task.results_uri)
+        if task.wait is False:
             msg = "With wait=False no rows are landed: leave results_uri to a GenAIBatchResultsOperator downstream."
             raise ConfigurationError(msg)
 
@@ -95,3 +88,35 @@ def check_allowance(value: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, (str, type(None))):
+        msg = f"{name} is {value!r}, which is no string."
+        raise ConfigurationError(msg)
+
+
+def _check_on_timeout(name: str, value: Any) -> None:
+    if value not in ("cancel", "leave"):
+        msg = f'{name} is "cancel" or "leave", not {value!r}.'
+        raise ConfigurationError(msg)
+
+
+def _check_cost(name: str, value: Any) -> None:
+    if value is not None and not (_is_number(value) and 0 < value < math.inf):
+        msg = f"{name} is {value!r}; give USD above 0, as a number."
+        raise ConfigurationError(msg)
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "on_timeout": _check_on_timeout,
+    **dict.fromkeys(("results_uri", "display_name"), _check_text),
+    **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"), check_flag),
+    "poll_interval": partial(check_seconds, optional=False),
+    **dict.fromkeys(("timeout", "pending_timeout"), check_seconds),
+    "max_failed_rows": lambda _, value: check_allowance(value),
+    "retry_failed_rows": partial(check_count, least=0, optional=False),
+    "max_active_jobs": partial(check_count, least=1, optional=False),
+    **dict.fromkeys(("max_rows_per_job", "max_bytes_per_job"), partial(check_count, least=1)),
+    "max_cost": _check_cost,
+}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.hooks.known import check_job_names
+from airflow_provider_genai_batch.operators.built import check_results
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
 
@@ -24,6 +26,7 @@ class _JobsOperator(BaseOperator):
         super().__init__(**kwargs)
         self.job_names = job_names
         self.conn_id = conn_id
+        check_job_names(job_names)
 
     def _names(self) -> list[str]:
         from airflow_provider_genai_batch.hooks.names import job_names
@@ -71,6 +74,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         self.ordered = ordered
         self.output_type = output_type
         self.max_failed_rows = max_failed_rows
+        check_results(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land and settle."""

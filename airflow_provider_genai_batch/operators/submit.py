@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
+from airflow_provider_genai_batch.operators.built import check_order
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
 from airflow_provider_genai_batch.operators.unpaid import refusals
@@ -171,6 +172,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.links: dict[str, str] | None = None
         self._connection: ClientConfig | None = None
         self._running: Any = None
+        check_order(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Come to the job, wait for it (or defer, or not), and settle."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_genai_batch.hooks.known import is_object, stands_for_more
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
@@ -17,8 +19,6 @@ _ADDRESS = "gs://"
 _ADDRESS_FIELDS = frozenset(
     ("gcs_uri", "gcsUri", "bigquery_uri", "bigqueryUri", "file_name", "fileName", "path", "format")
 )
-_MODELS = ("google.genai.", "airflow_provider_genai_batch.models.source")
-"""Begin the modules of objects whose fields are read as those of a dict. Others belong to the user's functions."""
 
 
 class RendersAddresses(_Base):
@@ -32,9 +32,9 @@ class RendersAddresses(_Base):
         def render(value: Any) -> Any:
             return super(RendersAddresses, self).render_template(value, context, *args, **kwargs)
 
-        if content is self.src and (isinstance(content, (list, tuple, dict)) or _is_object(content)):
+        if content is self.src and (isinstance(content, (list, tuple, dict)) or is_object(content)):
             return render_addresses(content, render)
-        if _is_object(content):
+        if is_object(content):
             return _with_fields(content, lambda value: self.render_template(value, context, *args, **kwargs))
         return render(content)
 
@@ -43,32 +43,36 @@ def render_addresses(src: Any, render: Callable[[Any], Any]) -> Any:
     """Render the addresses in a list, dict or object given as ``src``, and what upstream tasks stand for."""
     if isinstance(src, Mapping):
         return {
-            name: render(value) if name in _ADDRESS_FIELDS or _stands_for_more(value) else value
+            name: render(value) if name in _ADDRESS_FIELDS or stands_for_more(value) else value
             for name, value in src.items()
         }
-    if _is_object(src):
+    if is_object(src):
         return _with_fields(src, render, _ADDRESS_FIELDS)
     rendered = [
         render(item)
-        if _stands_for_more(item) or (isinstance(item, str) and item.startswith(_ADDRESS))
+        if stands_for_more(item) or (isinstance(item, str) and item.startswith(_ADDRESS))
         else item
         for item in src
     ]
     return tuple(rendered) if isinstance(src, tuple) else rendered
 
 
-def _is_object(value: Any) -> bool:
-    """Whether it is an object of google-genai's, or a noun of this package: known by its manners, as it is read."""
-    kind = type(value)
-    return kind.__module__.startswith(_MODELS) and callable(getattr(kind, "model_copy", None))
+def rendered_parts(src: Any) -> list[Any]:
+    """Return what `render_addresses` would render of a ``src``; the rest are requests, which are data."""
+    if isinstance(src, str):
+        return [src]
+    parts: list[Any] = []
+
+    def note(value: Any) -> Any:
+        parts.append(value)
+        return value
+
+    if isinstance(src, (list, tuple, Mapping)) or is_object(src):
+        render_addresses(src, note)
+    return parts
 
 
 def _with_fields(value: Any, render: Callable[[Any], Any], names: frozenset[str] | None = None) -> Any:
     """Return a copy with its fields rendered, or those of these names; the object in the DAG file stays as it is."""
     given: Sequence[str] = [name for name in value.model_fields_set if names is None or name in names]
     return value.model_copy(update={name: render(getattr(value, name)) for name in given})
-
-
-def _stands_for_more(value: Any) -> bool:
-    """Whether it is the output of another task, as Airflow's own rendering tells it."""
-    return callable(getattr(value, "resolve", None)) and not hasattr(value, "__fspath__")

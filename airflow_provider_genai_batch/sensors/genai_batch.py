@@ -17,7 +17,9 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
+from airflow_provider_genai_batch.hooks.known import check_job_names, is_known
 from airflow_provider_genai_batch.hooks.outlets import tell_outlets
+from airflow_provider_genai_batch.hooks.settings import check_allowance
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
@@ -67,10 +69,13 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             if deferrable is None
             else deferrable
         )
+        check_job_names(job_names)
+        if is_known(max_failed_rows):
+            check_allowance(max_failed_rows)
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
-        from airflow_provider_genai_batch.hooks.settings import check_allowance, check_seconds
+        from airflow_provider_genai_batch.hooks.settings import check_seconds
 
         check_allowance(self.max_failed_rows)
         if not self.deferrable:

@@ -1,0 +1,112 @@
+"""What of a task can be seen to be wrong when it is built, which is when its DAG is parsed.
+
+What is known then is checked then: what is no template and no output of another task. All of it is checked again, with
+the rest, before anything is paid. Of a mapped task Airflow builds an instance when it runs, so that is when it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.hooks.known import is_known, stands_for_more
+from airflow_provider_genai_batch.operators.templates import rendered_parts
+
+
+def check_order(task: Any) -> None:
+    """Refuse a `GenAIBatchOperator` that cannot work, whatever is still to be rendered.
+
+    Raises:
+        ConfigurationError, InputError: the message names the parameter.
+    """
+    from airflow_provider_genai_batch.hooks.settings import check_order_settings
+
+    check_order_settings(task, known=is_known)
+    if is_known(task.model):
+        _check_for_some_service(lambda backend: _read_model(task.model, backend))
+    source = _known_source(task)
+    if is_known([task.config, task.dest, task.display_name, task.webhook]):
+        from airflow_provider_genai_batch.wire.destinations import read_settings
+
+        read_settings(task.config, dest=task.dest, display_name=task.display_name, webhook=task.webhook)
+    if task.prompt is not None:
+        from airflow_provider_genai_batch.rows.table_prompt import Prompt
+
+        Prompt(task.prompt)
+    _check_answers(task, source)
+
+
+def check_results(task: Any) -> None:
+    """Refuse a `GenAIBatchResultsOperator` that cannot work, whatever is still to be rendered.
+
+    Raises:
+        ConfigurationError, InputError: the message names the parameter.
+    """
+    from airflow_provider_genai_batch.hooks.settings import check_allowance, check_flag
+    from airflow_provider_genai_batch.rows.sinks import form_of
+
+    for name, check in (
+        ("max_failed_rows", lambda _, value: check_allowance(value)),
+        ("ordered", check_flag),
+    ):
+        if is_known(value := getattr(task, name)):
+            check(name, value)
+    if is_known(task.results_uri):
+        form_of(task.results_uri)
+    if task.src is not None:
+        _known_source(task)
+    if task.output_type is not None:
+        from airflow_provider_genai_batch.wire.output_type import answer_check
+
+        answer_check(task.output_type)
+
+
+def _known_source(task: Any) -> Any:
+    """Read what `src` names, where it is known; requests are data, whatever they hold."""
+    src = task.src
+    if src is None or isinstance(src, Iterator) or stands_for_more(src):
+        return None
+    if callable(src) and not isinstance(src, type):
+        return None
+    if not is_known(rendered_parts(src)):
+        return None
+    from airflow_provider_genai_batch.wire.sources import read_rows, read_source
+
+    return read_source(src) if getattr(task, "prompt", None) is None else read_rows(src)
+
+
+def _check_answers(task: Any, source: Any) -> None:
+    """Check what answers are to be, and the fields of every request."""
+    defaults = task.request_defaults if is_known(task.request_defaults) else None
+    if task.output_type is not None or defaults is not None:
+        from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
+
+        job_check(task.output_type, defaults)
+        if task.output_type is not None and source is not None and (source.path or source.inlined_requests):
+            defaults = ask_for(task.output_type, defaults)
+    if defaults is not None and is_known(task.model):
+        from airflow_provider_genai_batch.rows.defaults import check_defaults
+
+        _check_for_some_service(lambda backend: check_defaults(defaults, backend, task.model))
+
+
+def _check_for_some_service(check: Callable[[Any], object]) -> None:
+    """Refuse what neither service takes: which one it is, the connection says when the task runs."""
+    from airflow_provider_genai_batch.models.base import Backend
+
+    refusals: list[GenAIBatchError] = []
+    for backend in Backend:
+        try:
+            check(backend)
+        except GenAIBatchError as error:
+            refusals.append(error)
+        else:
+            return
+    raise refusals[0]
+
+
+def _read_model(model: Any, backend: Any) -> str:
+    from airflow_provider_genai_batch.wire.model_names import read_model
+
+    return read_model(model, backend)
