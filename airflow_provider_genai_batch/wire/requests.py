@@ -169,7 +169,9 @@ def _not_a_request(item: Any, fields: dict[str, Any] | None, task: Task) -> Requ
         if name in FOREIGN:
             remedy = FOREIGN[name].replace("contents", prompt)
             return RequestError(f"unknown field {as_written(item, name)!r} and no {prompt}", remedy)
-    shown = ", ".join(sorted(fields)) or "nothing"
-    return RequestError(
-        f"neither {prompt} nor request: there is {shown}", f'Give {{"{prompt}": …}} or {{"request": {{…}}}}.'
-    )
+    shown = ", ".join(sorted(as_written(item, name) for name in fields)) or "nothing"
+    remedy = f'Give {{"{prompt}": …}} or {{"request": {{…}}}}.'
+    if fields and task is Task.GENERATE:
+        column = as_written(item, next(iter(fields)))
+        remedy += f' For rows of a table give prompt to the operator, such as prompt="… {{{column}}} …".'
+    return RequestError(f"neither {prompt} nor request: there is {shown}", remedy)

@@ -87,6 +87,7 @@ def test_a_line_carries_its_key(backend: Backend, written: str) -> None:
         (5, "a request cannot be of type int"),
         ({}, "neither contents nor request: there is nothing"),
         ({"foo": 1}, "neither contents nor request: there is foo"),
+        ({"my_column": 1}, "neither contents nor request: there is my_column"),
         ({"custom_id": "a", "body": {}}, "unknown field 'custom_id' and no contents"),
         ({"messages": []}, "unknown field 'messages' and no contents"),
         ({"prompt": "hi"}, "unknown field 'prompt' and no contents"),
@@ -113,3 +114,9 @@ def test_what_is_no_request_is_refused_with_a_remedy(item: Any, said: str) -> No
     assert said in caught.value.reason
     assert caught.value.remedy
     assert caught.value.at("request 3").where == "request 3"
+
+
+def test_rows_where_requests_are_due_are_told_of_prompt() -> None:
+    with pytest.raises(RequestError) as caught:
+        spell({"my_column": 1, "other": 2})
+    assert 'give prompt to the operator, such as prompt="… {my_column} …"' in caught.value.remedy
