@@ -79,11 +79,11 @@ def _known_source(task: Any) -> Any:
 def _check_answers(task: Any, source: Any) -> None:
     """Check what answers are to be, and the fields of every request."""
     defaults = task.request_defaults if is_known(task.request_defaults) else None
-    if task.output_type is not None or defaults is not None:
-        from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
+    if task.output_type is not None:
+        from airflow_provider_genai_batch.wire.output_type import answer_check, ask_for
 
-        job_check(task.output_type, defaults)
-        if task.output_type is not None and source is not None and (source.path or source.inlined_requests):
+        answer_check(task.output_type)
+        if source is not None and (source.path or source.inlined_requests):
             defaults = ask_for(task.output_type, defaults)
     if defaults is not None and is_known(task.model):
         from airflow_provider_genai_batch.rows.defaults import check_defaults
