@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS, PAGE_SIZE, is_older
-from airflow_provider_genai_batch.client.pages import Pages
+from airflow_provider_genai_batch.client.pages import CreationOrder, Pages
 from airflow_provider_genai_batch.exceptions import CallError, NotFound, QuotaExceeded
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
@@ -53,7 +53,7 @@ class EndedJobs:
         self._newest: float | None = None
 
     def round(self, calls: Calls, now: float) -> Generator[Any, Any, list[Ended]]:
-        """Walk through the list, newest first.
+        """Walk through the list: to its end, or to jobs that are known where it has shown that it is newest first.
 
         Args:
             calls: of the connection.
@@ -69,7 +69,7 @@ class EndedJobs:
         since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)
         depth = self._newest if self._newest is not None else since - BUDGET[calls.config.backend]
         newest, unseen = self._newest, dict(self._going)
-        pages = Pages("jobs")
+        pages, order = Pages("jobs"), CreationOrder()
         while not pages.over:
             jobs, token = yield calls.survey(page_size=PAGE_SIZE, page_token=pages.token)
             pages.turn(token)
@@ -79,7 +79,8 @@ class EndedJobs:
                 self._take(job, now, since)
                 newest = max(filter(None, (newest, _seconds(job.create_time))), default=None)
             pays = found - len(unseen) >= PAGE_COSTS
-            if jobs and is_older(jobs[-1], depth) and not pays:
+            order.take(jobs)
+            if jobs and order.newest_first and is_older(jobs[-1], depth) and not pays:
                 break
         yield from self._look(calls, unseen, now, since)
         self._last, self._newest = now, newest

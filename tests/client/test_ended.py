@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import GenAIBatchClient, attempts
+from airflow_provider_genai_batch.client import GenAIBatchClient, attempts, ended
 from airflow_provider_genai_batch.client.ended import EndedJobs
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
@@ -155,6 +155,17 @@ def test_a_round_walks_no_further_than_to_jobs_it_knows(world: World) -> None:
     assert last in world.told()
     world.pass_seconds(2 * CLOCK_SKEW)
     assert world.calls() == {"list": 1, "get": 2}
+
+
+def test_a_list_in_another_order_hides_no_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ended, "PAGE_SIZE", 10)
+    world.submit(AT_ONCE, 25)
+    world.pass_seconds(3 * CLOCK_SKEW)
+    world.told()
+    world.pass_seconds(200 * HOUR)
+    (name,) = world.submit(AT_ONCE)
+    world.emulator.faults.add("batches.list", Fault.oldest_first(times=3))
+    assert name in world.told()
 
 
 def test_of_many_that_go_on_far_below_pages_tell(world: World) -> None:
