@@ -62,6 +62,20 @@ def world(gemini: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World(gemini, service)
 
 
+def test_a_job_is_told_of_whatever_the_order_of_the_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_genai_batch.client.ended.PAGE_SIZE", 2)
+    world.submit(AT_ONCE, 2)
+    world.pass_seconds(100 * HOUR)
+    world.submit(AT_ONCE)
+    before = world.told()
+    world.pass_seconds(HOUR)
+    new = world.submit(AT_ONCE)
+    world.emulator.faults.add("batches.list", Fault.oldest_first(times=2))
+    assert world.told() - before == set(new)
+
+
 def test_a_job_that_ends_is_told_of_with_all_but_its_rows(world: World) -> None:
     (name,) = world.submit(LONG)
     assert world.told() == set()
