@@ -173,8 +173,9 @@ def test_a_round_walks_no_further_than_to_jobs_it_knows(world: World) -> None:
 
 def test_a_list_in_another_order_hides_no_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ended, "PAGE_SIZE", 10)
-    world.submit(AT_ONCE, 25)
-    world.pass_seconds(3 * CLOCK_SKEW)
+    world.submit(AT_ONCE, 12)
+    world.pass_seconds(2 * CLOCK_SKEW)
+    world.submit(AT_ONCE, 13)
     world.told()
     world.pass_seconds(200 * HOUR)
     (name,) = world.submit(AT_ONCE)
