@@ -148,8 +148,9 @@ class Preflight:
         self.stamped += asked.key is None
         bare = "request" not in row
         as_given = self._defaults is None and says(row if bare else row["request"], asked.request)
-        marked = self._backend is Backend.VERTEX and spell_key(key) != key
-        if not as_given or marked or "metadata" in row or row.get("key", key) != key:
+        spelled = spell_key(key) if self._backend is Backend.VERTEX else key
+        moved = "metadata" in row and (asked.beside or {}).get("metadata") != row["metadata"]
+        if not as_given or moved or row.get("key", spelled) != spelled:
             row = file_row(key, asked, self._backend)
             written = _written(row)
         elif bare:

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.keys import check_key
+from airflow_provider_genai_batch.wire.keys import check_key, read_key
 from airflow_provider_genai_batch.wire.spelling import camel, free
 
 FOREIGN = {
@@ -63,7 +63,10 @@ def read_beside(
         if isinstance(inner, str) and isinstance(metadata, Mapping):
             rest = {name: value for name, value in metadata.items() if name != "key"} or None
         beside = {**written, **({} if rest is None else {"metadata": rest})}
-        return _one_key(fields.get("key"), inner), None, _echoed(beside)
+        key = _one_key(fields.get("key"), inner)
+        if key is not None and is_output(written):
+            key = read_key(key)  # it came back as it was spelled
+        return key, None, _echoed(beside)
     if written:
         raise unknown_name(next(iter(sorted(written))))
     if metadata is None:

@@ -85,7 +85,8 @@ def test_a_key_that_vertex_would_take_for_a_number_is_marked() -> None:
 
 
 def test_vertex_echoes_single_values_so_they_may_stand_beside_the_request() -> None:
-    data = f'{{"key":"a","customer":"x","year":2026,"new":true,"note":null,"request":{ASK}}}\n'
+    beside = '"customer":"x","year":2026,"new":true,"note":null,"metadata":{"custom_id":"b"}'
+    data = f'{{"key":"a",{beside},"request":{ASK}}}\n'
     assert run(data, VERTEX)[1].unchanged
 
 
