@@ -78,6 +78,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         exceptions.ConfigurationError,
         'set "project" in the connection',
     ),
+    "a name that leads to another model": (
+        {"src": ["a"], "model": "gemini-2.5-flash/../gemini-2.5-pro"},
+        exceptions.InputError,
+        "is no name of a model",
+    ),
     "a results_uri without a format": (
         {"src": ["a"], "results_uri": "/tmp/out"},
         exceptions.InputError,
@@ -203,6 +208,12 @@ def test_a_bad_key_is_an_authentication_error_although_the_service_says_400(
     error = refusal(src=["a"])
     assert isinstance(error, exceptions.AuthenticationError)
     assert "bad-key" not in str(error)
+
+
+def test_a_name_that_leads_to_another_model_creates_nothing_by_the_client_either(gemini: Emulator) -> None:
+    with client() as service, pytest.raises(exceptions.InputError, match="is no name of a model"):
+        service.create("gemini-2.5-flash/../gemini-2.5-pro", ["a"])
+    assert gemini.requests == []
 
 
 def connection_refusal(
