@@ -86,7 +86,7 @@ def _take_run(airflow: AirflowStack, browser: Browser) -> None:
 
 def _take_log(airflow: AirflowStack, browser: Browser, emulator: EmulatorCommand) -> None:
     script = {"row_errors": {"17": NO_LUCK, "171": NO_LUCK, "1717": NO_LUCK}}
-    httpx.post(f"{emulator.url}/_emulator/jobs", json=script, trust_env=False).raise_for_status()
+    httpx.post(f"{emulator.url}/_emulator/jobs", json=script, trust_env=False, timeout=120).raise_for_status()
     run = airflow.client.trigger("jsonl_through_files_api")
     airflow.client.wait_for(run, 6 * SECONDS)
     browser.go(task_page(run, "answer"))

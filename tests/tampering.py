@@ -67,7 +67,7 @@ class Tampering:
     def __init__(self, upstream: str) -> None:
         self.troubles: list[Trouble] = []
         troubles = self.troubles
-        client = self._client = httpx.Client(base_url=upstream, trust_env=False, timeout=30)
+        client = self._client = httpx.Client(base_url=upstream, trust_env=False, timeout=120)
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"

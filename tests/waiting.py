@@ -7,8 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+PATIENCE = 120.0
+"""Seconds: what is awaited comes at once, but not on a machine that is busy with other things."""
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 10, every: float = 0.05) -> None:
+
+def wait_until(
+    condition: Callable[[], object], what: str, timeout: float = PATIENCE, every: float = 0.05
+) -> None:
     """Wait until the condition holds.
 
     Args:
@@ -28,7 +33,7 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 10, 
         time.sleep(every)
 
 
-def wait_until_gone(pid: str | int, timeout: float = 10) -> None:
+def wait_until_gone(pid: str | int, timeout: float = PATIENCE) -> None:
     """Wait until there is no such process.
 
     Args:

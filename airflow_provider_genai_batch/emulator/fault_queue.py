@@ -27,7 +27,7 @@ class Ticket:
         """Name it for an assertion."""
         return f"{self.fault.kind} for {self.method} ({self.left} of {self.fault.times} left)"
 
-    def wait_held(self, timeout: float = 10) -> bool:
+    def wait_held(self, timeout: float = 120) -> bool:
         """Wait until a call is held by this fault.
 
         Args:

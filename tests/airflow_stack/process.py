@@ -98,7 +98,7 @@ class Component:
     def _close(self) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(120)
 
     def _read(self, entry: Path) -> Process | None:
         try:

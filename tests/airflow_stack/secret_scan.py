@@ -73,7 +73,7 @@ def scan_database(path: Path, fernet_key: str, secrets: Secrets) -> set[Leak]:
     """
     found: set[Leak] = set()
     fernet = Fernet(fernet_key)
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as database:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=120)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in set(tables) - _EXEMPT:
             rows = database.execute(f'SELECT * FROM "{table}"')

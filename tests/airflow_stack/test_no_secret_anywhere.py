@@ -96,7 +96,7 @@ class Scene:
         """Copy the database: rows of triggers and of earlier attempts do not stay."""
         to = self.folder / f"snapshot{len(self.snapshots)}.db"
         with (
-            closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as now,
+            closing(sqlite3.connect(self.home / "airflow.db", timeout=120)) as now,
             closing(sqlite3.connect(to)) as copy,
         ):
             now.backup(copy)

@@ -45,7 +45,9 @@ def vertex_config(
 
 def uploaded(emulator: Emulator) -> list[dict[str, Any]]:
     """List the files of the Files API, as the service shows them."""
-    answer = httpx.get(f"{emulator.url}/v1beta/files?pageSize=100", headers={"x-goog-api-key": KEY})
+    answer = httpx.get(
+        f"{emulator.url}/v1beta/files?pageSize=100", headers={"x-goog-api-key": KEY}, timeout=120
+    )
     files: list[dict[str, Any]] = answer.raise_for_status().json().get("files", [])
     return files
 

@@ -100,7 +100,7 @@ def _first_granule(call: Any) -> Any:
 
 def _forget(call: Any) -> None:
     """Let the service forget the session."""
-    httpx.delete(call.request.url, trust_env=False)
+    httpx.delete(call.request.url, trust_env=False, timeout=120)
 
 
 def test_a_new_object_is_uploaded(client: Watched, storage: CloudStorage, uri: str) -> None:

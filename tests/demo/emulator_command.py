@@ -58,7 +58,7 @@ class EmulatorCommand:
         trace: TracebackType | None,
     ) -> None:
         """Stop it and what it started."""
-        self._child.stop(timeout=20)
+        self._child.stop(timeout=120)
 
     def connection(self, backend: str) -> dict[str, Any]:
         """Return the fields of an Airflow connection.
@@ -66,6 +66,6 @@ class EmulatorCommand:
         Args:
             backend: ``gemini`` or ``vertex``.
         """
-        reply = httpx.get(f"{self.url}/_emulator/connection/{backend}", trust_env=False)
+        reply = httpx.get(f"{self.url}/_emulator/connection/{backend}", trust_env=False, timeout=120)
         found: dict[str, Any] = reply.raise_for_status().json()
         return found

@@ -107,7 +107,10 @@ class Walk:
             kind, body, url = words[1:]
             assert kind == "-d"
             sent = httpx.post(
-                url, content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}
+                url,
+                content=body,
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+                timeout=120,
             )
             sent.raise_for_status()
         elif words[:3] == ["python", "-m", "airflow_provider_genai_batch.emulator"]:

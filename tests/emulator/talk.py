@@ -10,7 +10,7 @@ import httpx
 from typing_extensions import Self
 
 MODEL = "gemini-2.5-flash"
-PLAIN: dict[str, Any] = {"trust_env": False, "timeout": 30, "verify": False}
+PLAIN: dict[str, Any] = {"trust_env": False, "timeout": 120, "verify": False}
 """No proxy, and no certificates to load: everything is on loopback."""
 PROJECT = "emulator-project"
 PARENT = f"/v1/projects/{PROJECT}/locations/us-central1"

@@ -27,7 +27,7 @@ def token(emulator: Emulator, *scopes: str) -> str:
 
 
 def get(emulator: Emulator, path: str, **headers: str) -> httpx.Response:
-    with httpx.Client(base_url=emulator.url, trust_env=False, verify=False) as client:
+    with httpx.Client(base_url=emulator.url, trust_env=False, verify=False, timeout=120) as client:
         return client.get(path, headers=headers)
 
 
@@ -99,7 +99,7 @@ def test_a_jwt_signed_by_the_service_account_passes_and_a_strangers_does_not(emu
 @pytest.mark.parametrize("assertion", ["", "a.b.c", "not a token"])
 def test_an_assertion_nobody_signed_gets_an_oauth_error(emulator: Emulator, assertion: str):
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-    with httpx.Client(trust_env=False, verify=False) as client:
+    with httpx.Client(trust_env=False, verify=False, timeout=120) as client:
         reply = client.post(f"{emulator.url}/token", data=form)
     assert reply.status_code == 400
     assert reply.json()["error"] in {"invalid_grant", "unsupported_grant_type"}

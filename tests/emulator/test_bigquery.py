@@ -296,4 +296,4 @@ def test_the_server_ends_with_its_owner_even_by_sigkill() -> None:
     owner.wait()
     owner.stdout.close()
     for pid in [leash, *children]:
-        wait_until_gone(pid, timeout=20)
+        wait_until_gone(pid)

@@ -54,7 +54,7 @@ def test_a_held_call_is_released_over_http(api: Gemini, emulator: Emulator):
     caller.start()
     assert ticket.wait_held()
     assert call(api, "POST", f"faults/{number}/release") == {}
-    caller.join(10)
+    caller.join(120)
     assert replies == [{}]
     assert api.http.post("/_emulator/faults/99/release").status_code == 404
 
@@ -95,7 +95,7 @@ def test_the_clock_is_shown_and_advanced(api: Gemini):
 
 
 def test_connections_are_given_and_need_no_credentials(emulator: Emulator):
-    with httpx.Client(base_url=emulator.url, trust_env=False, verify=False) as client:
+    with httpx.Client(base_url=emulator.url, trust_env=False, verify=False, timeout=120) as client:
         assert good(client.get("/_emulator/connection/gemini")) == emulator.connection("gemini")
         assert good(client.get("/_emulator/connection/vertex")) == emulator.connection("vertex")
         assert client.get("/_emulator/connection/azure").status_code == 400

@@ -95,7 +95,7 @@ def test_a_held_call_waits_until_it_is_released(api: Gemini, emulator: Emulator)
     assert before.wait_held()
     assert emulator.jobs == []
     before.release()
-    caller.join(10)
+    caller.join(120)
     assert replies[0].status_code == 200
     after = emulator.faults.add("batches.create", Fault.hold(acted=True))
     caller = threading.Thread(target=lambda: replies.append(api.http.post(CREATE, json=BODY)))
@@ -103,7 +103,7 @@ def test_a_held_call_waits_until_it_is_released(api: Gemini, emulator: Emulator)
     assert after.wait_held()
     assert len(emulator.jobs) == 2
     after.release()
-    caller.join(10)
+    caller.join(120)
     assert len(replies) == 2
 
 

@@ -31,7 +31,7 @@ def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         yield started, started.stdout.readline().strip()
     finally:
         started.kill()
-        started.wait(10)
+        started.wait(120)
         started.stdout.close()
 
 
@@ -52,7 +52,7 @@ def test_everything_is_there_after_a_kill(tmp_path: Path):
         good(api.http.post("/_emulator/clock", json={"advance": 1000}))
         key = good(api.http.get("/_emulator/connection/vertex"))["extra"]["keyfile_dict"]["private_key"]
         os.kill(first.pid, signal.SIGKILL)
-        first.wait(10)
+        first.wait(120)
     with process(*alone(tmp_path)) as (_, url), Gemini(url) as api:
         assert api.get("files/kept")["name"] == "files/kept"
         assert {row["key"] for row in api.rows(ended)} == {"row-0", "row-1", "row-2"}
@@ -138,7 +138,7 @@ def test_the_command_line_stops_cleanly_and_takes_its_stand_ins_along(number: si
             with Gemini(url) as api:
                 assert api.get(api.inline("a")["name"])["done"] is True
             running.send_signal(number)
-            assert running.wait(10) == 0
+            assert running.wait(120) == 0
             for address in (url, storage):
                 with pytest.raises(httpx.TransportError):
                     client.get(address)
@@ -150,7 +150,7 @@ def test_killing_the_command_line_leaves_no_orphan():
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
         assert children
         os.kill(running.pid, signal.SIGKILL)
-        running.wait(10)
+        running.wait(120)
         for child in children:
             wait_until_gone(int(child))
 

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobTimedOut
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
 
@@ -75,11 +76,11 @@ def test_rows_of_a_cancelled_job_that_are_enough_are_not_paid_again(
 
 @EVERY_WAY
 def test_a_job_out_of_time_is_replaced_by_the_next_attempt(
-    service: tuple[Emulator, dict[str, Any]], deferrable: bool
+    virtual_clock: SharedClock, service: tuple[Emulator, dict[str, Any]], deferrable: bool
 ) -> None:
     emulator, arguments = service
     emulator.script(JobScript(lifecycle=Lifecycle.timed(running=3600)))
-    settings = {"model": MODEL, "poll_interval": 0.05, "retries": 1, "retry_delay": 0, "timeout": 1.5}
+    settings = {"model": MODEL, "poll_interval": 60, "retries": 1, "retry_delay": 0, "timeout": 480}
     ran = run_dag(lambda: GenAIBatchOperator(task_id="ask", deferrable=deferrable, **settings, **arguments))
     assert [type(error) for error in ran.errors] == [JobTimedOut]
     assert ran.state == "success"

@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.bigquery import BigQuery
 from airflow_provider_genai_batch.exceptions import TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit
 from tests.operators.scenes import MODEL, client
@@ -140,11 +141,12 @@ def test_the_rest_of_an_expired_job_is_asked_by_the_next_attempt(gemini: Emulato
 
 @EVERY_WAY
 def test_the_rest_of_a_cancelled_job_is_asked_and_its_rows_are_kept(
-    gemini: Emulator, tmp_path: Path, deferrable: bool
+    virtual_clock: SharedClock, gemini: Emulator, tmp_path: Path, deferrable: bool
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.timed(running=3600), served=0.5))
     out = tmp_path / "rows.jsonl"
-    ran = ask(PROMPTS, retries=1, timeout=1.5, results_uri=str(out), deferrable=deferrable)
+    settings = {"timeout": 480, "poll_interval": 60, "deferrable": deferrable}
+    ran = ask(PROMPTS, retries=1, results_uri=str(out), **settings)
     assert ran.state == "success", ran.errors
     assert asked(gemini) == [8, 4]
     assert len(rows(out)) == 8

@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.exceptions import OutputNotReadable, TooManyFa
 from airflow_provider_genai_batch.hooks import jobs as desk
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
 from tests.operators.doors import DOORS, wait_by
 from tests.operators.scenes import MODEL, client
@@ -234,11 +235,11 @@ def test_an_attempt_takes_up_the_round_of_the_one_before(vertex: Emulator, table
 
 
 def test_what_a_job_did_not_come_to_before_its_deadline_is_asked_by_the_next_attempt(
-    vertex: Emulator, table: str
+    virtual_clock: SharedClock, vertex: Emulator, table: str
 ) -> None:
     vertex.script(JobScript(lifecycle=Lifecycle.timed(running=3600), served=0.5))
     vertex.script(JobScript(answers=dict.fromkeys(KEYS, "again")))
-    ran = ask(table, retries=1, timeout=1.5, deferrable=True)
+    ran = ask(table, retries=1, timeout=480, poll_interval=60, deferrable=True)
     assert ran.state == "success", ran.errors
     assert len(vertex.jobs) == 2
     (last,) = ran.xcom["ask"]["output"]

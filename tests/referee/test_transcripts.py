@@ -44,7 +44,7 @@ def shape(value: Any) -> Any:
 
 def emulated(end: Lifecycle) -> dict[str, Any]:
     """Return what the emulator answers for a file job of three rows, one of which fails."""
-    with Emulator() as emulator, httpx.Client(base_url=emulator.url, headers=KEY) as http:
+    with Emulator() as emulator, httpx.Client(base_url=emulator.url, headers=KEY, timeout=120) as http:
         start = {"X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start"}
         start["X-Goog-Upload-Header-Content-Length"] = str(len(LINES))
         upload = http.post(

@@ -78,7 +78,7 @@ def test_no_test_finds_itself_on_a_machine_of_google(host: str) -> None:
 
 def test_the_emulator_is_reached_and_all_is_put_back(emulator: Emulator) -> None:
     with guarded() as reached:
-        assert httpx.get(f"{emulator.url}/_emulator/health").status_code == 200
+        assert httpx.get(f"{emulator.url}/_emulator/health", timeout=120).status_code == 200
     assert reached == []
     before = socket.getaddrinfo, socket.socket.connect, ssl.SSLContext.wrap_socket, ssl.SSLContext.wrap_bio
     with guarded():

@@ -217,7 +217,7 @@ async def test_a_cancellation_goes_on_though_airflow_cancels_it_again_and_again(
 
     def slow(_: Any) -> str:
         asked.set()
-        answer.wait(30)
+        answer.wait(120)
         return "failed"
 
     monkeypatch.setattr(states, "_state", slow)
