@@ -3,7 +3,8 @@
 # make bench       what input, rows and waiting cost, beside peers; FULL=1 also a million rows and a real Airflow; not part of make test
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make referees    other people's clients, unchanged, against the emulator; writes docs/reference/referees.md; not part of make test
-# make crash       kill a real Airflow at every step of the operator, and write docs/reference/crash-matrix.md
+# make crash       5,000 random histories on a hostile service, then kill a real Airflow at every step of the operator,
+#                  and write docs/reference/crash-matrix.md; HISTORIES=… for another number, HOSTILE=1 for these alone
 # make scale-out   kill workers and triggerers of an Airflow on Celery; needs redis-server; not part of make test
 # make test-matrix  the wheel beside each version of Airflow in README's table; CELLS="…" for some; not part of make test
 # make docs        the site of the documentation, in build/site
@@ -81,7 +82,8 @@ peers: $(VENV)/.ready
 	$(BIN)/python -m tests.peers.paid_jobs
 
 crash: $(VENV)/.ready
-	$(BIN)/python -m tests.crash docs/reference/crash-matrix.md
+	$(BIN)/python -m tests.hostile --histories $(or $(HISTORIES),5000) --page docs/reference/crash-matrix.md
+	$(if $(HOSTILE),,$(BIN)/python -m tests.crash docs/reference/crash-matrix.md)
 
 # In an environment of its own: nothing else needs Celery.
 SCALE_OUT := .venvs/scale-out

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.crash.matrix import LANES, Matrix
 from tests.crash.report import page
 from tests.crash.world import open_world
+from tests.hostile.report import beside, part_of
 
 
 def main() -> int:
@@ -30,7 +31,8 @@ def main() -> int:
         finally:  # hours of results are not thrown away for one that did not come
             minutes = (time.monotonic() - began) / 60
             if asked.page is not None:
-                asked.page.write_text(page(matrix.outcomes, minutes))
+                text, histories = page(matrix.outcomes, minutes), part_of(asked.page.read_text())
+                asked.page.write_text(beside(text, histories) if histories else text)
     sys.stdout.write(
         f"{matrix.injections} injections, {len(matrix.outcomes)} runs, {len(matrix.bad)} bad, {minutes:.1f} minutes\n"
     )

@@ -1,0 +1,1 @@
+"""Random histories of a task on a service that lies within what the documents allow."""

@@ -1,0 +1,75 @@
+"""The part of the page on crashes that tells of the random histories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+TITLE = "## Random histories on a hostile service"
+_ROWS = {
+    "Attempts": ("attempt begins",),
+    "Deaths of the task's process": ("dies at",),
+    "Deaths of the triggerer": ("the triggerer dies",),
+    "Kills, clears and marks by a user": ("killed at",),
+    "Deferrals": ("is deferred",),
+    "Calls that were refused, broken off, lost or answered with nonsense": (
+        "refused:",
+        "reset:",
+        "lost:",
+        "spoilt:",
+    ),
+    "Create calls that made two jobs": ("one POST makes two jobs",),
+    "Jumps of a worker's clock": ("the worker's clock jumps",),
+    "Inputs that changed, connections that moved": ("the input changes", "the connection moves"),
+    "Ended jobs that somebody deleted": ("somebody deletes",),
+    "Jobs created": ("creates",),
+    "Cancellations": ("cancel of",),
+}
+
+
+def section(histories: int, seen: Counter[str], broken: Sequence[int]) -> str:
+    """Write it.
+
+    Args:
+        histories: how many there were.
+        seen: what happened in them.
+        broken: the numbers of those in which a promise was broken.
+    """
+    counts = {
+        title: sum(count for what, count in seen.items() if what.startswith(beginnings))
+        for title, beginnings in _ROWS.items()
+    }
+    rows = "".join(f"| {title} | {count:,} |\n" for title, count in counts.items())
+    return f"""\
+{TITLE}
+
+The same operator in one process, on a clock that is moved, against services in memory that lie wherever the documents
+let them: lists in any order, with late, stale, deleted and strangers' entries and with their filter ignored; jobs that
+their names do not find for 20 seconds; output that comes late and shard by shard, with a failed and a good line for one
+request; a `Date` that is ten minutes off; create calls whose answer is lost or nonsense, or that make two jobs.
+Attempts die or are killed at any step, on workers whose clocks differ by up to ten minutes and jump by days. Each
+history is made by its number: `python -m tests.hostile 42` tells all that happens in the 42nd. `make crash` runs 5,000
+and writes this part, `make test` runs 300.
+
+| | |
+|---|---|
+| Histories | {histories:,} |
+{rows}| Histories with a broken promise | {len(broken)}{f" ({', '.join(map(str, broken[:20]))})" if broken else ""} |
+
+What is promised in each: no job is created beside another of the same requests that goes on; no request is asked whose
+good row can be read; every row that was answered and paid for lands when the task succeeds; nothing of a stranger is
+cancelled or deleted; no job that is wanted is cancelled before its time; every error says what became of the money and
+what the next attempt does; once all is well the task succeeds, and no job of it goes on unless a warning has named it.
+What is not promised stands in [Where it ends](../explanation/never-pay-twice.md#where-it-ends).
+"""
+
+
+def beside(page: str, part: str) -> str:
+    """Put the part at the end of a page, in the place of what was there."""
+    return f"{page.partition(TITLE)[0].rstrip()}\n\n{part}"
+
+
+def part_of(page: str) -> str:
+    """Return the part as a page has it; nothing where it has none."""
+    _, title, rest = page.partition(TITLE)
+    return title + rest
