@@ -61,8 +61,7 @@ def test_the_id_of_an_object_holds_its_generation(
     shown = google.bucket("shared").get_blob("ids/a.txt")
     (listed,) = google.list_blobs("shared", prefix="ids/")
     resumable = google.bucket("shared").blob("ids/b.txt", chunk_size=1 << 18)
-    with resumable.open("wb") as target:
-        target.write(b"y")
+    resumable.upload_from_string(b"y" * (1 << 19))
     for one in (blob, shown, listed, resumable):
         assert one.id == f"shared/{one.name}/{one.generation}"
     assert shown.download_as_bytes() == b"x"
