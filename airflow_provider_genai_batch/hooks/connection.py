@@ -44,7 +44,7 @@ def client_config(connection: Connection) -> ClientConfig:
             f"{CONN_TYPE!r} or {_GOOGLE_TYPE!r} is needed."
         )
         raise ConfigurationError(msg)
-    extra = {name.removeprefix(_OLD_PREFIX): value for name, value in connection.extra_dejson.items()}
+    extra = {name.removeprefix(_OLD_PREFIX): value for name, value in _extra(connection).items()}
     extra = {name: value for name, value in extra.items() if value not in (None, "")}
     google = connection.conn_type == _GOOGLE_TYPE
     _check_account(extra, connection.conn_id)
@@ -71,6 +71,24 @@ def client_config(connection: Connection) -> ClientConfig:
         storage_endpoint=extra.get("storage_endpoint"),
         bigquery_endpoint=extra.get("bigquery_endpoint"),
     )
+
+
+def _extra(connection: Connection) -> Mapping[str, Any]:
+    """Return the extra's fields. None of its text is told: it may be a secret."""
+    if not connection.extra:
+        return {}
+    try:
+        read = json.loads(connection.extra)
+    except ValueError:
+        told = "cannot be read as JSON"
+    else:
+        if isinstance(read, dict):
+            return connection.extra_dejson
+        if read is None:
+            return {}
+        told = f"is JSON, but a {type(read).__name__} and no object"
+    msg = f'The extra of connection {connection.conn_id!r} {told}: write one such as {{"backend": "gemini"}}.'
+    raise ConfigurationError(msg)
 
 
 def _check_account(extra: Mapping[str, Any], conn_id: str) -> None:

@@ -16,6 +16,12 @@ from airflow_provider_genai_batch.models import Manifest
 _TAKEN = "give a job name, a list of them, or the XCom of an operator of this package"
 
 
+_NONE = (
+    "This is None instead of a manifest: the task that was to leave it has not run, was skipped or has "
+    f"do_xcom_push=False; {_TAKEN}."
+)
+
+
 def job_names(value: Any) -> list[str]:
     """Read names of jobs, each once, in order.
 
@@ -60,6 +66,8 @@ def read_manifest(value: Any) -> Manifest:
     """
     if isinstance(value, str):
         value = _from_text(value)
+    if value is None:
+        raise ManifestError(_NONE)
     try:
         return Manifest.model_validate(value)
     except ValidationError as error:
@@ -76,9 +84,13 @@ def _names(value: Any) -> list[str]:
         return list(read_manifest(value).job_names)
     if isinstance(value, str):
         text = value.strip()
+        if text == "None":  # as a template renders it
+            raise ManifestError(_NONE)
         return _names(_from_text(text)) if text[:1] in ("{", "[", "(") else [text] if text else []
     if isinstance(value, (list, tuple)) or (hasattr(value, "__iter__") and not isinstance(value, bytes)):
         return [name for item in value for name in _names(item)]
+    if value is None:
+        raise ManifestError(_NONE)
     msg = f"A {type(value).__name__} names no job; {_TAKEN}."
     raise ManifestError(msg)
 

@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.wire.destinations import (
     read_settings,
 )
 from airflow_provider_genai_batch.wire.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.labels import check_labels
 from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
@@ -149,6 +150,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
     """
     model = read_model(model, connection.backend)
+    check_labels(labels)
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     source = read_source(src) if prompt is None else read_rows(src)
     check_backend(source, destination, connection.backend, webhook=hook)

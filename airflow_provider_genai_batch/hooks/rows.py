@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
+from airflow_provider_genai_batch.hooks.xcom import trust_models
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.exceptions import InputError
     from airflow_provider_genai_batch.models import Manifest, ResultRow
+
+trust_models()
 
 
 def read_rows(
@@ -33,7 +36,7 @@ def read_rows(
     """
     from airflow_provider_genai_batch.hooks.names import read_manifest
 
-    one = isinstance(manifest, (str, Mapping)) or hasattr(manifest, "job_names")
+    one = manifest is None or isinstance(manifest, (str, Mapping)) or hasattr(manifest, "job_names")
     with borrowed_client(conn_id) as client:
         for each in [manifest] if one else manifest:
             yield from _rows(client, read_manifest(each), output_type)

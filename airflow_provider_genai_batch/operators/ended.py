@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
 from airflow_provider_genai_batch.hooks.known import check_job_names
+from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.operators.built import check_results
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+trust_models()
 
 
 class _JobsOperator(BaseOperator):
@@ -61,7 +65,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
     def __init__(
         self,
         *,
-        results_uri: str,
+        results_uri: Any,
         src: Any = None,
         ordered: bool = False,
         output_type: Any = None,
@@ -69,7 +73,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.results_uri = results_uri
+        self.results_uri = address(results_uri)
         self.src = src
         self.ordered = ordered
         self.output_type = output_type

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.address import address
+from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.built import check_order
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.models.cancellation import Cancellation
     from airflow_provider_genai_batch.operators.errand import Errand
+
+trust_models()
 
 
 class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, BaseOperator):
@@ -110,7 +115,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         config: Any = None,
         request_defaults: Any = None,
         output_type: Any = None,
-        results_uri: str | None = None,
+        results_uri: Any = None,
         ordered: bool = False,
         display_name: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -135,13 +140,13 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
     ) -> None:
         super().__init__(**kwargs)
         self.model = model
-        self.src = src
+        self.src = repeatable(src)
         self.prompt = prompt
         self.dest = dest
         self.config = config
         self.request_defaults = request_defaults
         self.output_type = output_type
-        self.results_uri = results_uri
+        self.results_uri = address(results_uri)
         self.ordered = ordered
         self.display_name = display_name
         self.labels = labels
@@ -296,6 +301,23 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         from airflow_provider_genai_batch.flows.watch import BUDGET
 
         return BUDGET[backend] if self.timeout is None else _seconds(self.timeout)
+
+
+def repeatable(src: Any) -> Any:
+    """Refuse an iterator in a DAG file.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    if isinstance(src, Iterator):
+        msg = (
+            f"src is a {type(src).__name__}, which can be read once, and is another object at each parse of the DAG "
+            "file: Airflow would make a new version of the DAG each time, and a retry would find nothing to ask. Give "
+            "a list, the function that makes it (src=make, called with context and jinja_env), or "
+            "@task.genai_batch."
+        )
+        raise ConfigurationError(msg)
+    return src
 
 
 def _seconds(value: float | timedelta) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_genai_batch.address import address, is_path
 from airflow_provider_genai_batch.hooks.known import is_object, stands_for_more
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class RendersAddresses(_Base):
 
         if content is self.src and (isinstance(content, (list, tuple, dict)) or is_object(content)):
             return render_addresses(content, render)
+        if content is self.src and is_path(content):
+            text = render(address(content))
+            return type(content)(text) if isinstance(content, PurePath) else text
         if is_object(content):
             return _with_fields(content, lambda value: self.render_template(value, context, *args, **kwargs))
         return render(content)

@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_
 from airflow_provider_genai_batch.hooks.known import check_job_names, is_known
 from airflow_provider_genai_batch.hooks.outlets import tell_outlets
 from airflow_provider_genai_batch.hooks.settings import check_allowance
+from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.flows.watch import Ending
     from airflow_provider_genai_batch.hooks.jobs import Patience
+
+trust_models()
 
 
 class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):

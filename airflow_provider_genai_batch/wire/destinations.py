@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
@@ -36,6 +37,7 @@ def read_destination(dest: Any) -> BatchDestination | None:
         InputError: neither, both, or a ``format`` that says otherwise.
         UnsupportedError: a Vertex AI multimodal dataset.
     """
+    dest = address(dest)
     if dest is None or isinstance(dest, BatchDestination):
         return dest
     if isinstance(dest, str):
@@ -55,7 +57,7 @@ def read_destination(dest: Any) -> BatchDestination | None:
         msg = f"dest is either gcs_uri or bigquery_uri, not {' and '.join(places) or 'nothing'}"
         raise InputError(msg)
     check_format("dest", fields.get("format"), places[0])
-    destination = _from_text(str(fields[places[0]]))
+    destination = _from_text(str(address(fields[places[0]])))
     if (destination.gcs_uri is None) != (places[0] == "bigqueryUri"):
         msg = f"dest has {places[0]} = {fields[places[0]]!r}, which is not one"
         raise InputError(msg)

@@ -5,13 +5,12 @@ Source: what Google's google-genai SDK takes as ``src``.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
-from pathlib import PurePath
 from typing import Any
 
+from airflow_provider_genai_batch.address import address, is_path
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.wire.embed import expand
@@ -110,12 +109,15 @@ def table_format(path: str) -> str | None:
 
 
 def _read(src: Any) -> BatchSource:
+    if src is None:
+        msg = f"src cannot be of type NoneType: a task upstream has returned nothing, or was skipped. Give {TAKEN}"
+        raise InputError(msg)
     if isinstance(src, BatchSource):
         return src
     if isinstance(src, str):
         return _from_text(src)
-    if isinstance(src, (os.PathLike, PurePath)):
-        return _from_path(str(src))
+    if is_path(src):
+        return _from_path(address(src))
     if (fields := fields_of(src)) is not None:
         return _from_fields(fields)
     if isinstance(src, (set, frozenset)):
@@ -127,13 +129,19 @@ def _read(src: Any) -> BatchSource:
     if isinstance(src, Iterator):
         return _from_stream(src)
     if isinstance(src, Iterable) and not isinstance(src, (bytes, bytearray)):
-        return _from_items(tuple(src))
+        return _from_items(tuple(_object_address(item) for item in src))
     msg = f"src cannot be of type {type(src).__name__}: give {TAKEN}"
     raise InputError(msg)
 
 
 def _from_text(text: str) -> BatchSource:
     text = text.strip()
+    if text[:1] + text[-1:] in ("[]", "()", "{}"):
+        msg = (
+            f"src is the text {text[:60]!r}: a template has rendered a list or dict to it. Give the task's output "
+            "itself (.output, or an argument of a decorated function), or set render_template_as_native_obj on the DAG"
+        )
+        raise InputError(msg)
     if text.startswith("gs://"):
         return BatchSource(gcs_uri=(_object(text),))
     if text.startswith("bq://"):
@@ -159,6 +167,12 @@ def _from_text(text: str) -> BatchSource:
 
 def _from_path(path: str) -> BatchSource:
     return _from_text(path) if path.startswith("gs://") else BatchSource(path=path)
+
+
+def _object_address(item: Any) -> Any:
+    """Return a path in Cloud Storage as its address; other paths are no items of a list."""
+    text = address(item)
+    return text if isinstance(text, str) and text.startswith("gs://") else item
 
 
 def _from_stream(items: Iterator[Any]) -> BatchSource:
@@ -235,7 +249,7 @@ def _from_field(name: str, value: Any) -> BatchSource:
             msg = "inlined_requests is empty: there is nothing to ask"
             raise InputError(msg)
         return BatchSource(inlined_requests=items)
-    several = [value] if isinstance(value, (str, PurePath)) else list(value)
+    several = [address(each) for each in ([value] if isinstance(value, str) or is_path(value) else value)]
     if not several or (len(several) > 1 and name != "gcsUri"):
         msg = f"src has {len(several)} {name}: give one"
         raise InputError(msg)

@@ -252,3 +252,30 @@ def test_a_service_account_key_works_from_a_file_and_from_the_connection(
     for conn_id in ("by_path", "genai_batch_default"):
         assert GenAIBatchHook(conn_id).test_connection()[0]
     assert all(request["has_bearer"] for request in vertex.requests if request["method"] != "oauth.token")
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ('["hush"]', "a list and no object"),
+        ('"hush"', "a str and no object"),
+        ("5", "a int and no object"),
+        ("hush=1", "cannot be read as JSON"),
+    ],
+)
+@pytest.mark.parametrize("conn_type", ["genai_batch", "google_cloud_platform"])
+def test_an_extra_that_is_no_object_is_refused_without_telling_it(
+    extra: str, said: str, conn_type: str
+) -> None:
+    connection = Connection(conn_id="c", conn_type=conn_type, password="k")
+    connection.extra = extra
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        client_config(connection)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("extra", [None, "", "{}", "null"])
+def test_an_empty_extra_is_none(extra: str | None) -> None:
+    connection = Connection(conn_id="c", conn_type="genai_batch", password="k")
+    connection.extra = extra
+    assert client_config(connection).backend is Backend.GEMINI

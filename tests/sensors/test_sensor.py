@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Li
 from airflow_provider_genai_batch.exceptions import (
     ConfigurationError,
     JobFailed,
+    JobLost,
     OutputNotReadable,
     PermissionDenied,
 )
@@ -20,6 +21,7 @@ from airflow_provider_genai_batch.operators.genai_batch import (
     GenAIBatchOperator,
 )
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
 
@@ -216,3 +218,37 @@ def test_one_job_by_two_of_its_names_is_counted_once(vertex: Emulator) -> None:
     ran = sense("poke", job_names=[name, name.rpartition("/")[2]])
     assert ran.state == "success", ran.errors
     assert ran.xcom["sense"]["counts"]["total"] == 1
+
+
+@in_every_mode
+def test_soft_fail_does_not_skip_for_a_job_that_is_lost(gemini: Emulator, mode: str) -> None:
+    ran = sense(mode, job_names="batches/never", soft_fail=True)
+    assert ran.states["sense"] == "failed"
+    assert isinstance(ran.errors[-1], JobLost)
+
+
+@in_every_mode
+@pytest.mark.parametrize("why", ["a lost job", "a failed job", "a timeout"])
+def test_never_fail_skips_for_whatever_happens(gemini: Emulator, mode: str, why: str) -> None:
+    if why != "a lost job":
+        stuck = JobScript(lifecycle=Lifecycle.stuck())
+        gemini.script(stuck if why == "a timeout" else JobScript(end="FAILED"))
+    names = ["batches/never"] if why == "a lost job" else submit()
+    ran = sense(mode, job_names=names, never_fail=True, timeout=0.3 if why == "a timeout" else 60)
+    assert ran.states["sense"] == "skipped"
+
+
+def test_soft_fail_does_not_skip_for_a_connection_that_went_while_it_was_deferred(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    names = submit()
+    wait = GenAIBatchTrigger.run
+
+    def without(self: GenAIBatchTrigger) -> Any:
+        monkeypatch.delenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT")
+        return wait(self)
+
+    monkeypatch.setattr(GenAIBatchTrigger, "run", without)
+    ran = sense("deferrable", job_names=names, soft_fail=True)
+    assert isinstance(ran.errors[-1], JobLost)

@@ -1,0 +1,52 @@
+"""Labels that users give to jobs.
+
+Source: Google's pages of labels, and of Vertex AI's ``BatchPredictionJob``: at most 64 of them, keys of 1 to 63
+characters and values of up to 63, lowercase letters (of any language), digits, ``_`` and ``-``; keys begin with a
+letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import InputError
+
+_LONGEST = 63
+_OWN = "genai_batch_"
+"""Begins the labels by which a job is found again."""
+_MOST = 58
+"""Beside the six of this package."""
+_TAKEN = "lowercase letters, digits, _ and -, 63 of them at most"
+
+
+def check_labels(labels: Any) -> None:
+    """Refuse labels that the service would refuse, or that this package writes itself.
+
+    Raises:
+        InputError: it names the label.
+    """
+    if labels is None:
+        return
+    if not isinstance(labels, Mapping):
+        msg = f"labels is of type {type(labels).__name__}: give a dict of strings"
+        raise InputError(msg)
+    if len(labels) > _MOST:
+        msg = f"there are {len(labels)} labels; a job has room for {_MOST} beside those of this package"
+        raise InputError(msg)
+    for name, value in labels.items():
+        if not isinstance(name, str) or not name[:1].isalpha() or not _is_text(name):
+            msg = f"label {name!r} has a name that is not taken: {_TAKEN}, and a letter first"
+            raise InputError(msg)
+        if name.startswith(_OWN):
+            msg = f"label {name!r} is one of this package's own, by which it finds its jobs: give it another name"
+            raise InputError(msg)
+        if value is not None and not (isinstance(value, str) and _is_text(value)):
+            msg = f"label {name!r} has the value {value!r}, which is not taken: {_TAKEN}"
+            raise InputError(msg)
+
+
+def _is_text(text: str) -> bool:
+    return len(text) <= _LONGEST and all(
+        char in "_-" or char.isdigit() or (char.isalpha() and char == char.lower()) for char in text
+    )
