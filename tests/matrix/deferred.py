@@ -59,7 +59,7 @@ def deferred(emulator: Emulator) -> Waiting:
     emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     with client() as service:
         name = service.create(MODEL, ["a"]).name
-    end = time.time() + 600
+    end = time.time() + 3600
     trigger = GenAIBatchTrigger(
         "genai_batch_default", [name], WaitPlan(0.5, end, end).as_dict(), {}, cancel_on_kill=True
     )

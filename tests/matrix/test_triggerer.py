@@ -14,7 +14,7 @@ from tests.airflow_stack.process import Component
 from tests.matrix.deferred import Waiting, deferred
 from tests.waiting import wait_until
 
-_SECONDS = 60.0
+_SECONDS = 300.0
 """For a process of Airflow to start on a machine that is busy with other things."""
 
 

@@ -16,7 +16,7 @@ from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
 
 WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
-SOON = timedelta(seconds=3)
+SOON = timedelta(seconds=10)
 
 
 def ask(deferrable: bool, **settings: Any) -> Ran:
@@ -66,7 +66,7 @@ def test_the_time_runs_on_over_all_deferrals(gemini: Emulator) -> None:
     assert "capacity" in str(ended_by(ran))
     assert gemini.jobs == []
     gemini.script(JobScript(late_output=100_000))
-    ran = ask(True, execution_timeout=timedelta(seconds=10))
+    ran = ask(True, execution_timeout=timedelta(seconds=20))
     assert isinstance(ended_by(ran), AirflowTaskTimeout)
     assert "pays nothing" in str(ended_by(ran))
 
@@ -81,7 +81,7 @@ def test_a_deferred_sensor_keeps_the_earliest_of_its_limits(gemini: Emulator, la
     with client() as service:
         name = service.create(MODEL, ["a"]).name
     hour = {"timeout": 3600.0, "execution_timeout": timedelta(hours=1)}
-    limits = {**hour, which: timedelta(seconds=8)}
+    limits = {**hour, which: timedelta(seconds=15)}
     ran = run_dag(
         lambda: GenAIBatchSensor(
             task_id="wait", job_names=name, poke_interval=0.05, deferrable=True, **limits
