@@ -62,6 +62,10 @@ REFUSED_THOUGH_SENT = {
 """Why requests that the SDK sends are refused here, by the words that say it, with the reason."""
 
 
+SCHEMAS = re.compile(r"Schema\b|FunctionDeclaration\.(parameters|response):")
+"""Damaged requests about schemas, for which the services have rules that the SDK does not know."""
+
+
 def run(major: int, target: Path, *options: str) -> Dump:
     script = Path(__file__).with_name("mutants_of_sdk.py")
     subprocess.run([referee_python(major), script, target, *options], check=True, capture_output=True)
@@ -137,7 +141,9 @@ def test_what_the_sdk_sends_is_sent_but_for_written_reasons(newest: Dump) -> Non
         str(error)
         for case in newest["verdicts"]
         for backend in Backend
-        if case[backend.value] != NEITHER and (error := refusal(case["right"], backend))
+        if case[backend.value] != NEITHER
+        and not SCHEMAS.match(case["name"])
+        and (error := refusal(case["right"], backend))
     }
     assert {said for said in refused if not any(re.search(one, said) for one in REFUSED_THOUGH_SENT)} == set()
     for one in REFUSED_THOUGH_SENT:
