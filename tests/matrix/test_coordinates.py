@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.emulator import Emulator
@@ -32,6 +32,8 @@ def context_of(place: tuple[str, str, str, int, int | None], try_number: int) ->
     return {"ti": ti} if iteration is None else {"ti": ti, "loop": SimpleNamespace(index=iteration)}
 
 
+# A busy machine is no fault of what is tested.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(COORDINATES, COORDINATES, st.integers(1, 3), st.integers(1, 3))
 def test_keys_are_equal_where_all_coordinates_are(
     one: tuple[str, str, str, int, int | None],
