@@ -113,6 +113,7 @@ class JobDesk:
         records: Records,
         budget: float,
         wanted: Callable[[], bool] = lambda: True,
+        created: Callable[[BatchJob], None] = lambda _job: None,
         await_capacity: Callable[[AwaitCapacity], None] | None = None,
     ) -> Found:
         """Find or create an identity's job.
@@ -125,6 +126,8 @@ class JobDesk:
             records: what the task instance wrote down.
             budget: seconds for which a lack of capacity is waited out.
             wanted: asked before every create whether it still is.
+            created: takes a job as soon as its create is answered, before anything else is done: whatever interrupts
+                the attempt from then on finds a job to cancel.
             await_capacity: waits, or leaves by an exception of Airflow's; None: sleeps.
 
         Raises:
@@ -147,7 +150,9 @@ class JobDesk:
                 if not wanted():
                     msg = "The task was killed before its job was submitted. Nothing was created; nothing is billed."
                     raise JobCancelled(msg, job_names=())
-                return self._client.perform(self._client.calls.create(placed[0]))
+                job = self._client.perform(self._client.calls.create(placed[0]))
+                created(job)
+                return job
             if isinstance(step, AwaitCapacity):
                 return await_capacity(step) if await_capacity else clock.sleep(step.seconds)
             return self._act(

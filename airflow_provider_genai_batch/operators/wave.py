@@ -129,6 +129,10 @@ class Wave:
             self._wait(going, jobs, memory, asked, identity, more=False)
         return jobs
 
+    def _created(self, job: BatchJob) -> None:
+        self._task.waiting_for = [*self._task.waiting_for, job.name]
+        self._task.appear_until = self._appear_until([job])
+
     def _check(self, pieces: Sequence[Intake]) -> None:
         if not self._task.wait and len(pieces) > self._task.max_active_jobs:
             msg = (
@@ -231,6 +235,7 @@ class Wave:
             display_name=identity.display_name(self._order.display_name or readable),
             records=Records(self._context, (memory.round, number)),
             wanted=lambda: not self._task.killed,
+            created=self._created,
             budget=self._task.budget(self._order.backend),
             await_capacity=await_capacity,
         )

@@ -17,7 +17,11 @@ from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 
 
-@pytest.mark.parametrize("src", [(text for text in ("a", "b")), iter(["a"]), map(str, [1])], ids=repr)
+@pytest.mark.parametrize(
+    "src",
+    [(text for text in ("a", "b")), iter(["a"]), map(str, [1])],
+    ids=["generator", "list iterator", "map"],
+)
 def test_an_iterator_in_a_dag_file_is_refused_when_it_is_parsed(src: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"version of the DAG.*a list.*@task\.genai_batch"):
         GenAIBatchOperator(task_id="ask", model=MODEL, src=src)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -204,6 +205,31 @@ def test_a_task_that_ran_out_of_airflows_time_cancels_its_job(gemini: Emulator) 
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     with contextlib.suppress(AirflowTaskTimeout):  # that of Airflow 2 ends `dag.test()` too
         assert ask(["a"], deferrable=False, execution_timeout=timedelta(seconds=10)).state == "failed"
+    assert [job["cancel_requested"] for job in gemini.jobs] == [True]
+
+
+class _TimeIsUp(logging.Filter):
+    """Ends the task's time as soon as its job is created, before anything else is known of the job."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.getMessage().startswith("Created job"):
+            msg = "the time is up"
+            raise AirflowTaskTimeout(msg)
+        return True
+
+
+def test_a_task_that_runs_out_of_airflows_time_right_after_its_create_cancels_the_job(
+    gemini: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    log, time_is_up = logging.getLogger("airflow_provider_genai_batch.flows.submit"), _TimeIsUp()
+    log.addFilter(time_is_up)
+    try:
+        with caplog.at_level(logging.INFO, log.name), contextlib.suppress(AirflowTaskTimeout):
+            ran = ask(["a"], deferrable=False, execution_timeout=timedelta(hours=1))
+            assert ran.state == "failed"
+    finally:
+        log.removeFilter(time_is_up)
     assert [job["cancel_requested"] for job in gemini.jobs] == [True]
 
 
