@@ -103,7 +103,7 @@ class JobDesk:
     def __init__(self, client: GenAIBatchClient) -> None:
         self._client, self.books = client, Books()
 
-    def submit(
+    def submit(  # noqa: PLR0913 - keyword-only but for what it is about
         self,
         identity: Identity,
         spec: Callable[[], JobSpec],
