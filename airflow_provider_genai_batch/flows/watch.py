@@ -60,6 +60,7 @@ class WaitPlan:
     attempt_ends: float | None = None
     """When the time of this attempt is over, whatever that of its jobs; None: it has no limit of its own."""
     cancel_with_attempt: bool = False
+    """Whether jobs are cancelled then."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger can serialise."""
