@@ -105,8 +105,8 @@ CLIENT = (
     Mutant(
         "stops at an empty page",
         "client/jobs.py",
-        '            return jobs, token or ""',
-        '            return jobs, token or ""\n        return [], ""',
+        'pages.turn(token or "")\n        if jobs',
+        'pages.turn((token or "") if jobs else "")\n        if jobs',
         "tests/client/test_calls.py::test_an_empty_page_with_a_token_does_not_end_a_list",
     ),
     Mutant(
@@ -124,17 +124,17 @@ CLIENT = (
         "tests/flows/test_submit.py::test_who_cannot_look_does_not_create_again",
     ),
     Mutant(
-        "takes an old dead job for the lost one",
+        "takes an earlier job for the lost one",
         "flows/submit.py",
-        "if job.name not in before and",
-        "if job.name and",
-        "tests/flows/test_submit.py::test_an_old_dead_job_is_not_taken_for_the_one_whose_reply_was_lost",
+        "hint.name in (*self.before, besides)",
+        "hint.name == besides",
+        "tests/flows/test_submit.py::test_a_lost_reply_without_reattach_is_not_taken_for_the_job_of_an_earlier_attempt",
     ),
     Mutant(
         "waits past the deadline",
         "flows/watch.py",
-        'clock(), plan.deadline, "timeout"',
-        'clock(), plan.deadline + 7200, "timeout"',
+        'limits = [(plan.deadline, "timeout")]',
+        'limits = [(plan.deadline + 7200, "timeout")]',
         "tests/flows/test_watch.py::test_a_deadline_cancels_what_goes_on",
     ),
     Mutant(
@@ -265,15 +265,15 @@ SUBMIT = (
     Mutant(
         "cancels what only a list calls its own",
         "flows/withdraw.py",
-        "became: Cancellation = yield Cancel(job.name, only_if=unwanted)",
-        "became: Cancellation = yield Cancel(job.name)",
+        "yield Cancel(job.name, only_if=unwanted, is_new=is_new)",
+        "yield Cancel(job.name, is_new=is_new)",
         f"{_OWN}test_a_job_that_only_a_list_calls_the_tasks_own_is_left_alone",
     ),
     Mutant(
         "believes a list that a job runs",
         "flows/submit.py",
-        "        job = yield from read_job(hint.name, created, self.clock)",
-        "        job = hint if hint.name else (yield from read_job(hint.name, created, self.clock))",
+        "        job = yield from read_job(hint.name, created_at(hint), self.clock)",
+        "        job = hint if hint.name else (yield from read_job(hint.name, created_at(hint), self.clock))",
         f"{_OWN}test_a_list_that_says_running_of_a_job_that_ended_without_rows_does_not_keep_a_new_one_away",
     ),
     Mutant(
