@@ -90,7 +90,19 @@ def test_the_names_of_ten_thousand_jobs_do_not_all_travel() -> None:
     assert len(Serde.to_json(facets["genaiBatch"])) < 4096
 
 
-@pytest.mark.parametrize("given", [{"job_names": ["batches/1"], "output": ["files/batch-1"]}, "batches/1"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {
+            "backend": "gemini",
+            "model": MODEL,
+            "state": "SUCCEEDED",
+            "job_names": ["batches/1"],
+            "output": ["files/batch-1"],
+        },
+        "batches/1",
+    ],
+)
 def test_a_task_that_lands_reads_what_the_service_wrote(given: Any) -> None:
     task = GenAIBatchResultsOperator(
         task_id="land", job_names=given, results_uri="/data/rows.jsonl", src="/data/in.jsonl"
