@@ -82,10 +82,18 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
         check_allowance(self.max_failed_rows)
         if not self.deferrable:
-            return super().execute(context)
+            return self._execute_in_place(context)
         check_seconds("poke_interval", self.poke_interval, optional=False)  # a triggerer is shared by all
         with self._as_poked():
             return self._begin_to_wait(context)
+
+    def _execute_in_place(self, context: Context) -> Any:
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:  # to which Airflow applies `never_fail` after a deferral only
+            if self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
 
     def _begin_to_wait(self, context: Context) -> Any:
         from airflow_provider_genai_batch.flows.watch import WaitPlan
