@@ -22,6 +22,7 @@ from airflow_provider_genai_batch.wire.destinations import (
     read_settings,
 )
 from airflow_provider_genai_batch.wire.files import JSONL
+from airflow_provider_genai_batch.wire.matrix import check_places
 from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.sources import read_source
 
@@ -50,6 +51,8 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     check_backend(source, destination, connection.backend, webhook=hook)
     vertex = connection.backend is Backend.VERTEX
+    if vertex:
+        check_places(model, source, destination, connection.location)
     if source.path or (vertex and source.requests):
         msg = "create takes input that is in place: upload() it first, or use the operator, which does."
         raise UnsupportedError(msg)

@@ -25,6 +25,7 @@ from airflow_provider_genai_batch.wire.destinations import (
 )
 from airflow_provider_genai_batch.wire.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.labels import check_labels
+from airflow_provider_genai_batch.wire.matrix import check_places
 from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
@@ -154,6 +155,9 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     source = read_source(src) if prompt is None else read_rows(src)
     check_backend(source, destination, connection.backend, webhook=hook)
+    if connection.backend is Backend.VERTEX:
+        for note in check_places(model, source, destination, connection.location):
+            log.info("%s", note)
     if results_uri and (source.bigquery_uri if destination is None else destination.bigquery_uri):
         msg = (
             "Rows that Vertex AI writes to BigQuery stay there: leave results_uri out and read the table, or "

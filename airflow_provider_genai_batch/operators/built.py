@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.exceptions import GenAIBatchError, UnsupportedError
 from airflow_provider_genai_batch.hooks.known import is_known, stands_for_more
 from airflow_provider_genai_batch.operators.templates import rendered_parts
 
@@ -30,6 +30,11 @@ def check_order(task: Any) -> None:
         from airflow_provider_genai_batch.wire.destinations import read_settings
 
         read_settings(task.config, dest=task.dest, display_name=task.display_name, webhook=task.webhook)
+    if source is not None and source.bigquery_uri and is_known(task.model):
+        from airflow_provider_genai_batch.wire.matrix import check_places
+
+        for _ in check_places(task.model, source, None, None):
+            pass
     if task.prompt is not None:
         from airflow_provider_genai_batch.rows.table_prompt import Prompt
 
@@ -103,7 +108,8 @@ def _check_for_some_service(check: Callable[[Any], object]) -> None:
             refusals.append(error)
         else:
             return
-    raise refusals[0]
+    # What neither service runs is said, rather than that a name is one of the other service.
+    raise next((error for error in refusals if isinstance(error, UnsupportedError)), refusals[0])
 
 
 def _read_model(model: Any, backend: Any) -> str:

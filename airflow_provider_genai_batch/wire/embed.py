@@ -19,9 +19,9 @@ from airflow_provider_genai_batch.wire.values import snake
 
 
 def takes_text_only(model: str, backend: Backend) -> bool:
-    """Whether it is one of Vertex AI's older models (``text-embedding-00x``), whose lines are bare texts."""
+    """Whether it is one of Vertex AI's models for texts (``text-embedding-00x``), whose lines are bare texts."""
     return backend is Backend.VERTEX and model.rpartition("/")[2].startswith(
-        ("text-embedding-", "textembedding-")
+        ("text-embedding-", "textembedding-", "text-multilingual-embedding-")
     )
 
 

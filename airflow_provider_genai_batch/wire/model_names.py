@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+from airflow_provider_genai_batch.wire.publishers import check_has_batch, named_in_full
 from airflow_provider_genai_batch.wire.vertex import LOCATION, PROJECT
 
 _ID = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*(?:@[A-Za-z0-9._-]+)?"
@@ -57,6 +58,7 @@ def read_model(model: Any, backend: Backend) -> str:
 
     Raises:
         InputError: it names no model; with what to write.
+        UnsupportedError: no batch runs the model.
         ConfigurationError: it is a name of the other service; with what decides which service is meant.
     """
     if not isinstance(model, str) or not model.strip():
@@ -65,10 +67,11 @@ def read_model(model: Any, backend: Backend) -> str:
     name = model.strip()
     if backend is Backend.GEMINI and name.startswith(("publishers/", "projects/")):
         raise _of_the_other_service(name)
-    if (_OF_GEMINI if backend is Backend.GEMINI else _OF_VERTEX).fullmatch(name):
-        return name
-    if backend is Backend.VERTEX and (found := _SHORT.fullmatch(name)) and found[1] not in _NO_PUBLISHERS:
-        return name
+    plain = (_OF_GEMINI if backend is Backend.GEMINI else _OF_VERTEX).fullmatch(name)
+    short = _SHORT.fullmatch(name) if backend is Backend.VERTEX else None
+    if plain or (short and short[1] not in _NO_PUBLISHERS):
+        check_has_batch(name, backend)
+        return named_in_full(name) if backend is Backend.VERTEX else name
     tail = name.rpartition("/")[2]
     if backend is Backend.VERTEX and name.startswith("endpoints/"):
         remedy = f"Write projects/P/locations/L/{name}"

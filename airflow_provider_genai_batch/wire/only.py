@@ -105,6 +105,17 @@ def check_field(message: str, name: str, backend: Backend, path: str) -> None:
         raise RequestError(msg, remedy)
 
 
+def check_image_size(size: str | None, path: str) -> None:
+    """Refuse pictures of a size that a batch on Vertex AI does not make: 1K alone, by "Batch inference with Gemini".
+
+    Raises:
+        RequestError: it is another one.
+    """
+    if size is not None and not size.upper().endswith(("1K", "UNSPECIFIED")):
+        msg = f"{path}.imageSize is {size[:20]!r}, and a batch on Vertex AI makes pictures of 1K alone"
+        raise RequestError(msg, "Write 1K or leave it out, or use a connection with backend gemini.")
+
+
 def check_uri(uri: str, backend: Backend) -> None:
     """Refuse the address of a file that the chosen service cannot read.
 

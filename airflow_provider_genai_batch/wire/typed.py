@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.advice import advice
 from airflow_provider_genai_batch.wire.messages import MESSAGES
-from airflow_provider_genai_batch.wire.only import check_field, check_uri, taken
+from airflow_provider_genai_batch.wire.only import check_field, check_image_size, check_uri, taken
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of, free, text
 from airflow_provider_genai_batch.wire.values import timestamp
 
@@ -79,6 +79,8 @@ def message(value: Any, name: str, path: str, backend: Backend) -> dict[str, Any
         spelled[field] = typed(inner, kind, f"{path}.{field}", backend)
     if "fileUri" in spelled:
         check_uri(spelled["fileUri"], backend)
+    if name in ("ImageConfig", "ImageResponseFormat") and backend is _VERTEX:
+        check_image_size(spelled.get("imageSize"), path)
     return _of_images(spelled) if name == "ImageConfig" else spelled
 
 

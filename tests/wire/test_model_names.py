@@ -24,7 +24,7 @@ GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
         (GEMINI, "models/gemini-2.5-flash", "models/gemini-2.5-flash"),
         (GEMINI, "tunedModels/my-model-1x2y", "tunedModels/my-model-1x2y"),
         (VERTEX, "gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"),
-        (VERTEX, "claude-haiku-4-5@20251001", "publishers/google/models/claude-haiku-4-5@20251001"),
+        (VERTEX, "claude-haiku-4-5@20251001", "publishers/anthropic/models/claude-haiku-4-5@20251001"),
         (VERTEX, "meta/llama-4", "publishers/meta/models/llama-4"),
         (VERTEX, "google/gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"),
         *[
