@@ -85,7 +85,7 @@ def test_the_publisher_decides_the_family_and_bare_names_get_theirs(
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "gpt-oss-120b-maas", "models/claude-opus-5"])
 def test_a_partners_model_on_the_gemini_api_tells_which_service_runs_it(model: str) -> None:
-    with pytest.raises(UnsupportedError, match='Vertex AI runs and the Gemini API does not'):
+    with pytest.raises(UnsupportedError, match="Vertex AI runs and the Gemini API does not"):
         read_model(model, GEMINI)
 
 
