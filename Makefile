@@ -63,9 +63,15 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint $(TEXTS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m tests.matrix $(OLDEST)
+# The oldest Airflow's environment and tests keep one core busy for minutes, and half of the other tests wait for
+# processes: they run side by side. What the former print is shown when the latter have ended.
+test: $(TEXTS)
+	@setsid $(BIN)/python -m tests.matrix $(OLDEST) >build/oldest.log 2>&1 & oldest=$$!; \
+	trap 'kill -- -$$oldest 2>/dev/null || true' EXIT; trap 'exit 130' INT; \
+	$(MAKE) --no-print-directory lint; \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder || failed=1; \
+	wait $$oldest || failed=1; \
+	cat build/oldest.log; test -z "$${failed-}"
 
 test-matrix: $(VENV)/.ready
 	$(BIN)/python -m tests.matrix $(CELLS)
