@@ -25,9 +25,9 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.rows.preflight import Preflight
+from airflow_provider_genai_batch.wire.answer import PlainRow
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.model_names import read_model
-from airflow_provider_genai_batch.wire.results import PlainRow
 
 _SHOWN = 80
 """Characters of an answer in a table."""

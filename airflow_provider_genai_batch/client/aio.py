@@ -24,7 +24,8 @@ from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.rows.results import RowReader
-from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
+from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.results import read_fields
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -105,21 +106,21 @@ class AsyncGenAIBatchClient:
 
     async def rows(self, job: BatchJob | str, *, keep_response: bool = False) -> AsyncIterator[ResultRow]:
         """Stream the rows of an ended job in the order in which the service has them."""
-        async with aclosing(self.plain_rows(job, keep_response=keep_response)) as rows:
+        async with aclosing(self.plain_rows(job, Reading(keep_response=keep_response))) as rows:
             async for row in rows:
                 yield ResultRow.model_validate(row)
 
     async def plain_rows(
-        self, job: BatchJob | str, *, keep_response: bool = False
+        self, job: BatchJob | str, reading: Reading | None = None
     ) -> AsyncGenerator[PlainRow, None]:
         """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
         job = await self.get(job) if isinstance(job, str) else job
         backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in await self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
-                yield read_fields(source, backend, keep_response=keep_response)
+                yield read_fields(source, backend, reading)
                 continue
-            reader = RowReader(backend, keep_response=keep_response)
+            reader = RowReader(backend, reading)
             async with aclosing(self._stream(source)) as chunks:
                 async for chunk in chunks:
                     for row in (found := reader.feed(chunk)):

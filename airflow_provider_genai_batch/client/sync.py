@@ -22,7 +22,8 @@ from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.rows.results import RowReader
-from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
+from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.results import read_fields
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -125,18 +126,18 @@ class GenAIBatchClient:
             UnsupportedError: the rows are in BigQuery.
             CallError: they cannot be read (not yet, or not any more).
         """
-        for row in self.plain_rows(job, keep_response=keep_response):
+        for row in self.plain_rows(job, Reading(keep_response=keep_response)):
             yield ResultRow.model_validate(row)
 
-    def plain_rows(self, job: BatchJob | str, *, keep_response: bool = False) -> Iterator[PlainRow]:
+    def plain_rows(self, job: BatchJob | str, reading: Reading | None = None) -> Iterator[PlainRow]:
         """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
         job = self.get(job) if isinstance(job, str) else job
         backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
-                yield read_fields(source, backend, keep_response=keep_response)
+                yield read_fields(source, backend, reading)
                 continue
-            reader = RowReader(backend, keep_response=keep_response)
+            reader = RowReader(backend, reading)
             for chunk in self._stream(source):
                 found = reader.feed(chunk)
                 rows += len(found)

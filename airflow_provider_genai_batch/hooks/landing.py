@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.results import PlainRow
+from airflow_provider_genai_batch.wire.answer import PlainRow
 
 log = logging.getLogger(__name__)
 

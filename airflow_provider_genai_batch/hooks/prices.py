@@ -35,9 +35,9 @@ class Rates(NamedTuple):
     output: Decimal
 
     def cost(self, usage: Usage) -> Decimal:
-        """Return what tokens cost. Thoughts are output; what only the total has, tools have put into prompts."""
+        """Return what tokens cost. Thoughts are output; what tools add, or only the total has, is input."""
         answered = usage.output + usage.thoughts
-        asked = max(usage.input, usage.total - answered)
+        asked = max(usage.input + usage.tool_use, usage.total - answered)
         cached = min(usage.cached, asked)
         spent = (asked - cached) * self.input + cached * self.cached + answered * self.output
         return spent / _MILLION

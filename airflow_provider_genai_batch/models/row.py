@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from airflow_provider_genai_batch.models.answer import (
+    Candidate,
+    Citation,
+    Grounding,
+    Logprobs,
+    Media,
+    Part,
+    Sparse,
+)
 from airflow_provider_genai_batch.models.base import Noun
 
 
@@ -42,6 +53,15 @@ class Usage(Noun):
     """Billed as output."""
     total: int = 0
     """The service's own sum."""
+    tool_use: int = 0
+    """What tools returned, put into the prompt and billed as input; not in `input`. Left out where there is none."""
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, int]:
+        written: dict[str, int] = write(self)
+        if not self.tool_use:
+            written.pop("tool_use", None)
+        return written
 
     def __add__(self, other: Usage) -> Usage:
         """Sum kind by kind."""
@@ -51,6 +71,7 @@ class Usage(Noun):
             cached=self.cached + other.cached,
             thoughts=self.thoughts + other.thoughts,
             total=self.total + other.total,
+            tool_use=self.tool_use + other.tool_use,
         )
 
     def __sub__(self, other: Usage) -> Usage:
@@ -58,8 +79,8 @@ class Usage(Noun):
         return Usage(**{name: getattr(self, name) - getattr(other, name) for name in Usage.model_fields})
 
 
-class ResultRow(Noun):
-    """One row out, the same shape for every service and channel."""
+class ResultRow(Sparse):
+    """One row out, the same shape for every service, channel and family of models."""
 
     key: str | None
     """None when the service sent none back: such a row cannot be joined."""
@@ -77,9 +98,27 @@ class ResultRow(Noun):
     finish_reason: str | None = None
     usage: Usage | None = None
     model_version: str | None = None
+    candidates: tuple[Candidate, ...] | None = None
+    """All answers, where there are several; the fields above are those of the first that is whole."""
+    parts: tuple[Part, ...] | None = None
+    """What of the answer is no plain text, in order."""
+    media: tuple[Media, ...] | None = None
+    """Pictures and sound, where they were written as files."""
+    grounding: Grounding | None = None
+    """What the answer is drawn from: searches, documents, addresses."""
+    citations: tuple[Citation, ...] | None = None
+    logprobs: Logprobs | None = None
+    """How likely each token was, where the request asked for it."""
     response: dict[str, Any] | None = None
     """The service's own response, on request."""
     round: int = 0
     """Which round of asking answered it: 0 the first, 1 the first of the failed rows alone, and so on."""
     input: dict[str, Any] | None = None
     """Columns of the input row, where they are carried along; on Vertex AI what stood beside the request."""
+
+    _always: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version"),
+            *("response", "round", "input"),
+        )
+    )

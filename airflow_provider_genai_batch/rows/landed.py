@@ -6,8 +6,6 @@ import gzip
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from pydantic_core import from_json
-
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.rows.sinks import Form
 
@@ -44,8 +42,13 @@ def count_rows(stream: BinaryIO, form: Form) -> int:
 def _from_columns(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     from pyarrow.parquet import ParquetFile
 
-    from airflow_provider_genai_batch.rows.parquet import AS_TEXT
+    from airflow_provider_genai_batch.rows.arrow_types import read_change
 
-    for batch in ParquetFile(stream).iter_batches(batch_size=_BATCH):
+    file = ParquetFile(stream)
+    changes = {field.name: change for field in file.schema_arrow if (change := read_change(field))}
+    for batch in file.iter_batches(batch_size=_BATCH):
         for row in batch.to_pylist():
-            yield row | {name: from_json(row[name]) for name in AS_TEXT if row[name] is not None}
+            row |= {name: read(row[name]) for name, read in changes.items() if row[name] is not None}
+            if row["usage"]:
+                row["usage"] = {kind: number for kind, number in row["usage"].items() if number is not None}
+            yield row

@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 from airflow_provider_genai_batch.rows.order import in_order
 from airflow_provider_genai_batch.rows.sinks import Write
 from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.results import PlainRow, invalid_error
+from airflow_provider_genai_batch.wire.answer import PlainRow, Store, invalid_error, store_media
 
 Validate: TypeAlias = Callable[[str], Any]
 """Takes an answer's text and returns the `output`; raises ValueError where it is not what was asked for."""
@@ -39,6 +39,7 @@ def land(
     ordered: bool = False,
     validate: Validate | None = None,
     carry: Carry | None = None,
+    store: Store | None = None,
 ) -> None:
     """Count rows into `tally` and write them as lines, then a row for each request that has none.
 
@@ -50,12 +51,15 @@ def land(
         ordered: write in the order of the input; rows whose place in it is not known come last.
         validate: checks the text of each answer.
         carry: gives what the row takes along from its input row.
+        store: writes the pictures and sounds of the rows that are landed, see `wire.answer.Store`.
     """
     if write is None:
         for _ in _counted(rounds, tally, validate):
             pass
         return
     rows = _counted(rounds, tally, None if validate is None else _spelling(validate))
+    if store is not None:
+        rows = _with_files(rows, store)
     if carry is not None:
         rows = _carrying(rows, carry)
     if ordered:
@@ -129,6 +133,13 @@ def _validate(row: PlainRow, validate: Validate) -> None:
             wrong = str(error)
     row["status"] = "invalid"
     row["error"] = invalid_error(INVALID_OUTPUT, wrong)
+
+
+def _with_files(rows: Iterable[PlainRow], store: Store) -> Iterator[PlainRow]:
+    for row in rows:
+        if "media" in row:
+            store_media(row, store)
+        yield row
 
 
 def _carrying(rows: Iterable[PlainRow], carry: Carry) -> Iterator[PlainRow]:

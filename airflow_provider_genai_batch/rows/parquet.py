@@ -6,39 +6,29 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
+
+from airflow_provider_genai_batch.models import ResultRow
+from airflow_provider_genai_batch.rows.arrow_types import TEXT, Column, column_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _GROUP = 4 * 1024 * 1024
 """Bytes of columns that become one group of rows."""
-_INT64 = 1 << 63
+_NEVER_NULL = ("status", "round")
+_ANYTHING = ("output", "response", "input")
 
 
-def _all(kind: Any, *names: str) -> list[Any]:
-    return [pa.field(name, kind) for name in names]
+def _columns() -> dict[str, Column]:
+    schema = ResultRow.model_json_schema(mode="validation")
+    columns = {name: column_of(one, schema["$defs"]) for name, one in schema["properties"].items()}
+    return columns | dict.fromkeys(_ANYTHING, TEXT) | {"round": Column(pa.int32(), columns["round"].write)}
 
 
-SCHEMA = pa.schema(
-    [
-        pa.field("key", pa.string()),
-        pa.field("index", pa.int64()),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("text", pa.string()),
-        pa.field("output", pa.string()),
-        pa.field("error", pa.struct([pa.field("code", pa.int64()), *_all(pa.string(), "status", "message")])),
-        pa.field("finish_reason", pa.string()),
-        pa.field("usage", pa.struct(_all(pa.int64(), "input", "output", "cached", "thoughts", "total"))),
-        pa.field("model_version", pa.string()),
-        pa.field("response", pa.string()),
-        pa.field("round", pa.int32(), nullable=False),
-        pa.field("input", pa.string()),
-    ]
-)
-"""The same for every file. `output`, `response` and `input` may be anything, so they are JSON text."""
-
-AS_TEXT = ("output", "response", "input")
+COLUMNS = _columns()
+SCHEMA = pa.schema([column.field(name, nullable=name not in _NEVER_NULL) for name, column in COLUMNS.items()])
+"""The same for every file."""
 
 
 class ParquetSink:
@@ -61,7 +51,7 @@ class ParquetSink:
 
     def write(self, lines: bytes) -> None:
         """Take whole lines."""
-        rows = [_columns(from_json(line, cache_strings="keys")) for line in lines.splitlines()]
+        rows = [_values(from_json(line, cache_strings="keys")) for line in lines.splitlines()]
         if rows:
             batch = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
             self._held.append(batch)
@@ -75,20 +65,11 @@ class ParquetSink:
         self._held, self._size = [], 0
 
 
-def _columns(row: dict[str, Any]) -> dict[str, Any]:
+def _values(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as the schema has it."""
-    row["index"] = _int64(row["index"])
-    row["round"] = row.get("round", 0)
-    for name in AS_TEXT:
-        if (value := row.get(name)) is not None:
-            row[name] = to_json(value).decode()
-    if row["error"]:
-        row["error"]["code"] = _int64(row["error"]["code"])
-    if row["usage"]:
-        row["usage"] = {name: _int64(number) for name, number in row["usage"].items()}
-    return row
-
-
-def _int64(number: int | None) -> int | None:
-    """Return a number; None for one that no column of numbers holds, as only a mistaken service sends."""
-    return number if number is not None and -_INT64 <= number < _INT64 else None
+    values = {
+        name: None if (value := row.get(name)) is None else column.write(value)
+        for name, column in COLUMNS.items()
+    }
+    values["round"] = values["round"] or 0
+    return values

@@ -8,7 +8,8 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.limits import MAX_LINE_BYTES
 from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.wire import lenient
-from airflow_provider_genai_batch.wire.results import PlainRow, read_fields, useless_row
+from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.results import read_fields, useless_row
 from airflow_provider_genai_batch.wire.usual import UsualRows
 
 _TEXT = rb'("(?:[^"\\]|\\.)*")'
@@ -26,15 +27,15 @@ class RowReader(LineReader):
 
     Args:
         backend: whose result file it is.
-        keep_response: let each row have its response as it came.
+        reading: how answers are read.
     """
 
     errors = "replace"
 
-    def __init__(self, backend: Backend, *, keep_response: bool = False) -> None:
+    def __init__(self, backend: Backend, reading: Reading | None = None) -> None:
         super().__init__()
-        self._backend, self._keep_response = backend, keep_response
-        self._usual = None if keep_response else UsualRows(backend)
+        self._backend, self._reading = backend, reading or Reading()
+        self._usual = None if self._reading.keep_response else UsualRows(backend)
 
     def _read(self, block: bytes) -> list[PlainRow]:
         if self._usual is None:
@@ -62,4 +63,4 @@ class RowReader(LineReader):
         return [useless_row({"key": lenient.loads(found[1])}, self._backend, TOO_LONG, msg)]
 
     def _long_way(self, line: PlainRow) -> PlainRow:
-        return read_fields(line, self._backend, keep_response=self._keep_response)
+        return read_fields(line, self._backend, self._reading)

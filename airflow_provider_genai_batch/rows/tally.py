@@ -21,8 +21,9 @@ from airflow_provider_genai_batch.rows.rolls import (
     StampedRoll,
 )
 from airflow_provider_genai_batch.rows.shares import LONG_PROMPT, Share, Sums
+from airflow_provider_genai_batch.wire.answer import PlainRow
 from airflow_provider_genai_batch.wire.errors import hint_of
-from airflow_provider_genai_batch.wire.results import PlainRow, missing_row, read_fields
+from airflow_provider_genai_batch.wire.results import missing_row, read_fields
 
 _SAMPLES = 5
 _CAUSES = 1000
@@ -95,7 +96,7 @@ class Tally:
         self._ok = 0
         self._status: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
-        self._input = self._output = self._cached = self._thoughts = self._total = 0
+        self._input = self._output = self._cached = self._thoughts = self._total = self._tool_use = 0
         self._long = Usage()
         self._not_landed: Counter[str] = Counter()
         self._job: str | None = None
@@ -167,6 +168,7 @@ class Tally:
         self._cached += other._cached
         self._thoughts += other._thoughts
         self._total += other._total
+        self._tool_use += other._tool_use
         return self
 
     @property
@@ -255,6 +257,7 @@ class Tally:
             cached=self._cached,
             thoughts=self._thoughts,
             total=self._total,
+            tool_use=self._tool_use,
         )
         return None if usage == Usage() else usage
 
@@ -306,6 +309,8 @@ class Tally:
             self._cached += used["cached"]
             self._thoughts += used["thoughts"]
             self._total += used["total"]
+            if "tool_use" in used:
+                self._tool_use += used["tool_use"]
             if used["input"] > LONG_PROMPT:
                 self._long += Usage(**used)
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
+from airflow_provider_genai_batch.wire.answer import (
+    PlainRow,
+    Reading,
+    answer_row,
+    invalid_error,
+    plain_row,
+    row_error,
+    tokens,
+)
+from airflow_provider_genai_batch.wire.gemini_answers import read_answer
+from airflow_provider_genai_batch.wire.keys import read_key
+from airflow_provider_genai_batch.wire.members import count_rest
 from airflow_provider_genai_batch.wire.values import get, integer, mapping, text
-
-PlainRow: TypeAlias = dict[str, Any]
-"""A row as it is written: `key, index, status, text, output, error, finish_reason, usage, model_version`.
-
-In this order; behind them, where there is any, `response`, `round` and `input`.
-"""
 
 _VERTEX = Backend.VERTEX  # to look up a member of an enum costs as much as half a row
 CANCELLED = 1
@@ -52,24 +57,11 @@ _OWN = frozenset(
 )
 """What stands in a line of Vertex AI's output; all else is from the line of the input."""
 _KEY_AND_RESPONSE = 2
-NO_CONTENT = frozenset(
-    (
-        "SAFETY",
-        "RECITATION",
-        "LANGUAGE",
-        "BLOCKLIST",
-        "PROHIBITED_CONTENT",
-        "SPII",
-        "MALFORMED_FUNCTION_CALL",
-        "IMAGE_SAFETY",
-        "UNEXPECTED_TOOL_CALL",
-    )
-)
-"""Finish reasons whose text, if any, is not an answer."""
 
 
-def read_fields(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> PlainRow:
+def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | None = None) -> PlainRow:
     """Read one row. A row with neither response nor error is an error; so is a Vertex row with a ``status``."""
+    reading = reading or Reading()
     key = line.get("key")
     if type(key) is not str or backend is _VERTEX:
         key = _key(line, backend)
@@ -77,10 +69,10 @@ def read_fields(line: Mapping[str, Any], backend: Backend, *, keep_response: boo
     if type(response) is not dict:
         response = {}
     if len(line) > _KEY_AND_RESPONSE or not response or "error" in line:
-        row = _exception(line, key, response, backend) or _answer(key, response)
+        row = _exception(line, key, response, backend, reading) or _answer(key, response, reading)
     else:
-        row = _answer(key, response)
-    if keep_response and response:
+        row = _answer(key, response, reading)
+    if reading.keep_response and response:
         row["response"] = response
     if backend is _VERTEX and len(line) > _KEY_AND_RESPONSE and (beside := _beside(line)):
         row["input"] = beside
@@ -92,52 +84,30 @@ def _beside(line: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name not in _OWN and value is not None}
 
 
+def _answer(key: str | None, response: Mapping[str, Any], reading: Reading) -> PlainRow:
+    return answer_row(key, read_answer(response, reading), reading)
+
+
 def _exception(
-    line: Mapping[str, Any], key: str | None, response: Mapping[str, Any], backend: Backend
+    line: Mapping[str, Any], key: str | None, response: Mapping[str, Any], backend: Backend, reading: Reading
 ) -> PlainRow | None:
     """Read a line that says more, or less, than a response; None if that is all that counts."""
     error = _row_error(line) if "error" in line or "status" in line else None
     if error is None and "predictions" in line:
-        return _text_embedding(line, key, backend)
+        return _text_embedding(line, key, backend, reading)
     if error is not None or not response:
-        return _refused(line, key, error or _error("the service sent neither a response nor an error"))
+        return _refused(line, key, error or row_error("the service sent neither a response nor an error"))
     return None
 
 
 def missing_row(key: str | None, index: int | None) -> PlainRow:
     """Return the row of a request that has none."""
-    return {**_row(key, "missing"), "index": index}
+    return {**plain_row(key, "missing"), "index": index}
 
 
 def useless_row(line: Mapping[str, Any], backend: Backend, status: str, message: str) -> PlainRow:
     """Return the row of an answer of which no more is known than its key."""
-    return _row(_key(line, backend), "invalid", error=invalid_error(status, message))
-
-
-def invalid_error(status: str, message: str) -> dict[str, Any]:
-    """Return the error of an answer that is of no use."""
-    return _error(message, status=status)
-
-
-def _row(key: str | None, status: str, **fields: Any) -> PlainRow:
-    """Return a row with all its fields."""
-    row: PlainRow = {
-        "key": key,
-        "index": stamped_index(key) if key else None,
-        "status": status,
-        "text": None,
-        "output": None,
-        "error": None,
-        "finish_reason": None,
-        "usage": None,
-        "model_version": None,
-    }
-    row.update(fields)
-    return row
-
-
-def _error(message: str, *, code: int | None = None, status: str = "") -> dict[str, Any]:
-    return {"code": code, "status": status, "message": message}
+    return plain_row(_key(line, backend), "invalid", error=invalid_error(status, message))
 
 
 def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
@@ -165,7 +135,7 @@ def _label(labels: Mapping[str, Any]) -> Any:
 
 def _refused(line: Mapping[str, Any], key: str | None, error: dict[str, Any]) -> PlainRow:
     gone = error["code"] in (CANCELLED, _HTTP_CANCELLED) or error["status"] == "CANCELLED"
-    return _row(key, "cancelled" if gone else "error", error=error, text=_asked_text(line))
+    return plain_row(key, "cancelled" if gone else "error", error=error, text=_asked_text(line))
 
 
 def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -173,7 +143,7 @@ def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(error, dict) and error:
         return _read_error(error, "")
     if isinstance(error, str) and error:
-        return _error(error)
+        return row_error(error)
     status = line.get("status")
     if isinstance(status, dict):  # seen in readers of others' only, beside answers too; code 0 is OK
         return _read_error(status, "") if status.get("code") or status.get("message") else None
@@ -185,7 +155,7 @@ def _read_error(error: Mapping[str, Any], otherwise: str) -> dict[str, Any]:
     status = str(error.get("status") or "")
     if not status and code is not None and 0 < code < len(_STATUSES):
         status = _STATUSES[code]
-    return _error(str(error.get("message") or otherwise), code=code, status=status)
+    return row_error(str(error.get("message") or otherwise), code=code, status=status)
 
 
 def _status_error(status: str) -> dict[str, Any]:
@@ -198,41 +168,7 @@ def _status_error(status: str) -> dict[str, Any]:
             tail = None
         if inner := mapping(mapping(tail).get("error")):
             return _read_error(inner, status)
-    return _error(status.strip())
-
-
-def _answer(key: str | None, response: Mapping[str, Any]) -> PlainRow:
-    """Read what the first candidate says; without anything usable the row is ``invalid``."""
-    usage, version = _usage(response), text(get(response, "modelVersion"))
-    if "embedding" in response and (values := mapping(response["embedding"]).get("values")):
-        return _row(key, "ok", output=values, usage=usage, model_version=version)
-    first = _first(response.get("candidates"))
-    said, calls, other = _said(mapping(first.get("content")).get("parts"))
-    reason = get(first, "finishReason")
-    reason = None if reason is None else str(reason)
-    row = _row(key, "ok", text=said, output=calls, finish_reason=reason, usage=usage, model_version=version)
-    if not (said or calls or other) or reason in NO_CONTENT:
-        blocked = get(mapping(get(response, "promptFeedback")), "blockReason")
-        why = str(blocked or reason or "no candidate")
-        row["status"] = "invalid"
-        row["error"] = invalid_error(why, str(get(first, "finishMessage") or f"no usable answer: {why}"))
-    return row
-
-
-def _said(parts: Any) -> tuple[str | None, list[Any] | None, bool]:
-    """Return text and function calls of an answer without its thoughts, and whether there are media."""
-    texts: list[str] = []
-    calls: list[Any] = []
-    other = False
-    for part in parts if isinstance(parts, list) else ():
-        if not isinstance(part, dict) or part.get("thought"):
-            continue
-        if isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        if call := get(part, "functionCall"):
-            calls.append(call)
-        other = other or bool(get(part, "inlineData") or get(part, "fileData"))
-    return "".join(texts) if texts else None, calls or None, other
+    return row_error(status.strip())
 
 
 def _first(value: Any) -> dict[str, Any]:
@@ -240,36 +176,28 @@ def _first(value: Any) -> dict[str, Any]:
     return first if type(first) is dict else {}
 
 
-def _usage(response: Mapping[str, Any]) -> dict[str, int] | None:
-    meta = mapping(get(response, "usageMetadata"))
-    if not meta:
-        tokens = integer(get(response, "tokenCount"))
-        return None if tokens is None else _tokens(tokens, total=tokens)
-    prompt = integer(get(meta, "promptTokenCount")) or 0
-    output = integer(get(meta, "candidatesTokenCount")) or 0
-    cached = integer(get(meta, "cachedContentTokenCount")) or 0
-    thoughts = integer(get(meta, "thoughtsTokenCount")) or 0
-    total = integer(get(meta, "totalTokenCount")) or prompt + output + thoughts
-    return {"input": prompt, "output": output, "cached": cached, "thoughts": thoughts, "total": total}
-
-
-def _tokens(asked: int = 0, *, total: int = 0) -> dict[str, int]:
-    return {"input": asked, "output": 0, "cached": 0, "thoughts": 0, "total": total}
-
-
 def _asked_text(line: Mapping[str, Any]) -> str | None:
     """Return the text of a ``text-embedding-00x`` line, which carries no key and so joins by it."""
     return text(mapping(line.get("instance")).get("content"))
 
 
-def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend) -> PlainRow:
+def _text_embedding(line: Mapping[str, Any], key: str | None, backend: Backend, reading: Reading) -> PlainRow:
     """Read a ``text-embedding-00x`` line: ``instance``, ``predictions[0].embeddings``."""
-    embeddings = mapping(_first(line.get("predictions")).get("embeddings"))
-    tokens = integer(get(mapping(embeddings.get("statistics")), "tokenCount"))
+    dropped = reading.dropped
+    predictions = line.get("predictions")
+    first = _first(predictions)
+    embeddings = mapping(first.get("embeddings"))
+    statistics = mapping(embeddings.get("statistics"))
+    if isinstance(predictions, list) and len(predictions) > 1:
+        dropped.count("predictions", len(predictions) - 1)
+    count_rest(first, frozenset(("embeddings",)), "predictions", dropped)
+    count_rest(embeddings, frozenset(("statistics", "values")), "embeddings", dropped)
+    count_rest(statistics, frozenset(("tokenCount",)), "statistics", dropped)
+    count = integer(get(statistics, "tokenCount"))
     if key is None:
         key = _key(mapping(line.get("instance")), backend)
     asked, values = _asked_text(line), embeddings.get("values")
     if not values:
-        return _row(key, "error", error=_error("the service sent no embedding"), text=asked)
-    usage = None if tokens is None else _tokens(tokens, total=tokens)
-    return _row(key, "ok", output=values, usage=usage, text=asked)
+        return plain_row(key, "error", error=row_error("the service sent no embedding"), text=asked)
+    usage = None if count is None else tokens(count, total=count)
+    return plain_row(key, "ok", output=values, usage=usage, text=asked)

@@ -13,8 +13,9 @@ from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.answer import PlainRow
+from airflow_provider_genai_batch.wire.gemini_answers import WHOLE
 from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
-from airflow_provider_genai_batch.wire.results import NO_CONTENT, PlainRow
 
 
 class _Part(Struct, gc=False):
@@ -103,7 +104,7 @@ class UsualRows:
             candidate.finish_reason,
             usage.total_token_count,
         )
-        if not text or not total or reason in NO_CONTENT or line.status.strip():
+        if not text or not total or reason not in WHOLE or line.status.strip():
             raise ValueError
         if self._marked:
             key = read_key(key)

@@ -21,8 +21,9 @@ from airflow_provider_genai_batch.rows.lines import LineReader
 from airflow_provider_genai_batch.rows.results import RowReader
 from airflow_provider_genai_batch.rows.sinks import Form, opened
 from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.results import PlainRow, read_fields
+from airflow_provider_genai_batch.wire.results import read_fields
 from tests.rows.damage import damaged
 from tests.wire.nouns import read_row
 
@@ -124,7 +125,7 @@ def _check(seed: int, form: Form) -> None:
 
     tally, out = Tally(expected=ROWS, keyed=True, stamped=True), io.BytesIO()
     with opened(out, form) as write:
-        land([[read_fields(one, backend, keep_response=True) for one in objects]], tally, write)
+        land([[read_fields(one, backend, Reading(keep_response=True)) for one in objects]], tally, write)
     assert tally.counts.total == ROWS
     if form == "jsonl":
         landed = [ResultRow.model_validate_json(line) for line in out.getvalue().splitlines()]

@@ -25,6 +25,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows import limits
 from airflow_provider_genai_batch.rows.results import TOO_LONG, RowReader
 from airflow_provider_genai_batch.wire import gemini
+from airflow_provider_genai_batch.wire.answer import Reading
 from airflow_provider_genai_batch.wire.http import HttpAnswer, read_object
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.client.places import MODEL, lines
@@ -51,7 +52,7 @@ def line(key: str, text: bytes = b"fine", more: bytes = b"") -> bytes:
 def read(
     data: bytes, backend: Backend = Backend.GEMINI, *, keep_response: bool = False
 ) -> list[dict[str, Any]]:
-    reader = RowReader(backend, keep_response=keep_response)
+    reader = RowReader(backend, Reading(keep_response=keep_response))
     return [*reader.feed(data), *reader.end()]
 
 

@@ -12,8 +12,8 @@ from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts,
 from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
 from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire.answer import PlainRow
 from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
-from airflow_provider_genai_batch.wire.results import PlainRow
 
 
 def _row(key: str | None, status: RowStatus = RowStatus.OK, **fields: object) -> PlainRow:

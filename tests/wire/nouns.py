@@ -7,9 +7,10 @@ from typing import Any
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.answer import Reading
 from airflow_provider_genai_batch.wire.results import read_fields
 
 
 def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> ResultRow:
     """Read one row as whoever uses `ResultRow` does."""
-    return ResultRow.model_validate(read_fields(line, backend, keep_response=keep_response))
+    return ResultRow.model_validate(read_fields(line, backend, Reading(keep_response=keep_response)))

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.results import RowReader
+from airflow_provider_genai_batch.wire.answer import Reading
 from airflow_provider_genai_batch.wire.results import read_fields
 
 ANSWER = {
@@ -57,7 +58,9 @@ def test_a_row_has_what_stood_beside_its_request(keep_response: bool, failed: bo
         "x": None,
     }
     line = {**OURS, **beside, **({"status": "Bad Request", "response": {}} if failed else {})}
-    (row,) = RowReader(Backend.VERTEX, keep_response=keep_response).feed(json.dumps(line).encode() + b"\n")
+    (row,) = RowReader(Backend.VERTEX, Reading(keep_response=keep_response)).feed(
+        json.dumps(line).encode() + b"\n"
+    )
     assert row["key"] == "r00000000"
     assert row["input"] == {name: value for name, value in beside.items() if value is not None}
 

@@ -1,0 +1,134 @@
+"""Columns of Parquet for JSON values, typed by their JSON Schema. Needs pyarrow, the extra ``parquet``.
+
+What has no fixed type (a free object, a union, a schema that is part of itself) becomes JSON text; its field's metadata
+says so, by which it is read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import pyarrow as pa
+from pydantic_core import from_json, to_json
+
+Schema: TypeAlias = Mapping[str, Any]
+Change: TypeAlias = Callable[[Any], Any]
+JSON_TEXT = {b"genai_batch": b"json"}
+"""Metadata of fields whose text is JSON."""
+_INT64 = 1 << 63
+
+
+class Column(NamedTuple):
+    """How a JSON value is written.
+
+    Attributes:
+        type: of the column.
+        write: makes what pyarrow takes of a value that is not None; None for one that the column cannot hold.
+        json: it is JSON text.
+    """
+
+    type: Any
+    write: Change
+    json: bool = False
+
+    def field(self, name: str, *, nullable: bool = True) -> Any:
+        """Return the column's field."""
+        return pa.field(name, self.type, nullable=nullable, metadata=JSON_TEXT if self.json else None)
+
+
+def column_of(schema: Schema, definitions: Schema | None = None, within: tuple[str, ...] = ()) -> Column:
+    """Return the column of values that a schema describes.
+
+    Args:
+        schema: as Pydantic writes it.
+        definitions: what its references name; None: its own ``$defs``.
+        within: the references that it stands in.
+    """
+    definitions = schema.get("$defs", {}) if definitions is None else definitions
+    if (reference := schema.get("$ref")) is not None:
+        name = str(reference).rpartition("/")[2]
+        if name in within or name not in definitions:
+            return TEXT
+        return column_of(definitions[name], definitions, (*within, name))
+    if "anyOf" in schema:
+        kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
+        return column_of(kinds[0], definitions, within) if len(kinds) == 1 else TEXT
+    kind = schema.get("type")
+    if kind == "array":
+        return _list(schema, definitions, within)
+    if kind == "object":
+        return _struct(schema, definitions, within)
+    return _PLAIN.get(kind, TEXT) if isinstance(kind, str) else TEXT
+
+
+def read_change(field: Any) -> Change | None:
+    """Return what makes a value of a field's JSON text, wherever it stands in it; None: it has none."""
+    if field.metadata and b"genai_batch" in field.metadata:
+        return from_json
+    if pa.types.is_list(field.type):
+        one = read_change(field.type.value_field)
+        return None if one is None else lambda values: [None if v is None else one(v) for v in values]
+    if pa.types.is_struct(field.type):
+        changes = {each.name: change for each in field.type if (change := read_change(each))}
+        return _each(changes) if changes else None
+    return None
+
+
+def _each(changes: Mapping[str, Change]) -> Change:
+    def change(value: dict[str, Any]) -> dict[str, Any]:
+        return value | {name: read(value[name]) for name, read in changes.items() if value[name] is not None}
+
+    return change
+
+
+def _list(schema: Schema, definitions: Schema, within: tuple[str, ...]) -> Column:
+    if not isinstance(schema.get("items"), Mapping):  # a tuple, or nobody knows of what
+        return TEXT
+    item = column_of(schema["items"], definitions, within)
+
+    def write(value: Any) -> Any:
+        return (
+            [None if one is None else item.write(one) for one in value] if isinstance(value, list) else None
+        )
+
+    return Column(pa.list_(item.field("item")), write)
+
+
+def _struct(schema: Schema, definitions: Schema, within: tuple[str, ...]) -> Column:
+    properties = schema.get("properties")
+    if not properties or schema.get("additionalProperties"):
+        return TEXT
+    columns = {name: column_of(one, definitions, within) for name, one in properties.items()}
+
+    def write(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return None
+        return {
+            name: None if (one := value.get(name)) is None else column.write(one)
+            for name, column in columns.items()
+        }
+
+    return Column(pa.struct([column.field(name) for name, column in columns.items()]), write)
+
+
+def _int64(value: Any) -> int | None:
+    """Return a number; None for one that no column of numbers holds, as only a mistaken service sends."""
+    return value if type(value) is int and -_INT64 <= value < _INT64 else None
+
+
+def _double(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) else None
+
+
+def _only(kind: type) -> Change:
+    return lambda value: value if type(value) is kind else None
+
+
+TEXT = Column(pa.string(), lambda value: to_json(value).decode(), json=True)
+_PLAIN = {
+    "string": Column(pa.string(), _only(str)),
+    "boolean": Column(pa.bool_(), _only(bool)),
+    "integer": Column(pa.int64(), _int64),
+    "number": Column(pa.float64(), _double),
+}

@@ -1,0 +1,160 @@
+"""Members of an answer read as the models in `models.answer` name and type them; all others are handed to a count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import UnionType
+from typing import Any, TypeAlias, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+
+_KINDS = 100
+OTHERS = "others"
+"""Stands for all kinds beyond the first hundred: members of a mistaken service may have any names."""
+_INT64 = 1 << 63
+
+
+class Dropped(Counter[str]):
+    """How often each kind of member of an answer landed nowhere. Bounded: an unknown service may send any names."""
+
+    def count(self, kind: str, number: int = 1) -> None:
+        """Count one that lands nowhere; `kind` is its name, in lowerCamel, with the names that it stands below."""
+        self[kind if kind in self or len(self) < _KINDS else OTHERS] += number
+
+
+Reader: TypeAlias = Callable[[Any, str, Dropped], Any]
+"""Takes a value, its name and where to count what is not taken of it; returns what is taken, None for nothing."""
+
+
+def read_members(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> dict[str, Any] | None:
+    """Return what an object has of a model's fields, by their names there; None: it has nothing of them.
+
+    Args:
+        model: of `models.answer`.
+        value: the object, in lowerCamel or snake_case.
+        where: its name, with the names that it stands below.
+        dropped: counts all else that it has. Null, empty text, lists and objects are nothing.
+    """
+    if not isinstance(value, Mapping):
+        count_value(value, where, dropped)
+        return None
+    fields, taken = _fields(model), {}
+    for name, member in value.items():
+        if nothing(member):
+            continue
+        found = fields.get(name)
+        below = _below(where, name)
+        if found is None or found[0] in taken:
+            dropped.count(below)
+        elif (read := found[1](member, below, dropped)) is not None:
+            taken[found[0]] = read
+    return taken or None
+
+
+def read_list(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> list[Any] | None:
+    """Return what the objects of an array have of a model's fields, each as `read_members` reads it."""
+    if not isinstance(value, list):
+        count_value(value, where, dropped)
+        return None
+    read = (read_members(model, item, where, dropped) for item in value)
+    return [one for one in read if one is not None] or None
+
+
+def count_rest(value: Mapping[str, Any], known: frozenset[str], where: str, dropped: Dropped) -> None:
+    """Count the members of an object that are not `known` (in lowerCamel)."""
+    for name, member in value.items():
+        if name not in known and not nothing(member) and to_lower_camel(name) not in known:
+            dropped.count(_below(where, name))
+
+
+def count_value(value: Any, where: str, dropped: Dropped) -> None:
+    """Count a value that cannot be read where it stands."""
+    if not nothing(value):
+        dropped.count(where)
+
+
+def nothing(value: Any) -> bool:
+    """Whether a member says no more than if it were not there."""
+    return value is None or value in ("", [], {})
+
+
+def to_lower_camel(name: str) -> str:
+    """Spell a member as the services' references do."""
+    return to_camel(name) if "_" in name else name
+
+
+def _below(where: str, name: str) -> str:
+    name = to_lower_camel(name)
+    return f"{where}.{name}" if where else name
+
+
+@cache
+def _fields(model: type[BaseModel]) -> dict[str, tuple[str, Reader]]:
+    """Return the fields of a model by both spellings of their names."""
+    return {
+        spelled: (name, _reader(field.annotation))
+        for name, field in model.model_fields.items()
+        for spelled in (name, to_lower_camel(name))
+    }
+
+
+def _reader(kind: Any) -> Reader:
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (one for one in get_args(kind) if one is not type(None))
+    if get_origin(kind) is tuple:
+        return _many(_reader(get_args(kind)[0]))
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return lambda value, where, dropped: read_members(kind, value, where, dropped)
+    return _PLAIN[get_origin(kind) or kind]
+
+
+def _many(read: Reader) -> Reader:
+    def many(value: Any, where: str, dropped: Dropped) -> list[Any] | None:
+        if not isinstance(value, list):
+            count_value(value, where, dropped)
+            return None
+        return [one for item in value if (one := read(item, where, dropped)) is not None] or None
+
+    return many
+
+
+def _plain(takes: Callable[[Any], Any]) -> Reader:
+    def read(value: Any, where: str, dropped: Dropped) -> Any:
+        taken = takes(value)
+        if taken is None:
+            count_value(value, where, dropped)
+        return taken
+
+    return read
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if -_INT64 <= number < _INT64 and (isinstance(value, str) or number == value) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) != float("inf") and number == number else None  # noqa: PLR0124 - NaN
+
+
+_PLAIN: dict[Any, Reader] = {
+    str: _plain(lambda value: value if isinstance(value, str) else None),
+    bool: _plain(lambda value: value if isinstance(value, bool) else None),
+    int: _plain(_whole),
+    float: _plain(_number),
+    dict: _plain(lambda value: value if isinstance(value, dict) else None),
+}
