@@ -133,6 +133,7 @@ from airflow_provider_genai_batch.emulator.faults import Fault
 from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 from airflow_provider_genai_batch.emulator.script import JobScript
+from airflow_provider_genai_batch.emulator.switches import Switches
 
 __all__ = [
     "Clock",
@@ -142,6 +143,7 @@ __all__ = [
     "Lifecycle",
     "RealClock",
     "RowError",
+    "Switches",
     "Unspent",
     "VirtualClock",
 ]

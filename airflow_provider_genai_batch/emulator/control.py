@@ -44,6 +44,7 @@ class Control:
             Route(f"{base}/jobs", self.jobs, methods=["GET", "POST"]),
             Route(f"{base}/jobs/{{name:path}}", self.job, methods=["GET", "PATCH"]),
             Route(f"{base}/requests", self.requests, methods=["GET", "DELETE"]),
+            Route(f"{base}/switches", self.switches, methods=["GET", "PATCH"]),
             Route(f"{base}/connection/{{backend}}", self.connection, methods=["GET"]),
         ]
 
@@ -130,6 +131,15 @@ class Control:
             self._world.requests.clear()
             return JSONResponse({})
         return JSONResponse({"requests": self._world.requests.snapshot()})
+
+    async def switches(self, request: Request) -> Response:
+        """Show switches, or set some."""
+        if request.method == "PATCH":
+            try:
+                self._world.switches = self._world.switches.changed(await _object(request))
+            except ValueError as problem:
+                return _wrong(problem)
+        return JSONResponse(self._world.switches.to_json())
 
     async def connection(self, request: Request) -> Response:
         """Return an Airflow connection."""

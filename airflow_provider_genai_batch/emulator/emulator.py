@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.emulator.routes import application
 from airflow_provider_genai_batch.emulator.script import JobScript
 from airflow_provider_genai_batch.emulator.server import ServerThread
 from airflow_provider_genai_batch.emulator.stand_ins import StandIns
+from airflow_provider_genai_batch.emulator.switches import Switches
 from airflow_provider_genai_batch.emulator.vertex import run as vertex_run
 from airflow_provider_genai_batch.emulator.vertex.late import publish_due
 from airflow_provider_genai_batch.emulator.world import Settings, World
@@ -56,6 +57,7 @@ class Emulator:
         bigquery: Any = False,
         host: str = "127.0.0.1",
         token_ttl: int = 3600,
+        switches: Switches | None = None,
     ) -> None:
         """Choose how it behaves; nothing runs before ``start``."""
         self._port = port
@@ -63,7 +65,7 @@ class Emulator:
         self._directory = None if directory is None else Path(directory)
         self.clock = clock or VirtualClock()
         keys = None if api_keys is None else frozenset(api_keys)
-        self._settings = Settings(lifecycle or Lifecycle(looks=1), keys, token_ttl)
+        self._settings = Settings(lifecycle or Lifecycle(looks=1), keys, token_ttl, switches or Switches())
         self._responder = Responder(answer)
         self._stand_ins = StandIns(storage, bigquery, self._directory)
         self._running: ExitStack | None = None
@@ -144,6 +146,15 @@ class Emulator:
     @date_skew.setter
     def date_skew(self, seconds: float) -> None:
         self._world.date_skew = seconds
+
+    @property
+    def switches(self) -> Switches:
+        """What is decided about the services as a whole; may be set."""
+        return self._world.switches
+
+    @switches.setter
+    def switches(self, switches: Switches) -> None:
+        self._world.switches = switches
 
     @property
     def storage_url(self) -> str:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
+from airflow_provider_genai_batch.emulator.model import finish
 from airflow_provider_genai_batch.emulator.model.errors import RowError, as_status
+from airflow_provider_genai_batch.emulator.model.reply import Parts
 from airflow_provider_genai_batch.emulator.progress import Ending
 from airflow_provider_genai_batch.emulator.script import JobScript
 
@@ -30,18 +32,35 @@ class Verdict:
     reached: bool = True
 
 
+@dataclass(frozen=True)
+class Style:
+    """How a family of models says that an answer ended in another way.
+
+    Attributes:
+        finished: Takes a response, a reason and whether its content is kept (None: as usual); returns the response.
+        blocked: Returns the response to a prompt that is blocked.
+        emptied: Takes a response, returns it without what it says.
+    """
+
+    finished: Callable[[JsonObject, str, bool | None], JsonObject] = finish.finished
+    blocked: Callable[[], JsonObject] = finish.blocked
+    emptied: Callable[[JsonObject], JsonObject] = finish.without_content
+
+
 class Judge:
     """Decides rows one by one, the same way every time."""
 
-    def __init__(self, script: JobScript, ending: Ending, total: int) -> None:
+    def __init__(self, script: JobScript, ending: Ending, total: int, style: Style | None = None) -> None:
         """Take up the job's script.
 
         Args:
             script: The job's script.
             ending: How the job ended, which says how many rows were served at all.
             total: How many rows there are.
+            style: Of the job's family of models; Gemini's by default.
         """
         self._script = script
+        self._style = style or Style()
         self._ending = ending
         self._served = round(ending.served * total)
 
@@ -74,15 +93,35 @@ class Judge:
         if planned is not None:
             return Verdict(error=as_status(planned))
         if _named(script.blocked, index, key):
-            return Verdict(response=_BLOCKED)
-        reason = _value(script.finish_reasons, index, key)
+            return Verdict(response=self._style.blocked())
         try:
-            response = answer(_value(script.answers, index, key))
-            return Verdict(response=response if reason is None else _finished(response, reason))
+            response = answer(self._said(index, key))
+            return Verdict(response=self._ended(response, index, key) if self._ends_otherwise else response)
         except RowError as refused:
             return Verdict(error=refused.status())
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is one row's and stops no look at the job
             return _broken(problem)
+
+    def _said(self, index: int, key: str | None) -> Any:
+        parts = _value(self._script.parts, index, key)
+        return _value(self._script.answers, index, key) if parts is None else Parts(tuple(parts))
+
+    @property
+    def _ends_otherwise(self) -> bool:
+        script = self._script
+        return bool(script.finish_reasons or script.content or script.candidates or script.members)
+
+    def _ended(self, response: JsonObject, index: int, key: str | None) -> JsonObject:
+        script = self._script
+        reason, keep = _value(script.finish_reasons, index, key), _value(script.content, index, key)
+        if reason is not None:
+            response = self._style.finished(response, reason, keep)
+        elif keep is False:
+            response = self._style.emptied(response)
+        if reasons := _value(script.candidates, index, key):
+            response = finish.several(response, reasons)
+        members = _value(script.members, index, key)
+        return finish.with_members(response, members) if members else response
 
 
 def written(shape: Callable[[Verdict], JsonObject], verdict: Verdict) -> tuple[Verdict, bytes]:
@@ -109,22 +148,6 @@ def drops_metadata(script: JobScript, index: int, key: str | None) -> bool:
     """Whether an inline row comes back without its metadata."""
     dropped = script.drop_metadata
     return dropped if isinstance(dropped, bool) else _named(dropped, index, key)
-
-
-_BLOCKED: JsonObject = {
-    "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
-    "usageMetadata": {"promptTokenCount": 4, "totalTokenCount": 4},
-    "modelVersion": "gemini-2.5-flash",
-}
-
-
-def _finished(response: JsonObject, reason: str) -> JsonObject:
-    """Return the response with another finish reason; filtered candidates come without content."""
-    candidates = [dict(one, finishReason=reason) for one in response.get("candidates", [])]
-    if reason not in {"STOP", "MAX_TOKENS"}:
-        for one in candidates:
-            one.pop("content", None)
-    return {**response, "candidates": candidates}
 
 
 def _named(names: Collection[Any], index: int, key: str | None) -> bool:

@@ -13,7 +13,12 @@ from airflow_provider_genai_batch.emulator.states import bare
 RowName: TypeAlias = str | int
 """A row's key, or its index."""
 
-_BY_ROW = ("row_errors", "finish_reasons", "answers")
+_BY_ROW = ("row_errors", "finish_reasons", "content", "candidates", "members", "answers", "parts")
+_CHOICES: Mapping[str, tuple[str | None, ...]] = {
+    "foreign_lines": (None, "import", "row"),
+    "response_type": ("STRING", "JSON"),
+    "embedding_usage": (None, "tokenCount", "usageMetadata"),
+}
 _ROWS = ("missing", "duplicated", "blocked")
 
 
@@ -38,7 +43,18 @@ class JobScript:
     drop_metadata: bool | Sequence[RowName] = False
     blocked: Sequence[RowName] = ()
     finish_reasons: Mapping[RowName, str] = field(default_factory=dict)
+    content: Mapping[RowName, bool] = field(default_factory=dict)
+    candidates: Mapping[RowName, Sequence[str]] = field(default_factory=dict)
+    members: Mapping[RowName, JsonObject] = field(default_factory=dict)
     answers: Mapping[RowName, Any] = field(default_factory=dict)
+    parts: Mapping[RowName, Sequence[JsonObject]] = field(default_factory=dict)
+    picture_bytes: int = 0
+    foreign_lines: str | None = None
+    siblings: bool = False
+    status_column: bool = False
+    envelope: bool = False
+    response_type: str = "STRING"
+    embedding_usage: str | None = None
     served: float | None = None
 
     late_output: int = 0
@@ -53,6 +69,7 @@ class JobScript:
     get_lag_seconds: float = 0.0
     stale_entries: bool = False
     large_results: bool = False
+    inline_limit: int | None = None
     empty_page: bool = False
 
     cancel_looks: int | None = None
@@ -85,6 +102,13 @@ class JobScript:
             raise ValueError(message)
         if self.shards < 1 or self.failed_row_response not in {"empty", "absent"}:
             message = "shards is at least 1, failed_row_response is 'empty' or 'absent'"
+            raise ValueError(message)
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                message = f"{name} is one of {', '.join(map(repr, allowed))}"
+                raise ValueError(message)
+        if self.picture_bytes < 0 or (self.inline_limit or 0) < 0:
+            message = "picture_bytes and inline_limit are numbers of bytes"
             raise ValueError(message)
         if self.shards == 1 and (self.shard_looks or self.shard_seconds):
             message = "shard_looks and shard_seconds say when the second shard comes: shards is at least 2"

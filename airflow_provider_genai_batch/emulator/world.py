@@ -6,7 +6,7 @@ import random
 import string
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.emulator.request_log import RequestLog
 from airflow_provider_genai_batch.emulator.script import JobScript
 from airflow_provider_genai_batch.emulator.states import WAITING
 from airflow_provider_genai_batch.emulator.store import Store
+from airflow_provider_genai_batch.emulator.switches import Switches
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _TICK_NS = 1000
@@ -47,6 +48,7 @@ class Settings:
     lifecycle: Lifecycle
     api_keys: frozenset[str] | None = None
     token_ttl: int = 3600
+    switches: Switches = field(default_factory=Switches)
 
 
 class World:
@@ -79,6 +81,7 @@ class World:
         self.uploads: dict[str, Upload] = {}
         self.operations: dict[str, JsonObject] = {}
         self.scripts: list[tuple[str | None, JobScript]] = []
+        self.switches = settings.switches
         self.date_skew = 0.0
         """Seconds by which the ``Date`` of replies is ahead of the clock."""
         self.blobs = folder / "blobs"

@@ -12,7 +12,8 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.emulator.bigquery import BigQuery
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from tests.emulator.talk import Vertex, keyed, question
+from tests.emulator import bodies
+from tests.emulator.talk import Vertex, keyed, lines, question
 
 DATASET = "emulator-project.tests"
 _NUMBERS = count()
@@ -167,3 +168,51 @@ def test_objects_go_to_tables_and_tables_to_objects(
     (row,) = output(jobs.run(f"bq://{given}", place))
     assert row["id"] == "7"
     assert row["response"]["candidates"]
+
+
+@pytest.mark.parametrize("kind", ["JSON", "STRING"])
+@pytest.mark.parametrize("family", ["claude", "chat"])
+def test_partner_and_open_models_answer_with_json_text_from_any_to_any(
+    jobs: Vertex, emulator: Emulator, table: Table, big_query: BigQuery, family: str, kind: str
+):
+    model, make, body = {
+        "claude": (bodies.CLAUDE, bodies.claude, "request"),
+        "chat": (bodies.LLAMA, bodies.chat, "body"),
+    }[family]
+    rows = [make(f"r{number}") for number in range(2)]
+    stored = [{**row, body: json.dumps(row[body]) if kind == "STRING" else row[body], "n": 1} for row in rows]
+    columns = [(name, kind if name == body else "STRING") for name in rows[0]]
+    given = table([*columns, ("n", "INTEGER")], stored)
+    uri = f"gs://emulator-staging/{given}/in.jsonl"
+    emulator.storage.write(uri, [lines(rows)])
+    emulator.script(JobScript(row_errors={"r1": 3}))
+    sources = {"table": f"bq://{given}", "file": uri}
+    for name, source in sources.items():
+        assert jobs.run(source, f"bq://{given}_{name}", model=model)["state"] == "JOB_STATE_SUCCEEDED"
+        out = {row["custom_id"]: row for row in big_query.rows(f"{given}_{name}")}
+        assert dict(big_query.columns(f"{given}_{name}"))["response"] == "STRING"
+        assert json.loads(out["r0"]["response"])["id"].startswith(
+            {"claude": "msg_vrtx_", "chat": "chatcmpl-"}[family]
+        )
+        assert ("status" in out["r0"]) == (family == "claude")
+        assert ("n" in out["r0"]) == (family == "chat" and name == "table")
+        if name == "table":
+            # The script was for the first job alone.
+            failed = out["r1"]["status" if family == "claude" else "error"]
+            assert "400" in failed
+    to_file = jobs.run(f"bq://{given}", f"gs://emulator-staging/{given}/out", model=model)
+    assert to_file["outputInfo"]["gcsOutputDirectory"]
+    emulator.script(JobScript(response_type="JSON"))
+    jobs.run(f"bq://{given}", f"bq://{given}_json", model=model)
+    assert isinstance(next(big_query.rows(f"{given}_json"))["response"], dict)
+
+
+def test_a_table_of_gemini_requests_is_none_for_claude(jobs: Vertex, table: Table):
+    given = table(
+        [("custom_id", "STRING"), ("request", "JSON")], [{"custom_id": "a", "request": question("q")}]
+    )
+    ended = jobs.run(f"bq://{given}", f"bq://{given}_out", model=bodies.CLAUDE)
+    assert (ended["state"], ended["error"]["code"]) == ("JOB_STATE_FAILED", 3)
+    other = table([("id", "STRING"), ("request", "JSON")], [{"id": "a", "request": question("q")}])
+    ended = jobs.run(f"bq://{other}", f"bq://{other}_out", model=bodies.LLAMA)
+    assert "has no column 'custom_id'" in ended["error"]["message"]

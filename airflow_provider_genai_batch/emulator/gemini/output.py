@@ -87,4 +87,4 @@ def _answered(responder: Responder, job: Job, row: InputRow, said: object) -> Js
         check_embed(row.request)
         return responder.embed(row.request, job.model)
     check_generate(row.request, "gemini")
-    return responder.generate(row.request, job.model, shaped, said)
+    return responder.generate(row.request, job.model, shaped, said, job.script.picture_bytes)

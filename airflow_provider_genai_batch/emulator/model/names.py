@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _FAMILIES = re.compile(
     r"(gemini|gemma|text-embedding|gemini-embedding|text-multilingual-embedding|multimodalembedding|embedding|"
@@ -34,3 +35,15 @@ def embeds(model: str) -> bool:
 def predicts(model: str) -> bool:
     """Whether it is of the older embedding family, whose rows are instances and predictions."""
     return embeds(model) and not last_part(model).startswith("gemini-embedding-")
+
+
+@lru_cache(maxsize=64)
+def draws(model: str) -> bool:
+    """Whether the model answers pictures."""
+    return "-image" in last_part(model) and "gemini-" in model
+
+
+@lru_cache(maxsize=64)
+def speaks(model: str) -> bool:
+    """Whether the model answers speech."""
+    return "-tts" in last_part(model) and "gemini-" in model

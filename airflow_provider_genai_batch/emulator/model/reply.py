@@ -36,3 +36,10 @@ class Reply:
 
 Shape: TypeAlias = Callable[[Reply], JsonObject]
 """Gives a reply the shape of a service's GenerateContentResponse."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a script has an answer consist of: parts in the wire's spelling."""
+
+    parts: tuple[JsonObject, ...]

@@ -39,14 +39,26 @@ class Responder:
         """Use a function for the answers, or pretend."""
         self._answer = answer
 
-    def generate(self, request: JsonObject, model: str, shape: Shape, said: Any = None) -> JsonObject:
+    def said(self, request: JsonObject) -> Any:
+        """Return what the user's function answers to a request, or None."""
+        return None if self._answer is None else self._answer(request)
+
+    def generate(
+        self,
+        request: JsonObject,
+        model: str,
+        shape: Shape,
+        said: Any = None,
+        picture_bytes: int = 0,  # noqa: ARG002 - soon
+    ) -> JsonObject:
         """Return a GenerateContentResponse.
 
         Args:
             request: GenerateContentRequest as it came.
             model: Resource name of the model.
             shape: Gives a reply the shape of the service.
-            said: An answer fixed by a script: text, JSON, or a whole response.
+            said: An answer fixed by a script: text, JSON, a whole response, or its parts.
+            picture_bytes: Size of the pictures that it draws; 0: as small as they can be.
 
         Raises:
             RowError: The request is refused.

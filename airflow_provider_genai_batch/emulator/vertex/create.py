@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, known_only, words
-from airflow_provider_genai_batch.emulator.vertex.names import check_model
+from airflow_provider_genai_batch.emulator.switches import Switches
+from airflow_provider_genai_batch.emulator.vertex.models import CLAUDE, EMBED, OPEN, check_model, family_of
 
 FIELDS = words(
     "name displayName model inputConfig instanceConfig outputConfig modelParameters labels "
@@ -18,6 +19,7 @@ FIELDS = words(
 """Fields of the resource a caller may send."""
 
 _UNSUPPORTED = ("serviceAccount", "encryptionSpec", "dedicatedResources", "unmanagedContainerModel")
+_SILENT = frozenset({"serviceAccount", "encryptionSpec"})
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]*")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]*")
 _MOST_LABELS = 64
@@ -29,8 +31,13 @@ _OBJECT = re.compile(r"gs://[^/]+/.+")
 _PREFIX = re.compile(r"gs://[^/]+(?:/.*)?")
 
 
-def checked(body: JsonObject) -> JsonObject:
+def checked(body: JsonObject, location: str, switches: Switches) -> JsonObject:
     """Return the resource in one spelling.
+
+    Args:
+        body: What was sent.
+        location: Where the job is to run.
+        switches: What a test has decided of the service.
 
     Raises:
         ApiError: 400 for what is missing or wrong, 404 for an unknown model.
@@ -44,13 +51,20 @@ def checked(body: JsonObject) -> JsonObject:
     result = {key: value for key, value in body.items() if key != "name"}
     if "model" not in body:
         raise ApiError(400, "Either model or unmanagedContainerModel is required.")
-    result["model"] = check_model(body["model"])
+    result["model"] = check_model(body["model"], location, switches)
+    family = family_of(result["model"])
     for field in _UNSUPPORTED:
-        if field in body:
+        # Nothing is said of service accounts and keys of one's own for partner models.
+        if field in body and (family not in {CLAUDE, OPEN} or field not in _SILENT):
             message = f"{field} is not supported for batch prediction with Gemini models."
             raise ApiError(400, message)
     result["inputConfig"] = _input(body.get("inputConfig"))
     result["outputConfig"] = _output(body.get("outputConfig"))
+    if family == EMBED and "bigquery" in {
+        result["inputConfig"]["instancesFormat"],
+        result["outputConfig"]["predictionsFormat"],
+    }:
+        raise ApiError(400, "BigQuery is not supported for batch prediction with Gemini embedding models.")
     if "labels" in body:
         _labels(body["labels"])
     return result

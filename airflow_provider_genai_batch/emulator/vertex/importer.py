@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-
-MOST_ROWS = 200_000
-"""Requests per job; embedding models take more."""
-
-MOST_EMBEDDINGS = 1_000_000
 
 _DEEPEST = 15
 _NESTED = (dict, list)
@@ -46,8 +42,13 @@ class ImporterBroke(ImportFailed):
 class Importer:
     """Checks rows one after another and remembers the type of every field."""
 
-    def __init__(self) -> None:
-        """Begin with no field known."""
+    def __init__(self, needed: Sequence[str] = ()) -> None:
+        """Begin with no field known.
+
+        Args:
+            needed: Fields without which a line is none of this model's; a row is refused later by default.
+        """
+        self._needed = needed
         self._types: dict[str, str] = {}
         self._members: dict[str, dict[str, None]] = {}
         self._row = 0
@@ -76,6 +77,9 @@ class Importer:
                     self._field(name, value, name, 1)
         except RecursionError as problem:
             raise ImportFailed("Lists are nested too deeply", self._row) from problem
+        for name in self._needed:
+            if row.get(name) is None or (name == "request" and "messages" in row[name]):
+                raise ImportFailed(f"Missing or foreign {name}", self._row)
         if self._types.get("request.contents[].parts") == "STRING":
             raise ImporterBroke(self._row)
         return row

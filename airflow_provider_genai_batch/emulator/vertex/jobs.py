@@ -18,7 +18,8 @@ from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.vertex.create import FIELDS, checked
 from airflow_provider_genai_batch.emulator.vertex.filter import compiled
 from airflow_provider_genai_batch.emulator.vertex.late import due, publish_due
-from airflow_provider_genai_batch.emulator.vertex.names import Parent
+from airflow_provider_genai_batch.emulator.vertex.models import CLAUDE, family_of
+from airflow_provider_genai_batch.emulator.vertex.names import Parent, project_number
 from airflow_provider_genai_batch.emulator.vertex.operations import deletion
 from airflow_provider_genai_batch.emulator.vertex.run import count
 from airflow_provider_genai_batch.emulator.vertex.view import KNOWN, resource
@@ -34,8 +35,12 @@ async def create(call: Call) -> Response:
     """Create a job."""
     call.query()
     parent = _parent(call)
-    body = checked(await call.json(FIELDS, _LARGEST_BODY, "batch_prediction_job"))
-    _needs_stand_ins(call.world, body)
+    world = call.world
+    body = checked(
+        await call.json(FIELDS, _LARGEST_BODY, "batch_prediction_job"), parent.location, world.switches
+    )
+    _needs_stand_ins(world, body)
+    await _has_room(call, parent, body["model"])
     number = random.randint(_LEAST_ID, _GREATEST_ID)  # noqa: S311 - a name, not a secret
     job = Job(
         name=f"{parent}/batchPredictionJobs/{number}",
@@ -121,6 +126,25 @@ async def delete(call: Call) -> Response:
         job.deleted = True
         world.save(job)
     return call.reply(deletion(world, str(_parent(call))), OPERATION)
+
+
+async def _has_room(call: Call, parent: Parent, model: str) -> None:
+    """Refuse one Claude job too many in a project.
+
+    Google's page on Claude: four at once. What a fifth is answered no page says; 429 is what quotas are.
+    """
+    world = call.world
+    most = world.switches.claude_jobs
+    if most is None or family_of(model) != CLAUDE:
+        return
+    project = f"projects/{project_number(parent.project)}/"
+    own = [job for job in world.order if job.name.startswith(project) and family_of(job.model) == CLAUDE]
+    await call.settle(own)
+    if sum(job.live for job in own) >= most:
+        message = (
+            f"Quota exceeded for concurrent batch prediction requests of partner models: {most} at once."
+        )
+        raise ApiError(429, message)
 
 
 def _parent(call: Call) -> Parent:

@@ -30,15 +30,18 @@ _PHRASES = {
 }
 
 
-def answered(responder: Responder, model: str, row: JsonObject, at_ns: int, said: Any) -> JsonObject:
+def answered(
+    model: str, responder: Responder, row: JsonObject, said: Any, *, at_ns: int, picture_bytes: int = 0
+) -> JsonObject:
     """Ask the pretend model for one row.
 
     Args:
-        responder: The pretend model.
         model: Resource name of the model.
+        responder: The pretend model.
         row: The input row.
-        at_ns: When it is asked.
         said: What a script has it say, or None.
+        at_ns: When it is asked.
+        picture_bytes: Size of the pictures that it draws; 0: as small as they can be.
 
     Raises:
         RowError: It is refused.
@@ -59,7 +62,7 @@ def answered(responder: Responder, model: str, row: JsonObject, at_ns: int, said
         return responder.embed(request, model)
     check_fields(request, "GenerateContentRequest")
     check_generate(request, "vertex")
-    return responder.generate(request, model, partial(shaped, at_ns=at_ns), said)
+    return responder.generate(request, model, partial(shaped, at_ns=at_ns), said, picture_bytes)
 
 
 def is_done(row: JsonObject) -> bool:
@@ -75,6 +78,7 @@ def line(
     echo: Callable[[Any], Any] | None,
     *,
     empty_response: bool,
+    embedding_usage: str | None = None,
 ) -> JsonObject:
     """Return the output row.
 
@@ -86,6 +90,8 @@ def line(
         echo: Repeats the request as the importer of JSONL has it; None for a row of a table, whose columns are
             copied as they are.
         empty_response: Whether a failed row has ``response: {}`` or none at all.
+        embedding_usage: How rows of embeddings say their tokens; by default as Google's page has it, in
+            ``tokenCount``; live rows were seen with ``usageMetadata``.
     """
     status = "" if verdict.error is None else status_text(verdict.error)
     if names.predicts(model):
@@ -101,8 +107,7 @@ def line(
     said = {} if response is None else {"response": response}
     if names.embeds(model):
         told = {"status": status} if status else {}
-        response_only = {key: value for key, value in (response or {}).items() if key != "usageMetadata"}
-        said = {"response": response_only} if response is not None else {}
+        said = {} if response is None else {"response": counted(response, embedding_usage or "tokenCount")}
         return {**siblings, "request": row.get("request"), **said, **told}
     request = row.get("request")
     return {
@@ -112,6 +117,25 @@ def line(
         **said,
         "processed_time": processed_time(at_ns),
     }
+
+
+def counted(response: JsonObject, wanted: str) -> JsonObject:
+    """Return an EmbedContentResponse that says its tokens in one of two ways.
+
+    Args:
+        response: The response.
+        wanted: ``tokenCount`` or ``usageMetadata``.
+    """
+    bare = {name: value for name, value in response.items() if name not in {"tokenCount", "usageMetadata"}}
+    count = response.get("tokenCount")
+    if count is None:
+        return bare
+    told = (
+        {"tokenCount": count}
+        if wanted == "tokenCount"
+        else {"usageMetadata": {"promptTokenCount": int(count)}}
+    )
+    return {**told, **bare}
 
 
 def status_text(error: JsonObject) -> str:

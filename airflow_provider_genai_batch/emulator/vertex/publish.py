@@ -18,7 +18,6 @@ from airflow_provider_genai_batch.emulator.world import World
 
 _MICROSECONDS = 1_000_000
 _SURELY_MICROSECONDS = 1e11
-_RESULT_TYPES = {"response": "JSON", "status": "STRING", "processed_time": "TIMESTAMP"}
 
 
 def check_destination(world: World, job: Job, directory: str | None) -> None:
@@ -70,7 +69,7 @@ def publish(world: World, job: Job, output: JsonObject, shards: int) -> JsonObje
     if fresh:
         world.bigquery.create_dataset(dataset)
     rows = (json.loads(line) for line in read_lines(path))
-    columns = _columns(output["columns"], path)
+    columns = _columns(output["columns"], output["results"], path)
     world.bigquery.create_and_insert(f"{dataset}.{table}", columns, (_fitting(row, columns) for row in rows))
     return {**output, "published": True, "dataset": f"bq://{dataset}", "table": table}
 
@@ -95,13 +94,14 @@ def _batched(rows: Iterator[bytes]) -> Iterator[bytes]:
         yield b"\n".join(batch) + b"\n"
 
 
-def _columns(given: list[Any], path: Any) -> list[tuple[str, str]]:
+def _columns(given: list[Any], results: list[Any], path: Any) -> list[tuple[str, str]]:
     """Return the output's columns: the input's, or those its rows have, and the results."""
     columns = [(str(name), str(kind)) for name, kind in given]
+    told = [(str(name), str(kind)) for name, kind in results]
     if not columns:
         first: JsonObject = json.loads(next(read_lines(path), b"{}"))
-        columns = [(name, _guessed(value)) for name, value in first.items() if name not in _RESULT_TYPES]
-    return [*columns, *_RESULT_TYPES.items()]
+        columns = [(name, _guessed(value)) for name, value in first.items() if name not in dict(told)]
+    return [*columns, *told]
 
 
 def _guessed(value: Any) -> str:

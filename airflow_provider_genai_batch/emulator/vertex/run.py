@@ -8,18 +8,15 @@ from functools import partial
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
-from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.progress import Ending
 from airflow_provider_genai_batch.emulator.records import Counts, Job
-from airflow_provider_genai_batch.emulator.rows import Judge, Verdict, written
+from airflow_provider_genai_batch.emulator.rows import Judge, written
 from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_lines, write_lines
-from airflow_provider_genai_batch.emulator.vertex import lines
-from airflow_provider_genai_batch.emulator.vertex.answers import shaped
+from airflow_provider_genai_batch.emulator.vertex.families import rows_of
+from airflow_provider_genai_batch.emulator.vertex.family import Family
 from airflow_provider_genai_batch.emulator.vertex.late import at_the_end, wake_later
 from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
 from airflow_provider_genai_batch.emulator.vertex.source import (
-    RESULT_COLUMNS,
-    Echo,
     Input,
     JobFailed,
     count_rows,
@@ -50,14 +47,14 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
     failures: list[JsonObject] = []
     try:
         check_destination(world, job, directory)
-        given = _given(world, job)
+        family = rows_of(job, ending.at_ns, features=world.switches.partner_features)
+        given = _given(world, job, family)
         counts.total = write_lines(world.blobs / _blob(job, "in"), map(dumps, given.rows))
-        write_lines(
-            world.blobs / _blob(job, "out"), _answered(world, job, ending, counts, failures, given.echo)
-        )
+        write_lines(world.blobs / _blob(job, "out"), _answered(world, job, family, ending, counts, failures))
         if job.script.shuffle is not False:
             shuffle_lines(world.blobs / _blob(job, "out"), f"{job.script.seed}:{counts.total}")
-        output = {**(output or {}), "columns": given.columns, "blob": _blob(job, "out"), "partial": failures}
+        columns = {"columns": given.columns, "results": list(family.results().items())}
+        output = {**(output or {}), **columns, "blob": _blob(job, "out"), "partial": failures}
         first = at_the_end(job)
         if first:
             output = publish(world, job, output, first)
@@ -77,38 +74,28 @@ def count(world: World, job: Job) -> None:
         world.save(job)
 
 
-def _given(world: World, job: Job) -> Input:
+def _given(world: World, job: Job, family: Family) -> Input:
     config = job.resource["inputConfig"]
     if "gcsSource" in config:
-        return from_storage(world, config["gcsSource"]["uris"], embeds=names.embeds(job.model))
-    needed = "content" if names.predicts(job.model) else "request"
-    return from_table(world, config["bigquerySource"]["inputUri"], needed)
+        return from_storage(world, config["gcsSource"]["uris"], family)
+    return from_table(world, config["bigquerySource"]["inputUri"], family)
 
 
 def _answered(
-    world: World, job: Job, ending: Ending, counts: Counts, failures: list[JsonObject], echo: Echo | None
+    world: World, job: Job, family: Family, ending: Ending, counts: Counts, failures: list[JsonObject]
 ) -> Iterator[bytes]:
     script = job.script
-    judge = Judge(script, ending, counts.total or 0)
-    to_a_table = "bigqueryDestination" in job.resource["outputConfig"] and not names.predicts(job.model)
-    shape = partial(
-        lines.line,
-        model=job.model,
-        at_ns=ending.at_ns,
-        echo=echo,
-        empty_response=script.failed_row_response == "empty",
-    )
+    judge = Judge(script, ending, counts.total or 0, family.style)
+    to_a_table = "bigqueryDestination" in job.resource["outputConfig"]
     for index, raw in enumerate(read_lines(world.blobs / _blob(job, "in"))):
         row = json.loads(raw)
-        if lines.is_done(row):
+        if family.is_done(row):
             # Google's page on resuming: rows an earlier job answered are merged, not asked again.
             counts.succeeded += 1
             yield raw
             continue
-        verdict = judge.verdict(
-            index, lines.key_of(row), partial(lines.answered, world.responder, job.model, row, ending.at_ns)
-        )
-        verdict, line = written(partial(shape, row), verdict)
+        verdict = judge.verdict(index, family.key_of(row), partial(family.answered, world.responder, row))
+        verdict, line = written(partial(family.line, row), verdict)
         if verdict.counts:
             counts.succeeded += verdict.error is None
             counts.failed += verdict.error is not None
@@ -116,15 +103,10 @@ def _answered(
             failures.append(verdict.error)
         for _ in range(verdict.copies):
             yield line
-        if to_a_table and not verdict.reached:
-            # A job that was cancelled or expired is resumed from its output, so what it did not come to is in there.
-            yield dumps({**row, **dict.fromkeys(RESULT_COLUMNS)})
+        if to_a_table and not verdict.reached and (kept := family.unreached(row)) is not None:
+            yield dumps(kept)
     for key in script.unknown_keys:
-        request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
-        response = world.responder.generate(
-            request, job.model, partial(shaped, at_ns=ending.at_ns), "Nobody asked."
-        )
-        yield dumps(shape({"key": key, "request": request}, Verdict(response=response)))
+        yield dumps(family.stranger(world.responder, key))
 
 
 def _blob(job: Job, kind: str) -> str:

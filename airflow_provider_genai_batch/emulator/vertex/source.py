@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.spool import lines_of
-from airflow_provider_genai_batch.emulator.vertex.importer import (
-    FAILED,
-    MOST_EMBEDDINGS,
-    MOST_ROWS,
-    Importer,
-    ImportFailed,
-)
+from airflow_provider_genai_batch.emulator.vertex.family import Family, RowImporter
+from airflow_provider_genai_batch.emulator.vertex.importer import FAILED, ImportFailed
 from airflow_provider_genai_batch.emulator.world import World
 
-Echo: TypeAlias = Callable[[Any], Any]
 RESULT_COLUMNS = ("response", "status", "processed_time")
+_PARSED = frozenset({"request", "body"})
 _DROPPED = frozenset({"RECORD", "STRUCT", "ARRAY", "RANGE", "DATETIME", "GEOGRAPHY"})
 
 
@@ -41,12 +36,10 @@ class Input:
     Attributes:
         rows: As they came; a BigQuery row has its columns for keys.
         columns: Names and types, in order, of a BigQuery source; those that are copied to the output.
-        echo: Repeats a request as the output of a JSONL source has it, once the rows were read.
     """
 
     rows: Iterator[JsonObject]
     columns: list[tuple[str, str]] = field(default_factory=list)
-    echo: Echo | None = None
 
 
 def check_bucket(world: World, uri: str, right: str) -> None:
@@ -65,15 +58,13 @@ def check_bucket(world: World, uri: str, right: str) -> None:
         raise JobFailed(7, message)
 
 
-def from_storage(world: World, uris: list[str], *, embeds: bool) -> Input:
+def from_storage(world: World, uris: list[str], family: Family) -> Input:
     """Read and check JSONL objects.
 
     Raises:
         JobFailed: An object is not there; at the rows also: the importer cannot take one.
     """
-    importer = Importer()
-    rows = _imported(world, importer, _objects(world, uris), MOST_EMBEDDINGS if embeds else MOST_ROWS)
-    return Input(rows, echo=importer.echoed)
+    return Input(_imported(world, family.importer(), _objects(world, uris), family.most))
 
 
 def count_rows(world: World, uris: list[str]) -> int | None:
@@ -100,7 +91,7 @@ def _objects(world: World, uris: list[str]) -> list[str]:
     return objects
 
 
-def _imported(world: World, importer: Importer, objects: list[str], most: int) -> Iterator[JsonObject]:
+def _imported(world: World, importer: RowImporter, objects: list[str], most: int) -> Iterator[JsonObject]:
     count = 0
     for uri in objects:
         for line in lines_of(world.storage.read(uri)):
@@ -116,13 +107,13 @@ def _imported(world: World, importer: Importer, objects: list[str], most: int) -
         raise JobFailed(3, f"{FAILED} The input has no rows.")
 
 
-def from_table(world: World, uri: str, needed: str) -> Input:
+def from_table(world: World, uri: str, family: Family) -> Input:
     """Read a table.
 
     Args:
         world: Where BigQuery is.
         uri: ``bq://project.dataset.table``.
-        needed: The column that holds the request.
+        family: Says which columns there must be.
 
     Raises:
         JobFailed: No such table, no such column, or columns that only an output may have.
@@ -133,16 +124,34 @@ def from_table(world: World, uri: str, needed: str) -> Input:
         raise JobFailed(3, message)
     columns = world.bigquery.columns(table)
     names = [name for name, _ in columns]
-    if needed not in names:
-        message = f"{FAILED} The table {table} has no column {needed!r}."
-        raise JobFailed(3, message)
-    resumes = all(name in names for name in RESULT_COLUMNS)
-    for name in ("response", "status"):
+    for needed in family.needed:
+        if needed not in names:
+            message = f"{FAILED} The table {table} has no column {needed!r}."
+            raise JobFailed(3, message)
+    resumes = family.resumes and all(name in names for name in RESULT_COLUMNS)
+    for name in family.reserved:
         if name in names and not resumes:
             message = f"{FAILED} The column name {name!r} is reserved."
             raise JobFailed(3, message)
-    copied = [(name, kind) for name, kind in columns if kind not in _DROPPED and name not in RESULT_COLUMNS]
-    return Input((_table_row(row, copied, resumes=resumes) for row in world.bigquery.rows(table)), copied)
+    read = [
+        (name, kind)
+        for name, kind in columns
+        if kind not in _DROPPED and (not family.resumes or name not in RESULT_COLUMNS)
+    ]
+    return Input(_from_table(world, table, read, family, resumes=resumes), family.copied(read))
+
+
+def _from_table(
+    world: World, table: str, columns: list[tuple[str, str]], family: Family, *, resumes: bool
+) -> Iterator[JsonObject]:
+    for count, row in enumerate(world.bigquery.rows(table), 1):
+        if count > family.most:
+            message = f"{FAILED} The input has more than {family.most} rows."
+            raise JobFailed(3, message)
+        try:
+            yield family.taken(_table_row(row, columns, resumes=resumes), count)
+        except ImportFailed as problem:
+            raise JobFailed(problem.code, str(problem)) from problem
 
 
 def _table_row(row: JsonObject, columns: list[tuple[str, str]], *, resumes: bool) -> JsonObject:
@@ -151,8 +160,8 @@ def _table_row(row: JsonObject, columns: list[tuple[str, str]], *, resumes: bool
         kept |= {
             name: _parsed(row.get(name)) if name == "response" else row.get(name) for name in RESULT_COLUMNS
         }
-    if "request" in kept:
-        kept["request"] = _parsed(kept["request"])
+    for name in _PARSED & kept.keys():
+        kept[name] = _parsed(kept[name])
     return kept
 
 

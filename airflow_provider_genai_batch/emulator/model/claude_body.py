@@ -1,0 +1,231 @@
+"""The body of a Claude row: the Messages API's, as Vertex AI takes it.
+
+Read from the types of Anthropic's client and from Google's pages on Claude: `model` and `stream` are no members of a
+row's body; addresses as sources, files, code execution, web fetch and MCP do not exist here. Structured outputs and
+strict tools need an organisation's leave (`constraints/vertexai.allowedPartnerModelFeatures`), and so does web search.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.model.errors import RowError
+from airflow_provider_genai_batch.emulator.model.shapes import (
+    Check,
+    anything,
+    either,
+    flag,
+    free,
+    items,
+    members,
+    null,
+    number,
+    refused,
+    tagged,
+    text,
+    whole,
+    words,
+)
+
+VERSION = "vertex-2023-10-16"
+
+_NAME = r"[a-zA-Z0-9_-]{1,128}"
+_NEEDS_LEAVE = (
+    "The feature is not enabled: the organization policy constraints/vertexai.allowedPartnerModelFeatures "
+    "does not allow it for this model."
+)
+_NOT_HERE = "not supported on Vertex AI"
+_KIND = anything
+"""The member that a tagged check has read."""
+
+_CACHE = either(null, members({"type": words("ephemeral")}, {"ttl": words("5m", "1h")}))
+_TEXT = members({"type": _KIND, "text": text(least=1)}, {"cache_control": _CACHE, "citations": anything})
+_PICTURES = words("image/jpeg", "image/png", "image/gif", "image/webp")
+_NO_ADDRESS = refused(f"URL and file sources are {_NOT_HERE}")
+_IMAGE = members(
+    {
+        "type": _KIND,
+        "source": tagged(
+            {
+                "base64": members({"type": _KIND, "media_type": _PICTURES, "data": text(least=1)}),
+                "url": _NO_ADDRESS,
+                "file": _NO_ADDRESS,
+            }
+        ),
+    },
+    {"cache_control": _CACHE},
+)
+_DOCUMENT = members(
+    {
+        "type": _KIND,
+        "source": tagged(
+            {
+                "base64": members(
+                    {"type": _KIND, "media_type": words("application/pdf"), "data": text(least=1)}
+                ),
+                "text": members({"type": _KIND, "media_type": words("text/plain"), "data": text()}),
+                "content": members(
+                    {"type": _KIND, "content": either(text(), items(tagged({"text": _TEXT})))}
+                ),
+                "url": _NO_ADDRESS,
+                "file": _NO_ADDRESS,
+            }
+        ),
+    },
+    {
+        "cache_control": _CACHE,
+        "citations": anything,
+        "title": either(null, text()),
+        "context": either(null, text()),
+    },
+)
+_SEARCH_RESULT = members(
+    {"type": _KIND, "source": text(), "title": text(), "content": items(tagged({"text": _TEXT}))},
+    {"cache_control": _CACHE, "citations": anything},
+)
+_RESULT = members(
+    {"type": _KIND, "tool_use_id": text(_NAME)},
+    {
+        "content": either(
+            text(),
+            items(
+                tagged(
+                    {"text": _TEXT, "image": _IMAGE, "document": _DOCUMENT, "search_result": _SEARCH_RESULT}
+                )
+            ),
+        ),
+        "is_error": flag,
+        "cache_control": _CACHE,
+    },
+)
+_BLOCK = tagged(
+    {
+        "text": _TEXT,
+        "image": _IMAGE,
+        "document": _DOCUMENT,
+        "search_result": _SEARCH_RESULT,
+        "thinking": members({"type": _KIND, "thinking": text(), "signature": text(least=1)}),
+        "redacted_thinking": members({"type": _KIND, "data": text(least=1)}),
+        "tool_use": members(
+            {"type": _KIND, "id": text(_NAME), "name": text(_NAME), "input": free}, {"cache_control": _CACHE}
+        ),
+        "tool_result": _RESULT,
+        "server_tool_use": free,
+        "web_search_tool_result": free,
+    }
+)
+_MESSAGE = members(
+    {"role": words("user", "assistant"), "content": either(text(least=1), items(_BLOCK, least=1))}
+)
+_THINKING = tagged(
+    {
+        "enabled": members({"type": _KIND, "budget_tokens": whole(1024)}, {"display": text()}),
+        "adaptive": members({"type": _KIND}, {"display": text()}),
+        "disabled": members({"type": _KIND}),
+    }
+)
+_ALONE = {"disable_parallel_tool_use": flag}
+_CHOICE = tagged(
+    {
+        "auto": members({"type": _KIND}, _ALONE),
+        "any": members({"type": _KIND}, _ALONE),
+        "tool": members({"type": _KIND, "name": text(_NAME)}, _ALONE),
+        "none": members({"type": _KIND}),
+    }
+)
+_SCHEMA = tagged({"object": free})
+
+
+def _tool(features: bool) -> Check:
+    strict: Check = (
+        flag if features else lambda value, path: flag(value, path) or refused(_NEEDS_LEAVE)(value, path)
+    )
+    own = members(
+        {"name": text(_NAME), "input_schema": _SCHEMA},
+        {
+            "type": either(null, words("custom")),
+            "description": text(),
+            "cache_control": _CACHE,
+            "strict": strict,
+            "input_examples": items(free),
+            "eager_input_streaming": either(null, flag),
+        },
+    )
+
+    def test(value: object, path: str) -> str | None:
+        kind = value.get("type") if isinstance(value, dict) else None
+        if not isinstance(kind, str) or kind == "custom":
+            return own(value, path)
+        if kind.startswith("web_search_"):
+            return None if features else refused(_NEEDS_LEAVE)(value, path)
+        if kind.startswith(("bash_", "text_editor_", "memory_", "computer_", "tool_search_tool_")):
+            return free(value, path)
+        return refused(f"'{kind}' is {_NOT_HERE}")(value, path)
+
+    return test
+
+
+@cache
+def _body(features: bool) -> Check:
+    schema = members({"type": words("json_schema"), "schema": free})
+    needs_leave: Check = either(null, schema) if features else either(null, refused(_NEEDS_LEAVE))
+    return members(
+        {"anthropic_version": words(VERSION), "messages": items(_MESSAGE, least=1), "max_tokens": whole(1)},
+        {
+            "anthropic_beta": items(text()),
+            "cache_control": _CACHE,
+            "metadata": members({}, {"user_id": either(null, text())}),
+            "output_config": members(
+                {}, {"format": needs_leave, "effort": words("low", "medium", "high", "xhigh", "max")}
+            ),
+            "stop_sequences": items(text(least=1)),
+            "system": either(text(), items(tagged({"text": _TEXT}))),
+            "temperature": number(0, 1),
+            "thinking": _THINKING,
+            "tool_choice": _CHOICE,
+            "tools": items(_tool(features)),
+            "top_k": whole(0),
+            "top_p": number(0, 1),
+        },
+    )
+
+
+def check_body(request: JsonObject, *, features: bool) -> None:
+    """Refuse a body that the service would refuse.
+
+    Args:
+        request: The row's ``request``.
+        features: Whether the organisation allows structured outputs, strict tools and web search.
+
+    Raises:
+        RowError: With code 3.
+    """
+    wrong = _body(features)(request, "") or _at_odds(request)
+    if wrong:
+        raise RowError(3, wrong)
+
+
+def _at_odds(request: JsonObject) -> str | None:
+    """Return what is wrong between members that are each right."""
+    if request["messages"][0]["role"] != "user":
+        return 'messages: first message must use the "user" role'
+    names = [tool.get("name") for tool in request.get("tools") or ()]
+    if len(names) != len(set(names)):
+        return "tools: Tool names must be unique."
+    choice = request.get("tool_choice")
+    if choice and not names:
+        return "tool_choice: may only be specified while providing tools."
+    if choice and choice["type"] == "tool" and choice["name"] not in names:
+        return f"tool_choice.name: Tool '{choice['name']}' not found in provided tools"
+    return _thinking_at_odds(request)
+
+
+def _thinking_at_odds(request: JsonObject) -> str | None:
+    thinking, choice = request.get("thinking") or {}, request.get("tool_choice")
+    thinks = thinking.get("type") in {"enabled", "adaptive"}
+    if thinks and choice and choice["type"] in {"any", "tool"}:
+        return "Thinking may not be enabled when tool_choice forces tool use."
+    if thinking.get("budget_tokens", 0) >= request["max_tokens"]:
+        return "`max_tokens` must be greater than `thinking.budget_tokens`."
+    return None

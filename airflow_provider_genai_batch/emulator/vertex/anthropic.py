@@ -1,0 +1,143 @@
+"""Rows of Claude: `custom_id` and `request` in, a Message out.
+
+Read from Google's page on Claude and from clients that read live rows; no page shows an output row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
+from airflow_provider_genai_batch.emulator.model import claude
+from airflow_provider_genai_batch.emulator.model.claude_body import VERSION, check_body
+from airflow_provider_genai_batch.emulator.model.errors import RowError
+from airflow_provider_genai_batch.emulator.model.respond import Responder
+from airflow_provider_genai_batch.emulator.rows import Style, Verdict
+from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
+from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed, coerced
+from airflow_provider_genai_batch.emulator.vertex.lines import processed_time, status_text
+from airflow_provider_genai_batch.emulator.vertex.partner_importer import PartnerImporter
+
+_OWN = ("custom_id", "request")
+_PHRASES = {
+    "invalid_request_error": "Bad Request",
+    "authentication_error": "Unauthorized",
+    "billing_error": "Payment Required",
+    "permission_error": "Forbidden",
+    "not_found_error": "Not Found",
+    "rate_limit_error": "Too Many Requests",
+    "timeout_error": "Gateway Timeout",
+    "api_error": "Internal Server Error",
+    "overloaded_error": "Overloaded",
+}
+
+
+class ClaudeRows:
+    """The rows of one Claude job."""
+
+    needed: Sequence[str] = _OWN
+    reserved: Sequence[str] = ("response", "status")
+    resumes = False
+    most = 200_000
+
+    def __init__(self, task: Task) -> None:
+        """Work on one job."""
+        self._task = task
+        self.style = Style(claude.finished, lambda: claude.refusal(task.model), claude.emptied)
+
+    def importer(self) -> PartnerImporter:
+        """Return an importer that looks at columns only."""
+        return PartnerImporter(self.taken, self.reserved)
+
+    def taken(self, row: JsonObject, number: int) -> JsonObject:
+        """Take a row of this family; one of another fails the job unless a script has it fail the row.
+
+        Raises:
+            ImportFailed: It is of another family, or ``custom_id`` is no text.
+        """
+        custom_id = row.get("custom_id")
+        if custom_id is not None and not isinstance(custom_id, str):
+            message = f"Field custom_id is of type STRING, not {type(custom_id).__name__}"
+            raise ImportFailed(message, number)
+        if self._task.script.foreign_lines != "row" and (why := _foreign(row)):
+            raise ImportFailed(why, number)
+        return row
+
+    def is_done(self, _row: JsonObject) -> bool:
+        """Ask every row: no page speaks of going on from an earlier output."""
+        return False
+
+    def key_of(self, row: JsonObject) -> str | None:
+        """Return the row's ``custom_id``."""
+        return row.get("custom_id")
+
+    def answered(self, responder: Responder, row: JsonObject, said: Any) -> JsonObject:
+        """Return the Message that answers a row.
+
+        Raises:
+            RowError: It is refused.
+        """
+        request = row.get("request")
+        if (why := _foreign(row)) or not isinstance(request, dict):
+            raise RowError(3, why or "request: Input should be a valid dictionary")
+        check_body(request, features=self._task.features)
+        return claude.message(request, self._task.model, responder.said(request) if said is None else said)
+
+    def line(self, row: JsonObject, verdict: Verdict) -> JsonObject:
+        """Return the output row: members in the order of their names, as clients saw them."""
+        siblings = {name: coerced(value) for name, value in row.items() if name not in _OWN}
+        kept = siblings if self._task.script.siblings else {}
+        known = {"custom_id": row["custom_id"]} if "custom_id" in row else {}
+        if verdict.error is not None:
+            empty: JsonObject = {"response": {}} if self._task.script.failed_row_response == "empty" else {}
+            return {**known, **kept, "request": row.get("request"), "status": _status(verdict.error), **empty}
+        return {
+            **known,
+            **kept,
+            "processed_time": processed_time(self._task.at_ns),
+            "request": row.get("request"),
+            "status": "",
+            "response": verdict.response,
+        }
+
+    def unreached(self, _row: JsonObject) -> JsonObject | None:
+        """Return nothing: rows of a cancelled or expired job were never captured."""
+        return None
+
+    def stranger(self, responder: Responder, key: str) -> JsonObject:
+        """Return an output row that nobody asked for."""
+        message = {"role": "user", "content": "Nobody asked."}
+        request = {"anthropic_version": VERSION, "max_tokens": 100, "messages": [message]}
+        row = {"custom_id": key, "request": request}
+        return self.line(row, Verdict(response=self.answered(responder, row, "Nobody asked.")))
+
+    def copied(self, columns: Sequence[Column]) -> list[Column]:
+        """Copy the family's own columns, and others only by script."""
+        return [one for one in columns if one[0] in _OWN or self._task.script.siblings]
+
+    def results(self) -> Mapping[str, str]:
+        """Return the result columns; clients read ``response`` as JSON text."""
+        kind = self._task.script.response_type
+        return {"response": kind, "status": "STRING", "processed_time": "TIMESTAMP"}
+
+
+def _foreign(row: JsonObject) -> str:
+    """Return why a row is none of Claude's; empty for one that is."""
+    missing = [name for name in _OWN if row.get(name) is None]
+    if missing:
+        return f"Required field {missing[0]} is missing"
+    request = row["request"]
+    return (
+        "Field request.contents is none of this model"
+        if isinstance(request, dict) and "contents" in request
+        else ""
+    )
+
+
+def _status(error: JsonObject) -> str:
+    """Spell an error: a phrase and JSON, in Google's words or, where a script has a ``type``, in Anthropic's."""
+    kind = error.get("type")
+    if not isinstance(kind, str):
+        return status_text(error)
+    return f"{_PHRASES.get(kind, 'Error')}: {dumps({'type': 'error', 'error': error}).decode()}"

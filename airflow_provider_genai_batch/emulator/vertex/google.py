@@ -1,0 +1,103 @@
+"""Rows of Google's own models: Gemini and embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.model import names
+from airflow_provider_genai_batch.emulator.model.respond import Responder
+from airflow_provider_genai_batch.emulator.rows import Style, Verdict
+from airflow_provider_genai_batch.emulator.vertex import lines
+from airflow_provider_genai_batch.emulator.vertex.answers import shaped
+from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
+from airflow_provider_genai_batch.emulator.vertex.importer import Importer, ImportFailed
+from airflow_provider_genai_batch.emulator.vertex.source import RESULT_COLUMNS
+
+_RESULT_TYPES = {"response": "JSON", "status": "STRING", "processed_time": "TIMESTAMP"}
+_MOST_ROWS, _MOST_EMBEDDINGS, _MOST_PROMPTS = 200_000, 1_000_000, 30_000
+
+
+class GoogleRows:
+    """The rows of one job of a Google model."""
+
+    reserved: Sequence[str] = ("response", "status")
+    resumes = True
+    style = Style()
+
+    def __init__(self, task: Task) -> None:
+        """Work on one job."""
+        self._task = task
+        self._predicts = names.predicts(task.model)
+        self.needed: Sequence[str] = ("content",) if self._predicts else ("request",)
+        self.most = _MOST_ROWS
+        if names.embeds(task.model):
+            self.most = _MOST_PROMPTS if self._predicts else _MOST_EMBEDDINGS
+        self.answered: Callable[..., JsonObject] = partial(
+            lines.answered, task.model, at_ns=task.at_ns, picture_bytes=task.script.picture_bytes
+        )
+        self._echo: Callable[[Any], Any] | None = None
+
+    def importer(self) -> Importer:
+        """Return an importer that behaves like a JSON load of BigQuery."""
+        importer = Importer(self.needed if self._task.script.foreign_lines == "import" else ())
+        self._echo = importer.echoed
+        return importer
+
+    def taken(self, row: JsonObject, number: int) -> JsonObject:
+        """Take any row of a table that has the column, unless a script is strict."""
+        if self._task.script.foreign_lines == "import" and not _is_own(row, self.needed):
+            message = f"Missing or foreign {self.needed[0]}"
+            raise ImportFailed(message, number)
+        return row
+
+    def is_done(self, row: JsonObject) -> bool:
+        """Whether the row was answered by an earlier job."""
+        return lines.is_done(row)
+
+    def key_of(self, row: JsonObject) -> str | None:
+        """Return a key beside the request."""
+        return lines.key_of(row)
+
+    def line(self, row: JsonObject, verdict: Verdict) -> JsonObject:
+        """Return the output row."""
+        script = self._task.script
+        return lines.line(
+            row,
+            verdict,
+            self._task.model,
+            self._task.at_ns,
+            self._echo,
+            empty_response=script.failed_row_response == "empty",
+            embedding_usage=script.embedding_usage,
+        )
+
+    def unreached(self, row: JsonObject) -> JsonObject | None:
+        """Return the row without results: a job that was cancelled or expired is resumed from its output."""
+        return None if self._predicts else {**row, **dict.fromkeys(RESULT_COLUMNS)}
+
+    def stranger(self, responder: Responder, key: str) -> JsonObject:
+        """Return an output row that nobody asked for."""
+        request = {"contents": [{"role": "user", "parts": [{"text": "Nobody asked."}]}]}
+        shape = partial(shaped, at_ns=self._task.at_ns)
+        response = responder.generate(request, self._task.model, shape, "Nobody asked.")
+        return self.line({"key": key, "request": request}, Verdict(response=response))
+
+    def copied(self, columns: Sequence[Column]) -> list[Column]:
+        """Copy every column."""
+        return list(columns)
+
+    def results(self) -> Mapping[str, str]:
+        """Return the result columns."""
+        return _RESULT_TYPES
+
+
+def _is_own(row: JsonObject, needed: Sequence[str]) -> bool:
+    value = row.get(needed[0])
+    return (
+        isinstance(value, str)
+        if needed[0] == "content"
+        else isinstance(value, dict) and "messages" not in value
+    )

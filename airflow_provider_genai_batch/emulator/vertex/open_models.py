@@ -1,0 +1,118 @@
+"""Rows of open models: OpenAI's lines in, a ChatCompletion out; Google's page on managed models, and a live client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.model import chat
+from airflow_provider_genai_batch.emulator.model.chat_body import check_body
+from airflow_provider_genai_batch.emulator.model.errors import HTTP_OF_GRPC, RowError
+from airflow_provider_genai_batch.emulator.model.respond import Responder
+from airflow_provider_genai_batch.emulator.model.text import number_of
+from airflow_provider_genai_batch.emulator.rows import Style, Verdict
+from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
+from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed, coerced
+from airflow_provider_genai_batch.emulator.vertex.lines import status_text
+from airflow_provider_genai_batch.emulator.vertex.partner_importer import PartnerImporter
+
+_OWN = frozenset({"custom_id", "method", "url", "body"})
+
+
+class OpenRows:
+    """The rows of one job of an open model."""
+
+    needed: Sequence[str] = ("custom_id", "body")
+    reserved: Sequence[str] = ("response", "id")
+    resumes = False
+    most = 200_000
+
+    def __init__(self, task: Task) -> None:
+        """Work on one job."""
+        self._task = task
+        self._created = task.at_ns // NANOSECONDS
+        self.style = Style(chat.finished, lambda: chat.filtered(task.model, self._created), chat.emptied)
+
+    def importer(self) -> PartnerImporter:
+        """Return an importer that looks at columns only."""
+        return PartnerImporter(self.taken, self.reserved)
+
+    def taken(self, row: JsonObject, number: int) -> JsonObject:
+        """Take a row of this family; one of another fails the job unless a script has it fail the row.
+
+        Raises:
+            ImportFailed: It is of another family.
+        """
+        if self._task.script.foreign_lines != "row" and (why := _foreign(row)):
+            raise ImportFailed(why, number)
+        return row
+
+    def is_done(self, _row: JsonObject) -> bool:
+        """Ask every row: no page speaks of going on from an earlier output."""
+        return False
+
+    def key_of(self, row: JsonObject) -> str | None:
+        """Return the row's ``custom_id``."""
+        custom_id = row.get("custom_id")
+        return None if custom_id is None else str(custom_id)
+
+    def answered(self, responder: Responder, row: JsonObject, said: Any) -> JsonObject:
+        """Return the ChatCompletion that answers a row.
+
+        Raises:
+            RowError: It is refused.
+        """
+        if why := _foreign(row):
+            raise RowError(3, why)
+        body: JsonObject = row["body"]
+        check_body(body, self._task.model)
+        answer = responder.said(body) if said is None else said
+        return chat.completion(body, self._task.model, self._created, answer)
+
+    def line(self, row: JsonObject, verdict: Verdict) -> JsonObject:
+        """Return the output row."""
+        siblings = {name: coerced(value) for name, value in row.items() if name not in _OWN}
+        custom_id = row.get("custom_id")
+        error, response = verdict.error, verdict.response
+        if response is not None and self._task.script.envelope:
+            response = {"status_code": 200, "request_id": "", "body": response}
+        code = None if error is None else HTTP_OF_GRPC.get(int(error.get("code", 13)), 500)
+        status = (
+            {"status": "" if error is None else status_text(error)} if self._task.script.status_column else {}
+        )
+        return {
+            **siblings,
+            "id": f"batch_req_{number_of(str(custom_id)):012x}",
+            "custom_id": custom_id,
+            "response": response,
+            "error": None if error is None else {"code": str(code), "message": error.get("message", "")},
+            **status,
+        }
+
+    def unreached(self, _row: JsonObject) -> JsonObject | None:
+        """Return nothing: rows of a cancelled or expired job were never captured."""
+        return None
+
+    def stranger(self, responder: Responder, key: str) -> JsonObject:
+        """Return an output row that nobody asked for."""
+        row = {"custom_id": key, "body": {"messages": [{"role": "user", "content": "Nobody asked."}]}}
+        return self.line(row, Verdict(response=self.answered(responder, row, "Nobody asked.")))
+
+    def copied(self, columns: Sequence[Column]) -> list[Column]:
+        """Copy columns that the family does not know; its own come with the results."""
+        return [one for one in columns if one[0] not in _OWN]
+
+    def results(self) -> Mapping[str, str]:
+        """Return the result columns; clients read ``response`` as JSON text."""
+        kind = self._task.script.response_type
+        columns = {"id": "STRING", "custom_id": "STRING", "response": kind, "error": kind}
+        return {**columns, "status": "STRING"} if self._task.script.status_column else columns
+
+
+def _foreign(row: JsonObject) -> str:
+    """Return why a row is none of an open model's; empty for one that is."""
+    if row.get("custom_id") is None:
+        return "Required field custom_id is missing"
+    return "" if isinstance(row.get("body"), dict) else "Required field body is missing"
