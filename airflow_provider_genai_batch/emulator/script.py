@@ -48,7 +48,7 @@ class JobScript:
     members: Mapping[RowName, JsonObject] = field(default_factory=dict)
     answers: Mapping[RowName, Any] = field(default_factory=dict)
     parts: Mapping[RowName, Sequence[JsonObject]] = field(default_factory=dict)
-    picture_bytes: int = 0
+    media_bytes: int = 0
     foreign_lines: str | None = None
     siblings: bool = False
     status_column: bool = False
@@ -107,8 +107,8 @@ class JobScript:
             if getattr(self, name) not in allowed:
                 message = f"{name} is one of {', '.join(map(repr, allowed))}"
                 raise ValueError(message)
-        if self.picture_bytes < 0 or (self.inline_limit or 0) < 0:
-            message = "picture_bytes and inline_limit are numbers of bytes"
+        if self.media_bytes < 0 or (self.inline_limit or 0) < 0:
+            message = "media_bytes and inline_limit are numbers of bytes"
             raise ValueError(message)
         if self.shards == 1 and (self.shard_looks or self.shard_seconds):
             message = "shard_looks and shard_seconds say when the second shard comes: shards is at least 2"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.model.reply import Reply
+from airflow_provider_genai_batch.emulator.model.reply import More, Reply, details, signature, tool_usage
 
 
 def shaped(reply: Reply) -> JsonObject:
@@ -14,28 +11,45 @@ def shaped(reply: Reply) -> JsonObject:
 
     A model that has thought signs its answer: captures have the signature in the text's part or in one of its own.
     """
-    parts: list[JsonObject] = [{"text": reply.text}]
-    if reply.thought:
-        signature = base64.b64encode(hashlib.sha256(reply.text.encode(errors="replace")).digest()).decode()
-        if reply.number % 2:
-            parts[0]["thoughtSignature"] = signature
-        else:
-            parts.append({"thoughtSignature": signature})
     return {
-        "candidates": [
-            {"content": {"parts": parts, "role": "model"}, "finishReason": reply.reason, "index": 0}
-        ],
+        "candidates": [_candidate(_plain(reply), reply.reason, 0)]
+        if reply.more is None
+        else _several(reply.more),
         "usageMetadata": _usage(reply),
         "modelVersion": reply.model,
         "responseId": f"{reply.number:014x}",
     }
 
 
+def _plain(reply: Reply) -> list[JsonObject]:
+    parts: list[JsonObject] = [{"text": reply.text}]
+    if reply.thought:
+        signed = {"thoughtSignature": signature(reply.text)}
+        if reply.number % 2:
+            parts[0] |= signed
+        else:
+            parts.append(signed)
+    return parts
+
+
+def _candidate(parts: list[JsonObject], reason: str, at: int) -> JsonObject:
+    return {"content": {"parts": parts, "role": "model"}, "finishReason": reason, "index": at}
+
+
+def _several(more: More) -> list[JsonObject]:
+    listed = [_candidate(one.parts, one.reason, at) for at, one in enumerate(more.candidates)]
+    listed[0] |= more.members
+    return listed
+
+
 def _usage(reply: Reply) -> JsonObject:
     counts = {
         "promptTokenCount": reply.asked,
         "candidatesTokenCount": reply.answered,
-        "totalTokenCount": reply.asked + reply.answered + reply.thought,
+        "totalTokenCount": reply.asked
+        + reply.answered
+        + reply.thought
+        + (reply.more.tools if reply.more else 0),
     }
     # A zero is absent, as in every proto3 reply.
     result: JsonObject = {name: count for name, count in counts.items() if count}
@@ -43,4 +57,7 @@ def _usage(reply: Reply) -> JsonObject:
         result["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": reply.asked}]
     if reply.thought:
         result["thoughtsTokenCount"] = reply.thought
+    if reply.more is not None:
+        result |= tool_usage(reply.more)
+        result["candidatesTokensDetails"] = details(reply.more.by_modality)
     return {**result, "serviceTier": "standard"}

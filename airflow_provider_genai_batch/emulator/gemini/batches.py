@@ -62,6 +62,7 @@ def _model(call: Call, kind: str) -> str:
     model_id = call.param("model")
     family = "tunedModels" if "/tunedModels/" in call.request.url.path else "models"
     known = not names.says_unknown(model_id) if family == "tunedModels" else names.exists(model_id)
+    known = known and (call.world.switches.speech or not names.speaks(model_id))
     if not known:
         version = call.param("version")
         method = "batchGenerateContent" if kind == "generate" else "asyncBatchEmbedContent"
@@ -123,7 +124,8 @@ async def get(call: Call) -> Response:
         job.reads += 1
         call.world.save(job)
     rows = any(word in mask for word in ("*", "response", "output"))
-    if rows and job.script.large_results and "inline" in (job.output or {}):
+    output = job.output or {}
+    if rows and "inline" in output and (job.script.large_results or output.get("large")):
         # A user report: a finished job of a thousand pictures, whose every get ended so after a minute.
         raise ApiError(503, "Deadline expired before operation could complete.")
     shown = await asyncio.to_thread(operation, call.world, job, rows=rows) if job.output and rows else None

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from airflow_provider_genai_batch.emulator.gemini.answers import shaped
+from airflow_provider_genai_batch.emulator.gemini.inline_size import Size
 from airflow_provider_genai_batch.emulator.gemini.input import InputRow, read_rows
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
+from airflow_provider_genai_batch.emulator.model.embed import counted
 from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_generate
 from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.progress import Ending
@@ -28,12 +30,14 @@ def produce(world: World, job: Job, ending: Ending) -> Outcome:
     inline = bool(job.source.get("inline")) or script.inline_results
     path = world.blobs / f"{batch_id}.out"
     judge = Judge(script, ending, counts.total or 0)
-    write_lines(path, _lines(world.responder, job, judge, counts, world, inline=inline))
+    size = Size(script.inline_limit)
+    lines = _lines(world.responder, job, judge, counts, world, inline=inline)
+    write_lines(path, size.counted(lines) if inline else lines)
     shuffled = script.shuffle if script.shuffle is not None else not inline
     if shuffled:
         shuffle_lines(path, f"{script.seed}:{counts.total}")
     if inline:
-        return Outcome(counts, {"inline": path.name})
+        return Outcome(counts, {"inline": path.name, **({"large": True} if size.too_large else {})})
     name = f"files/batch-{batch_id}"
     stored = StoredFile(
         name,
@@ -85,6 +89,8 @@ def _result(row: InputRow, verdict: Verdict, *, script: JobScript, inline: bool)
 def _answered(responder: Responder, job: Job, row: InputRow, said: object) -> JsonObject:
     if job.kind == "embed":
         check_embed(row.request)
-        return responder.embed(row.request, job.model)
-    check_generate(row.request, "gemini")
-    return responder.generate(row.request, job.model, shaped, said, job.script.picture_bytes)
+        response = responder.embed(row.request, job.model)
+        wanted = job.script.embedding_usage
+        return response if wanted is None else counted(response, wanted)
+    check_generate(row.request, "gemini", job.model)
+    return responder.generate(row.request, job.model, shaped, said, job.script.media_bytes)

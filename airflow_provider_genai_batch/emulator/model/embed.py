@@ -6,6 +6,8 @@ import array
 import hashlib
 import math
 
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+
 _DIGITS = 8
 
 
@@ -24,3 +26,22 @@ def unit_vector(text: str, dimensions: int) -> list[float]:
     raw = array.array("h", hashlib.shake_256(text.encode(errors="replace")).digest(2 * dimensions))
     length = math.sqrt(math.fsum(value * value for value in raw)) or 1.0
     return [round(value / length, _DIGITS) for value in raw]
+
+
+def counted(response: JsonObject, wanted: str) -> JsonObject:
+    """Return an EmbedContentResponse that says its tokens in one of two ways.
+
+    Args:
+        response: The response.
+        wanted: ``tokenCount`` or ``usageMetadata``.
+    """
+    bare = {name: value for name, value in response.items() if name not in {"tokenCount", "usageMetadata"}}
+    count = response.get("tokenCount")
+    if count is None:
+        return bare
+    told = (
+        {"tokenCount": count}
+        if wanted == "tokenCount"
+        else {"usageMetadata": {"promptTokenCount": int(count)}}
+    )
+    return {**told, **bare}

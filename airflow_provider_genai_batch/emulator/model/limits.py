@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
+from airflow_provider_genai_batch.emulator.model.abilities import check_abilities
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 from airflow_provider_genai_batch.emulator.model.fields import check
 from airflow_provider_genai_batch.emulator.model.schema_rules import schema_problems
@@ -30,12 +31,13 @@ def check_fields(request: JsonObject, message: str) -> None:
         raise RowError(3, text(found), [detail])
 
 
-def check_generate(request: JsonObject, backend: str) -> None:
+def check_generate(request: JsonObject, backend: str, model: str) -> None:
     """Refuse a GenerateContentRequest that the live service would refuse.
 
     Args:
         request: Every field of it is known.
         backend: ``gemini`` or ``vertex``.
+        model: Resource name of the model.
 
     Raises:
         RowError: With code 3.
@@ -56,6 +58,7 @@ def check_generate(request: JsonObject, backend: str) -> None:
     problem = next(_schema_problems(request, backend), None)
     if problem:
         raise RowError(3, f"* GenerateContentRequest.{problem}\n")
+    check_abilities(request, model, backend)
 
 
 def check_embed(request: JsonObject) -> None:

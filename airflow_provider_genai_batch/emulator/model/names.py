@@ -1,4 +1,4 @@
-"""Which model names exist here: families Google has, never one that says it does not exist."""
+"""Which model names exist here: families that Google runs in batch, never one that says it does not exist."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 
 _FAMILIES = re.compile(
-    r"(gemini|gemma|text-embedding|gemini-embedding|text-multilingual-embedding|multimodalembedding|embedding|"
-    r"imagen|veo|learnlm|medlm|codechat|aqa)-[a-z0-9][a-z0-9.@-]*"
+    r"(gemini|gemma|text-embedding|gemini-embedding|text-multilingual-embedding|embedding|learnlm)"
+    r"-[a-z0-9][a-z0-9.@-]*"
 )
 _EMBEDDING = re.compile(r"(text-embedding|gemini-embedding|text-multilingual-embedding|embedding)-")
 

@@ -10,7 +10,8 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.embed import default_dimension, unit_vector
 from airflow_provider_genai_batch.emulator.model.errors import RowError
-from airflow_provider_genai_batch.emulator.model.reply import Reply, Shape
+from airflow_provider_genai_batch.emulator.model.more import Wanted, more_of, scripted, wants_more
+from airflow_provider_genai_batch.emulator.model.reply import Parts, Reply, Shape
 from airflow_provider_genai_batch.emulator.model.schema import fitting
 from airflow_provider_genai_batch.emulator.model.text import (
     content_text,
@@ -44,12 +45,7 @@ class Responder:
         return None if self._answer is None else self._answer(request)
 
     def generate(
-        self,
-        request: JsonObject,
-        model: str,
-        shape: Shape,
-        said: Any = None,
-        picture_bytes: int = 0,  # noqa: ARG002 - soon
+        self, request: JsonObject, model: str, shape: Shape, said: Any = None, media_bytes: int = 0
     ) -> JsonObject:
         """Return a GenerateContentResponse.
 
@@ -58,7 +54,7 @@ class Responder:
             model: Resource name of the model.
             shape: Gives a reply the shape of the service.
             said: An answer fixed by a script: text, JSON, a whole response, or its parts.
-            picture_bytes: Size of the pictures that it draws; 0: as small as they can be.
+            media_bytes: Size of the pictures that it draws; 0: as small as they can be.
 
         Raises:
             RowError: The request is refused.
@@ -69,11 +65,20 @@ class Responder:
             return said
         prompt, system = prompt_of(request), system_of(request)
         config = field(request, "generationConfig") or {}
-        text = self._text(said, config, prompt, system)
-        reason = "STOP"
-        limit = field(config, "maxOutputTokens")
-        if limit is not None and tokens(text) > int(limit):
-            text, reason = cut(text, int(limit)), "MAX_TOKENS"
+        model_id = names.last_part(model)
+
+        def words(at: int = 0) -> tuple[str, str]:
+            """Say it in one of several ways."""
+            other = f" (in other words, {at})" if at else ""
+            return self._words(said, config, prompt + other, system)
+
+        more = None
+        if isinstance(said, Parts):
+            more = scripted(said)
+        elif wants_more(request, config, model_id):
+            wanted = Wanted(request, config, prompt + system, model_id, media_bytes)
+            more = more_of(wanted, said, words)
+        text, reason = words() if more is None else ("", "STOP")
         number = number_of(prompt + system)
         return shape(
             Reply(
@@ -81,10 +86,11 @@ class Responder:
                 reason=reason,
                 prompt=prompt + system,
                 asked=tokens(prompt) + tokens(system),
-                answered=tokens(text),
-                thought=_thoughts(config, model, number),
-                model=names.last_part(model),
+                answered=tokens(text) if more is None else sum(more.by_modality.values()),
+                thought=_thoughts(config, model_id, number),
+                model=model_id,
                 number=number,
+                more=more,
             )
         )
 
@@ -110,6 +116,14 @@ class Responder:
         if names.last_part(model) != _WITHOUT_USAGE:
             result["usageMetadata"] = {"promptTokenCount": int(count)}
         return result
+
+    def _words(self, said: Any, config: JsonObject, prompt: str, system: str) -> tuple[str, str]:
+        """Return a text, cut where it is too long, and why it ended."""
+        text = self._text(said, config, prompt, system)
+        limit = field(config, "maxOutputTokens")
+        if limit is not None and tokens(text) > int(limit):
+            return cut(text, int(limit)), "MAX_TOKENS"
+        return text, "STOP"
 
     def _text(self, said: Any, config: JsonObject, prompt: str, system: str) -> str:
         if isinstance(said, str):
@@ -144,8 +158,9 @@ def dimension_of(request: JsonObject, model: str) -> int:
 
 
 def _thoughts(config: JsonObject, model: str, number: int) -> int:
-    """Some answers of thinking models come with thoughts."""
-    budget = field(field(config, "thinkingConfig") or {}, "thinkingBudget")
-    if budget == 0 or not names.last_part(model).startswith(("gemini-2.5", "gemini-3")):
+    """Some answers of thinking models come with thoughts, and all whose thoughts are to be seen."""
+    thinking = field(config, "thinkingConfig") or {}
+    if field(thinking, "thinkingBudget") == 0 or not model.startswith(("gemini-2.5", "gemini-3")):
         return 0
-    return 16 + number % 64 if number % _BUSY_THOUGHTS == 0 else 0
+    seen = field(thinking, "includeThoughts")
+    return 16 + number % 64 if seen or number % _BUSY_THOUGHTS == 0 else 0

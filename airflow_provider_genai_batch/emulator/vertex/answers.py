@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.model.reply import Reply
+from airflow_provider_genai_batch.emulator.model.reply import Reply, details, signature, tool_usage
 
 _SCORES = 4000
 
@@ -17,13 +17,9 @@ def shaped(reply: Reply, at_ns: int) -> JsonObject:
         at_ns: When.
     """
     return {
-        "candidates": [
-            {
-                "content": {"parts": [{"text": reply.text}], "role": "model"},
-                "finishReason": reply.reason,
-                "score": -(reply.number % _SCORES + 1) / 1000,
-            }
-        ],
+        "candidates": [_candidate(reply, _plain(reply), reply.reason)]
+        if reply.more is None
+        else _several(reply),
         "createTime": micros_text(at_ns),
         "modelVersion": reply.model,
         "responseId": f"{reply.number:014x}",
@@ -31,16 +27,47 @@ def shaped(reply: Reply, at_ns: int) -> JsonObject:
     }
 
 
+def _plain(reply: Reply) -> list[JsonObject]:
+    """Return a text; a capture of a model of the third generation has it signed."""
+    if reply.model.startswith("gemini-3"):
+        return [{"text": reply.text, "thoughtSignature": signature(reply.text)}]
+    return [{"text": reply.text}]
+
+
+def _candidate(reply: Reply, parts: list[JsonObject], reason: str) -> JsonObject:
+    return {
+        "content": {"parts": parts, "role": "model"},
+        "finishReason": reason,
+        "score": -(reply.number % _SCORES + 1) / 1000,
+    }
+
+
+def _several(reply: Reply) -> list[JsonObject]:
+    """Return every candidate; a zero is no index, as in every proto3 reply."""
+    if reply.more is None:
+        return []
+    listed = [_candidate(reply, one.parts, one.reason) for one in reply.more.candidates]
+    listed[0] |= reply.more.members
+    for at, one in enumerate(listed[1:], 1):
+        one["index"] = at
+    return listed
+
+
 def _usage(reply: Reply) -> JsonObject:
     result: JsonObject = {"billablePromptUsage": {"textCount": len(reply.prompt)}}
     # A zero is absent, as in every proto3 reply; the names come in their own order.
     if reply.answered:
         result["candidatesTokenCount"] = reply.answered
-        result["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": reply.answered}]
+        by_modality = {"TEXT": reply.answered} if reply.more is None else reply.more.by_modality
+        result["candidatesTokensDetails"] = details(by_modality)
     if reply.asked:
         result["promptTokenCount"] = reply.asked
         result["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": reply.asked}]
     if reply.thought:
         result["thoughtsTokenCount"] = reply.thought
-    result["totalTokenCount"] = reply.asked + reply.answered + reply.thought
+    tools = 0
+    if reply.more is not None:
+        tools = reply.more.tools
+        result |= tool_usage(reply.more)
+    result["totalTokenCount"] = reply.asked + reply.answered + reply.thought + tools
     return {**result, "trafficType": "ON_DEMAND"}

@@ -36,7 +36,7 @@ class GoogleRows:
         if names.embeds(task.model):
             self.most = _MOST_PROMPTS if self._predicts else _MOST_EMBEDDINGS
         self.answered: Callable[..., JsonObject] = partial(
-            lines.answered, task.model, at_ns=task.at_ns, picture_bytes=task.script.picture_bytes
+            lines.answered, task.model, at_ns=task.at_ns, media_bytes=task.script.media_bytes
         )
         self._echo: Callable[[Any], Any] | None = None
 

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import names
+from airflow_provider_genai_batch.emulator.model.embed import counted
 from airflow_provider_genai_batch.emulator.model.errors import GRPC_NAMES, HTTP_OF_GRPC, RowError
 from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_fields, check_generate
 from airflow_provider_genai_batch.emulator.model.respond import Responder
@@ -31,7 +32,7 @@ _PHRASES = {
 
 
 def answered(
-    model: str, responder: Responder, row: JsonObject, said: Any, *, at_ns: int, picture_bytes: int = 0
+    model: str, responder: Responder, row: JsonObject, said: Any, *, at_ns: int, media_bytes: int = 0
 ) -> JsonObject:
     """Ask the pretend model for one row.
 
@@ -41,7 +42,7 @@ def answered(
         row: The input row.
         said: What a script has it say, or None.
         at_ns: When it is asked.
-        picture_bytes: Size of the pictures that it draws; 0: as small as they can be.
+        media_bytes: Size of the pictures that it draws; 0: as small as they can be.
 
     Raises:
         RowError: It is refused.
@@ -61,8 +62,8 @@ def answered(
         check_embed(request)
         return responder.embed(request, model)
     check_fields(request, "GenerateContentRequest")
-    check_generate(request, "vertex")
-    return responder.generate(request, model, partial(shaped, at_ns=at_ns), said, picture_bytes)
+    check_generate(request, "vertex", model)
+    return responder.generate(request, model, partial(shaped, at_ns=at_ns), said, media_bytes)
 
 
 def is_done(row: JsonObject) -> bool:
@@ -117,25 +118,6 @@ def line(
         **said,
         "processed_time": processed_time(at_ns),
     }
-
-
-def counted(response: JsonObject, wanted: str) -> JsonObject:
-    """Return an EmbedContentResponse that says its tokens in one of two ways.
-
-    Args:
-        response: The response.
-        wanted: ``tokenCount`` or ``usageMetadata``.
-    """
-    bare = {name: value for name, value in response.items() if name not in {"tokenCount", "usageMetadata"}}
-    count = response.get("tokenCount")
-    if count is None:
-        return bare
-    told = (
-        {"tokenCount": count}
-        if wanted == "tokenCount"
-        else {"usageMetadata": {"promptTokenCount": int(count)}}
-    )
-    return {**told, **bare}
 
 
 def status_text(error: JsonObject) -> str:
