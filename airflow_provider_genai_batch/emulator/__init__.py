@@ -34,6 +34,7 @@ The arguments of ``Emulator``:
   token but ``bad-token`` passes, unless it was issued here and has expired.
 * ``host``, ``port``: where it listens (127.0.0.1, and a free port).
 * ``token_ttl``: seconds for which tokens that were issued here pass (3600).
+* ``switches``: ``Switches(...)``, what documents leave open about the services as a whole; may be set later.
 * ``storage``, ``bigquery``: ``True`` starts the stand-in, or pass one that is started to share it.
 * Vertex: a bucket whose name contains ``forbidden`` is one the service may not use (code 7, late).
 
@@ -54,14 +55,24 @@ HTTP an index is written "#3").
   end (default PENDING, RUNNING); ``end``: bare ("FAILED"), prefixed, or unknown such as
   "BATCH_STATE_HIBERNATING", which is sent as it is and never done; ``error``: the job's
   google.rpc.Status.
-* rows: ``row_errors`` {row: code or Status}, ``failing_fraction`` with ``failing_error`` and ``seed``,
-  ``all_rows_fail`` (code or Status), ``missing`` (rows that never come, and that
-  the service does not count), ``duplicated`` (rows), ``unknown_keys`` (keys nobody asked),
-  ``shuffle`` (None: file and Vertex output shuffled, inline kept), ``drop_metadata`` (inline
-  rows; True or rows), ``blocked`` (rows answered by promptFeedback only), ``finish_reasons`` {row:
-  reason}, ``answers`` {row: text or dict}, ``served`` (fraction of rows that come back when the job
-  ends early: EXPIRED, FAILED, CANCELLED, or after a cancel while running, where the default is a half
-  and otherwise none).
+* rows: ``row_errors`` {row: code or Status; for Claude also ``{"type", "message"}`` in Anthropic's words},
+  ``failing_fraction`` with ``failing_error`` and ``seed``, ``all_rows_fail`` (code or Status),
+  ``missing`` (rows that never come, and that the service does not count), ``duplicated`` (rows),
+  ``unknown_keys`` (keys nobody asked), ``shuffle`` (None: file and Vertex output shuffled, inline kept),
+  ``drop_metadata`` (inline rows; True or rows), ``blocked`` (rows answered by promptFeedback only, or
+  refused in the family's way), ``served`` (fraction of rows that come back when the job ends early:
+  EXPIRED, FAILED, CANCELLED, or after a cancel while running, where the default is a half and otherwise
+  none).
+* answers: ``answers`` {row: text, dict, or a whole response}, ``finish_reasons`` {row: reason} (``stop_reason``
+  of Claude, ``finish_reason`` of open models), ``content`` {row: whether the answer keeps its content; by
+  default filtered ones do not}; Gemini only: ``candidates`` {row: reasons, one candidate for each},
+  ``parts`` {row: parts as they are on the wire}, ``members`` {row: what its first candidate has beside},
+  ``media_bytes`` (size of each picture or sound; they are small by default).
+* families (Vertex): ``foreign_lines`` ("import" or "row": what a line of another family fails; None: the job
+  of a partner or open model, the row of a Gemini model), ``siblings`` (Claude: members beside ``custom_id``
+  and ``request`` come back), ``status_column`` (open models: rows have a ``status``), ``envelope`` (open
+  models: ``response`` is ``{status_code, request_id, body}``), ``response_type`` ("STRING" or "JSON": the
+  column of partner and open models in BigQuery), ``embedding_usage`` ("tokenCount" or "usageMetadata").
 * reply shapes: ``late_output`` (n reads of the output, or looks at an inline or Vertex job, come too
   early), ``late_seconds`` (the same by the clock), ``inline_results`` (a file job answers inline),
   ``bare_list`` (inlinedResponses is a list), ``stale_counters`` (list entries still say pending),
@@ -69,7 +80,8 @@ HTTP an index is written "#3").
   ``list_lag`` (lists that miss the job), ``list_lag_seconds``, ``empty_page`` (the list page holding
   the job is preceded by an empty one that carries a token), ``get_lag`` (calls by name that answer 404
   after create), ``get_lag_seconds``, ``stale_entries`` (list entries go on saying RUNNING after the job
-  has ended or was deleted), ``large_results`` (Gemini, inline: a get that carries the rows is 503).
+  has ended or was deleted), ``large_results`` (Gemini, inline: a get that carries the rows is 503),
+  ``inline_limit`` (bytes of rows from which that is so; None: a gigabyte or a thousand pictures).
 * cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.
 * Vertex: ``shards``, ``shard_looks`` and ``shard_seconds`` (gets, or seconds, from one shard to the
   next, after the end), ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other
@@ -121,8 +133,8 @@ another exception is on its way.
 Over HTTP, plain JSON: ``GET/POST/DELETE /_emulator/faults`` (POST ``{"method", "kind", ...}``, answers
 ``{"id"}``; ``POST /_emulator/faults/{id}/release``), ``GET/POST /_emulator/clock`` (``{"advance":
 seconds}``), ``GET/POST /_emulator/jobs`` (POST queues ``{"backend", ...script fields}``), ``PATCH
-/_emulator/jobs/{name}`` (``{"state", "error"}`` forces a state), ``GET/DELETE /_emulator/requests``, ``GET
-/_emulator/connection/{backend}``, ``GET /_emulator/health``.
+/_emulator/jobs/{name}`` (``{"state", "error"}`` forces a state), ``GET/DELETE /_emulator/requests``,
+``GET/PATCH /_emulator/switches``, ``GET /_emulator/connection/{backend}``, ``GET /_emulator/health``.
 """
 
 from __future__ import annotations
