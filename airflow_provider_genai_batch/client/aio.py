@@ -137,9 +137,10 @@ class AsyncGenAIBatchClient:
         job = await self.get(job) if isinstance(job, str) else job
         return await asyncio.to_thread(tables.count_rows, self.config, self._auth, job)
 
-    async def sample_requests(self, table: str, most: int) -> Sequence[Any]:
+    async def sample_requests(self, table: str, most: int, column: str = "request") -> Sequence[Any]:
         """Read the first requests of a table in BigQuery, for nothing, in a thread; needs the extra ``bigquery``."""
-        return await asyncio.to_thread(tables.sample_requests, self.config, self._auth, table, most)
+        look = partial(tables.sample_requests, self.config, self._auth, table, most, column)
+        return await asyncio.to_thread(look)
 
     # ------------------------------------------------------------ how
 

@@ -158,14 +158,14 @@ class GenAIBatchClient:
         job = self.get(job) if isinstance(job, str) else job
         return tables.count_rows(self.config, self._auth, job)
 
-    def sample_requests(self, table: str, most: int) -> Sequence[Any]:
-        """Read the first requests of a table in BigQuery, for nothing; needs the extra ``bigquery``.
+    def sample_requests(self, table: str, most: int, column: str = "request") -> Sequence[Any]:
+        """Read the first requests of a table in BigQuery, from a column of it, for nothing; needs the extra ``bigquery``.
 
         Raises:
             UnsupportedError: its rows cannot be listed, or the extra is not installed.
             CallError: they cannot be read.
         """
-        return tables.sample_requests(self.config, self._auth, table, most)
+        return tables.sample_requests(self.config, self._auth, table, most, column)
 
     # ------------------------------------------------------------ how
 

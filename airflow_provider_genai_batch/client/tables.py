@@ -69,14 +69,17 @@ def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
     return wire.read_counts(_renewed(auth, lambda headers: _ask(config, headers, query)))
 
 
-def sample_requests(config: ClientConfig, auth: Auth, table: str, most: int) -> list[Any]:
-    """Read the first requests of a table, as they stand in its column ``request``; costs nothing, blocks.
+def sample_requests(
+    config: ClientConfig, auth: Auth, table: str, most: int, column: str = "request"
+) -> list[Any]:
+    """Read the first requests of a table, as they stand in a column of it; costs nothing, blocks.
 
     Args:
         config: says where BigQuery is.
         auth: the connection's.
         table: ``bq://project.dataset.table``.
         most: how many are read.
+        column: that has the requests.
 
     Raises:
         UnsupportedError: Google's client is not installed, or it is no table whose rows can be listed.
@@ -88,7 +91,7 @@ def sample_requests(config: ClientConfig, auth: Auth, table: str, most: int) -> 
             "Reading rows in BigQuery needs Google's client: install airflow-provider-genai-batch[bigquery]."
         )
         raise UnsupportedError(msg)
-    return _renewed(auth, lambda headers: _sample(config, headers, table.removeprefix("bq://"), most))
+    return _renewed(auth, lambda headers: _sample(config, headers, table.removeprefix("bq://"), most, column))
 
 
 def _renewed(auth: Auth, call: Callable[[Mapping[str, str]], _T]) -> _T:
@@ -116,20 +119,22 @@ def _ask(config: ClientConfig, headers: Mapping[str, str], query: str) -> list[d
         return [dict(line) for line in lines]
 
 
-def _sample(config: ClientConfig, headers: Mapping[str, str], table: str, most: int) -> list[Any]:
+def _sample(
+    config: ClientConfig, headers: Mapping[str, str], table: str, most: int, column: str
+) -> list[Any]:
     from google.cloud import bigquery
 
     with _client(config, headers, "tabledata.list") as client:
         retry = bigquery.DEFAULT_RETRY.with_timeout(_SAMPLE_SECONDS)
         found = client.get_table(table, retry=retry, timeout=_SAMPLE_SECONDS)
-        columns = [column for column in found.schema if column.name == "request"]
+        columns = [one for one in found.schema if one.name == column]
         if not columns or found.table_type != "TABLE":
             msg = f"{table} is a {found.table_type} with the columns {', '.join(one.name for one in found.schema)}"
             raise UnsupportedError(msg)
         rows = client.list_rows(
             found, selected_fields=columns, max_results=most, retry=retry, timeout=_SAMPLE_SECONDS
         )
-        return [row["request"] for row in rows]
+        return [row[column] for row in rows]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.flows.identity import digest
 from airflow_provider_genai_batch.hooks.files import spool
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.wire.keys import read_key, stamp, stamped_index
+from airflow_provider_genai_batch.wire.keys import read_custom_id, read_key, stamp, stamped_index
 from airflow_provider_genai_batch.wire.lines import entry_key
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ Wanted = Callable[[str | None, int | None], bool]
 
 _read = SchemaValidator(
     core_schema.typed_dict_schema(
-        {"key": core_schema.typed_dict_field(core_schema.str_schema(strict=True), required=False)},
+        {
+            "key": core_schema.typed_dict_field(core_schema.str_schema(strict=True), required=False),
+            "custom_id": core_schema.typed_dict_field(core_schema.any_schema(), required=False),
+        },
         extra_behavior="ignore",
     )
 ).validate_json
@@ -35,7 +38,11 @@ def keyed_lines(stream: BinaryIO, backend: Backend) -> Iterator[tuple[str | None
     """Read lines that were checked from the first to the last, each with its key if it has one."""
     stream.seek(0)
     for line in stream:
-        key = _read(line).get("key")
+        found = _read(line)
+        if "key" not in found and isinstance(custom_id := found.get("custom_id"), str):  # a partner's
+            yield read_custom_id(custom_id), line
+            continue
+        key = found.get("key")
         yield (key if key is None or backend is Backend.GEMINI else read_key(key)), line
 
 

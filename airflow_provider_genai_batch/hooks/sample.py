@@ -7,9 +7,12 @@ from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import CallError, RequestError, UnsupportedError
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.shape import parse, says
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
+from airflow_provider_genai_batch.wire.partner import check_whole, column_of
+from airflow_provider_genai_batch.wire.publishers import family_of
 from airflow_provider_genai_batch.wire.requests import rest_request
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,7 @@ def check_sample(client: GenAIBatchClient, table: str, model: str) -> None:
         )
         return
     try:
-        rows = client.sample_requests(table, MOST)
+        rows = client.sample_requests(table, MOST, column_of(family_of(model)))
     except (UnsupportedError, CallError) as error:
         log.warning("The requests in %s could not be looked at before submitting them: %s", table, error)
         return
@@ -47,11 +50,15 @@ def check_sample(client: GenAIBatchClient, table: str, model: str) -> None:
 
 def _check(client: GenAIBatchClient, table: str, row: Any, model: str) -> None:
     if row is None:
-        msg = "request is null"
+        msg = f"{column_of(family_of(model))} is null"
         raise RequestError(msg, "Leave such rows out of the table.")
     given = parse(row.encode()) if isinstance(row, str) else row
-    asked = rest_request({"request": given}, backend=client.config.backend, task=task_of(model), model=model)
-    if not says(given, asked.request):
+    family = family_of(model)
+    column = column_of(family)
+    asked = rest_request({column: given}, backend=client.config.backend, task=task_of(model), model=model)
+    if family is not Family.GOOGLE:
+        check_whole(given, asked.request, family)
+    elif not says(given, asked.request):
         log.warning(
             "A request in %s is spelled otherwise than the service takes it, and goes there as it is: it may fail.",
             table,

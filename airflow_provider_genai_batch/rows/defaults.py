@@ -6,10 +6,13 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.importer import Importer
 from airflow_provider_genai_batch.wire.config import request_fields
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import embed_config, embed_request
+from airflow_provider_genai_batch.wire.partner_fields import partner_fields
+from airflow_provider_genai_batch.wire.publishers import family_of
 from airflow_provider_genai_batch.wire.spelling import fields_of
 
 
@@ -33,6 +36,9 @@ def check_defaults(defaults: Any, backend: Backend, model: str, *, name: str = "
     try:
         if task_of(model) is Task.EMBED:
             embed_request("any", embed_config(defaults, backend), backend=backend, model=model)
+            return
+        if (family := family_of(model)) is not Family.GOOGLE:
+            partner_fields(defaults, family)
             return
         fields = request_fields(defaults, backend)
         if fields and backend is Backend.VERTEX:

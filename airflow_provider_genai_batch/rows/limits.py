@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.gemini import MAX_FILE_BYTES
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+from airflow_provider_genai_batch.wire.publishers import family_of
 
 MAX_LINE_BYTES = 100 * 1024**2
 """Of one row: a line is held in memory while it is looked at. More than any request that a service takes."""
@@ -44,8 +46,11 @@ def limits_of(
     backend: Backend, task: Task, model: str, *, max_bytes: int | None = None, max_rows: int | None = None
 ) -> Limits:
     """Return the limits of a job; `max_bytes` and `max_rows` stand in for the service's own."""
-    own_bytes, own_rows = MAX_FILE_BYTES, None
-    if backend is Backend.VERTEX:
+    own_bytes: int | None = MAX_FILE_BYTES
+    own_rows: int | None = None
+    if family_of(model) is not Family.GOOGLE:
+        own_bytes = None  # no page names a limit for partners' models
+    elif backend is Backend.VERTEX:
         own_bytes, own_rows = 1024**3, 200_000
         if task is Task.EMBED:
             own_rows = 30_000 if takes_text_only(model, backend) else 1_000_000

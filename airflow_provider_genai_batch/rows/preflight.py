@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.framing import Framer
 from airflow_provider_genai_batch.rows.glance import Glance, always_look
 from airflow_provider_genai_batch.rows.importer import Importer, importable
@@ -19,6 +20,7 @@ from airflow_provider_genai_batch.wire.embed import check_text, takes_text_only
 from airflow_provider_genai_batch.wire.http import json_body
 from airflow_provider_genai_batch.wire.keys import spell_key, stamp
 from airflow_provider_genai_batch.wire.lines import check_metadata, file_row
+from airflow_provider_genai_batch.wire.publishers import family_of
 from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
 from airflow_provider_genai_batch.wire.usual_requests import usual_fields, usual_request
 
@@ -70,6 +72,7 @@ class Preflight:
         self._keys, self._importer, self._framer = KeyLedger(), Importer(self._place), Framer()
         self._beside = f" of {name}" if name and place is None else ""
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
+        self._family = family_of(model)
         self._glance = Glance(backend, task)
         self._usual: dict[str, Any] | None = None
 
@@ -86,7 +89,10 @@ class Preflight:
         digest, fresh = hashlib.sha256(), list[bytes]()
         number = rows = size = 0
         most_bytes, most_rows = self._limits.max_bytes or sys.maxsize, self._limits.max_rows or sys.maxsize
-        note, anew = self._keys.add, self._bare_texts or self._defaults is not None
+        note, anew = (
+            self._keys.add,
+            (self._bare_texts or self._defaults is not None or self._family is not Family.GOOGLE),
+        )
         for block in self._blocks(chunks):
             glance = always_look if anew or self._framer.odd else self._glance
             for line in block:
@@ -144,6 +150,8 @@ class Preflight:
             asked = self._asked(row)
         if self._bare_texts:
             return self._bare(row, asked, line, number)
+        if self._family is not Family.GOOGLE:
+            return self._of_a_partner(row, asked, line, index)
         key = stamp(index) if asked.key is None else asked.key
         self.stamped += asked.key is None
         bare = "request" not in row
@@ -172,13 +180,13 @@ class Preflight:
         """Read what a line asks, as what stands in a list is read."""
         if self._usual is not None and (found := usual_request(row, self._usual)):
             return found
-        if not self._bare_texts:
+        if not self._bare_texts and self._family is Family.GOOGLE:
             check_shape(row, self._task)
         asked = rest_request(
             row, backend=self._backend, task=self._task, model=self._model, defaults=self._defaults
         )
         check_metadata(asked)
-        if self._usual is None and self._task is Task.GENERATE:
+        if self._usual is None and self._task is Task.GENERATE and self._family is Family.GOOGLE:
             self._usual = usual_fields(self._defaults, self._backend)
         return asked
 
@@ -190,6 +198,17 @@ class Preflight:
         self._importer.check(asked.request, number)
         self.unchanged = self.unchanged and written is line
         return None, written
+
+    def _of_a_partner(
+        self, row: dict[str, Any], asked: WireRequest, line: bytes, index: int
+    ) -> tuple[str, bytes]:
+        """Write a line of a partner's model; one that has all that it needs stays as it is."""
+        key = stamp(index) if asked.key is None else asked.key
+        self.stamped += asked.key is None
+        whole = file_row(key, asked, self._backend)
+        written = line if row == whole else _written(whole)
+        self.unchanged = self.unchanged and written is line
+        return key, written
 
     def _where(self, number: int) -> str:
         return self._place(number) + self._beside

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.importer import Importer, importable
 from airflow_provider_genai_batch.rows.ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.rows.limits import limits_of
@@ -42,7 +43,9 @@ def request_lines(
     for number, (key, request, usual) in enumerate(_keyed(items, backend, task, model, defaults), 1):
         try:
             line = file_line(key, request, backend, task, model)
-            if importing and not usual:  # the importer knows a usual one from the first
+            if (
+                importing and not usual and request.family is Family.GOOGLE
+            ):  # the importer knows a usual one from the first
                 importer.check(importable(file_row(key, request, backend)), number)
         except RequestError as error:
             msg = f"request {number}"
@@ -80,7 +83,7 @@ def _keyed(
             except RequestError as error:
                 msg = f"request {index + 1}"
                 raise error.at(msg) from error
-            if beside is None and task is Task.GENERATE:
+            if beside is None and task is Task.GENERATE and request.family is Family.GOOGLE:
                 beside = usual_fields(defaults, backend)
         key = stamp(index) if request.key is None else request.key
         if twice := ledger.add(key, index + 1):

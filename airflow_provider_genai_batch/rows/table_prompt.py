@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.importer import Importer
 from airflow_provider_genai_batch.rows.table_values import prompt_text
 from airflow_provider_genai_batch.wire.content import part
@@ -74,7 +75,7 @@ class Prompt:
         try:
             item = {"contents": contents}
             asked = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
-            if backend is Backend.VERTEX:
+            if backend is Backend.VERTEX and asked.family is Family.GOOGLE:
                 Importer("request {}".format).check({"key": "r", "request": asked.request}, 1)
         except RequestError as error:
             msg = "prompt"

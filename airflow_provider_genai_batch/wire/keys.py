@@ -17,6 +17,8 @@ _WORDS = frozenset(
     {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "null", "none", "nan", "inf", "infinity"}
 )
 _MARK = "key="
+_CUSTOM_MARK = "_key-"
+"""In letters that a ``custom_id`` may have."""
 
 
 def check_key(key: Any) -> None:
@@ -72,3 +74,14 @@ def spell_key(key: str) -> str:
 def read_key(key: str) -> str:
     """Return the key behind its spelling, whether `spell_key` marked it or not."""
     return key.removeprefix(_MARK)
+
+
+def spell_custom_id(key: str) -> str:
+    """Return a key as ``custom_id`` has it: marked as by `spell_key`; `read_custom_id` undoes it."""
+    plain = _TAKEN_AS_TEXT.fullmatch(key) and key.strip().lower() not in _WORDS
+    return key if plain and not key.startswith(_CUSTOM_MARK) else _CUSTOM_MARK + key
+
+
+def read_custom_id(custom_id: str) -> str:
+    """Return the key behind its spelling as ``custom_id``, whether it was marked or not."""
+    return custom_id.removeprefix(_CUSTOM_MARK)

@@ -12,8 +12,10 @@ from pydantic_core import to_json
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.keys import spell_key
+from airflow_provider_genai_batch.wire.partner import partner_line
 from airflow_provider_genai_batch.wire.requests import WireRequest
 
 
@@ -36,6 +38,8 @@ def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task,
 
 def file_row(key: str, wire_request: WireRequest, backend: Backend) -> dict[str, Any]:
     """Return what stands in a line that has a key."""
+    if wire_request.family is not Family.GOOGLE:
+        return partner_line(key, wire_request.request, wire_request.beside, wire_request.family)
     spelled = spell_key(key) if backend is Backend.VERTEX else key
     if wire_request.beside:
         return {"key": spelled, **wire_request.beside, "request": wire_request.request}

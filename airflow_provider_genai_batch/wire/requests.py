@@ -10,10 +10,15 @@ from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.beside import FOREIGN, read_beside
 from airflow_provider_genai_batch.wire.config import check_one_schema, merged, request_fields
 from airflow_provider_genai_batch.wire.content import contents, is_prompt
 from airflow_provider_genai_batch.wire.embed import embed_config, embed_request, takes_text_only
+from airflow_provider_genai_batch.wire.partner import PartnerRequest, custom_id, finished, own_request
+from airflow_provider_genai_batch.wire.partner_content import messages_of
+from airflow_provider_genai_batch.wire.partner_fields import partner_fields
+from airflow_provider_genai_batch.wire.publishers import family_of
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
 
 _PROMPTS = frozenset({"contents", "content"})
@@ -32,6 +37,8 @@ class WireRequest(NamedTuple):
     """Beside the key, echoed with the row; Gemini inline only."""
     beside: dict[str, Any] | None = None
     """What else stands beside the request, by its author's names; Vertex AI only, which gives it back with the row."""
+    family: Family = Family.GOOGLE
+    """Whose spelling the request is in."""
 
 
 def rest_request(item: Any, *, backend: Backend, task: Task, model: str, defaults: Any = None) -> WireRequest:
@@ -49,6 +56,8 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
     Raises:
         RequestError: it cannot be sent, with the field's name and the remedy.
     """
+    if (family := family_of(model)) is not Family.GOOGLE:
+        return _of_a_partner(item, family, model, defaults)
     given = _opened(item, task, model, backend)
     if task is Task.EMBED:
         own = embed_config(given.config, backend, origin=given.origin)
@@ -65,6 +74,29 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
         fields = merged(request_fields(defaults, backend), own) if defaults is not None else own
         request = {"contents": contents(given.prompt, backend), **fields}
     return WireRequest(given.key, request, given.metadata, given.beside or None)
+
+
+def _of_a_partner(item: Any, family: Family, model: str, defaults: Any) -> WireRequest:
+    """Spell a request to a partner's model, from its own words or Google's."""
+    asked = own_request(item, family, model)
+    if asked is None:
+        given = _opened(_keyed(item), Task.GENERATE, model, Backend.VERTEX)
+        if given.key is not None:
+            custom_id(given.key, family)
+        turns = contents(given.prompt, Backend.VERTEX)
+        own = partner_fields(given.config, family, flat=given.flat, origin=given.origin)
+        fields = {**own, "messages": messages_of(turns, family, model)}
+        asked = PartnerRequest(fields, given.key, given.beside)
+    return WireRequest(
+        asked.key, finished(asked, family, model, defaults), None, asked.beside or None, family
+    )
+
+
+def _keyed(item: Any) -> Any:
+    """Give a prompt in Google's words that has the partner's name for its key the name that goes with it."""
+    if isinstance(item, Mapping) and "custom_id" in item and "key" not in item:
+        return {("key" if name == "custom_id" else name): value for name, value in item.items()}
+    return item
 
 
 class _Opened(NamedTuple):
