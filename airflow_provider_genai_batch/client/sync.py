@@ -159,7 +159,7 @@ class GenAIBatchClient:
         return tables.count_rows(self.config, self._auth, job)
 
     def sample_requests(self, table: str, most: int, column: str = "request") -> Sequence[Any]:
-        """Read the first requests of a table in BigQuery, from a column of it, for nothing; needs the extra ``bigquery``.
+        """Read the first requests of a column in a table in BigQuery, for nothing; needs the extra ``bigquery``.
 
         Raises:
             UnsupportedError: its rows cannot be listed, or the extra is not installed.

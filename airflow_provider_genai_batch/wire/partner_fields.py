@@ -63,7 +63,7 @@ _INSTEAD = {
         "responseMimeType",
     ): "Give output_type or response_schema: Claude answers JSON by them.",
 }
-_CHOICES = {
+_CHOICES: dict[Family, dict[str, Any]] = {
     Family.ANTHROPIC: {"AUTO": {"type": "auto"}, "ANY": {"type": "any"}, "NONE": {"type": "none"}},
     Family.OPENAI: {"AUTO": "auto", "ANY": "required", "NONE": "none"},
 }
