@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.wire import bigquery as wire
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.errors import api_error
 from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.publishers import family_of
 
 _METHOD = "jobs.query"
 _TOO_MUCH = ("rateLimitExceeded", "quotaExceeded")
@@ -65,7 +66,7 @@ def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
         )
         raise UnsupportedError(msg)
     early = job.verdict is not Verdict.ROWS and task_of(job.model or "") is Task.GENERATE
-    query = wire.count_rows(job.output.bigquery_table, early=early)
+    query = wire.count_rows(job.output.bigquery_table, early=early, family=family_of(job.model))
     return wire.read_counts(_renewed(auth, lambda headers: _ask(config, headers, query)))
 
 

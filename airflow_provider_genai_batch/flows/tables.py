@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.job import Verdict, total_of
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.publishers import family_of
 
 Counted = Mapping[str, TableCounts]
 """What tables say, by the names of their jobs."""
@@ -71,6 +73,7 @@ def to_go_on_with(jobs: Sequence[BatchJob], counted: Counted | None) -> tuple[st
         for job in jobs
         if job.output.bigquery_table
         and task_of(job.model or "") is Task.GENERATE
+        and family_of(job.model) is Family.GOOGLE  # a partner's takes no table with response and status
         and (counted[job.name].failed or (counted[job.name].total and job.verdict is not Verdict.ROWS))
     )
 

@@ -13,8 +13,8 @@ from airflow_provider_genai_batch.wire.results import read_fields, useless_row
 from airflow_provider_genai_batch.wire.usual import UsualRows
 
 _TEXT = rb'("(?:[^"\\]|\\.)*")'
-_KEY_FIRST = re.compile(rb'\s*\{\s*"key"\s*:\s*' + _TEXT)
-_KEY_LAST = re.compile(rb',\s*"key"\s*:\s*' + _TEXT + rb"\s*\}\s*\Z")
+_KEY_FIRST = re.compile(rb'\s*\{\s*"(key|custom_id)"\s*:\s*' + _TEXT)
+_KEY_LAST = re.compile(rb',\s*"(key|custom_id)"\s*:\s*' + _TEXT + rb"\s*\}\s*\Z")
 TOO_LONG = "LINE_TOO_LONG"
 """The error's `status` of a row that was not read to its end."""
 
@@ -60,7 +60,8 @@ class RowReader(LineReader):
         if found is None:
             return []
         msg = f"the answer is longer than {MAX_LINE_BYTES} bytes, and was not read"
-        return [useless_row({"key": lenient.loads(found[1])}, self._backend, TOO_LONG, msg)]
+        line = {found[1].decode(): lenient.loads(found[2])}
+        return [useless_row(line, self._backend, TOO_LONG, msg)]
 
     def _long_way(self, line: PlainRow) -> PlainRow:
         return read_fields(line, self._backend, self._reading)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.table import TableCounts
 
 _TABLE = re.compile(r"(?:bq://)?([^`\\]+)\.([^`\\.]+)\.([^`\\.]+)")
@@ -20,13 +21,15 @@ _NO_RESPONSE = """('null', '{}', '""', '"{}"')"""
 """A response that is none, in a column of JSON or of text."""
 
 
-def count_rows(table: str, *, early: bool) -> str:
+def count_rows(table: str, *, early: bool, family: Family = Family.GOOGLE) -> str:
     """Spell the query: a line for each text of ``status``, the good rows' first, with the number of all rows.
 
     Args:
         table: ``bq://project.dataset.table``.
         early: the job may have ended before it came to all rows. Those have no status either, so that the column
             ``response`` is read, too.
+        family: of the job's model. A job of Claude that reached its 24 hours is not told from others, and tables of
+            open models have no ``status``: of both the column ``response`` is read.
 
     Raises:
         UnreadableAnswer: the service named no table that can be asked.
@@ -36,10 +39,12 @@ def count_rows(table: str, *, early: bool) -> str:
         msg = f"{table} is no bq://project.dataset.table"
         raise UnreadableAnswer(msg)
     name = ".".join(f"`{part}`" for part in found.groups())
+    early = early or family is not Family.GOOGLE
     answered = f"IFNULL(TO_JSON_STRING(response), 'null') NOT IN {_NO_RESPONSE}" if early else "TRUE"
+    status = "IFNULL(status, '')" if family is not Family.OPENAI else "''"
     return (
         "SELECT reason, answered, COUNT(*) AS number, SUM(COUNT(*)) OVER () AS total FROM ("  # noqa: S608 - no user's text
-        f"SELECT SUBSTR(TRIM(IFNULL(status, '')), 1, {_LONGEST_STATUS}) AS reason, {answered} AS answered FROM {name}"
+        f"SELECT SUBSTR(TRIM({status}), 1, {_LONGEST_STATUS}) AS reason, {answered} AS answered FROM {name}"
         ") GROUP BY reason, answered ORDER BY IF(reason = '', 0, 1), number DESC "
         f"LIMIT {_MOST_CAUSES}"
     )

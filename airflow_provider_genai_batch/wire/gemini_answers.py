@@ -81,9 +81,9 @@ def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
         listed = []
     places = zip(_indices(listed), listed, strict=True)
     read = [(index, _candidate(index, one, reading, dropped)) for index, one in places]
-    answer = _chosen([one for _, one in read])
+    answer = chosen_of([one for _, one in read])
     if len(read) > 1:
-        answer = _with_others(answer, read)
+        answer = with_others(answer, read)
     answer.usage, answer.model_version = usage, version
     _read_feedback(answer, get(response, "promptFeedback"), dropped)
     return answer
@@ -94,7 +94,8 @@ def finish_of(reason: str | None) -> Finish | None:
     return None if reason is None else FINISH.get(reason, Finish.UNKNOWN)
 
 
-def _chosen(read: list[Answer]) -> Answer:
+def chosen_of(read: list[Answer]) -> Answer:
+    """Return the first whole one of several answers with something in it, else the first that can be used."""
     good = [one for one in read if one.has_content]
     for finish in ((None, Finish.WHOLE), (Finish.CUT_OFF,)):
         for one in good:
@@ -103,7 +104,7 @@ def _chosen(read: list[Answer]) -> Answer:
     return next(iter([*good, *read]), Answer())
 
 
-def _with_others(chosen: Answer, read: list[tuple[int, Answer]]) -> Answer:
+def with_others(chosen: Answer, read: list[tuple[int, Answer]]) -> Answer:
     """Return the chosen one of several answers, with what is listed of all."""
     listed = [
         {

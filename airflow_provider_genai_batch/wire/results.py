@@ -20,9 +20,17 @@ from airflow_provider_genai_batch.wire.answer import (
     row_error,
     tokens,
 )
+from airflow_provider_genai_batch.wire.chat_answers import is_completion, read_completion
+from airflow_provider_genai_batch.wire.claude_answers import is_message, read_message
 from airflow_provider_genai_batch.wire.gemini_answers import read_answer
-from airflow_provider_genai_batch.wire.keys import read_key
+from airflow_provider_genai_batch.wire.keys import read_custom_id, read_key
 from airflow_provider_genai_batch.wire.members import count_rest
+from airflow_provider_genai_batch.wire.partner_rows import (
+    OF_PARTNERS,
+    envelope_error,
+    is_partners,
+    unwrapped,
+)
 from airflow_provider_genai_batch.wire.values import get, integer, mapping, text
 
 _VERTEX = Backend.VERTEX  # to look up a member of an enum costs as much as half a row
@@ -66,9 +74,11 @@ def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | No
     if type(key) is not str or backend is _VERTEX:
         key = _key(line, backend)
     response = line.get("response")
+    if backend is _VERTEX:
+        response = unwrapped(response)
     if type(response) is not dict:
         response = {}
-    if len(line) > _KEY_AND_RESPONSE or not response or "error" in line:
+    if len(line) > _KEY_AND_RESPONSE or not response or "error" in line or "status_code" in response:
         row = _exception(line, key, response, backend, reading) or _answer(key, response, reading)
     else:
         row = _answer(key, response, reading)
@@ -81,11 +91,18 @@ def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | No
 
 def _beside(line: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the author of a request put beside it, which Vertex AI gives back."""
-    return {name: value for name, value in line.items() if name not in _OWN and value is not None}
+    own = OF_PARTNERS if is_partners(line) else _OWN
+    return {name: value for name, value in line.items() if name not in own and value is not None}
 
 
 def _answer(key: str | None, response: Mapping[str, Any], reading: Reading) -> PlainRow:
-    return answer_row(key, read_answer(response, reading), reading)
+    read = read_answer
+    if "candidates" not in response:
+        if is_message(response):
+            read = read_message
+        elif is_completion(response):
+            read = read_completion
+    return answer_row(key, read(response, reading), reading)
 
 
 def _exception(
@@ -93,6 +110,8 @@ def _exception(
 ) -> PlainRow | None:
     """Read a line that says more, or less, than a response; None if that is all that counts."""
     error = _row_error(line) if "error" in line or "status" in line else None
+    if error is None and "status_code" in response:
+        error = _read_error(envelope_error(response), "the service sent an error without a word")
     if error is None and "predictions" in line:
         return _text_embedding(line, key, backend, reading)
     if error is not None or not response:
@@ -118,12 +137,20 @@ def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
         key = metadata.get("key")
     if backend is not _VERTEX:
         return None if key is None else str(key)
-    for name in ("custom_id", "customId"):
-        for place in (line, metadata):
-            key = place.get(name) if key is None else key
+    if key is None:
+        key = _custom_id(line, metadata)
     if key is None:
         key = _label(mapping(mapping(line.get("request")).get("labels")))
     return None if key is None else read_key(str(key))
+
+
+def _custom_id(line: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
+    """Return what partners' lines and other clients call a key, wherever those put it."""
+    for name in ("custom_id", "customId", "requestId"):
+        for place in (line, metadata, mapping(line.get("instance"))):
+            if (found := place.get(name)) is not None:
+                return read_custom_id(str(found))
+    return None
 
 
 def _label(labels: Mapping[str, Any]) -> Any:
@@ -146,13 +173,14 @@ def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
         return row_error(error)
     status = line.get("status")
     if isinstance(status, dict):  # seen in readers of others' only, beside answers too; code 0 is OK
+        status = mapping(status.get("error")) or status
         return _read_error(status, "") if status.get("code") or status.get("message") else None
     return _status_error(status) if isinstance(status, str) and status.strip() else None
 
 
 def _read_error(error: Mapping[str, Any], otherwise: str) -> dict[str, Any]:
     code = integer(error.get("code"))
-    status = str(error.get("status") or "")
+    status = str(error.get("status") or error.get("type") or "")
     if not status and code is not None and 0 < code < len(_STATUSES):
         status = _STATUSES[code]
     return row_error(str(error.get("message") or otherwise), code=code, status=status)
@@ -166,7 +194,8 @@ def _status_error(status: str) -> dict[str, Any]:
             tail = json.loads(status[start:])
         except (ValueError, RecursionError):
             tail = None
-        if inner := mapping(mapping(tail).get("error")):
+        inner = mapping(mapping(tail).get("error")) or mapping(tail)
+        if inner.get("message"):
             return _read_error(inner, status)
     return row_error(status.strip())
 
