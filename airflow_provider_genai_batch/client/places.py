@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.client.uploads import upload_file, upload_obje
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.defaults import check_defaults
+from airflow_provider_genai_batch.rows.inline import check_inline_media
 from airflow_provider_genai_batch.rows.requests import inline_entries
 from airflow_provider_genai_batch.wire.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.destinations import (
@@ -61,6 +62,7 @@ def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
     entries = None
     if source.requests is not None:
         entries = tuple(inline_entries(source.requests, task, model, request_defaults))
+        check_inline_media(entries, model)
     now = clock.now()
     if vertex:
         name = name or f"genai_batch_{now:%Y%m%d%H%M%S%f}"

@@ -20,6 +20,7 @@ def genai_batch_task(
     request_defaults: Any = None,
     output_type: Any = None,
     results_uri: str | None = None,
+    media_uri: str | None = None,
     ordered: bool = False,
     display_name: str | None = None,
     labels: Mapping[str, str] | None = None,

@@ -16,6 +16,8 @@ from airflow_provider_genai_batch.models import BatchSource
 
 log = logging.getLogger(__name__)
 
+_FILE = "key-0-0-0123456789abcdef.png"
+"""What files of media are called."""
 _SPELLINGS = {"s3a": "s3", "gcs": "gs", "local": "file"}
 """Schemes by which the same place has another name."""
 
@@ -34,6 +36,35 @@ def check_apart(source: BatchSource, results_uri: str | None) -> None:
             msg = (
                 f"results_uri {results_uri} is part of src {given}: the rows would take the place of the requests. "
                 "Give results_uri another name."
+            )
+            raise ConfigurationError(msg)
+
+
+def check_media_apart(source: BatchSource | None, results_uri: str | None, media_uri: str | None) -> None:
+    """Refuse to write media where rows are, or where the next attempt would take them for requests.
+
+    Args:
+        source: of the requests, if it is known.
+        results_uri: where rows land.
+        media_uri: the folder of the media; other files in it are left alone, those of other tasks too.
+
+    Raises:
+        ConfigurationError: they would be.
+    """
+    if media_uri is None:
+        return
+    folder = _place(media_uri)
+    taken = [("results_uri", results_uri)]
+    if source is not None:
+        taken += [("src", given) for given in (source.path, *source.gcs_uri)]
+    for name, given in taken:
+        if not given:
+            continue
+        place = _place(given)
+        if f"{folder}/".startswith(f"{place}/") or ("*" in place and matcher(place)(f"{folder}/{_FILE}")):
+            msg = (
+                f"media_uri {media_uri} is part of {name} {given}: pictures and sound would stand among what is read "
+                "there. Give media_uri a folder of its own."
             )
             raise ConfigurationError(msg)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.hooks.apart import check_apart
+from airflow_provider_genai_batch.hooks.apart import check_apart, check_media_apart
 from airflow_provider_genai_batch.hooks.intake import take_in
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.wire.output_type import answer_check
@@ -33,10 +33,12 @@ def landing_of(
     """
     validate = None if output_type is None else answer_check(output_type)
     if src is None:
+        check_media_apart(None, wanted.get("results_uri"), wanted.get("media_uri"))
         yield Landing(validate=validate, submits=False, **wanted)
         return
     source = read_source(src)
     check_apart(source, wanted.get("results_uri"))
+    check_media_apart(source, wanted.get("results_uri"), wanted.get("media_uri"))
     model = client.get(names[0]).model or ""
     with take_in(client, source, model=model, several_jobs=True) as intake:
         keys = (lambda: [*intake.keys()]) if intake.keyed and intake.readable else (lambda: None)

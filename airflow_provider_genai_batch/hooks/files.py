@@ -99,11 +99,17 @@ def check_place(uri: str, client: GenAIBatchClient) -> None:
         _object(uri)
 
 
-def check_writable(uri: str, client: GenAIBatchClient) -> None:
-    """Find out, before anything is paid, whether rows can be written to an address. It leaves nothing there.
+def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", given: str = "") -> None:
+    """Find out, before anything is paid, whether a file can be written to an address. It leaves nothing there.
+
+    Args:
+        uri: the file's.
+        client: of the task's connection.
+        what: is to be written, for the message.
+        given: the parameter that says where, with its value.
 
     Raises:
-        ConfigurationError: they cannot; the message says why.
+        ConfigurationError: it cannot; the message says why.
     """
     try:
         path = local_path(uri)
@@ -115,8 +121,8 @@ def check_writable(uri: str, client: GenAIBatchClient) -> None:
             _try_object(uri)
     except (OSError, CallError) as error:
         msg = (
-            f"Rows cannot be written to results_uri {uri}: {error}. Nothing was submitted for them and nothing is "
-            "billed. Give the task an address that it may write to."
+            f"{what} cannot be written to {given or f'results_uri {uri}'}: {error}. Nothing was submitted for them and "
+            "nothing is billed. Give the task an address that it may write to."
         )
         raise ConfigurationError(msg) from error
 
@@ -167,6 +173,28 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
                 raise OSError(str(error)) from error
         else:
             _put(uri, spooled)
+
+
+def publish_once(uri: str, client: GenAIBatchClient, stream: BinaryIO, size: int, *, mime_type: str) -> None:
+    """Write an object whose name stands for its content, whole or not at all. One that is there whole is left.
+
+    Args:
+        uri: in object storage.
+        client: of the task's connection.
+        stream: seekable.
+        size: bytes of it.
+        mime_type: of the object, where the store keeps one.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    if _by_connection(uri, client):
+        try:
+            client.upload(stream, uri, mime_type=mime_type, reuse=True)
+        except CallError as error:
+            raise OSError(str(error)) from error
+    elif _size(_object(uri)) != size:
+        _put(uri, stream)
 
 
 def _unreadable(uri: str, error: OSError) -> InputError:

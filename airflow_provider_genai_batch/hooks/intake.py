@@ -40,6 +40,7 @@ def take_in(
     request_defaults: Any = None,
     prompt: Prompt | None = None,
     several_jobs: bool = False,
+    keeps_media: bool = True,
 ) -> Iterator[Intake]:
     """Read and check an input; its lines are there until the block ends.
 
@@ -50,12 +51,14 @@ def take_in(
         request_defaults: merged into every request that is written.
         prompt: a template over columns; None where the source has requests.
         several_jobs: the input may be larger than one job takes, see `Intake.shards`.
+        keeps_media: False refuses requests that ask for pictures or sound, which nobody would keep.
 
     Raises:
         InputError: a file or a request is not usable; the message names the line.
     """
     with ExitStack() as stack:
-        yield Reading(stack, client, source, model, request_defaults, prompt, several_jobs).read()
+        settings = (model, request_defaults, prompt, several_jobs, keeps_media)
+        yield Reading(stack, client, source, *settings).read()
 
 
 def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None) -> list[str] | None:

@@ -58,6 +58,8 @@ class Landing:
     """How rows are wanted."""
 
     results_uri: str | None = None
+    media_uri: str | None = None
+    """Folder of pictures and sound; None: they are not kept."""
     max_failed_rows: float = 0
     asked: Asked = Asked()
     keys: Callable[[], Iterable[str] | None] = field(default=lambda: None)

@@ -55,7 +55,7 @@ def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> Operator
     wanted = (destination.gcs_uri or destination.bigquery_uri) if destination else None
     # The directories below a prefix are new with every job; tables and files have no better name than their own.
     written = [] if prefix else _service_output(manifest, landed=bool(task.results_uri))
-    outputs = named([*written, wanted if not written else None, task.results_uri])
+    outputs = named([*written, wanted if not written else None, task.results_uri, task.media_uri])
     return _lineage(sources_of(task.src, task.prompt), outputs, task.results_uri, manifest, task.model)
 
 
@@ -69,7 +69,8 @@ def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> Operato
     given = task.job_names if isinstance(task.job_names, Mapping) else {}
     manifest = manifest or {}
     inputs = [*named(_places(manifest) or _places(given)), *sources_of(task.src)]
-    return _lineage(inputs, named([task.results_uri]), task.results_uri, manifest, given.get("model"))
+    outputs = named([task.results_uri, task.media_uri])
+    return _lineage(inputs, outputs, task.results_uri, manifest, given.get("model"))
 
 
 def _lineage(

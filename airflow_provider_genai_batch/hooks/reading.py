@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -19,9 +20,11 @@ from airflow_provider_genai_batch.hooks.sample import check_sample
 from airflow_provider_genai_batch.hooks.taken import Intake
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.defaults import refuse_media_of_all
+from airflow_provider_genai_batch.rows.inline import STAYS_INLINE, check_inline_media, fits_inline
 from airflow_provider_genai_batch.rows.limits import Limits, limits_of
 from airflow_provider_genai_batch.rows.preflight import Preflight
-from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
+from airflow_provider_genai_batch.rows.requests import Check, inline_entries, request_lines
 from airflow_provider_genai_batch.rows.table import dict_rows, jsonl_rows, table_lines, unzipped
 from airflow_provider_genai_batch.rows.table_columns import Columns
 from airflow_provider_genai_batch.rows.table_csv import csv_rows
@@ -30,7 +33,8 @@ from airflow_provider_genai_batch.rows.table_prompt import Prompt, Row
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
-from airflow_provider_genai_batch.wire.lines import entry_key
+from airflow_provider_genai_batch.wire.lines import entry_key, entry_line
+from airflow_provider_genai_batch.wire.media import refuse_media
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
 from airflow_provider_genai_batch.wire.sources import table_format
 
@@ -50,18 +54,28 @@ class Reading(NamedTuple):
     defaults: Any
     prompt: Prompt | None
     several_jobs: bool
+    keeps_media: bool = True
 
     def read(self) -> Intake:
         """Read what the source names."""
+        if self._check is not None:
+            refuse_media_of_all(self.defaults, self.client.config.backend, self.model)
         source, backend = self.source, self.client.config.backend
         if self.prompt is not None:
             return self._from_rows(self.prompt)
         if source.inlined_requests is not None and backend is Backend.GEMINI:
             return self._inline(source.inlined_requests)
         if source.requests is not None:
-            task, most = task_of(self.model), self._most
             return self._written(
-                request_lines(source.requests, backend, task, self.model, self.defaults, **most)
+                request_lines(
+                    source.requests,
+                    backend,
+                    task_of(self.model),
+                    self.model,
+                    self.defaults,
+                    check=self._check,
+                    **self._most,
+                )
             )
         if source.path:
             chunks = read_chunks(source.path, self.client)
@@ -74,7 +88,7 @@ class Reading(NamedTuple):
             )
             raise UnsupportedError(msg)
         if source.bigquery_uri:
-            check_sample(self.client, source.bigquery_uri, self.model)
+            check_sample(self.client, source.bigquery_uri, self.model, self._check)
         address = source.file_name or source.bigquery_uri or list(source.gcs_uri)
         return self._own_objects() or self._intake(address, None, keyed=False)
 
@@ -140,7 +154,12 @@ class Reading(NamedTuple):
     def _inline(self, items: Iterable[Any]) -> Intake:
         """Take requests that travel inside the create call."""
         task, sums = task_of(self.model), Sums()
-        entries = tuple(inline_entries(items, task, self.model, self.defaults))
+        entries = tuple(inline_entries(items, task, self.model, self.defaults, check=self._check))
+        if not fits_inline(entries, self.model):
+            if not any(entry["metadata"].keys() - {"key"} for entry in entries):
+                return self._written((entry_key(entry), entry_line(entry)) for entry in entries)
+            check_inline_media(entries, self.model)
+            log.warning("%s", STAYS_INLINE)
         for entry in entries:
             sums.add(entry_key(entry))
         return self._intake(digest(entries), **sums.told(), entries=entries, limits=INLINE)
@@ -157,7 +176,16 @@ class Reading(NamedTuple):
         self, name: str, defaults: Any = None, place: Callable[[int], str] | None = None
     ) -> Preflight:
         backend, task = self.client.config.backend, task_of(self.model)
-        return Preflight(backend, task, self.model, defaults=defaults, name=name, place=place, **self._most)
+        return Preflight(
+            backend,
+            task,
+            self.model,
+            defaults=defaults,
+            name=name,
+            place=place,
+            check=self._check,
+            **self._most,
+        )
 
     def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> Intake:
         """Spool the lines of a file that is found good: what is uploaded is what was checked."""
@@ -199,6 +227,11 @@ class Reading(NamedTuple):
             return replace(intake, in_place=True, objects=tuple(zip(uris, objects.ends, strict=True)))
         log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
         return intake
+
+    @property
+    def _check(self) -> Check | None:
+        """Refuses requests whose answers nobody would keep."""
+        return None if self.keeps_media else partial(refuse_media, model=self.model)
 
     @property
     def _most(self) -> dict[str, int]:

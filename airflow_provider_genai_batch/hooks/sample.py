@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import CallError, RequestError, UnsupportedError
 from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.rows.requests import Check
 from airflow_provider_genai_batch.rows.shape import parse, says
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
@@ -21,8 +22,14 @@ MOST = 100
 """Rows that are looked at: most mistakes are in every row."""
 
 
-def check_sample(client: GenAIBatchClient, table: str, model: str) -> None:
+def check_sample(client: GenAIBatchClient, table: str, model: str, check: Check | None = None) -> None:
     """Read the first requests of a table as those of a file are read; what cannot be read is said in the log.
+
+    Args:
+        client: of the task's connection.
+        table: ``bq://project.dataset.table``.
+        model: the job's.
+        check: refuses requests that the service would take.
 
     Raises:
         RequestError: one of them would be refused.
@@ -41,14 +48,14 @@ def check_sample(client: GenAIBatchClient, table: str, model: str) -> None:
         return
     for number, row in enumerate(rows, 1):
         try:
-            _check(client, table, row, model)
+            _check(client, table, row, model, check)
         except RequestError as error:
             where = f"row {number} of those that BigQuery lists first in {table}"
             raise error.at(where) from error
     log.info("The first %d requests in %s are right; the others were not looked at.", len(rows), table)
 
 
-def _check(client: GenAIBatchClient, table: str, row: Any, model: str) -> None:
+def _check(client: GenAIBatchClient, table: str, row: Any, model: str, check: Check | None) -> None:
     if row is None:
         msg = f"{column_of(family_of(model))} is null"
         raise RequestError(msg, "Leave such rows out of the table.")
@@ -56,6 +63,8 @@ def _check(client: GenAIBatchClient, table: str, row: Any, model: str) -> None:
     family = family_of(model)
     column = column_of(family)
     asked = rest_request({column: given}, backend=client.config.backend, task=task_of(model), model=model)
+    if check is not None:
+        check(asked.request)
     if family is not Family.GOOGLE:
         check_whole(given, asked.request, family)
     elif not says(given, asked.request):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.rows.media import check_media_uri
 from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
 
 
@@ -31,8 +32,13 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
             check_results_uri(task.results_uri)
         elif known(task.results_uri):
             form_of(task.results_uri)
-        if task.wait is False:
-            msg = "With wait=False no rows are landed: leave results_uri to a GenAIBatchResultsOperator downstream."
+    if task.media_uri is not None and (known is None or known(task.media_uri)):
+        check_media_uri(task.media_uri)
+    for name in ("results_uri", "media_uri"):
+        if task.wait is False and getattr(task, name) is not None:
+            msg = (
+                f"With wait=False no rows are landed: leave {name} to a GenAIBatchResultsOperator downstream."
+            )
             raise ConfigurationError(msg)
 
 
@@ -110,7 +116,7 @@ def _check_cost(name: str, value: Any) -> None:
 
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "on_timeout": _check_on_timeout,
-    **dict.fromkeys(("results_uri", "display_name"), _check_text),
+    **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),
     **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"), check_flag),
     "poll_interval": partial(check_seconds, optional=False),
     **dict.fromkeys(("timeout", "pending_timeout"), check_seconds),

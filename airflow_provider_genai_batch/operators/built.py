@@ -40,6 +40,7 @@ def check_order(task: Any) -> None:
 
         Prompt(task.prompt)
     _check_answers(task, source)
+    _check_media(task)
 
 
 def check_results(task: Any) -> None:
@@ -49,6 +50,7 @@ def check_results(task: Any) -> None:
         ConfigurationError, InputError: the message names the parameter.
     """
     from airflow_provider_genai_batch.hooks.settings import check_allowance, check_flag
+    from airflow_provider_genai_batch.rows.media import check_media_uri
     from airflow_provider_genai_batch.rows.sinks import form_of
 
     for name, check in (
@@ -59,6 +61,8 @@ def check_results(task: Any) -> None:
             check(name, value)
     if is_known(task.results_uri):
         form_of(task.results_uri)
+    if task.media_uri is not None and is_known(task.media_uri):
+        check_media_uri(task.media_uri)
     if task.src is not None:
         _known_source(task)
     if task.output_type is not None:
@@ -94,6 +98,20 @@ def _check_answers(task: Any, source: Any) -> None:
         from airflow_provider_genai_batch.rows.defaults import check_defaults
 
         _check_for_some_service(lambda backend: check_defaults(defaults, backend, task.model))
+
+
+def _check_media(task: Any) -> None:
+    """Refuse a task whose requests all ask for pictures or sound that nobody would keep."""
+    if keeps_media(task) or not is_known([task.model, task.request_defaults]):
+        return
+    from airflow_provider_genai_batch.rows.defaults import refuse_media_of_all
+
+    _check_for_some_service(lambda backend: refuse_media_of_all(task.request_defaults, backend, task.model))
+
+
+def keeps_media(task: Any) -> bool:
+    """Whether pictures and sound of answers have a place; a task that lands nothing leaves them to whoever does."""
+    return task.media_uri is not None or getattr(task, "keep", None) is not None or task.wait is False
 
 
 def _check_for_some_service(check: Callable[[Any], object]) -> None:

@@ -44,6 +44,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
     Args:
         job_names: a name, several, or a manifest.
         results_uri: where rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``.
+        media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files.
         src: the requests, in any form that `GenAIBatchOperator` takes; they are read and checked, and not sent. With
             them each row is joined to its request: missing ones are named, those of strangers dropped. All jobs are
             taken to have asked them together. Without it rows are what the jobs say.
@@ -60,12 +61,13 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         InputError: a job has not ended; `GenAIBatchSensor` waits for it.
     """
 
-    template_fields: Sequence[str] = (*_JobsOperator.template_fields, "results_uri", "src")
+    template_fields: Sequence[str] = (*_JobsOperator.template_fields, "results_uri", "media_uri", "src")
 
     def __init__(
         self,
         *,
         results_uri: Any,
+        media_uri: Any = None,
         src: Any = None,
         ordered: bool = False,
         output_type: Any = None,
@@ -74,6 +76,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.results_uri = address(results_uri)
+        self.media_uri = address(media_uri)
         self.src = src
         self.ordered = ordered
         self.output_type = output_type
@@ -95,10 +98,13 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         from airflow_provider_genai_batch.hooks.asked import landing_of
         from airflow_provider_genai_batch.hooks.jobs import JobDesk
         from airflow_provider_genai_batch.hooks.settings import check_allowance
+        from airflow_provider_genai_batch.rows.media import check_media_uri
         from airflow_provider_genai_batch.rows.sinks import check_results_uri
 
         check_results_uri(self.results_uri)
         check_allowance(self.max_failed_rows)
+        if self.media_uri is not None:
+            check_media_uri(self.media_uri)
         names = self._names()
         with borrowed_client(self.conn_id) as client:
             desk = JobDesk(client)
@@ -112,6 +118,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
                 src=self.src,
                 output_type=self.output_type,
                 results_uri=self.results_uri,
+                media_uri=self.media_uri,
                 max_failed_rows=self.max_failed_rows,
                 ordered=self.ordered,
             ) as landing:

@@ -17,16 +17,18 @@ from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.submit import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.hooks.apart import check_apart, warn_of_one_file
+from airflow_provider_genai_batch.hooks.apart import check_apart, check_media_apart, warn_of_one_file
 from airflow_provider_genai_batch.hooks.files import check_place
 from airflow_provider_genai_batch.hooks.intake import Intake, columns_of, keys_of, take_in
 from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.hooks.landing import Asked, Landing
 from airflow_provider_genai_batch.hooks.limit import cost_limit
+from airflow_provider_genai_batch.hooks.media import check_media_place
 from airflow_provider_genai_batch.hooks.metrics import told
 from airflow_provider_genai_batch.hooks.owner import key_of
 from airflow_provider_genai_batch.hooks.settings import check_order_settings
 from airflow_provider_genai_batch.models.stored import read_stored
+from airflow_provider_genai_batch.operators.built import keeps_media
 from airflow_provider_genai_batch.operators.wave import Wave
 from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger, LateRows
 from airflow_provider_genai_batch.wire.output_type import job_check
@@ -140,9 +142,12 @@ class Errand:
         order = self._task.order(self._client.config)
         cost_limit(self._task.max_cost, order)  # one that cannot be checked is refused before all else
         check_apart(order.source, self._task.results_uri)
+        check_media_apart(order.source, self._task.results_uri, self._task.media_uri)
         warn_of_one_file(self._context, self._task.results_uri)
         if self._task.results_uri is not None:
             check_place(self._task.results_uri, self._client)
+        if self._task.media_uri is not None:
+            check_media_place(self._task.media_uri, self._client)
         memory = Memory()
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
@@ -294,6 +299,7 @@ class Errand:
         with self._columns(asked, intake) as carry:
             landing = Landing(
                 results_uri=task.results_uri,
+                media_uri=task.media_uri,
                 max_failed_rows=task.max_failed_rows,
                 asked=asked,
                 keys=lambda: (
@@ -343,6 +349,7 @@ class Errand:
                             request_defaults=order.request_defaults,
                             prompt=order.prompt,
                             several_jobs=True,
+                            keeps_media=keeps_media(self._task),
                         )
                     )
                     break

@@ -57,6 +57,8 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
             endpoints with every request that this package writes, and every answer is checked against it.
         results_uri: where normalised rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``; None leaves them at the
             service.
+        media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files while
+            their rows land. Without it requests that ask for them are refused.
         ordered: land rows in the order of the input.
         display_name: the readable part of the job's name; None: DAG and task.
         labels: of the job on Vertex AI, beside those for DAG, task and run.
@@ -97,6 +99,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         "config",
         "request_defaults",
         "results_uri",
+        "media_uri",
         "display_name",
         "labels",
         "webhook",
@@ -116,6 +119,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         request_defaults: Any = None,
         output_type: Any = None,
         results_uri: Any = None,
+        media_uri: Any = None,
         ordered: bool = False,
         display_name: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -147,6 +151,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.request_defaults = request_defaults
         self.output_type = output_type
         self.results_uri = address(results_uri)
+        self.media_uri = address(media_uri)
         self.ordered = ordered
         self.display_name = display_name
         self.labels = labels

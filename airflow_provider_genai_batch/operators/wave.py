@@ -26,6 +26,7 @@ from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
 from airflow_provider_genai_batch.hooks.files import check_writable
 from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
 from airflow_provider_genai_batch.hooks.limit import cost_limit
+from airflow_provider_genai_batch.hooks.media import check_media_writable
 from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, readable_name
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.links.genai_batch import store_links
@@ -143,11 +144,14 @@ class Wave:
 
     def _check_writable(self, memory: Memory) -> None:
         """Find out whether rows can land before a job is created for them; those that are there are told of."""
-        uri = self._task.results_uri
-        if uri is None or self._writable:
+        uri, media = self._task.results_uri, self._task.media_uri
+        if self._writable:
             return
         try:
-            check_writable(uri, self._client)
+            if uri is not None:
+                check_writable(uri, self._client)
+            if media is not None:
+                check_media_writable(media, self._client)
         except ConfigurationError as error:
             if not memory.mine:
                 raise

@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.rows.importer import Importer
 from airflow_provider_genai_batch.wire.config import request_fields
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import embed_config, embed_request
+from airflow_provider_genai_batch.wire.media import refuse_media
 from airflow_provider_genai_batch.wire.partner_fields import partner_fields
 from airflow_provider_genai_batch.wire.publishers import family_of
 from airflow_provider_genai_batch.wire.spelling import fields_of
@@ -45,3 +46,18 @@ def check_defaults(defaults: Any, backend: Backend, model: str, *, name: str = "
             Importer().check({"request": fields}, 1)
     except RequestError as error:
         raise error.at(name) from error
+
+
+def refuse_media_of_all(defaults: Any, backend: Backend, model: str) -> None:
+    """Refuse a job whose requests all ask for pictures or sound that nobody keeps, by its model or its defaults.
+
+    Args:
+        defaults: SDK config or REST fields, or None; they have been checked.
+        backend: where the requests go.
+        model: the job's.
+
+    Raises:
+        RequestError: they do.
+    """
+    if task_of(model) is Task.GENERATE and family_of(model) is Family.GOOGLE:
+        refuse_media(request_fields(defaults, backend), model)

@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.rows.glance import Glance, always_look
 from airflow_provider_genai_batch.rows.importer import Importer, importable
 from airflow_provider_genai_batch.rows.ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.rows.requests import Check
 from airflow_provider_genai_batch.rows.shape import JSON_SPACE, check_shape, parse, says
 from airflow_provider_genai_batch.wire.embed import check_text, takes_text_only
 from airflow_provider_genai_batch.wire.http import json_body
@@ -41,6 +42,7 @@ class Preflight:
         max_rows: stands in for the service's limit.
         name: of the file, for messages.
         place: names a line by its number, where there are several files.
+        check: refuses requests that the service would take; it sees each way to ask once, not each text.
 
     Attributes:
         rows: lines yielded.
@@ -51,7 +53,7 @@ class Preflight:
         key_sum: stands for the set of keys; see `KeyLedger`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only but for what it is about
         self,
         backend: Backend,
         task: Task,
@@ -62,6 +64,7 @@ class Preflight:
         max_rows: int | None = None,
         name: str = "",
         place: Callable[[int], str] | None = None,
+        check: Check | None = None,
     ) -> None:
         self.rows, self.bytes, self.sha256, self.stamped, self.unchanged = 0, 0, "", 0, True
         self.key_sum = 0
@@ -75,6 +78,7 @@ class Preflight:
         self._family = family_of(model)
         self._glance = Glance(backend, task)
         self._usual: dict[str, Any] | None = None
+        self._check = check
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the lines to upload. The attributes hold when it is exhausted.
@@ -186,6 +190,8 @@ class Preflight:
             row, backend=self._backend, task=self._task, model=self._model, defaults=self._defaults
         )
         check_metadata(asked)
+        if self._check is not None:
+            self._check(asked.request)
         if self._usual is None and self._task is Task.GENERATE and self._family is Family.GOOGLE:
             self._usual = usual_fields(self._defaults, self._backend)
         return asked

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
@@ -17,6 +17,9 @@ from airflow_provider_genai_batch.wire.lines import file_line, file_row, inline_
 from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
 from airflow_provider_genai_batch.wire.usual_requests import usual_fields, usual_request
 
+Check: TypeAlias = Callable[[Mapping[str, Any]], object]
+"""Raises `RequestError` for a request, as it is spelled for the service, that is not to be sent."""
+
 
 def request_lines(
     items: Iterable[Any],
@@ -27,10 +30,12 @@ def request_lines(
     *,
     max_bytes: int | None = None,
     max_rows: int | None = None,
+    check: Check | None = None,
 ) -> Iterator[tuple[str | None, bytes]]:
     """Yield the key and the line of JSONL of each request; keys that are missing are stamped.
 
-    The key is None where the model takes none. `max_bytes` and `max_rows` stand in for the limits of one job.
+    The key is None where the model takes none. `max_bytes` and `max_rows` stand in for the limits of one job. `check`
+    refuses requests that the service would take; it is not asked about those that differ in their texts alone.
 
     Raises:
         RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
@@ -40,7 +45,7 @@ def request_lines(
     importer, keyless = Importer("request {}".format), takes_text_only(model, backend)
     size = 0
     importing = backend is Backend.VERTEX
-    for number, (key, request, usual) in enumerate(_keyed(items, backend, task, model, defaults), 1):
+    for number, (key, request, usual) in enumerate(_keyed(items, backend, task, model, defaults, check), 1):
         try:
             line = file_line(key, request, backend, task, model)
             if (
@@ -56,20 +61,22 @@ def request_lines(
 
 
 def inline_entries(
-    items: Iterable[Any], task: Task, model: str, defaults: Any = None
+    items: Iterable[Any], task: Task, model: str, defaults: Any = None, *, check: Check | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield one entry of a Gemini create call for each request; keys that are missing are stamped.
+
+    `check` is that of `request_lines`.
 
     Raises:
         RequestError: one that cannot be sent, or two with one key; ``request 3`` is the third.
         InputError: there are none.
     """
-    for key, request, _ in _keyed(items, Backend.GEMINI, task, model, defaults):
+    for key, request, _ in _keyed(items, Backend.GEMINI, task, model, defaults, check):
         yield inline_entry(key, request)
 
 
 def _keyed(
-    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any
+    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any, check: Check | None
 ) -> Iterator[tuple[str, WireRequest, bool]]:
     """Give each request with its key, and whether it is a usual one: with what all of them have, but for its texts."""
     ledger = KeyLedger()
@@ -80,6 +87,8 @@ def _keyed(
         if not (usual := request is not None):
             try:
                 request = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
+                if check is not None:
+                    check(request.request)
             except RequestError as error:
                 msg = f"request {index + 1}"
                 raise error.at(msg) from error

@@ -32,6 +32,11 @@ JOB_NAME = re.compile(r"batches/[\w.~-]+", re.ASCII)
 MAX_BODY_BYTES = 20 * 1024 * 1024
 """Limit of a create call's whole body; the service's refusal quotes 20971520 bytes."""
 MAX_FILE_BYTES = 2 * 1024**3
+MOST_INLINE_BYTES = MAX_BODY_BYTES
+"""Of answers that are let come inside a job. No limit is documented; a job of 1000 inline pictures answered every GET
+with 503 (googleapis/python-genai#2519). As much as the service takes it should give, and a worker can hold it."""
+MOST_INLINE_MEDIA = 8
+"""Pictures or sounds inside one job: at 2 MB of base64 each they come to `MOST_INLINE_BYTES`, with room for longer."""
 
 LOOK_FIELDS = (
     "name,done,error,metadata(name,state,model,displayName,createTime,updateTime,endTime,batchStats,"

@@ -62,6 +62,11 @@ def inline_entry(key: str, wire_request: WireRequest) -> dict[str, Any]:
     return {"request": wire_request.request, "metadata": {**(wire_request.metadata or {}), "key": key}}
 
 
+def entry_line(entry: Mapping[str, Any]) -> bytes:
+    """Return the line of JSONL that asks what an `inline_entry` does, without its other metadata."""
+    return to_json({"key": entry_key(entry), "request": entry["request"]}) + b"\n"
+
+
 def entry_key(entry: Mapping[str, Any]) -> str:
     """Return the key of an `inline_entry`."""
     key: str = entry["metadata"]["key"]
