@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.flows.identity import ask_of, round_of, tag_of
 from airflow_provider_genai_batch.flows.sentences import next_attempt
 from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
+from airflow_provider_genai_batch.hooks.media import MediaFolder
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import total_of
 from airflow_provider_genai_batch.rows.digest import Summed
@@ -24,7 +25,7 @@ from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.answer import PlainRow
+from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
 
 log = logging.getLogger(__name__)
 
@@ -131,14 +132,15 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     uri = landing.results_uri
     try:
         with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
-            tally = write_rows(client, jobs, landing, draft.stream)
+            media = MediaFolder(landing.media_uri, client) if landing.media_uri else None
+            tally = write_rows(client, jobs, landing, draft.stream, media)
             _check_joined(jobs, tally, landing)
             late = [] if landing.partly else behind(jobs, tally)
             draft.good = tally.rows_read > 0 and not late
     except (OSError, sqlite3.Error) as error:
-        names = [job.name for job in jobs]
+        names, place = [job.name for job in jobs], uri or landing.media_uri
         msg = (
-            f"The rows of {', '.join(names)} could not be written to {uri}: {error}. {', '.join(names)} has ended "
+            f"The rows of {', '.join(names)} could not be written to {place}: {error}. {', '.join(names)} has ended "
             f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs, landing.submits)}"
         )
         raise ResultsNotWritten(msg, job_names=names) from error
@@ -168,9 +170,13 @@ def _check_joined(jobs: Sequence[BatchJob], tally: Tally, landing: Landing) -> N
 
 
 def write_rows(
-    client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing, out: BinaryIO | None
+    client: GenAIBatchClient,
+    jobs: Sequence[BatchJob],
+    landing: Landing,
+    out: BinaryIO | None,
+    media: MediaFolder | None = None,
 ) -> Tally:
-    """Read rows, count them, and write them to `out`.
+    """Read rows, count them, and write them to `out`, and their pictures and sound to `media`.
 
     They are read again where only their keys tell which count, or fewer came than the service has counted: a download
     can be cut off and look whole. Rows that are as few the second time have not been written. Where rows are late, the
@@ -184,7 +190,7 @@ def write_rows(
         if out is not None:
             out.seek(0)
             out.truncate()
-        tally = _read(client, jobs, landing, out, known, answered, sums=sums)
+        tally = _read(client, jobs, landing, out, media, known, answered, sums=sums)
         whole = tally.rows_read >= counted or tally.rows_read == before
         if tally.sure and whole:
             return tally
@@ -202,13 +208,14 @@ def _read(
     jobs: Sequence[BatchJob],
     landing: Landing,
     out: BinaryIO | None,
+    media: MediaFolder | None,
     known: Iterable[str] | None,
     answered: dict[int, KeySet],
     *,
     sums: bool = True,
 ) -> Tally:
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
-    tallies = []
+    tallies, reading = [], Reading(keep_media=media is not None)
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
     summed = None if out is None else Summed(out)
     with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form) as write:
@@ -216,12 +223,13 @@ def _read(
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
             land(
-                [_rows(client, some, tally) for some in rounds],
+                [_rows(client, some, tally, reading) for some in rounds],
                 tally,
                 write,
                 ordered=landing.ordered,
                 validate=landing.validate,
                 carry=landing.carry,
+                store=media,
             )
             tallies.append(tally)
     whole = reduce(Tally.absorb, tallies)
@@ -229,14 +237,16 @@ def _read(
     return whole
 
 
-def _rows(client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally) -> Iterator[PlainRow]:
+def _rows(
+    client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally, reading: Reading
+) -> Iterator[PlainRow]:
     tags: set[str] = set()
     for job in jobs:
         if _tag(job) in tags or (tags and ask_of(job.display_name) is None):
             tally.begin_again()  # it may have asked what one before it did
         tags.add(_tag(job))
         tally.begin_job(job.name)
-        yield from client.plain_rows(job)
+        yield from client.plain_rows(job, reading)
 
 
 def _tag(job: BatchJob) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.hooks.drafts import draft_of, remove_abandoned
 from airflow_provider_genai_batch.hooks.files import check_place, check_writable, local_path, publish_once
+from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.rows.media import LONGEST_NAME, Base64Bytes, digest_of_bytes, media_name
 from airflow_provider_genai_batch.wire.media import media_kind
 
+log = logging.getLogger(__name__)
+
+TEXT = "text/plain"
 _CHUNK = 256 * 1024
 _DRAFTS = "media"
 """What all drafts in a folder are of: those that somebody abandoned are looked for once, not for every file."""
@@ -52,21 +59,28 @@ class MediaFolder:
 
         Raises:
             OSError: it cannot be written; the message has its address.
-            ValueError: the data is no base64.
         """
         kind = media_kind(mime_type or "")
-        stream = Base64Bytes(data, kind.header)
-        digest = digest_of_bytes(stream)
+        stream: Base64Bytes | BytesIO = BytesIO()
+        try:
+            stream = Base64Bytes(data, kind.header)
+            size, digest = stream.size, digest_of_bytes(stream)
+        except ValueError as error:
+            # It is paid for, and somebody may still make something of it.
+            shown = printable(f"{mime_type} of row {key}", 200)
+            log.warning("%s is kept as the text that it came as: %s", shown, error)
+            text, kind = data.encode(errors="surrogatepass"), media_kind(TEXT)
+            stream, size, digest = BytesIO(text), len(text), sha256(text).hexdigest()
         uri = self._address(media_name(key, candidate, part, digest, kind.ending))
         if self._write:
             try:
-                self._publish(uri, cast("BinaryIO", stream), stream.size, kind.mime_type)
+                self._publish(uri, cast("BinaryIO", stream), size, kind.mime_type)
             except OSError as error:
                 msg = f"{uri}: {error}"
                 raise OSError(msg) from error
         self.files += 1
-        self.bytes += stream.size
-        return {"mime_type": kind.mime_type, "bytes": stream.size, "sha256": digest, "uri": uri}
+        self.bytes += size
+        return {"mime_type": kind.mime_type, "bytes": size, "sha256": digest, "uri": uri}
 
     def _address(self, name: str) -> str:
         if "://" in self._uri or self._path is None:

@@ -47,19 +47,20 @@ def land(
         rounds: the rows of each round of asking, in any order; a later round's row replaces an earlier one's. Where a
             good row came behind one that failed, `tally` is not sure, and all is to be landed again.
         tally: what to count into.
-        write: takes the lines; None only counts.
+        write: takes the lines; None only counts, and lets `store` have its part.
         ordered: write in the order of the input; rows whose place in it is not known come last.
         validate: checks the text of each answer.
         carry: gives what the row takes along from its input row.
         store: writes the pictures and sounds of the rows that are landed, see `wire.answer.Store`.
     """
-    if write is None:
-        for _ in _counted(rounds, tally, validate):
-            pass
-        return
-    rows = _counted(rounds, tally, None if validate is None else _spelling(validate))
+    spelled = validate if validate is None or write is None else _spelling(validate)
+    rows = _counted(rounds, tally, spelled)
     if store is not None:
         rows = _with_files(rows, store)
+    if write is None:
+        for _ in rows:
+            pass
+        return
     if carry is not None:
         rows = _carrying(rows, carry)
     if ordered:

@@ -165,8 +165,12 @@ def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, droppe
             continue
         others, inline = _without_inline_data(part)
         members = read_members(Part, others, "", dropped) or {}
-        if inline is not None:
-            answer.useful |= not members.get("thought")
+        if inline is not None and members.get(
+            "thought"
+        ):  # a draft of the picture that follows, not an answer
+            count_value(inline, "thought.inlineData", dropped)
+        elif inline is not None:
+            answer.useful = True
             media += _media(index, number, inline, reading, dropped)
         read.append({"candidate": index, "part": number, **members})
     said = [part["text"] for part in read if "text" in part and not part.get("thought")]

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.drafts import ABANDONED_AFTER, draft_of
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
@@ -92,10 +93,13 @@ def test_what_dead_writers_left_is_taken_away_after_a_day(tmp_path: Path) -> Non
     assert [draft.exists() for draft in drafts] == [True, False]
 
 
-def test_data_that_is_no_base64_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="base64"):
-        folder(tmp_path)("k", 0, 0, "image/png", DATA[:200_000] + "?" + DATA[200_001:])
-    assert [*tmp_path.iterdir()] == []
+def test_data_that_is_no_base64_is_kept_as_it_came(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = DATA[:200_000] + "?" + DATA[200_001:]
+    said = folder(tmp_path)("k", 0, 0, "image/png", broken)
+    assert (said["mime_type"], said["bytes"]) == ("text/plain", len(broken))
+    assert Path(said["uri"]).suffix == ".txt"
+    assert Path(said["uri"]).read_text() == broken
+    assert "image/png of row k is kept as the text that it came as" in caplog.text
 
 
 def test_a_full_or_closed_place_is_told_with_the_address_of_the_file(tmp_path: Path) -> None:
@@ -109,21 +113,20 @@ def test_a_full_or_closed_place_is_told_with_the_address_of_the_file(tmp_path: P
 
 
 @pytest.mark.parametrize("conn_id", ["genai_batch_vertex", None], ids=["by the connection", "by Airflow"])
-def test_object_storage_takes_each_file_once(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, conn_id: str | None
-) -> None:
+def test_object_storage_takes_each_file_once(request: pytest.FixtureRequest, conn_id: str | None) -> None:
     if conn_id is None:
-        uri = f"memory://media{uuid4().hex}/out/"
-        from airflow.sdk import ObjectStoragePath
-
-        said = folder(uri, request.getfixturevalue("gemini") and _client())("ä", 0, 0, "image/png", DATA)
-        path = ObjectStoragePath(said["uri"])
-        assert path.read_bytes() == PICTURE
-        created = path.fs.created(path.path)
-        assert folder(uri, _client())("ä", 0, 0, "image/png", DATA) == said
-        assert path.fs.created(path.path) == created
+        uri, store = f"memory://media{uuid4().hex}/out/", MemoryFileSystem()
+        attach("memory", fs=store)
+        request.getfixturevalue("gemini")
+        with _client() as client:
+            said = folder(uri, client)("ä", 0, 0, "image/png", DATA)
+            assert store.cat_file(said["uri"]) == PICTURE
+            created = store.created(said["uri"])
+            assert folder(uri, client)("ä", 0, 0, "image/png", DATA) == said
+        assert store.created(said["uri"]) == created
+        assert [*map(Path, store.find(uri))] == [Path(said["uri"].removeprefix("memory:/"))]
         return
-    vertex: Emulator = request.getfixturevalue("vertex")
+    request.getfixturevalue("vertex")
     uri = f"gs://emulator-staging/{uuid4().hex}/"
     with _client() as client:
         said = folder(uri, client)("ä b", 0, 0, "image/png", DATA)
@@ -132,7 +135,6 @@ def test_object_storage_takes_each_file_once(
         assert folder(uri, client)("ä b", 0, 0, "image/png", DATA) == said
         assert client.perform(client.calls.get_object(said["uri"])).generation == generation
         check_media_writable(uri, client)
-    assert vertex.url
 
 
 def _client() -> Any:
