@@ -14,9 +14,11 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimi
 from airflow_provider_genai_batch.hooks.prices import Price, is_installed, price_of
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.shares import LONG_PROMPT
 from airflow_provider_genai_batch.rows.weight import BYTES_A_TOKEN, MOST_OUTPUT, Weight
 from airflow_provider_genai_batch.wire.create import task_of
+from airflow_provider_genai_batch.wire.publishers import family_of
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.intake import Intake
@@ -39,6 +41,8 @@ class CostLimit:
     usd: float
     price: Price
     task: Task
+    word: str = "maxOutputTokens"
+    """How requests to the model call the most tokens of an answer."""
 
     def check(self, intake: Intake, spent: float) -> None:
         """Refuse requests that may cost more than is left.
@@ -76,7 +80,7 @@ class CostLimit:
             Decimal(weight.input - weight.long_input) * short.input + Decimal(weight.long_input) * long.input
         )
         answered = (weight.output - weight.long_output) * short.output + weight.long_output * long.output
-        return (asked + answered) / _MILLION
+        return (asked + answered) * (1 + self.price.margin) / _MILLION
 
     def _sums(self, weight: Weight, most: Decimal, spent: float) -> str:
         """Say how the sum comes about."""
@@ -85,9 +89,11 @@ class CostLimit:
             f"input {weight.input:.0f} tokens (bytes of text / {BYTES_A_TOKEN}) at {_shown(short.input)} USD a million"
         ]
         if weight.output:
-            bound = f"maxOutputTokens; {MOST_OUTPUT} for {weight.unbounded} requests without it, as models have it"
+            bound = (
+                f"{self.word}; {MOST_OUTPUT} for {weight.unbounded} requests without it, as models have it"
+            )
             lines.append(
-                f"output up to {weight.output} tokens ({bound if weight.unbounded else 'maxOutputTokens'}) at "
+                f"output up to {weight.output} tokens ({bound if weight.unbounded else self.word}) at "
                 f"{_shown(short.output)} USD a million"
             )
         if weight.long_input:
@@ -97,6 +103,10 @@ class CostLimit:
             )
         if weight.unsized:
             lines.append(f"{weight.unsized} files and pictures are not counted, their tokens are not known")
+        if self.price.margin:
+            lines.append(
+                f"{_shown(self.price.margin * 100)} % more, which Google's page has for regions and may hold here"
+            )
         whole = f"{weight.requests} requests: {'; '.join(lines)}: {most:.6f} USD"
         before = f", after {spent:.6f} USD for earlier rounds" if spent else ""
         price = self.price
@@ -124,7 +134,8 @@ def cost_limit(max_cost: float | None, order: Order) -> CostLimit | None:
     if price is None:
         msg = f"the price list does not have {order.model}. Nothing was sent. Update genai-prices, or leave it out."
         raise ConfigurationError(_cannot(max_cost, msg))
-    return CostLimit(max_cost, price, task_of(order.model))
+    word = "maxOutputTokens" if family_of(order.model) is Family.GOOGLE else "max_tokens"
+    return CostLimit(max_cost, price, task_of(order.model), word)
 
 
 def _shown(rate: Decimal) -> str:

@@ -13,12 +13,17 @@ from typing import Any, NamedTuple
 from packaging.version import Version
 
 from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.shares import Share
+from airflow_provider_genai_batch.wire.publishers import family_of
 
 log = logging.getLogger(__name__)
 
 _PACKAGE, _OLDEST = "genai-prices", Version("0.1.13")
 _MILLION = 1_000_000
+_NOTHING, _REGION = Decimal(0), Decimal("0.1")
+"""Regions and multi-regions cost a tenth more for Claude from 4.5 on, says Google's price page; batches do not run on
+``global``, so the tenth is inferred for each. The page does not say whether it comes on top of a batch's price."""
 _SHORT, _LONG = 100_000, 1_000_000
 """Tokens of a prompt below and above `LONG_PROMPT`."""
 _BATCH, _HALF = "batch", "half of standard"
@@ -59,6 +64,8 @@ class Price(NamedTuple):
     long: Rates
     """For requests with long prompts, see `rows.shares.LONG_PROMPT`."""
     source: str
+    margin: Decimal = Decimal(0)
+    """What may come on top, as a part of the price; not in `cost`, which is by the list."""
 
     def cost(self, share: Share) -> Decimal:
         """Return what a job's tokens cost."""
@@ -89,11 +96,16 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
+    family = family_of(model)
+    # Google's list has the same standard prices for Claude, and none for batches. Of open models other services'
+    # prices are known, which are not Google's.
+    provider = "anthropic" if family is Family.ANTHROPIC else "google"
+
     def rates(prompt: int, context: Mapping[str, str] | None) -> Rates:
         def price(**kinds: int) -> Any:
             tokens = Tokens(input_tokens=prompt, **kinds)
             return calc_price(
-                tokens, found[1], provider_id="google", genai_request_timestamp=at, price_context=context
+                tokens, found[1], provider_id=provider, genai_request_timestamp=at, price_context=context
             )
 
         asked, cached = price().input_price, price(cache_read_tokens=prompt).input_price
@@ -101,15 +113,15 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
         return Rates(*(each * _MILLION / prompt for each in (asked, cached, answered)))
 
     try:
-        listed = calc_price(Tokens(input_tokens=1), found[1], provider_id="google").model.id
+        listed = calc_price(Tokens(input_tokens=1), found[1], provider_id=provider).model.id
         standard = [rates(prompt, None) for prompt in (_SHORT, _LONG)]
         batch = [rates(prompt, {"processing": "batch"}) for prompt in (_SHORT, _LONG)]
     except (LookupError, ValueError):  # the model is not there, or is not priced by tokens of text
         return None
-    source = f"{_PACKAGE} {version(_PACKAGE)}"
+    source, margin = f"{_PACKAGE} {version(_PACKAGE)}", _REGION if family is Family.ANTHROPIC else _NOTHING
     if batch == standard:
-        return Price(listed, _HALF, standard[0].half, standard[1].half, source)
-    return Price(listed, _BATCH, batch[0], batch[1], source)
+        return Price(listed, _HALF, standard[0].half, standard[1].half, source, margin)
+    return Price(listed, _BATCH, batch[0], batch[1], source, margin)
 
 
 def cost_of(jobs: Iterable[tuple[BatchJob, Share]]) -> Cost | None:

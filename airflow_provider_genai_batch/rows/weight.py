@@ -18,8 +18,8 @@ that have two to four bytes a character a token is fewer characters, and about a
 MOST_OUTPUT = 65_536
 """Tokens of an answer, thoughts included, where a request sets no ``maxOutputTokens``: more than any Gemini model
 gives, whose documented default is its maximum."""
-_MEDIA = frozenset({"inlineData", "inline_data", "fileData", "file_data"})
-_WORDS = frozenset({"role", "thoughtSignature", "thought_signature"})
+_MEDIA = frozenset({"inlineData", "inline_data", "fileData", "file_data", "image_url"})
+_WORDS = frozenset({"role", "type", "thoughtSignature", "thought_signature"})
 """Strings that are no text."""
 
 
@@ -49,11 +49,11 @@ class Weight:
         """Add requests as lines of a file or entries of a create call have them; return itself.
 
         Args:
-            rows: ``{"key", "request"}``, or bare requests.
+            rows: ``{"key", "request"}``, partners' lines, or bare requests.
             answers: whether there are any to pay for; embeddings have none.
         """
         for row in rows:
-            request = row.get("request", row)
+            request = row.get("request", row.get("body", row))
             tokens = self._asked(request) / BYTES_A_TOKEN
             output = self._most_answered(request) if answers else 0
             self.requests += 1
@@ -69,9 +69,9 @@ class Weight:
         size = 0
         for spelled, value in request.items():
             name = camel(spelled)
-            if name in ("contents", "content", "systemInstruction"):
+            if name in ("contents", "content", "systemInstruction", "messages", "system"):
                 size += self._text(value)
-            elif name == "tools":
+            elif name in ("tools", "responseFormat"):
                 size += len(to_json(value))
             elif name == "generationConfig" and isinstance(value, dict):
                 size += sum(len(to_json(item)) for key, item in value.items() if camel(key) in SCHEMAS)
@@ -88,7 +88,7 @@ class Weight:
         size = 0
         if isinstance(value, dict):
             for name, item in value.items():
-                if name in _MEDIA:
+                if name in _MEDIA or (name == "source" and isinstance(item, dict)):
                     self.unsized += 1
                 elif name not in _WORDS:
                     size += self._text(item)
@@ -98,7 +98,12 @@ class Weight:
         config = request.get("generationConfig") or request.get("generation_config")
         fields = {camel(name): value for name, value in config.items()} if isinstance(config, dict) else {}
         most, candidates = fields.get("maxOutputTokens"), fields.get("candidateCount")
+        if "messages" in request:  # a partner's
+            most = request.get("max_tokens", request.get("max_completion_tokens"))
+            candidates = request.get("n")
         if not isinstance(most, int) or most <= 0:
             self.unbounded += 1
             most = MOST_OUTPUT
-        return min(most, MOST_OUTPUT) * (candidates if isinstance(candidates, int) and candidates > 1 else 1)
+        return (most if "messages" in request else min(most, MOST_OUTPUT)) * (
+            candidates if isinstance(candidates, int) and candidates > 1 else 1
+        )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
 
+from airflow_provider_genai_batch.exceptions import CostLimitExceeded
 from airflow_provider_genai_batch.hooks import prices
+from airflow_provider_genai_batch.hooks.limit import CostLimit
 from airflow_provider_genai_batch.hooks.prices import Rates, cost_of, is_installed, price_of
-from airflow_provider_genai_batch.models import BatchJob, Usage
-from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.hooks.taken import Intake
+from airflow_provider_genai_batch.models import BatchJob, BatchSource, Usage
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.limits import Limits
 from airflow_provider_genai_batch.rows.shares import Share
+from airflow_provider_genai_batch.rows.weight import Weight
 
 LISTED = datetime(2026, 11, 1, tzinfo=timezone.utc)
 """When the list had prices for batch jobs of the models below."""
@@ -57,6 +65,54 @@ def test_a_model_is_found_however_a_service_spells_it(model: str) -> None:
 )
 def test_a_model_that_is_not_in_the_list_has_no_price(model: str | None) -> None:
     assert price_of(model, LISTED) is None
+
+
+def test_claude_has_the_prices_of_its_publishers_batches_and_a_tenth_that_regions_may_add() -> None:
+    price = price_of("publishers/anthropic/models/claude-sonnet-4-6", LISTED)
+    assert price is not None
+    assert (price.basis, price.margin) == ("batch", Decimal("0.1"))
+    assert price.short == Rates(Decimal("1.5"), Decimal("0.15"), Decimal("7.5"))
+    dated = price_of("publishers/anthropic/models/claude-haiku-4-5@20251001", LISTED)
+    assert dated is not None
+    assert (dated.short.input, dated.short.output) == (Decimal("0.5"), Decimal("2.5"))
+    asked = price.cost(share(Usage(input=1_000_000, cached=400_000, output=100_000, total=1_100_000)))
+    assert asked == Decimal("0.9") + Decimal("0.06") + Decimal("0.75")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "publishers/openai/models/gpt-oss-120b-maas",
+        "publishers/meta/models/llama-4-scout-17b-16e-instruct-maas",
+    ],
+)
+def test_prices_that_others_have_for_open_models_are_not_taken_for_googles(model: str) -> None:
+    assert price_of(model, LISTED) is None
+
+
+def test_the_most_that_requests_of_claude_may_cost_has_the_tenth_in_it() -> None:
+    price = price_of("publishers/anthropic/models/claude-sonnet-4-6", LISTED)
+    assert price is not None
+    body = {"messages": [{"role": "user", "content": "x" * 4_000}], "max_tokens": 1000, "system": "y" * 4_000}
+    weight = Weight().add([{"custom_id": "a", "request": body}, {"custom_id": "b", "body": {**body, "n": 2}}])
+    assert (weight.input, weight.output, weight.unbounded) == (4000, 3000, 0)
+    lines = BytesIO(
+        b"".join(json.dumps({"custom_id": "a", "request": body}).encode() + b"\n" for _ in range(2))
+    )
+    with ExitStack() as stack:
+        intake = Intake(
+            content="",
+            requests=2,
+            limits=Limits(None, None, ""),
+            backend=Backend.VERTEX,
+            stack=stack,
+            source=BatchSource(path="in.jsonl"),
+            lines=lines,
+        )
+        with pytest.raises(CostLimitExceeded, match="10 % more") as caught:
+            CostLimit(1e-6, price, Task.GENERATE, "max_tokens").check(intake, 0)
+    assert caught.value.expected == pytest.approx((4000 * 1.5 + 2000 * 7.5) * 1.1 / 1e6)
+    assert "maxOutputTokens" not in str(caught.value)
 
 
 def test_it_is_told_whether_the_list_has_prices_for_batch_jobs_or_half_is_taken() -> None:
