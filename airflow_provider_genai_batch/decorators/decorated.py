@@ -16,9 +16,7 @@ from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_genai_batch.client import ClientConfig
-    from airflow_provider_genai_batch.hooks.order import Order
-    from airflow_provider_genai_batch.operators.errand import Errand
+    from airflow_provider_genai_batch.task.attempt import TaskAttempt
 
 
 class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
@@ -87,18 +85,18 @@ class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
 
         return super().settled(context, with_events)
 
-    def order(self, connection: ClientConfig) -> Order:
-        """Call the function, unless what it returned before can be read once more, and read what is asked."""
+    def source(self) -> Any:
+        """Call the function, unless what it returned before can be read once more."""
         if self.src is None or isinstance(self.src, Iterator):
             again = self._resumed or self.src is not None
             self.src = self._called_again() if again else self._called()
-        return super().order(connection)
+        return self.src
 
     @contextmanager
-    def _errand(self, context: Context) -> Iterator[Errand]:
+    def _attempt(self, context: Context) -> Iterator[TaskAttempt]:
         self._context, self.src = context, None
-        with super()._errand(context) as errand:
-            yield errand
+        with super()._attempt(context) as attempt:
+            yield attempt
 
     def _called(self) -> Any:
         function = self.python_callable

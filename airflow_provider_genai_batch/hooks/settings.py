@@ -42,6 +42,11 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
             raise ConfigurationError(msg)
 
 
+def keeps_media(task: Any) -> bool:
+    """Whether pictures and sound of answers have a place; a task that lands nothing leaves them to whoever does."""
+    return task.media_uri is not None or getattr(task, "keep", None) is not None or task.wait is False
+
+
 def check_flag(name: str, value: Any) -> None:
     """Refuse what is neither True nor False: a word such as "false" would be true.
 

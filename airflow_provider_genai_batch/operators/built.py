@@ -102,16 +102,13 @@ def _check_answers(task: Any, source: Any) -> None:
 
 def _check_media(task: Any) -> None:
     """Refuse a task whose requests all ask for pictures or sound that nobody would keep."""
+    from airflow_provider_genai_batch.hooks.settings import keeps_media
+
     if keeps_media(task) or not is_known([task.model, task.request_defaults]):
         return
     from airflow_provider_genai_batch.rows.defaults import refuse_media_of_all
 
     _check_for_some_service(lambda backend: refuse_media_of_all(task.request_defaults, backend, task.model))
-
-
-def keeps_media(task: Any) -> bool:
-    """Whether pictures and sound of answers have a place; a task that lands nothing leaves them to whoever does."""
-    return task.media_uri is not None or getattr(task, "keep", None) is not None or task.wait is False
 
 
 def _check_for_some_service(check: Callable[[Any], object]) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client, cancel_jobs
+from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.built import check_order
@@ -25,13 +24,8 @@ from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_genai_batch.client import ClientConfig
-    from airflow_provider_genai_batch.flows.watch import WaitPlan
-    from airflow_provider_genai_batch.hooks.order import Order
-    from airflow_provider_genai_batch.models import BatchJob
-    from airflow_provider_genai_batch.models.base import Backend
-    from airflow_provider_genai_batch.models.cancellation import Cancellation
-    from airflow_provider_genai_batch.operators.errand import Errand
+    from airflow_provider_genai_batch.operators.task_port import OperatorPort
+    from airflow_provider_genai_batch.task.attempt import TaskAttempt
 
 trust_models()
 
@@ -176,12 +170,8 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.max_cost = max_cost
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
-        self.waiting_for: list[str] = []
-        self.appear_until = 0.0
         self.killed = False
-        self.links: dict[str, str] | None = None
-        self._connection: ClientConfig | None = None
-        self._running: Any = None
+        self._port: OperatorPort | None = None
         check_order(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -190,31 +180,31 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
 
         self.begin()
         begun, again = clock.monotonic(), context["ti"].try_number > 1
-        self.links = {}
-        attempt = Attempt(look_first=again, reattach=self.reattach, begun=begun)
-        with refusals(self, again=again), self._errand(context) as errand:
-            return self.settled(context, lambda: errand.run(attempt))
+        self._port = None
+        first = Attempt(look_first=again, reattach=self.reattach, begun=begun)
+        with refusals(self._has_jobs, again=again), self._attempt(context) as attempt:
+            return self.settled(context, lambda: attempt.run(first))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Ask again after the service had no capacity, or the input could not be read. Nothing was created so far."""
         from airflow_provider_genai_batch.flows.submit import Attempt
 
         looked = bool(event.get("looked", True))
-        attempt = Attempt(
+        resumed = Attempt(
             look_first=not looked and bool(event.get("look_first")),
             reattach=self.reattach,
             refusals=int(event.get("refusals") or 0),
             resumed=looked,
         )
         self.resumes(event)
-        with self._errand(context) as errand:
-            return self.settled(context, lambda: errand.resume(attempt, event))
+        with self._attempt(context) as attempt:
+            return self.settled(context, lambda: attempt.resume(resumed, event))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
         self.resumes(event)
-        with self._errand(context) as errand:
-            return self.settled(context, lambda: errand.complete(event))
+        with self._attempt(context) as attempt:
+            return self.settled(context, lambda: attempt.complete(event))
 
     def lineage(self) -> Any:
         """Return where requests come from and rows go."""
@@ -229,83 +219,27 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         its way may still be answered, and one that is not must not be sent.
         """
         self.killed = True
-        self.cancel_unwanted()
+        if self._port is not None:
+            self._port.cancel_unwanted()
 
-    def cancel_unwanted(self) -> Mapping[str, Cancellation]:
-        """Cancel what is waited for, if the task ran out of time or is not running any more for Airflow.
+    def source(self) -> Any:
+        """Return what is asked. It is called again if the input has to be read once more."""
+        return self.src
 
-        The signal handler has interrupted whatever was under way, so no client is shared with it.
-
-        Returns:
-            What became of each job; empty where they were left alone.
-        """
-        from airflow_provider_genai_batch.client import GenAIBatchClient
-        from airflow_provider_genai_batch.hooks.states import has_left
-
-        if not (self.cancel_on_kill and self.waiting_for and self._connection):
-            return {}
-        out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
-        if not out_of_time and not has_left(self._running, "running"):
-            self.log.info("The task was stopped, and nobody ended it: %s is left alone.", self.waiting_for)
-            return {}
-        with GenAIBatchClient(self._connection) as client:
-            return cancel_jobs(client, self.waiting_for, self.appear_until)
+    def _has_jobs(self) -> bool:
+        return self._port is not None and self._port.has_jobs
 
     @contextmanager
-    def _errand(self, context: Context) -> Iterator[Errand]:
-        from airflow_provider_genai_batch.operators.errand import Errand
+    def _attempt(self, context: Context) -> Iterator[TaskAttempt]:
+        from airflow_provider_genai_batch.operators.task_port import OperatorPort
+        from airflow_provider_genai_batch.task.attempt import TaskAttempt
+        from airflow_provider_genai_batch.task.settings import RunSettings
 
+        settings = RunSettings.of(self)
         with borrowed_client(self.conn_id) as client:
-            self._connection, self._running = client.config, context["ti"]
             self._service_time = client.service_time
-            yield Errand(self, context, client)
-
-    def order(self, connection: ClientConfig) -> Order:
-        """Read what is asked."""
-        from airflow_provider_genai_batch.hooks.order import read_order
-
-        return read_order(
-            connection,
-            model=self.model,
-            src=self.src,
-            prompt=self.prompt,
-            output_type=self.output_type,
-            dest=self.dest,
-            config=self.config,
-            request_defaults=self.request_defaults,
-            display_name=self.display_name,
-            labels=self.labels,
-            webhook=self.webhook,
-            priority=self.priority,
-            results_uri=self.results_uri,
-        )
-
-    def plan(self, job: BatchJob, *, now: float, taken_up: bool = False) -> WaitPlan:
-        """Read how a job is waited for; its time runs from its creation, whichever attempt that was in.
-
-        Args:
-            job: the job.
-            now: seconds since the epoch by the service's clock, which has told the job's creation too.
-            taken_up: it is of an earlier attempt.
-        """
-        from airflow_provider_genai_batch.flows.watch import WaitPlan
-
-        begun = job.create_time.timestamp() if job.create_time else now
-        deadline = begun + self.budget(job.backend)
-        pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)
-        return WaitPlan(
-            _seconds(self.poll_interval),
-            deadline,
-            pending,
-            cancel_on_timeout=self.on_timeout == "cancel",
-            late=taken_up and deadline <= now,
-        )
-
-    def budget(self, backend: Backend) -> float:
-        """Seconds for the whole job: by default more than the service gives itself, so that it ends the job."""
-        from airflow_provider_genai_batch.flows.watch import BUDGET
-
-        return BUDGET[backend] if self.timeout is None else _seconds(self.timeout)
+            self._port = OperatorPort(self, context, settings, client, lambda: self.killed)
+            yield TaskAttempt(settings, self._port, client)
 
 
 def repeatable(src: Any) -> Any:
@@ -323,7 +257,3 @@ def repeatable(src: Any) -> Any:
         )
         raise ConfigurationError(msg)
     return src
-
-
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)

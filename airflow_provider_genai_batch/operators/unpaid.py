@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, InputError
-
-if TYPE_CHECKING:
-    from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
 
 _FIRST = "Nothing was submitted, and nothing is billed. The next attempt does the same unless this is mended."
 _RETRY = (
@@ -20,17 +16,16 @@ _SAID = ("nothing is billed", "no others are submitted")
 
 
 @contextmanager
-def refusals(task: GenAIBatchOperator, *, again: bool) -> Iterator[None]:
+def refusals(has_jobs: Callable[[], bool], *, again: bool) -> Iterator[None]:
     """Say of errors that come before the task has a job that nothing is paid.
 
     Args:
-        task: has its jobs' links as soon as it has any.
+        has_jobs: tells whether the attempt has come to a job.
         again: there were attempts before this one.
     """
     try:
         yield
     except (InputError, ConfigurationError, CostLimitExceeded) as error:
-        has_jobs = bool(task.links or task.waiting_for)
-        if not has_jobs and not any(words in str(error) for words in _SAID):
+        if not has_jobs() and not any(words in str(error) for words in _SAID):
             error.add(_RETRY if again else _FIRST)
         raise

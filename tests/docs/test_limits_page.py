@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.rows.limits import MAX_LINE_BYTES, limits_of
+from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
 from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS
 from tests.docs.pages import Page
@@ -47,8 +48,8 @@ def test_the_size_of_a_job_is_as_told() -> None:
 
 
 def test_what_this_package_waits_is_as_told() -> None:
-    operator = GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"])
-    hours = [operator.budget(backend) / 3600 for backend in Backend]
+    settings = RunSettings.of(GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"]))
+    hours = [settings.budget(backend) / 3600 for backend in Backend]
     assert numbers(TIMES["in the queue"][-1]) == hours
     assert numbers(TIMES["from SUCCEEDED to readable rows"][-1]) == [READ_PATIENCE / 60]
     assert numbers(TIMES["from the create call to the list"][-1]) == [sum(LOOKS_AFTER_LOSS)]

@@ -30,6 +30,7 @@ from airflow_provider_genai_batch.models import (
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators import genai_batch
 from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire import gemini, vertex
 from tests.docs.pages import ROOT, Page, code
 from tests.docs.signatures import CLASSES, of_class, parameters
@@ -190,8 +191,8 @@ def test_rows_are_asked_for_as_long_as_the_page_says() -> None:
 
 @pytest.mark.parametrize("page", [README, OPERATORS], ids=str)
 def test_the_budgets_of_each_service_are_told(page: Page) -> None:
-    operator = genai_batch.GenAIBatchOperator(task_id="ask", model="m", src=["a"])
-    gemini_hours, vertex_hours = (operator.budget(backend) / 3600 for backend in Backend)
+    settings = RunSettings.of(genai_batch.GenAIBatchOperator(task_id="ask", model="m", src=["a"]))
+    gemini_hours, vertex_hours = (settings.budget(backend) / 3600 for backend in Backend)
     (told,) = [row[-1] for row in page.table("## GenAIBatchOperator", "Parameter") if "`timeout`" in row[0]]
     assert f"{gemini_hours:.0f} h on Gemini, {vertex_hours:.0f} h on Vertex AI" in told
 

@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.task.settings import RunSettings
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
 
@@ -79,3 +80,30 @@ def die_after_submit(patch: pytest.MonkeyPatch, before: Callable[[], object] = l
 
     after_submit(patch, die_once)
     return came_to
+
+
+def before_wait(patch: pytest.MonkeyPatch, deed: Callable[[BatchJob], object]) -> None:
+    """Do something each time when a task begins to wait for jobs; it gets the oldest of them."""
+    plan = RunSettings.wait_plan
+
+    def both(self: RunSettings, job: BatchJob, **how: Any) -> Any:
+        deed(job)
+        return plan(self, job, **how)
+
+    patch.setattr(RunSettings, "wait_plan", both)
+
+
+def die_before_wait(
+    patch: pytest.MonkeyPatch, deed: Callable[[BatchJob], object] = lambda _job: None
+) -> None:
+    """Let the first attempt end when it begins to wait for its jobs, and do something just before."""
+    died: list[str] = []
+
+    def die_once(job: BatchJob) -> None:
+        if not died:
+            died.append(job.name)
+            deed(job)
+            msg = "the worker dies here"
+            raise RuntimeError(msg)
+
+    before_wait(patch, die_once)

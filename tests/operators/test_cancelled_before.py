@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.exceptions import JobTimedOut
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
+from tests.operators.doors import die_before_wait
 from tests.operators.scenes import MODEL, client
 
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
@@ -25,21 +26,13 @@ def service(request: pytest.FixtureRequest) -> tuple[Emulator, dict[str, Any]]:
     return request.getfixturevalue(request.param), {"src": list("abcdefgh"), **SOURCES[request.param]}
 
 
-def run_twice(arguments: dict[str, Any], between: Callable[[str], None], **settings: Any) -> Ran:
+def run_twice(
+    patch: pytest.MonkeyPatch, arguments: dict[str, Any], between: Callable[[str], None], **settings: Any
+) -> Ran:
     """Run a task that dies when it has its job, and again after `between` was told the job's name."""
-    died: list[str] = []
-
-    class DiesOnce(GenAIBatchOperator):
-        def plan(self, job: Any, **how: Any) -> Any:
-            if not died:
-                died.append(job.name)
-                between(job.name)
-                msg = "the attempt ends here"
-                raise RuntimeError(msg)
-            return super().plan(job, **how)
-
+    die_before_wait(patch, lambda job: between(job.name))
     settings = {"model": MODEL, "poll_interval": 0.05, "retries": 1, "retry_delay": 0, **settings}
-    return run_dag(lambda: DiesOnce(task_id="ask", **settings, **arguments))
+    return run_dag(lambda: GenAIBatchOperator(task_id="ask", **settings, **arguments))
 
 
 def cancel(name: str) -> None:
@@ -50,11 +43,11 @@ def cancel(name: str) -> None:
 
 @EVERY_WAY
 def test_a_job_that_is_still_being_cancelled_is_waited_for_and_its_rest_asked(
-    service: tuple[Emulator, dict[str, Any]], deferrable: bool
+    service: tuple[Emulator, dict[str, Any]], deferrable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emulator, arguments = service
     emulator.script(HALF_DONE)
-    ran = run_twice(arguments, cancel, deferrable=deferrable)
+    ran = run_twice(monkeypatch, arguments, cancel, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     assert [job["cancel_requested"] for job in emulator.jobs] == [True, False]
     assert [job["rows"]["total"] for job in emulator.jobs] == [8, 4]
@@ -64,11 +57,11 @@ def test_a_job_that_is_still_being_cancelled_is_waited_for_and_its_rest_asked(
 
 @EVERY_WAY
 def test_rows_of_a_cancelled_job_that_are_enough_are_not_paid_again(
-    service: tuple[Emulator, dict[str, Any]], deferrable: bool
+    service: tuple[Emulator, dict[str, Any]], deferrable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emulator, arguments = service
     emulator.script(HALF_DONE)
-    ran = run_twice(arguments, cancel, deferrable=deferrable, max_failed_rows=0.5)
+    ran = run_twice(monkeypatch, arguments, cancel, deferrable=deferrable, max_failed_rows=0.5)
     assert ran.state == "success", ran.errors
     assert len(emulator.jobs) == 1
     assert ran.xcom["ask"]["counts"]["ok"] == 4

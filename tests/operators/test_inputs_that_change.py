@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import InputError, ServerError, TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.doors import after_submit
+from tests.operators.doors import after_submit, die_before_wait
 from tests.operators.scenes import MODEL, PROMPTS, client, lines
 
 
@@ -130,19 +130,14 @@ def test_an_input_that_cannot_be_read_for_now_makes_no_second_job(
             raise ServerError(msg, code=503)
         yield from download(self, address)
 
-    class DiesOnce(GenAIBatchOperator):
+    class CountsTries(GenAIBatchOperator):
         def execute(self, context: Any) -> Any:
             tries.append(1)
             return super().execute(context)
 
-        def plan(self, job: Any, **how: Any) -> Any:
-            if len(tries) == 1:
-                msg = "the worker dies here"
-                raise RuntimeError(msg)
-            return super().plan(job, **how)
-
+    die_before_wait(monkeypatch)
     monkeypatch.setattr(GenAIBatchClient, "download", troubled)
-    ran = ask(DiesOnce, src=f"{prefix}/in.jsonl", retries=2)
+    ran = ask(CountsTries, src=f"{prefix}/in.jsonl", retries=2)
     assert ran.state == "success", ran.errors
     assert ran.tries["ask"] == 2
     assert len(troubles) == 2

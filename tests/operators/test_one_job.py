@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.hooks import states
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.doors import after_submit, die_after_submit
+from tests.operators.doors import after_submit, die_after_submit, die_before_wait
 from tests.operators.scenes import MODEL, Scene
 from tests.pauses import at_pauses
 
@@ -55,19 +55,12 @@ def test_a_job_that_ends_as_its_deadline_passes_is_judged_by_its_rows(
     assert not gemini.jobs[0]["cancel_requested"]
 
 
-def test_a_retry_takes_up_the_job_of_the_attempt_before(scene: Scene) -> None:
-    attempts: list[int] = []
-
-    class DiesOnce(GenAIBatchOperator):
-        def plan(self, job: Any, **how: Any) -> Any:
-            attempts.append(1)
-            if len(attempts) == 1:
-                msg = "the worker dies here"
-                raise RuntimeError(msg)
-            return super().plan(job, **how)
-
+def test_a_retry_takes_up_the_job_of_the_attempt_before(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_before_wait(monkeypatch)
     ran = run_dag(
-        lambda: DiesOnce(
+        lambda: GenAIBatchOperator(
             task_id="ask",
             model=MODEL,
             poll_interval=0.05,
@@ -261,9 +254,9 @@ def test_killing_the_task_while_its_create_is_under_way_cancels_the_job(
 
 def test_killing_the_task_before_its_create_creates_nothing(gemini: Emulator) -> None:
     class KilledAtOnce(GenAIBatchOperator):
-        def order(self, connection: Any) -> Any:
+        def source(self) -> Any:
             self.on_kill()
-            return super().order(connection)
+            return super().source()
 
     ran = run_dag(lambda: KilledAtOnce(task_id="ask", model=MODEL, src=["a"]))
     assert isinstance(ran.errors[0], JobCancelled)
@@ -281,25 +274,15 @@ def test_a_retry_looks_more_than_once_for_a_list_lags(
 
 
 def test_a_retry_with_other_input_cancels_the_job_of_the_attempt_before(
-    gemini: Emulator, tmp_path: Path
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "in.jsonl"
     line = '{"key": "a", "request": {"contents": [{"parts": [{"text": "%s"}]}]}}\n'
     path.write_text(line % "yesterday")
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    died: list[bool] = []
-
-    class DiesOnce(GenAIBatchOperator):
-        def plan(self, job: Any, **how: Any) -> Any:
-            if not died:
-                died.append(True)
-                path.write_text(line % "today")
-                msg = "the worker dies here"
-                raise RuntimeError(msg)
-            return super().plan(job, **how)
-
+    die_before_wait(monkeypatch, lambda _: path.write_text(line % "today"))
     ran = run_dag(
-        lambda: DiesOnce(
+        lambda: GenAIBatchOperator(
             task_id="ask",
             model=MODEL,
             src=str(path),

@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
-from tests.operators.doors import DOORS, wait_by
+from tests.operators.doors import DOORS, die_before_wait, wait_by
 from tests.operators.scenes import MODEL, client
 from tests.waiting import wait_until
 
@@ -300,27 +300,23 @@ def test_of_several_jobs_only_the_table_with_failed_rows_is_gone_on_with(
 
 
 def test_of_several_jobs_one_that_was_cancelled_without_rows_alone_is_replaced(
-    vertex: Emulator, table: str
+    vertex: Emulator, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vertex.script(JobScript())
     vertex.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0, cancel_looks=3))
-    died: list[str] = []
 
-    class Dies(GenAIBatchOperator):
-        def plan(self, job: Any, **how: Any) -> Any:
-            if not died:
-                died.append(job.name)
-                first, second = (one["name"] for one in vertex.jobs)
-                with client() as service:
-                    wait_until(lambda: service.get(first).done, "the first job has ended")
-                    service.cancel(second)
-                msg = "the worker dies here"
-                raise RuntimeError(msg)
-            return super().plan(job, **how)
+    def cancel_the_second(_job: object) -> None:
+        first, second = (one["name"] for one in vertex.jobs)
+        with client() as service:
+            wait_until(lambda: service.get(first).done, "the first job has ended")
+            service.cancel(second)
 
+    die_before_wait(monkeypatch, cancel_the_second)
     settings = {"model": MODEL, "poll_interval": 0.05, "retries": 1, "retry_delay": 0, "max_rows_per_job": 4}
     texts = [f"text {number}" for number in range(8)]
-    ran = run_dag(lambda: Dies(task_id="ask", src=texts, dest=f"bq://{table}_pieces", **settings))
+    ran = run_dag(
+        lambda: GenAIBatchOperator(task_id="ask", src=texts, dest=f"bq://{table}_pieces", **settings)
+    )
     assert ran.state == "success", ran.errors
     assert [job["state"] for job in vertex.jobs] == ["SUCCEEDED", "CANCELLED", "SUCCEEDED"]
     assert ran.xcom["ask"]["counts"]["ok"] == 8

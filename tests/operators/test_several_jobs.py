@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.doors import after_submit
+from tests.operators.doors import after_submit, before_wait
 from tests.operators.scenes import MODEL
 
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
@@ -49,18 +49,19 @@ def test_pieces_are_answered_by_jobs_of_their_own_and_land_together(
 
 
 @EVERY_WAY
-def test_no_more_jobs_go_on_at_a_time_than_allowed(gemini: Emulator, deferrable: bool) -> None:
+def test_no_more_jobs_go_on_at_a_time_than_allowed(
+    gemini: Emulator, deferrable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(4):
         gemini.script(JobScript(lifecycle=Lifecycle(looks=3)))
     going: list[int] = []
 
-    class Counts(GenAIBatchOperator):
-        def plan(self, job: Any, **how: Any) -> Any:
-            going.append(sum(not one["ended"] for one in gemini.jobs))
-            return super().plan(job, **how)
+    before_wait(monkeypatch, lambda _: going.append(sum(not one["ended"] for one in gemini.jobs)))
 
     settings: dict[str, Any] = {"max_rows_per_job": 3, "max_active_jobs": 2, "poll_interval": 0.05}
-    ran = run_dag(lambda: Counts(task_id="ask", model=MODEL, src=TEXTS, deferrable=deferrable, **settings))
+    ran = run_dag(
+        lambda: GenAIBatchOperator(task_id="ask", model=MODEL, src=TEXTS, deferrable=deferrable, **settings)
+    )
     assert ran.state == "success", ran.errors
     assert len(gemini.jobs) == 4
     assert max(going) == 2

@@ -27,27 +27,21 @@ from airflow_provider_genai_batch.hooks.files import check_writable
 from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
 from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.media import check_media_writable
-from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, readable_name
-from airflow_provider_genai_batch.hooks.records import Records
-from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
-from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger
+from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.state import AttemptState, Memo
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.hooks.jobs import JobDesk
     from airflow_provider_genai_batch.hooks.landing import Asked
     from airflow_provider_genai_batch.hooks.order import Order
-    from airflow_provider_genai_batch.operators.errand import Memory
-    from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
 
 log = logging.getLogger(__name__)
 
 
-class Wave:
+class Round:
     """The jobs of one round.
 
     Attributes:
@@ -56,15 +50,16 @@ class Wave:
 
     def __init__(
         self,
-        task: GenAIBatchOperator,
-        context: Context,
+        settings: RunSettings,
+        task: TaskPort,
         client: GenAIBatchClient,
         desk: JobDesk,
         order: Order,
     ) -> None:
-        self._task, self._context, self._client, self._desk, self._order = task, context, client, desk, order
+        self._settings, self._task, self._client = settings, task, client
+        self._desk, self._order = desk, order
         self.ending = Ending(Why.ENDED, {})
-        self._limit = cost_limit(task.max_cost, order)
+        self._limit = cost_limit(settings.max_cost, order)
         self._begun: str | None = None
         self._apart = 0.0
         """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
@@ -75,7 +70,7 @@ class Wave:
         identity: Identity,
         intake: Intake,
         attempt: Attempt,
-        memory: Memory,
+        memory: AttemptState,
         asked: Asked,
     ) -> list[BatchJob]:
         """Come to the jobs of a round and wait for them, or leave by a deferral.
@@ -90,13 +85,13 @@ class Wave:
         Returns:
             The jobs, which have ended unless the waiting did; without `wait` as they are.
         """
-        pieces = intake.shards(self._task.max_rows_per_job, self._task.max_bytes_per_job)
+        pieces = intake.shards(self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
-        Records(self._context).expect(memory.round, len(pieces))
+        self._task.records().expect(memory.round, len(pieces))
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
         for number, piece in enumerate(pieces):
-            if len(going) >= self._task.max_active_jobs:
+            if len(going) >= self._settings.max_active_jobs:
                 self._wait(going, jobs, memory, asked, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
@@ -116,8 +111,7 @@ class Wave:
                     log.warning("A job was refused. %s", self._left([job.name for job in jobs], []))
                 raise
             jobs += [found.job, *self._twins(found, asked)]
-            project, uri = self._client.config.project, self._task.results_uri
-            self._task.links = store_links(self._context, jobs, project, uri)
+            self._task.show_links(jobs, self._client.config.project)
             self._note(found, jobs, memory)
             attempt = replace(attempt, reattach=True, before=memory.before)
             if not found.job.done:
@@ -126,7 +120,7 @@ class Wave:
             self._task.waiting_for = [*going, *(name for name in memory.mine if name not in met)]
             self._task.appear_until = self._appear_until([found.job])
             self._stop_if_killed(found.job)
-        if going and self._task.wait:
+        if going and self._settings.wait:
             self._wait(going, jobs, memory, asked, identity, more=False)
         return jobs
 
@@ -135,16 +129,16 @@ class Wave:
         self._task.appear_until = self._appear_until([job])
 
     def _check(self, pieces: Sequence[Intake]) -> None:
-        if not self._task.wait and len(pieces) > self._task.max_active_jobs:
+        if not self._settings.wait and len(pieces) > self._settings.max_active_jobs:
             msg = (
                 f"The input makes {len(pieces)} jobs, and with wait=False all of them are submitted at once, which "
-                f"max_active_jobs={self._task.max_active_jobs} forbids. Raise it, or let the task wait."
+                f"max_active_jobs={self._settings.max_active_jobs} forbids. Raise it, or let the task wait."
             )
             raise ConfigurationError(msg)
 
-    def _check_writable(self, memory: Memory) -> None:
+    def _check_writable(self, memory: AttemptState) -> None:
         """Find out whether rows can land before a job is created for them; those that are there are told of."""
-        uri, media = self._task.results_uri, self._task.media_uri
+        uri, media = self._settings.results_uri, self._settings.media_uri
         if self._writable:
             return
         try:
@@ -165,7 +159,7 @@ class Wave:
             return []
         return [job for job in found.twins if not job.output.bigquery_table]
 
-    def _note(self, found: Found, jobs: Sequence[BatchJob], memory: Memory) -> None:
+    def _note(self, found: Found, jobs: Sequence[BatchJob], memory: AttemptState) -> None:
         memory.before += [name for name in found.before if name not in memory.before]
         twins = [job for job in found.twins if job in jobs]
         new = found.job.name not in memory.mine
@@ -184,7 +178,7 @@ class Wave:
                 memory.failed_before.append(job.name)
         if (
             new
-            and not self._task.wait
+            and not self._settings.wait
             and found.taken_up
             and found.job.state
             in (
@@ -202,12 +196,12 @@ class Wave:
         piece: Intake,
         whole: Intake,
         attempt: Attempt,
-        memory: Memory,
+        memory: AttemptState,
         number: int,
         *,
         several: bool,
     ) -> Found:
-        readable, labels = readable_name(self._context), owner_labels(self._context)
+        readable, labels = self._task.readable_name, self._task.labels
         if several and attempt.resumed:  # which of them was refused is found by looking
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
@@ -222,7 +216,7 @@ class Wave:
 
         def await_capacity(step: AwaitCapacity) -> None:
             memory.deadline = step.deadline
-            if self._task.deferrable:
+            if self._settings.deferrable:
                 self._defer_for_capacity(step, memory)
             clock.sleep(step.seconds)
 
@@ -231,16 +225,16 @@ class Wave:
             spec,
             replace(
                 attempt,
-                since=begin_of(self._context),
+                since=self._task.run_begin,
                 deadline=memory.deadline,
                 whole_task=not (memory.round or number),
-                conn_id=self._task.conn_id,
+                conn_id=self._settings.conn_id,
             ),
             display_name=identity.display_name(self._order.display_name or readable),
-            records=Records(self._context, (memory.round, number)),
+            records=self._task.records((memory.round, number)),
             wanted=lambda: not self._task.killed,
             created=self._created,
-            budget=self._task.budget(self._order.backend),
+            budget=self._settings.budget(self._order.backend),
             await_capacity=await_capacity,
         )
 
@@ -248,7 +242,7 @@ class Wave:
         self,
         going: dict[str, BatchJob],
         jobs: Sequence[BatchJob],
-        memory: Memory,
+        memory: AttemptState,
         asked: Asked,
         identity: Identity,
         *,
@@ -257,9 +251,10 @@ class Wave:
         """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
         taken_up = not going.keys().isdisjoint(memory.taken_up)
         plan = replace(self._plan([*going.values()], taken_up=taken_up), until_first=more)
-        if self._task.deferrable:
-            memo = replace(memory, idle=False).memo(jobs, asked, identity, more=more)
-            self._defer([*going], plan, memo)
+        if self._settings.deferrable:
+            names = [*memory.done, *(job.name for job in jobs)]
+            memo = Memo(replace(memory, idle=False), names, asked, identity.fingerprint, more)
+            self._task.defer_until_ended([*going], plan, memo.as_dict())
         self.ending = self._desk.wait([*going], plan)
         if more and self.ending.why is Why.ENDED:
             for name in [*going]:
@@ -273,7 +268,7 @@ class Wave:
     def _left(self, names: Sequence[str], over: Sequence[str]) -> str:
         """Tell of the jobs before one that was not submitted; those whose time is over are cancelled, too."""
         became = "Those that go on are left running and are billed as they go."
-        if over and self._task.on_timeout == "cancel":
+        if over and self._settings.on_timeout == "cancel":
             try:
                 ends = cancel_jobs(self._client, over)
                 asked = any(end.asked for end in ends.values())
@@ -294,7 +289,7 @@ class Wave:
     def _plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
         now = self._client.service_time()
         oldest = min(jobs, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
-        plan = self._task.plan(oldest, now=now, taken_up=taken_up)
+        plan = self._settings.wait_plan(oldest, now=now, taken_up=taken_up)
         return replace(
             plan,
             deadline=plan.deadline + self._apart,
@@ -318,27 +313,16 @@ class Wave:
             )
             raise JobCancelled(msg, job_names=[job.name])
 
-    def _defer(self, names: list[str], plan: WaitPlan, memo: dict[str, Any]) -> None:
-        task = self._task
-        trigger = GenAIBatchTrigger(
-            task.conn_id, names, plan.as_dict(), memo, cancel_on_kill=task.cancel_on_kill
-        )
-        task.defer(trigger=trigger, method_name="execute_complete")
-
-    def _defer_for_capacity(self, step: AwaitCapacity, memory: Memory) -> None:
+    def _defer_for_capacity(self, step: AwaitCapacity, memory: AttemptState) -> None:
         memo = {
             "memory": asdict(replace(memory, before=[*{*memory.before, *step.before}])),
             "refusals": step.refusals,
             "fingerprint": self._begun,
         }
-        task = self._task
-        trigger = GenAIBatchPauseTrigger(
-            clock.time() + step.seconds, memo, task.conn_id, task.waiting_for, task.cancel_on_kill
-        )
-        task.defer(trigger=trigger, method_name="execute_after_refusal")
+        self._task.defer_until(clock.time() + step.seconds, memo)
 
 
-def _part(piece: Intake, memory: Memory, *, several: bool) -> list[Any] | None:
+def _part(piece: Intake, memory: AttemptState, *, several: bool) -> list[Any] | None:
     """Return what tells a job from others of its task: the jobs whose rows it completes, and its piece of several."""
     followed = [name.rpartition("/")[2] for name in memory.done if name not in memory.twins]
     return ([*followed, piece.content] if several else followed) or None

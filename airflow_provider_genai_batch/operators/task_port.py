@@ -1,0 +1,156 @@
+"""A task instance as an attempt sees it: the only place where an attempt meets Airflow. Loaded when a task runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.hooks.apart import warn_of_one_file
+from airflow_provider_genai_batch.hooks.books import Books
+from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
+from airflow_provider_genai_batch.hooks.jobs import Patience
+from airflow_provider_genai_batch.hooks.metrics import told
+from airflow_provider_genai_batch.hooks.owner import begin_of, key_of, owner_labels, readable_name
+from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.states import has_left
+from airflow_provider_genai_batch.links.genai_batch import store_links
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
+from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
+from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger, LateRows
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class OperatorPort:
+    """The `task.port.TaskPort` of an operator that runs.
+
+    Args:
+        operator: defers, and logs.
+        context: Airflow's.
+        settings: of the task.
+        client: of its connection.
+        killed: tells whether Airflow has called ``on_kill``.
+    """
+
+    def __init__(
+        self,
+        operator: KeepsOverDeferrals,
+        context: Context,
+        settings: RunSettings,
+        client: GenAIBatchClient,
+        killed: Callable[[], bool],
+    ) -> None:
+        self.waiting_for: list[str] = []
+        self.appear_until = 0.0
+        self.links: dict[str, str] = {}
+        """By the keys of their XComs."""
+        self._operator, self._context, self._settings = operator, context, settings
+        self._connection, self._killed = client.config, killed
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether the attempt has come to any job."""
+        return bool(self.links or self.waiting_for)
+
+    @property
+    def key(self) -> str:
+        """The key of the task instance."""
+        return key_of(self._context)
+
+    @property
+    def readable_name(self) -> str:
+        """DAG and task."""
+        return readable_name(self._context)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of DAG, task and run."""
+        return owner_labels(self._context)
+
+    @property
+    def run_begin(self) -> float | None:
+        """A moment before which no task of this run can have begun, in seconds since the epoch."""
+        return begin_of(self._context)
+
+    @property
+    def killed(self) -> bool:
+        """Whether somebody killed the task while it ran."""
+        return self._killed()
+
+    def records(self, place: tuple[int, int] = (0, 0)) -> Records:
+        """Return the record of a job in Airflow's task state store."""
+        return Records(self._context, place)
+
+    def metrics(self, books: Books) -> AbstractContextManager[None]:
+        """Report to Airflow's metrics what was settled."""
+        return told(books, self._context)
+
+    def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
+        """Store the links of jobs for Airflow's page of the task."""
+        self.links = store_links(self._context, jobs, project, self._settings.results_uri)
+
+    def check_mapped_results(self) -> None:
+        """Warn if all tasks of a mapped task land their rows at one address."""
+        warn_of_one_file(self._context, self._settings.results_uri)
+
+    def stop_if_over(self) -> None:
+        """End the attempt if ``execution_timeout`` is over.
+
+        Raises:
+            AirflowTaskTimeout: it is.
+        """
+        self._operator.stop_if_over()
+
+    def cancel_unwanted(self) -> Mapping[str, Cancellation]:
+        """Cancel what is waited for, if the task ran out of time or Airflow does not run it any more.
+
+        A signal handler may have interrupted whatever was under way, so no client is shared with it.
+
+        Returns:
+            What became of each job; empty if they were left alone.
+        """
+        if not (self._settings.cancel_on_kill and self.waiting_for):
+            return {}
+        out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
+        if not out_of_time and not has_left(self._context["ti"], "running"):
+            self._operator.log.info(
+                "The task was stopped, and nobody ended it: %s is left alone.", self.waiting_for
+            )
+            return {}
+        with GenAIBatchClient(self._connection) as client:
+            return cancel_jobs(client, self.waiting_for, self.appear_until)
+
+    def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:
+        """Defer until jobs have ended; ``execute_complete`` goes on."""
+        trigger = GenAIBatchTrigger(
+            self._settings.conn_id,
+            [*names],
+            plan.as_dict(),
+            dict(memo),
+            cancel_on_kill=self._settings.cancel_on_kill,
+        )
+        self._operator.defer(trigger=trigger, method_name="execute_complete")
+
+    def defer_until(self, moment: float, memo: Mapping[str, Any]) -> NoReturn:
+        """Defer until a moment; ``execute_after_refusal`` goes on."""
+        settings = self._settings
+        trigger = GenAIBatchPauseTrigger(
+            moment, dict(memo), settings.conn_id, self.waiting_for, settings.cancel_on_kill
+        )
+        self._operator.defer(trigger=trigger, method_name="execute_after_refusal")
+
+    def late_rows(self, event: Mapping[str, Any]) -> Patience | None:
+        """Wait for late rows by deferrals that bring the event back to ``execute_complete``."""
+        return LateRows(
+            self._operator, dict(event), self.waiting_for, cancel_on_kill=self._settings.cancel_on_kill
+        ).patience

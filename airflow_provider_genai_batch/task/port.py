@@ -1,0 +1,87 @@
+"""All that an attempt sees of Airflow: what it has to know of its task instance, and what it asks Airflow to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NoReturn, Protocol
+
+from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.hooks.books import Books
+from airflow_provider_genai_batch.hooks.jobs import Patience
+from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.cancellation import Cancellation
+
+
+class TaskPort(Protocol):
+    """A task instance that is running.
+
+    Attributes:
+        waiting_for: the jobs that are cancelled if somebody kills the task now; the attempt keeps this up to date.
+        appear_until: when the newest of them has to be known by its name, in seconds since the epoch.
+    """
+
+    waiting_for: list[str]
+    appear_until: float
+
+    @property
+    def key(self) -> str:
+        """The key of the task instance: the same in all its tries, and no other one's."""
+        ...
+
+    @property
+    def readable_name(self) -> str:
+        """The part of a job's name that is for people."""
+        ...
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of DAG, task and run."""
+        ...
+
+    @property
+    def run_begin(self) -> float | None:
+        """A moment before which no task of this run can have begun, in seconds since the epoch."""
+        ...
+
+    @property
+    def killed(self) -> bool:
+        """Whether somebody killed the task while it ran."""
+        ...
+
+    def records(self, place: tuple[int, int] = (0, 0)) -> Records:
+        """Return the record of the job at a place: its round, and its number there."""
+        ...
+
+    def metrics(self, books: Books) -> AbstractContextManager[None]:
+        """Report at the end of the block what was settled in it, but not at a deferral."""
+        ...
+
+    def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
+        """Show links to jobs that were submitted."""
+        ...
+
+    def check_mapped_results(self) -> None:
+        """Warn if all tasks of a mapped task land their rows at one address."""
+        ...
+
+    def stop_if_over(self) -> None:
+        """End the attempt by an exception of Airflow's if its time is over."""
+        ...
+
+    def cancel_unwanted(self) -> Mapping[str, Cancellation]:
+        """Cancel the jobs in `waiting_for` if Airflow does not run the task any more; empty if it does."""
+        ...
+
+    def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:
+        """Leave the worker until jobs have ended; `memo` comes back in the event."""
+        ...
+
+    def defer_until(self, moment: float, memo: Mapping[str, Any]) -> NoReturn:
+        """Leave the worker until a moment, in seconds since the epoch; the event is `memo`."""
+        ...
+
+    def late_rows(self, event: Mapping[str, Any]) -> Patience | None:
+        """Return how late rows are waited for without a slot; None: in place. The event comes back after it."""
+        ...

@@ -1,0 +1,122 @@
+"""The settings of a task, as its operator gives them to an attempt: read once, when the templates are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
+from airflow_provider_genai_batch.hooks.order import Order, read_order
+from airflow_provider_genai_batch.hooks.settings import check_order_settings, keeps_media
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What `GenAIBatchOperator` was given; its docstring says what each of them means."""
+
+    conn_id: str
+    model: str
+    source: Callable[[], Any] = field(repr=False)
+    """Returns ``src``. It is called again if the input has to be read once more."""
+    prompt: Any = field(default=None, repr=False)
+    dest: Any = None
+    config: Any = field(default=None, repr=False)
+    request_defaults: Any = field(default=None, repr=False)
+    output_type: Any = None
+    results_uri: str | None = None
+    media_uri: str | None = None
+    ordered: bool = False
+    display_name: str | None = None
+    labels: Mapping[str, str] | None = None
+    priority: int | None = None
+    webhook: Any = field(default=None, repr=False)
+    wait: bool = True
+    deferrable: bool = False
+    poll_interval: float | timedelta = 60
+    timeout: float | timedelta | None = None
+    pending_timeout: float | timedelta | None = None
+    on_timeout: str = "cancel"
+    max_failed_rows: float = 0
+    retry_failed_rows: int = 0
+    max_rows_per_job: int | None = None
+    max_bytes_per_job: int | None = None
+    max_active_jobs: int = 10
+    max_cost: float | None = None
+    cancel_on_kill: bool = True
+    reattach: bool = True
+
+    def __post_init__(self) -> None:
+        """Check them.
+
+        Raises:
+            ConfigurationError, InputError: one cannot be meant; the message names it.
+        """
+        check_order_settings(self)
+
+    @classmethod
+    def of(cls, operator: Any) -> RunSettings:
+        """Read the attributes of an operator.
+
+        Raises:
+            ConfigurationError, InputError: one cannot be meant; the message names it.
+        """
+        return cls(**{one.name: getattr(operator, one.name) for one in fields(cls)})
+
+    @property
+    def keeps_media(self) -> bool:
+        """Whether pictures and sound of answers are kept somewhere."""
+        return keeps_media(self)
+
+    def order(self, connection: ClientConfig) -> Order:
+        """Read the parameters of the job, and check them against its service.
+
+        Raises:
+            InputError: the message names the parameter.
+        """
+        return read_order(
+            connection,
+            model=self.model,
+            src=self.source(),
+            prompt=self.prompt,
+            dest=self.dest,
+            config=self.config,
+            request_defaults=self.request_defaults,
+            output_type=self.output_type,
+            display_name=self.display_name,
+            labels=self.labels,
+            webhook=self.webhook,
+            priority=self.priority,
+            results_uri=self.results_uri,
+        )
+
+    def wait_plan(self, job: BatchJob, *, now: float, taken_up: bool = False) -> WaitPlan:
+        """Return how a job is waited for. Its time runs from its creation, in whichever attempt that was.
+
+        Args:
+            job: the job.
+            now: seconds since the epoch by the service's clock, which also dates the job's creation.
+            taken_up: the job is of an earlier attempt.
+        """
+        begun = job.create_time.timestamp() if job.create_time else now
+        deadline = begun + self.budget(job.backend)
+        pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)
+        return WaitPlan(
+            _seconds(self.poll_interval),
+            deadline,
+            pending,
+            cancel_on_timeout=self.on_timeout == "cancel",
+            late=taken_up and deadline <= now,
+        )
+
+    def budget(self, backend: Backend) -> float:
+        """Return the seconds that a job may take; by default more than the service itself allows."""
+        return BUDGET[backend] if self.timeout is None else _seconds(self.timeout)
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
