@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_genai_batch.models.stored import read_stored
 
@@ -54,3 +54,23 @@ class Record:
         except OverflowError:  # a whole number of hundreds of digits
             sound = False
         return replace(record, outdated=False) if sound else cls()
+
+
+class RecordKeeper(Protocol):
+    """Keeps the records of one task instance: a shortcut to its jobs, never needed."""
+
+    def read(self) -> Record | None:
+        """Return what was written of this job; None: nothing can be kept here, or be had for now."""
+        ...
+
+    def read_all(self) -> list[Record]:
+        """Return what was written of all jobs of the task instance."""
+        ...
+
+    def expect(self, round_: int, jobs: int, /) -> None:
+        """Write down that a round has so many jobs, before any of them is written down."""
+        ...
+
+    def write(self, record: Record) -> bool:
+        """Write down what is known of this job, in place of what was there; False: it could not be kept."""
+        ...

@@ -25,6 +25,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.gather import READ_PATIENCE, Fetch, Land
 from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.record import RecordKeeper
 from airflow_provider_genai_batch.flows.settle import SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
@@ -45,7 +46,6 @@ from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, w
 from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.hooks.borrow import borrowed_client
 from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
-from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.hooks.summary import rows_told
 from airflow_provider_genai_batch.hooks.tables import count_tables
 from airflow_provider_genai_batch.hooks.traces import (
@@ -110,7 +110,7 @@ class JobDesk:
         attempt: Attempt,
         *,
         display_name: str,
-        records: Records,
+        records: RecordKeeper,
         budget: float,
         wanted: Callable[[], bool] = lambda: True,
         created: Callable[[BatchJob], None] = lambda _job: None,

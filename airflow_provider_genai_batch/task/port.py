@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, Protocol
 
+from airflow_provider_genai_batch.flows.record import RecordKeeper
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.hooks.jobs import Patience
-from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 
@@ -50,7 +50,7 @@ class TaskPort(Protocol):
         """Whether somebody killed the task while it ran."""
         ...
 
-    def records(self, place: tuple[int, int] = (0, 0)) -> Records:
+    def records(self, place: tuple[int, int] = (0, 0)) -> RecordKeeper:
         """Return the record of the job at a place: its round, and its number there."""
         ...
 

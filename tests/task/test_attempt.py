@@ -1,0 +1,182 @@
+"""An attempt of a task beside a task instance that is not Airflow's: the port is all that it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import pytest
+
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.exceptions import JobCancelled, TooManyFailedRows
+from airflow_provider_genai_batch.flows.identity import task_key
+from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.flows.submit import Attempt
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.task.attempt import TaskAttempt
+from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.settings import RunSettings
+
+MODEL = "gemini-2.5-flash"
+
+
+class Deferred(Exception):
+    """The attempt has left its worker."""
+
+    def __init__(self, names: Sequence[str], memo: Mapping[str, Any], until: WaitPlan | float) -> None:
+        super().__init__(names)
+        self.names, self.memo, self.until = [*names], memo, until
+
+
+@dataclass
+class Keeper:
+    """Keeps the record of one job in memory."""
+
+    kept: list[Record]
+
+    def read(self) -> Record | None:
+        return self.kept[-1] if self.kept else None
+
+    def read_all(self) -> list[Record]:
+        return self.kept
+
+    def expect(self, round_: int, jobs: int) -> None:
+        """Take no note: what is kept here is one job."""
+
+    def write(self, record: Record) -> bool:
+        self.kept.append(record)
+        return True
+
+
+@dataclass
+class PlainTask:
+    """A task instance in memory."""
+
+    killed: bool = False
+    waiting_for: list[str] = field(default_factory=list)
+    appear_until: float = 0.0
+    kept: dict[tuple[int, int], list[Record]] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    key: str = task_key("etl", "ask", "tonight", -1, None)
+    readable_name: str = "etl.ask"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    run_begin: float | None = None
+
+    def records(self, place: tuple[int, int] = (0, 0)) -> Keeper:
+        return Keeper(self.kept.setdefault(place, []))
+
+    def metrics(self, books: Any) -> AbstractContextManager[None]:
+        self.books = books
+        return nullcontext()
+
+    def show_links(self, jobs: Any, project: str | None) -> None:
+        """Show none."""
+
+    def check_mapped_results(self) -> None:
+        """Have nothing to say: this task is not mapped."""
+
+    def stop_if_over(self) -> None:
+        """Go on: there is no limit."""
+
+    def cancel_unwanted(self) -> Mapping[str, Cancellation]:
+        self.cancelled += self.waiting_for
+        return dict.fromkeys(self.waiting_for, Cancellation(CancelOutcome.ASKED))
+
+    def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:
+        raise Deferred(names, memo, plan)
+
+    def defer_until(self, moment: float, memo: Mapping[str, Any]) -> NoReturn:
+        raise Deferred(self.waiting_for, memo, moment)
+
+    def late_rows(self, event: Mapping[str, Any]) -> None:  # noqa: ARG002 - rows are not late here
+        return None
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> Iterator[GenAIBatchClient]:
+    """Give a client that no Airflow connection was read for."""
+    with GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="not-a-secret", host=emulator.url)) as running:
+        yield running
+
+
+def attempt(task: TaskPort, client: GenAIBatchClient, prompts: Sequence[str], **how: Any) -> TaskAttempt:
+    settings = RunSettings(
+        conn_id="any", model=MODEL, source=lambda: [*prompts], **{"poll_interval": 0.05, **how}
+    )
+    return TaskAttempt(settings, task, client)
+
+
+def test_an_attempt_needs_no_airflow(emulator: Emulator, client: GenAIBatchClient) -> None:
+    manifest = attempt(PlainTask(), client, ["a", "b"]).run(Attempt())
+    assert manifest["counts"]["ok"] == 2
+    assert len(emulator.jobs) == 1
+
+
+def test_an_attempt_that_is_deferred_goes_on_from_what_it_handed_on(
+    emulator: Emulator, client: GenAIBatchClient
+) -> None:
+    emulator.script(JobScript(row_errors={0: 13}))
+    task, how = PlainTask(), {"deferrable": True, "retry_failed_rows": 1}
+    with pytest.raises(Deferred) as first:
+        attempt(task, client, ["a", "b"], **how).run(Attempt())
+    assert first.value.names == task.waiting_for == [emulator.jobs[0]["name"]]
+    with pytest.raises(Deferred) as second:  # the row that failed is asked again
+        attempt(PlainTask(), client, ["a", "b"], **how).complete(ended(client, first.value))
+    manifest = attempt(PlainTask(), client, ["a", "b"], **how).complete(ended(client, second.value))
+    assert (manifest["counts"]["ok"], len(emulator.jobs)) == (2, 2)
+
+
+def test_the_next_attempt_takes_up_the_job_and_asks_only_what_failed(
+    emulator: Emulator, client: GenAIBatchClient
+) -> None:
+    emulator.script(JobScript(row_errors={0: 13}))
+    with pytest.raises(TooManyFailedRows):
+        attempt(PlainTask(), client, ["a", "b"]).run(Attempt())
+    manifest = attempt(PlainTask(), client, ["a", "b"], retry_failed_rows=1).run(Attempt(look_first=True))
+    assert (manifest["counts"]["ok"], [job["rows"]["total"] for job in emulator.jobs]) == (2, [2, 1])
+
+
+def test_a_killed_attempt_creates_nothing(emulator: Emulator, client: GenAIBatchClient) -> None:
+    with pytest.raises(JobCancelled):
+        attempt(PlainTask(killed=True), client, ["a"]).run(Attempt())
+    assert emulator.jobs == []
+
+
+def test_a_lack_of_capacity_is_waited_out_without_a_worker(
+    emulator: Emulator, client: GenAIBatchClient
+) -> None:
+    emulator.faults.add("batches.create", Fault.error(429, message="too many", grpc="RESOURCE_EXHAUSTED"))
+    with pytest.raises(Deferred) as left:
+        attempt(PlainTask(), client, ["a"], deferrable=True).run(Attempt())
+    assert left.value.names == []
+    emulator.faults.clear()
+    task = attempt(PlainTask(), client, ["a"])
+    manifest = task.resume(Attempt(resumed=True, refusals=left.value.memo["refusals"]), dict(left.value.memo))
+    assert (manifest["counts"]["ok"], len(emulator.jobs)) == (1, 1)
+
+
+def test_a_job_that_is_stuck_is_what_a_kill_would_cancel(
+    emulator: Emulator, client: GenAIBatchClient
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    task = PlainTask()
+    with pytest.raises(Deferred):
+        attempt(task, client, ["a"], deferrable=True).run(Attempt())
+    task.cancel_unwanted()
+    assert task.cancelled == [emulator.jobs[0]["name"]]
+
+
+def ended(client: GenAIBatchClient, left: Deferred) -> dict[str, Any]:
+    """Return the event of a trigger that saw the jobs end."""
+    states = {}
+    for name in left.names:
+        job = client.get(name)
+        while not job.done:
+            job = client.get(name)
+        states[name] = job.state.value
+    return {**Ending(Why.ENDED, states).as_dict(), "job_names": left.names, "memo": left.memo}
