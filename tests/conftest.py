@@ -29,7 +29,26 @@ os.environ |= {
     "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
 }
 
-pytest_plugins = ["airflow_provider_genai_batch.testing"]
+LONGEST = (
+    "tests/crash/test_crash.py",
+    "tests/crash/test_takeovers.py",
+    "tests/wire/test_asked_and_checked.py",
+)
+
+pytest_plugins = ["airflow_provider_genai_batch.testing", "tests.airflow_stack.shared"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep together what shares one Airflow."""
+    from tests.scheduling import make
+
+    return make(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: at the end nothing else would be left for the other processes to do."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONGEST)
 
 
 @pytest.fixture

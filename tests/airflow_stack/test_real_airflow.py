@@ -1,32 +1,34 @@
-"""The example DAGs on a real Airflow: processes, a triggerer, deferred tasks; one stack for all tests."""
+"""The example DAGs on a real Airflow: processes, a triggerer, deferred tasks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.bigquery import BigQuery
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from tests.airflow_stack import AirflowStack, DagRun
-from tests.airflow_stack.google import emulated_google
+from tests.airflow_stack.shared import SharedAirflow
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 
-EXAMPLES = Path(__file__).parents[2] / "example_dags"
 TEXTS = [{"id": str(number), "text": f"Text {number} is good."} for number in range(20)]
 
 
 @dataclass
 class World:
-    airflow: AirflowStack
-    emulator: Emulator
-    results: Path
+    shared: SharedAirflow
+
+    @property
+    def airflow(self) -> AirflowStack:
+        return self.shared.airflow
+
+    @property
+    def emulator(self) -> Emulator:
+        return self.shared.emulator
 
     def run_while_it_takes_an_hour(self, dag_id: str, task_id: str = "answer") -> DagRun:
         """Start a run and come back when the task has deferred; the job ends when the clock is moved."""
@@ -39,29 +41,15 @@ class World:
         self.emulator.clock.advance(3600)
 
     def explain(self, run: DagRun) -> str:
-        logs = [self.airflow.client.log(run, task) for task in self.airflow.client.task_states(run)]
-        return "\n".join(logs)[-6000:]
+        return self.shared.explain(run)
 
 
-@pytest.fixture(scope="session")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, cloud_storage: CloudStorage, big_query: BigQuery
-) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("airflow")
+@pytest.fixture(scope="module")
+def world(shared_airflow: SharedAirflow, big_query: BigQuery) -> World:
     big_query.create_dataset("reviews")
     schema = [("id", "STRING"), ("text", "STRING")]
     big_query.create_and_insert("reviews.texts", schema, TEXTS)
-    with Emulator(storage=cloud_storage, bigquery=big_query) as emulator:
-        variables = emulated_google(
-            emulator.connection("gemini"),
-            emulator.connection("vertex"),
-            storage=cloud_storage.url,
-            bigquery=big_query.url,
-            project=big_query.project,
-        )
-        variables["AIRFLOW_VAR_GENAI_BATCH_RESULTS"] = str(folder / "results")
-        with AirflowStack(folder / "home", EXAMPLES, variables) as airflow:
-            yield World(airflow, emulator, folder / "results")
+    return World(shared_airflow)
 
 
 def test_a_bigquery_table_is_answered_on_vertex_while_the_task_is_deferred(world: World) -> None:
@@ -82,7 +70,7 @@ def test_prompts_are_answered_on_gemini_while_the_task_is_deferred(world: World)
     run = world.run_while_it_takes_an_hour("inline_prompts")
     world.the_hour_passes()
     assert world.airflow.client.wait_for(run) == "success", world.explain(run)
-    lines = (world.results / "inline.jsonl").read_text().splitlines()
+    lines = (world.shared.results / "inline.jsonl").read_text().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["ok"] * 3
     assert world.airflow.client.xcom(run, "read_rows") == 3
 
@@ -98,7 +86,7 @@ def test_a_function_is_called_once_though_its_task_ends_in_another_process(world
         found = world.airflow.client.call("GET", path)["task_instances"]
         return sum(instance["state"] == "deferred" for instance in found)
 
-    wait_until(lambda: deferred() == 2, "both tasks are deferred", 60)
+    wait_until(lambda: deferred() == 2, "both tasks are deferred")
     world.the_hour_passes()
     assert world.airflow.client.wait_for(run) == "success", world.explain(run)
     assert world.airflow.client.xcom(run, "count") == 6
@@ -116,11 +104,11 @@ def test_a_triggerer_killed_while_a_job_is_deferred_loses_nothing_and_pays_nothi
     before = len(world.emulator.jobs)
     run = world.run_while_it_takes_an_hour("jsonl_through_files_api")
     (job,) = world.emulator.jobs[before:]
-    wait_until(lambda: world.emulator.jobs[before]["looks"] > 0, "the triggerer has looked at the job", 30)
+    wait_until(lambda: world.emulator.jobs[before]["looks"] > 0, "the triggerer has looked at the job")
     world.airflow.kill("triggerer0")
     seen = world.emulator.jobs[before]["looks"]
     world.airflow.start("triggerer0")
-    wait_until(lambda: world.emulator.jobs[before]["looks"] > seen, "the new triggerer looks at it", 30)
+    wait_until(lambda: world.emulator.jobs[before]["looks"] > seen, "the new triggerer looks at it")
     world.the_hour_passes()
     assert world.airflow.client.wait_for(run) == "success", world.explain(run)
     assert world.airflow.client.xcom(run, "answer")["job_names"] == [job["name"]]

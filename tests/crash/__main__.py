@@ -1,4 +1,7 @@
-"""Run the whole matrix, and write its page: python -m tests.crash [PAGE]."""
+"""Run the whole matrix, and write its page: python -m tests.crash [PAGE].
+
+Stopped by Ctrl-C it writes what it has, and which kinds of runs have not come to their end.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ def main() -> int:
         finally:  # hours of results are not thrown away for one that did not come
             minutes = (time.monotonic() - began) / 60
             if asked.page is not None:
-                text, histories = page(matrix.outcomes, minutes), part_of(asked.page.read_text())
+                text = page(matrix.outcomes, minutes, matrix.unfinished)
+                histories = part_of(asked.page.read_text())
                 asked.page.write_text(beside(text, histories) if histories else text)
     sys.stdout.write(
         f"{matrix.injections} injections, {len(matrix.outcomes)} runs, {len(matrix.bad)} bad, {minutes:.1f} minutes\n"

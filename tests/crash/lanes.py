@@ -73,8 +73,12 @@ def run_all(world: World, cells: Iterable[Cell], told: Told) -> None:
             lanes.put(lane)
 
     with ThreadPoolExecutor(len(world.lanes)) as pool:
-        for done in as_completed([pool.submit(run, cell) for cell in cells]):
-            told(done.result())
+        try:
+            for done in as_completed([pool.submit(run, cell) for cell in cells]):
+                told(done.result())
+        except BaseException:  # also Ctrl-C: those that have not begun are not waited for
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _run_until_it_happens(world: World, lane: Lane, cell: Cell) -> Outcome:

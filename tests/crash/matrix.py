@@ -41,6 +41,7 @@ class Matrix:
         """
         self.world = world
         self.outcomes: list[Outcome] = []
+        self.unfinished: list[str] = []
         self._verbose = verbose
         self._began = time.monotonic()
 
@@ -61,15 +62,17 @@ class Matrix:
 
     def run_all_of_it(self) -> None:
         """Run the whole matrix."""
-        for cells in self._filled(triggerer_cells(PHASES)):
-            lose_triggerer(self.world, cells, self._told)
-        for cells in self._filled(deferred_cells(CHILD) * 6):
-            lose_runner(self.world, cells, self._told)
-        for cells in self._filled([*scheduler_cells(), *deferred_cells(WAITING) * 4]):
-            lose_scheduler(self.world, cells, self._told)
-        chosen = [*supervisors(), *orphans(), *connections(), *troubles()]
-        run_all(self.world, chosen, self._told)
-        explore(self.world, explorations(), self._told)
+        kinds = {
+            "the triggerer dies": self._triggerers,
+            "the triggerer's runner process dies": self._runners,
+            "the scheduler dies": self._schedulers,
+            "supervisors, orphans, connections, troubles": self._chosen,
+            "tasks die at all that they come upon": self._explorations,
+        }
+        self.unfinished = [*kinds]
+        for name, run in kinds.items():
+            run()
+            self.unfinished.remove(name)
 
     def run_a_part(self) -> None:
         """Run a part in which each step, victim, phase and trouble occurs, on each service and in each mode."""
@@ -79,6 +82,24 @@ class Matrix:
         lose_triggerer(self.world, triggerer_cells(PHASES, rounds=1), self._told)
         for cells in self._filled([*deferred_cells(WAITING), *cover(scheduler_cells())]):
             lose_scheduler(self.world, cells, self._told)
+
+    def _triggerers(self) -> None:
+        for cells in self._filled(triggerer_cells(PHASES)):
+            lose_triggerer(self.world, cells, self._told)
+
+    def _runners(self) -> None:
+        for cells in self._filled(deferred_cells(CHILD) * 6):
+            lose_runner(self.world, cells, self._told)
+
+    def _schedulers(self) -> None:
+        for cells in self._filled([*scheduler_cells(), *deferred_cells(WAITING) * 4]):
+            lose_scheduler(self.world, cells, self._told)
+
+    def _chosen(self) -> None:
+        run_all(self.world, [*supervisors(), *orphans(), *connections(), *troubles()], self._told)
+
+    def _explorations(self) -> None:
+        explore(self.world, explorations(), self._told)
 
     def _filled(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
         size = len(self.world.lanes)

@@ -26,21 +26,23 @@ _HEAD = "| {} | Injections | Runs | Ended well | Jobs | Duplicates | Lost rows |
 _RULE = "|---|---|---|---|---|---|---|---|\n"
 
 
-def page(outcomes: Sequence[Outcome], minutes: float) -> str:
+def page(outcomes: Sequence[Outcome], minutes: float, unfinished: Sequence[str] = ()) -> str:
     """Write the page.
 
     Args:
         outcomes: Of all runs.
         minutes: How long they took.
+        unfinished: The kinds of runs of which some or all are left out.
     """
     injected = [one for one in outcomes if one.happened]
     tables = [_table(victim, title, injected) for victim, title in _TITLES.items()]
-    return "\n".join([_introduction(outcomes, minutes), *filter(None, tables)])
+    return "\n".join([_introduction(outcomes, minutes, unfinished), *filter(None, tables)])
 
 
-def _introduction(outcomes: Sequence[Outcome], minutes: float) -> str:
+def _introduction(outcomes: Sequence[Outcome], minutes: float, unfinished: Sequence[str]) -> str:
     injections = sum(len(one.happened) for one in outcomes)
     well = sum(one.good for one in outcomes)
+    left_out = f"| Stopped before all had run of | {'; '.join(unfinished)} |\n" if unfinished else ""
     return f"""\
 # Crash matrix
 
@@ -59,7 +61,7 @@ occurs is in `make test`.
 | Lost rows: of 50 a run, those that did not land exactly once with status `ok` | {sum(one.lost for one in outcomes)} |
 | Run on | Airflow {version("apache-airflow")}, PostgreSQL, Python {platform.python_version()}, \
 {os.cpu_count()} cores, in {minutes:.0f} minutes |
-
+{left_out}
 A run ends well if it succeeds, all that was planned happened to it, there is one paid job, the manifest names that job,
 and each of its 50 rows has landed once.
 

@@ -94,7 +94,7 @@ def _fingerprint(cell: Cell) -> str:
 
 
 def _pip(python: Path, *arguments: str) -> None:
-    _uv("pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *arguments)
+    _uv("pip", "install", "--quiet", "--python", str(python), *arguments)
 
 
 def _uv(*arguments: str) -> None:
