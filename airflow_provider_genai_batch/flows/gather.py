@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.exceptions import (
     PermissionDenied,
 )
 from airflow_provider_genai_batch.flows.backoff import backoff
-from airflow_provider_genai_batch.flows.sentences import next_attempt
+from airflow_provider_genai_batch.flows.sentences import LARGE_INLINE, next_attempt
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.flows.tables import (
     Counted,
@@ -110,9 +110,10 @@ def landed(
             if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
                 # Nobody says that a failed job shows its rows.
                 return Rows(Tally(expected=total_of(jobs)), jobs)
+            large = isinstance(trouble, PASSING) and any(job.output.inline for job in jobs)
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
-                f"its rows are paid for. {next_attempt(jobs, submits)}"
+                f"its rows are paid for. {next_attempt(jobs, submits)}{f' {LARGE_INLINE}' if large else ''}"
             )
             raise OutputNotReadable(msg, job_names=names) from trouble
         yield Sleep(pause)
@@ -183,6 +184,7 @@ def fetched(
                     msg = (
                         f"Job {name} has ended, but the service does not answer for it ({error}). Its answered rows "
                         "are paid for. The next attempt takes it up again and pays nothing."
+                        f"{f' {LARGE_INLINE}' if name.startswith('batches/') else ''}"
                     )
                     raise OutputNotReadable(msg, job_names=names) from error
                 yield Sleep(pause)

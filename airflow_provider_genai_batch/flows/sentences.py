@@ -16,6 +16,13 @@ ASKS_THE_REST = (
 LOOKS_AGAIN = "This task submits no job: its next attempt looks at the same ones again."
 
 
+LARGE_INLINE = (
+    "A job on the Gemini API that has its answers inside it, with no file of its own, has been seen to be answered so "
+    "for as long as it is there where they are large, as pictures, sound and many long texts are. If this is one, what "
+    "it answered is paid for and may never be given back: ask for such answers by a file of requests."
+)
+
+
 def shown(counts: RowCounts) -> str:
     """Tell how many rows failed, and how."""
     kinds = {
@@ -95,4 +102,9 @@ def timed_out(ending: Ending, names: Sequence[str]) -> str:
         )
     else:
         became = "It was left running and is billed as it goes. The next attempt takes it up again."
-    return f"The deadline passed ({ending.detail}) before {states} ended. {became}"
+    unanswered = (
+        f" The last look gave no answer: {ending.unanswered.rstrip('.')}." if ending.unanswered else ""
+    )
+    if unanswered and any(name.startswith("batches/") for name in names):
+        unanswered += f" {LARGE_INLINE}"
+    return f"The deadline passed ({ending.detail}) before {states} ended.{unanswered} {became}"

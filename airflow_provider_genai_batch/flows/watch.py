@@ -84,6 +84,8 @@ class Ending:
     """Whether the service took a cancellation of every job that went on."""
     asked: bool = False
     """Whether it took one of any."""
+    unanswered: str = ""
+    """What the last look met, where it gave no answer."""
 
     @property
     def out_of_time(self) -> bool:
@@ -124,12 +126,12 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
     progress = {name: Progress() for name in names}
     failures = 0
     while True:
-        pause = plan.poll_interval
+        pause, unanswered = plan.poll_interval, ""
         try:
             ending = yield from glance(names, seen, progress, clock, plan.appear_until)
             failures = 0
         except PASSING as error:
-            ending = None
+            ending, unanswered = None, str(error)
             failures += 1
             pause = max(backoff(failures, getattr(error, "retry_after", None)), pause)
             log.warning("A look gave no answer (%s); looking again in %.0f s.", error, pause)
@@ -144,7 +146,7 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
         if now >= limit:
             ending = yield from _give_up(names, seen, plan, which, clock)
             if ending is not None:
-                return ending
+                return replace(ending, unanswered=unanswered)
             limit = clock() + pause
         yield Sleep(max(0.0, min(pause if failures else spread(pause), limit - clock())))
 

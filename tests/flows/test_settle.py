@@ -242,6 +242,27 @@ def test_trouble_in_fetching_an_ended_job_is_waited_out(desk: Desk) -> None:
     desk.emulator.faults.clear()
 
 
+def test_answers_that_are_too_large_to_come_inside_the_job_are_called_that(gemini_desk: Desk) -> None:
+    """A job of a thousand inline pictures was seen to answer every look at its rows with 503."""
+    told = r"503.*paid for.*answers inside it.*ask for such answers by a file"
+    gemini_desk.emulator.script(JobScript(lifecycle=AT_ONCE, large_results=True))
+    with pytest.raises(OutputNotReadable, match=told):
+        gemini_desk.settle(gemini_desk.submit().name)
+    name = _ended(gemini_desk)
+
+    real = gemini_desk._rows
+
+    def rows(job: BatchJob) -> Any:
+        gemini_desk.emulator.faults.clear()
+        gemini_desk.emulator.faults.add("batches.get", Fault.error(503, times=5))
+        yield from real(job)
+
+    gemini_desk._rows = rows
+    with at_pauses(lambda _: None), pytest.raises(OutputNotReadable, match=told):
+        gemini_desk.settle(name)
+    gemini_desk.emulator.faults.clear()
+
+
 def test_trouble_in_reading_does_not_say_that_there_are_no_rows(
     gemini_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,6 +195,17 @@ def test_a_deadline_holds_through_trouble_too(desk: Desk) -> None:
     desk.emulator.faults.clear()
 
 
+def test_a_job_that_is_never_seen_until_its_deadline_is_told_with_the_likely_cause(gemini_desk: Desk) -> None:
+    job = gemini_desk.submit()
+    gemini_desk.emulator.faults.add("batches.get", Fault.error(503, times=1000))
+    told = timed_out(gemini_desk.watch(job.name, poll_interval=600.0), [job.name])
+    gemini_desk.emulator.faults.clear()
+    assert "503" in told
+    assert "ask for such answers by a file" in told
+    seen = timed_out(Ending(Why.TIMED_OUT, {}, "timeout"), [job.name])
+    assert "no answer" not in seen
+
+
 def test_a_job_that_ends_at_the_deadline_has_ended(gemini_desk: Desk) -> None:
     gemini_desk.emulator.script(JobScript(lifecycle=Lifecycle.timed(running=HOUR - 1)))
     job = gemini_desk.submit()
