@@ -22,6 +22,8 @@ def genai_batch_task(
     results_uri: str | None = None,
     media_uri: str | None = None,
     ordered: bool = False,
+    keep: str | None = None,
+    truncated: str = "ok",
     display_name: str | None = None,
     labels: Mapping[str, str] | None = None,
     priority: int | None = None,

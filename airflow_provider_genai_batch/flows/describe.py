@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from airflow_provider_genai_batch.flows.identity import round_of
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts, Usage
 from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.row import ROW_SCHEMA
 
 
-def describe(
+def describe(  # noqa: PLR0913 - one a field; keyword-only
     jobs: Sequence[BatchJob],
     *,
     counts: RowCounts | None = None,
@@ -17,6 +18,8 @@ def describe(
     results_uri: str | None = None,
     digest: str | None = None,
     causes: Mapping[str, int] | None = None,
+    finish_reasons: Mapping[str, int] | None = None,
+    dropped: Mapping[str, int] | None = None,
     rows_of: Sequence[BatchJob] | None = None,
 ) -> Manifest:
     """Write the manifest of jobs, ended or not.
@@ -28,6 +31,8 @@ def describe(
         results_uri: where rows landed.
         digest: of the file that they landed in.
         causes: of failed rows.
+        finish_reasons: of answers.
+        dropped: what of answers landed nowhere.
         rows_of: the jobs whose rows stand; None: all.
     """
     first = jobs[0]
@@ -45,6 +50,9 @@ def describe(
         results_uri=results_uri,
         results_digest=digest,
         counts=counts,
+        row_schema=ROW_SCHEMA,
+        finish_reasons=dict(finish_reasons or {}),
+        dropped=dict(dropped or {}),
         causes=dict(causes or {}),
         usage=usage,
         create_time=min(created, default=None),

@@ -135,6 +135,8 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         results_uri=results_uri,
         digest=tally.digest,
         causes=tally.commonest,
+        finish_reasons=tally.finish_reasons,
+        dropped=tally.dropped,
         rows_of=rows.jobs,
     )
     try:

@@ -25,7 +25,9 @@ from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answer import AnswerSettings, PlainRow, Reading
+from airflow_provider_genai_batch.wire.gemini_answers import LEFT_OUT
+from airflow_provider_genai_batch.wire.members import Dropped
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class Landing:
     """Gives columns of the input row at an index."""
     submits: bool = True
     """The task submits jobs itself, so that its next attempt may ask again; errors say what it does."""
+    answers: AnswerSettings = field(default_factory=AnswerSettings)
     partly: bool = True
     """Write rows also if fewer came than the service has counted. Else they are only counted then, and what stands at
     `results_uri` stays."""
@@ -82,6 +85,10 @@ class Landing:
         if not requests or self.asked.requests is None:
             return self
         return replace(self, asked=replace(self.asked, requests=self.asked.requests - requests))
+
+    def reading(self, dropped: Dropped, *, keep_media: bool) -> Reading:
+        """Say how answers are to be read, and where to count what lands nowhere."""
+        return self.answers.reading(dropped, typed=self.validate is not None, keep_media=keep_media)
 
     @property
     def needs_places(self) -> bool:
@@ -215,13 +222,14 @@ def _read(
     sums: bool = True,
 ) -> Tally:
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
-    tallies, reading = [], Reading(keep_media=media is not None)
+    tallies = []
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
     summed = None if out is None else Summed(out)
     with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form) as write:
         for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
+            reading = landing.reading(tally.dropped, keep_media=media is not None)
             land(
                 [_rows(client, some, tally, reading) for some in rounds],
                 tally,
@@ -269,7 +277,7 @@ def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJo
 
 
 def tell_what_did_not_land(tally: Tally) -> None:
-    """Say which rows were not landed, and which requests have none."""
+    """Say which rows were not landed, which requests have none, and what of answers is in no row."""
     for kind, count, what in (
         ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),
         ("unjoined", tally.unjoined, "rows came without a key and could not be joined to a request"),
@@ -280,3 +288,9 @@ def tell_what_did_not_land(tally: Tally) -> None:
         more = f" and {count - len(keys)} more" if keys and count > len(keys) else ""
         if count:
             log.warning("%d %s%s.", count, what, f": {', '.join(keys)}{more}" if keys else "")
+    if tally.dropped:
+        told = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
+        level = logging.INFO if tally.dropped.keys() <= LEFT_OUT else logging.WARNING
+        log.log(
+            level, 'Of the answers these members are in no row: %s. keep="response" lands them too.', told
+        )

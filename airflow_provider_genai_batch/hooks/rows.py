@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
@@ -12,13 +12,19 @@ from airflow_provider_genai_batch.hooks.xcom import trust_models
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.exceptions import InputError
+    from airflow_provider_genai_batch.hooks.landing import Landing
     from airflow_provider_genai_batch.models import Manifest, ResultRow
 
 trust_models()
 
 
 def read_rows(
-    manifest: Any, *, conn_id: str = DEFAULT_CONN_ID, output_type: Any = None
+    manifest: Any,
+    *,
+    conn_id: str = DEFAULT_CONN_ID,
+    output_type: Any = None,
+    keep: str | None = None,
+    truncated: str = "ok",
 ) -> Iterator[ResultRow]:
     """Give the rows that a manifest tells of, one by one: memory does not grow with their number.
 
@@ -26,6 +32,8 @@ def read_rows(
         manifest: the XCom of an operator or sensor of this package; or several, as a mapped task leaves them.
         conn_id: the connection of the task that left it.
         output_type: as that task's, to read answers by that did not land: the manifest does not keep it.
+        keep: likewise.
+        truncated: likewise.
 
     Raises:
         ManifestError: it is none.
@@ -39,10 +47,22 @@ def read_rows(
     one = manifest is None or isinstance(manifest, (str, Mapping)) or hasattr(manifest, "job_names")
     with borrowed_client(conn_id) as client:
         for each in [manifest] if one else manifest:
-            yield from _rows(client, read_manifest(each), output_type)
+            yield from _rows(client, read_manifest(each), lambda: _landing(output_type, keep, truncated))
 
 
-def _rows(client: GenAIBatchClient, manifest: Manifest, output_type: Any) -> Iterator[ResultRow]:
+def _landing(output_type: Any, keep: str | None, truncated: str) -> Landing:
+    from airflow_provider_genai_batch.hooks.landing import Landing
+    from airflow_provider_genai_batch.hooks.settings import check_answers
+    from airflow_provider_genai_batch.wire.answer import AnswerSettings
+    from airflow_provider_genai_batch.wire.output_type import answer_check
+
+    check_answers("keep", keep)
+    check_answers("truncated", truncated)
+    validate = None if output_type is None else answer_check(output_type)
+    return Landing(validate=validate, answers=AnswerSettings(keep, truncated), submits=False)
+
+
+def _rows(client: GenAIBatchClient, manifest: Manifest, wanted: Callable[[], Landing]) -> Iterator[ResultRow]:
     from airflow_provider_genai_batch.hooks.files import seekable, spool
     from airflow_provider_genai_batch.rows.landed import landed_rows
     from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
@@ -55,7 +75,7 @@ def _rows(client: GenAIBatchClient, manifest: Manifest, output_type: Any) -> Ite
             yield from _all_of(manifest, landed_rows(stream, form_of(uri)))
         return
     with spool() as stream:
-        _fetch(client, manifest.job_names, stream, output_type)
+        _fetch(client, manifest.job_names, stream, wanted())
         stream.seek(0)
         yield from landed_rows(stream, "jsonl")
 
@@ -100,11 +120,10 @@ def _written_again(manifest: Manifest, found: str, landed: int | None) -> InputE
     )
 
 
-def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, output_type: Any) -> None:
+def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, landing: Landing) -> None:
     """Land rows in a temporary file, which joins those of several jobs and rounds."""
     from airflow_provider_genai_batch.exceptions import InputError
-    from airflow_provider_genai_batch.hooks.landing import Landing, tell_what_did_not_land, write_rows
-    from airflow_provider_genai_batch.wire.output_type import answer_check
+    from airflow_provider_genai_batch.hooks.landing import tell_what_did_not_land, write_rows
 
     jobs = [client.get(name) for name in names]
     if going := [job.name for job in jobs if not job.done]:
@@ -112,8 +131,7 @@ def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, output
             f"{', '.join(going)} has not ended, so its rows cannot be read. Wait with GenAIBatchSensor first."
         )
         raise InputError(msg)
-    validate = None if output_type is None else answer_check(output_type)
-    tally = write_rows(client, jobs, Landing(validate=validate, submits=False), out)
+    tally = write_rows(client, jobs, landing, out)
     tell_what_did_not_land(tally)
     if not tally.rows_read:  # nothing lands where no row came
         out.seek(0)

@@ -44,7 +44,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
 
 def keeps_media(task: Any) -> bool:
     """Whether pictures and sound of answers have a place; a task that lands nothing leaves them to whoever does."""
-    return task.media_uri is not None or getattr(task, "keep", None) is not None or task.wait is False
+    return task.media_uri is not None or task.keep is not None or task.wait is False
 
 
 def check_flag(name: str, value: Any) -> None:
@@ -119,8 +119,21 @@ def _check_cost(name: str, value: Any) -> None:
         raise ConfigurationError(msg)
 
 
+def check_answers(name: str, value: Any) -> None:
+    """Refuse words for `keep` and `truncated` that are none.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    words = {"keep": (None, "response"), "truncated": ("ok", "invalid")}[name]
+    if not (value is None or isinstance(value, str)) or value not in words:
+        msg = f"{name} is {' or '.join(map(repr, words))}, not {value!r}."
+        raise ConfigurationError(msg)
+
+
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "on_timeout": _check_on_timeout,
+    **dict.fromkeys(("keep", "truncated"), check_answers),
     **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),
     **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"), check_flag),
     "poll_interval": partial(check_seconds, optional=False),

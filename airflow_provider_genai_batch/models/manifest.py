@@ -47,6 +47,12 @@ class Manifest(Noun):
     """Size and checksum of the file that landed there: tells it from one that was written over it."""
     counts: RowCounts | None = None
     """None while the job runs."""
+    row_schema: int = 1
+    """Version of what rows are, see `models.row.ROW_SCHEMA`."""
+    finish_reasons: dict[Line, int] = Field(default_factory=dict)
+    """Answers by the reason for which the model stopped; rows that were not read are not in it."""
+    dropped: dict[Line, int] = Field(default_factory=dict)
+    """What of answers is in no row and no file, by kind."""
     causes: dict[Line, int] = Field(default_factory=dict)
     """The commonest causes of failed rows, with their numbers."""
     usage: Usage | None = None

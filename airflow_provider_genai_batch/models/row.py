@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -17,6 +18,13 @@ from airflow_provider_genai_batch.models.answer import (
     Sparse,
 )
 from airflow_provider_genai_batch.models.base import Noun
+
+ROW_SCHEMA = 2
+"""Version of what rows are.
+
+1: `key` to `model_version`, `response`, `round`, `input`. 2: also `candidates` to `logprobs`, and `usage.tool_use`,
+each left out where there is nothing; columns of Parquet have types.
+"""
 
 
 class RowStatus(str, Enum):
@@ -55,6 +63,10 @@ class Usage(Noun):
     """The service's own sum."""
     tool_use: int = 0
     """What tools returned, put into the prompt and billed as input; not in `input`. Left out where there is none."""
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show tokens of tools where there are any."""
+        return [(name, number) for name, number in super().__repr_args__() if number or name != "tool_use"]
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, int]:

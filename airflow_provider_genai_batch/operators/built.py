@@ -49,13 +49,15 @@ def check_results(task: Any) -> None:
     Raises:
         ConfigurationError, InputError: the message names the parameter.
     """
-    from airflow_provider_genai_batch.hooks.settings import check_allowance, check_flag
+    from airflow_provider_genai_batch.hooks.settings import check_allowance, check_answers, check_flag
     from airflow_provider_genai_batch.rows.media import check_media_uri
     from airflow_provider_genai_batch.rows.sinks import form_of
 
     for name, check in (
         ("max_failed_rows", lambda _, value: check_allowance(value)),
         ("ordered", check_flag),
+        ("keep", check_answers),
+        ("truncated", check_answers),
     ):
         if is_known(value := getattr(task, name)):
             check(name, value)

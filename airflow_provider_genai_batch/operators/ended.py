@@ -50,6 +50,9 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
             taken to have asked them together. Without it rows are what the jobs say.
         ordered: land rows in the order of the input; with keys of your own that needs `src`.
         output_type: what answers are to be; each is checked against it.
+        keep: ``response`` lands the service's own response with each row.
+        truncated: what an answer is that was cut off at a limit of tokens: ``ok`` or ``invalid``. Where answers are to
+            have a type, it is always invalid.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
 
@@ -71,6 +74,8 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         src: Any = None,
         ordered: bool = False,
         output_type: Any = None,
+        keep: str | None = None,
+        truncated: str = "ok",
         max_failed_rows: float = 0,
         **kwargs: Any,
     ) -> None:
@@ -80,6 +85,8 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         self.src = src
         self.ordered = ordered
         self.output_type = output_type
+        self.keep = keep
+        self.truncated = truncated
         self.max_failed_rows = max_failed_rows
         check_results(self)
 
@@ -100,6 +107,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         from airflow_provider_genai_batch.hooks.settings import check_allowance
         from airflow_provider_genai_batch.rows.media import check_media_uri
         from airflow_provider_genai_batch.rows.sinks import check_results_uri
+        from airflow_provider_genai_batch.wire.answer import AnswerSettings
 
         check_results_uri(self.results_uri)
         check_allowance(self.max_failed_rows)
@@ -117,6 +125,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
                 names,
                 src=self.src,
                 output_type=self.output_type,
+                answers=AnswerSettings(self.keep, self.truncated),
                 results_uri=self.results_uri,
                 media_uri=self.media_uri,
                 max_failed_rows=self.max_failed_rows,

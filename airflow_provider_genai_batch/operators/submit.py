@@ -54,6 +54,9 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files while
             their rows land. Without it requests that ask for them are refused.
         ordered: land rows in the order of the input.
+        keep: ``response`` lands the service's own response with each row.
+        truncated: what an answer is that was cut off at a limit of tokens: ``ok`` or ``invalid``. Where answers are to
+            have a type, by `output_type` or a response schema, it is always invalid.
         display_name: the readable part of the job's name; None: DAG and task.
         labels: of the job on Vertex AI, beside those for DAG, task and run.
         priority: Gemini only: higher goes first; on Vertex AI it is not sent.
@@ -115,6 +118,8 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         results_uri: Any = None,
         media_uri: Any = None,
         ordered: bool = False,
+        keep: str | None = None,
+        truncated: str = "ok",
         display_name: str | None = None,
         labels: Mapping[str, str] | None = None,
         priority: int | None = None,
@@ -147,6 +152,8 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.results_uri = address(results_uri)
         self.media_uri = address(media_uri)
         self.ordered = ordered
+        self.keep = keep
+        self.truncated = truncated
         self.display_name = display_name
         self.labels = labels
         self.priority = priority

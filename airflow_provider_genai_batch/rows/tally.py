@@ -23,11 +23,14 @@ from airflow_provider_genai_batch.rows.rolls import (
 from airflow_provider_genai_batch.rows.shares import LONG_PROMPT, Share, Sums
 from airflow_provider_genai_batch.wire.answer import PlainRow
 from airflow_provider_genai_batch.wire.errors import hint_of
+from airflow_provider_genai_batch.wire.members import Dropped, Kinds
 from airflow_provider_genai_batch.wire.results import missing_row, read_fields
 
 _SAMPLES = 5
 _CAUSES = 1000
 _LONGEST_KEY = 200
+_USUAL = "STOP"
+"""The finish reason that nearly all answers of Google's models have, counted apart for its speed."""
 _LONGEST_CAUSE = 300
 """Characters, in messages and in the manifest."""
 
@@ -45,6 +48,7 @@ class Tally:
             landed, and their requests count as missing. Their tokens are counted.
         unknown: rows whose key no request had; their tokens are counted.
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
+        dropped: what of answers is in no row and no file, by kind.
         digest: stands for the bytes of the file that rows were written to; None: they were written to none.
     """
 
@@ -87,6 +91,7 @@ class Tally:
         else:
             self._roll = KeyRoll(expected, key_sum if keyed else None)
         self._call = self._roll.call
+        self.dropped = Dropped()
         self._answered = KeySet() if answered is None else answered
         self._were_answered = len(self._answered)
         self.digest: str | None = None
@@ -99,6 +104,7 @@ class Tally:
         self._input = self._output = self._cached = self._thoughts = self._total = self._tool_use = 0
         self._long = Usage()
         self._not_landed: Counter[str] = Counter()
+        self._whole, self._reasons = 0, Kinds()
         self._job: str | None = None
         self._begun = self._sums()
         self._shares: dict[str, Share] = {}
@@ -143,6 +149,11 @@ class Tally:
                 self._drop(row, place)
                 return False
         self._pay(row)
+        reason = row["finish_reason"]
+        if reason == _USUAL:
+            self._whole += 1
+        elif reason is not None:
+            self._reasons.count(reason)
         if row["status"] == "ok":
             self._ok += 1
         else:
@@ -163,6 +174,9 @@ class Tally:
         self._ok += other._ok
         self._status.update(other._status)
         self._causes.update(other._causes)
+        self._whole += other._whole
+        self._reasons.absorb(other._reasons)
+        self.dropped.absorb(other.dropped)
         self._input += other._input
         self._output += other._output
         self._cached += other._cached
@@ -262,6 +276,14 @@ class Tally:
         return None if usage == Usage() else usage
 
     @property
+    def finish_reasons(self) -> dict[str, int]:
+        """Answers that count by the reason for which the model stopped, the commonest first."""
+        reasons = Kinds(self._reasons)
+        if self._whole:
+            reasons[_USUAL] += self._whole
+        return dict(reasons.most_common())
+
+    @property
     def commonest(self) -> dict[str, int]:
         """The commonest causes of failure, with their counts."""
         return dict(self._causes.most_common(_SAMPLES))
@@ -303,16 +325,20 @@ class Tally:
 
     def _pay(self, row: PlainRow) -> None:
         used = row["usage"]
-        if used is not None:
-            self._input += used["input"]
-            self._output += used["output"]
-            self._cached += used["cached"]
-            self._thoughts += used["thoughts"]
-            self._total += used["total"]
-            if "tool_use" in used:
-                self._tool_use += used["tool_use"]
-            if used["input"] > LONG_PROMPT:
-                self._long += Usage(**used)
+        if used is None:
+            return
+        asked, cached, thoughts = used["input"], used["cached"], used["thoughts"]
+        self._input += asked
+        self._output += used["output"]
+        self._total += used["total"]
+        if cached:
+            self._cached += cached
+        if thoughts:
+            self._thoughts += thoughts
+        if "tool_use" in used:
+            self._tool_use += used["tool_use"]
+        if asked > LONG_PROMPT:
+            self._long += Usage(**used)
 
     def _sums(self) -> Sums:
         rows = self._status + self._not_landed

@@ -249,6 +249,7 @@ class TaskAttempt:
                 ),
                 ordered=settings.ordered,
                 validate=job_check(settings.output_type, settings.request_defaults),
+                answers=settings.answers,
                 carry=carry,
             )
             manifest = self._desk.settle(

@@ -13,6 +13,8 @@ from airflow_provider_genai_batch.hooks.order import Order, read_order
 from airflow_provider_genai_batch.hooks.settings import check_order_settings, keeps_media
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.answer import AnswerSettings
+from airflow_provider_genai_batch.wire.output_type import asks_for_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class RunSettings:
     results_uri: str | None = None
     media_uri: str | None = None
     ordered: bool = False
+    keep: str | None = None
+    truncated: str = "ok"
     display_name: str | None = None
     labels: Mapping[str, str] | None = None
     priority: int | None = None
@@ -66,6 +70,13 @@ class RunSettings:
             ConfigurationError, InputError: one cannot be meant; the message names it.
         """
         return cls(**{one.name: getattr(operator, one.name) for one in fields(cls)})
+
+    @property
+    def answers(self) -> AnswerSettings:
+        """What is wanted of answers."""
+        return AnswerSettings(
+            self.keep, self.truncated, asks_for_type(self.output_type, self.request_defaults)
+        )
 
     @property
     def keeps_media(self) -> bool:

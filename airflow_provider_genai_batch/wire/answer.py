@@ -46,7 +46,7 @@ class Reading:
 
     Attributes:
         keep_response: let each row have the service's own response; then nothing counts as dropped.
-        keep_media: let `media` of a row have the base64 text of pictures and sound as ``data``, for `stored`. Else
+        keep_media: let `media` of a row have the base64 text of pictures and sound as ``data``, for `store_media`. Else
             they are counted as dropped.
         cut_off_is_good: answers that were cut off at a limit of tokens are ``ok``.
         dropped: counts what lands nowhere, while rows are read.
@@ -56,6 +56,26 @@ class Reading:
     keep_media: bool = False
     cut_off_is_good: bool = True
     dropped: Dropped = field(default_factory=Dropped)
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """What a task wants of answers.
+
+    Attributes:
+        keep: ``response`` lands the service's own response, too.
+        truncated: ``invalid`` calls every answer invalid that was cut off at a limit of tokens.
+        typed: answers are to be of a type. One that was cut off is not of it, whatever `truncated` says.
+    """
+
+    keep: str | None = None
+    truncated: str = "ok"
+    typed: bool = False
+
+    def reading(self, dropped: Dropped, *, typed: bool = False, keep_media: bool = False) -> Reading:
+        """Say how answers are to be read."""
+        good = self.truncated == "ok" and not (self.typed or typed)
+        return Reading(self.keep == "response", keep_media, good, dropped)
 
 
 @dataclass

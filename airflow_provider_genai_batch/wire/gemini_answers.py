@@ -42,6 +42,21 @@ tools were stopped before it was there; of ``OTHER`` and ``FINISH_REASON_UNSPECI
 """
 WHOLE = frozenset(reason for reason, finish in FINISH.items() if finish is Finish.WHOLE)
 """Reasons for which an answer needs no second look."""
+LEFT_OUT = frozenset(
+    (
+        *("responseId", "createTime", "modelStatus", "avgLogprobs", "safetyRatings", "score", "tokenCount"),
+        *("promptFeedback", "promptFeedback.safetyRatings", "finishMessage"),
+        *(
+            f"usageMetadata.{name}"
+            for name in (
+                *("promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails"),
+                *("toolUsePromptTokensDetails", "trafficType", "serviceTier", "billablePromptUsage"),
+                *("billableCachedContentUsage", "toolCallStats"),
+            )
+        ),
+    )
+)
+"""Members that are known and are in no row: nobody loses an answer by them. All others are warned of."""
 _CONTENT = frozenset(("role", "parts"))
 _CANDIDATE = frozenset(
     (

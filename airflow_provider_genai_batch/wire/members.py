@@ -11,18 +11,34 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-_KINDS = 100
+from airflow_provider_genai_batch.printable import printable
+
+_KINDS, _LONGEST = 50, 80
+"""Kinds that are told apart, and characters of one: a mistaken service may send any number of names, of any length."""
 OTHERS = "others"
-"""Stands for all kinds beyond the first hundred: members of a mistaken service may have any names."""
+"""Stands for all kinds beyond those."""
 _INT64 = 1 << 63
 
 
-class Dropped(Counter[str]):
-    """How often each kind of member of an answer landed nowhere. Bounded: an unknown service may send any names."""
+class Kinds(Counter[str]):
+    """How often each of some kinds came whose names somebody else makes up; fit for a manifest."""
 
     def count(self, kind: str, number: int = 1) -> None:
-        """Count one that lands nowhere; `kind` is its name, in lowerCamel, with the names that it stands below."""
-        self[kind if kind in self or len(self) < _KINDS else OTHERS] += number
+        """Count some of a kind."""
+        if kind not in self:
+            kind = printable(kind, _LONGEST)
+            if kind not in self and len(self) >= _KINDS:
+                kind = OTHERS
+        self[kind] += number
+
+    def absorb(self, other: Kinds) -> None:
+        """Add the counts of another."""
+        for kind, number in other.items():
+            self.count(kind, number)
+
+
+class Dropped(Kinds):
+    """Members of answers that landed nowhere, by name in lowerCamel with the names that each stands below."""
 
 
 Reader: TypeAlias = Callable[[Any, str, Dropped], Any]
@@ -36,7 +52,7 @@ def read_members(model: type[BaseModel], value: Any, where: str, dropped: Droppe
         model: of `models.answer`.
         value: the object, in lowerCamel or snake_case.
         where: its name, with the names that it stands below.
-        dropped: counts all else that it has. Null, empty text, lists and objects are nothing.
+        dropped: counts all else that it has. Null, empty text and empty lists are nothing.
     """
     if not isinstance(value, Mapping):
         count_value(value, where, dropped)
@@ -78,7 +94,7 @@ def count_value(value: Any, where: str, dropped: Dropped) -> None:
 
 def nothing(value: Any) -> bool:
     """Whether a member says no more than if it were not there."""
-    return value is None or value in ("", [], {})
+    return value is None or value in ("", [])
 
 
 def to_lower_camel(name: str) -> str:

@@ -21,7 +21,8 @@ from airflow_provider_genai_batch.wire.spelling import fields_of
 from airflow_provider_genai_batch.wire.text_values import Back
 from airflow_provider_genai_batch.wire.type_schema import schema_of_type
 
-_SAID_ALREADY = ("responseSchema", "responseJsonSchema", "responseMimeType")
+_SCHEMAS = ("responseSchema", "responseJsonSchema")
+_SAID_ALREADY = (*_SCHEMAS, "responseMimeType")
 
 
 def ask_for(output_type: Any, request_defaults: Any) -> Any:
@@ -85,6 +86,13 @@ def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] |
         return answer_check(output_type)
     schema = json_schema_of(request_defaults)
     return None if schema is None else json_schema_check(schema)
+
+
+def asks_for_type(output_type: Any, request_defaults: Any) -> bool:
+    """Whether every answer of a job is to be of a type: half of one is of none."""
+    fields = fields_of(request_defaults) or {}
+    inside = fields_of(fields.get("generationConfig")) or {}
+    return output_type is not None or any(name in fields or name in inside for name in _SCHEMAS)
 
 
 def read_back(output_type: Any, text: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.answer import Reading
 from airflow_provider_genai_batch.wire.results import read_fields
 from airflow_provider_genai_batch.wire.usual import UsualRows
 
@@ -50,7 +51,7 @@ def test_the_straight_way_and_the_long_way_are_one(
         usageMetadata=counts,
         modelVersion=version,
     )
-    row = UsualRows(backend).one(json.dumps(line).encode())
+    row = UsualRows(backend, Reading()).one(json.dumps(line).encode())
     usual = bool(said and counts["totalTokenCount"] and reason == "STOP")
     assert row == (read_fields(line, backend) if usual else None)
     if row is not None:
@@ -66,6 +67,13 @@ def test_the_straight_way_and_the_long_way_are_one(
         {"candidates": _candidate({"text": "Hello", "function_call": {"name": "f"}})},
         {"candidates": [{"content": {"parts": [{"text": "a"}, {"text": "b"}]}, "finishReason": "STOP"}]},
         {"candidates": []},
+        {"candidates": 2 * _candidate({"text": "Hello"})},
+        {"candidates": _candidate({"text": "Hello", "inlineData": {"data": "AAAA"}})},
+        {"candidates": [{**_candidate({"text": "Hello"})[0], "groundingMetadata": {}}]},
+        {"candidates": [{**_candidate({"text": "Hello"})[0], "index": 1}]},
+        {"candidates": _candidate({"text": "Hello"}, "MAX_TOKENS")},
+        {"aNewMember": 1},
+        {"usageMetadata": {**dict.fromkeys(NAMES, 3), "toolUsePromptTokenCount": 2}},
         {"embedding": {"values": [1.0]}},
         {"usageMetadata": dict.fromkeys(NAMES, "3")},
         {"usageMetadata": {**dict.fromkeys(NAMES, 3), "cached_content_token_count": 2}},
@@ -75,7 +83,51 @@ def test_the_straight_way_and_the_long_way_are_one(
 )
 def test_what_is_not_all_of_an_answer_goes_the_long_way(backend: Backend, response: dict[str, Any]) -> None:
     line = json.dumps(_line(backend, **response)).encode()
-    assert UsualRows(backend).one(line) is UsualRows(backend).all(line) is None
+    assert UsualRows(backend, Reading()).one(line) is UsualRows(backend, Reading()).all(line) is None
+
+
+SEEN = {
+    "response": {"createTime": "2026-05-03T01:02:03Z", "responseId": "y"},
+    "candidate": {"index": 0, "safetyRatings": [{"category": "C"}], "score": -0.5},
+    "part": {"thoughtSignature": "c2ln"},
+    "usage": {
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}],
+        "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 3}],
+        "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 1}],
+        "trafficType": "ON_DEMAND",
+        "serviceTier": "standard",
+        "billablePromptUsage": {"textCount": 3},
+        "cachedContentTokenCount": 1,
+    },
+}
+"""Members of lines that live services wrote, by where they stand."""
+NOTHING = st.none() | st.just("") | st.just([])
+SOME = {
+    where: st.fixed_dictionaries({}, optional={name: st.just(it) | NOTHING for name, it in members.items()})
+    for where, members in SEEN.items()
+}
+
+
+@given(BACKENDS, st.fixed_dictionaries(SOME), st.booleans())
+def test_both_ways_land_and_count_the_same_of_what_live_services_wrote(
+    backend: Backend, more: dict[str, dict[str, Any]], drawn: bool
+) -> None:
+    (candidate,) = _candidate({"text": "Hello", **more["part"]})
+    line = _line(
+        backend,
+        candidates=[{**candidate, **more["candidate"]}],
+        usageMetadata={**dict.fromkeys(NAMES, 3), **more["usage"]},
+        **more["response"],
+    )
+    straight, long = Reading(), Reading()
+    usual = UsualRows(backend, straight)
+    data = json.dumps(line).encode()
+    row = usual.one(data) if drawn else (usual.all(data + b"\n") or [None])[0]
+    wanted = read_fields(line, backend, long)
+    if row is not None:
+        assert (row, straight.dropped) == (wanted, long.dropped)
+    whole = all(it == SEEN[where][name] for where, members in more.items() for name, it in members.items())
+    assert row is not None or not whole
 
 
 @pytest.mark.parametrize("backend", list(Backend))
@@ -83,12 +135,12 @@ def test_what_is_not_all_of_an_answer_goes_the_long_way(backend: Backend, respon
     "beside", [{"error": None}, {"error": {"code": 3}}, {"predictions": []}, {"status": "No"}]
 )
 def test_what_says_more_than_a_response_goes_the_long_way(backend: Backend, beside: dict[str, Any]) -> None:
-    assert UsualRows(backend).one(json.dumps({**_line(backend), **beside}).encode()) is None
+    assert UsualRows(backend, Reading()).one(json.dumps({**_line(backend), **beside}).encode()) is None
 
 
 def test_many_are_read_at_once_or_none() -> None:
     lines = [_line(Backend.GEMINI, key) for key in "abc"]
     block = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    usual = UsualRows(Backend.GEMINI)
+    usual = UsualRows(Backend.GEMINI, Reading())
     assert usual.all(block) == [read_fields(line, Backend.GEMINI) for line in lines]
     assert usual.all(block + b'{"key": "d", "error": {}}\n') is None
