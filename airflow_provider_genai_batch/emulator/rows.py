@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import finish
@@ -18,8 +18,7 @@ from airflow_provider_genai_batch.emulator.script import JobScript
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What becomes of one row: ``response`` or ``error``, or neither when it does not come back.
 
     A row that does not come back is none that the service counts; one that it did not come to was not ``reached``.
@@ -61,6 +60,9 @@ class Judge:
         """
         self._script = script
         self._style = style or Style()
+        # Decided once, as most scripts say nothing of single rows.
+        self._speaks = bool(script.parts or script.answers)
+        self._ends = bool(script.finish_reasons or script.content or script.candidates or script.members)
         self._ending = ending
         self._served = round(ending.served * total)
 
@@ -79,8 +81,8 @@ class Judge:
             return Verdict(error={"code": 1}) if self._ending.cancelled_rows else unreached
         verdict = self._tried(index, key, answer)
         if _named(script.missing, index, key):
-            return replace(verdict, copies=0, counts=False)
-        return replace(verdict, copies=2) if _named(script.duplicated, index, key) else verdict
+            return verdict._replace(copies=0, counts=False)
+        return verdict._replace(copies=2) if _named(script.duplicated, index, key) else verdict
 
     def _tried(self, index: int, key: str | None, answer: Callable[[Any], JsonObject]) -> Verdict:
         script = self._script
@@ -95,8 +97,8 @@ class Judge:
         if _named(script.blocked, index, key):
             return Verdict(response=self._style.blocked())
         try:
-            response = answer(self._said(index, key))
-            return Verdict(response=self._ended(response, index, key) if self._ends_otherwise else response)
+            response = answer(self._said(index, key) if self._speaks else None)
+            return Verdict(response=self._ended(response, index, key) if self._ends else response)
         except RowError as refused:
             return Verdict(error=refused.status())
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is one row's and stops no look at the job
@@ -105,11 +107,6 @@ class Judge:
     def _said(self, index: int, key: str | None) -> Any:
         parts = _value(self._script.parts, index, key)
         return _value(self._script.answers, index, key) if parts is None else Parts(tuple(parts))
-
-    @property
-    def _ends_otherwise(self) -> bool:
-        script = self._script
-        return bool(script.finish_reasons or script.content or script.candidates or script.members)
 
     def _ended(self, response: JsonObject, index: int, key: str | None) -> JsonObject:
         script = self._script
@@ -134,7 +131,7 @@ def written(shape: Callable[[Verdict], JsonObject], verdict: Verdict) -> tuple[V
     try:
         return verdict, dumps(shape(verdict)) if verdict.copies else b""
     except Exception as problem:  # noqa: BLE001 - as above
-        broken = replace(verdict, response=None, error=_broken(problem).error)
+        broken = verdict._replace(response=None, error=_broken(problem).error)
         return broken, dumps(shape(broken))
 
 

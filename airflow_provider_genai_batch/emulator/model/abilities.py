@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field, snake
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 from airflow_provider_genai_batch.emulator.model.more import modalities
 from airflow_provider_genai_batch.emulator.model.tools import names_of
 
 _MOST_CANDIDATES = 8
+_NAMES = ("candidateCount", "responseModalities", "responseLogprobs", "imageConfig")
+_OPTIONS = frozenset({*_NAMES, *map(snake, _NAMES)})
 _ANSWERS = {"TEXT": "text", "IMAGE": "image", "AUDIO": "audio"}
 
 
@@ -24,17 +26,17 @@ def check_abilities(request: JsonObject, model: str, backend: str) -> None:
         RowError: With code 3.
     """
     config = field(request, "generationConfig") or {}
-    draws, speaks = names.draws(model), names.speaks(model)
-    if config or draws or speaks:
-        model_id = names.last_part(model)
-        _check_candidates(config, model_id, draws=draws)
-        _check_modalities(modalities(config, model_id), model_id, draws=draws, speaks=speaks)
-        _check_logprobs(config, model_id, backend)
-        size = field(field(config, "imageConfig") or {}, "imageSize")
-        if backend == "vertex" and size not in {None, "", "1K"}:
-            # Google's page on batch: images of 1K only. A request is first read when its row is.
-            message = f"image_size {size} is not supported in batch prediction; only 1K is."
-            raise RowError(3, message)
+    if not names.shows(model) and _OPTIONS.isdisjoint(config):
+        return
+    draws, speaks, model_id = names.draws(model), names.speaks(model), names.last_part(model)
+    _check_candidates(config, model_id, draws=draws)
+    _check_modalities(modalities(config, model_id), model_id, draws=draws, speaks=speaks)
+    _check_logprobs(config, model_id, backend)
+    size = field(field(config, "imageConfig") or {}, "imageSize")
+    if backend == "vertex" and size not in {None, "", "1K"}:
+        # Google's page on batch: images of 1K only. A request is first read when its row is.
+        message = f"image_size {size} is not supported in batch prediction; only 1K is."
+        raise RowError(3, message)
     if draws and "functionDeclarations" in names_of(request):
         # The card of Gemini 3.1 Flash Image.
         raise RowError(3, "Function calling is not enabled for this model.")

@@ -42,9 +42,7 @@ class Wanted:
 
 def wants_more(request: JsonObject, config: JsonObject, model: str) -> bool:
     """Whether an answer may be more than one text; cheap, as every row asks."""
-    return bool(
-        request.get("tools") or not _SPELLINGS.isdisjoint(config) or names.draws(model) or names.speaks(model)
-    )
+    return bool(request.get("tools") or not _SPELLINGS.isdisjoint(config) or names.shows(model))
 
 
 def scripted(parts: Parts) -> More:
@@ -82,6 +80,11 @@ def more_of(wanted: Wanted, said: Any, text: Callable[[int], tuple[str, str]]) -
     more = More(tuple(candidates), members, by_modality, tools.tokens_of(kinds, wanted.prompt))
     plain = count == 1 and not members and not more.tools and candidates[0].parts == [{"text": texts[0][0]}]
     return None if plain else more
+
+
+def in_words(prompt: str, at: int) -> str:
+    """Return a prompt as the candidate at a place answers it, so that each says something of its own."""
+    return f"{prompt} (in other words, {at})" if at else prompt
 
 
 def _content(wanted: Wanted, kinds: set[str], words: str, at: int) -> tuple[list[JsonObject], dict[str, int]]:

@@ -27,11 +27,13 @@ def says_unknown(model_id: str) -> bool:
     return "no-such" in model_id or "unknown" in model_id
 
 
+@lru_cache(maxsize=64)
 def embeds(model: str) -> bool:
     """Whether the model answers embeddings."""
     return _EMBEDDING.match(last_part(model)) is not None
 
 
+@lru_cache(maxsize=64)
 def predicts(model: str) -> bool:
     """Whether it is of the older embedding family, whose rows are instances and predictions."""
     return embeds(model) and not last_part(model).startswith("gemini-embedding-")
@@ -47,3 +49,9 @@ def draws(model: str) -> bool:
 def speaks(model: str) -> bool:
     """Whether the model answers speech."""
     return "-tts" in last_part(model) and "gemini-" in model
+
+
+@lru_cache(maxsize=64)
+def shows(model: str) -> bool:
+    """Whether the model answers with more than text."""
+    return draws(model) or speaks(model)

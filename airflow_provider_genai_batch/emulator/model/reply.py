@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 
@@ -36,9 +36,8 @@ class More:
     tools: int = 0
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One answer.
+class Reply(NamedTuple):
+    """One answer; a tuple, as there is one for every row.
 
     Attributes:
         text: What is said.

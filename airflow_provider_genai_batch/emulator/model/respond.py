@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.embed import default_dimension, unit_vector
 from airflow_provider_genai_batch.emulator.model.errors import RowError
-from airflow_provider_genai_batch.emulator.model.more import Wanted, more_of, scripted, wants_more
+from airflow_provider_genai_batch.emulator.model.more import Wanted, in_words, more_of, scripted, wants_more
 from airflow_provider_genai_batch.emulator.model.reply import Parts, Reply, Shape
 from airflow_provider_genai_batch.emulator.model.schema import fitting
 from airflow_provider_genai_batch.emulator.model.text import (
@@ -67,18 +67,13 @@ class Responder:
         config = field(request, "generationConfig") or {}
         model_id = names.last_part(model)
 
-        def words(at: int = 0) -> tuple[str, str]:
-            """Say it in one of several ways."""
-            other = f" (in other words, {at})" if at else ""
-            return self._words(said, config, prompt + other, system)
-
         more = None
         if isinstance(said, Parts):
             more = scripted(said)
         elif wants_more(request, config, model_id):
             wanted = Wanted(request, config, prompt + system, model_id, media_bytes)
-            more = more_of(wanted, said, words)
-        text, reason = words() if more is None else ("", "STOP")
+            more = more_of(wanted, said, lambda at: self._words(said, config, in_words(prompt, at), system))
+        text, reason = self._words(said, config, prompt, system) if more is None else ("", "STOP")
         number = number_of(prompt + system)
         return shape(
             Reply(
