@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
+from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field, snake
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.embed import default_dimension, unit_vector
 from airflow_provider_genai_batch.emulator.model.errors import RowError
@@ -27,6 +27,8 @@ Answer: TypeAlias = Callable[[JsonObject], Any]
 """What a user passes to answer requests."""
 
 _WHOLE = ("candidates", "promptFeedback", "embedding")
+_NAMES = ("responseSchema", "responseJsonSchema", "responseMimeType")
+_FORMATS = frozenset({*_NAMES, *map(snake, _NAMES), "_responseJsonSchema"})
 _GREATEST_DIMENSION = 3072
 _BUSY_THOUGHTS = 3
 _WITHOUT_USAGE = "gemini-embedding-001"
@@ -125,6 +127,8 @@ class Responder:
             return said
         if said is not None:
             return json.dumps(said, ensure_ascii=False)
+        if _FORMATS.isdisjoint(config):
+            return plain_answer(prompt, system)
         schema = field(config, "responseSchema")
         if schema is None:
             schema = field(config, "responseJsonSchema") or config.get("_responseJsonSchema")

@@ -35,6 +35,10 @@ def content_text(content: Any) -> str:
     if isinstance(content, dict):
         parts = content.get("parts", content if "text" in content else [])
         parts = parts if isinstance(parts, list) else [parts]
+        if len(parts) == 1 and type(parts[0]) is dict:
+            # What nearly every request is.
+            text = parts[0].get("text")
+            return text if isinstance(text, str) else ""
         return "\n".join(
             part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
         )
