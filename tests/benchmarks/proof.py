@@ -45,21 +45,21 @@ def prove(rows: int, folder: Path, *, own: bool, ordered: bool = False) -> dict[
     key, target = own_key if own else stamp, folder / "rows.jsonl"
     with emulator(folder) as address:
         middle = rows // 2
-        _script(address)  # of the two requests that come first
-        _script(
+        script(address)  # of the two requests that come first
+        script(
             address,
             failing_fraction=0.01,
             duplicated=[key(middle + n) for n in range(TWICE)],
             missing=[key(n * 97) for n in range(ABSENT)],
             shuffle=True,
         )
-        _script(address, failing_fraction=0.1, failing_error=3, shuffle=True)
+        script(address, failing_fraction=0.1, failing_error=3, shuffle=True)
         src = _requests(folder / "requests.jsonl", rows, key if own else None)
         settings = {"ordered": ordered, "max_failed_rows": 0.005}
         command = [sys.executable, "-m", "tests.benchmarks.proof_task"]
         done = subprocess.run(
             [*command, str(src), str(target), str(rows), json.dumps(settings)],
-            env={**os.environ, **_airflow(folder, address)},
+            env={**os.environ, **airflow_settings(folder, address)},
             cwd=_ROOT,
             check=True,
             stdout=subprocess.PIPE,
@@ -84,7 +84,7 @@ def emulator(folder: Path) -> Iterator[str]:
             running.terminate()
 
 
-def _airflow(folder: Path, address: str) -> dict[str, str]:
+def airflow_settings(folder: Path, address: str) -> dict[str, str]:
     """Return the settings of an Airflow of its own, with the connection."""
     home = folder / "airflow"
     (home / "dags").mkdir(parents=True)
@@ -101,7 +101,7 @@ def _airflow(folder: Path, address: str) -> dict[str, str]:
     }
 
 
-def _script(address: str, **fate: Any) -> None:
+def script(address: str, **fate: Any) -> None:
     """Decide the fate of the next job that has none yet."""
     posted = urllib.request.Request(f"{address}/_emulator/jobs", json.dumps(fate).encode(), method="POST")
     urllib.request.urlopen(posted).close()
