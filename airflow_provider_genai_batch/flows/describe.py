@@ -16,6 +16,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
     counts: RowCounts | None = None,
     usage: Usage | None = None,
     results_uri: str | None = None,
+    media_uri: str | None = None,
     digest: str | None = None,
     causes: Mapping[str, int] | None = None,
     finish_reasons: Mapping[str, int] | None = None,
@@ -29,6 +30,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         counts: of final rows.
         usage: tokens.
         results_uri: where rows landed.
+        media_uri: folder of their pictures and sound.
         digest: of the file that they landed in.
         causes: of failed rows.
         finish_reasons: of answers.
@@ -49,6 +51,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         output=tuple(place for job in (jobs if rows_of is None else rows_of) if (place := job.output.place)),
         results_uri=results_uri,
         results_digest=digest,
+        media_uri=media_uri,
         counts=counts,
         row_schema=ROW_SCHEMA,
         finish_reasons=dict(finish_reasons or {}),

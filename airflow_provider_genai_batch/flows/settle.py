@@ -77,6 +77,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     *,
     max_failed_rows: float,
     results_uri: str | None,
+    media_uri: str | None = None,
     clock: Callable[[], float],
     service_clock: Callable[[], float] | None = None,
     patience: float = READ_PATIENCE,
@@ -93,6 +94,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         names: the jobs.
         max_failed_rows: rows that may fail: a count (int) or a fraction of all (float up to 1.0).
         results_uri: where rows land.
+        media_uri: folder of their pictures and sound.
         clock: tells the seconds since the epoch.
         service_clock: does so as the service has them, by which jobs end; None: `clock` does.
         patience: seconds to keep looking for output that is not readable yet.
@@ -133,6 +135,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         counts=tally.counts,
         usage=tally.usage,
         results_uri=results_uri,
+        media_uri=media_uri,
         digest=tally.digest,
         causes=tally.commonest,
         finish_reasons=tally.finish_reasons,

@@ -264,6 +264,7 @@ class JobDesk:
             names,
             max_failed_rows=landing.max_failed_rows,
             results_uri=landing.results_uri,
+            media_uri=landing.media_uri,
             clock=clock.time,
             service_clock=self._client.service_time,
             patience=patience.seconds,

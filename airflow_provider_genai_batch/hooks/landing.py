@@ -291,6 +291,6 @@ def tell_what_did_not_land(tally: Tally) -> None:
     if tally.dropped:
         told = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
         level = logging.INFO if tally.dropped.keys() <= LEFT_OUT else logging.WARNING
-        log.log(
-            level, 'Of the answers these members are in no row: %s. keep="response" lands them too.', told
-        )
+        files = "inlineData" in tally.dropped and "media_uri takes pictures and sound (inlineData) as files; "
+        said = 'Of the answers these members are in no row: %s. %skeep="response" lands them in the rows.'
+        log.log(level, said, told, files or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
@@ -47,10 +48,10 @@ def read_rows(
     one = manifest is None or isinstance(manifest, (str, Mapping)) or hasattr(manifest, "job_names")
     with borrowed_client(conn_id) as client:
         for each in [manifest] if one else manifest:
-            yield from _rows(client, read_manifest(each), lambda: _landing(output_type, keep, truncated))
+            yield from _rows(client, read_manifest(each), partial(_landing, output_type, keep, truncated))
 
 
-def _landing(output_type: Any, keep: str | None, truncated: str) -> Landing:
+def _landing(output_type: Any, keep: str | None, truncated: str, media_uri: str | None) -> Landing:
     from airflow_provider_genai_batch.hooks.landing import Landing
     from airflow_provider_genai_batch.hooks.settings import check_answers
     from airflow_provider_genai_batch.wire.answer import AnswerSettings
@@ -59,10 +60,13 @@ def _landing(output_type: Any, keep: str | None, truncated: str) -> Landing:
     check_answers("keep", keep)
     check_answers("truncated", truncated)
     validate = None if output_type is None else answer_check(output_type)
-    return Landing(validate=validate, answers=AnswerSettings(keep, truncated), submits=False)
+    answers = AnswerSettings(keep, truncated)
+    return Landing(media_uri=media_uri, validate=validate, answers=answers, submits=False)
 
 
-def _rows(client: GenAIBatchClient, manifest: Manifest, wanted: Callable[[], Landing]) -> Iterator[ResultRow]:
+def _rows(
+    client: GenAIBatchClient, manifest: Manifest, wanted: Callable[[str | None], Landing]
+) -> Iterator[ResultRow]:
     from airflow_provider_genai_batch.hooks.files import seekable, spool
     from airflow_provider_genai_batch.rows.landed import landed_rows
     from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
@@ -75,7 +79,7 @@ def _rows(client: GenAIBatchClient, manifest: Manifest, wanted: Callable[[], Lan
             yield from _all_of(manifest, landed_rows(stream, form_of(uri)))
         return
     with spool() as stream:
-        _fetch(client, manifest.job_names, stream, wanted())
+        _fetch(client, manifest.job_names, stream, wanted(manifest.media_uri))
         stream.seek(0)
         yield from landed_rows(stream, "jsonl")
 
@@ -124,6 +128,7 @@ def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, landin
     """Land rows in a temporary file, which joins those of several jobs and rounds."""
     from airflow_provider_genai_batch.exceptions import InputError
     from airflow_provider_genai_batch.hooks.landing import tell_what_did_not_land, write_rows
+    from airflow_provider_genai_batch.hooks.media import MediaFolder
 
     jobs = [client.get(name) for name in names]
     if going := [job.name for job in jobs if not job.done]:
@@ -131,7 +136,9 @@ def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, landin
             f"{', '.join(going)} has not ended, so its rows cannot be read. Wait with GenAIBatchSensor first."
         )
         raise InputError(msg)
-    tally = write_rows(client, jobs, landing, out)
+    # The task wrote the files: their names and digests follow from the answers.
+    media = MediaFolder(landing.media_uri, client, write=False) if landing.media_uri else None
+    tally = write_rows(client, jobs, landing, out, media)
     tell_what_did_not_land(tally)
     if not tally.rows_read:  # nothing lands where no row came
         out.seek(0)

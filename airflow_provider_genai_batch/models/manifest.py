@@ -45,6 +45,8 @@ class Manifest(Noun):
     """Where this package landed the normalised rows."""
     results_digest: str | None = None
     """Size and checksum of the file that landed there: tells it from one that was written over it."""
+    media_uri: Line | None = None
+    """Folder where this package wrote pictures and sound of answers; rows say which files are theirs."""
     counts: RowCounts | None = None
     """None while the job runs."""
     row_schema: int = 1

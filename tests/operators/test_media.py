@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
+from airflow_provider_genai_batch.hooks.genai_batch import read_rows
 from airflow_provider_genai_batch.hooks.media import MediaFolder
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from tests.dags import Ran, run_dag
@@ -118,6 +119,12 @@ def test_pictures_and_sound_land_as_files_which_landing_again_leaves_as_they_are
     assert ran.state == "success", ran.errors
     (job,) = service.jobs
     expect_all_files(places)
+    manifest = ran.xcom["ask"]
+    assert manifest["media_uri"] == places["media_uri"]
+    assert manifest["dropped"]["thought.inlineData"] == len(KEYS), "pictures of thoughts are no answers"
+    assert {row.key: row.media and len(row.media) for row in read_rows(manifest)} == {
+        key: 2 if key == "Cat" else 1 for key in KEYS
+    }
     first, before = landed(places), files(places["media_uri"])
     again = {**places, "results_uri": str(tmp_path / "again.jsonl")}
     names = {name: again[name] for name in ("results_uri", "media_uri")}
@@ -152,8 +159,31 @@ def test_an_attempt_that_ends_amid_the_files_leaves_them_to_the_next_one(
     expect_all_files(places)
 
 
+def test_without_a_folder_the_response_is_kept_or_the_loss_is_counted(
+    gemini: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = {"results_uri": str(tmp_path / "rows.jsonl")}
+    ran = ask(rows, keep="response")
+    assert ran.state == "success", ran.errors
+    row = landed(rows)["cat"]
+    data = row["response"]["candidates"][0]["content"]["parts"][2]["inlineData"]["data"]
+    assert b64decode(data) == drawn("draw cat")
+    assert "media" not in row
+    land = run_dag(
+        lambda: GenAIBatchResultsOperator(task_id="land", job_names=ran.xcom["ask"]["job_names"], **rows)
+    )
+    assert land.xcom["land"]["dropped"]["inlineData"] == len(KEYS) + 1
+    assert "media_uri takes pictures and sound (inlineData) as files" in caplog.text
+
+
 def test_files_are_written_where_no_rows_are_landed_too(gemini: Emulator, tmp_path: Path) -> None:
     places = where("gemini", tmp_path)
     del places["results_uri"]
-    assert ask(places).state == "success"
-    assert len(files(places["media_uri"])) == len(KEYS) + 1
+    ran = ask(places)
+    assert ran.state == "success", ran.errors
+    there = files(places["media_uri"])
+    assert len(there) == len(KEYS) + 1
+    said = [medium for row in read_rows(ran.xcom["ask"]) for medium in row.media or ()]
+    assert {medium.uri: (medium.bytes, medium.sha256) for medium in said} == {
+        uri: (len(data), sha256(data).hexdigest()) for uri, data in there.items()
+    }

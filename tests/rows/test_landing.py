@@ -240,3 +240,32 @@ def test_a_request_without_a_key_cannot_be_asked_again() -> None:
     tally = Tally(expected=1)
     _land([], tally=tally)
     assert not tally.unanswered(None, None)
+
+
+def test_files_are_written_of_the_rows_that_land_and_of_no_others() -> None:
+    """A later round, a second row of a key and a stranger have pictures of their own, which stand for nothing."""
+
+    def drawn(key: str, data: str) -> dict[str, Any]:
+        return {
+            **answered(key),
+            "media": [{"candidate": 0, "part": 1, "mime_type": "image/png", "data": data}],
+        }
+
+    given: list[tuple[Any, ...]] = []
+
+    def store(*what: Any) -> dict[str, Any]:
+        given.append(what)
+        return {"uri": f"/media/{what[-1]}"}
+
+    first = [drawn("a", "a0"), drawn("b", "b0"), drawn("b", "twice"), drawn("stranger", "s0")]
+    again = [drawn("a", "a1")]
+    tally = Tally(expected=2, keyed=True, known=["a", "b"])
+    lines = _lines(first, again, tally=tally, store=store)
+    assert given == [("a", 0, 1, "image/png", "a1"), ("b", 0, 1, "image/png", "b0")]
+    assert {line["key"]: line["media"] for line in lines} == {
+        key: [{"candidate": 0, "part": 1, "mime_type": "image/png", "uri": f"/media/{data}"}]
+        for key, data in (("a", "a1"), ("b", "b0"))
+    }
+    given.clear()
+    land([[drawn("a", "a0")]], Tally(expected=1, keyed=True), None, store=store)
+    assert given == [("a", 0, 1, "image/png", "a0")], "files land without rows, too"

@@ -31,6 +31,15 @@ def test_a_plain_answer_has_the_fields_that_it_always_had() -> None:
     assert list(read(candidate({"text": "Hello"}, index=0))) == PLAIN
 
 
+def test_a_picture_of_a_thought_is_no_answer_and_is_counted() -> None:
+    reading = Reading(keep_media=True)
+    picture = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    row = read(candidate({**picture, "thought": True}, {**picture}), reading=reading)
+    assert [medium["part"] for medium in row["media"]] == [1]
+    assert reading.dropped == {"thought.inlineData": 1}
+    assert read(candidate({**picture, "thought": True}))["status"] == "invalid"
+
+
 def test_a_blocked_first_candidate_does_not_hide_a_good_second_one() -> None:
     row = read(
         candidate({"text": "ha"}, reason="SAFETY", index=0), candidate({"text": "good"}, index=1, score=-0.1)
