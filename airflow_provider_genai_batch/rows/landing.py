@@ -114,14 +114,24 @@ def _counted(
     take = tally.take
     for number in reversed(range(len(rounds))):
         tally.begin_round(number)
-        for row in rounds[number]:
-            if validate is not None and row["status"] == "ok":
-                _validate(row, validate)
-            if number:
-                row["round"] = number
-            if take(row):
-                yield row
+        rows = rounds[number]
+        if validate is not None:
+            rows = _validated(rows, validate)
+        yield from filter(take, _numbered(rows, number) if number else rows)
     yield from tally.missing()
+
+
+def _validated(rows: Iterable[PlainRow], validate: Validate) -> Iterator[PlainRow]:
+    for row in rows:
+        if row["status"] == "ok":
+            _validate(row, validate)
+        yield row
+
+
+def _numbered(rows: Iterable[PlainRow], number: int) -> Iterator[PlainRow]:
+    for row in rows:
+        row["round"] = number
+        yield row
 
 
 def _validate(row: PlainRow, validate: Validate) -> None:

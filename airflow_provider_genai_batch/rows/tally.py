@@ -23,14 +23,13 @@ from airflow_provider_genai_batch.rows.rolls import (
 from airflow_provider_genai_batch.rows.shares import LONG_PROMPT, Share, Sums
 from airflow_provider_genai_batch.wire.answer import PlainRow
 from airflow_provider_genai_batch.wire.errors import hint_of
+from airflow_provider_genai_batch.wire.gemini_answers import USUAL
 from airflow_provider_genai_batch.wire.members import Dropped, Kinds
 from airflow_provider_genai_batch.wire.results import missing_row, read_fields
 
 _SAMPLES = 5
 _CAUSES = 1000
 _LONGEST_KEY = 200
-_USUAL = "STOP"
-"""The finish reason that nearly all answers of Google's models have, counted apart for its speed."""
 _LONGEST_CAUSE = 300
 """Characters, in messages and in the manifest."""
 
@@ -150,7 +149,7 @@ class Tally:
                 return False
         self._pay(row)
         reason = row["finish_reason"]
-        if reason == _USUAL:
+        if reason is USUAL or reason == USUAL:
             self._whole += 1
         elif reason is not None:
             self._reasons.count(reason)
@@ -280,7 +279,7 @@ class Tally:
         """Answers that count by the reason for which the model stopped, the commonest first."""
         reasons = Kinds(self._reasons)
         if self._whole:
-            reasons[_USUAL] += self._whole
+            reasons[USUAL] += self._whole
         return dict(reasons.most_common())
 
     @property

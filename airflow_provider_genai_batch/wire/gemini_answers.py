@@ -40,8 +40,8 @@ FINISH: dict[str, Finish] = {
 ``CONTINUATION`` is half an answer, with a token by which another request goes on; ``TOO_MANY_TOOL_CALLS`` one whose
 tools were stopped before it was there; of ``OTHER`` and ``FINISH_REASON_UNSPECIFIED`` nobody says that it is whole.
 """
-WHOLE = frozenset(reason for reason, finish in FINISH.items() if finish is Finish.WHOLE)
-"""Reasons for which an answer needs no second look."""
+USUAL = "STOP"
+"""The reason that nearly all answers have."""
 LEFT_OUT = frozenset(
     (
         *("responseId", "createTime", "modelStatus", "avgLogprobs", "safetyRatings", "score", "tokenCount"),
@@ -99,6 +99,8 @@ def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
     answer = chosen_of([one for _, one in read])
     if len(read) > 1:
         answer = with_others(answer, read)
+    elif read and read[0][0] and not (answer.parts or answer.media):
+        dropped.count("index")  # of the only one, and not the first
     answer.usage, answer.model_version = usage, version
     _read_feedback(answer, get(response, "promptFeedback"), dropped)
     return answer

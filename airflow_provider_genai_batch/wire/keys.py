@@ -51,12 +51,14 @@ def stamp(index: int) -> str:
 
 def stamped_index(key: str) -> int | None:
     """Return the index that `stamp` put into a key; None for any other key."""
+    width = len(key) - 1
+    if width < _WIDTH or key[0] != "r":
+        return None
     digits = key[1:]
     # Python reads other scripts' digits too, and refuses to read thousands of them.
-    if key[:1] != "r" or not digits.isdecimal() or not digits.isascii():
+    if not digits.isascii() or not digits.isdecimal():
         return None
-    width = len(digits)
-    if width != _WIDTH and not (_WIDTH < width <= _WIDEST and digits[0] != "0"):
+    if width != _WIDTH and not (width <= _WIDEST and digits[0] != "0"):
         return None
     return int(digits)
 

@@ -52,7 +52,7 @@ def read_members(model: type[BaseModel], value: Any, where: str, dropped: Droppe
         model: of `models.answer`.
         value: the object, in lowerCamel or snake_case.
         where: its name, with the names that it stands below.
-        dropped: counts all else that it has. Null, empty text and empty lists are nothing.
+        dropped: counts all else that it has. Null and empty text are nothing.
     """
     if not isinstance(value, Mapping):
         count_value(value, where, dropped)
@@ -94,7 +94,7 @@ def count_value(value: Any, where: str, dropped: Dropped) -> None:
 
 def nothing(value: Any) -> bool:
     """Whether a member says no more than if it were not there."""
-    return value is None or value in ("", [])
+    return value is None or value == ""
 
 
 def to_lower_camel(name: str) -> str:

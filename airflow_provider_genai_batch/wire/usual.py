@@ -9,23 +9,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
-from airflow_provider_genai_batch.wire.gemini_answers import WHOLE
+from airflow_provider_genai_batch.wire.gemini_answers import USUAL
 from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
 
 
 class _Object(Struct, gc=False):
-    """Anything in braces."""
+    """Anything in braces, passed over."""
 
 
-# Members that land nowhere: it is enough to know that they are there. Null and what is empty go the long way.
+class _List(Struct, gc=False, array_like=True):
+    """Anything in brackets, passed over."""
+
+
+# Members that land nowhere: it is enough to know that they are there. Null and empty text go the long way.
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)] | UnsetType
 _Number: TypeAlias = float | UnsetType
-_Some: TypeAlias = Annotated[list[_Object], Meta(min_length=1)] | UnsetType
+_Some: TypeAlias = _List | UnsetType
 
 
 class _Part(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
@@ -40,7 +44,7 @@ class _Content(Struct, gc=False, forbid_unknown_fields=True):
 
 class _Candidate(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
     content: _Content
-    finish_reason: str
+    finish_reason: Literal["STOP", "MAX_TOKENS"]
     index: Literal[0] = 0
     avg_logprobs: _Number = UNSET
     safety_ratings: _Some = UNSET
@@ -73,7 +77,6 @@ class _Response(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
 class _GeminiLine(Struct, gc=False, forbid_unknown_fields=True):
     key: str
     response: _Response
-    status = ""
 
 
 class _VertexLine(Struct, gc=False, forbid_unknown_fields=True):
@@ -81,9 +84,9 @@ class _VertexLine(Struct, gc=False, forbid_unknown_fields=True):
 
     key: str
     response: _Response
-    status: str = ""
-    request: Raw = Raw(b"null")
-    processed_time: Raw = Raw(b"null")
+    status: Literal[""] = ""
+    request: _Object | None = None
+    processed_time: str | None = None
 
 
 _COUNTED = (
@@ -100,7 +103,7 @@ class UsualRows:
 
     def __init__(self, backend: Backend, reading: Reading) -> None:
         self._marked = backend is Backend.VERTEX
-        self._dropped = reading.dropped
+        self._dropped, self._cut_off_is_good = reading.dropped, reading.cut_off_is_good
         self._decoder: Decoder[Any] = Decoder(_VertexLine if self._marked else _GeminiLine)
 
     def all(self, block: bytes) -> list[PlainRow] | None:
@@ -123,14 +126,15 @@ class UsualRows:
         Raises:
             ValueError: one is not a usual one; then nothing is counted.
         """
-        marked, missing, rows = self._marked, UNSET, []
+        marked, missing, usual, cut_off_is_good = self._marked, UNSET, USUAL, self._cut_off_is_good
+        rows = []
         ids = times = averages = ratings = scores = asked = answered = cached = traffic = tiers = billed = 0
         for line in lines:
             key, response = line.key, line.response
-            (candidate,), usage = response.candidates, response.usage_metadata
-            (part,) = candidate.content.parts
+            candidate, usage = response.candidates[0], response.usage_metadata
+            part = candidate.content.parts[0]
             text, reason, total = part.text, candidate.finish_reason, usage.total_token_count
-            if not text or not total or reason not in WHOLE or (line.status and line.status.strip()):
+            if not text or not total or (reason is not usual and not cut_off_is_good):
                 raise ValueError
             if marked:
                 key = read_key(key)
