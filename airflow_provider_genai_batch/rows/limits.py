@@ -20,6 +20,15 @@ MAX_LINE_BYTES = 100 * 1024**2
 """Of one row: a line is held in memory while it is looked at. More than any request that a service takes."""
 
 
+_CLAUDE_JOBS = 4
+"""At a time in a project, says "Batch predictions with Anthropic Claude models"; what a fifth gets it does not say."""
+
+
+def jobs_at_once(model: str) -> int | None:
+    """Return how many jobs of a model's family a project may have at a time; None: no limit is documented."""
+    return _CLAUDE_JOBS if family_of(model) is Family.ANTHROPIC else None
+
+
 class Limits(NamedTuple):
     """The most one input file may hold; None: no limit is documented."""
 

@@ -28,6 +28,7 @@ from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
 from airflow_provider_genai_batch.hooks.limit import cost_limit
 from airflow_provider_genai_batch.hooks.media import check_media_writable
 from airflow_provider_genai_batch.models import BatchJob, JobState
+from airflow_provider_genai_batch.rows.limits import jobs_at_once
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Memo
@@ -91,7 +92,7 @@ class Round:
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
         for number, piece in enumerate(pieces):
-            if len(going) >= self._settings.max_active_jobs:
+            if len(going) >= self._most_active:
                 self._wait(going, jobs, memory, asked, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
@@ -124,15 +125,27 @@ class Round:
             self._wait(going, jobs, memory, asked, identity, more=False)
         return jobs
 
+    @property
+    def _most_active(self) -> int:
+        """Return how many jobs go on at a time; the service has a limit for some models."""
+        own = self._settings.max_active_jobs
+        return min(own, jobs_at_once(self._settings.model) or own)
+
     def _created(self, job: BatchJob) -> None:
         self._task.waiting_for = [*self._task.waiting_for, job.name]
         self._task.appear_until = self._appear_until([job])
 
     def _check(self, pieces: Sequence[Intake]) -> None:
-        if not self._settings.wait and len(pieces) > self._settings.max_active_jobs:
+        if not self._settings.wait and len(pieces) > self._most_active:
+            own = self._most_active == self._settings.max_active_jobs
+            limit = (
+                f"max_active_jobs={self._most_active}"
+                if own
+                else f"the service's limit of {self._most_active}"
+            )
             msg = (
                 f"The input makes {len(pieces)} jobs, and with wait=False all of them are submitted at once, which "
-                f"max_active_jobs={self._settings.max_active_jobs} forbids. Raise it, or let the task wait."
+                f"{limit} forbids. {'Raise it, or let' if own else 'Let'} the task wait."
             )
             raise ConfigurationError(msg)
 

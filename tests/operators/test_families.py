@@ -1,0 +1,215 @@
+"""Claude and open models on Vertex AI by the same operator: one prompt, one set of defaults, one type of answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pydantic import BaseModel
+
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle, Switches
+from airflow_provider_genai_batch.exceptions import UnsupportedError
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
+from airflow_provider_genai_batch.wire.matrix import MATRIX, PLACES, WAYS, Kind
+from tests.dags import run_dag
+from tests.operators.scenes import client
+
+CLAUDE = "publishers/anthropic/models/claude-sonnet-4-6"
+LLAMA = "publishers/meta/models/llama-4-maverick-17b-128e-instruct-maas"
+GEMINI = "gemini-2.5-flash"
+EVERY = (GEMINI, CLAUDE, LLAMA)
+LOCATIONS = {"a region": "us-central1", "global": "global", "us or eu": "eu"}
+DEFAULTS = {"system_instruction": "Be brief.", "temperature": 0, "max_output_tokens": 400}
+
+
+class Lake(BaseModel):
+    name: str
+    depth: float | None = None
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_one_prompt_one_set_of_defaults_and_one_type_work_for_every_family(
+    vertex: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "lakes.csv").write_text("lake\nComo\nGarda\n")
+
+    def fill() -> None:
+        for number, model in enumerate(EVERY):
+            GenAIBatchOperator(
+                task_id=f"ask_{number}",
+                model=model,
+                src=f"{tmp_path}/lakes.csv",
+                prompt="How deep is {lake}?",
+                request_defaults=DEFAULTS,
+                output_type=Lake,
+                results_uri=f"{tmp_path}/rows{number}.jsonl",
+                dest=f"gs://emulator-staging/{uuid4().hex}/",
+                poll_interval=0.05,
+            )
+
+    ran = run_dag(fill)
+    assert ran.state == "success", ran.errors
+    for number in range(len(EVERY)):
+        rows = read(tmp_path / f"rows{number}.jsonl")
+        assert [row["status"] for row in rows] == ["ok", "ok"]
+        assert all(Lake.model_validate(row["output"]) for row in rows)
+        manifest = ran.xcom[f"ask_{number}"]
+        assert manifest["counts"]["ok"] == 2
+        assert manifest["usage"]["input"] > 0
+        assert sorted(row["index"] for row in rows) == [0, 1]
+
+
+def test_failed_rows_are_asked_again_by_their_custom_id(vertex: Emulator, tmp_path: Path) -> None:
+    for errors in ({1: 13}, {}, {1: 13}):
+        vertex.script(JobScript(row_errors=errors))
+    items = [{"contents": f"Say {word}", "key": word} for word in ("one", "0042", "three")]
+
+    def fill() -> None:
+        for number, model in enumerate((CLAUDE, LLAMA)):
+            ask = GenAIBatchOperator(
+                task_id=f"ask_{number}",
+                model=model,
+                src=items,
+                retry_failed_rows=1,
+                results_uri=f"{tmp_path}/rows{number}.jsonl",
+                dest=f"gs://emulator-staging/{uuid4().hex}/",
+                poll_interval=0.05,
+            )
+            land = GenAIBatchResultsOperator(
+                task_id=f"land_{number}",
+                job_names=f"{{{{ ti.xcom_pull('ask_{number}')['job_names'][0] }}}}",
+                results_uri=f"{tmp_path}/landed{number}.jsonl",
+                max_failed_rows=1,
+            )
+            ask >> land
+
+    ran = run_dag(fill)
+    assert ran.state == "success", ran.errors
+    for number in range(2):
+        rows = {row["key"]: row for row in read(tmp_path / f"rows{number}.jsonl")}
+        assert {key: row["status"] for key, row in rows.items()} == dict.fromkeys(
+            ("one", "0042", "three"), "ok"
+        )
+        assert ran.xcom[f"ask_{number}"]["rounds"] == 2
+        landed = {row["key"]: row["status"] for row in read(tmp_path / f"landed{number}.jsonl")}
+        assert sorted(landed) == ["0042", "one", "three"]
+        assert sorted(landed.values()) == ["error", "ok", "ok"]
+
+
+def test_tables_of_every_family_are_counted_where_they_stay(vertex: Emulator) -> None:
+    project = vertex.bigquery.project
+    asked = [{"role": "user", "content": "Say it."}]
+    tables = {}
+    for model, column, body in (
+        (CLAUDE, "request", {"messages": asked, "max_tokens": 9, "anthropic_version": "vertex-2023-10-16"}),
+        (LLAMA, "body", {"messages": asked, "model": LLAMA}),
+    ):
+        columns = ("custom_id", column) if column == "request" else ("custom_id", "method", "url", column)
+        fixed = {"method": "POST", "url": "/v1/chat/completions"}
+        rows = [
+            {name: {"custom_id": f"k{n}", column: json.dumps(body), **fixed}[name] for name in columns}
+            for n in range(4)
+        ]
+        tables[model] = f"{project}.tests.t{uuid4().hex}"
+        vertex.bigquery.create_and_insert(tables[model], [(name, "STRING") for name in columns], rows)
+
+    def fill() -> None:
+        for number, (model, table) in enumerate(tables.items()):
+            GenAIBatchOperator(
+                task_id=f"ask_{number}",
+                model=model,
+                src=f"bq://{table}",
+                dest=f"bq://{table}_out",
+                max_failed_rows=1,
+                poll_interval=0.05,
+            )
+
+    vertex.script(JobScript(row_errors={"k2": 3}))
+    ran = run_dag(fill)
+    assert ran.state == "success", ran.errors
+    counts = [ran.xcom[f"ask_{number}"]["counts"] for number in range(2)]
+    assert [(one["total"], one["ok"]) for one in counts] == [(4, 3), (4, 4)]
+
+
+def test_no_more_jobs_of_claude_go_on_at_a_time_than_a_project_may_have(vertex: Emulator) -> None:
+    for _ in range(6):
+        vertex.script(JobScript(lifecycle=Lifecycle(looks=3)))
+    going: list[int] = []
+
+    class Counts(GenAIBatchOperator):
+        def plan(self, job: Any, **how: Any) -> Any:
+            going.append(sum(not one["ended"] for one in vertex.jobs))
+            return super().plan(job, **how)
+
+    place = {"dest": f"gs://emulator-staging/{uuid4().hex}/", "max_rows_per_job": 1, "poll_interval": 0.05}
+    ran = run_dag(lambda: Counts(task_id="ask", model=CLAUDE, src=[str(n) for n in range(6)], **place))
+    assert ran.state == "success", ran.errors
+    assert (len(vertex.jobs), max(going)) == (6, 4)
+
+
+def test_rows_of_jobs_that_others_submitted_are_read_with_the_keys_that_those_gave(vertex: Emulator) -> None:
+    dest = f"gs://emulator-staging/{uuid4().hex}/"
+    with client() as service:
+        job = service.create(
+            CLAUDE, service.upload(_lines(), uri="gs://emulator-staging/two.jsonl"), dest=dest
+        )
+        while not (job := service.get(job.name)).done:
+            pass
+        rows = {row.key: row for row in service.rows(job)}
+    assert sorted(rows) == ["mine-1", "mine-2"]
+    assert all(
+        row.status.value == "ok" and row.text and row.finish_reason == "end_turn" for row in rows.values()
+    )
+
+
+def _lines() -> Any:
+    from io import BytesIO
+
+    body = {
+        "messages": [{"role": "user", "content": "Hi."}],
+        "max_tokens": 9,
+        "anthropic_version": "vertex-2023-10-16",
+    }
+    lines = [{"custom_id": f"mine-{number}", "request": body} for number in (1, 2)]
+    return BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+
+@pytest.mark.parametrize("kind", MATRIX, ids=lambda kind: kind.name)
+def test_every_cell_of_the_table_is_created_or_refused_before_anything_is_sent(
+    vertex: Emulator, kind: Kind
+) -> None:
+    table = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
+    sources = {"gs://": "gs://emulator-staging/cell.jsonl", "bq://": f"bq://{table}"}
+    config = GenAIBatchHook().get_conn().config
+    model = kind.example.replace("projects/P/", f"projects/{config.project}/")
+    vertex.switches = Switches(claude_jobs=None)
+    made = 0
+    for place in PLACES:
+        with GenAIBatchClient(_moved(config, LOCATIONS[place])) as service:
+            for way in WAYS:
+                came, _, went = way.partition(" to ")
+                dest = "gs://emulator-staging/out/" if went == "gs://" else f"bq://{table}_{made}"
+                if kind.ways[way].allowed and kind.places[place].allowed:
+                    job = service.create(model, sources[came], dest=dest)
+                    service.cancel(job.name)
+                    made += 1
+                else:
+                    with pytest.raises(UnsupportedError, match="Nothing was sent"):
+                        service.create(model, sources[came], dest=dest)
+    assert len(vertex.jobs) == made
+
+
+def _moved(config: ClientConfig, location: str) -> ClientConfig:
+    from dataclasses import replace
+
+    assert config.backend is Backend.VERTEX
+    return replace(config, location=location)
