@@ -17,6 +17,7 @@ from typing import Any, get_origin
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.schema_rules import (
+    SCHEMA_FIELDS,
     Wrong,
     alone,
     broken_rule,
@@ -27,35 +28,6 @@ from airflow_provider_genai_batch.wire.schema_rules import (
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of, free
 from airflow_provider_genai_batch.wire.type_schema import TypeSchema, schema_of_type
 
-SCHEMA_FIELDS = frozenset(
-    {
-        "additionalProperties",
-        "anyOf",
-        "default",
-        "defs",
-        "description",
-        "enum",
-        "example",
-        "format",
-        "items",
-        "maxItems",
-        "maxLength",
-        "maxProperties",
-        "maximum",
-        "minItems",
-        "minLength",
-        "minProperties",
-        "minimum",
-        "nullable",
-        "pattern",
-        "properties",
-        "propertyOrdering",
-        "ref",
-        "required",
-        "title",
-        "type",
-    }
-)
 _JSON_SCHEMA = {
     "response_schema": "Use response_json_schema, which takes JSON Schema as it is.",
     "parameters": "Use parameters_json_schema, which takes JSON Schema as it is.",

@@ -12,10 +12,19 @@ from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.models.base import Backend
 
-_TEXTS = frozenset({"description", "format", "pattern", "title"})
-_NUMBERS = frozenset({"maximum", "minimum"})
-_COUNTS = frozenset({"maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"})
-_LISTS = frozenset({"enum", "propertyOrdering", "required"})
+TEXTS = frozenset({"description", "format", "pattern", "title"})
+NUMBERS = frozenset({"maximum", "minimum"})
+COUNTS = frozenset({"maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"})
+LISTS = frozenset({"enum", "propertyOrdering", "required"})
+SCHEMA_FIELDS = (
+    TEXTS
+    | NUMBERS
+    | COUNTS
+    | LISTS
+    | {"additionalProperties", "anyOf", "default", "defs", "example", "items", "nullable"}
+    | {"properties", "ref", "type"}
+)
+"""All words of the dialect, with those that are put into others here."""
 _UNSPECIFIED = "TYPE_UNSPECIFIED"
 _TYPES = frozenset({"ARRAY", "BOOLEAN", "INTEGER", "NULL", "NUMBER", "OBJECT", "STRING", _UNSPECIFIED})
 _OF_ONE_TYPE = {"items": "ARRAY", "properties": "OBJECT", "required": "OBJECT"}
@@ -31,13 +40,13 @@ class Wrong(NamedTuple):
 
 def wrong_kind(name: str, value: Any) -> Wrong | None:
     """Tell a value that the service does not read as one of this keyword."""
-    if name in _TEXTS:
+    if name in TEXTS:
         right, due = isinstance(value, str), "text"
-    elif name in _NUMBERS:
+    elif name in NUMBERS:
         right, due = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
-    elif name in _COUNTS:
+    elif name in COUNTS:
         right, due = _is_count(value), "a whole number"
-    elif name in _LISTS:
+    elif name in LISTS:
         right = isinstance(value, (list, tuple)) and all(isinstance(one, (str, Enum)) for one in value)
         due = "a list of strings"
     elif name == "nullable":

@@ -66,21 +66,24 @@ def _in_fields(ways: Mapping[str, Back], others: Back | None, value: Any) -> Ite
 
 
 def _of_those_that_fit(choices: Sequence[tuple[Mapping[str, Any], Back | None]], value: Any) -> Iterator[Any]:
-    fitting = [back for schema, back in choices if _fits(value, schema)]
-    for back in fitting:
+    # What fits none is paid for all the same: who checks it finds out what it was meant as, or what is wrong with it.
+    ways = [back for schema, back in choices if _fits(value, schema)] or [back for _, back in choices]
+    for back in ways:
         if back is not None:
             yield from back(value)
-    if None in fitting or not fitting:
+    if None in ways:
         yield value
 
 
 def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
     """Whether a value has the form that a schema of `wire.type_schema` says; patterns are another matter."""
-    if value is None:
-        return bool(schema.get("nullable")) or schema.get("type") == "null"
+    if value is None and (schema.get("nullable") or schema.get("type") == "null"):
+        return True
     if "anyOf" in schema:
         return any(_fits(value, choice) for choice in schema["anyOf"])
     kind = schema["type"]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1.0 is a whole number, too
     if not isinstance(value, _KINDS.get(kind, ())) or (isinstance(value, bool) and kind != "boolean"):
         return False
     if isinstance(value, (list, dict)):

@@ -11,19 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import NoneType
 from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
-from pydantic.errors import (
-    PydanticInvalidForJsonSchema,
-    PydanticSchemaGenerationError,
-    PydanticUserError,
-)
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import core_schema
 
 from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.wire.pydantic_schema import pydantic_schema
+from airflow_provider_genai_batch.wire.schema_rules import COUNTS, NUMBERS, TEXTS
 from airflow_provider_genai_batch.wire.text_values import (
     Back,
     choice_back,
@@ -34,21 +28,7 @@ from airflow_provider_genai_batch.wire.text_values import (
 
 Schema: TypeAlias = dict[str, Any]
 
-_TAKEN_OVER = frozenset(
-    {
-        "description",
-        "format",
-        "maxItems",
-        "maxLength",
-        "maxProperties",
-        "maximum",
-        "minItems",
-        "minLength",
-        "minProperties",
-        "minimum",
-        "title",
-    }
-)
+_TAKEN_OVER = (TEXTS | NUMBERS | COUNTS) - {"pattern"}
 """Words that mean the same in both."""
 _SAYS_NOTHING = frozenset(
     {
@@ -115,38 +95,10 @@ def schema_of_type(origin: Any, adapter: TypeAdapter[Any] | None = None) -> Type
         RequestError: it is no such type, or part of it cannot be said in any way that the check of answers would mend:
             a type that holds itself, one that may be anything, keys that are no strings.
     """
-    try:
-        given = (adapter or TypeAdapter(origin)).json_schema(schema_generator=_Generator)
-    except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
-        msg = f"response_schema cannot be made of {origin!r}"
-        raise RequestError(
-            msg, "Give a Pydantic model, a type that Pydantic knows, or a schema as dict."
-        ) from error
+    given = pydantic_schema(origin, adapter)
     teller = _Teller(given.get("$defs") or {})
     schema, back = teller.say(given, "")
     return TypeSchema(schema, tuple(teller.left_out), back)
-
-
-class _Generator(GenerateJsonSchema):
-    """Pydantic's own, but for what it takes and its check of an answer would not.
-
-    It need not warn of a default that is not JSON: defaults decide nothing.
-    """
-
-    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - Pydantic's attribute
-
-    def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
-        """Ask for numbers: texts are taken too, but not any text."""
-        said = super().decimal_schema(schema)
-        return next((one for one in said.get("anyOf", ()) if one.get("type") == "number"), said)
-
-    def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
-        """Refuse members that no JSON value is equal to."""
-        for member in schema["members"]:
-            if not isinstance(member.value, (str, int, float, NoneType)):
-                msg = f"{member} is a {type(member.value).__name__}, which no JSON is"
-                raise PydanticInvalidForJsonSchema(msg)
-        return super().enum_schema(schema)
 
 
 class _Teller:

@@ -46,6 +46,14 @@ class _Texts(str, enum.Enum):
     """Of texts that are strings themselves."""
 
 
+class _Mood(str, enum.Enum):
+    SAD = "sad"
+
+
+class _Mark(enum.IntEnum):
+    ONE = 1
+
+
 class _Maker:
     """Makes one type out of what is drawn."""
 
@@ -225,14 +233,17 @@ class _Maker:
         return dataclasses.make_dataclass(self._name(), fields)
 
     def _tagged(self, depth: int) -> Any:
-        tags = self._one((("cat", "dog"), (1, 2), ("a", 3)))
+        tags = self._one(
+            (("cat", "dog"), (1, 2), ("a", 3), ("1", 2), ("1", 1), (True, "no"), (_Mark.ONE, _Mood.SAD))
+        )
+        alias = {"alias": "type"} if self._maybe() else {}
         branches: list[type[BaseModel]] = []
         for tag in tags:
             has_default = self._maybe()
             branches.append(
                 create_model(
                     self._name(),
-                    kind=(Literal[tag], tag if has_default else ...),
+                    kind=(Literal[tag], Field(tag if has_default else ..., **alias)),
                     value=(self.any(depth), ...),
                 )
             )

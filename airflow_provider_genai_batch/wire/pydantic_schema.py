@@ -1,0 +1,77 @@
+"""JSON Schema of a Python type: Pydantic's own, but for what it says and its check of an answer would not take."""
+
+from __future__ import annotations
+
+from enum import Enum
+from types import NoneType
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import (
+    PydanticInvalidForJsonSchema,
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+)
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import SchemaValidator, core_schema, to_json
+
+from airflow_provider_genai_batch.exceptions import RequestError
+
+
+def pydantic_schema(origin: Any, adapter: TypeAdapter[Any] | None = None) -> dict[str, Any]:
+    """Return what JSON a type is read from, with its references.
+
+    Args:
+        origin: a Pydantic model, an Enum, or any type that a ``TypeAdapter`` takes.
+        adapter: of that type, where there is one already.
+
+    Raises:
+        RequestError: it is no such type, or it has values that Pydantic reads no JSON as.
+    """
+    try:
+        return (adapter or TypeAdapter(origin)).json_schema(schema_generator=_Generator)
+    except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
+        why = f": {error.message}" if isinstance(error, PydanticInvalidForJsonSchema) else ""
+        msg = f"response_schema cannot be made of {origin!r}{why}"
+        raise RequestError(
+            msg, "Give a Pydantic model, a type that Pydantic knows, or a schema as dict."
+        ) from error
+
+
+class _Generator(GenerateJsonSchema):
+    """Says nothing that an answer's check would not take.
+
+    It need not warn of a default that is not JSON: defaults decide nothing.
+    """
+
+    ignored_warning_kinds = {"non-serializable-default"}  # noqa: RUF012 - Pydantic's attribute
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        """Refuse a union of which a type is left out: of an optional one, null alone would be asked for."""
+        if kind == "skipped-choice":
+            raise PydanticInvalidForJsonSchema(detail)
+        super().emit_warning(kind, detail)
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
+        """Ask for numbers: texts are taken too, but not any text."""
+        said = super().decimal_schema(schema)
+        return next((one for one in said.get("anyOf", ()) if one.get("type") == "number"), said)
+
+    def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
+        """Refuse members that no JSON value is equal to."""
+        for member in schema["members"]:
+            if not isinstance(member.value, (str, int, float, NoneType)):
+                msg = f"{member} is a {type(member.value).__name__}, which no JSON is"
+                raise PydanticInvalidForJsonSchema(msg)
+        return super().enum_schema(schema)
+
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> dict[str, Any]:
+        """Refuse members that no JSON value is read as, such as those of an Enum that are no strings themselves."""
+        for value in schema["expected"]:
+            try:
+                SchemaValidator(core_schema.literal_schema([value])).validate_json(to_json(value))
+            except (ValidationError, ValueError) as error:
+                why = ", whose class is neither str nor int" if isinstance(value, Enum) else ""
+                msg = f"Pydantic reads no JSON as {value!r}{why}"
+                raise PydanticInvalidForJsonSchema(msg) from error
+        return super().literal_schema(schema)
