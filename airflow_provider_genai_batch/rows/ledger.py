@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from hashlib import blake2b
+from struct import unpack
 
 from airflow_provider_genai_batch.exceptions import RequestError
 
 _SHARDS = 256
 MASK = (1 << 63) - 1
 _FIRST_LOOK = 4096
+_EMPTY = blake2b(digest_size=8)
 
 
 def key_digest(key: str) -> int:
@@ -17,6 +20,16 @@ def key_digest(key: str) -> int:
     return (
         int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "little") & MASK
     )
+
+
+def key_digests(keys: Sequence[str]) -> list[int]:
+    """Return `key_digest` of each of several keys, at a third of the cost."""
+    found = []
+    for key in keys:
+        digest = _EMPTY.copy()
+        digest.update(key.encode(errors="surrogatepass"))
+        found.append(digest.digest())
+    return [number & MASK for number in unpack(f"<{len(found)}Q", b"".join(found))]
 
 
 def same_key(earlier: str, later: str) -> RequestError:
@@ -40,17 +53,28 @@ class KeyLedger:
     def __init__(self) -> None:
         self._digests = [array("Q") for _ in range(_SHARDS)]
         self._lines = [array("I") for _ in range(_SHARDS)]
+        self._shards = [
+            (digests.append, lines.append) for digests, lines in zip(self._digests, self._lines, strict=True)
+        ]
         self._count, self._next_look = 0, _FIRST_LOOK
         self.key_sum = 0
 
     def add(self, key: str, line: int) -> tuple[int, int] | None:
         """Note a key; return two lines with the same one if they are known by now."""
-        digest = key_digest(key)
-        self.key_sum = (self.key_sum + digest) & MASK
-        shard = digest & (_SHARDS - 1)
-        self._digests[shard].append(digest)
-        self._lines[shard].append(line)
-        self._count += 1
+        return self._note((key_digest(key),), line)
+
+    def add_all(self, keys: Sequence[str], line: int) -> tuple[int, int] | None:
+        """Note the keys of lines in a row, of which the first is given."""
+        return self._note(key_digests(keys), line)
+
+    def _note(self, digests: Sequence[int], line: int) -> tuple[int, int] | None:
+        self.key_sum = (self.key_sum + sum(digests)) & MASK
+        shards = self._shards
+        for number, digest in enumerate(digests, line):
+            note_digest, note_line = shards[digest & (_SHARDS - 1)]
+            note_digest(digest)
+            note_line(number)
+        self._count += len(digests)
         if self._count < self._next_look:
             return None
         self._next_look *= 2

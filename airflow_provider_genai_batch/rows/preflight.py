@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.framing import Framer
-from airflow_provider_genai_batch.rows.glance import Glance, always_look
+from airflow_provider_genai_batch.rows.glance import TOGETHER, Glance
 from airflow_provider_genai_batch.rows.importer import Importer, importable
 from airflow_provider_genai_batch.rows.ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.rows.limits import limits_of
@@ -71,6 +71,9 @@ class Preflight:
         self._backend, self._task, self._model = backend, task, model
         self._defaults, self._name = defaults or None, name
         self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
+        self._most_bytes = self._limits.max_bytes or sys.maxsize
+        self._most_rows = self._limits.max_rows or sys.maxsize
+        self._number = 0
         self._place = place or "line {}".format
         self._keys, self._importer, self._framer = KeyLedger(), Importer(self._place), Framer()
         self._beside = f" of {name}" if name and place is None else ""
@@ -90,41 +93,69 @@ class Preflight:
             RequestError: a line that would be refused or would fail the job, with its number.
             InputError: there is not one request in the file.
         """
-        digest, fresh = hashlib.sha256(), list[bytes]()
-        number = rows = size = 0
-        most_bytes, most_rows = self._limits.max_bytes or sys.maxsize, self._limits.max_rows or sys.maxsize
-        note, anew = (
-            self._keys.add,
-            (self._bare_texts or self._defaults is not None or self._family is not Family.GOOGLE),
-        )
+        digest = hashlib.sha256()
+        anew = self._bare_texts or self._defaults is not None or self._family is not Family.GOOGLE
         for block in self._blocks(chunks):
-            glance = always_look if anew or self._framer.odd else self._glance
-            for line in block:
-                number += 1
-                key = glance(line)
-                written = line
-                if key is None:
-                    key, written = self._looked_at(line, number, rows)
-                    if not written:
-                        continue
-                if key is not None and (twice := note(key, number)):
-                    raise self._same_key(*twice)
-                rows += 1
-                size += len(written)
-                if size > most_bytes or rows > most_rows:
-                    self._limits.check(rows, size, self._where(number))
-                fresh.append(written)
-                yield written
-            digest.update(b"".join(fresh))
-            fresh.clear()
+            closely = anew or self._framer.odd
+            for begin in range(0, len(block), TOGETHER):
+                some = block[begin : begin + TOGETHER]
+                keys = None if closely else self._glance.keys(some)
+                written = self._each(some, closely) if keys is None else self._all(some, keys)
+                digest.update(b"".join(written))
+                yield from written
         if twice := self._keys.twice():
             raise self._same_key(*twice)
-        if not rows:
+        if not self.rows:
             msg = f"{self._name or 'the input'} holds no requests"
             raise InputError(msg)
-        self.rows, self.bytes, self.sha256 = rows, size, digest.hexdigest()
+        self.sha256 = digest.hexdigest()
         self.unchanged = self.unchanged and not self._framer.touched
         self.key_sum = self._keys.key_sum
+
+    def _all(self, lines: list[bytes], keys: list[str]) -> list[bytes]:
+        """Pass lines that are right; where they have no keys, with stamps."""
+        if not keys[0]:
+            keys, lines = self._stamped(lines)
+        begin, self._number = self._number + 1, self._number + len(lines)
+        if twice := self._keys.add_all(keys, begin):
+            raise self._same_key(*twice)
+        if self.bytes + sum(map(len, lines)) > self._most_bytes or self.rows + len(lines) > self._most_rows:
+            for number, line in enumerate(lines, begin):
+                self._count(line, number)
+            return lines
+        self.rows += len(lines)
+        self.bytes += sum(map(len, lines))
+        return lines
+
+    def _each(self, lines: list[bytes], closely: bool) -> list[bytes]:
+        """Look at lines one by one."""
+        passed = []
+        for line in lines:
+            self._number += 1
+            key, written = None if closely else self._glance.key(line), line
+            if key == "":
+                (key,), (written,) = self._stamped([line])
+            elif key is None:
+                key, written = self._looked_at(line, self._number, self.rows)
+                if not written:
+                    continue
+            if key is not None and (twice := self._keys.add(key, self._number)):
+                raise self._same_key(*twice)
+            self._count(written, self._number)
+            passed.append(written)
+        return passed
+
+    def _stamped(self, lines: list[bytes]) -> tuple[list[str], list[bytes]]:
+        keys = [*map(stamp, range(self.rows, self.rows + len(lines)))]
+        self.stamped += len(lines)
+        self.unchanged = False
+        return keys, [*map(self._glance.stamped, lines, keys)]
+
+    def _count(self, line: bytes, number: int) -> None:
+        self.rows += 1
+        self.bytes += len(line)
+        if self.bytes > self._most_bytes or self.rows > self._most_rows:
+            self._limits.check(self.rows, self.bytes, self._where(number))
 
     def _blocks(self, chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
         try:
@@ -176,7 +207,7 @@ class Preflight:
         if self._backend is Backend.VERTEX:
             self._importer.check(importable(row), number)
         self.unchanged = self.unchanged and written is line
-        if written is line:
+        if as_given:
             self._glance.remember(line)
         return key, written
 

@@ -234,7 +234,7 @@ class _Maker:
 
     def _tagged(self, depth: int) -> Any:
         tags = self._one(
-            (("cat", "dog"), (1, 2), ("a", 3), ("1", 2), ("1", 1), (True, "no"), (_Mark.ONE, _Mood.SAD))
+            (("cat", "dog"), (1, 2), ("a", 3), ("1", 2), (2, "3"), (True, "no"), (_Mark.ONE, _Mood.SAD))
         )
         alias = {"alias": "type"} if self._maybe() else {}
         branches: list[type[BaseModel]] = []
