@@ -9,74 +9,27 @@ is wrong with it, if anything is.
 from __future__ import annotations
 
 import re
+from itertools import repeat
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, defstruct
+from msgspec import UNSET, Meta, Raw, UnsetType, defstruct
 from msgspec.json import Decoder
 from msgspec.structs import astuple
 
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.line_types import WRONG, RequestTypes
 from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS, spell_key
-from airflow_provider_genai_batch.wire.only import taken
+from airflow_provider_genai_batch.wire.spelling import camel
 
 TOGETHER = 64
 """Lines that are looked at together: where one of them is odd, each is looked at by itself."""
 _MOST, _LONGEST = 256, 64 * 1024
 """What is known by its bytes: how many, and how long each. A file with others in every line gains nothing by it."""
+_BEGIN, _END = b"{", b"}\n"
 _MOST_CUTS, _TRIES = 4, 16
-_OTHERS = 2
-"""Things that a part has not, but for its one."""
-_OPENED = re.compile(rb'"request"\s*:\s*\{\s*(|.*,\s*)("contents?"\s*:\s*)\Z', re.DOTALL)
+_OPENED = re.compile(rb'("request"\s*:\s*\{\s*)(|.*,\s*)"contents?"\s*:\s*\Z', re.DOTALL)
 """From where the request begins to its prompt."""
-_WRONG = (ValueError, DecodeError, RecursionError)  # before msgspec 0.21 its own is no ValueError
 _Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARACTERS)]
-_Role = Literal["user", "model"]
-_BESIDE = {
-    Task.GENERATE: (
-        "generationConfig",
-        "systemInstruction",
-        "safetySettings",
-        "tools",
-        "toolConfig",
-        "labels",
-        "cachedContent",
-    ),
-    Task.EMBED: ("taskType", "title", "outputDimensionality", "embedContentConfig"),
-}
-"""Of a request, by their names in lowerCamel."""
-_PLAIN = {
-    "string": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "[string]": Annotated[list[str], Meta(min_length=1)],
-}
-"""Kinds of `wire.messages` of which no value of that type is wrong."""
-
-
-class _Text(Struct, gc=False, forbid_unknown_fields=True):
-    text: str
-
-
-class _Turn(Struct, gc=False, forbid_unknown_fields=True):
-    parts: Annotated[list[_Text], Meta(min_length=1)]
-    role: _Role = "user"
-
-
-class _Instruction(Struct, gc=False, forbid_unknown_fields=True):
-    parts: Annotated[list[_Text], Meta(min_length=1)]
-    role: str = ""
-
-
-class _Data(Struct, gc=False, rename="camel", forbid_unknown_fields=True):
-    mime_type: str
-    data: bytes
-
-
-class _Part(Struct, gc=False, rename="camel", forbid_unknown_fields=True):
-    text: str | UnsetType = UNSET
-    inline_data: _Data | UnsetType = UNSET
-    file_data: Any = UNSET
 
 
 class Glance:
@@ -91,7 +44,7 @@ class Glance:
     """
 
     def __init__(self, backend: Backend, task: Task) -> None:
-        kinds = _Kinds(backend, task)
+        kinds = RequestTypes(backend, task)
         self._marks = backend is Backend.VERTEX
         self._forms = [_Form(kinds, "keyed"), _Form(kinds, "keyless"), _Form(kinds, "bare")]
         self._form = self._forms[0]
@@ -125,47 +78,6 @@ class Glance:
         return not key or spell_key(key) == key
 
 
-class _Kinds:
-    """What the parts of a request are read as, for one service."""
-
-    def __init__(self, backend: Backend, task: Task) -> None:
-        self.prompt = "contents" if task is Task.GENERATE else "content"
-        self.beside = _BESIDE[task]
-        self.turn, self.media = self._several(_Turn), self._several(_media(backend))
-        self.typed: list[tuple[str, Any, Any]] = []
-        self._empty: Any = None
-        if task is Task.GENERATE:
-            config = _config(backend)
-            self._empty = config()
-            self.typed = [
-                ("generationConfig", config | UnsetType, UNSET),
-                ("systemInstruction", _Instruction | UnsetType, UNSET),
-            ]
-        self._prompts = [(Decoder(self.turn).decode, False), (Decoder(self.media).decode, True)]
-
-    def _several(self, turn: Any) -> Any:
-        return Annotated[list[turn], Meta(min_length=1)] if self.prompt == "contents" else turn
-
-    def is_prompt(self, data: Raw) -> bool:
-        """Whether it is one of text and media."""
-        for read, media in self._prompts:
-            try:
-                found = read(data)
-            except _WRONG:
-                continue
-            return not media or _is_right(found)
-        return False
-
-    def are_right(self, requests: list[Any], *, media: bool) -> bool:
-        """Whether each part has one thing in it, and each config something."""
-        if media and not all(_is_right(getattr(request, self.prompt)) for request in requests):
-            return False
-        if not self.typed:
-            return True
-        empty = self._empty
-        return all(request.generationConfig != empty for request in requests)
-
-
 class _Form:
     """Lines that have the request at one place.
 
@@ -174,26 +86,27 @@ class _Form:
     the line is.
     """
 
-    def __init__(self, kinds: _Kinds, form: Literal["keyed", "keyless", "bare"]) -> None:
+    def __init__(self, kinds: RequestTypes, form: Literal["keyed", "keyless", "bare"]) -> None:
         self._kinds, self._keyed, self._bare = kinds, form == "keyed", form == "bare"
         self._end = b"}\n" if self._bare else b"}}\n"
         self._known: set[tuple[str, bytes]] = set()
-        self._cuts: dict[bytes, bytes] = {}
+        self._before: dict[bytes, bytes] = {}
+        self._behind: tuple[bytes, ...] = ()
         self._readers: list[tuple[Any, str]] = []
-        self._tries = _TRIES
+        self._tries, self._typed = _TRIES, True
         self._outline: Any = None
 
     def keys(self, lines: list[bytes]) -> list[str] | None:
-        data = b"".join(lines)
         # So there is one object a line: where one goes on in the next line, no "}" could be followed by "{".
-        if data[:1] != b"{" or data[-2:] != b"}\n" or data.count(b"}\n{") != len(lines) - 1:
+        if not all(map(bytes.startswith, lines, repeat(_BEGIN))) or not all(
+            map(bytes.endswith, lines, repeat(_END))
+        ):
             return None
-        for cut, left in self._cuts.items():
-            data = data.replace(cut, left)
+        data = self._without_cuts(lines)
         for number, (read, kind) in enumerate(self._readers or self._made()):
             try:
                 found = read(data)
-            except _WRONG:
+            except WRONG:
                 continue
             if len(found) != len(lines) or (kind and not self._are_right(found, media=kind == "media")):
                 return None
@@ -205,13 +118,24 @@ class _Form:
             return [line.key for line in found] if self._keyed else [""] * len(lines)
         return None
 
+    def _without_cuts(self, lines: list[bytes]) -> bytes:
+        for before, left in self._before.items():
+            lines = [line.replace(before, left, 1) for line in lines]
+        for behind in self._behind:
+            if all(map(bytes.endswith, lines, repeat(behind))):
+                size = -len(behind)
+                return self._end.join([*(line[:size] for line in lines), b""])
+        for behind in self._behind:
+            lines = [line[: -len(behind)] + self._end if line.endswith(behind) else line for line in lines]
+        return b"".join(lines)
+
     def known_key(self, line: bytes) -> str | None:
         """Return the key of a line with a usual prompt and what is known beside it."""
         found = self._outlined(line)
-        if found is None or not (self._keyed or (line[:1] == b"{" and line[-2:] == b"}\n")):
+        if found is None or not (self._keyed or (line.startswith(_BEGIN) and line.endswith(_END))):
             return None
         key, prompt, beside = found
-        known = all((name, raw) in self._known for name, raw in beside)
+        known = len({camel(name) for name, _ in beside}) == len(beside) and self._known.issuperset(beside)
         return key if known and self._kinds.is_prompt(prompt) else None
 
     def remember(self, line: bytes) -> bool:
@@ -231,22 +155,29 @@ class _Form:
         """Cut from now on what stands around the prompt of lines, if what is left is known by its types."""
         line = lines[0]
         found = self._outlined(line)
-        if found is None or len(line) > _LONGEST or len(self._cuts) >= _MOST_CUTS:
+        if found is not None and self._typed and any("_" in name for name, _ in found[2]):
+            # Nothing else may stand there then, which could be the same in the other spelling.
+            self._typed, self._before = False, {}
+            self._readers = self._made()
+        if found is None or len(line) > _LONGEST or len(self._before) + len(self._behind) >= _MOST_CUTS:
             return
         prompt = bytes(found[1])
         begin = line.find(prompt)
-        before, behind = line[:begin], line[begin + len(prompt) :]
-        cuts = {behind: self._end} if behind[:1] == b"," and behind[-2:] == b"}\n" else {}
-        opened = _OPENED.search(before)
-        if opened and opened[1] and not self._bare:
-            cuts[opened[0][: -len(opened[2])]] = opened[0][: -len(opened[1] + opened[2])]
-        if cuts and all(cut in lines[-1] for cut in cuts):
-            earlier, self._cuts, tries, self._tries = self._cuts, {**self._cuts, **cuts}, self._tries, 0
-            if self.keys([line]) is None:
-                self._cuts = earlier
-            else:
-                self._readers.sort(key=lambda reader: reader[1])  # without it, it is plainer
-            self._tries = tries
+        head, behind = line[:begin], line[begin + len(prompt) :]
+        earlier = self._before, self._behind
+        opened = None if self._bare or not self._typed else _OPENED.search(head)
+        if opened and opened[2] and opened[1] + opened[2] in lines[-1]:
+            self._before = {**self._before, opened[1] + opened[2]: opened[1]}
+        if behind.startswith(b",") and behind.endswith(_END) and lines[-1].endswith(behind):
+            self._behind = (*self._behind, behind)
+        if earlier == (self._before, self._behind):
+            return
+        tries, self._tries = self._tries, 0
+        if self.keys([line]) is None:
+            self._before, self._behind = earlier
+        else:
+            self._readers.sort(key=lambda reader: reader[1])  # what is left is plainer
+        self._tries = tries
 
     def stamped(self, line: bytes, key: str) -> bytes:
         if self._bare:
@@ -256,10 +187,11 @@ class _Form:
     def _made(self) -> list[tuple[Any, str]]:
         kinds = self._kinds
         text, media = (kinds.prompt, kinds.turn), (kinds.prompt, kinds.media)
+        typed = kinds.typed if self._typed else []
         self._readers = [(self._reader([text]), "")]
-        if kinds.typed:
-            self._readers.append((self._reader([text, *kinds.typed]), "config"))
-        self._readers.append((self._reader([media, *kinds.typed]), "media"))
+        if typed:
+            self._readers.append((self._reader([text, *typed]), "config"))
+        self._readers.append((self._reader([media, *typed]), "media"))
         return self._readers
 
     def _reader(self, fields: list[Any]) -> Any:
@@ -276,7 +208,7 @@ class _Form:
             self._outline = Decoder(self._line([(kinds.prompt, Raw), *beside])).decode
         try:
             found = self._outline(line)
-        except _WRONG:
+        except WRONG:
             return None
         prompt, *others = astuple(found if self._bare else found.request)
         named = zip(kinds.beside, others, strict=True)
@@ -289,40 +221,3 @@ class _Form:
             return request
         key = [("key", _Key)] if self._keyed else []
         return defstruct("Line", [*key, ("request", request)], forbid_unknown_fields=True, gc=False)
-
-
-def _is_right(prompt: Any) -> bool:
-    """Whether each part has one thing in it."""
-    for turn in prompt if prompt.__class__ is list else (prompt,):
-        for part in turn.parts:
-            if (part.text is UNSET) + (part.inline_data is UNSET) + (part.file_data is UNSET) != _OTHERS:
-                return False
-    return True
-
-
-def _config(backend: Backend) -> Any:
-    fields = [
-        (name, _PLAIN[kind] | UnsetType, UNSET)
-        for name, kind in taken(backend)["GenerationConfig"].items()
-        if kind in _PLAIN
-    ]
-    return defstruct("Config", fields, forbid_unknown_fields=True, gc=False)
-
-
-def _media(backend: Backend) -> Any:
-    uri = Annotated[str, Meta(pattern=r"^gs://." if backend is Backend.VERTEX else r"^https://.")]
-    file = defstruct("File", [("fileUri", uri), ("mimeType", str)], forbid_unknown_fields=True, gc=False)
-    part: Any = defstruct(
-        "Part",
-        [("file_data", file | UnsetType, UNSET)],
-        bases=(_Part,),
-        forbid_unknown_fields=True,
-        rename="camel",
-        gc=False,
-    )
-    return defstruct(
-        "Turn",
-        [("parts", Annotated[list[part], Meta(min_length=1)]), ("role", _Role, "user")],
-        forbid_unknown_fields=True,
-        gc=False,
-    )

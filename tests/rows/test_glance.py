@@ -1,0 +1,151 @@
+"""What a file's lines have taught about it changes the verdict on none of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.exceptions import InputError, RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.rows.preflight import Preflight
+from airflow_provider_genai_batch.rows.requests import request_lines
+
+MODEL = "gemini-2.5-flash"
+CONFIG = {"temperature": 0.5, "maxOutputTokens": 64}
+SCHEMA = {"responseSchema": {"type": "STRING", "enum": ["a", "b"]}}
+SYSTEM = {"parts": [{"text": "Be brief."}]}
+MUTANTS = int(os.environ.get("FUZZ_GLANCE", "60"))
+"""Of each file; each is looked at three times."""
+_PIECES = [
+    piece.encode()
+    for piece in ('"', "\\", "{", "}", "[", "]", ",", ":", " ", "\t", "null", "5", '{"', '"}', "}}")
+]
+_PIECES += [
+    b"\xff",
+    b"\\u0041",
+    b'"key": "x", ',
+    b'"generationConfig": {"temperature": 1}, ',
+    b', "generation_config": {"top_k": 3}',
+    b', "tools": []',
+    b'"request": {',
+    b'"contents": ',
+    b'"contents": "hi", ',
+    b'"text": "a", ',
+    b', "labels": {"a": "b"}',
+    b'"role": "assistant", ',
+]
+
+
+def user(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "parts": [{"text": text}]}]
+
+
+def line(number: int, form: str) -> dict[str, Any]:
+    """Return a line of a file in which what stands beside the prompt is the same in each."""
+    contents = user(f'A "review" {number}, {{with}} "generationConfig": {{}} in it')
+    request: dict[str, Any] = {
+        "plain": {"contents": contents},
+        "behind": {"contents": contents, "generationConfig": {**CONFIG, **SCHEMA}},
+        "before": {"systemInstruction": SYSTEM, "contents": contents},
+        "around": {"systemInstruction": SYSTEM, "contents": contents, "generationConfig": CONFIG},
+        "snake": {
+            "contents": contents,
+            "generation_config": {"max_output_tokens": 9},
+            "system_instruction": SYSTEM,
+        },
+        "media": {
+            "contents": [
+                {
+                    "parts": [
+                        {"text": "What is it?"},
+                        {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
+                    ]
+                }
+            ],
+            "generationConfig": CONFIG,
+        },
+        "own": {"contents": contents, "generationConfig": {**CONFIG, "seed": number}},
+    }[form.removeprefix("keyless ").removeprefix("bare ")]
+    if form.startswith("bare "):
+        return request
+    return {"request": request} if form.startswith("keyless ") else {"key": f"k{number}", "request": request}
+
+
+def mutants(chance: random.Random, good: bytes) -> Iterator[bytes]:
+    """Give lines that are a little other than a good one, most of them bad."""
+    for _ in range(MUTANTS):
+        data = good.removesuffix(b"\n")
+        for _ in range(chance.choice((1, 1, 2))):
+            begin = chance.randrange(len(data))
+            end = begin + chance.choice((0, 0, 1, 2, 12))
+            data = data[:begin] + chance.choice((b"", *_PIECES, data[begin:end] * 2)) + data[end:]
+        yield data.replace(b"\n", b" ") + b"\n"
+
+
+def verdict(lines: list[bytes], at: int, backend: Backend) -> tuple[str, bytes]:
+    """Return why a line is refused, and what it is written as."""
+    check = Preflight(backend, Task.GENERATE, MODEL, max_rows=10**6)
+    try:
+        written = list(check.lines([b"".join(lines)]))
+    except RequestError as error:
+        return error.reason if error.where == f"line {at + 1}" else str(error), b""
+    except InputError as error:  # there is nothing but spaces in it
+        return str(error), b""
+    return "", written[at] if len(written) == len(lines) else b""
+
+
+@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "plain",
+        "behind",
+        "before",
+        "around",
+        "snake",
+        "media",
+        "own",
+        "keyless around",
+        "keyless plain",
+        "bare behind",
+    ],
+)
+def test_a_line_has_the_verdict_behind_a_hundred_others_that_it_has_alone(
+    form: str, backend: Backend
+) -> None:
+    chance = random.Random(f"{form} {backend}")
+    good = [json.dumps(line(number, form)).encode() + b"\n" for number in range(100)]
+    taken = refused = 0
+    for odd in mutants(chance, json.dumps(line(500, form)).encode() + b"\n"):
+        reason, written = verdict([odd], 0, backend)
+        for at in (99, 70):  # among others, and where its neighbours are right
+            rows = [*good[:at], odd, *good[at:99]]
+            said, got = verdict(rows, at, backend)
+            # A stamp says at which place a line stands.
+            stamped = written.replace(b'"r00000000"', b'"r%08d"' % at, 1)
+            if odd.strip() and not (
+                reason == "" and said.startswith(("its key", "request.", "generationConfig"))
+            ):
+                assert (said.partition(" in line")[0], got) == (reason, stamped), odd
+        if reason:
+            refused += 1
+            continue
+        taken += 1
+        if odd.strip():
+            ((_, row),) = request_lines([json.loads(odd)], backend, Task.GENERATE, MODEL)
+            assert as_sent(json.loads(written)) == as_sent(json.loads(row)), odd
+    assert taken
+    assert refused > MUTANTS / 3
+
+
+def as_sent(row: Any) -> Any:
+    """Return a row as the service reads it, whatever the spelling of its names."""
+    if isinstance(row, dict):
+        pairs = ((name.replace("_", "").lower(), as_sent(value)) for name, value in row.items())
+        return {name: value for name, value in pairs if value is not None}
+    return [as_sent(one) for one in row] if isinstance(row, list) else row
