@@ -37,6 +37,8 @@ _PLAIN = {
     "[string]": Annotated[list[str], Meta(min_length=1)],
 }
 """Kinds of `wire.messages` of which no value of that type is wrong."""
+_OF_MEDIA = frozenset({"responseModalities"})
+"""What may ask for pictures and sound, which is looked at more closely."""
 
 
 class _Text(Struct, gc=False, forbid_unknown_fields=True):
@@ -122,7 +124,7 @@ def _config(backend: Backend) -> Any:
     fields = [
         (name, _PLAIN[kind] | UnsetType, UNSET)
         for name, kind in taken(backend)["GenerationConfig"].items()
-        if kind in _PLAIN
+        if kind in _PLAIN and name not in _OF_MEDIA
     ]
     return defstruct("Config", fields, forbid_unknown_fields=True, gc=False)
 

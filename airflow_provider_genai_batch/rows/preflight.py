@@ -99,7 +99,7 @@ class Preflight:
             closely = anew or self._framer.odd
             for begin in range(0, len(block), TOGETHER):
                 some = block[begin : begin + TOGETHER]
-                keys = None if closely else self._glance.keys(some)
+                keys = None if closely or self._unchecked else self._glance.keys(some)
                 written = self._each(some, closely) if keys is None else self._all(some, keys)
                 digest.update(b"".join(written))
                 yield from written
@@ -132,7 +132,7 @@ class Preflight:
         passed = []
         for line in lines:
             self._number += 1
-            key, written = None if closely else self._glance.key(line), line
+            key, written = None if closely or self._unchecked else self._glance.key(line), line
             if key == "":
                 (key,), (written,) = self._stamped([line])
             elif key is None:
@@ -144,6 +144,11 @@ class Preflight:
             self._count(written, self._number)
             passed.append(written)
         return passed
+
+    @property
+    def _unchecked(self) -> bool:
+        """Whether no request was shown to the check yet."""
+        return self._check is not None and not self.rows
 
     def _stamped(self, lines: list[bytes]) -> tuple[list[str], list[bytes]]:
         keys = [*map(stamp, range(self.rows, self.rows + len(lines)))]
