@@ -25,11 +25,13 @@ from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
 from airflow_provider_genai_batch.rows.sinks import form_of, opened
 from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.wire import chat_answers, claude_answers, gemini_answers
 from airflow_provider_genai_batch.wire.answer import AnswerSettings, PlainRow, Reading
-from airflow_provider_genai_batch.wire.gemini_answers import LEFT_OUT
 from airflow_provider_genai_batch.wire.members import Dropped
 
 log = logging.getLogger(__name__)
+
+_LEFT_OUT = gemini_answers.LEFT_OUT | claude_answers.LEFT_OUT | chat_answers.LEFT_OUT
 
 _READINGS = 4
 """Of the rows of jobs, before their number is called uncertain."""
@@ -290,7 +292,7 @@ def tell_what_did_not_land(tally: Tally) -> None:
             log.warning("%d %s%s.", count, what, f": {', '.join(keys)}{more}" if keys else "")
     if tally.dropped:
         told = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
-        level = logging.INFO if tally.dropped.keys() <= LEFT_OUT else logging.WARNING
+        level = logging.INFO if tally.dropped.keys() <= _LEFT_OUT else logging.WARNING
         files = "inlineData" in tally.dropped and "media_uri takes pictures and sound (inlineData) as files; "
         said = 'Of the answers these members are in no row: %s. %skeep="response" lands them in the rows.'
         log.log(level, said, told, files or "")

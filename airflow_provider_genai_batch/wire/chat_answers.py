@@ -22,6 +22,13 @@ FINISH: dict[str, Finish] = {
     "content_filter": Finish.UNUSABLE,
 }
 """What is known of the finish reasons of chat completions."""
+LEFT_OUT = frozenset(
+    (
+        *("id", "created", "systemFingerprint", "serviceTier", "metadata", "usage.extraProperties"),
+        *("choices.matchedStop", "choices.stopReason"),
+    )
+)
+"""As for Google's models: known, and in no row."""
 _COMPLETION = frozenset(("object", "model", "choices", "data", "usage"))
 _CHOICE = frozenset(("index", "message", "finish_reason", "logprobs"))
 _MESSAGE = frozenset(("role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"))

@@ -26,6 +26,20 @@ FINISH: dict[str, Finish] = {
     "refusal": Finish.UNUSABLE,
 }
 """What is known of Claude's stop reasons; ``pause_turn`` is half an answer that another request goes on with."""
+LEFT_OUT = frozenset(
+    (
+        *(
+            "id",
+            "stopSequence",
+            "container",
+            "usage.cacheCreation",
+            "usage.serverToolUse",
+            "usage.serviceTier",
+        ),
+        *("usage.inferenceGeo", "content.toolUse.caller"),
+    )
+)
+"""As for Google's models: known, and in no row."""
 _MESSAGE = frozenset(("type", "role", "model", "content", "stop_reason", "stop_details", "usage"))
 _USAGE = frozenset(
     ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")

@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.wire.matrix import MATRIX, PLACES, WAYS, Kind
 from tests.dags import run_dag
+from tests.operators.doors import before_wait
 from tests.operators.scenes import client
 
 CLAUDE = "publishers/anthropic/models/claude-sonnet-4-6"
@@ -140,18 +141,17 @@ def test_tables_of_every_family_are_counted_where_they_stay(vertex: Emulator) ->
     assert [(one["total"], one["ok"]) for one in counts] == [(4, 3), (4, 4)]
 
 
-def test_no_more_jobs_of_claude_go_on_at_a_time_than_a_project_may_have(vertex: Emulator) -> None:
+def test_no_more_jobs_of_claude_go_on_at_a_time_than_a_project_may_have(
+    vertex: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(6):
         vertex.script(JobScript(lifecycle=Lifecycle(looks=3)))
     going: list[int] = []
 
-    class Counts(GenAIBatchOperator):
-        def plan(self, job: Any, **how: Any) -> Any:
-            going.append(sum(not one["ended"] for one in vertex.jobs))
-            return super().plan(job, **how)
-
+    before_wait(monkeypatch, lambda _: going.append(sum(not one["ended"] for one in vertex.jobs)))
     place = {"dest": f"gs://emulator-staging/{uuid4().hex}/", "max_rows_per_job": 1, "poll_interval": 0.05}
-    ran = run_dag(lambda: Counts(task_id="ask", model=CLAUDE, src=[str(n) for n in range(6)], **place))
+    src = [str(number) for number in range(6)]
+    ran = run_dag(lambda: GenAIBatchOperator(task_id="ask", model=CLAUDE, src=src, **place))
     assert ran.state == "success", ran.errors
     assert (len(vertex.jobs), max(going)) == (6, 4)
 
