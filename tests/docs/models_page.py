@@ -1,0 +1,81 @@
+"""The page of models, made of the table in the code: ``python -m tests.docs.models_page`` writes it."""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.wire.matrix import MATRIX, PLACES, WAYS, Mark, State
+from tests.docs.pages import ROOT
+
+NAME = "docs/reference/models.md"
+_SIGNS = {State.YES: "yes", State.SILENT: "sent", State.CONFLICT: "sent, disputed", State.NO: "refused"}
+_HEAD = """# Models
+
+Which models run in a batch, where their requests are read, where rows are written, and in which locations of Vertex AI.
+A test makes this page of the table that the code goes by, and runs each cell on the emulator.
+
+* **yes**: Google's pages say so.
+* **sent**: they do not say. The job is sent, with a note in the log; a service that does not take it refuses to create
+  it, which costs nothing.
+* **sent, disputed**: they disagree; the note says in what.
+* **refused**: before anything is sent, with what to do.
+
+Lists and files that are not in Cloud Storage are staged there, so they count as `gs://`.
+"""
+_FOOT = """
+## The Gemini Developer API
+
+It runs Gemini (`gemini-…`, `models/…`), its embedding models, and tuned models (`tunedModels/…`). Requests are inline
+or a file of its Files API, and rows come back the same way. It reads and writes neither `gs://` nor `bq://`, and has no
+locations. Models of other publishers are refused there.
+
+## Not in a batch
+
+Refused by name, when the DAG is parsed if the name is no template: Imagen, Veo, Lyria, Mistral, Grok, Claude 3 Haiku,
+models of unknown publishers; on Vertex AI also Gemma and `multimodalembedding`. Retired on 2026-10-21, and refused with
+that date: all of DeepSeek, Qwen, Kimi, MiniMax, GLM and E5, Llama 3.3, gpt-oss-20b; Jamba on 2026-02-27. Of open models
+only those on Google's list are taken: Llama 4 and gpt-oss-120b.
+
+On Vertex AI pictures are made in 1K alone: other sizes are refused.
+"""
+
+
+def render() -> str:
+    """Return the page."""
+    lines = [
+        _HEAD,
+        "## Vertex AI\n",
+        _row("Models", "Family", "Task", *(f"`{came}` to `{went}`" for came, went in map(_ends, WAYS))),
+        _row(*["---"] * (3 + len(WAYS))),
+        *(_row(one.name, one.family, one.task.value, *map(_sign, one.ways.values())) for one in MATRIX),
+        "\n### Locations\n",
+        _row("Models", *PLACES),
+        _row(*["---"] * (1 + len(PLACES))),
+        *(_row(one.name, *map(_sign, one.places.values())) for one in MATRIX),
+        "\n### Why\n",
+        _row("Models", "Reasons, and what to do", "Source"),
+        _row(*["---"] * 3),
+        *(_row(one.name, _notes(one.ways, one.places), one.source) for one in MATRIX),
+        _FOOT,
+    ]
+    return "\n".join(lines)
+
+
+def _ends(way: str) -> tuple[str, str]:
+    came, _, went = way.partition(" to ")
+    return came, went
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _sign(mark: Mark) -> str:
+    return _SIGNS[mark.state]
+
+
+def _notes(*cells: object) -> str:
+    marks = [mark for some in cells for mark in some.values()]  # type: ignore[attr-defined]
+    return "; ".join(dict.fromkeys(mark.note for mark in marks if mark.note))
+
+
+if __name__ == "__main__":
+    (ROOT / NAME).write_text(render(), encoding="utf-8")
