@@ -82,6 +82,8 @@ HTTP an index is written "#3").
   after create), ``get_lag_seconds``, ``stale_entries`` (list entries go on saying RUNNING after the job
   has ended or was deleted), ``large_results`` (Gemini, inline: a get that carries the rows is 503),
   ``inline_limit`` (bytes of rows from which that is so; None: a gigabyte or a thousand pictures).
+* failed rows of Gemini models: ``status_object`` (their error is an object in ``status``, as only readers of others
+  have it: captures have ``error`` on the Gemini API, and text in ``status`` on Vertex AI).
 * cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.
 * Vertex: ``shards``, ``shard_looks`` and ``shard_seconds`` (gets, or seconds, from one shard to the
   next, after the end), ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other

@@ -79,6 +79,7 @@ class JobScript:
     shard_looks: int = 0
     shard_seconds: float = 0.0
     failed_row_response: str = "empty"
+    status_object: bool = False
     extra_objects: Sequence[str] = ()
 
     def __post_init__(self) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -33,6 +32,7 @@ from airflow_provider_genai_batch.rows.table_prompt import Prompt, Row
 from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.embed import takes_text_only
 from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
+from airflow_provider_genai_batch.wire.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.lines import entry_key, entry_line
 from airflow_provider_genai_batch.wire.media import refuse_media
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
@@ -58,7 +58,7 @@ class Reading(NamedTuple):
 
     def read(self) -> Intake:
         """Read what the source names."""
-        if self._check is not None:
+        if not self.keeps_media:
             refuse_media_of_all(self.defaults, self.client.config.backend, self.model)
         source, backend = self.source, self.client.config.backend
         if self.prompt is not None:
@@ -229,14 +229,45 @@ class Reading(NamedTuple):
         return intake
 
     @property
-    def _check(self) -> Check | None:
-        """Refuses requests whose answers nobody would keep."""
-        return None if self.keeps_media else partial(refuse_media, model=self.model)
+    def _check(self) -> Check:
+        return _Checks(
+            self.model, keeps_media=self.keeps_media, checked=json_schema_of(self.defaults) is not None
+        )
 
     @property
     def _most(self) -> dict[str, int]:
         """Stands in for the limits of one job where there may be several."""
         return {"max_rows": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
+
+
+class _Checks:
+    """Looks at requests for what becomes of their answers.
+
+    Args:
+        model: the job's.
+        keeps_media: there is a place for pictures and sound.
+        checked: each answer of the job is checked against a JSON Schema.
+    """
+
+    def __init__(self, model: str, *, keeps_media: bool, checked: bool) -> None:
+        self._model, self._keeps_media, self._said = model, keeps_media, checked
+
+    def __call__(self, request: Mapping[str, Any], where: str) -> None:
+        """Look at one.
+
+        Raises:
+            RequestError: nobody would keep its answer.
+        """
+        if not self._keeps_media:
+            refuse_media(request, self._model)
+        if not self._said and json_schema_of(request) is not None:
+            self._said = True
+            log.warning(
+                "%s has a response_json_schema of its own. Batch jobs of Google have answered it badly, with text that "
+                "does not end or does not fit, and the answers to it, and to others in single requests, are not "
+                "checked. Give one for the job, in request_defaults or as output_type, and make a job for each.",
+                where,
+            )
 
 
 def _no_object(uri: str, error: NotFound) -> InputError:

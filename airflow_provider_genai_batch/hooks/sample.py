@@ -47,15 +47,15 @@ def check_sample(client: GenAIBatchClient, table: str, model: str, check: Check 
         log.warning("The requests in %s could not be looked at before submitting them: %s", table, error)
         return
     for number, row in enumerate(rows, 1):
+        where = f"row {number} of those that BigQuery lists first in {table}"
         try:
-            _check(client, table, row, model, check)
+            _check(client, row, model, check, where)
         except RequestError as error:
-            where = f"row {number} of those that BigQuery lists first in {table}"
             raise error.at(where) from error
     log.info("The first %d requests in %s are right; the others were not looked at.", len(rows), table)
 
 
-def _check(client: GenAIBatchClient, table: str, row: Any, model: str, check: Check | None) -> None:
+def _check(client: GenAIBatchClient, row: Any, model: str, check: Check | None, where: str) -> None:
     if row is None:
         msg = f"{column_of(family_of(model))} is null"
         raise RequestError(msg, "Leave such rows out of the table.")
@@ -64,11 +64,11 @@ def _check(client: GenAIBatchClient, table: str, row: Any, model: str, check: Ch
     column = column_of(family)
     asked = rest_request({column: given}, backend=client.config.backend, task=task_of(model), model=model)
     if check is not None:
-        check(asked.request)
+        check(asked.request, where)
     if family is not Family.GOOGLE:
         check_whole(given, asked.request, family)
     elif not says(given, asked.request):
         log.warning(
-            "A request in %s is spelled otherwise than the service takes it, and goes there as it is: it may fail.",
-            table,
+            "The request in %s is spelled otherwise than the service takes it, and goes there as it is: it may fail.",
+            where,
         )

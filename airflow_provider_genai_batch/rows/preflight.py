@@ -187,7 +187,7 @@ class Preflight:
             asked = WireRequest(None, row)
             check_text(row["content"], self._model)
         else:
-            asked = self._asked(row)
+            asked = self._asked(row, number)
         if self._bare_texts:
             return self._bare(row, asked, line, number)
         if self._family is not Family.GOOGLE:
@@ -216,7 +216,7 @@ class Preflight:
             self._glance.remember(line)
         return key, written
 
-    def _asked(self, row: dict[str, Any]) -> WireRequest:
+    def _asked(self, row: dict[str, Any], number: int) -> WireRequest:
         """Read what a line asks, as what stands in a list is read."""
         if self._usual is not None and (found := usual_request(row, self._usual)):
             return found
@@ -227,7 +227,7 @@ class Preflight:
         )
         check_metadata(asked)
         if self._check is not None:
-            self._check(asked.request)
+            self._check(asked.request, self._where(number))
         if self._usual is None and self._task is Task.GENERATE and self._family is Family.GOOGLE:
             self._usual = usual_fields(self._defaults, self._backend)
         return asked

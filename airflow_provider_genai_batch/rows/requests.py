@@ -17,8 +17,8 @@ from airflow_provider_genai_batch.wire.lines import file_line, file_row, inline_
 from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
 from airflow_provider_genai_batch.wire.usual_requests import usual_fields, usual_request
 
-Check: TypeAlias = Callable[[Mapping[str, Any]], object]
-"""Raises `RequestError` for a request, as it is spelled for the service, that is not to be sent."""
+Check: TypeAlias = Callable[[Mapping[str, Any], str], object]
+"""Takes a request, as it is spelled for the service, and its place; raises `RequestError` if it is not to be sent."""
 
 
 def request_lines(
@@ -88,7 +88,7 @@ def _keyed(
             try:
                 request = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
                 if check is not None:
-                    check(request.request)
+                    check(request.request, f"request {index + 1}")
             except RequestError as error:
                 msg = f"request {index + 1}"
                 raise error.at(msg) from error

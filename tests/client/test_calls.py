@@ -49,6 +49,17 @@ def test_a_job_ends_with_a_row_for_each_request(either: Either) -> None:
     assert {row.key: row.status for row in rows} == dict.fromkeys("abc", RowStatus.OK)
 
 
+def test_an_error_of_a_row_is_read_also_where_its_status_is_an_object(either: Either) -> None:
+    wrong = {"code": 8, "message": "quota is used up"}
+    either.emulator.script(
+        JobScript(lifecycle=Lifecycle.at_once(), status_object=True, row_errors={"b": wrong})
+    )
+    rows = {row.key: row for row in either.client.rows(either.create("a", "b").name)}
+    assert rows["a"].status is RowStatus.OK
+    assert (rows["b"].status, rows["b"].error.code) == (RowStatus.ERROR, 8)
+    assert (rows["b"].error.status, rows["b"].error.message) == ("RESOURCE_EXHAUSTED", "quota is used up")
+
+
 @pytest.mark.parametrize(
     "said", [b'{"name": "operations/abc"}', b'{"name": "batches/another", "state": "9"}']
 )

@@ -146,6 +146,30 @@ def test_answers_to_response_json_schema_are_checked_after_a_warning(
     assert found[1]["error"]["message"].startswith("n: ")
 
 
+@pytest.mark.parametrize("door", ["list", "file"])
+def test_a_schema_of_a_single_request_is_sent_after_a_warning_that_names_it(
+    door: str, gemini: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {"responseJsonSchema": {"type": "object"}, "responseMimeType": "application/json"}
+    contents = [{"role": "user", "parts": [{"text": "How much?"}]}]
+    asked = [
+        {"key": "plain", "request": {"contents": contents}},
+        *(
+            {"key": f"own{n}", "request": {"contents": contents, "generationConfig": config}}
+            for n in range(3)
+        ),
+    ]
+    source: Any = asked
+    if door == "file":
+        source = tmp_path / "in.jsonl"
+        source.write_text("".join(f"{json.dumps(one)}\n" for one in asked))
+    ran = ask(src=source)
+    assert ran.state == "success", ran.errors
+    (said,) = [record.getMessage() for record in caplog.records if "response_json_schema" in record.message]
+    assert said.startswith("request 2 has" if door == "list" else "line 2 of ")
+    assert "are not checked" in said
+
+
 def test_an_input_that_goes_as_it_is_has_its_answers_checked(vertex: Emulator, cloud_storage: Any) -> None:
     uri = "gs://emulator-staging/typed-own/in.jsonl"
     line = {"key": "k", "request": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}}

@@ -72,7 +72,8 @@ def _lines(
 
 
 def _result(row: InputRow, verdict: Verdict, *, script: JobScript, inline: bool) -> JsonObject:
-    said: JsonObject = {"response": verdict.response} if verdict.error is None else {"error": verdict.error}
+    error = "status" if script.status_object else "error"
+    said: JsonObject = {"response": verdict.response} if verdict.error is None else {error: verdict.error}
     if inline:
         metadata = row.metadata
         if metadata is None and row.key is not None:

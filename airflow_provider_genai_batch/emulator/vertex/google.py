@@ -71,6 +71,7 @@ class GoogleRows:
             self._task.at_ns,
             self._echo,
             empty_response=script.failed_row_response == "empty",
+            status_object=script.status_object,
             embedding_usage=script.embedding_usage,
         )
 

@@ -79,6 +79,7 @@ def line(
     echo: Callable[[Any], Any] | None,
     *,
     empty_response: bool,
+    status_object: bool = False,
     embedding_usage: str | None = None,
 ) -> JsonObject:
     """Return the output row.
@@ -91,10 +92,13 @@ def line(
         echo: Repeats the request as the importer of JSONL has it; None for a row of a table, whose columns are
             copied as they are.
         empty_response: Whether a failed row has ``response: {}`` or none at all.
+        status_object: Whether its error is an object, and no text.
         embedding_usage: How rows of embeddings say their tokens; by default as Google's page has it, in
             ``tokenCount``; live rows were seen with ``usageMetadata``.
     """
-    status = "" if verdict.error is None else status_text(verdict.error)
+    status: str | JsonObject = ""
+    if verdict.error is not None:
+        status = verdict.error if status_object else status_text(verdict.error)
     if names.predicts(model):
         return {"instance": row, "predictions": _predictions(verdict), "status": status}
     siblings = {
