@@ -32,6 +32,8 @@ from airflow_provider_genai_batch.rows.tally import Tally
 
 READ_PATIENCE = 600.0
 """Seconds for which rows of a job that ended are asked for again when they are not there yet."""
+CLOCKS_APART = 600.0
+"""Seconds by which the service's clock, as its answers tell it, may be ahead of the times that it gives of jobs."""
 _NOT_SEEN = (PermissionDenied, *PASSING)
 """Trouble that does not say whether there are rows."""
 _NOT_YET = (NotFound, *_NOT_SEEN)
@@ -88,6 +90,7 @@ def landed(
         trouble: CallError | None = None
         enough: Rows | None = None
         now = service_clock()
+        overdue = overdue or clock() >= until
         fresh = [] if overdue else [job for job in jobs if _is_fresh(job, now, unknown=patience > 0)]
         try:
             rows = yield from _read(jobs, partly=not fresh)
@@ -203,5 +206,9 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
 
 
 def _is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:
-    """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not told."""
-    return unknown if job.end_time is None else now - job.end_time.timestamp() < READ_PATIENCE
+    """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not told.
+
+    A front end's clock may be ahead of the job's times. So one that looks somewhat old may be young: its rows are
+    awaited as long as the looking itself may take.
+    """
+    return unknown if job.end_time is None else now - job.end_time.timestamp() < READ_PATIENCE + CLOCKS_APART
