@@ -90,7 +90,7 @@ def landed(
         trouble: CallError | None = None
         enough: Rows | None = None
         now = service_clock()
-        overdue = overdue or clock() >= until
+        overdue = overdue or (patience > 0 and clock() >= until)
         fresh = [] if overdue else [job for job in jobs if _is_fresh(job, now, unknown=patience > 0)]
         try:
             rows = yield from _read(jobs, partly=not fresh)

@@ -97,7 +97,7 @@ def choose(jobs: Iterable[BatchJob], mine: Collection[str] = ()) -> Choice:
     surplus = tuple(job for job in others if goes_on(job))
     if kept is None or _is_complete(kept):
         return Choice(kept, surplus=surplus)
-    return Choice(kept, tuple(job for job in others if job.state.final and _answered(job)), surplus)
+    return Choice(kept, tuple(job for job in others if job.state.final and answered(job)), surplus)
 
 
 def usable(job: BatchJob) -> bool:
@@ -130,7 +130,7 @@ def _left_rows(job: BatchJob) -> bool:
     return job.state is JobState.CANCELLING or bool(job.counts.succeeded)
 
 
-def _answered(job: BatchJob) -> bool:
+def answered(job: BatchJob) -> bool:
     """Whether an ended job may have rows; what it does not count it may have."""
     unknown = job.verdict is Verdict.ROWS and job.counts.succeeded is None
     return unknown or bool(job.counts.succeeded)

@@ -40,6 +40,11 @@ class Books:
         """What is known to have been spent for them, in USD."""
         return 0.0 if self.cost is None else self.cost.usd
 
+    @property
+    def at_hand(self) -> list[BatchJob]:
+        """The jobs that were settled last, or whose settling has failed."""
+        return [*self._fetched.values()]
+
     def begin(self) -> None:
         """Begin to settle some jobs."""
         self._fetched, self.cost = {}, None

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -40,6 +41,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Remember,
     Sleep,
 )
+from airflow_provider_genai_batch.flows.strays import Strays, cancel_strays, find_strays
 from airflow_provider_genai_batch.flows.submit import Attempt, Found, orphan, submit
 from airflow_provider_genai_batch.flows.tables import CountTables
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
@@ -140,8 +142,6 @@ class JobDesk:
                 return records.read()
             if isinstance(step, RecallAll):
                 return records.read_all()
-            if isinstance(step, Find):
-                return self.find(identity, step.since)
             if isinstance(step, Place):
                 return placed.append(spec())
             if isinstance(step, Remember):
@@ -155,9 +155,8 @@ class JobDesk:
                 return job
             if isinstance(step, AwaitCapacity):
                 return await_capacity(step) if await_capacity else clock.sleep(step.seconds)
-            return self._act(
-                step, tries=TRIES
-            )  # what is decided on a look is worth as many as any other call
+            # What is decided on a look is worth as many as any other call.
+            return self._act_for(identity, step)
 
         attempt = replace(attempt, place=self._client.config.place)
         flow = submit(
@@ -192,6 +191,21 @@ class JobDesk:
             return self._client.get(name).done
         except NotFound:  # or does not appear yet: that is for whoever takes it up
             return False
+
+    def find_strays(self, identity: Identity, names: Collection[str], since: float | None) -> Strays:
+        """Look for jobs that ask the same as those that were settled last, and have none of these names."""
+        known = self.books.at_hand
+        flow = find_strays(identity, known, names=names, since=since, clock=self._client.service_time)
+        return drive(flow, partial(self._act_for, identity))
+
+    def cancel_strays(self, identity: Identity, strays: Strays) -> None:
+        """Cancel those that have not ended."""
+        drive(cancel_strays(identity, strays, self._client.service_time), self._act)
+
+    def _act_for(self, identity: Identity, step: Any) -> Any:
+        if isinstance(step, Find):
+            return self.find(identity, step.since)
+        return self._act(step, tries=TRIES)
 
     def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
         """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""

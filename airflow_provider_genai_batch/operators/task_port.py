@@ -83,6 +83,11 @@ class OperatorPort:
         return begin_of(self._context)
 
     @property
+    def is_first_try(self) -> bool:
+        """Whether Airflow has never run the task instance before."""
+        return bool(self._context["ti"].try_number <= 1)
+
+    @property
     def killed(self) -> bool:
         """Whether somebody killed the task while it ran."""
         return self._killed()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
@@ -15,6 +16,7 @@ from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.describe import describe
 from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.settle import SubmitAnew
+from airflow_provider_genai_batch.flows.strays import Strays
 from airflow_provider_genai_batch.flows.submit import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.hooks.apart import check_apart, check_media_apart
@@ -28,10 +30,12 @@ from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.round import Round
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.task.strays import StrayJobs
 from airflow_provider_genai_batch.wire.output_type import job_check
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.hooks.order import Order
+    from airflow_provider_genai_batch.models import BatchJob
     from airflow_provider_genai_batch.rows.landing import Carry
 
 log = logging.getLogger(__name__)
@@ -150,17 +154,27 @@ class TaskAttempt:
         self._task.waiting_for = [name for name in memory.mine if name not in memo.jobs]
         if memo.more and Ending.from_dict(event).why is Why.ENDED:
             return self.run(Attempt(look_first=True), memory, memo.fingerprint)
+        known = Identity(self._task.key, memo.fingerprint) if memo.fingerprint else None
         with self._task.metrics(self._desk.books):
+            strays = self._strays(known, memo.asked, memory)
             try:
-                return self._settle(Ending.from_dict(event), memo, event)
+                return strays.settled(Ending.from_dict(event), memo, self._settle, event)
             except SubmitAnew as again:
                 order = self._settings.order(self._client.config)
-                with self._taken_in(order) as (intake, identity):
+                attempt = Attempt(look_first=True, mine=memory.mine)
+
+                def later(error: CallError, failures: int) -> None:
+                    self._read_later(error, failures, order, attempt, memory, memo.fingerprint)
+
+                with self._taken_in(order, later) as (intake, identity):
                     if identity.fingerprint != memo.fingerprint:
                         log.warning("The input is not what it was, so no request of it is asked again.")
                         raise (again.failure or again) from again
-                    attempt, rest = self._next(intake, again, memory, Attempt(mine=memory.mine))
-                    return self._rounds(order, intake, identity, attempt, memory, rest)
+                    attempt = Attempt(mine=memory.mine)
+                    further = self._go_on(again, order, intake, identity, attempt, memory, strays)
+                    if isinstance(further, dict):
+                        return further
+                    return self._rounds(order, intake, identity, further[0], memory, further[1])
 
     def _rounds(
         self,
@@ -174,15 +188,61 @@ class TaskAttempt:
         asked = Asked.of(intake)
         while True:
             round_ = Round(self._settings, self._task, self._client, self._desk, order)
+            strays = self._strays(identity, asked, memory, order)
             try:
                 jobs = round_.submit(identity, asked_now, attempt, memory, asked)
                 if not self._settings.wait:
                     return describe(jobs).model_dump(mode="json")
                 names = [*memory.done, *(job.name for job in jobs)]
                 memo = Memo(memory, names, asked, identity.fingerprint)
-                return self._settle(round_.ending, memo, intake=intake)
+                return strays.settled(round_.ending, memo, partial(self._settle, intake=intake))
             except SubmitAnew as again:
-                attempt, asked_now = self._next(intake, again, memory, attempt)
+                further = self._go_on(again, order, intake, identity, attempt, memory, strays)
+            if isinstance(further, dict):
+                return further
+            attempt, asked_now = further
+
+    def _strays(
+        self, identity: Identity | None, asked: Asked, memory: AttemptState, order: Order | None = None
+    ) -> StrayJobs:
+        def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
+            assert identity is not None  # noqa: S101 - else there are no such jobs
+            wanted = order or self._settings.order(self._client.config)
+            round_ = Round(self._settings, self._task, self._client, self._desk, wanted)
+            return round_.wait_for(going, jobs, memory, asked, identity)
+
+        return StrayJobs(self._settings, self._task, self._desk, identity, asked, memory, wait)
+
+    def _go_on(
+        self,
+        again: SubmitAnew,
+        order: Order,
+        intake: Intake,
+        identity: Identity,
+        attempt: Attempt,
+        memory: AttemptState,
+        strays: StrayJobs,
+    ) -> tuple[Attempt, Intake] | dict[str, Any]:
+        """Choose what is asked next; if a job that only a list tells of has asked it already, settle with its rows.
+
+        Returns:
+            What the next round begins with; or the manifest as JSON.
+        """
+        while True:
+            before = asdict(memory)
+            further = self._next(intake, again, memory, attempt)
+            later, strays.later = strays.later, Strays()
+            if not later or memory.round <= before["round"]:
+                return further
+            round_ = Round(self._settings, self._task, self._client, self._desk, order)
+            if round_.comes_to(later.jobs, identity, further[1], memory):
+                return further
+            vars(memory).update(before)
+            memo = Memo(memory, [*again.job_names], Asked.of(intake), identity.fingerprint)
+            try:
+                return strays.settled(*strays.joined(memo, later), partial(self._settle, intake=intake))
+            except SubmitAnew as more:
+                again = more
 
     def _next(
         self, intake: Intake, again: SubmitAnew, memory: AttemptState, attempt: Attempt

@@ -46,6 +46,11 @@ class TaskPort(Protocol):
         ...
 
     @property
+    def is_first_try(self) -> bool:
+        """Whether Airflow has never run the task instance before."""
+        ...
+
+    @property
     def killed(self) -> bool:
         """Whether somebody killed the task while it ran."""
         ...

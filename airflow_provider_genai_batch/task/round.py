@@ -131,6 +131,40 @@ class Round:
         own = self._settings.max_active_jobs
         return min(own, jobs_at_once(self._settings.model) or own)
 
+    def wait_for(
+        self,
+        going: Sequence[BatchJob],
+        jobs: Sequence[BatchJob],
+        memory: AttemptState,
+        asked: Asked,
+        identity: Identity,
+    ) -> Ending:
+        """Wait for jobs that somebody else submitted, or leave by a deferral.
+
+        Args:
+            going: they.
+            jobs: all of the round, with them.
+            memory: what this attempt did so far.
+            asked: what is known of the whole input.
+            identity: of the whole input.
+
+        Returns:
+            How the waiting ended.
+        """
+        self._task.waiting_for = [*self._task.waiting_for, *(job.name for job in going)]
+        self._task.appear_until = self._appear_until(going)
+        self._wait({job.name: job for job in going}, jobs, memory, asked, identity, more=False)
+        return self.ending
+
+    def comes_to(
+        self, jobs: Sequence[BatchJob], identity: Identity, intake: Intake, memory: AttemptState
+    ) -> bool:
+        """Whether a round would take one of these jobs up."""
+        pieces = intake.shards(self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
+        several = len(pieces) > 1
+        owns = [identity.piece(_part(piece, memory, several=several), memory.round) for piece in pieces]
+        return any(own.owns(job) for own in owns for job in jobs)
+
     def _created(self, job: BatchJob) -> None:
         self._task.waiting_for = [*self._task.waiting_for, job.name]
         self._task.appear_until = self._appear_until([job])

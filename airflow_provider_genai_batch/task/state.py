@@ -35,6 +35,8 @@ class AttemptState:
     """Those of `mine` that ended beside another job of the same requests."""
     spent: float = 0.0
     """What jobs of earlier rounds are known to have cost, in USD."""
+    strays: list[str] = field(default_factory=list)
+    """Those of `mine` that only a list told of."""
 
 
 @dataclass(frozen=True)
