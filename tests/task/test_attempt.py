@@ -57,6 +57,7 @@ class Keeper:
 class PlainTask:
     """A task instance in memory."""
 
+    is_first_try: bool = True
     killed: bool = False
     waiting_for: list[str] = field(default_factory=list)
     appear_until: float = 0.0
