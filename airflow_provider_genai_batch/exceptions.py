@@ -181,6 +181,10 @@ class PreconditionFailed(ApiError):
     """412, or 400 ``FAILED_PRECONDITION``: not in the state that this call needs."""
 
 
+class BeingSetUp(PreconditionFailed):
+    """A 4xx of a new project: Google still sets up what reads and writes its files. Nothing was created."""
+
+
 class QuotaExceeded(ApiError):
     """429: too many calls, tokens, or jobs. Nothing was created."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, Literal, cast
 
 from airflow.providers.common.ai.batch.base import ExtractedOutput, RawResultItem
 
@@ -43,17 +42,17 @@ def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
     Raises:
         JobError: they cannot be read now; what became of the job is in the message.
     """
-    folder = TemporaryDirectory(prefix="genai-batch-")
-    rows = Path(folder.name, "rows.jsonl")
-    landing = Landing(results_uri=str(rows), max_failed_rows=_ALL_MAY_FAIL)
+    # It has no name, so nothing is left of it if the process dies.
+    rows = cast("BinaryIO", TemporaryFile(prefix="genai-batch-"))  # noqa: SIM115 - `_read` closes it
+    landing = Landing(stream=rows, max_failed_rows=_ALL_MAY_FAIL)
     try:
         JobDesk(client).settle(Ending(Why.ENDED, {}), [name], landing)
     except (JobCancelled, JobExpired) as ended:
         log.warning("%s", ended)  # to common.ai these are no failures: it counts the rows that are missing
     except BaseException:
-        folder.cleanup()
+        rows.close()
         raise
-    return _read(folder, rows)
+    return _read(rows)
 
 
 def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
@@ -83,22 +82,18 @@ def output_of(row: dict[str, Any], output_type: Any) -> ExtractedOutput:
     return ExtractedOutput(kind="json_text", text=read_back(output_type, text))
 
 
-def _read(folder: TemporaryDirectory[str], rows: Path) -> Iterator[RawResultItem]:
-    with folder:
-        if not rows.exists():
-            return
-        with rows.open("rb") as lines:
-            for line in lines:
-                row: dict[str, Any] = json.loads(line)
-                if row["status"] == "missing":
-                    continue  # common.ai knows by itself
-                index = index_of(row["key"])
-                if index is None:
-                    log.warning(
-                        "A row with key %s is of no request and was dropped.", printable(str(row["key"]))
-                    )
-                    continue
-                yield _item(row, index)
+def _read(rows: BinaryIO) -> Iterator[RawResultItem]:
+    with rows:
+        rows.seek(0)
+        for line in rows:
+            row: dict[str, Any] = json.loads(line)
+            if row["status"] == "missing":
+                continue  # common.ai knows by itself
+            index = index_of(row["key"])
+            if index is None:
+                log.warning("A row with key %s is of no request and was dropped.", printable(str(row["key"])))
+                continue
+            yield _item(row, index)
 
 
 def _item(row: dict[str, Any], index: int) -> RawResultItem:

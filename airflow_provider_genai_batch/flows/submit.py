@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import (
     BEFORE_SENDING,
     PASSING,
+    BeingSetUp,
     CallError,
     CreateOutcomeUnknown,
     JobTimedOut,
@@ -349,7 +350,8 @@ class _Submission:
             try:
                 job: BatchJob = yield Create()
                 log.info("Created job %s.", job.name)
-            except QuotaExceeded as error:
+            except (QuotaExceeded, BeingSetUp) as error:
+                why = "had no capacity" if isinstance(error, QuotaExceeded) else "was not set up"
                 yield Remember(
                     Record(self.identity.tag, doubt=self.doubt)
                 )  # refused: there is no job to look for
@@ -357,11 +359,11 @@ class _Submission:
                 pause = backoff(refusals, error.retry_after, longest=300.0)
                 if self.clock() + pause > deadline:
                     msg = (
-                        f"The service had no capacity for the job until the deadline ({error}). Nothing was created "
+                        f"The service {why} for the job until the deadline ({error}). Nothing was created "
                         "for it, and nothing is billed. The next attempt asks again."
                     )
                     raise JobTimedOut(msg, job_names=()) from error
-                log.warning("The service has no capacity now (%s); asking again in %.0f s.", error, pause)
+                log.warning("The service %s for the job (%s); asking again in %.0f s.", why, error, pause)
                 yield AwaitCapacity(pause, refusals, tuple(self.before), deadline)
                 continue
             except _UNCLEAR as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
@@ -18,12 +20,19 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.uploads import try_object
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError
-from airflow_provider_genai_batch.hooks.drafts import check_folder, draft_of, remove_abandoned
+from airflow_provider_genai_batch.hooks.drafts import (
+    ABANDONED_AFTER,
+    check_folder,
+    draft_of,
+    remove_abandoned,
+)
 from airflow_provider_genai_batch.models.base import Backend
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
+_PART = re.compile(r"[0-9a-f]{32}\.part")
+"""What ends the name of a part of an object."""
 _TURNS = 3
 """Tries to publish where another writer comes between."""
 _STILL, _AT_MOST = 0.5, 60.0
@@ -232,6 +241,7 @@ def _put(uri: str, stream: BinaryIO) -> None:
             trouble = error
         else:
             trouble = None
+            _remove_abandoned(target)
             if _comes_to(target, size):
                 return
         if _holds(target, stream, size):
@@ -240,6 +250,27 @@ def _put(uri: str, stream: BinaryIO) -> None:
         raise OSError(str(trouble)) from trouble
     msg = "another writer keeps writing other rows there"
     raise OSError(msg)
+
+
+def _remove_abandoned(target: Any) -> None:
+    """Take away parts of an object whose writers died a day ago or earlier.
+
+    Their age is told by the store's own clock: the object was published just now.
+    """
+    fs, folder, prefix = target.fs, target.parent.path, f"{target.name}."
+    try:
+        # Stores of objects list by prefix, so that what else is in the folder costs nothing.
+        by_prefix = "prefix" in signature(getattr(fs, "_find", fs.find)).parameters
+        names = fs.find(folder, prefix=prefix) if by_prefix else fs.ls(folder, detail=False)
+        now = fs.modified(target.path)
+        for name in names:
+            own, _, rest = name.rpartition("/")[2].partition(prefix)
+            ours = not own and _PART.fullmatch(rest)
+            if ours and (now - fs.modified(name)).total_seconds() >= ABANDONED_AFTER:
+                fs.rm_file(name)
+                log.info("Removed %s, which a process left that died while it wrote rows.", name)
+    except Exception as error:  # noqa: BLE001 - every provider's file system has errors of its own; the rows are there
+        log.debug("Whether parts of %s were left behind cannot be told: %s", target, error)
 
 
 def _comes_to(path: Any, size: int) -> bool:

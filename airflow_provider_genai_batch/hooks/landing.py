@@ -81,6 +81,8 @@ class Landing:
     partly: bool = True
     """Write rows also if fewer came than the service has counted. Else they are only counted then, and what stands at
     `results_uri` stays."""
+    stream: BinaryIO | None = None
+    """Where rows are written as JSONL if there is no `results_uri`."""
 
     def without(self, requests: int) -> Landing:
         """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
@@ -140,7 +142,7 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     """
     uri = landing.results_uri
     try:
-        with published(uri, client) if uri else nullcontext(Draft(None)) as draft:
+        with published(uri, client) if uri else nullcontext(Draft(landing.stream)) as draft:
             media = MediaFolder(landing.media_uri, client) if landing.media_uri else None
             tally = write_rows(client, jobs, landing, draft.stream, media)
             _check_joined(jobs, tally, landing)

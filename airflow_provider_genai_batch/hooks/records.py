@@ -89,7 +89,9 @@ class Records:
         what = f"job {record.job}" if record.job else "that a job is about to be created"
         try:
             return self._store.set(self._key, replace(record, attempt=self._attempt).as_dict(), what)
-        except Exception as error:
+        except (
+            Exception
+        ) as error:  # what says that the attempt is not current is of another class in each Airflow
             if not record.job:
                 log.error(  # noqa: TRY400 - it is raised, too
                     "Airflow does not take this attempt for the task's own any more. It creates nothing, and nothing "

@@ -79,7 +79,9 @@ class StateStore:
         """
         try:
             _in_time(partial(self._store.set, key, value))
-        except Exception as error:
+        except (
+            Exception
+        ) as error:  # of each Airflow's own, or of a store's backend: `_is_final` tells them apart
             if self._is_final(error):
                 raise
             log.warning("Airflow does not keep %s: %s", what, said(error))

@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.exceptions import (
     ApiError,
     AuthenticationError,
     BadRequest,
+    BeingSetUp,
     NotFound,
     PermissionDenied,
     PreconditionFailed,
@@ -54,7 +55,7 @@ def api_error(
     message = str(error.get("message") or f"HTTP {answer.status}")
     if answer.status == 404 and about not in message:
         message = f"{message} ({about})"
-    return _class(answer.status, status, reason)(
+    return _class(answer.status, status, reason, message)(
         message,
         code=answer.status,
         status=status,
@@ -87,7 +88,9 @@ def hint_of(message: str) -> str:
     return ""
 
 
-def _class(code: int, status: str, reason: str) -> type[ApiError]:
+def _class(code: int, status: str, reason: str, message: str) -> type[ApiError]:
+    if 400 <= code < 429 and hint_of(message):
+        return BeingSetUp
     if code == 400 and reason == "API_KEY_INVALID":  # Google says 400 where it means 401
         return AuthenticationError
     if code == 400 and status == "FAILED_PRECONDITION":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -139,7 +140,6 @@ def test_a_create_that_never_arrived_is_sent_again_after_looking(desk: Desk) -> 
 
 @pytest.mark.parametrize("fault", [Fault.drop(), Fault.error(503), Fault.error(403), Fault.unreadable()])
 def test_who_cannot_look_does_not_create_again(desk: Desk, fault: Fault) -> None:
-    from dataclasses import replace
 
     desk.emulator.faults.add(_method(desk, "create"), Fault.lost_reply())
     desk.emulator.faults.add(_method(desk, "list"), replace(fault, times=len(LOOKS_AFTER_LOSS)))
@@ -379,6 +379,19 @@ def test_who_took_long_to_place_the_input_looks_again(desk: Desk, reattach: bool
     desk.place_input = place
     assert desk.find(reattach=reattach).taken_up
     assert len(desk.emulator.jobs) == 1
+
+
+def test_a_project_that_is_still_set_up_is_waited_for(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    message = "Service agents are being provisioned (https://cloud.google.com/…). Please try again in a few minutes."
+    refusal = Fault.error(400, message=message, grpc="FAILED_PRECONDITION", times=3)
+    desk.emulator.faults.add(_method(desk, "create"), refusal)
+    desk.submit()
+    assert len(desk.emulator.jobs) == 1
+    assert caplog.text.count("was not set up for the job") == 3
+    desk.emulator.faults.add(_method(desk, "create"), replace(refusal, times=1000))
+    with pytest.raises(JobTimedOut, match="Nothing was created"):
+        desk.submit(budget=600.0, identity=Identity("f" * 64, "b" * 64))
+    desk.emulator.faults.clear()
 
 
 def test_who_waited_long_for_capacity_looks_again(desk: Desk) -> None:

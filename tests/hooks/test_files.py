@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -228,6 +229,22 @@ def test_what_a_process_left_that_died_is_taken_away_and_what_one_writes_is_not(
         assert left not in {*tmp_path.iterdir()}
     publish(str(out), b"a\n", client)
     assert {*tmp_path.iterdir()} == {out, others, young}
+
+
+def test_what_a_process_left_that_died_while_it_wrote_to_a_store_is_taken_away(
+    client: GenAIBatchClient,
+) -> None:
+    store = fsspec.filesystem("memory")
+    attach("memory", fs=store)
+    folder = f"/{uuid4().hex}"
+    old, young = (f"{folder}/rows.jsonl.{uuid4().hex}.part" for _ in range(2))
+    others = [f"{folder}/other.jsonl.{uuid4().hex}.part", f"{folder}/rows.jsonl.mine.part"]
+    for path in (old, young, *others):
+        store.pipe(path, b"a")
+    for path in (old, *others):
+        store.store[path].modified -= timedelta(seconds=2 * ABANDONED_AFTER)
+    publish(f"memory:/{folder}/rows.jsonl", b"a\n", client)
+    assert {*store.ls(folder, detail=False)} == {f"{folder}/rows.jsonl", young, *others}
 
 
 def test_a_name_may_be_as_long_as_the_file_system_takes(client: GenAIBatchClient, tmp_path: Path) -> None:

@@ -168,8 +168,11 @@ class History:
             self.world.promise(named, f"{job.name} goes on, nobody wants it, and no warning names it")
 
     def _is_out_of_sight(self, job: Job) -> bool:
-        """Documented: without a record nobody knows of a job where the connection does not lead any more."""
-        return job.place != self._here() and self.airflow.store is None
+        """Documented: without a record nobody knows of a job where the connection does not lead any more.
+
+        No record names the second job of a create call that made two.
+        """
+        return job.place != self._here() and (self.airflow.store is None or self._has_twin(job))
 
     def _strangers(self) -> None:
         """Let others use the same project."""

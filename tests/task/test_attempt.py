@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import JobCancelled, TooManyFailedRows
+from airflow_provider_genai_batch.exceptions import JobCancelled, ServerError, TooManyFailedRows
 from airflow_provider_genai_batch.flows.identity import task_key
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.submit import Attempt
@@ -159,6 +159,31 @@ def test_a_lack_of_capacity_is_waited_out_without_a_worker(
     task = attempt(PlainTask(), client, ["a"])
     manifest = task.resume(Attempt(resumed=True, refusals=left.value.memo["refusals"]), dict(left.value.memo))
     assert (manifest["counts"]["ok"], len(emulator.jobs)) == (1, 1)
+
+
+def test_an_input_that_cannot_be_read_again_for_now_is_waited_for(
+    emulator: Emulator, client: GenAIBatchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.script(JobScript(row_errors={0: 13}))
+    task, how = PlainTask(), {"deferrable": True, "retry_failed_rows": 1}
+    with pytest.raises(Deferred) as first:
+        attempt(task, client, ["a", "b"], **how).run(Attempt())
+    event = ended(client, first.value)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ServerError("away", code=503, method="objects.get")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_genai_batch.task.attempt.take_in", fail)
+        with pytest.raises(Deferred) as pause:
+            attempt(task, client, ["a", "b"], **how).complete(event)
+    memo = dict(pause.value.memo)
+    assert (memo["looked"], memo["look_first"]) == (False, True)
+    again = Attempt(look_first=True, refusals=memo["refusals"])
+    with pytest.raises(Deferred) as second:
+        attempt(task, client, ["a", "b"], **how).resume(again, memo)
+    manifest = attempt(task, client, ["a", "b"], **how).complete(ended(client, second.value))
+    assert (manifest["counts"]["ok"], [job["rows"]["total"] for job in emulator.jobs]) == (2, [2, 1])
 
 
 def test_a_job_that_is_stuck_is_what_a_kill_would_cancel(
