@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.hooks.objects import is_directory
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.defaults import check_defaults
 from airflow_provider_genai_batch.rows.table_prompt import Prompt
 from airflow_provider_genai_batch.wire.create import JobSpec, task_of
@@ -28,6 +29,7 @@ from airflow_provider_genai_batch.wire.labels import check_labels
 from airflow_provider_genai_batch.wire.matrix import check_places
 from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
+from airflow_provider_genai_batch.wire.publishers import family_of
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
 log = logging.getLogger(__name__)
@@ -166,7 +168,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         raise UnsupportedError(msg)
     check_defaults(request_defaults, connection.backend, model)
     job_check(output_type, request_defaults)
-    if json_schema_of(request_defaults) is not None:
+    if json_schema_of(request_defaults) is not None and family_of(model) is Family.GOOGLE:
         log.warning(
             "Batch jobs of Google have answered response_json_schema badly, with text that does not end or does not "
             "fit: prefer output_type, or response_schema. Each answer is checked against it."
