@@ -145,6 +145,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     webhook: Any = None,
     priority: int | None = None,
     results_uri: str | None = None,
+    media_uri: str | None = None,
 ) -> Order:
     """Read a task's parameters.
 
@@ -160,9 +161,10 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     if connection.backend is Backend.VERTEX:
         for note in check_places(model, source, destination, connection.location):
             log.info("%s", note)
-    if results_uri and (source.bigquery_uri if destination is None else destination.bigquery_uri):
+    given = "results_uri" if results_uri else "media_uri" if media_uri else ""
+    if given and (source.bigquery_uri if destination is None else destination.bigquery_uri):
         msg = (
-            "Rows that Vertex AI writes to BigQuery stay there: leave results_uri out and read the table, or "
+            f"Rows that Vertex AI writes to BigQuery stay there: leave {given} out and read the table, or "
             "give dest as gs://bucket/prefix/."
         )
         raise UnsupportedError(msg)

@@ -103,6 +103,7 @@ class RunSettings:
             webhook=self.webhook,
             priority=self.priority,
             results_uri=self.results_uri,
+            media_uri=self.media_uri,
         )
 
     def wait_plan(self, job: BatchJob, *, now: float, taken_up: bool = False) -> WaitPlan:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.client.places import job_spec
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import (
@@ -21,7 +22,9 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.hooks.apart import check_media_apart
 from airflow_provider_genai_batch.hooks.intake import Intake, take_in
+from airflow_provider_genai_batch.hooks.order import read_order
 from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.wire.sources import read_source
 from tests.dags import run_dag
@@ -145,6 +148,13 @@ def test_a_refused_task_says_that_nothing_is_billed_and_creates_nothing(gemini: 
     assert isinstance(ran.errors[0], InputError)
     assert "nothing is billed" in str(ran.errors[0])
     assert gemini.jobs == []
+
+
+def test_a_folder_beside_a_table_is_refused_for_rows_stay_in_the_table() -> None:
+    vertex = ClientConfig(Backend.VERTEX, project="p")
+    with pytest.raises(UnsupportedError, match="stay there: leave media_uri out"):
+        read_order(vertex, model=MODEL, src="bq://p.d.t", media_uri="gs://b/media/")
+    read_order(vertex, model=MODEL, src="bq://p.d.t", dest="gs://b/out/", media_uri="gs://b/media/")
 
 
 def taken(connection: Any, items: list[Any], model: str = MODEL, **defaults: Any) -> Intake:
