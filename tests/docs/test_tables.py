@@ -29,7 +29,9 @@ from airflow_provider_genai_batch.models import (
 )
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators import genai_batch
+from airflow_provider_genai_batch.rows.inline import EMBEDDING_BYTES
 from airflow_provider_genai_batch.rows.limits import limits_of
+from airflow_provider_genai_batch.rows.weight import BYTES_A_TOKEN, MOST_OUTPUT
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire import gemini, vertex
 from tests.docs.pages import ROOT, Page, code
@@ -212,6 +214,10 @@ def test_the_limits_of_each_service_are_told() -> None:
     sizes = [str(limits_of(backend, Task.GENERATE, model).max_bytes) for backend in Backend]
     assert [cell.split()[0] for cell in rows["Largest input file"]] == sizes
     assert rows["Largest list sent inline"][0] == f"{gemini.MAX_BODY_BYTES} bytes"
+    answers = gemini.MOST_INLINE_BYTES // (MOST_OUTPUT * BYTES_A_TOKEN)
+    embeddings = gemini.MOST_INLINE_BYTES // EMBEDDING_BYTES
+    text = " ".join(BACKENDS.section("# Choose a backend").split())
+    assert f"more than {answers} answers without `max_output_tokens`, or more than {embeddings} emb" in text
     most = [
         limits_of(Backend.VERTEX, task, name).max_rows
         for task, name in (
