@@ -34,7 +34,7 @@ def landing_of(
     validate = None if output_type is None else answer_check(output_type)
     if src is None:
         check_media_apart(None, wanted.get("results_uri"), wanted.get("media_uri"))
-        yield Landing(validate=validate, submits=False, **wanted)
+        yield Landing(validate=validate, output_type=output_type, submits=False, **wanted)
         return
     source = read_source(src)
     check_apart(source, wanted.get("results_uri"))
@@ -42,4 +42,11 @@ def landing_of(
     model = client.get(names[0]).model or ""
     with take_in(client, source, model=model, several_jobs=True) as intake:
         keys = (lambda: [*intake.keys()]) if intake.keyed and intake.readable else (lambda: None)
-        yield Landing(validate=validate, asked=Asked.of(intake), keys=keys, submits=False, **wanted)
+        yield Landing(
+            validate=validate,
+            output_type=output_type,
+            asked=Asked.of(intake),
+            keys=keys,
+            submits=False,
+            **wanted,
+        )

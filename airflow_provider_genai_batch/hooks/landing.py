@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritten, TransportError
@@ -19,20 +19,24 @@ from airflow_provider_genai_batch.hooks.files import Draft, published
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.hooks.media import MediaFolder
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.job import total_of
 from airflow_provider_genai_batch.rows.digest import Summed
 from airflow_provider_genai_batch.rows.keyset import KeySet
 from airflow_provider_genai_batch.rows.landing import Carry, Validate, land
-from airflow_provider_genai_batch.rows.sinks import form_of, opened
+from airflow_provider_genai_batch.rows.sinks import ColumnTypes, form_of, opened
+from airflow_provider_genai_batch.rows.table_columns import Columns
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire import chat_answers, claude_answers, gemini_answers
 from airflow_provider_genai_batch.wire.answer import AnswerSettings, PlainRow, Reading
+from airflow_provider_genai_batch.wire.create import task_of
 from airflow_provider_genai_batch.wire.members import Dropped
+from airflow_provider_genai_batch.wire.output_type import output_schema
 
 log = logging.getLogger(__name__)
 
 _LEFT_OUT = gemini_answers.LEFT_OUT | claude_answers.LEFT_OUT | chat_answers.LEFT_OUT
-
+_EMBEDDING = {"type": "array", "items": {"type": "number"}}
 _READINGS = 4
 """Of the rows of jobs, before their number is called uncertain."""
 
@@ -73,6 +77,8 @@ class Landing:
     """In the order of the input."""
     validate: Validate | None = None
     """Checks the text of an answer."""
+    output_type: Any = None
+    """What `validate` makes of answers: columns have its type."""
     carry: Carry | None = None
     """Gives columns of the input row at an index."""
     submits: bool = True
@@ -229,7 +235,8 @@ def _read(
     tallies = []
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
     summed = None if out is None else Summed(out)
-    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form) as write:
+    types = _types(landing, jobs) if form == "parquet" else None
+    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form, types) as write:
         for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
@@ -247,6 +254,16 @@ def _read(
     whole = reduce(Tally.absorb, tallies)
     whole.digest = str(summed.digest) if summed and whole.rows_read else None
     return whole
+
+
+def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
+    """Say of which types columns are, as far as that is known before rows are read."""
+    output = None
+    if landing.output_type is not None:
+        output = output_schema(landing.output_type)
+    elif all(task_of(job.model or "") is Task.EMBED for job in jobs):
+        output = _EMBEDDING
+    return ColumnTypes(output, landing.carry.schema if isinstance(landing.carry, Columns) else None)
 
 
 def _rows(

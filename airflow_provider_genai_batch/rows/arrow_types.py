@@ -37,29 +37,54 @@ class Column(NamedTuple):
         return pa.field(name, self.type, nullable=nullable, metadata=JSON_TEXT if self.json else None)
 
 
-def column_of(schema: Schema, definitions: Schema | None = None, within: tuple[str, ...] = ()) -> Column:
-    """Return the column of values that a schema describes.
+class Scope(NamedTuple):
+    """Where a schema stands.
+
+    Attributes:
+        definitions: what references name.
+        within: the references that it stands in.
+        sparse: members of objects may be absent, which is the same as null. Else an object with such a member is JSON
+            text, for the two would be told apart no more.
+    """
+
+    definitions: Schema
+    within: tuple[str, ...] = ()
+    sparse: bool = False
+
+
+def column_of(schema: Schema, scope: Scope | None = None) -> Column:
+    """Return the column of values that a schema describes, as Pydantic writes schemas.
 
     Args:
-        schema: as Pydantic writes it.
-        definitions: what its references name; None: its own ``$defs``.
-        within: the references that it stands in.
+        schema: of the values.
+        scope: where it stands; None: it is whole.
     """
-    definitions = schema.get("$defs", {}) if definitions is None else definitions
+    scope = scope or Scope(schema.get("$defs", {}))
     if (reference := schema.get("$ref")) is not None:
         name = str(reference).rpartition("/")[2]
-        if name in within or name not in definitions:
+        if name in scope.within or name not in scope.definitions:
             return TEXT
-        return column_of(definitions[name], definitions, (*within, name))
+        return column_of(scope.definitions[name], scope._replace(within=(*scope.within, name)))
     if "anyOf" in schema:
         kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
-        return column_of(kinds[0], definitions, within) if len(kinds) == 1 else TEXT
+        return column_of(kinds[0], scope) if len(kinds) == 1 else TEXT
     kind = schema.get("type")
     if kind == "array":
-        return _list(schema, definitions, within)
+        return _list(schema, scope)
     if kind == "object":
-        return _struct(schema, definitions, within)
+        return _struct(schema, scope)
     return _PLAIN.get(kind, TEXT) if isinstance(kind, str) else TEXT
+
+
+def has_lost(value: Any, written: Any) -> bool:
+    """Whether a column did not hold all of a value, such as an integer of more than 64 bits."""
+    if written is None or value is None:
+        return value is not None
+    if isinstance(written, dict):
+        return any(has_lost(value.get(name), one) for name, one in written.items())
+    if isinstance(written, list):
+        return any(has_lost(one, other) for one, other in zip(value, written, strict=True))
+    return False
 
 
 def read_change(field: Any) -> Change | None:
@@ -82,24 +107,25 @@ def _each(changes: Mapping[str, Change]) -> Change:
     return change
 
 
-def _list(schema: Schema, definitions: Schema, within: tuple[str, ...]) -> Column:
+def _list(schema: Schema, scope: Scope) -> Column:
     if not isinstance(schema.get("items"), Mapping):  # a tuple, or nobody knows of what
         return TEXT
-    item = column_of(schema["items"], definitions, within)
+    item = column_of(schema["items"], scope)
 
     def write(value: Any) -> Any:
         return (
             [None if one is None else item.write(one) for one in value] if isinstance(value, list) else None
         )
 
-    return Column(pa.list_(item.field("item")), write)
+    return Column(pa.list_(item.field("element")), write)
 
 
-def _struct(schema: Schema, definitions: Schema, within: tuple[str, ...]) -> Column:
+def _struct(schema: Schema, scope: Scope) -> Column:
     properties = schema.get("properties")
-    if not properties or schema.get("additionalProperties"):
+    whole = scope.sparse or set(schema.get("required", ())) >= set(properties or ())
+    if not properties or schema.get("additionalProperties") or not whole:
         return TEXT
-    columns = {name: column_of(one, definitions, within) for name, one in properties.items()}
+    columns = {name: column_of(one, scope) for name, one in properties.items()}
 
     def write(value: Any) -> Any:
         if not isinstance(value, dict):

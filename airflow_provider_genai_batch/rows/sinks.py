@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import BinaryIO, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 
@@ -43,13 +44,27 @@ def check_results_uri(uri: str) -> None:
         raise UnsupportedError(msg)
 
 
+@dataclass(frozen=True)
+class ColumnTypes:
+    """Types of columns that are not the same in every file, as JSON Schema; None: they may be anything."""
+
+    output: Mapping[str, Any] | None = None
+    input: Mapping[str, Any] | None = None
+
+
 _PACKING = 4
 """zlib's level: text packs in a quarter of the time that the usual 6 takes, and is a seventh larger."""
 
 
 @contextmanager
-def opened(out: BinaryIO, form: Form) -> Iterator[Write]:
-    """Give a function that writes lines; what it wrote is whole when the block ends well."""
+def opened(out: BinaryIO, form: Form, types: ColumnTypes | None = None) -> Iterator[Write]:
+    """Give a function that writes lines; what it wrote is whole when the block ends well.
+
+    Args:
+        out: takes the bytes.
+        form: of the file.
+        types: of columns, where there are any.
+    """
     if form == "jsonl":
         yield out.write
     elif form == "jsonl.gz":
@@ -60,5 +75,5 @@ def opened(out: BinaryIO, form: Form) -> Iterator[Write]:
     else:
         from airflow_provider_genai_batch.rows.parquet import ParquetSink
 
-        with ParquetSink(out) as sink:
+        with ParquetSink(out, types or ColumnTypes()) as sink:
             yield sink.write

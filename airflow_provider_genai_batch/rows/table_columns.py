@@ -22,6 +22,8 @@ class Columns:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._starts, self._at = stream, array("Q"), 0
+        self._kinds: dict[str, set[str]] | None = None
+        self._alike = True
 
     def kept(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Pass rows on and keep their columns.
@@ -30,11 +32,31 @@ class Columns:
             RequestError: JSON has no word for a value; without the row's number, which its reader knows.
         """
         for row in rows:
-            data = _spelled(row)
+            data = self._seen(row)
             self._starts.append(self._at)
             self._at += len(data)
             self._stream.write(data)
             yield row
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """What all rows together are, as JSON Schema; None where they have not the same names, or none."""
+        if not self._kinds or not self._alike:
+            return None
+        columns = {name: _SCHEMAS.get(frozenset(kinds - {"null"}), {}) for name, kinds in self._kinds.items()}
+        return {"type": "object", "properties": columns, "required": [*columns]}
+
+    def _seen(self, row: Row) -> bytes:
+        """Spell a row, and note of what kinds its columns are."""
+        plain = _plain(row)
+        if self._kinds is None:
+            self._kinds = {name: set() for name in plain}
+        if plain.keys() == self._kinds.keys():
+            for name, value in plain.items():
+                self._kinds[name].add(_kind(value))
+        else:
+            self._alike = False
+        return _spelled(plain)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -50,9 +72,38 @@ class Columns:
         return found
 
 
-def _spelled(row: Row) -> bytes:
+_SCHEMAS: dict[frozenset[str], dict[str, Any]] = {
+    frozenset(kinds): {"type": kind}
+    for kind, kinds in {
+        "string": ["string"],
+        "boolean": ["boolean"],
+        "integer": ["integer"],
+        "number": ["number"],
+    }.items()
+}
+_INT64 = 1 << 63
+
+
+def _kind(value: Any) -> str:
+    """Return JSON Schema's word for a value that a column of its own type holds as it is; else ``any``."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer" if -_INT64 <= value < _INT64 else "any"
+    return {str: "string", float: "number", type(None): "null"}.get(type(value), "any")
+
+
+def _plain(row: Row) -> dict[str, Any]:
     try:
-        return to_json({str(name): json_value(value) for name, value in row.items()})
+        return {str(name): json_value(value) for name, value in row.items()}
+    except TypeError as error:
+        msg = f"a column has {error}"
+        raise RequestError(msg) from error
+
+
+def _spelled(row: Mapping[str, Any]) -> bytes:
+    try:
+        return to_json(row)
     except (TypeError, PydanticSerializationError) as error:
         msg = f"a column has {error}"
         raise RequestError(msg) from error

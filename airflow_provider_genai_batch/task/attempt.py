@@ -310,6 +310,7 @@ class TaskAttempt:
                 ordered=settings.ordered,
                 validate=job_check(settings.output_type, settings.request_defaults),
                 answers=settings.answers,
+                output_type=settings.output_type,
                 carry=carry,
             )
             manifest = self._desk.settle(

@@ -13,7 +13,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError, from_json, to_json
+from typing_extensions import override
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
 from airflow_provider_genai_batch.wire.json_schema import json_schema_check, json_schema_of
@@ -86,6 +88,24 @@ def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] |
         return answer_check(output_type)
     schema = json_schema_of(request_defaults)
     return None if schema is None else json_schema_check(schema)
+
+
+def output_schema(output_type: Any) -> dict[str, Any] | None:
+    """Return JSON Schema of what `answer_check` makes of answers, as it is written; None: the type has none."""
+    try:
+        return _adapter(output_type).json_schema(mode="serialization", schema_generator=_AsWritten)
+    except PydanticUserError:
+        return None
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Calls those members required that are always written, whether they have a default or not."""
+
+    @override
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        if field["type"] == "typed-dict-field":
+            return bool(field.get("required", total))
+        return not field.get("serialization_exclude_if")
 
 
 def asks_for_type(output_type: Any, request_defaults: Any) -> bool:

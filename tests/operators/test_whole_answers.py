@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
@@ -174,3 +175,20 @@ def test_the_client_gives_rows_with_the_whole_answer(gemini: Emulator) -> None:
         row = next(row for row in client.rows(name) if row.index == 1)
     assert row.candidates is not None
     assert [one.finish_reason for one in row.candidates] == ["SAFETY", "STOP"]
+
+
+def test_columns_of_parquet_have_the_types_of_the_table_and_of_the_answers(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.parquet"
+    src = [{"id": 1, "lake": "Como"}, {"id": 2, "lake": "Garda"}]
+    ran = ask(src=src, prompt="Describe {lake}.", output_type=Named, results_uri=str(out), ordered=True)
+    assert ran.state == "success", ran.errors
+    schema = pq.read_schema(out)
+    assert str(schema.field("input").type) == "struct<id: int64, lake: string>"
+    assert str(schema.field("output").type) == "struct<name: string>"
+    landed = [*read_rows(ran.xcom["ask"])]
+    assert [row.input for row in landed] == src
+    assert [Named.model_validate(row.output) for row in landed] == [
+        Named.model_validate_json(str(row.text)) for row in landed
+    ]

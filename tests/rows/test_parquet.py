@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from datetime import date
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from google.genai import types
+from pydantic import BaseModel
+from typing_extensions import TypedDict
 
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.models import ResultRow
+from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows import parquet
+from airflow_provider_genai_batch.rows.landed import landed_rows
 from airflow_provider_genai_batch.rows.landing import land
-from airflow_provider_genai_batch.rows.sinks import opened
+from airflow_provider_genai_batch.rows.sinks import ColumnTypes, opened
+from airflow_provider_genai_batch.rows.table_columns import Columns
 from airflow_provider_genai_batch.rows.tally import Tally
 from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.output_type import answer_check, output_schema
+from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.spelling import camel
 from tests.docs.pages import Page, code
 from tests.rows.answers import answered, refused
+from tests.wire.test_nothing_is_lost import members, spelled, with_text
+
+PLAIN = parquet.schema_of(parquet.columns_of(ColumnTypes()))
 
 
 def _land(*rounds: Any, expected: int, **settings: Any) -> io.BytesIO:
@@ -64,8 +82,8 @@ def test_a_row_has_a_column_for_each_field() -> None:
 
 def test_the_columns_are_those_that_are_documented() -> None:
     table = Page("docs/reference/rows.md").table("## Parquet", "Column")
-    told = {code(row[0]): code(row[1]) for row in table}
-    assert told == {field.name: _short(field.type) for field in parquet.SCHEMA}
+    told = {code(row[0]): code(row[1].rpartition("; else ")[2]) for row in table}
+    assert told == {field.name: _short(field.type) for field in PLAIN}
 
 
 def _short(kind: Any) -> str:
@@ -77,7 +95,7 @@ def _short(kind: Any) -> str:
 
 
 def test_no_rows_make_a_file_with_columns() -> None:
-    assert pq.read_table(_land([], expected=0)).schema.equals(parquet.SCHEMA)
+    assert pq.read_table(_land([], expected=0)).schema.equals(PLAIN)
 
 
 def test_groups_are_written_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +125,153 @@ def test_a_number_that_no_column_holds_is_left_out(number: int) -> None:
     error = {**refused(stamp(0)), "error": {"code": number, "status": "X", "message": "m"}}
     (row,) = _read([error], expected=1)
     assert row["error"] == {"code": None, "status": "X", "message": "m"}
+
+
+# ------------------------------------------------------------ typed
+
+
+class Partial(TypedDict, total=False):
+    """An object whose members may be absent, which is not null."""
+
+    a: int
+
+
+class Tag(BaseModel):
+    """Inside of another."""
+
+    name: str
+    weight: float | None = None
+
+
+class Review(BaseModel):
+    """An output with members of many kinds."""
+
+    mood: Literal["good", "bad"]
+    stars: int
+    tags: list[Tag]
+    by_day: dict[str, int]
+    either: int | str
+    when: date
+    inner: Review | None = None
+
+
+REVIEW = Review(
+    mood="good",
+    stars=5,
+    tags=[Tag(name="a", weight=1), Tag(name="b")],
+    by_day={"monday": 1},
+    either="x",
+    when=date(2026, 11, 28),
+    inner=Review(mood="bad", stars=1, tags=[], by_day={}, either=2, when=date(2026, 1, 1)),
+)
+
+
+def _typed(kinds: ColumnTypes, *rows: Any, **settings: Any) -> tuple[Any, list[ResultRow]]:
+    out = io.BytesIO()
+    with opened(out, "parquet", kinds) as write:
+        land([rows], Tally(expected=len(rows), keyed=True, stamped=True), write, **settings)
+    out.seek(0)
+    return pq.read_schema(out), [*landed_rows(out, "parquet")]
+
+
+def test_an_output_has_the_columns_of_its_type_and_is_read_back_as_it_was() -> None:
+    check = answer_check(Review)
+    rows = answered(stamp(0), REVIEW.model_dump_json()), answered(stamp(1), "no JSON")
+    schema, read = _typed(ColumnTypes(output=output_schema(Review)), *rows, validate=check)
+    kinds = {field.name: str(field.type) for field in schema.field("output").type}
+    assert kinds == {
+        "mood": "string",
+        "stars": "int64",
+        "tags": "list<element: struct<name: string, weight: double>>",
+        "by_day": "string",
+        "either": "string",
+        "when": "string",
+        "inner": "string",
+    }
+    assert read[0].output == REVIEW.model_dump(mode="json")
+    assert (read[1].status.value, read[1].output) == ("invalid", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "column"),
+    [
+        (int, "5", "int64"),
+        (str, '"five"', "string"),
+        (list[float], "[1, 2.5]", "list<element: double>"),
+        (list[dict[str, int]], '[{"a": 1}, {}]', "list<element: string>"),
+        (tuple[int, str], '[1, "a"]', "string"),
+        (bool, "true", "bool"),
+        (Partial, "{}", "string"),
+    ],
+)
+def test_types_that_are_no_models_have_columns_too(kind: Any, text: str, column: str) -> None:
+    schema, (row,) = _typed(
+        ColumnTypes(output=output_schema(kind)), answered(stamp(0), text), validate=answer_check(kind)
+    )
+    assert (str(schema.field("output").type), row.output) == (column, json.loads(text))
+
+
+def test_a_number_that_no_column_holds_is_left_out_of_an_output_and_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wanted = ColumnTypes(output=output_schema(list[int]))
+    _, (row,) = _typed(wanted, answered(stamp(0), f"[1, {10**30}]"), validate=answer_check(list[int]))
+    assert (row.output, row.text) == ([1, None], f"[1, {10**30}]")
+    assert "more than 64 bits" in caplog.text
+
+
+def test_columns_of_the_input_have_the_types_of_all_rows_together() -> None:
+    rows = [
+        {"id": 1, "name": "a", "price": 1.5, "mixed": 1, "ok": True, "none": None, "deep": {"a": [1]}},
+        {"id": 2, "name": None, "price": 2.0, "mixed": "x", "ok": False, "none": None, "deep": {}},
+    ]
+    columns = Columns(io.BytesIO())
+    assert [*columns.kept(rows)] == rows
+    schema, read = _typed(
+        ColumnTypes(input=columns.schema), answered(stamp(0)), answered(stamp(1)), carry=columns
+    )
+    kinds = {field.name: str(field.type) for field in schema.field("input").type}
+    assert kinds == {
+        "id": "int64",
+        "name": "string",
+        "price": "double",
+        "ok": "bool",
+        **dict.fromkeys(("mixed", "none", "deep"), "string"),
+    }
+    assert [row.input for row in read] == rows
+
+
+@pytest.mark.parametrize("rows", [[{"a": 1}, {"b": 1}], [{"a": 1}, {}], []])
+def test_rows_with_other_columns_each_are_text(rows: list[dict[str, Any]]) -> None:
+    columns = Columns(io.BytesIO())
+    assert len([*columns.kept(rows)]) == len(rows)
+    assert columns.schema is None
+
+
+def test_numbers_of_an_embedding_are_a_list_of_numbers(gemini: Emulator, tmp_path: Path) -> None:
+    out = tmp_path / "rows.parquet"
+    with GenAIBatchHook().get_conn() as client:
+        gemini.script(JobScript(lifecycle=Lifecycle.at_once()))
+        job = client.get(client.create("gemini-embedding-001", ["a", "b"]).name)
+        land_jobs(client, [job], Landing(str(out)))
+        plain = {row.key: row.output for row in client.rows(job)}
+    assert str(pq.read_schema(out).field("output").type) == "list<element: double>"
+    with out.open("rb") as stream:
+        assert {row.key: row.output for row in landed_rows(stream, "parquet")} == plain
+
+
+def test_every_part_of_an_answer_is_read_back_as_it_landed() -> None:
+    response = reduce(_merged, (spelled(one, camel) for _, one in members(types.GenerateContentResponse)))
+    row = read_fields({"key": stamp(0), "response": with_text(response, camel)}, Backend.GEMINI)
+    wanted = ResultRow.model_validate(row)
+    assert wanted.grounding is not None
+    _, (read,) = _typed(ColumnTypes(), row)
+    assert read == wanted
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Put two drawn objects into one."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        both = {name: _merged(one[name], other[name]) for name in one.keys() & other.keys()}
+        return {**one, **other, **both}
+    return [_merged(one[0], other[0])] if isinstance(one, list) else other
