@@ -72,7 +72,8 @@ HTTP an index is written "#3").
   of a partner or open model, the row of a Gemini model), ``siblings`` (Claude: members beside ``custom_id``
   and ``request`` come back), ``status_column`` (open models: rows have a ``status``), ``envelope`` (open
   models: ``response`` is ``{status_code, request_id, body}``), ``response_type`` ("STRING" or "JSON": the
-  column of partner and open models in BigQuery), ``embedding_usage`` ("tokenCount" or "usageMetadata").
+  column of partner and open models in BigQuery), ``embedding_usage`` ("tokenCount" or "usageMetadata"),
+  ``row_form`` ("2025-12" or "2026-05": Gemini rows as one dated capture has them, which differ).
 * reply shapes: ``late_output`` (n reads of the output, or looks at an inline or Vertex job, come too
   early), ``late_seconds`` (the same by the clock), ``inline_results`` (a file job answers inline),
   ``bare_list`` (inlinedResponses is a list), ``stale_counters`` (list entries still say pending),

@@ -17,6 +17,7 @@ _BY_ROW = ("row_errors", "finish_reasons", "content", "candidates", "members", "
 _CHOICES: Mapping[str, tuple[str | None, ...]] = {
     "foreign_lines": (None, "import", "row"),
     "response_type": ("STRING", "JSON"),
+    "row_form": (None, "2025-12", "2026-05"),
     "embedding_usage": (None, "tokenCount", "usageMetadata"),
 }
 _ROWS = ("missing", "duplicated", "blocked")
@@ -55,6 +56,7 @@ class JobScript:
     envelope: bool = False
     response_type: str = "STRING"
     embedding_usage: str | None = None
+    row_form: str | None = None
     served: float | None = None
 
     late_output: int = 0

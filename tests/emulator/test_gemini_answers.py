@@ -318,3 +318,28 @@ def test_the_older_embedding_models_take_30000_prompts(jobs: Vertex, put: Any, p
     assert len(row["predictions"][0]["embeddings"]["values"]) == 768
     many = b'{"content":"hi"}\n' * 30_001
     assert "more than 30000 rows" in jobs.run(put(many), place, model=model)["error"]["message"]
+
+
+def test_rows_have_the_form_of_either_dated_capture(
+    jobs: Vertex, vertex_emulator: Emulator, put: Any, place: str, output: Any
+):
+    given = [
+        {"key": "a", "request": question("hi", labels={"x": "y"})},
+        {"key": "b", "request": question("ho")},
+    ]
+    found = {}
+    for form in ("2025-12", "2026-05"):
+        vertex_emulator.script(JobScript(row_form=form))
+        rows = output(jobs.run(put(given), place))
+        found[form] = next(row for row in rows if row["key"] == "b")
+    older, newer = found["2025-12"], found["2026-05"]
+    assert older["request"] == given[1]["request"]
+    assert newer["request"]["labels"] is None
+    assert "avgLogprobs" in first(older)
+    assert "avgLogprobs" not in first(newer)
+    assert [list(part) for part in parts(older)] == [["text"]]
+    assert [list(part) for part in parts(newer)] == [["text", "thoughtSignature"]]
+    assert "billablePromptUsage" not in older["response"]["usageMetadata"]
+    assert "billablePromptUsage" in newer["response"]["usageMetadata"]
+    with pytest.raises(ValueError, match="row_form is one of"):
+        JobScript(row_form="1999-01")

@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.emulator.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.vertex import lines
 from airflow_provider_genai_batch.emulator.vertex.answers import shaped
 from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
+from airflow_provider_genai_batch.emulator.vertex.forms import FORMS, WITHOUT_NULLS
 from airflow_provider_genai_batch.emulator.vertex.importer import Importer, ImportFailed
 from airflow_provider_genai_batch.emulator.vertex.source import RESULT_COLUMNS
 
@@ -35,15 +36,18 @@ class GoogleRows:
         self.most = _MOST_ROWS
         if names.embeds(task.model):
             self.most = _MOST_PROMPTS if self._predicts else _MOST_EMBEDDINGS
-        self.answered: Callable[..., JsonObject] = partial(
+        form = FORMS.get(task.script.row_form or "")
+        plain: Callable[..., JsonObject] = partial(
             lines.answered, task.model, at_ns=task.at_ns, media_bytes=task.script.media_bytes
         )
+        # Nothing stands between a plain row and its answer.
+        self.answered = plain if form is None else lambda *row: form(plain(*row))
         self._echo: Callable[[Any], Any] | None = None
 
     def importer(self) -> Importer:
         """Return an importer that behaves like a JSON load of BigQuery."""
         importer = Importer(self.needed if self._task.script.foreign_lines == "import" else ())
-        self._echo = importer.echoed
+        self._echo = _as_it_came if self._task.script.row_form in WITHOUT_NULLS else importer.echoed
         return importer
 
     def taken(self, row: JsonObject, number: int) -> JsonObject:
@@ -93,6 +97,10 @@ class GoogleRows:
     def results(self) -> Mapping[str, str]:
         """Return the result columns."""
         return _RESULT_TYPES
+
+
+def _as_it_came(request: Any) -> Any:
+    return request
 
 
 def _is_own(row: JsonObject, needed: Sequence[str]) -> bool:
