@@ -1,87 +1,17 @@
-"""From what users write to what is sent: a job's spec, and where an upload goes."""
+"""What is uploaded, and where it goes."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.calls import Calls
-from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.uploads import upload_file, upload_object
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.defaults import check_defaults
-from airflow_provider_genai_batch.rows.inline import check_inline_media
-from airflow_provider_genai_batch.rows.requests import inline_entries
-from airflow_provider_genai_batch.wire.create import JobSpec, task_of
-from airflow_provider_genai_batch.wire.destinations import (
-    check_backend,
-    default_destination,
-    read_settings,
-)
 from airflow_provider_genai_batch.wire.files import JSONL
-from airflow_provider_genai_batch.wire.matrix import check_places
-from airflow_provider_genai_batch.wire.model_names import read_model
-from airflow_provider_genai_batch.wire.sources import read_source
-
-
-def job_spec(  # noqa: PLR0913 - the settings of a create, all by name
-    connection: ClientConfig,
-    model: str,
-    src: Any,
-    *,
-    dest: Any = None,
-    config: Any = None,
-    display_name: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    webhook: Any = None,
-    priority: int | None = None,
-    request_defaults: Any = None,
-) -> JobSpec:
-    """Make the spec of a create whose input is in place, or inline.
-
-    Raises:
-        InputError: the backend cannot do this, or the input has yet to be uploaded.
-        ConfigurationError: a setting is given twice, flat and in `config`, or the model is of the other service.
-    """
-    model = read_model(model, connection.backend)
-    source = read_source(src)
-    name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
-    check_backend(source, destination, connection.backend, webhook=hook)
-    vertex = connection.backend is Backend.VERTEX
-    if vertex:
-        check_places(model, source, destination, connection.location)
-    if source.path or (vertex and source.requests):
-        msg = "create takes input that is in place: upload() it first, or use the operator, which does."
-        raise UnsupportedError(msg)
-    task = task_of(model)
-    check_defaults(request_defaults, connection.backend, model)
-    entries = None
-    if source.requests is not None:
-        entries = tuple(inline_entries(source.requests, task, model, request_defaults))
-        check_inline_media(entries, model)
-    now = clock.now()
-    if vertex:
-        name = name or f"genai_batch_{now:%Y%m%d%H%M%S%f}"
-        destination = destination or default_destination(source, f"{now:%Y%m%d%H%M%S%f}")
-        if destination is None:
-            msg = "Vertex AI writes to a place of yours: give dest (gs://bucket/prefix/ or bq://project.dataset.table)."
-            raise InputError(msg)
-    return JobSpec(
-        backend=connection.backend,
-        model=model,
-        task=task,
-        display_name=name,
-        source=None if entries is not None else source,
-        entries=entries or (),
-        destination=destination,
-        labels=labels or {},
-        webhook=hook,
-        priority=priority,
-    )
 
 
 @contextmanager

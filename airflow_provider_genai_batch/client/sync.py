@@ -13,8 +13,9 @@ from airflow_provider_genai_batch.client.auth import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.http import SyncHttp
+from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.client.pages import Pages
-from airflow_provider_genai_batch.client.places import job_spec, upload_flow, upload_source
+from airflow_provider_genai_batch.client.places import upload_flow, upload_source
 from airflow_provider_genai_batch.client.service_clock import ServiceClock, learn_from
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.drive import drive

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import ClientConfig
-from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
+from airflow_provider_genai_batch.client.job_params import JobParams, read_job_params
+from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.flows.identity import Identity, digest, merge_labels
 from airflow_provider_genai_batch.hooks.intake import Intake
 from airflow_provider_genai_batch.hooks.objects import is_directory
@@ -19,37 +20,19 @@ from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.rows.defaults import check_defaults
 from airflow_provider_genai_batch.rows.table_prompt import Prompt
 from airflow_provider_genai_batch.wire.create import JobSpec, task_of
-from airflow_provider_genai_batch.wire.destinations import (
-    check_backend,
-    default_destination,
-    read_settings,
-)
 from airflow_provider_genai_batch.wire.json_schema import json_schema_of
-from airflow_provider_genai_batch.wire.labels import check_labels
-from airflow_provider_genai_batch.wire.matrix import check_places
-from airflow_provider_genai_batch.wire.model_names import read_model
 from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
 from airflow_provider_genai_batch.wire.publishers import family_of
-from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Order:
+class Order(JobParams):
     """A job as a task asks for it; its input is not read yet."""
 
-    backend: Backend
-    model: str
-    source: BatchSource
-    destination: BatchDestination | None
-    request_defaults: Any = field(default=None, repr=False)
     prompt: Prompt | None = field(default=None, repr=False)
     """A template that makes requests of the rows of `source`; None where it has requests."""
-    display_name: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    webhook: Mapping[str, Any] | None = None
-    priority: int | None = None
 
     def fingerprint(self, config: ClientConfig, conn_id: str, intake: Intake) -> str:
         """Digest everything that decides what is asked and who is billed.
@@ -98,16 +81,9 @@ class Order:
             destination = destination and _beside(destination, suffix)
         if self.backend is Backend.VERTEX and destination is None:
             own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
-            beside_many = own is not None and any("*" in uri for uri in own.gcs_uri)
             if placed is not None and any(map(is_directory, self.source.gcs_uri)):
                 own = placed
-            destination = default_destination(own, suffix) if own and not beside_many else None
-            if destination is None:
-                msg = (
-                    "Vertex AI writes rows to a place of yours: give dest as gs://bucket/prefix/ or "
-                    "bq://project.dataset.table."
-                )
-                raise InputError(msg)
+            destination = self.place_beside(own, suffix)
         return JobSpec(
             backend=self.backend,
             model=self.model,
@@ -153,14 +129,22 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         InputError: one of them cannot be read, or the service cannot do it.
         ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
     """
-    model = read_model(model, connection.backend)
-    check_labels(labels)
-    name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
-    source = read_source(src) if prompt is None else read_rows(src)
-    check_backend(source, destination, connection.backend, webhook=hook)
-    if connection.backend is Backend.VERTEX:
-        for note in check_places(model, source, destination, connection.location):
-            log.info("%s", note)
+    params = read_job_params(
+        connection,
+        model=model,
+        src=src,
+        are_rows=prompt is not None,
+        dest=dest,
+        config=config,
+        request_defaults=request_defaults,
+        display_name=display_name,
+        labels=labels,
+        webhook=webhook,
+        priority=priority,
+    )
+    for note in params.notes:
+        log.info("%s", note)
+    source, destination = params.source, params.destination
     given = "results_uri" if results_uri else "media_uri" if media_uri else ""
     if given and (source.bigquery_uri if destination is None else destination.bigquery_uri):
         msg = (
@@ -168,9 +152,8 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             "give dest as gs://bucket/prefix/."
         )
         raise UnsupportedError(msg)
-    check_defaults(request_defaults, connection.backend, model)
     job_check(output_type, request_defaults)
-    if json_schema_of(request_defaults) is not None and family_of(model) is Family.GOOGLE:
+    if json_schema_of(request_defaults) is not None and family_of(params.model) is Family.GOOGLE:
         log.warning(
             "Batch jobs of Google have answered response_json_schema badly, with text that does not end or does not "
             "fit: prefer output_type, or response_schema. Each answer is checked against it."
@@ -178,22 +161,10 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     if output_type is not None:
         if source.path or source.inlined_requests is not None:
             request_defaults = ask_for(output_type, request_defaults)
-            check_defaults(request_defaults, connection.backend, model, name="output_type")
+            check_defaults(request_defaults, params.backend, params.model, name="output_type")
         else:
             log.info(
                 "The input goes to the service as it is: answers are checked against output_type, not asked for."
             )
-    if connection.backend is Backend.VERTEX and priority is not None:
-        log.info("Vertex AI has no priority for batch jobs; priority=%s is not sent.", priority)
-    return Order(
-        backend=connection.backend,
-        model=model,
-        source=source,
-        destination=destination,
-        request_defaults=request_defaults,
-        prompt=None if prompt is None else Prompt(prompt),
-        display_name=name,
-        labels=labels or {},
-        webhook=hook,
-        priority=priority,
-    )
+    order = Order(**vars(params), prompt=None if prompt is None else Prompt(prompt))
+    return replace(order, request_defaults=request_defaults)

@@ -168,12 +168,14 @@ def check_backend(
 
 
 def default_destination(source: BatchSource, suffix: str) -> BatchDestination | None:
-    """Return where the SDK would have Vertex AI write: beside the input; None where it knows no place.
+    """Return where the SDK would have Vertex AI write: beside the input; None: there is no such place.
 
     Args:
         source: ``gs://x/in.jsonl`` gives ``gs://x/in/dest``, ``bq://p.d.t`` gives ``bq://p.d.t_dest_<suffix>``.
         suffix: makes a table's name unique.
     """
+    if any("*" in uri for uri in source.gcs_uri):
+        return None  # many files, and none of them has that name
     if source.gcs_uri and source.gcs_uri[0].endswith(_JSONL):
         return BatchDestination(gcs_uri=f"{source.gcs_uri[0].removesuffix(_JSONL)}/dest")
     if source.bigquery_uri:

@@ -151,7 +151,7 @@ def test_a_created_embedding_job_is_sent_once_too(emulator: Emulator, gem: Any) 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'"x"', b'{"name": ""}', b"[" * 100_000])
 def test_an_answer_that_names_no_job_leaves_the_create_open(either: Either, body: bytes) -> None:
     from airflow_provider_genai_batch.client.attempts import attempts
-    from airflow_provider_genai_batch.client.places import job_spec
+    from airflow_provider_genai_batch.client.job_params import job_spec
 
     source: Any = "gs://b/in.jsonl" if either.vertex else ["hi"]
     spec = job_spec(either.client.client.config, MODEL, source)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
+from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs
-from airflow_provider_genai_batch.client.places import job_spec
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.gather import Fetch, Land
 from airflow_provider_genai_batch.flows.identity import Identity

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig
-from airflow_provider_genai_batch.client.places import job_spec
+from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import (
     ConfigurationError,

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_genai_batch.__main__ import main
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.client.places import job_spec
+from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.emulator.storage import CloudStorage

@@ -1,0 +1,164 @@
+"""The parameters of a job: read in one place for the operator, the clients and the adapters, and checked there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.config import ClientConfig
+from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
+from airflow_provider_genai_batch.models import BatchDestination, BatchSource
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.rows.defaults import check_defaults
+from airflow_provider_genai_batch.rows.inline import check_inline_media
+from airflow_provider_genai_batch.rows.requests import inline_entries
+from airflow_provider_genai_batch.wire.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.destinations import (
+    check_backend,
+    default_destination,
+    read_settings,
+)
+from airflow_provider_genai_batch.wire.labels import check_labels
+from airflow_provider_genai_batch.wire.matrix import check_places
+from airflow_provider_genai_batch.wire.model_names import read_model
+from airflow_provider_genai_batch.wire.sources import read_rows, read_source
+
+
+@dataclass(frozen=True)
+class JobParams:
+    """What a job is asked for; its input is not read yet."""
+
+    backend: Backend
+    model: str
+    source: BatchSource
+    destination: BatchDestination | None
+    """Where Vertex AI writes; None: beside the input, if that is a place for it."""
+    request_defaults: Any = field(default=None, repr=False)
+    display_name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    webhook: Mapping[str, Any] | None = field(default=None, repr=False)
+    priority: int | None = None
+    notes: tuple[str, ...] = ()
+    """What the documents do not say of such a job, for the log."""
+
+    def place_beside(self, source: BatchSource | None, suffix: str) -> BatchDestination:
+        """Return where Vertex AI writes if no destination was given.
+
+        Args:
+            source: where it reads.
+            suffix: makes the name of a table unique.
+
+        Raises:
+            InputError: there is no such place.
+        """
+        beside = None if source is None else default_destination(source, suffix)
+        if beside is None:
+            msg = (
+                "Vertex AI writes rows to a place of yours: give dest as gs://bucket/prefix/ or "
+                "bq://project.dataset.table."
+            )
+            raise InputError(msg)
+        return beside
+
+
+def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
+    connection: ClientConfig,
+    *,
+    model: str,
+    src: Any,
+    are_rows: bool = False,
+    dest: Any = None,
+    config: Any = None,
+    request_defaults: Any = None,
+    display_name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    webhook: Any = None,
+    priority: int | None = None,
+) -> JobParams:
+    """Read the parameters of a job, and check them against its service.
+
+    Args:
+        connection: of the service.
+        model: see `GenAIBatchOperator`, as for all below.
+        src: the input.
+        are_rows: the input is rows of a table, which a template makes requests of.
+        dest: where Vertex AI writes.
+        config: what the SDK's ``batches.create(config=)`` takes.
+        request_defaults: fields of every request.
+        display_name: of the job.
+        labels: of the job.
+        webhook: of the Gemini API.
+        priority: of the Gemini API.
+
+    Raises:
+        InputError: one of them cannot be read, or the service cannot do it.
+        ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
+    """
+    backend = connection.backend
+    model = read_model(model, backend)
+    check_labels(labels)
+    name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
+    source = read_rows(src) if are_rows else read_source(src)
+    check_backend(source, destination, backend, webhook=hook)
+    notes: tuple[str, ...] = ()
+    if backend is Backend.VERTEX:
+        notes = (*check_places(model, source, destination, connection.location),)
+        if priority is not None:
+            notes = (*notes, f"Vertex AI has no priority for batch jobs; priority={priority} is not sent.")
+    check_defaults(request_defaults, backend, model)
+    return JobParams(
+        backend=backend,
+        model=model,
+        source=source,
+        destination=destination,
+        request_defaults=request_defaults,
+        display_name=name,
+        labels=labels or {},
+        webhook=hook,
+        priority=priority,
+        notes=notes,
+    )
+
+
+def job_spec(connection: ClientConfig, model: str, src: Any, **settings: Any) -> JobSpec:
+    """Return the create call of a job whose input is in place, or inline.
+
+    Args:
+        connection: of the service.
+        model: of the job.
+        src: its input.
+        **settings: see `read_job_params`.
+
+    Raises:
+        InputError: the service cannot do this, or the input has yet to be uploaded.
+        ConfigurationError: a setting is given twice, flat and in `config`, or the model is of the other service.
+    """
+    params = read_job_params(connection, model=model, src=src, **settings)
+    source, vertex = params.source, params.backend is Backend.VERTEX
+    if source.path or (vertex and source.requests):
+        msg = "create takes input that is in place: upload() it first, or use the operator, which does."
+        raise UnsupportedError(msg)
+    task = task_of(params.model)
+    entries = None
+    if source.requests is not None:
+        entries = tuple(inline_entries(source.requests, task, params.model, params.request_defaults))
+        check_inline_media(entries, params.model)
+    name, destination = params.display_name, params.destination
+    if vertex:
+        moment = f"{clock.now():%Y%m%d%H%M%S%f}"
+        name = name or f"genai_batch_{moment}"
+        destination = destination or params.place_beside(source, moment)
+    return JobSpec(
+        backend=params.backend,
+        model=params.model,
+        task=task,
+        display_name=name,
+        source=None if entries is not None else source,
+        entries=entries or (),
+        destination=destination,
+        labels=params.labels,
+        webhook=params.webhook,
+        priority=params.priority,
+    )
