@@ -110,7 +110,12 @@ def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -
         raise RequestError(
             msg, "Leave thinking out, or leave out output_type (or tool_choice), which makes it call one."
         )
-    return {"anthropic_version": VERSION, "max_tokens": MOST_TOKENS, **body}
+    whole = {"anthropic_version": VERSION, "max_tokens": MOST_TOKENS, **body}
+    budget = (body.get("thinking") or {}).get("budget_tokens", 0)
+    if budget >= whole["max_tokens"]:
+        msg = f"thinking has a budget of {budget} tokens, and max_tokens, of which it is a part, is {whole['max_tokens']}"
+        raise RequestError(msg, f"Set max_tokens over {budget}.")
+    return whole
 
 
 def custom_id(key: str, family: Family) -> str:

@@ -69,10 +69,11 @@ def _part(part: dict[str, Any], path: str, family: Family, model: str) -> dict[s
 
 def _picture(data: dict[str, Any], path: str, family: Family, model: str) -> dict[str, Any]:
     kind, encoded = str(data.get("mimeType", "")), data.get("data", "")
-    if family is Family.ANTHROPIC and (kind.startswith("image/") or kind == "application/pdf"):
-        word = "image" if kind.startswith("image/") else "document"
+    picture = kind.startswith("image/") or (kind != "" and "/" not in kind)  # or what a template fills in
+    if family is Family.ANTHROPIC and (picture or kind == "application/pdf"):
+        word = "image" if picture else "document"
         return {"type": word, "source": {"type": "base64", "media_type": kind, "data": encoded}}
-    if family is Family.OPENAI and kind.startswith("image/") and "gpt-oss" not in model:
+    if family is Family.OPENAI and picture and "gpt-oss" not in model:
         return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{encoded}"}}
     msg = f"{path} is {kind or 'data'}, which {model.rpartition('/')[2]} does not read"
     raise RequestError(msg, "Give text, or take a Gemini model.")

@@ -175,6 +175,20 @@ def test_an_open_model_is_asked_for_a_schema() -> None:
     assert asked["json_schema"]["schema"]["required"] == ["name"]
 
 
+def test_a_budget_for_thinking_is_less_than_the_most_tokens() -> None:
+    item = {"messages": ASKED, "thinking": {"type": "enabled", "budget_tokens": 10_000}}
+    assert "Set max_tokens over 10000" in refusal(item, CLAUDE)
+    assert body(item, CLAUDE, {"max_output_tokens": 20_000})["max_tokens"] == 20_000
+
+
+def test_a_template_over_pictures_has_their_type_in_a_column() -> None:
+    prompt = Prompt([{"inline_data": {"mime_type": "{kind}", "data": "{picture}"}}, "What is it?"])
+    rows = [{"kind": "image/png", "picture": "aaaa"}]
+    ((_, line),) = table_lines(rows, prompt, VERTEX, GENERATE, CLAUDE)
+    source = json.loads(line)["request"]["messages"][0]["content"][0]["source"]
+    assert source == {"type": "base64", "media_type": "image/png", "data": "aaaa"}
+
+
 def test_functions_are_declared_in_the_words_of_each_family() -> None:
     function = {"name": "depth", "parameters": {"type": "OBJECT", "properties": {"lake": {"type": "STRING"}}}}
     config = {
