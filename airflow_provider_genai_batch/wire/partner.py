@@ -113,7 +113,7 @@ def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -
     whole = {"anthropic_version": VERSION, "max_tokens": MOST_TOKENS, **body}
     budget = (body.get("thinking") or {}).get("budget_tokens", 0)
     if budget >= whole["max_tokens"]:
-        msg = f"thinking has a budget of {budget} tokens, and max_tokens, of which it is a part, is {whole['max_tokens']}"
+        msg = f"thinking has a budget of {budget} tokens, which max_tokens ({whole['max_tokens']}) does not hold"
         raise RequestError(msg, f"Set max_tokens over {budget}.")
     return whole
 

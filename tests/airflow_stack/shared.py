@@ -24,6 +24,7 @@ SHARING = frozenset(
     {
         "tests/adapters/test_real_airflow.py",
         "tests/airflow_stack/test_after_a_deferral.py",
+        "tests/airflow_stack/test_families.py",
         "tests/airflow_stack/test_metrics.py",
         "tests/airflow_stack/test_real_airflow.py",
     }
