@@ -51,6 +51,8 @@ class Asked:
     """All keys were stamped here, so they are known without the input."""
     key_sum: int | None = None
     """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
+    for_type: bool = False
+    """One of the requests has a response schema."""
     content: str | None = None
     """Digest of all lines: tells whether an input that is read again is what it was."""
 
@@ -59,7 +61,7 @@ class Asked:
         """Keep of an input what its rows need."""
         stamped = intake.stamped > 0 and intake.stamped == intake.requests
         content = intake.content if isinstance(intake.content, str) else None
-        return cls(intake.requests, intake.keyed, stamped, intake.key_sum, content)
+        return cls(intake.requests, intake.keyed, stamped, intake.key_sum, intake.asks_for_type, content)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class Landing:
 
     def reading(self, dropped: Dropped, *, keep_media: bool) -> Reading:
         """Say how answers are to be read, and where to count what lands nowhere."""
-        return self.answers.reading(dropped, typed=self.validate is not None, keep_media=keep_media)
+        typed = self.validate is not None or self.asked.for_type
+        return self.answers.reading(dropped, typed=typed, keep_media=keep_media)
 
     @property
     def needs_places(self) -> bool:

@@ -6,8 +6,9 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, NotFound, UnsupportedError
@@ -23,7 +24,7 @@ from airflow_provider_genai_batch.rows.defaults import refuse_media_of_all
 from airflow_provider_genai_batch.rows.inline import STAYS_INLINE, check_inline_media, fits_inline
 from airflow_provider_genai_batch.rows.limits import Limits, limits_of
 from airflow_provider_genai_batch.rows.preflight import Preflight
-from airflow_provider_genai_batch.rows.requests import Check, inline_entries, request_lines
+from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
 from airflow_provider_genai_batch.rows.table import dict_rows, jsonl_rows, table_lines, unzipped
 from airflow_provider_genai_batch.rows.table_columns import Columns
 from airflow_provider_genai_batch.rows.table_csv import csv_rows
@@ -36,6 +37,7 @@ from airflow_provider_genai_batch.wire.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.lines import entry_key, entry_line
 from airflow_provider_genai_batch.wire.media import refuse_media
 from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+from airflow_provider_genai_batch.wire.output_type import asks_for_type
 from airflow_provider_genai_batch.wire.sources import table_format
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,8 @@ INLINE = Limits(MAX_BODY_BYTES - 64 * 1024, None, SERVICE_NAMES[Backend.GEMINI])
 """Of requests inside a create call, with room for what stands around them."""
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True)
+class Reading:
     """One look at an input."""
 
     stack: ExitStack
@@ -99,6 +102,7 @@ class Reading(NamedTuple):
             "source": self.source,
             "limits": limits_of(backend, task_of(self.model), self.model),
             "keyed": keyed,
+            "asks_for_type": self._check.asks_for_type,
             "stamps": keyed and bool(requests) and known.get("stamped") == requests,
             **known,
         }
@@ -228,8 +232,8 @@ class Reading(NamedTuple):
         log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
         return intake
 
-    @property
-    def _check(self) -> Check:
+    @cached_property
+    def _check(self) -> _Checks:
         return _Checks(
             self.model, keeps_media=self.keeps_media, checked=json_schema_of(self.defaults) is not None
         )
@@ -247,10 +251,14 @@ class _Checks:
         model: the job's.
         keeps_media: there is a place for pictures and sound.
         checked: each answer of the job is checked against a JSON Schema.
+
+    Attributes:
+        asks_for_type: one of them has a response schema.
     """
 
     def __init__(self, model: str, *, keeps_media: bool, checked: bool) -> None:
         self._model, self._keeps_media, self._said = model, keeps_media, checked
+        self.asks_for_type = False
 
     def __call__(self, request: Mapping[str, Any], where: str) -> None:
         """Look at one.
@@ -260,6 +268,7 @@ class _Checks:
         """
         if not self._keeps_media:
             refuse_media(request, self._model)
+        self.asks_for_type = self.asks_for_type or asks_for_type(None, request)
         if not self._said and json_schema_of(request) is not None:
             self._said = True
             log.warning(

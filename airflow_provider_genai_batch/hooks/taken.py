@@ -42,6 +42,8 @@ class Intake:
     """Whether all keys are stamps of places in the whole input."""
     key_sum: int | None = None
     """Stands for the set of keys, see `rows.ledger.KeyLedger`."""
+    asks_for_type: bool = False
+    """One of the requests has a response schema of its own."""
     keyed: bool = True
     """Whether every request has a key that its row brings back."""
     entries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)

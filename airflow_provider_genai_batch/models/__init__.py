@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_genai_batch.models.answer import Candidate, Citation, Grounding, Logprobs, Media, Part
 from airflow_provider_genai_batch.models.cost import Cost, ModelCost
 from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
 from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts
@@ -14,13 +15,19 @@ __all__ = [
     "BatchJob",
     "BatchRequest",
     "BatchSource",
+    "Candidate",
+    "Citation",
     "Cost",
+    "Grounding",
     "JobCounts",
     "JobOutput",
     "JobProblem",
     "JobState",
+    "Logprobs",
     "Manifest",
+    "Media",
     "ModelCost",
+    "Part",
     "ResultRow",
     "RowCounts",
     "RowError",

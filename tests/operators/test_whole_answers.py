@@ -128,6 +128,7 @@ def test_an_answer_that_was_cut_off_is_asked_again_where_it_is_to_have_a_type(ge
         ({}, True),
         ({"truncated": "invalid"}, False),
         ({"request_defaults": {"response_schema": {"type": "STRING"}}}, False),
+        ({"src": [*"ab", {"contents": "c", "config": {"response_schema": {"type": "STRING"}}}]}, False),
     ],
 )
 def test_text_that_was_cut_off_is_ok_unless_it_is_not_wanted(
