@@ -10,10 +10,10 @@ from __future__ import annotations
 from functools import cache
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
+from airflow_provider_genai_batch.emulator.model.claude_blocks import BLOCK, CACHE, KIND, NAME, NOT_HERE, TEXT
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 from airflow_provider_genai_batch.emulator.model.shapes import (
     Check,
-    anything,
     either,
     flag,
     free,
@@ -30,108 +30,27 @@ from airflow_provider_genai_batch.emulator.model.shapes import (
 
 VERSION = "vertex-2023-10-16"
 
-_NAME = r"[a-zA-Z0-9_-]{1,128}"
 _NEEDS_LEAVE = (
     "The feature is not enabled: the organization policy constraints/vertexai.allowedPartnerModelFeatures "
     "does not allow it for this model."
 )
-_NOT_HERE = "not supported on Vertex AI"
-_KIND = anything
-"""The member that a tagged check has read."""
-
-_CACHE = either(null, members({"type": words("ephemeral")}, {"ttl": words("5m", "1h")}))
-_TEXT = members({"type": _KIND, "text": text(least=1)}, {"cache_control": _CACHE, "citations": anything})
-_PICTURES = words("image/jpeg", "image/png", "image/gif", "image/webp")
-_NO_ADDRESS = refused(f"URL and file sources are {_NOT_HERE}")
-_IMAGE = members(
-    {
-        "type": _KIND,
-        "source": tagged(
-            {
-                "base64": members({"type": _KIND, "media_type": _PICTURES, "data": text(least=1)}),
-                "url": _NO_ADDRESS,
-                "file": _NO_ADDRESS,
-            }
-        ),
-    },
-    {"cache_control": _CACHE},
-)
-_DOCUMENT = members(
-    {
-        "type": _KIND,
-        "source": tagged(
-            {
-                "base64": members(
-                    {"type": _KIND, "media_type": words("application/pdf"), "data": text(least=1)}
-                ),
-                "text": members({"type": _KIND, "media_type": words("text/plain"), "data": text()}),
-                "content": members(
-                    {"type": _KIND, "content": either(text(), items(tagged({"text": _TEXT})))}
-                ),
-                "url": _NO_ADDRESS,
-                "file": _NO_ADDRESS,
-            }
-        ),
-    },
-    {
-        "cache_control": _CACHE,
-        "citations": anything,
-        "title": either(null, text()),
-        "context": either(null, text()),
-    },
-)
-_SEARCH_RESULT = members(
-    {"type": _KIND, "source": text(), "title": text(), "content": items(tagged({"text": _TEXT}))},
-    {"cache_control": _CACHE, "citations": anything},
-)
-_RESULT = members(
-    {"type": _KIND, "tool_use_id": text(_NAME)},
-    {
-        "content": either(
-            text(),
-            items(
-                tagged(
-                    {"text": _TEXT, "image": _IMAGE, "document": _DOCUMENT, "search_result": _SEARCH_RESULT}
-                )
-            ),
-        ),
-        "is_error": flag,
-        "cache_control": _CACHE,
-    },
-)
-_BLOCK = tagged(
-    {
-        "text": _TEXT,
-        "image": _IMAGE,
-        "document": _DOCUMENT,
-        "search_result": _SEARCH_RESULT,
-        "thinking": members({"type": _KIND, "thinking": text(), "signature": text(least=1)}),
-        "redacted_thinking": members({"type": _KIND, "data": text(least=1)}),
-        "tool_use": members(
-            {"type": _KIND, "id": text(_NAME), "name": text(_NAME), "input": free}, {"cache_control": _CACHE}
-        ),
-        "tool_result": _RESULT,
-        "server_tool_use": free,
-        "web_search_tool_result": free,
-    }
-)
 _MESSAGE = members(
-    {"role": words("user", "assistant"), "content": either(text(least=1), items(_BLOCK, least=1))}
+    {"role": words("user", "assistant"), "content": either(text(least=1), items(BLOCK, least=1))}
 )
 _THINKING = tagged(
     {
-        "enabled": members({"type": _KIND, "budget_tokens": whole(1024)}, {"display": text()}),
-        "adaptive": members({"type": _KIND}, {"display": text()}),
-        "disabled": members({"type": _KIND}),
+        "enabled": members({"type": KIND, "budget_tokens": whole(1024)}, {"display": text()}),
+        "adaptive": members({"type": KIND}, {"display": text()}),
+        "disabled": members({"type": KIND}),
     }
 )
 _ALONE = {"disable_parallel_tool_use": flag}
 _CHOICE = tagged(
     {
-        "auto": members({"type": _KIND}, _ALONE),
-        "any": members({"type": _KIND}, _ALONE),
-        "tool": members({"type": _KIND, "name": text(_NAME)}, _ALONE),
-        "none": members({"type": _KIND}),
+        "auto": members({"type": KIND}, _ALONE),
+        "any": members({"type": KIND}, _ALONE),
+        "tool": members({"type": KIND, "name": text(NAME)}, _ALONE),
+        "none": members({"type": KIND}),
     }
 )
 _SCHEMA = tagged({"object": free})
@@ -142,11 +61,11 @@ def _tool(features: bool) -> Check:
         flag if features else lambda value, path: flag(value, path) or refused(_NEEDS_LEAVE)(value, path)
     )
     own = members(
-        {"name": text(_NAME), "input_schema": _SCHEMA},
+        {"name": text(NAME), "input_schema": _SCHEMA},
         {
             "type": either(null, words("custom")),
             "description": text(),
-            "cache_control": _CACHE,
+            "cache_control": CACHE,
             "strict": strict,
             "input_examples": items(free),
             "eager_input_streaming": either(null, flag),
@@ -161,7 +80,7 @@ def _tool(features: bool) -> Check:
             return None if features else refused(_NEEDS_LEAVE)(value, path)
         if kind.startswith(("bash_", "text_editor_", "memory_", "computer_", "tool_search_tool_")):
             return free(value, path)
-        return refused(f"'{kind}' is {_NOT_HERE}")(value, path)
+        return refused(f"'{kind}' is {NOT_HERE}")(value, path)
 
     return test
 
@@ -174,13 +93,13 @@ def _body(features: bool) -> Check:
         {"anthropic_version": words(VERSION), "messages": items(_MESSAGE, least=1), "max_tokens": whole(1)},
         {
             "anthropic_beta": items(text()),
-            "cache_control": _CACHE,
+            "cache_control": CACHE,
             "metadata": members({}, {"user_id": either(null, text())}),
             "output_config": members(
                 {}, {"format": needs_leave, "effort": words("low", "medium", "high", "xhigh", "max")}
             ),
             "stop_sequences": items(text(least=1)),
-            "system": either(text(), items(tagged({"text": _TEXT}))),
+            "system": either(text(), items(tagged({"text": TEXT}))),
             "temperature": number(0, 1),
             "thinking": _THINKING,
             "tool_choice": _CHOICE,
