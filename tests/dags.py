@@ -23,7 +23,7 @@ class Ran:
     states: dict[str, str]
     """By task id."""
     xcom: dict[str, Any]
-    """Return values by task id."""
+    """Return values by task id; of a mapped task a list."""
     tries: dict[str, int]
     errors: list[BaseException]
     """What failed tasks raised, in order."""
@@ -49,15 +49,23 @@ def run_dag(fill: Callable[[], Any], *, runs: int = 1, **settings: Any) -> Ran:
     serialise(dag)
     for _ in range(runs):
         run = dag.test()
-    tis = {ti.task_id: ti for ti in run.get_task_instances()}
+    found = run.get_task_instances()
+    tis = {ti.task_id: ti for ti in found}
     return Ran(
         dag_id=dag.dag_id,
         state=str(run.state),
         states={name: str(ti.state) for name, ti in tis.items()},
-        xcom={name: ti.xcom_pull(task_ids=name) for name, ti in tis.items()},
+        xcom={name: _pulled([ti for ti in found if ti.task_id == name]) for name in tis},
         tries={name: ti.try_number for name, ti in tis.items()},
         errors=errors,
     )
+
+
+def _pulled(instances: list[Any]) -> Any:
+    """Return what a task returned, instance by instance: Airflow 3.1 cannot pull that of all at once."""
+    in_order = sorted(instances, key=lambda ti: ti.map_index)
+    values = [ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index) for ti in in_order]
+    return values[0] if in_order[0].map_index < 0 else values
 
 
 @functools.cache
