@@ -127,7 +127,8 @@ class OperatorPort:
         if not (self._settings.cancel_on_kill and self.waiting_for):
             return {}
         out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
-        if not out_of_time and not has_left(self._context["ti"], "running"):
+        # Airflow takes a process that sent no heartbeat for dead: then the next attempt is to take the job up.
+        if not out_of_time and not has_left(self._context["ti"], "running", "up_for_retry"):
             self._operator.log.info(
                 "The task was stopped, and nobody ended it: %s is left alone.", self.waiting_for
             )

@@ -43,11 +43,14 @@ def test_airflow_finds_the_provider() -> None:
     assert "airflow_provider_genai_batch" not in done.stderr
 
 
-@pytest.mark.parametrize("state", ["failed", "success", "running", None])
+@pytest.mark.parametrize("state", ["failed", "success", "running", "up_for_retry", None])
 def test_a_task_that_is_killed_in_place_asks_airflow_whether_somebody_ended_it(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
 ) -> None:
-    """Nothing is in Airflow's stead here: the state is read from where a task reads it."""
+    """Nothing is in Airflow's stead here: the state is read from where a task reads it.
+
+    A task whose heartbeats did not come is up for retry while its process still runs.
+    """
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     running: list[GenAIBatchOperator] = []
     execute = GenAIBatchOperator.execute
@@ -65,4 +68,4 @@ def test_a_task_that_is_killed_in_place_asks_airflow_whether_somebody_ended_it(
     monkeypatch.setattr(GenAIBatchOperator, "execute", note)
     with at_pauses(kill), contextlib.suppress(KeyboardInterrupt):
         run_dag(lambda: GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"], deferrable=False))
-    assert [job["cancel_requested"] for job in gemini.jobs] == [state != "running"]
+    assert [job["cancel_requested"] for job in gemini.jobs] == [state not in ("running", "up_for_retry")]
