@@ -44,7 +44,12 @@ LONGEST = (
     "tests/wire/test_asked_and_checked.py",
 )
 
-pytest_plugins = ["airflow_provider_genai_batch.testing", "tests.airflow_stack.shared"]
+pytest_plugins = [
+    "airflow_provider_genai_batch.testing",
+    "tests.shared_airflow.groups",
+    "tests.shared_airflow.scheduled",
+    "tests.shared_airflow.unscheduled",
+]
 
 
 @pytest.hookimpl(optionalhook=True)

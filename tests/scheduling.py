@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tests.airflow_stack.shared import SHARING
+from tests.shared_airflow.groups import GROUPS
 
 
 class Scheduling(LoadFileScheduling):
-    """`--dist loadfile`, except that the files of `SHARING` count as one."""
+    """`--dist loadfile`, except that the files that share an Airflow count as one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "one Airflow" if file in SHARING else file
+        return GROUPS.get(file, file)
 
 
 def make(config: pytest.Config, log: object) -> Scheduling | None:

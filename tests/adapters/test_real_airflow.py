@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_genai_batch.emulator import JobScript, Lifecycle
-from tests.airflow_stack.shared import SharedAirflow
+from tests.shared_airflow.unscheduled import SharedAirflow
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack

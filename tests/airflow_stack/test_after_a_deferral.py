@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import JobScript, Lifecycle
 from tests.airflow_stack import DagRun
-from tests.airflow_stack.shared import SharedAirflow
+from tests.shared_airflow.unscheduled import SharedAirflow
 
 pytestmark = pytest.mark.stack
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from tests.airflow_stack import AirflowStack, DagRun
-from tests.operators.scenes import PROMPTS, lines
-from tests.span_server import SpanServer, span_server
+from tests.operators.scenes import PROMPTS
+from tests.shared_airflow.scheduled import ScheduledAirflow
+from tests.span_server import SpanServer
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
-
-DAGS = Path(__file__).parent / "lineage_dags"
 
 
 @dataclass
@@ -49,33 +45,9 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, cloud_storage: CloudStorage) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("lineage")
-    (folder / "in.jsonl").write_bytes(lines())
-    with span_server() as spans, Emulator(storage=cloud_storage, lifecycle=Lifecycle(looks=2)) as emulator:
-        gemini, vertex = (json.dumps(emulator.connection(backend)) for backend in ("gemini", "vertex"))
-        settings = {
-            **spans.settings,
-            "AIRFLOW_CONN_GENAI_BATCH_DEFAULT": gemini,
-            "AIRFLOW_CONN_GENAI_BATCH_VERTEX": vertex,
-            "AIRFLOW_VAR_FOLDER": str(folder),
-            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
-            # No task's process is killed here; on a busy machine one may be silent for a while.
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
-            "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
-            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
-                {"type": "file", "log_file_path": str(folder / "events.jsonl"), "append": True}
-            ),
-        }
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AIRFLOW_CONN_GENAI_BATCH_VERTEX", vertex)
-            with GenAIBatchHook("genai_batch_vertex").get_conn() as client:
-                for number in (1, 2):
-                    part = folder / f"{number}.jsonl"
-                    part.write_bytes(lines().replace(b'"key": "', b'"key": "%d' % number))
-                    client.upload(part, f"gs://emulator-staging/lineage/{number}.jsonl")
-        with AirflowStack(folder / "home", DAGS, settings) as airflow:
-            yield World(airflow, emulator, folder, spans)
+def world(scheduled_airflow: ScheduledAirflow) -> World:
+    here = scheduled_airflow
+    return World(here.airflow, here.emulator, here.folder, here.spans)
 
 
 def datasets(event: dict[str, Any], kind: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from airflow_provider_genai_batch.emulator import JobScript, Lifecycle
-from tests.airflow_stack.shared import SharedAirflow
+from tests.shared_airflow.unscheduled import SharedAirflow
 
 pytestmark = pytest.mark.stack
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.bigquery import BigQuery
 from tests.airflow_stack import AirflowStack, DagRun
-from tests.airflow_stack.shared import SharedAirflow
+from tests.shared_airflow.unscheduled import SharedAirflow
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack

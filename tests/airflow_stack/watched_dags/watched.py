@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Asset, AssetWatcher, Variable, task
 from airflow_provider_genai_batch.triggers.job_events import GenAIBatchJobsTrigger
 
 for team in ("red", "blue"):
-    trigger = GenAIBatchJobsTrigger(display_name=f"{team}-*", poll_interval=1)
+    trigger = GenAIBatchJobsTrigger("genai_batch_watched", display_name=f"{team}-*", poll_interval=1)
     asset = Asset(f"{team}_jobs", watchers=[AssetWatcher(name=f"{team}_ended", trigger=trigger)])
 
     with DAG(f"on_{team}", schedule=[asset]):
