@@ -36,13 +36,16 @@ LEFT_OUT = frozenset(
             "usage.serverToolUse",
             "usage.serviceTier",
         ),
-        *("usage.inferenceGeo", "content.toolUse.caller"),
+        *("usage.inferenceGeo", "usage.speed", "diagnostics", "content.toolUse.caller"),
     )
 )
 """As for Google's models: known, and in no row."""
 _MESSAGE = frozenset(("type", "role", "model", "content", "stop_reason", "stop_details", "usage"))
 _USAGE = frozenset(
-    ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    (
+        *("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+        "output_tokens_details",  # in later versions of Anthropic's package
+    )
 )
 _CITATION = {
     "cited_text": "cited_text",
@@ -184,7 +187,10 @@ def _usage(usage: Any, dropped: Dropped) -> dict[str, int] | None:
             "output_tokens",
         )
     )
-    return tokens(fresh + made + cached, answered, cached)
+    details = mapping(given.get("output_tokens_details"))
+    count_rest(details, frozenset(("thinking_tokens",)), "usage.outputTokensDetails", dropped)
+    thoughts = min(integer(details.get("thinking_tokens")) or 0, answered)
+    return tokens(fresh + made + cached, answered - thoughts, cached, thoughts)
 
 
 _READERS: dict[str, Callable[[Answer, int, Mapping[str, Any], list[str], Dropped], None]] = {

@@ -194,6 +194,12 @@ def test_calls_of_functions_are_output_in_the_same_words_for_all_families() -> N
     }
 
 
+def test_tokens_of_thinking_are_apart_where_they_are_told() -> None:
+    usage = {"input_tokens": 9, "output_tokens": 40, "output_tokens_details": {"thinking_tokens": 30}}
+    told = claude(usage=usage)["usage"]
+    assert (told["output"], told["thoughts"], told["total"]) == (10, 30, 49)
+
+
 def test_several_choices_are_candidates_and_a_good_one_behind_a_blocked_one_is_the_answer() -> None:
     choices = [
         {"index": 0, "message": {"content": ""}, "finish_reason": "content_filter"},
