@@ -72,6 +72,11 @@ class Base64Bytes(io.RawIOBase):
         self._at = max(0, origin + offset)
         return self._at
 
+    def read(self, size: int = -1) -> bytes:
+        """Give so many bytes, or all that are left, in no more room than they need."""
+        left = max(0, self.size - self._at)
+        return super().read(left if size < 0 else min(size, left)) or b""
+
     def readinto(self, buffer: Any) -> int:
         """Give the next bytes, as many as are asked for, or as there are."""
         view, begin = memoryview(buffer), self._at
