@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_genai_batch import __version__
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobLost
 from airflow_provider_genai_batch.flows import submit
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
+from airflow_provider_genai_batch.hooks.landing import Asked
 from airflow_provider_genai_batch.models.stored import read_stored
+from airflow_provider_genai_batch.task.state import AttemptState, Memo
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from airflow_provider_genai_batch.triggers.job_events import GenAIBatchJobsTrigger
 from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger
@@ -145,6 +148,20 @@ def test_a_record_that_a_version_wrote_is_read(version: str) -> None:
     for record in records:
         read = Record.from_dict({**record, **NEWER})
         assert (read.tag, read.intent, read.job) == (record["tag"], record["intent"], record["job"])
+
+
+def test_the_recording_of_this_version_has_every_field_that_is_stored_today() -> None:
+    task = recorded(__version__)["tasks"]["one job"]
+    kwargs = task["deferrals"][0]["kwargs"]
+    here = {
+        WaitPlan: kwargs["plan"],
+        Memo: kwargs["memo"],
+        AttemptState: kwargs["memo"]["memory"],
+        Asked: kwargs["memo"]["asked"],
+        Record: {**task["records"][0], "outdated": None},  # which is worked out, never stored
+    }
+    for kind, told in here.items():
+        assert told.keys() == {field.name for field in dataclasses.fields(kind)}, kind
 
 
 @pytest.mark.parametrize("name", ["tag", "intent", "job"])
