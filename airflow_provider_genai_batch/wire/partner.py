@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.keys import check_key, spell_custom_id
 from airflow_provider_genai_batch.wire.partner_fields import SYSTEM, merged_fields, partner_fields
-from airflow_provider_genai_batch.wire.partner_messages import LINES
+from airflow_provider_genai_batch.wire.partner_messages import LINES, PARTNER_MESSAGES
 from airflow_provider_genai_batch.wire.partner_typed import own_fields, partner_message
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
 from airflow_provider_genai_batch.wire.type_schema import TypeSchema
@@ -33,6 +33,10 @@ _OUTPUT = frozenset({"response", "status", "id", "error", "processed_time"})
 """What the service writes into a row."""
 _OF_OTHERS = frozenset({*_OF_THE_LINE, "request", "params", "body", "messages", "prompt", "input", "config"})
 """What stands in some service's line, and so is hardly a column of a table."""
+_ALSO_COLUMNS = frozenset({"metadata", "user"})
+"""Fields of a request that are names for an author's own data, too."""
+_NO_TOOLS = ("code_execution", "web_fetch", "mcp")
+"""How types of tools begin that Claude does not have on Vertex AI."""
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -67,6 +71,10 @@ def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
         return None
     name = next((one for one in _INSIDE[family] if one in fields), None)
     inside = None if name is None else own_fields(fields[name])
+    for asked in (fields, inside or {}):
+        if "messages" in asked and "contents" in asked:
+            msg = "the request has messages and contents"
+            raise RequestError(msg, "Keep one.")
     if name is not None and inside is not None and not _googles(inside):
         beside = {one: value for one, value in fields.items() if one not in (*_OF_THE_LINE, name)}
         _check_line(fields, beside, family)
@@ -95,6 +103,9 @@ def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -
     """
     checked = _checked_against(defaults)
     body = merged_fields(partner_fields(defaults, family), given.fields, checked=checked)
+    if body.get("max_tokens", 1) < 1:
+        msg = f"max_tokens is {body['max_tokens']}"
+        raise RequestError(msg, "Give a number from 1 on.")
     if family is Family.OPENAI:
         if system := body.pop(SYSTEM, None):
             first = body["messages"][0].get("role")
@@ -181,13 +192,18 @@ def _body(fields: dict[str, Any], family: Family, model: str) -> dict[str, Any]:
     if not body.get("messages"):
         msg = "the request has no messages"
         raise RequestError(msg, f"Write {LINES[family]}.")
-    if family is Family.ANTHROPIC and body.get("max_tokens", 1) < 1:
-        msg = f"max_tokens is {body['max_tokens']}"
-        raise RequestError(msg, "Give a number from 1 on.")
+    for tool in body.get("tools", ()):
+        if str(tool.get("type", "")).startswith(_NO_TOOLS):
+            msg = f"there is a tool of the type {tool['type']!r}"
+            raise RequestError(msg, "Leave it out: Claude does not have it on Vertex AI.")
     return body
 
 
 def _check_line(fields: Mapping[str, Any], beside: Mapping[str, Any], family: Family) -> None:
+    inside = {*PARTNER_MESSAGES[family]["Request"], "contents", "config"} - _ALSO_COLUMNS
+    if strange := sorted(inside & beside.keys()):
+        msg = f"{strange[0]!r} stands beside {column_of(family)}, where the model does not see it"
+        raise RequestError(msg, f"Put it into {column_of(family)}.")
     if reserved := sorted(_OUTPUT & beside.keys()):
         msg = f"the field {reserved[0]!r} is one that the service writes into rows"
         raise RequestError(msg, "Rename it, or leave it out.")
@@ -228,7 +244,7 @@ def _are_messages(value: Any) -> bool:
 def _neither(item: Any, fields: Mapping[str, Any], family: Family) -> RequestError:
     shown = ", ".join(sorted(as_written(item, name) for name in fields)[:5]) or "nothing"
     remedy = f"Write {LINES[family]}."
-    if isinstance(item, Mapping) and fields.keys().isdisjoint(_OF_OTHERS):
+    if fields and isinstance(item, Mapping) and fields.keys().isdisjoint(_OF_OTHERS):
         column = next(iter(fields))
         remedy += f' For rows of a table give prompt to the operator, such as prompt="… {{{column}}} …".'
     return RequestError(f"there are no messages: there is {shown}", remedy)

@@ -55,6 +55,9 @@ def system_text(content: dict[str, Any]) -> str:
 
 def _part(part: dict[str, Any], path: str, family: Family, model: str) -> dict[str, Any]:
     names = set(part)
+    if names == {"text"} and not part["text"]:
+        msg = f"{path} is an empty text"
+        raise RequestError(msg, "Leave it out, or write something.")
     if names == {"text"}:
         return {"type": "text", "text": part["text"]}
     if names == {"inlineData"}:

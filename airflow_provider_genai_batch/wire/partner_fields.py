@@ -58,10 +58,10 @@ _INSTEAD = {
         'Write it as Claude has it: "thinking": {"type": "enabled", "budget_tokens": 2048}.'
     ),
     (Family.OPENAI, "thinkingConfig"): 'Write it as open models have it: "reasoning_effort": "low".',
-    (
-        Family.ANTHROPIC,
-        "responseMimeType",
-    ): "Give output_type or response_schema: Claude answers JSON by them.",
+    **{
+        (Family.ANTHROPIC, name): "Give output_type or response_schema: Claude answers JSON by them."
+        for name in ("responseFormat", "responseMimeType")
+    },
 }
 _CHOICES: dict[Family, dict[str, Any]] = {
     Family.ANTHROPIC: {"AUTO": {"type": "auto"}, "ANY": {"type": "any"}, "NONE": {"type": "none"}},
@@ -92,6 +92,8 @@ def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: An
     for name, value in fields.items():
         if _is_own(name, value, family):
             own[snake(name)] = value
+        elif name == "responseFormat" and isinstance(value, Mapping):
+            raise no_word(name, family)
         elif name in _GOOGLES:
             googles[name] = value
         else:
@@ -115,7 +117,7 @@ def _is_own(name: str, value: Any, family: Family) -> bool:
     if word == "response_format":
         return isinstance(value, Mapping)
     if word == "tools":
-        marks = {"name", "input_schema"} if family is Family.ANTHROPIC else {"function"}
+        marks = {"name", "input_schema", "type"} if family is Family.ANTHROPIC else {"function", "type"}
         return isinstance(value, (list, tuple)) and any(
             isinstance(one, Mapping) and not marks.isdisjoint(one) for one in value
         )

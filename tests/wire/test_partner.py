@@ -267,6 +267,15 @@ def test_what_a_family_has_no_word_for_is_refused_by_name(config: Any, name: str
         ({"name": "Baikal"}, OSS, "… {name} …"),
         ({"messages": ASKED, "anthropic_version": "2023-06-01"}, CLAUDE, VERSION),
         (5, CLAUDE, "type int"),
+        ({}, CLAUDE, "there is nothing"),
+        ({"messages": ASKED, "max_tokens": 0}, OSS, "from 1 on"),
+        ({"custom_id": "a", "request": {"messages": ASKED}, "max_tokens": 5}, CLAUDE, "Put it into request"),
+        (
+            {"messages": ASKED, "tools": [{"type": "web_fetch_20250910", "name": "f"}]},
+            CLAUDE,
+            "not have it on Vertex",
+        ),
+        ({"messages": ASKED, "tools": [{"type": "web_search", "name": "f"}]}, OSS, "tools[0]"),
     ],
 )
 def test_a_mistake_in_a_familys_line_is_told_in_the_familys_words(item: Any, model: str, said: str) -> None:
@@ -274,6 +283,14 @@ def test_a_mistake_in_a_familys_line_is_told_in_the_familys_words(item: Any, mod
     assert said in told
     for word in ("contents", "generationConfig", "maxOutputTokens", "parts"):
         assert word not in told
+
+
+@pytest.mark.parametrize("model", [CLAUDE, OSS])
+def test_a_request_has_one_prompt_that_says_something(model: str) -> None:
+    assert "messages and contents" in refusal({"messages": ASKED, "contents": "a"}, model)
+    assert "empty text" in refusal({"contents": ""}, model)
+    wrong = {"contents": "a", "config": {"response_format": {"type": "nonsense", "kind": 1}}}
+    assert "generationConfig" not in refusal(wrong, model)
 
 
 def test_a_mistake_in_a_file_names_its_line() -> None:
