@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_genai_batch.models.answer import Logprobs
 from airflow_provider_genai_batch.wire.answer import Answer, Finish, Reading, tokens
 from airflow_provider_genai_batch.wire.gemini_answers import chosen_of, with_others
-from airflow_provider_genai_batch.wire.members import Dropped, count_rest, count_value
+from airflow_provider_genai_batch.wire.members import Dropped, count_rest, count_value, read_members
 from airflow_provider_genai_batch.wire.values import integer, mapping, text
 
 FINISH: dict[str, Finish] = {
@@ -80,7 +81,11 @@ def _choice(place: int, choice: Any, dropped: Dropped) -> Answer:
     parts: list[dict[str, Any]] = []
     if thought := text(said.get("reasoning_content")) or text(said.get("reasoning")):
         parts.append({"candidate": place, "part": len(parts), "text": thought, "thought": True})
-    for call in said.get("tool_calls") or ():
+    listed = said.get("tool_calls")
+    if not isinstance(listed, list):
+        count_value(listed, "message.toolCalls", dropped)
+        listed = []
+    for call in listed:
         made = _call(mapping(call))
         answer.output = [*(answer.output or ()), made]
         parts.append({"candidate": place, "part": len(parts), "function_call": made})
@@ -123,20 +128,23 @@ def _logprobs(logprobs: Any, dropped: Dropped) -> dict[str, Any] | None:
     count_rest(given, frozenset(("content",)), "logprobs", dropped)
     if not isinstance(listed, list) or not listed:
         return None
-    chosen = [_token(mapping(one)) for one in listed]
-    top = [
-        {"candidates": [_token(mapping(each)) for each in mapping(one).get("top_logprobs") or ()]}
-        for one in listed
-    ]
-    return {
-        "chosen_candidates": chosen,
-        **({"top_candidates": top} if any(one["candidates"] for one in top) else {}),
+    named = [_named(one) for one in listed]
+    top = [[_named(each) for each in _listed(mapping(one).get("top_logprobs"))] for one in listed]
+    spelled = {
+        "chosen_candidates": named,
+        "top_candidates": [{"candidates": each} for each in top] if any(top) else None,
     }
+    return read_members(Logprobs, spelled, "logprobs", dropped)
 
 
-def _token(one: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"token": text(one.get("token")), "log_probability": one.get("logprob")}
-    return {name: value for name, value in found.items() if value is not None}
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _named(one: Any) -> dict[str, Any]:
+    """Give a token's probability the names of `models.answer.TokenLogprob`; its bytes are the token's."""
+    given = mapping(one)
+    return {"token": given.get("token"), "log_probability": given.get("logprob")}
 
 
 def _usage(usage: Any, dropped: Dropped) -> dict[str, int] | None:

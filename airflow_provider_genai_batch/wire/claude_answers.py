@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from airflow_provider_genai_batch.models.answer import Citation
 from airflow_provider_genai_batch.wire.answer import Answer, Finish, Reading, tokens
-from airflow_provider_genai_batch.wire.members import Dropped, count_rest, count_value
+from airflow_provider_genai_batch.wire.members import Dropped, count_rest, count_value, read_members
 from airflow_provider_genai_batch.wire.partner_schema import ANSWER_TOOL, VALUE, VALUE_TOOL
 from airflow_provider_genai_batch.wire.values import integer, mapping, text
 
@@ -97,13 +98,14 @@ def _text(answer: Answer, _number: int, block: Mapping[str, Any], said: list[str
     count_rest(block, frozenset(("type", "text", "citations")), "content.text", dropped)
     if isinstance(block.get("text"), str):
         said.append(block["text"])
-    for citation in block.get("citations") or ():
+    listed = block.get("citations")
+    if not isinstance(listed, list):
+        count_value(listed, "content.citations", dropped)
+        return
+    for citation in listed:
         given = mapping(citation)
-        count_rest(given, frozenset((*_CITATION, "type")), "content.citations", dropped)
-        found = {
-            _CITATION[name]: value for name, value in given.items() if name in _CITATION and value is not None
-        }
-        if found:
+        named = {_CITATION.get(name, name): value for name, value in given.items() if name != "type"}
+        if found := read_members(Citation, named, "content.citations", dropped):
             answer.citations = [*(answer.citations or ()), found]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -287,6 +288,53 @@ def test_what_else_came_back_beside_a_request_is_the_rows_input() -> None:
     }
     gemini = {"custom_id": "a", "request": {"contents": []}, "response": {"candidates": []}}
     assert read_fields(gemini, Backend.VERTEX)["input"] == {"custom_id": "a"}
+
+
+ODD = [None, 0, -1.5, True, "", "x", [], {}, [None], [5], {"a": 1}, "{}", 1 << 70]
+CITED = {"type": "char_location", "cited_text": "deep", "document_title": "Lakes", "start_char_index": 1}
+RICH = {
+    **CLAUDE,
+    "stop_details": {"category": "bio"},
+    "content": [
+        {"type": "text", "text": "Como", "citations": [CITED]},
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+        {"type": "tool_use", "id": "t", "name": "depth", "input": {"lake": "Como"}},
+        {"type": "tool_use", "id": "t", "name": "structured_value", "input": {"value": 1}},
+        {"type": "web_search_tool_result", "tool_use_id": "t", "content": []},
+    ],
+}
+TOKEN = {"token": "Como", "logprob": -0.5, "top_logprobs": [{"token": "Garda", "logprob": -2.0}]}
+CALLED = {"content": "Como", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
+TALKATIVE = {**CHAT, "choices": [{"index": 0, "message": CALLED, "logprobs": {"content": [TOKEN]}}] * 2}
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Give the way to every value inside another one."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in inside:
+        yield (*way, name)
+        yield from places(inner, (*way, name))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"custom_id": "a", "status": "", "request": {"messages": []}, "response": RICH},
+        {"custom_id": "a", "id": "1", "body": {}, "response": TALKATIVE, "error": None},
+        {"custom_id": "a", "status": json.dumps({"error": ERROR}), "response": {}},
+        {"custom_id": "a", "response": {"status_code": 400, "body": {"error": ERROR}}},
+    ],
+    ids=["Claude's", "an open model's", "a refusal", "a refusal in an envelope"],
+)
+def test_whatever_stands_in_a_row_it_is_a_row(line: dict[str, Any]) -> None:
+    for way in places(line):
+        for odd in ODD:
+            changed = json.loads(json.dumps(line))
+            holder = changed
+            for name in way[:-1]:
+                holder = holder[name]
+            holder[way[-1]] = odd
+            read(changed)
 
 
 def test_of_a_line_that_is_too_long_the_key_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
