@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin
 
@@ -97,6 +97,7 @@ def nothing(value: Any) -> bool:
     return value is None or value == ""
 
 
+@lru_cache(maxsize=1024)  # the same few names stand in every row
 def to_lower_camel(name: str) -> str:
     """Spell a member as the services' references do."""
     return to_camel(name) if "_" in name else name
