@@ -70,6 +70,8 @@ class Rows:
         self.counts = RowCounts(total=ROWS, ok=job.ok, error=job.bad, cancelled=job.gone, missing=left)
         self.usage = self.digest = None
         self.commonest: dict[str, int] = {}
+        self.finish_reasons: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}
 
     def came_of(self, _job: str) -> int:
         """Tell how many rows there are of a job."""
