@@ -106,7 +106,7 @@ def _item(row: dict[str, Any], index: int) -> RawResultItem:
         model=row["model_version"],
         usage=usage
         and {
-            "input_tokens": usage["input"],
+            "input_tokens": usage["input"] + usage.get("tool_use", 0),
             "output_tokens": usage["output"] + usage["thoughts"],
             "cached_tokens": usage["cached"],
             "thoughts_tokens": usage["thoughts"],

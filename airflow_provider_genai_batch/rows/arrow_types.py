@@ -26,11 +26,13 @@ class Column(NamedTuple):
         type: of the column.
         write: makes what pyarrow takes of a value that is not None; None for one that the column cannot hold.
         json: it is JSON text.
+        plain: there is no JSON text in it, so pyarrow takes its values as they are, unless one does not fit.
     """
 
     type: Any
     write: Change
     json: bool = False
+    plain: bool = True
 
     def field(self, name: str, *, nullable: bool = True) -> Any:
         """Return the column's field."""
@@ -117,7 +119,7 @@ def _list(schema: Schema, scope: Scope) -> Column:
             [None if one is None else item.write(one) for one in value] if isinstance(value, list) else None
         )
 
-    return Column(pa.list_(item.field("element")), write)
+    return Column(pa.list_(item.field("element")), write, plain=item.plain)
 
 
 def _struct(schema: Schema, scope: Scope) -> Column:
@@ -135,7 +137,8 @@ def _struct(schema: Schema, scope: Scope) -> Column:
             for name, column in columns.items()
         }
 
-    return Column(pa.struct([column.field(name) for name, column in columns.items()]), write)
+    kind = pa.struct([column.field(name) for name, column in columns.items()])
+    return Column(kind, write, plain=all(column.plain for column in columns.values()))
 
 
 def _int64(value: Any) -> int | None:
@@ -151,7 +154,7 @@ def _only(kind: type) -> Change:
     return lambda value: value if type(value) is kind else None
 
 
-TEXT = Column(pa.string(), lambda value: to_json(value).decode(), json=True)
+TEXT = Column(pa.string(), lambda value: to_json(value).decode(), json=True, plain=False)
 _PLAIN = {
     "string": Column(pa.string(), _only(str)),
     "boolean": Column(pa.bool_(), _only(bool)),

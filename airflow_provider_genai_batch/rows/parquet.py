@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _GROUP = 4 * 1024 * 1024
-"""Bytes of columns that become one group of rows."""
+"""Bytes of lines that become one group of rows."""
+_BATCH, _BATCH_BYTES = 1024, 1024 * 1024
+"""Rows, and bytes of their lines, that become columns at a time: each time costs as much as dozens of rows."""
+_PLAIN = ("key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version")
+_FIELDS = len(_PLAIN) + 1
+"""Of a plain row, with `round`."""
 _NEVER_NULL = ("status", "round")
 _ANYTHING = ("output", "response", "input")
 
@@ -56,11 +62,12 @@ class ParquetSink:
     def __init__(self, out: BinaryIO, types: ColumnTypes) -> None:
         self._columns = columns_of(types)
         self._schema = schema_of(self._columns)
-        self._typed = types.output is not None
         self._unfit = 0
         self._writer = ParquetWriter(out, self._schema, compression="zstd")
         self._held: list[Any] = []
-        self._size = 0
+        self._rows: list[dict[str, Any]] = []
+        self._present = {*_PLAIN, "round"}
+        self._waiting = self._size = 0
 
     def __enter__(self) -> Self:
         """Return the sink."""
@@ -80,26 +87,42 @@ class ParquetSink:
 
     def write(self, lines: bytes) -> None:
         """Take whole lines."""
-        rows = [self._values(from_json(line, cache_strings="keys")) for line in lines.splitlines()]
-        if rows:
-            batch = pa.RecordBatch.from_pylist(rows, schema=self._schema)
-            self._held.append(batch)
-            self._size += batch.nbytes
+        for line in lines.splitlines():
+            row = from_json(line, cache_strings="keys")
+            row.setdefault("round", 0)
+            if len(row) > _FIELDS:
+                self._present.update(row)
+            self._rows.append(row)
+        self._waiting += len(lines)
+        self._size += len(lines)
+        if len(self._rows) >= _BATCH or self._waiting >= _BATCH_BYTES:
+            self._build()
         if self._size >= _GROUP:
             self._flush()
 
+    def _build(self) -> None:
+        """Make columns of the rows that wait for it."""
+        if self._rows:
+            arrays = [self._array(name, column) for name, column in self._columns.items()]
+            self._held.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self._rows, self._waiting = [], 0
+
+    def _array(self, name: str, column: Column) -> Any:
+        """Return a column of the rows."""
+        if name not in self._present:  # as most are of plain answers
+            return pa.nulls(len(self._rows), column.type)
+        values = [row.get(name) for row in self._rows]
+        if column.plain:
+            with suppress(pa.ArrowException, OverflowError, TypeError, ValueError):
+                return pa.array(values, column.type)
+        written = [None if value is None else column.write(value) for value in values]
+        if name == "output" and not column.json:
+            pairs = zip(self._rows, values, written, strict=True)
+            self._unfit += sum(row["status"] == "ok" and has_lost(value, one) for row, value, one in pairs)
+        return pa.array(written, column.type)
+
     def _flush(self) -> None:
+        self._build()
         if self._held:
             self._writer.write_table(pa.Table.from_batches(self._held, self._schema))
         self._held, self._size = [], 0
-
-    def _values(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return a row as the schema has it."""
-        values = {
-            name: None if (value := row.get(name)) is None else column.write(value)
-            for name, column in self._columns.items()
-        }
-        values["round"] = values["round"] or 0
-        if self._typed and row["status"] == "ok" and has_lost(row["output"], values["output"]):
-            self._unfit += 1
-        return values

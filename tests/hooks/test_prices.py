@@ -132,7 +132,9 @@ def test_what_comes_from_a_cache_is_not_discounted_twice() -> None:
 def test_thoughts_are_output_cached_is_part_of_input_and_what_tools_put_in_is_input() -> None:
     rates = Rates(Decimal(10), Decimal(1), Decimal(100))
     usage = Usage(input=1000, cached=400, output=50, thoughts=30, total=1200)  # tools: 120
-    assert rates.cost(usage) * 1_000_000 == (600 + 120) * 10 + 400 * 1 + 80 * 100
+    told = Usage(input=1000, cached=400, output=50, thoughts=30, total=1000, tool_use=120)
+    for one in (usage, told):
+        assert rates.cost(one) * 1_000_000 == (600 + 120) * 10 + 400 * 1 + 80 * 100
 
 
 def test_long_prompts_have_their_own_price_and_many_short_ones_do_not() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath, task
 
-from airflow_provider_genai_batch.emulator import Emulator
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
 from airflow_provider_genai_batch.models import BatchRequest, ResultRow
@@ -24,6 +24,9 @@ def test_requests_and_rows_are_pushed_and_pulled_as_they_are(gemini: Emulator) -
         BatchRequest(contents=[{"role": "user", "parts": [{"text": "Two"}]}], key="b"),
         BatchRequest(contents=["Three"], key="c"),
     ]
+    part = {"functionCall": {"name": "f", "args": {"aB": 1}}, "thoughtSignature": "c2ln"}
+    answers = [{"content": {"parts": parts}, "finishReason": "STOP"} for parts in ([{"text": "x"}], [part])]
+    gemini.script(JobScript(answers={"b": {"candidates": answers}}))
     seen: dict[str, list[Any]] = {}
 
     @task
@@ -56,6 +59,8 @@ def test_requests_and_rows_are_pushed_and_pulled_as_they_are(gemini: Emulator) -
     assert seen["pulled"] == seen["rows"]
     assert {row.key for row in seen["pulled"]} == {"a", "b", "c"}
     assert all(isinstance(row, ResultRow) for row in seen["pulled"])
+    whole = next(row for row in seen["pulled"] if row.key == "b")
+    assert (len(whole.candidates), whole.parts[0].thought_signature) == (2, "c2ln")
 
 
 @pytest.mark.parametrize(
