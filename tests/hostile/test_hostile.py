@@ -9,6 +9,7 @@ import pytest
 from tests.hostile.history import history
 
 HISTORIES, AT_ONCE = 300, 30
+BROKEN_ONCE = (486, 707, 916, 1182, 1275, 1329, 1564, 1904, 1966, 2032, 2151, 2209, 2385)
 _seen: Counter[str] = Counter()
 _run: set[int] = set()
 
@@ -20,6 +21,12 @@ def test_no_history_breaks_a_promise(first: int) -> None:
             one.run()
             _seen.update(one.world.seen)
             _run.add(number)
+
+
+def test_no_history_that_broke_a_promise_once_does_so_again() -> None:
+    for number in BROKEN_ONCE:
+        with history(number) as one:
+            one.run()
 
 
 def test_a_history_is_the_same_each_time() -> None:
