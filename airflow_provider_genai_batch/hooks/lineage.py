@@ -55,8 +55,8 @@ def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> Operator
     wanted = (destination.gcs_uri or destination.bigquery_uri) if destination else None
     # The directories below a prefix are new with every job; tables and files have no better name than their own.
     written = [] if prefix else _service_output(manifest, landed=bool(task.results_uri))
-    outputs = named([*written, wanted if not written else None, task.results_uri, task.media_uri])
-    return _lineage(sources_of(task.src, task.prompt), outputs, task.results_uri, manifest, task.model)
+    outputs = named([*written, wanted if not written else None, task.results_uri])
+    return _lineage(sources_of(task.src, task.prompt), outputs, task, manifest, task.model)
 
 
 def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
@@ -69,21 +69,21 @@ def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> Operato
     given = task.job_names if isinstance(task.job_names, Mapping) else {}
     manifest = manifest or {}
     inputs = [*named(_places(manifest) or _places(given)), *sources_of(task.src)]
-    outputs = named([task.results_uri, task.media_uri])
-    return _lineage(inputs, outputs, task.results_uri, manifest, given.get("model"))
+    return _lineage(inputs, named([task.results_uri]), task, manifest, given.get("model"))
 
 
 def _lineage(
     inputs: Sequence[Place],
     outputs: Sequence[Place],
-    results_uri: str | None,
+    task: Any,
     manifest: Mapping[str, Any],
     model: str | None,
 ) -> OperatorLineage[Any, Any]:
     counts = manifest.get("counts") or {}
     # Where rows land, all of them are, if they did. Of several other places nobody knows which has how many.
     landed = named([manifest.get("results_uri")])
-    counted = landed if results_uri else outputs if len(outputs) == 1 else []
+    counted = landed if task.results_uri else outputs if len(outputs) == 1 else []
+    outputs = [*outputs, *named([task.media_uri])]
     rows = counts.get("total")
     return OperatorLineage(
         inputs=[Dataset(namespace=place.namespace, name=place.name) for place in inputs],

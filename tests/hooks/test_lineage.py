@@ -62,6 +62,16 @@ def test_a_prefix_is_one_dataset_whatever_directories_jobs_make_below_it() -> No
     assert outputs(task, output=output, counts=COUNTS, results_uri=task.results_uri) == expected
 
 
+def test_the_folder_of_media_is_a_place_without_a_number_of_rows() -> None:
+    media = ("s3://b", "media", None)
+    task = asked(results_uri="/data/rows.jsonl", media_uri="s3://b/media/")
+    told = outputs(task, counts=COUNTS, results_uri=task.results_uri)
+    assert told == [("file", "/data/rows.jsonl", 3), media]
+    alone = asked(media_uri="s3://b/media/")
+    assert outputs(alone, output=["files/batch-1"], counts=COUNTS) == [("gemini", "files/batch-1", 3), media]
+    assert outputs(alone, output=["inline"], counts=COUNTS) == [media]
+
+
 def test_a_task_that_could_not_land_tells_no_number_of_rows_there() -> None:
     task = asked(results_uri="/data/rows.jsonl")
     assert outputs(task, output=["files/batch-1"], counts=COUNTS) == [("file", "/data/rows.jsonl", None)]
