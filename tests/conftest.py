@@ -38,11 +38,7 @@ os.environ |= {
     "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
 }
 
-LONGEST = (
-    "tests/crash/test_crash.py",
-    "tests/crash/test_takeovers.py",
-    "tests/wire/test_asked_and_checked.py",
-)
+LONGEST = ("tests/crash/test_crash.py", "tests/wire/test_asked_and_checked.py")
 
 pytest_plugins = [
     "airflow_provider_genai_batch.testing",

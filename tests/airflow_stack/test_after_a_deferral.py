@@ -43,12 +43,12 @@ def events(shared_airflow: SharedAirflow, run: DagRun) -> list[tuple[int, str, d
     )
 
 
-def test_each_instance_is_labelled_by_the_functions_arguments(
+def test_each_instance_is_labelled_by_the_functions_arguments_and_what_it_put_into_the_context(
     shared_airflow: SharedAirflow, told: DagRun
 ) -> None:
     found = shared_airflow.airflow.client.call("GET", f"{told.path}/taskInstances/ask/listMapped")
     labels = {one["map_index"]: one["rendered_map_index"] for one in found["task_instances"]}
-    assert labels == {number: f"in {language}" for number, language in enumerate(LANGUAGES)}
+    assert labels == {number: f"{it}: Hello in {it}" for number, it in enumerate(LANGUAGES)}
 
 
 def test_the_events_of_outlets_and_aliases_are_those_that_the_function_made(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.sdk import DAG, Asset, AssetAlias, task
+from airflow.sdk import DAG, Asset, AssetAlias, get_current_context, task
 
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 
@@ -19,12 +19,13 @@ with DAG("tells_of_itself", schedule=None, start_date=LONG_AGO):
         poll_interval=0.2,
         deferrable=True,
         outlets=[ROWS, DAILY],
-        map_index_template="in {{ language }}",
+        map_index_template="{{ language }}: {{ greeting }}",
     )
     def ask(language, *, outlet_events):
         outlet_events[ROWS].extra["language"] = language
         outlet_events[DAILY].add(Asset(f"file:///data/{language}.jsonl"), extra={"language": language})
-        return [f"Hello in {language}"]
+        greeting = get_current_context()["greeting"] = f"Hello in {language}"
+        return [greeting]
 
     ask.expand(language=["Greek", "Latin"])
 
