@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_genai_batch.emulator.bigquery import BigQuery
-from tests.airflow_stack.shared import SharedAirflow
+from tests.shared_airflow.unscheduled import SharedAirflow
 
 pytestmark = pytest.mark.stack
 
