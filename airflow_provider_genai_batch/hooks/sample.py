@@ -67,7 +67,7 @@ def _check(client: GenAIBatchClient, row: Any, model: str, check: Check | None, 
         check(asked.request, where)
     if family is not Family.GOOGLE:
         check_whole(given, asked.request, family)
-    elif not says(given, asked.request):
+    elif not says(given, asked.request, task_of(model)):
         log.warning(
             "The request in %s is spelled otherwise than the service takes it, and goes there as it is: it may fail.",
             where,

@@ -195,7 +195,7 @@ class Preflight:
         key = stamp(index) if asked.key is None else asked.key
         self.stamped += asked.key is None
         bare = "request" not in row
-        as_given = self._defaults is None and says(row if bare else row["request"], asked.request)
+        as_given = self._defaults is None and says(row if bare else row["request"], asked.request, self._task)
         spelled = spell_key(key) if self._backend is Backend.VERTEX else key
         moved = "metadata" in row and (asked.beside or {}).get("metadata") != row["metadata"]
         if not as_given or moved or row.get("key", spelled) != spelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import repeat
 from typing import Any
 
 from pydantic_core import from_json
@@ -11,8 +12,10 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.wire.beside import FOREIGN
 from airflow_provider_genai_batch.wire.content import is_prompt
+from airflow_provider_genai_batch.wire.messages import MESSAGES
 from airflow_provider_genai_batch.wire.spelling import camel
 
+_MESSAGES = {Task.GENERATE: "GenerateContentRequest", Task.EMBED: "EmbedContentRequest"}
 JSON_SPACE = b" \t\r\n"
 """All that JSON allows around an object; bytes without a name strip more."""
 _COLUMN = re.compile(r"(.*?) at line \d+ column (\d+)")
@@ -72,15 +75,28 @@ def check_shape(row: dict[str, Any], task: Task) -> None:
         raise RequestError(msg, whole)
 
 
-def says(given: Any, spelled: Any) -> bool:
-    """Whether what stands in a line is what it is spelled as, but for the casing of names and fields that are null."""
+def says(given: Any, spelled: Any, task: Task) -> bool:
+    """Whether a request in a line is what it is spelled as, but for the casing of names and fields that are null.
+
+    Args:
+        given: as it stands there.
+        spelled: as the service takes it.
+        task: what it asks; a field that such requests do not have is refused by the service, null or not.
+    """
+    return _says(given, spelled, _MESSAGES[task])
+
+
+def _says(given: Any, spelled: Any, kind: str) -> bool:
     if isinstance(given, dict) and isinstance(spelled, dict):
+        kinds = MESSAGES.get(kind)
         others: dict[str, Any] | None = None
         left = len(spelled)
         for name, value in given.items():
             if name in spelled:
                 other = spelled[name]
             elif value is None:
+                if kinds is not None and camel(name) not in kinds:
+                    return False
                 continue
             else:
                 if others is None:
@@ -88,10 +104,10 @@ def says(given: Any, spelled: Any) -> bool:
                 if (spelling := camel(name)) not in others:
                     return False
                 other = others[spelling]
-            if not says(value, other):
+            if not _says(value, other, "" if kinds is None else kinds.get(camel(name), "").strip("[]")):
                 return False
             left -= 1
         return not left
     if isinstance(given, list) and isinstance(spelled, list):
-        return len(given) == len(spelled) and all(map(says, given, spelled))
+        return len(given) == len(spelled) and all(map(_says, given, spelled, repeat(kind)))
     return bool(given == spelled) and isinstance(given, bool) == isinstance(spelled, bool)

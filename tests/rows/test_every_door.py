@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,29 @@ def test_a_request_in_another_spelling_is_written_as_the_service_takes_it(
     (row,) = door([line], backend, FLASH, DEFAULTS[FLASH] if with_defaults else None, tmp_path)
     config = {"generationConfig": {"topP": 0.5}} if with_defaults else {}
     assert row["request"] == {**json.loads(line)["request"], **config, **wanted}
+
+
+@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ('"generationConfig": {"topK": 3', ', "maxTokens": null}'),
+        ('"generationConfig": {"topK": 3', ', "cachedContent": null}'),
+        ('"toolConfig": {"functionCallingConfig": {"mode": "ANY"', ', "modus": null}}'),
+        ('"systemInstruction": {"parts": [{"text": "Be brief."', ', "txt": null}]}'),
+        ('"labels": {"a": "b"}', ', "config": null'),
+    ],
+)
+def test_a_name_that_the_service_does_not_know_is_not_sent_with_null_either(
+    before: str, behind: str, backend: Backend, door: Door, tmp_path: Path
+) -> None:
+    given, clean = (
+        f'{{"key": "a", "request": {{"contents": [{json.dumps(TURN)}], {config}}}}}'
+        for config in (before + behind, before + re.sub(r", .*null", "", behind))
+    )
+    ((row,), (wanted,)) = (door([line], backend, FLASH, None, tmp_path) for line in (given, clean))
+    assert row == wanted
 
 
 @pytest.mark.parametrize("with_defaults", [False, True])
