@@ -56,6 +56,11 @@ class Glance:
             return None
         return keys
 
+    def keys_of_texts(self, lines: list[bytes]) -> list[str] | None:
+        """Return the keys of lines that have a key and turns of text, and nothing else; None: one is otherwise."""
+        keys = self._forms[0].keys_of_texts(lines)
+        return None if self._marks and keys is not None and not all(map(self._is_as_sent, keys)) else keys
+
     def key(self, line: bytes) -> str | None:
         """Return the key of a line that is certainly right, empty where it has none; None: look at it closely."""
         keys = self.keys([line])
@@ -117,6 +122,18 @@ class _Form:
                 self._learn(lines)
             return [line.key for line in found] if self._keyed else [""] * len(lines)
         return None
+
+    def keys_of_texts(self, lines: list[bytes]) -> list[str] | None:
+        if not all(map(bytes.startswith, lines, repeat(_BEGIN))) or not all(
+            map(bytes.endswith, lines, repeat(self._end))
+        ):
+            return None
+        read = next(read for read, kind in self._readers or self._made() if not kind)
+        try:
+            found = read(b"".join(lines))
+        except WRONG:
+            return None
+        return [line.key for line in found] if len(found) == len(lines) else None
 
     def _without_cuts(self, lines: list[bytes]) -> bytes:
         for before, left in self._before.items():

@@ -61,13 +61,17 @@ class KeyLedger:
 
     def add(self, key: str, line: int) -> tuple[int, int] | None:
         """Note a key; return two lines with the same one if they are known by now."""
-        return self._note((key_digest(key),), line)
+        digest = key_digest(key)
+        self.key_sum = (self.key_sum + digest) & MASK
+        note_digest, note_line = self._shards[digest & (_SHARDS - 1)]
+        note_digest(digest)
+        note_line(line)
+        self._count += 1
+        return None if self._count < self._next_look else self._look()
 
     def add_all(self, keys: Sequence[str], line: int) -> tuple[int, int] | None:
         """Note the keys of lines in a row, of which the first is given."""
-        return self._note(key_digests(keys), line)
-
-    def _note(self, digests: Sequence[int], line: int) -> tuple[int, int] | None:
+        digests = key_digests(keys)
         self.key_sum = (self.key_sum + sum(digests)) & MASK
         shards = self._shards
         for number, digest in enumerate(digests, line):
@@ -75,8 +79,9 @@ class KeyLedger:
             note_digest(digest)
             note_line(number)
         self._count += len(digests)
-        if self._count < self._next_look:
-            return None
+        return None if self._count < self._next_look else self._look()
+
+    def _look(self) -> tuple[int, int] | None:
         self._next_look *= 2
         return self.twice()
 

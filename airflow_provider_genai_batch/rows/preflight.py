@@ -81,6 +81,7 @@ class Preflight:
         self._family = family_of(model)
         self._glance = Glance(backend, task)
         self._usual: dict[str, Any] | None = None
+        self._beside_all = b""
         self._check = check
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -99,7 +100,10 @@ class Preflight:
             closely = anew or self._framer.odd
             for begin in range(0, len(block), TOGETHER):
                 some = block[begin : begin + TOGETHER]
-                keys = None if closely or self._unchecked else self._glance.keys(some)
+                if closely and self._beside_all and not self._framer.odd:
+                    keys = self._glance.keys_of_texts(some)
+                else:
+                    keys = None if closely or self._unchecked else self._glance.keys(some)
                 written = self._each(some, closely) if keys is None else self._all(some, keys)
                 digest.update(b"".join(written))
                 yield from written
@@ -116,6 +120,10 @@ class Preflight:
         """Pass lines that are right; where they have no keys, with stamps."""
         if not keys[0]:
             keys, lines = self._stamped(lines)
+        if self._beside_all:
+            # Written behind what the line has, between the brackets that close it.
+            lines = [line[:-3] + self._beside_all for line in lines]
+            self.unchanged = False
         begin, self._number = self._number + 1, self._number + len(lines)
         if twice := self._keys.add_all(keys, begin):
             raise self._same_key(*twice)
@@ -230,6 +238,8 @@ class Preflight:
             self._check(asked.request, self._where(number))
         if self._usual is None and self._task is Task.GENERATE and self._family is Family.GOOGLE:
             self._usual = usual_fields(self._defaults, self._backend)
+            if self._usual:
+                self._beside_all = b",%b}\n" % json_body(self._usual)[1:]
         return asked
 
     def _bare(

@@ -37,6 +37,7 @@ _NO_PUBLISHERS = frozenset(
         "vertexai",
     }
 )
+_RENDERED = frozenset({"none", "null", "undefined"})
 _TAKEN = {
     Backend.GEMINI: "gemini-2.5-flash, models/gemini-2.5-flash or tunedModels/my-model",
     Backend.VERTEX: (
@@ -65,6 +66,9 @@ def read_model(model: Any, backend: Backend) -> str:
         msg = f"model is {'empty' if isinstance(model, str) else repr(model)}: give one such as gemini-2.5-flash."
         raise InputError(msg)
     name = model.strip()
+    if name.lower() in _RENDERED:
+        msg = f"model={model!r} is what a template makes of nothing: give one such as gemini-2.5-flash."
+        raise InputError(msg)
     if backend is Backend.GEMINI and name.startswith(("publishers/", "projects/")):
         raise _of_the_other_service(name)
     plain = (_OF_GEMINI if backend is Backend.GEMINI else _OF_VERTEX).fullmatch(name)

@@ -18,6 +18,9 @@ GIGABYTE = 1_900_000
 _FORMS = {
     "generator": "a generator of requests",
     "jsonl": "a JSONL file",
+    "config": "a JSONL file with a config in each line",
+    "keyless": "a JSONL file without keys",
+    "defaults": "a JSONL file and `request_defaults`",
     "csv": "a CSV file and a template",
     "parquet": "a Parquet file and a template",
 }
@@ -38,9 +41,9 @@ def section(python: Path, address: str, folder: Path, *, rows: int, repeat: int,
     peer, *ours = cheapest(
         [lambda: run_peer_asking(python, address, folder, PEERS_MOST), *works.values()], repeat
     )
-    beside = [(f"{PEER}, from a list", *_figures(peer), "")]
+    beside = [(f"{PEER}, from a list", *_size(peer), "1")]
     beside += [
-        (f"this package, from {_FORMS[form]}", *_figures(one), f"**{_times(peer, one)}**")
+        (f"this package, from {_FORMS[form]}", *_size(one), f"**{_times(peer, one)}**")
         for form, one in zip(works, ours, strict=True)
     ]
     larger = [
@@ -50,15 +53,25 @@ def section(python: Path, address: str, folder: Path, *, rows: int, repeat: int,
         larger.append(
             ("a JSONL file of 1 GB", *_figures(run_ours_asking(address, folder, "jsonl", GIGABYTE)))
         )
+    rows_and_memory = ("Rows", "Memory grew by, MB")
     columns = ("Rows", "CPU time a row, µs", "Memory grew by, MB")
     head = _HEAD.format(length=LENGTH, peer=PEER, version=VERSION, most=PEERS_MOST, machine=machine())
     return "\n".join(
-        (head, table(("By", *columns, "Times cheaper"), beside), _LARGER, table(("From", *columns), larger))
+        (
+            head,
+            table(("By", *rows_and_memory, "Times cheaper, by CPU time"), beside),
+            _LARGER,
+            table(("From", *columns), larger),
+        )
     )
 
 
 def _figures(one: Figures) -> tuple[str, str, str]:
     return f"{one['rows']:,.0f}", f"{one['us_per_row']:.1f}", f"{max(0.0, one['growth_mb']):.0f}"
+
+
+def _size(one: Figures) -> tuple[str, str]:
+    return f"{one['rows']:,.0f}", f"{max(0.0, one['growth_mb']):.0f}"
 
 
 def _times(peer: Figures, ours: Figures) -> str:

@@ -5,28 +5,33 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.data import answers
 
-FORMS = ("jsonl", "csv", "parquet")
+FORMS = ("jsonl", "config", "keyless", "csv", "parquet")
+CONFIG = {"temperature": 0.2, "maxOutputTokens": 512, "responseMimeType": "application/json"}
+_ENDINGS = {"config": "config.jsonl", "keyless": "keyless.jsonl"}
 _GROUP = 20_000
 
 
 def prepare(folder: Path, form: str, rows: int) -> Path:
     """Write a file of as many prompts of some 450 characters."""
-    path = folder / f"prompts-{rows}.{form}"
+    path = folder / f"prompts-{rows}.{_ENDINGS.get(form, form)}"
     if not path.exists():
         _WRITERS[form](path, rows)
     return path
 
 
-def _jsonl(path: Path, rows: int) -> None:
+def _jsonl(path: Path, rows: int, *, keyed: bool = True, **beside: Any) -> None:
     with path.open("w", encoding="utf-8") as out:
         for index, text in enumerate(answers("plain", rows)):
-            request = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
-            out.write(json.dumps({"key": f"r{index:08d}", "request": request}, ensure_ascii=False) + "\n")
+            key = {"key": f"r{index:08d}"} if keyed else {}
+            request = {"contents": [{"role": "user", "parts": [{"text": text}]}], **beside}
+            out.write(json.dumps({**key, "request": request}, ensure_ascii=False) + "\n")
 
 
 def _csv(path: Path, rows: int) -> None:
@@ -47,4 +52,10 @@ def _parquet(path: Path, rows: int) -> None:
             writer.write_table(pa.table(list(zip(*group, strict=True)), schema))
 
 
-_WRITERS: dict[str, Callable[[Path, int], None]] = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}
+_WRITERS: dict[str, Callable[[Path, int], None]] = {
+    "jsonl": _jsonl,
+    "config": partial(_jsonl, generationConfig=CONFIG),
+    "keyless": partial(_jsonl, keyed=False),
+    "csv": _csv,
+    "parquet": _parquet,
+}

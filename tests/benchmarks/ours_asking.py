@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.rows.table_prompt import Prompt
 from airflow_provider_genai_batch.wire.sources import read_rows, read_source
 from tests.benchmarks.data import answers
-from tests.benchmarks.inputs import FORMS, prepare
+from tests.benchmarks.inputs import CONFIG, FORMS, prepare
 from tests.benchmarks.meter import measured
 
 MODEL = "gemini-2.5-flash"
@@ -27,6 +27,7 @@ _WARM_UP = 1000
 def main(address: str, form: str, rows: int, folder: Path) -> dict[str, float]:
     """Ask a few rows, so that all code is there, and then all."""
     prompt = Prompt("{text}") if form in ("csv", "parquet") else None
+    form, defaults = ("jsonl", CONFIG) if form == "defaults" else (form, None)
     with GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="benchmark", host=address)) as client:
 
         def ask(number: int) -> dict[str, float]:
@@ -36,7 +37,8 @@ def main(address: str, form: str, rows: int, folder: Path) -> dict[str, float]:
         def placed(number: int, source: Any) -> None:
             given = str(source) if form in FORMS else ({"contents": text} for text in source)
             read = read_source if prompt is None else read_rows
-            with take_in(client, read(given), model=MODEL, prompt=prompt) as intake:
+            source = read(given)
+            with take_in(client, source, model=MODEL, prompt=prompt, request_defaults=defaults) as intake:
                 assert intake.requests == number
                 assert intake.place(client, Identity("a" * 64, "b" * 64), None) is not None
 

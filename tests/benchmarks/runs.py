@@ -40,7 +40,7 @@ def run_peer(python: Path, address: str, folder: Path, kind: str, rows: int) -> 
 
 
 def run_ours_asking(address: str, folder: Path, form: str, rows: int) -> Figures:
-    """Take an input in and upload it with this package: a file of a form, or ``generator``."""
+    """Take an input in and upload it with this package: a file of a form, ``defaults`` or ``generator``."""
     return _run(
         [sys.executable, "-m", "tests.benchmarks.ours_asking", address, form, str(rows), str(folder)], folder
     )

@@ -149,3 +149,25 @@ def as_sent(row: Any) -> Any:
         pairs = ((name.replace("_", "").lower(), as_sent(value)) for name, value in row.items())
         return {name: value for name, value in pairs if value is not None}
     return [as_sent(one) for one in row] if isinstance(row, list) else row
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_defaults_stand_in_each_line_of_a_file_as_they_do_in_a_list(backend: Backend) -> None:
+    defaults = {"temperature": 0.5, "system_instruction": "Be brief.", "labels": {"team": "ü"}}
+    rows = [line(number, "own" if number % 70 == 69 else "plain") for number in range(300)]
+    rows[200]["request"] = {"contents": "Of another spelling"}
+    rows[201].pop("key")
+    rows[202]["key"] = "0042"
+    odd = [b'{"key": "spaced", "request": {"contents": [{"parts": [{"text": "}}"}]}] } }\n']
+    given = [json.dumps(row).encode() + b"\n" for row in rows] + odd
+    check = Preflight(backend, Task.GENERATE, MODEL, defaults=defaults)
+    written = [json.loads(row) for row in check.lines([b"".join(given)])]
+    listed = [json.loads(row) for row in given]
+    wanted = request_lines(listed, backend, Task.GENERATE, MODEL, defaults)
+    assert written == [json.loads(row) for _, row in wanted]
+    assert (check.rows, check.stamped, check.unchanged) == (301, 1, False)
+    rows[250]["request"]["generationConfig"] = {"topK": "many"}
+    bad = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    with pytest.raises(RequestError, match="topK") as caught:
+        list(Preflight(backend, Task.GENERATE, MODEL, defaults=defaults).lines([bad]))
+    assert caught.value.where == "line 251"

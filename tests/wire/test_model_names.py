@@ -50,6 +50,8 @@ def test_names_as_google_writes_them_are_taken(backend: Backend, model: str, pat
     [
         ("", "model is empty"),
         ("  ", "model is empty"),
+        ("None", "what a template makes of nothing"),
+        ("null", "what a template makes of nothing"),
         (5, "model is 5"),
         (None, "model is None"),
         ("gemini-2.5-flash/../gemini-2.5-pro", "Write gemini-2.5-flash"),
