@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -106,7 +107,9 @@ def test_failed_rows_are_asked_again_by_their_custom_id(vertex: Emulator, tmp_pa
         assert sorted(landed.values()) == ["error", "ok", "ok"]
 
 
-def test_tables_of_every_family_are_counted_where_they_stay(vertex: Emulator) -> None:
+def test_tables_of_every_family_are_counted_where_they_stay_and_land_from_files(
+    vertex: Emulator, tmp_path: Path
+) -> None:
     project = vertex.bigquery.project
     asked = [{"role": "user", "content": "Say it."}]
     tables = {}
@@ -124,8 +127,9 @@ def test_tables_of_every_family_are_counted_where_they_stay(vertex: Emulator) ->
         vertex.bigquery.create_and_insert(tables[model], [(name, "STRING") for name in columns], rows)
 
     def fill() -> None:
+        tasks = []
         for number, (model, table) in enumerate(tables.items()):
-            GenAIBatchOperator(
+            ask = GenAIBatchOperator(
                 task_id=f"ask_{number}",
                 model=model,
                 src=f"bq://{table}",
@@ -133,12 +137,27 @@ def test_tables_of_every_family_are_counted_where_they_stay(vertex: Emulator) ->
                 max_failed_rows=1,
                 poll_interval=0.05,
             )
+            land = GenAIBatchOperator(
+                task_id=f"land_{number}",
+                model=model,
+                src=f"bq://{table}",
+                dest=f"gs://emulator-staging/{uuid4().hex}/",
+                results_uri=f"{tmp_path}/{number}.jsonl",
+                poll_interval=0.05,
+            )
+            tasks += [ask, land]
+        for before, after in pairwise(tasks):
+            before >> after
 
     vertex.script(JobScript(row_errors={"k2": 3}))
     ran = run_dag(fill)
     assert ran.state == "success", ran.errors
-    counts = [ran.xcom[f"ask_{number}"]["counts"] for number in range(2)]
-    assert [(one["total"], one["ok"]) for one in counts] == [(4, 3), (4, 4)]
+    asked = [ran.xcom[f"ask_{number}"]["counts"] for number in range(2)]
+    assert [(one["total"], one["ok"]) for one in asked] == [(4, 3), (4, 4)]
+    for number in range(2):
+        rows = read(tmp_path / f"{number}.jsonl")
+        assert {row["key"]: row["status"] for row in rows} == {f"k{n}": "ok" for n in range(4)}
+        assert all(row["text"] and row["usage"]["total"] for row in rows)
 
 
 def test_no_more_jobs_of_claude_go_on_at_a_time_than_a_project_may_have(
