@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import sys
@@ -62,5 +63,5 @@ def _main(folder: Path, said: Path, tests: tuple[str, ...]) -> None:
     words += ["-p", "pytest_asyncio.plugin", "-p", "_hypothesis_pytestplugin"]
     words += ["-o", f"pythonpath={folder} {ROOT}", "--rootdir", str(ROOT), *tests]
     status = pytest.main(words)
-    sys.stdout.flush()
+    atexit._run_exitfuncs()  # multiprocessing ends its processes without them
     sys.exit(int(status))
