@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.rows.defaults import check_defaults
 from airflow_provider_genai_batch.rows.table_prompt import Prompt
 from airflow_provider_genai_batch.wire.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.labels import refuse_own_labels
 from airflow_provider_genai_batch.wire.output_type import ask_for, job_check
 from airflow_provider_genai_batch.wire.publishers import family_of
 
@@ -142,6 +143,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         webhook=webhook,
         priority=priority,
     )
+    refuse_own_labels(labels)
     for note in params.notes:
         log.info("%s", note)
     source, destination = params.source, params.destination

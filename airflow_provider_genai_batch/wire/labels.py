@@ -21,7 +21,7 @@ _TAKEN = "lowercase letters, digits, _ and -, 63 of them at most"
 
 
 def check_labels(labels: Any) -> None:
-    """Refuse labels that the service would refuse, or that this package writes itself.
+    """Refuse labels that the service would refuse.
 
     Raises:
         InputError: it names the label.
@@ -38,12 +38,20 @@ def check_labels(labels: Any) -> None:
         if not isinstance(name, str) or not name[:1].isalpha() or not _is_text(name):
             msg = f"label {name!r} has a name that is not taken: {_TAKEN}, and a letter first"
             raise InputError(msg)
-        if name.startswith(_OWN):
-            msg = f"label {name!r} is one of this package's own, by which it finds its jobs: give it another name"
-            raise InputError(msg)
         if value is not None and not (isinstance(value, str) and _is_text(value)):
             msg = f"label {name!r} has the value {value!r}, which is not taken: {_TAKEN}"
             raise InputError(msg)
+
+
+def refuse_own_labels(labels: Mapping[str, Any] | None) -> None:
+    """Refuse labels of a task that this package writes itself. They are of the right shape, see `check_labels`.
+
+    Raises:
+        InputError: it names the label.
+    """
+    if own := next((name for name in labels or () if name.startswith(_OWN)), None):
+        msg = f"label {own!r} is one of this package's own, by which it finds its jobs: give it another name"
+        raise InputError(msg)
 
 
 def _is_text(text: str) -> bool:
