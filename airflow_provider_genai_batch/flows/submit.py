@@ -208,8 +208,17 @@ class _Submission:
 
     # ------------------------------------------------------------ what is there
 
-    def look(self, since: float | None, besides: str = "") -> Generator[Any, Any, list[BatchJob]]:
-        """Ask the list once; return the identity's own jobs that it shows `besides` one, each read by its name."""
+    def look(
+        self, since: float | None, besides: str = "", sent: float | None = None
+    ) -> Generator[Any, Any, list[BatchJob]]:
+        """Ask the list once; return the identity's own jobs that it shows `besides` one, each read by its name.
+
+        Args:
+            since: none is older, in seconds since the epoch; None: nobody knows.
+            besides: the name of one that is known.
+            sent: when the create call was about to be sent that made them, by the same clock that their age is taken
+                by: what the service says of their creation may be another clock's. None: nobody knows.
+        """
         self.looked = self.steady()
         hints: list[BatchJob] = yield Find(since)
         self.hints = [job for job in hints if self.identity.is_kin(job)]
@@ -219,17 +228,18 @@ class _Submission:
         for hint in self.hints:
             if not self.identity.owns(hint) or hint.name in (*self.before, besides):
                 continue
-            job = yield from self._read(hint)
+            job = yield from self._read(hint, sent)
             if job is None:
                 log.info("A list shows job %s, which does not exist (any more).", hint.name)
             elif self.identity.owns(job):
                 own.append(job)
         return own
 
-    def _read(self, hint: BatchJob) -> Generator[Any, Any, BatchJob | None]:
+    def _read(self, hint: BatchJob, sent: float | None = None) -> Generator[Any, Any, BatchJob | None]:
         if hint.name in self._ended:
             return self._ended[hint.name]
-        job = yield from read_job(hint.name, created_at(hint), self.clock)
+        created = created_at(hint) if sent is None else sent
+        job = yield from read_job(hint.name, created, self.clock)
         if job is not None and job.state.final:
             self._ended[job.name] = job
         return job
@@ -435,7 +445,7 @@ class _Submission:
         for pause in LOOKS_AFTER_LOSS:
             yield Sleep(pause)
             try:
-                new = yield from self.look(intent.intent)
+                new = yield from self.look(intent.intent, sent=intent.intent)
             except CallError as error:
                 blind = error
                 continue

@@ -128,6 +128,16 @@ def test_a_job_that_its_name_does_not_find_for_twenty_seconds_is_taken_up(desk: 
     assert desk.posts() == 1
 
 
+def test_nor_is_it_asked_again_where_its_create_gave_no_answer_and_the_clock_is_ahead_of_its_times(
+    desk: Desk,
+) -> None:
+    desk.ahead = 600.0
+    desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), get_lag_seconds=30))
+    desk.emulator.faults.add(f"{desk.place.service}.create", Fault.lost_reply())
+    desk.submit()
+    assert desk.posts() == 1
+
+
 def test_a_job_that_its_name_does_not_find_for_twenty_seconds_is_waited_for(desk: Desk) -> None:
     desk.emulator.script(JobScript(get_lag_seconds=20))
     job = desk.submit()

@@ -9,7 +9,7 @@ import pytest
 from tests.hostile.history import history
 
 HISTORIES, AT_ONCE = 300, 30
-BROKEN_ONCE = (486, 707, 916, 1182, 1275, 1329, 1564, 1904, 1966, 2032, 2151, 2209, 2385)
+BROKEN_ONCE = (486, 707, 916, 1182, 1275, 1329, 1564, 1904, 1966, 2032, 2151, 2209, 2385, 2704, 2884)
 _seen: Counter[str] = Counter()
 _run: set[int] = set()
 
