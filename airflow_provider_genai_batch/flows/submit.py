@@ -144,6 +144,7 @@ class _Submission:
     Attributes:
         before: jobs that are there and not to be taken up.
         looked: when the list was read last, in steady seconds.
+        sent: when a create call was about to be sent last, in steady seconds.
         doubt: see `Record.doubt`.
         hints: jobs of the task instance as the list showed them last.
     """
@@ -163,6 +164,7 @@ class _Submission:
         # An attempt that stalls may have been given up meanwhile; a first one counts as a look at its begin.
         begun = steady() if attempt.begun is None else attempt.begun
         self.looked = float("-inf") if attempt.resumed else begun
+        self.sent = 0.0
         self.doubt = 0.0
         self.hints: list[BatchJob] = []
         self._ended: dict[str, BatchJob] = {}
@@ -216,8 +218,8 @@ class _Submission:
         Args:
             since: none is older, in seconds since the epoch; None: nobody knows.
             besides: the name of one that is known.
-            sent: when the create call was about to be sent that made them, by the same clock that their age is taken
-                by: what the service says of their creation may be another clock's. None: nobody knows.
+            sent: when the create call was about to be sent that made them, in steady seconds: what the service says of
+                their creation may be another clock's. None: nobody knows.
         """
         self.looked = self.steady()
         hints: list[BatchJob] = yield Find(since)
@@ -238,7 +240,7 @@ class _Submission:
     def _read(self, hint: BatchJob, sent: float | None = None) -> Generator[Any, Any, BatchJob | None]:
         if hint.name in self._ended:
             return self._ended[hint.name]
-        created = created_at(hint) if sent is None else sent
+        created = created_at(hint) if sent is None else self.clock() - (self.steady() - sent)
         job = yield from read_job(hint.name, created, self.clock)
         if job is not None and job.state.final:
             self._ended[job.name] = job
@@ -357,6 +359,7 @@ class _Submission:
             if isinstance(intent, Found):
                 return intent
             refusals += 1
+            self.sent = self.steady()
             try:
                 job: BatchJob = yield Create()
                 log.info("Created job %s.", job.name)
@@ -445,7 +448,7 @@ class _Submission:
         for pause in LOOKS_AFTER_LOSS:
             yield Sleep(pause)
             try:
-                new = yield from self.look(intent.intent, sent=intent.intent)
+                new = yield from self.look(intent.intent, sent=self.sent)
             except CallError as error:
                 blind = error
                 continue
