@@ -53,8 +53,11 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of a Parquet file as JSON has it: what stands there only where there is something, is left out."""
-    there = {name: _filled(value) for name, value in row.items() if value is not None and name != "round"}
-    row = {name: row[name] for name in ALWAYS} | there
+    more = {name: _filled(value) for name, value in row.items() if name not in ALWAYS and value is not None}
+    more.pop("round", None)
+    row = {name: row[name] for name in ALWAYS} | more
+    if row["usage"] is not None:
+        row["usage"] = _filled(row["usage"])
     return row | {"output": json.loads(row["output"]) if isinstance(row["output"], str) else row["output"]}
 
 
