@@ -27,6 +27,16 @@ _NOTHING, _REGION = Decimal(0), Decimal("0.1")
 _SHORT, _LONG = 100_000, 1_000_000
 """Tokens of a prompt below and above `LONG_PROMPT`."""
 _BATCH, _HALF = "batch", "half of standard"
+_OPEN = {
+    "gpt-oss-120b-maas": ("0.045", "0.18"),
+    "llama-4-maverick-17b-128e-instruct-maas": ("0.175", "0.575"),
+    "llama-4-scout-17b-16e-instruct-maas": ("0.125", "0.35"),
+}
+"""USD for a million tokens of input and output, in batches, of the open models that Google runs in batches.
+
+genai-prices has only what other services take for them. None is known for what comes from a cache.
+"""
+_OPEN_SOURCE = "Google's batch prices as in litellm 1.110.2, November 2026"
 _NAME = re.compile(r"(?:(?:.*/)?publishers/[^/]+/models/|models/)?([^/@]+)(?:@[^/]*)?")
 """Models that somebody tuned have numbers, or names of their own: their prices are not known."""
 
@@ -93,29 +103,32 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
     found = _NAME.fullmatch(model or "")
     if found is None or not is_installed():
         return None
+    if found[1] in _OPEN:
+        asked, answered = map(Decimal, _OPEN[found[1]])
+        rates = Rates(asked, asked, answered)
+        return Price(found[1], _BATCH, rates, rates, _OPEN_SOURCE)
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
     family = family_of(model)
-    # Google's list has the same standard prices for Claude, and none for batches. Of open models other services'
-    # prices are known, which are not Google's.
+    # Google's list has the same standard prices for Claude, and none for batches.
     provider = "anthropic" if family is Family.ANTHROPIC else "google"
 
-    def rates(prompt: int, context: Mapping[str, str] | None) -> Rates:
+    def listed_rates(prompt: int, context: Mapping[str, str] | None) -> Rates:
         def price(**kinds: int) -> Any:
             tokens = Tokens(input_tokens=prompt, **kinds)
             return calc_price(
                 tokens, found[1], provider_id=provider, genai_request_timestamp=at, price_context=context
             )
 
-        asked, cached = price().input_price, price(cache_read_tokens=prompt).input_price
-        answered = price(output_tokens=prompt).output_price
-        return Rates(*(each * _MILLION / prompt for each in (asked, cached, answered)))
+        whole, cached = price().input_price, price(cache_read_tokens=prompt).input_price
+        output = price(output_tokens=prompt).output_price
+        return Rates(*(each * _MILLION / prompt for each in (whole, cached, output)))
 
     try:
         listed = calc_price(Tokens(input_tokens=1), found[1], provider_id=provider).model.id
-        standard = [rates(prompt, None) for prompt in (_SHORT, _LONG)]
-        batch = [rates(prompt, {"processing": "batch"}) for prompt in (_SHORT, _LONG)]
+        standard = [listed_rates(prompt, None) for prompt in (_SHORT, _LONG)]
+        batch = [listed_rates(prompt, {"processing": "batch"}) for prompt in (_SHORT, _LONG)]
     except (LookupError, ValueError):  # the model is not there, or is not priced by tokens of text
         return None
     source, margin = f"{_PACKAGE} {version(_PACKAGE)}", _REGION if family is Family.ANTHROPIC else _NOTHING

@@ -80,14 +80,22 @@ def test_claude_has_the_prices_of_its_publishers_batches_and_a_tenth_that_region
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("model", "cost"),
     [
-        "publishers/openai/models/gpt-oss-120b-maas",
-        "publishers/meta/models/llama-4-scout-17b-16e-instruct-maas",
+        ("publishers/openai/models/gpt-oss-120b-maas", "0.063"),
+        ("publishers/meta/models/llama-4-scout-17b-16e-instruct-maas", "0.16"),
     ],
 )
-def test_prices_that_others_have_for_open_models_are_not_taken_for_googles(model: str) -> None:
-    assert price_of(model, LISTED) is None
+def test_open_models_have_googles_prices_which_are_not_those_of_other_services(model: str, cost: str) -> None:
+    price = price_of(model, LISTED)
+    assert price is not None
+    assert price.basis == "batch"
+    assert "litellm" in price.source
+    assert price.cost(share(Usage(input=1_000_000, output=100_000, total=1_100_000))) == Decimal(cost)
+
+
+def test_open_models_that_do_not_run_in_batches_have_no_price() -> None:
+    assert price_of("publishers/openai/models/gpt-oss-20b-maas", LISTED) is None
 
 
 def test_the_most_that_requests_of_claude_may_cost_has_the_tenth_in_it() -> None:
