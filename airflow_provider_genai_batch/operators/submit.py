@@ -179,6 +179,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.reattach = reattach
         self.killed = False
         self._port: OperatorPort | None = None
+        self._no_links: dict[str, str] | None = None
         check_order(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
 
         self.begin()
         begun, again = clock.monotonic(), context["ti"].try_number > 1
-        self._port = None
+        self._port, self._no_links = None, {}
         first = Attempt(look_first=again, reattach=self.reattach, begun=begun)
         with refusals(self._has_jobs, again=again), self._attempt(context) as attempt:
             return self.settled(context, lambda: attempt.run(first))
@@ -228,6 +229,12 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.killed = True
         if self._port is not None:
             self._port.cancel_unwanted()
+
+    @property
+    def links(self) -> Mapping[str, str] | None:
+        """The links of the attempt by the keys of their XComs; None: another process of it may have stored some."""
+        stored = None if self._port is None else self._port.links
+        return self._no_links if stored is None else stored
 
     def source(self) -> Any:
         """Return what is asked. It is called again if the input has to be read once more."""

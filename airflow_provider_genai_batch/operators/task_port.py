@@ -52,8 +52,8 @@ class OperatorPort:
     ) -> None:
         self.waiting_for: list[str] = []
         self.appear_until = 0.0
-        self.links: dict[str, str] = {}
-        """By the keys of their XComs."""
+        self.links: dict[str, str] | None = None
+        """By the keys of their XComs; None: none have been stored here."""
         self._operator, self._context, self._settings = operator, context, settings
         self._connection, self._killed = client.config, killed
 

@@ -100,6 +100,9 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     fsspec.register_implementation("inplace", InPlace, clobber=True)
     attach("inplace", fs=InPlace())
     monkeypatch.setattr(InPlace, "store", {})
+    ObjectStoragePath(
+        "inplace://bucket"
+    )  # the first one makes a class for the scheme, which is not to be a race
 
 
 @pytest.fixture

@@ -272,8 +272,8 @@ SUBMIT = (
     Mutant(
         "believes a list that a job runs",
         "flows/submit.py",
-        "        job = yield from read_job(hint.name, created_at(hint), self.clock)",
-        "        job = hint if hint.name else (yield from read_job(hint.name, created_at(hint), self.clock))",
+        "        job = yield from read_job(hint.name, created, self.clock)",
+        "        job = hint if hint.name else (yield from read_job(hint.name, created, self.clock))",
         f"{_OWN}test_a_list_that_says_running_of_a_job_that_ended_without_rows_does_not_keep_a_new_one_away",
     ),
     Mutant(

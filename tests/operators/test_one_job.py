@@ -46,11 +46,13 @@ def note_operators(patch: pytest.MonkeyPatch) -> list[GenAIBatchOperator]:
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.usefixtures("virtual_clock")
 def test_a_job_that_ends_as_its_deadline_passes_is_judged_by_its_rows(
     gemini: Emulator, deferrable: bool
 ) -> None:
-    gemini.script(JobScript(lifecycle=Lifecycle(looks=2)))  # it ends when it is read before its cancellation
-    ran = ask(["a", "b"], timeout=0.001, deferrable=deferrable)
+    # Looks before and at the deadline see it run; it ends when it is read before its cancellation.
+    gemini.script(JobScript(lifecycle=Lifecycle(looks=3)))
+    ran = ask(["a", "b"], timeout=1, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     assert not gemini.jobs[0]["cancel_requested"]
 

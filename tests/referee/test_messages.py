@@ -57,6 +57,7 @@ REFUSED_THOUGH_SENT = {
     "parts.* is empty": "the service refuses a part without data",
     "unknown role 'x'": "the service refuses it",
     "cachedContent does not work in a batch on Vertex AI": "Google's page says so",
+    "a batch on Vertex AI makes pictures of 1K alone": "Google's page says so",
     "vertexRagStore does not work in a batch on Vertex AI": "Google's page says so",
 }
 """Why requests that the SDK sends are refused here, by the words that say it, with the reason."""

@@ -77,9 +77,21 @@ def test_the_emulator_of_gemini_takes_every_one_of_these_bodies(sent: Sent) -> N
                 continue
             theirs = sent[f"{kind}: {case.name}"]
             for body in (theirs["body"], spell(case)[1]):
-                found[f"{kind}: {case.name}"] = _taken_by_gemini(api, theirs["path"], body)
+                path = theirs["path"].replace(_FLASH, _able(body))
+                found[f"{kind}: {case.name}"] = _taken_by_gemini(api, path, body)
         assert {name: said for name, said in found.items() if said} == {}
         assert len(emulator.jobs) > 2 * 70
+
+
+_FLASH = "gemini-2.5-flash"
+
+
+def _able(body: Any) -> str:
+    """Return a model that can do what a body asks for."""
+    asked = json.dumps(body)
+    if '"AUDIO"' in asked:
+        return f"{_FLASH}-preview-tts"
+    return f"{_FLASH}-image" if '"IMAGE"' in asked else _FLASH
 
 
 def _taken_by_gemini(api: Gemini, path: str, body: Any) -> str:
@@ -111,7 +123,7 @@ def test_the_emulator_of_vertex_takes_every_one_of_these_bodies(
             message = "EmbedContentRequest" if kind == "vertex embedding" else "GenerateContentRequest"
             place = f"gs://emulator-staging/bodies/{at}/{way}"
             cloud_storage.write(f"{place}.jsonl", [json.dumps({"request": body}).encode()])
-            model = "gemini-embedding-2" if message.startswith("Embed") else "gemini-2.5-flash"
+            model = "gemini-embedding-2" if message.startswith("Embed") else _able(body)
             ended = emulator_of_vertex.run(f"{place}.jsonl", place, model=model)
             # What its importer cannot load was never meant for it: the SDK sends these to generateContent.
             imported = ended.get("error", {}).get("code") != 3

@@ -78,9 +78,9 @@ async def test_looks_at_many_jobs_that_go_on_are_a_few_pages(gemini: Emulator) -
     names = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING")) for _ in range(150)])
     gemini.clear_requests()
     await fire_all(names, seconds=0.6, cancel_on_timeout=False)
-    assert "batches.get" not in asked(gemini)
     looked = 150 * 4  # at least so often each
-    assert asked(gemini)["batches.list"] * 20 < looked
+    calls = asked(gemini)["batches.list"] + asked(gemini)["batches.get"]  # by name where few are due at a time
+    assert calls * 20 < looked
 
 
 async def test_a_look_leaves_nothing_to_the_garbage_collector(gemini: Emulator) -> None:
