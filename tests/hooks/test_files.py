@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import fsspec
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec import AbstractFileSystem
 
@@ -100,9 +101,7 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     fsspec.register_implementation("inplace", InPlace, clobber=True)
     attach("inplace", fs=InPlace())
     monkeypatch.setattr(InPlace, "store", {})
-    ObjectStoragePath(
-        "inplace://bucket"
-    )  # the first one makes a class for the scheme, which is not to be a race
+    ObjectStoragePath("inplace://bucket")  # the first one makes the scheme's class, which is not to be a race
 
 
 @pytest.fixture

@@ -79,7 +79,9 @@ async def test_looks_at_many_jobs_that_go_on_are_a_few_pages(gemini: Emulator) -
     gemini.clear_requests()
     await fire_all(names, seconds=0.6, cancel_on_timeout=False)
     looked = 150 * 4  # at least so often each
-    calls = asked(gemini)["batches.list"] + asked(gemini)["batches.get"]  # by name where few are due at a time
+    calls = (
+        asked(gemini)["batches.list"] + asked(gemini)["batches.get"]
+    )  # by name where few are due at a time
     assert calls * 20 < looked
 
 
