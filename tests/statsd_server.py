@@ -7,13 +7,21 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Thread
+from uuid import uuid4
+
+from tests.waiting import wait_until
 
 PREFIX = "airflow.genai_batch."
+_OVER = b"over"
 
 
 @dataclass
 class StatsDServer:
-    """Collects what is sent to it, without losing order."""
+    """Collects what is sent to it, without losing order.
+
+    It reads all the time: the kernel keeps a few hundred datagrams and drops the others, and Airflow sends many.
+    """
 
     socket: socket.socket
     lines: list[str] = field(default_factory=list)
@@ -34,11 +42,16 @@ class StatsDServer:
 
     def received(self) -> list[str]:
         """Return all of this package's lines so far."""
-        while True:
-            try:
-                self.lines.append(self.socket.recv(65_536).decode())
-            except BlockingIOError:
-                return [line for line in self.lines if line.startswith(PREFIX)]
+        mark = f"read so far {uuid4()}"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+            own.sendto(mark.encode(), ("127.0.0.1", self.port))
+        wait_until(lambda: mark in self.lines, "all that was sent has been read")
+        return [line for line in self.lines if line.startswith(PREFIX)]
+
+    def read(self) -> None:
+        """Read until a datagram says that it is over."""
+        while (datagram := self.socket.recv(65_536)) != _OVER:
+            self.lines.append(datagram.decode())
 
     def counters(self, tags: str = "") -> dict[str, int]:
         """Return the sums of counters by name, without prefix and tags.
@@ -72,5 +85,12 @@ def statsd_server() -> Iterator[StatsDServer]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
         udp.bind(("127.0.0.1", 0))
-        udp.setblocking(False)
-        yield StatsDServer(udp)
+        server = StatsDServer(udp)
+        reader = Thread(target=server.read, daemon=True)
+        reader.start()
+        try:
+            yield server
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+                own.sendto(_OVER, ("127.0.0.1", server.port))
+            reader.join()
