@@ -23,8 +23,11 @@ DAGS = Path(__file__).with_name("takeover_dags")
 KEYS = {f"k{number}" for number in range(5)}
 CREATES = ("batches.create", "batchPredictionJobs.create")
 TRIGGERERS = ("triggerer0", "triggerer1")
-PATIENCE = 120.0
-"""Seconds after which something is not going to happen; on a busy machine recoveries take long."""
+PATIENCE = 360.0
+"""Seconds after which something is not going to happen; on a busy machine recoveries take long.
+
+An attempt whose process dies as it starts is given up by Airflow after more than two minutes; the next one counts.
+"""
 
 
 @dataclass(frozen=True)
