@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_genai_batch.connection_form import BEHAVIOUR, FIELDS
+from airflow_provider_genai_batch.hooks.connection_form import BEHAVIOUR, FIELDS
 
 _PACKAGE = "airflow_provider_genai_batch"
 _NAME = "Google GenAI Batch"

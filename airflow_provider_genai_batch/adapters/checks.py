@@ -12,8 +12,8 @@ from airflow.providers.common.ai.exceptions import LLMBatchInputError, LLMBatchL
 from airflow_provider_genai_batch.adapters.requests import Wording
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.rows.requests import request_lines
-from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+from airflow_provider_genai_batch.requests.write import request_lines
+from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
 
 SPLIT = "Split the input across mapped task instances with .expand()."
 

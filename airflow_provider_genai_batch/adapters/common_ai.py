@@ -32,15 +32,15 @@ from airflow_provider_genai_batch.adapters.rows import landed, output_of
 from airflow_provider_genai_batch.adapters.states import state_of
 from airflow_provider_genai_batch.adapters.submission import find_orphan, submit
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.flows.identity import Identity, digest
-from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
+from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.owner import iteration_of
+from airflow_provider_genai_batch.hooks.task_instance import iteration_of
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.wire.create import task_of
-from airflow_provider_genai_batch.wire.model_names import read_model
-from airflow_provider_genai_batch.wire.only import SERVICE_NAMES
+from airflow_provider_genai_batch.models.identity import Identity, digest
+from airflow_provider_genai_batch.wire.catalog.limits import limits_of
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
+from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.ai.batch.output_schema import OutputSpec

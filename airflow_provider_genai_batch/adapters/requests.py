@@ -10,8 +10,8 @@ from pydantic import create_model
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.config import merged, request_fields
-from airflow_provider_genai_batch.wire.output_type import ask_for
+from airflow_provider_genai_batch.wire.prompts.config import merged, request_fields
+from airflow_provider_genai_batch.wire.schemas.output_type import ask_for
 
 _ANSWER = ("responseMimeType", "responseSchema", "responseJsonSchema")
 

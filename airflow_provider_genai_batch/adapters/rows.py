@@ -14,13 +14,13 @@ from airflow_provider_genai_batch.adapters.requests import index_of
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, JobExpired
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.hooks.jobs import JobDesk
-from airflow_provider_genai_batch.hooks.landing import Landing
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.printable import printable
-from airflow_provider_genai_batch.wire.output_type import read_back
+from airflow_provider_genai_batch.task.landing.land import Landing
+from airflow_provider_genai_batch.task.runner import JobDesk
+from airflow_provider_genai_batch.wire.schemas.output_type import read_back
 
 log = logging.getLogger(__name__)
 

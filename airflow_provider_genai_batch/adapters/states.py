@@ -7,8 +7,8 @@ from airflow.providers.common.ai.batch.base import BatchState, BatchStatus
 from airflow_provider_genai_batch.adapters.rows import was_cut_short
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import NotFound
-from airflow_provider_genai_batch.flows.sentences import reason
-from airflow_provider_genai_batch.flows.settle import refuse_paused
+from airflow_provider_genai_batch.flows.outcome.messages import reason
+from airflow_provider_genai_batch.flows.outcome.settle import refuse_paused
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import Verdict
 

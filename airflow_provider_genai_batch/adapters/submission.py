@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.submit import Attempt
-from airflow_provider_genai_batch.hooks.intake import staging_place, take_in
-from airflow_provider_genai_batch.hooks.jobs import JobDesk
-from airflow_provider_genai_batch.hooks.order import read_order
-from airflow_provider_genai_batch.hooks.owner import begin_of, owner_labels, readable_name
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
 from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.task_instance import begin_of, owner_labels, readable_name
 from airflow_provider_genai_batch.models import BatchJob, BatchSource
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.inputs.read import staging_place, take_in
+from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.task.runner import JobDesk
 
 
 def submit(
@@ -35,7 +36,7 @@ def submit(
         CreateOutcomeUnknown: the create may have been acted upon, and the service could not be asked.
         CallError: the service refused.
     """
-    desk, readable, since = JobDesk(client), readable_name(context), begin_of(context)
+    desk, readable, since = JobDesk(client, open_earlier_client), readable_name(context), begin_of(context)
     again = context["ti"].try_number > 1
     ended = desk.find_ended(identity, since) if again else []
     order = read_order(

@@ -18,16 +18,16 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError
-from airflow_provider_genai_batch.flows.sentences import reason
-from airflow_provider_genai_batch.hooks.files import local_path, read_chunks
+from airflow_provider_genai_batch.flows.outcome.messages import reason
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import printable
-from airflow_provider_genai_batch.rows.preflight import Preflight
-from airflow_provider_genai_batch.wire.answer import PlainRow
-from airflow_provider_genai_batch.wire.create import task_of
-from airflow_provider_genai_batch.wire.model_names import read_model
+from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.task.files.files import local_path, read_chunks
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.services.create import task_of
 
 _SHOWN = 80
 """Characters of an answer in a table."""

@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.client import downloads, jobs, tables, uploads
-from airflow_provider_genai_batch.client.attempts import TRIES, Patience, Send, attempts
-from airflow_provider_genai_batch.client.auth import auth_for
+from airflow_provider_genai_batch.client import jobs
+from airflow_provider_genai_batch.client.auth.google import auth_for
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
-from airflow_provider_genai_batch.client.http import AsyncHttp
 from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.client.pages import Pages
-from airflow_provider_genai_batch.client.places import upload_flow, upload_source
 from airflow_provider_genai_batch.client.service_clock import ServiceClock, learn_from
+from airflow_provider_genai_batch.client.storage import bigquery as tables
+from airflow_provider_genai_batch.client.storage import downloads, uploads
+from airflow_provider_genai_batch.client.storage.upload_source import upload_flow, upload_source
+from airflow_provider_genai_batch.client.transport.http import AsyncHttp
+from airflow_provider_genai_batch.client.transport.retries import TRIES, Patience, Send, attempts
 from airflow_provider_genai_batch.exceptions import AuthenticationError, CallError, ConfigurationError
 from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.models.table import TableCounts
-from airflow_provider_genai_batch.rows.results import RowReader
-from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.results.read import RowReader
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 if TYPE_CHECKING:
     from typing_extensions import Self

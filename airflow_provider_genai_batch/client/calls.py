@@ -13,11 +13,11 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.glimpse import Glimpse
-from airflow_provider_genai_batch.wire import files, gemini, storage, vertex
-from airflow_provider_genai_batch.wire.create import JobSpec
-from airflow_provider_genai_batch.wire.glances import Entry, glances
-from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, read_object
+from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.wire.services import files, gemini, storage, vertex
+from airflow_provider_genai_batch.wire.services.create import JobSpec
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest, read_object
+from airflow_provider_genai_batch.wire.services.list_entries import Entry, glances
 
 T = TypeVar("T")
 _FILE_NAME = re.compile(r"files/[\w.~-]+", re.ASCII)

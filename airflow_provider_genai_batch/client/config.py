@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire import gemini, storage, vertex
+from airflow_provider_genai_batch.wire.services import gemini, storage, vertex
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 """The scope of Google Cloud's services."""

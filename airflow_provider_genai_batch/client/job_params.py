@@ -11,19 +11,19 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.defaults import check_defaults
-from airflow_provider_genai_batch.rows.inline import check_inline_media
-from airflow_provider_genai_batch.rows.requests import inline_entries
-from airflow_provider_genai_batch.wire.create import JobSpec, task_of
-from airflow_provider_genai_batch.wire.destinations import (
+from airflow_provider_genai_batch.requests.defaults import check_defaults
+from airflow_provider_genai_batch.requests.inline import check_inline_media
+from airflow_provider_genai_batch.requests.write import inline_entries
+from airflow_provider_genai_batch.wire.catalog.matrix import check_places
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.services.destinations import (
     check_backend,
     default_destination,
     read_settings,
 )
-from airflow_provider_genai_batch.wire.labels import check_labels
-from airflow_provider_genai_batch.wire.matrix import check_places
-from airflow_provider_genai_batch.wire.model_names import read_model
-from airflow_provider_genai_batch.wire.sources import read_rows, read_source
+from airflow_provider_genai_batch.wire.services.labels import check_labels
+from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from airflow_provider_genai_batch.exceptions import (
     PreconditionFailed,
     TransportError,
 )
-from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.glimpse import Glimpse
-from airflow_provider_genai_batch.wire.errors import read_problem
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.wire.services.errors import read_problem
 
 PAGE_SIZE = 100
 """Jobs a page: the most that is known to work on both services."""

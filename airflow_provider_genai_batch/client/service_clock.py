@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.config import ClientConfig
-from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest
 
 _RESOLUTION = 1.0
 """Seconds: a ``Date`` leaves out fractions (RFC 9110, 5.6.7)."""

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import DecoratedOperator, context_merge
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError, InputError
 from airflow_provider_genai_batch.hooks.function_events import events_of, give_back, keep_label, label_of
-from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
+from airflow_provider_genai_batch.operators.run import GenAIBatchOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -1,4 +1,6 @@
-"""The loops that carry out the steps of a flow, in this thread or on the event loop; `client.follow` has the third.
+"""The loops that carry out the steps of a flow, in this thread or on the event loop.
+
+`client.polling.driver` has the third.
 
 A step's result is sent back into the flow; an error of this package is thrown into it, so that a flow can catch what
 it expects with ``try`` around its ``yield``.

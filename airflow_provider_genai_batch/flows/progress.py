@@ -6,7 +6,7 @@ import logging
 
 from msgspec import Struct
 
-from airflow_provider_genai_batch.models.glimpse import Glimpse
+from airflow_provider_genai_batch.models.job_status import Glimpse
 
 log = logging.getLogger(__name__)
 

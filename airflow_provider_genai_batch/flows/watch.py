@@ -13,14 +13,14 @@ from typing import Any
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError, NotFound
-from airflow_provider_genai_batch.flows.backoff import backoff
 from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
+from airflow_provider_genai_batch.flows.retry import backoff
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.glimpse import Glimpse
+from airflow_provider_genai_batch.models.job_status import Glimpse
 from airflow_provider_genai_batch.models.stored import read_stored
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.client.account_project import project_of
+from airflow_provider_genai_batch.client.auth.account_project import project_of
 from airflow_provider_genai_batch.client.config import ClientConfig, GoogleCredentials
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire import vertex
+from airflow_provider_genai_batch.wire.services import vertex
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection

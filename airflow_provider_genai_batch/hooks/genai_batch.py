@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_genai_batch.connection_form import BEHAVIOUR, FIELDS
-from airflow_provider_genai_batch.exceptions import GenAIBatchError
-from airflow_provider_genai_batch.hooks.rows import read_rows
+from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError
+from airflow_provider_genai_batch.hooks.connection_form import BEHAVIOUR, FIELDS
+from airflow_provider_genai_batch.hooks.xcom import trust_models
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig, GenAIBatchClient
+    from airflow_provider_genai_batch.models import ResultRow
 
-__all__ = ["GenAIBatchHook", "read_rows"]
+__all__ = ["DEFAULT_CONN_ID", "GenAIBatchHook", "open_client", "read_rows"]
+
+DEFAULT_CONN_ID = "genai_batch_default"
+
+trust_models()
 
 
 class GenAIBatchHook(BaseHook):
@@ -25,7 +32,7 @@ class GenAIBatchHook(BaseHook):
     """
 
     conn_name_attr = "conn_id"
-    default_conn_name = "genai_batch_default"
+    default_conn_name = DEFAULT_CONN_ID
     conn_type = "genai_batch"
     hook_name = "Google GenAI Batch"
 
@@ -99,3 +106,62 @@ class GenAIBatchHook(BaseHook):
             )
             for name, field in FIELDS.items()
         }
+
+
+@contextmanager
+def open_client(conn_id: str) -> Iterator[GenAIBatchClient]:
+    """Open a client of a connection, and close it at the end of the block.
+
+    Raises:
+        ConfigurationError: the connection cannot be used.
+    """
+    with GenAIBatchHook(conn_id).get_conn() as client:
+        yield client
+
+
+@contextmanager
+def open_earlier_client(conn_id: str) -> Iterator[GenAIBatchClient]:
+    """Open a client of a connection that an earlier attempt wrote down.
+
+    Raises:
+        ConfigurationError: it does not exist any more, or cannot be used.
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        client = GenAIBatchHook(conn_id).get_conn()
+    except AirflowNotFoundException as error:
+        msg = f"the connection {conn_id!r} does not exist any more"
+        raise ConfigurationError(msg) from error
+    with client:
+        yield client
+
+
+def read_rows(
+    manifest: Any,
+    *,
+    conn_id: str = DEFAULT_CONN_ID,
+    output_type: Any = None,
+    keep: str | None = None,
+    truncated: str = "ok",
+) -> Iterator[ResultRow]:
+    """Give the rows that a manifest tells of, one by one: memory does not grow with their number.
+
+    Args:
+        manifest: the XCom of an operator or sensor of this package; or several, as a mapped task leaves them.
+        conn_id: the connection of the task that left it.
+        output_type: as that task's, to read answers by that did not land: the manifest does not keep it.
+        keep: likewise.
+        truncated: likewise.
+
+    Raises:
+        ManifestError: it is none.
+        InputError: a job has not ended, or a file is not there, or it is not the one that was landed. One with as many
+            rows is refused at once; of too many rows one is not given, of too few it is known at the end.
+        UnsupportedError: the rows are in BigQuery.
+        CallError: the service does not give them (any more).
+    """
+    from airflow_provider_genai_batch.task.landing.read_rows import rows_of
+
+    with open_client(conn_id) as client:
+        yield from rows_of(client, manifest, output_type=output_type, keep=keep, truncated=truncated)

@@ -1,7 +1,7 @@
 """Parts of an answer beside its text, with the members that rows have of them.
 
 Members are Google's own, in snake_case; other families' answers are read into the same. These models are the one home
-of their names and types: answers are read by them (`wire.members`), and columns of Parquet are made of them.
+of their names and types: answers are read by them (`wire.answers.members`), and columns of Parquet are made of them.
 
 Source: google-genai's ``types`` and the REST references of both services, 2026.
 """

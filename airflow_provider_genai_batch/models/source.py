@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.base import Noun
 class BatchSource(Noun):
     """One place requests come from; exactly one field is set.
 
-    The spellings of ``src`` that users may write are read by `wire.sources`.
+    The spellings of ``src`` that users may write are read by `wire.services.sources`.
     """
 
     gcs_uri: tuple[str, ...] = ()

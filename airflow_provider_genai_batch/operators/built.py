@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, UnsupportedError
-from airflow_provider_genai_batch.hooks.known import is_known, stands_for_more
 from airflow_provider_genai_batch.operators.templates import rendered_parts
+from airflow_provider_genai_batch.task.known import is_known, stands_for_more
 
 
 def check_order(task: Any) -> None:
@@ -20,23 +20,23 @@ def check_order(task: Any) -> None:
     Raises:
         ConfigurationError, InputError: the message names the parameter.
     """
-    from airflow_provider_genai_batch.hooks.settings import check_order_settings
+    from airflow_provider_genai_batch.task.checks import check_order_settings
 
     check_order_settings(task, known=is_known)
     if is_known(task.model):
         _check_for_some_service(lambda backend: _read_model(task.model, backend))
     source = _known_source(task)
     if is_known([task.config, task.dest, task.display_name, task.webhook]):
-        from airflow_provider_genai_batch.wire.destinations import read_settings
+        from airflow_provider_genai_batch.wire.services.destinations import read_settings
 
         read_settings(task.config, dest=task.dest, display_name=task.display_name, webhook=task.webhook)
     if source is not None and source.bigquery_uri and is_known(task.model):
-        from airflow_provider_genai_batch.wire.matrix import check_places
+        from airflow_provider_genai_batch.wire.catalog.matrix import check_places
 
         for _ in check_places(task.model, source, None, None):
             pass
     if task.prompt is not None:
-        from airflow_provider_genai_batch.rows.table_prompt import Prompt
+        from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 
         Prompt(task.prompt)
     _check_answers(task, source)
@@ -49,9 +49,9 @@ def check_results(task: Any) -> None:
     Raises:
         ConfigurationError, InputError: the message names the parameter.
     """
-    from airflow_provider_genai_batch.hooks.settings import check_allowance, check_answers, check_flag
-    from airflow_provider_genai_batch.rows.media import check_media_uri
-    from airflow_provider_genai_batch.rows.sinks import form_of
+    from airflow_provider_genai_batch.results.media import check_media_uri
+    from airflow_provider_genai_batch.results.sinks import form_of
+    from airflow_provider_genai_batch.task.checks import check_allowance, check_answers, check_flag
 
     for name, check in (
         ("max_failed_rows", lambda _, value: check_allowance(value)),
@@ -68,7 +68,7 @@ def check_results(task: Any) -> None:
     if task.src is not None:
         _known_source(task)
     if task.output_type is not None:
-        from airflow_provider_genai_batch.wire.output_type import answer_check
+        from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 
         answer_check(task.output_type)
 
@@ -82,7 +82,7 @@ def _known_source(task: Any) -> Any:
         return None
     if not is_known(rendered_parts(src)):
         return None
-    from airflow_provider_genai_batch.wire.sources import read_rows, read_source
+    from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
 
     return read_source(src) if getattr(task, "prompt", None) is None else read_rows(src)
 
@@ -91,24 +91,24 @@ def _check_answers(task: Any, source: Any) -> None:
     """Check what answers are to be, and the fields of every request."""
     defaults = task.request_defaults if is_known(task.request_defaults) else None
     if task.output_type is not None:
-        from airflow_provider_genai_batch.wire.output_type import answer_check, ask_for
+        from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
 
         answer_check(task.output_type)
         if source is not None and (source.path or source.inlined_requests):
             defaults = ask_for(task.output_type, defaults)
     if defaults is not None and is_known(task.model):
-        from airflow_provider_genai_batch.rows.defaults import check_defaults
+        from airflow_provider_genai_batch.requests.defaults import check_defaults
 
         _check_for_some_service(lambda backend: check_defaults(defaults, backend, task.model))
 
 
 def _check_media(task: Any) -> None:
     """Refuse a task whose requests all ask for pictures or sound that nobody would keep."""
-    from airflow_provider_genai_batch.hooks.settings import keeps_media
+    from airflow_provider_genai_batch.task.checks import keeps_media
 
     if keeps_media(task) or not is_known([task.model, task.request_defaults]):
         return
-    from airflow_provider_genai_batch.rows.defaults import refuse_media_of_all
+    from airflow_provider_genai_batch.requests.defaults import refuse_media_of_all
 
     _check_for_some_service(lambda backend: refuse_media_of_all(task.request_defaults, backend, task.model))
 
@@ -130,6 +130,6 @@ def _check_for_some_service(check: Callable[[Any], object]) -> None:
 
 
 def _read_model(model: Any, backend: Any) -> str:
-    from airflow_provider_genai_batch.wire.model_names import read_model
+    from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 
     return read_model(model, backend)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.operators.ended import (
+from airflow_provider_genai_batch.operators.existing_jobs import (
     GenAIBatchCancelOperator,
     GenAIBatchDeleteOperator,
     GenAIBatchResultsOperator,
 )
-from airflow_provider_genai_batch.operators.submit import GenAIBatchOperator
+from airflow_provider_genai_batch.operators.run import GenAIBatchOperator
 
 __all__ = [
     "GenAIBatchCancelOperator",

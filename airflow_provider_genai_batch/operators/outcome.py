@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import JobError
-from airflow_provider_genai_batch.hooks.outlets import tell_outlets
+from airflow_provider_genai_batch.reporting.outlets import tell_outlets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

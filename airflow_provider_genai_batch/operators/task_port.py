@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.hooks.apart import warn_of_one_file
-from airflow_provider_genai_batch.hooks.books import Books
-from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
-from airflow_provider_genai_batch.hooks.jobs import Patience
-from airflow_provider_genai_batch.hooks.metrics import told
-from airflow_provider_genai_batch.hooks.owner import begin_of, key_of, owner_labels, readable_name
+from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
 from airflow_provider_genai_batch.hooks.records import Records
-from airflow_provider_genai_batch.hooks.states import has_left
+from airflow_provider_genai_batch.hooks.task_instance import begin_of, key_of, owner_labels, readable_name
+from airflow_provider_genai_batch.hooks.task_state import has_left
 from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.reporting.metrics import told
+from airflow_provider_genai_batch.task.files.overlap import warn_of_one_file
+from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.runner import Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
@@ -91,6 +92,10 @@ class OperatorPort:
     def killed(self) -> bool:
         """Whether somebody killed the task while it ran."""
         return self._killed()
+
+    def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:
+        """Open a client of a connection that an earlier attempt of the task used."""
+        return open_earlier_client(conn_id)
 
     def records(self, place: tuple[int, int] = (0, 0)) -> Records:
         """Return the record of a job in Airflow's task state store."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.address import address, is_path
-from airflow_provider_genai_batch.hooks.known import is_object, stands_for_more
+from airflow_provider_genai_batch.models.address import address, is_path
+from airflow_provider_genai_batch.task.known import is_object, stands_for_more
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context

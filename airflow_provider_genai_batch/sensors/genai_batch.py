@@ -16,11 +16,11 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID, borrowed_client
-from airflow_provider_genai_batch.hooks.known import check_job_names, is_known
-from airflow_provider_genai_batch.hooks.outlets import tell_outlets
-from airflow_provider_genai_batch.hooks.settings import check_allowance
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
+from airflow_provider_genai_batch.reporting.outlets import tell_outlets
+from airflow_provider_genai_batch.task.checks import check_allowance
+from airflow_provider_genai_batch.task.known import check_job_names, is_known
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.flows.watch import Ending
-    from airflow_provider_genai_batch.hooks.jobs import Patience
+    from airflow_provider_genai_batch.task.runner import Patience
 
 trust_models()
 
@@ -78,7 +78,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
-        from airflow_provider_genai_batch.hooks.settings import check_seconds
+        from airflow_provider_genai_batch.task.checks import check_seconds
 
         check_allowance(self.max_failed_rows)
         if not self.deferrable:
@@ -97,7 +97,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def _begin_to_wait(self, context: Context) -> Any:
         from airflow_provider_genai_batch.flows.watch import WaitPlan
-        from airflow_provider_genai_batch.hooks.names import appear_until
+        from airflow_provider_genai_batch.task.landing.job_names import appear_until
         from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
         self.begin()
@@ -122,7 +122,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         """Look once, for rows that are not readable yet too: no slot is held for them."""
         from airflow_provider_genai_batch.exceptions import PASSING
 
-        with borrowed_client(self.conn_id) as client, self._softly():
+        with open_client(self.conn_id) as client, self._softly():
             self._service_time = client.service_time
             try:
                 manifest = self._look(client, context)
@@ -155,7 +155,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def _complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         from airflow_provider_genai_batch.exceptions import JobLost
-        from airflow_provider_genai_batch.flows.sentences import lost
+        from airflow_provider_genai_batch.flows.outcome.messages import lost
         from airflow_provider_genai_batch.flows.watch import Why
         from airflow_provider_genai_batch.triggers.pause import LateRows
 
@@ -167,19 +167,19 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             raise AirflowSensorTimeout(msg)
         if ending.why is Why.LOST:  # perhaps for want of a connection, so none is opened
             raise JobLost(lost(ending), job_names=names)
-        with borrowed_client(self.conn_id) as client:
+        with open_client(self.conn_id) as client:
             return self._settle(client, context, ending, names, LateRows(self, event).patience)
 
     def _names(self) -> list[str]:
-        from airflow_provider_genai_batch.hooks.names import job_names
+        from airflow_provider_genai_batch.task.landing.job_names import job_names
 
         return job_names(self.job_names)
 
     def _look(self, client: GenAIBatchClient, context: Context) -> dict[str, Any] | None:
         """Return the manifest; None while there is something to wait for."""
         from airflow_provider_genai_batch.exceptions import OutputNotReadable
-        from airflow_provider_genai_batch.hooks.jobs import JobDesk, Patience
-        from airflow_provider_genai_batch.hooks.names import appear_until
+        from airflow_provider_genai_batch.task.landing.job_names import appear_until
+        from airflow_provider_genai_batch.task.runner import JobDesk, Patience
 
         names = self._names()
         ending = JobDesk(client).glance(names, appear_until(self.job_names))
@@ -201,9 +201,9 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         names: list[str],
         patience: Patience,
     ) -> dict[str, Any]:
-        from airflow_provider_genai_batch.hooks.jobs import JobDesk
-        from airflow_provider_genai_batch.hooks.landing import Landing
-        from airflow_provider_genai_batch.hooks.metrics import told
+        from airflow_provider_genai_batch.reporting.metrics import told
+        from airflow_provider_genai_batch.task.landing.land import Landing
+        from airflow_provider_genai_batch.task.runner import JobDesk
 
         landing, desk = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobDesk(client)
         with told(desk.books, context):
@@ -244,7 +244,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
 def _had_time(client: GenAIBatchClient, names: list[str]) -> bool:
     """Whether the jobs ended so long ago that their rows should have been readable by now."""
-    from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
+    from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 
     ends = [end for name in names if (end := client.get(name).end_time)]
     return bool(ends) and client.service_time() - max(ends).timestamp() > READ_PATIENCE

@@ -12,31 +12,34 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, JobTimedOut
-from airflow_provider_genai_batch.flows.backoff import backoff
-from airflow_provider_genai_batch.flows.describe import describe
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import SubmitAnew
-from airflow_provider_genai_batch.flows.strays import Strays
-from airflow_provider_genai_batch.flows.submit import Attempt
+from airflow_provider_genai_batch.flows.outcome.manifest import describe
+from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
+from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
+from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.hooks.apart import check_apart, check_media_apart
-from airflow_provider_genai_batch.hooks.files import check_place
-from airflow_provider_genai_batch.hooks.intake import Intake, columns_of, keys_of, take_in
-from airflow_provider_genai_batch.hooks.jobs import JobDesk
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing
-from airflow_provider_genai_batch.hooks.limit import cost_limit
-from airflow_provider_genai_batch.hooks.media import check_media_place
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.cost.limit import cost_limit
+from airflow_provider_genai_batch.task.files.files import check_place
+from airflow_provider_genai_batch.task.files.overlap import check_apart, check_media_apart
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.landing.land import Asked, Landing
+from airflow_provider_genai_batch.task.landing.media import check_media_place
+from airflow_provider_genai_batch.task.landing.read_again import columns_of, keys_of
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.round import Round
+from airflow_provider_genai_batch.task.runner import JobDesk
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Memo
-from airflow_provider_genai_batch.task.strays import StrayJobs
-from airflow_provider_genai_batch.wire.output_type import job_check
+from airflow_provider_genai_batch.task.stray_jobs import StrayJobs
+from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.hooks.order import Order
     from airflow_provider_genai_batch.models import BatchJob
-    from airflow_provider_genai_batch.rows.landing import Carry
+    from airflow_provider_genai_batch.results.write import Carry
+    from airflow_provider_genai_batch.task.order import Order
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ class TaskAttempt:
 
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
         self._settings, self._task, self._client = settings, task, client
-        self._desk = JobDesk(client)
+        self._desk = JobDesk(client, task.open_client)
 
     def run(
         self, attempt: Attempt, before: AttemptState | None = None, fingerprint: str | None = None
@@ -250,7 +253,7 @@ class TaskAttempt:
         """Choose what is asked next: the requests without an answer, or all where they cannot be told."""
         try:
             rest = intake.going_on(again.tables) if again.tables else None
-            rest = intake.subset(again.tally.unanswered) if again.tally else rest
+            rest = subset(intake, again.tally.unanswered) if again.tally else rest
         except InputError:
             rest = None
         memory.deadline = 0.0

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, Protocol
 
+from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.record import RecordKeeper
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.hooks.books import Books
-from airflow_provider_genai_batch.hooks.jobs import Patience
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.runner import Patience
 
 
 class TaskPort(Protocol):
@@ -53,6 +54,14 @@ class TaskPort(Protocol):
     @property
     def killed(self) -> bool:
         """Whether somebody killed the task while it ran."""
+        ...
+
+    def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:
+        """Open a client of a connection that an earlier attempt of the task used.
+
+        Raises:
+            ConfigurationError: it does not exist any more, or cannot be used.
+        """
         ...
 
     def records(self, place: tuple[int, int] = (0, 0)) -> RecordKeeper:

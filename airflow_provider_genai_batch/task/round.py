@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.exceptions import (
     CallError,
     ConfigurationError,
@@ -16,28 +17,29 @@ from airflow_provider_genai_batch.exceptions import (
     JobTimedOut,
     NotFound,
 )
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.own_jobs import APPEARS_WITHIN, created_at
-from airflow_provider_genai_batch.flows.settle import SubmitAnew
+from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
-from airflow_provider_genai_batch.flows.submit import Attempt, Found
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
+from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHIN, created_at
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
-from airflow_provider_genai_batch.hooks.borrow import cancel_jobs
-from airflow_provider_genai_batch.hooks.files import check_writable
-from airflow_provider_genai_batch.hooks.intake import Intake, staging_place
-from airflow_provider_genai_batch.hooks.limit import cost_limit
-from airflow_provider_genai_batch.hooks.media import check_media_writable
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.rows.limits import jobs_at_once
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.cost.limit import cost_limit
+from airflow_provider_genai_batch.task.files.files import check_writable
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.read import staging_place
+from airflow_provider_genai_batch.task.inputs.split import split
+from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.wire.catalog.limits import jobs_at_once
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
-    from airflow_provider_genai_batch.hooks.jobs import JobDesk
-    from airflow_provider_genai_batch.hooks.landing import Asked
-    from airflow_provider_genai_batch.hooks.order import Order
+    from airflow_provider_genai_batch.task.landing.land import Asked
+    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.runner import JobDesk
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ class Round:
         Returns:
             The jobs, which have ended unless the waiting did; without `wait` as they are.
         """
-        pieces = intake.shards(self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
+        pieces = split(intake, self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
         self._task.records().expect(memory.round, len(pieces))
         jobs: list[BatchJob] = []
@@ -160,7 +162,7 @@ class Round:
         self, jobs: Sequence[BatchJob], identity: Identity, intake: Intake, memory: AttemptState
     ) -> bool:
         """Whether a round would take one of these jobs up."""
-        pieces = intake.shards(self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
+        pieces = split(intake, self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
         several = len(pieces) > 1
         owns = [identity.piece(_part(piece, memory, several=several), memory.round) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)

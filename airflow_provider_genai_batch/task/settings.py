@@ -9,12 +9,12 @@ from typing import Any
 
 from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
-from airflow_provider_genai_batch.hooks.order import Order, read_order
-from airflow_provider_genai_batch.hooks.settings import check_order_settings, keeps_media
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.answer import AnswerSettings
-from airflow_provider_genai_batch.wire.output_type import asks_for_type
+from airflow_provider_genai_batch.task.checks import check_order_settings, keeps_media
+from airflow_provider_genai_batch.task.order import Order, read_order
+from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
+from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from airflow_provider_genai_batch.hooks.landing import Asked
 from airflow_provider_genai_batch.models.stored import read_stored
+from airflow_provider_genai_batch.task.landing.land import Asked
 
 
 @dataclass

@@ -107,7 +107,7 @@ class KeepsOverDeferrals(_Base):
         Raises:
             AirflowTaskTimeout: the attempt's time is over.
         """
-        from airflow_provider_genai_batch.flows.sentences import timed_out
+        from airflow_provider_genai_batch.flows.outcome.messages import timed_out
         from airflow_provider_genai_batch.flows.watch import Ending
 
         memo = event.get("memo")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
-from airflow_provider_genai_batch.triggers.unwanted import GOING_ON, CancelsUnwanted
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
+from airflow_provider_genai_batch.triggers.cancel_on_kill import GOING_ON, CancelsUnwanted
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.watch import Ending
@@ -22,9 +22,9 @@ _loaded = threading.Event()
 
 def _load() -> None:
     """Load what looks need: a fifth of a second that the first trigger must not take from all others on its loop."""
-    for module in ("client.follow", "flows.watch", "hooks.shared", "hooks.traces"):
+    for module in ("client.polling.driver", "flows.watch", "hooks.poller_pool", "task.traces"):
         import_module(f"airflow_provider_genai_batch.{module}")
-    import_module("airflow_provider_genai_batch.client.http").ssl_context()
+    import_module("airflow_provider_genai_batch.client.transport.http").ssl_context()
     _loaded.set()
 
 
@@ -85,11 +85,11 @@ class GenAIBatchTrigger(CancelsUnwanted):
     async def _wait(self) -> Ending:
         from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-        from airflow_provider_genai_batch.client.follow import follow
+        from airflow_provider_genai_batch.client.polling.driver import follow
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
-        from airflow_provider_genai_batch.hooks.shared import shared_looker
-        from airflow_provider_genai_batch.hooks.traces import WAIT, WHY, of_jobs, passed
+        from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
+        from airflow_provider_genai_batch.task.traces import WAIT, WHY, of_jobs, passed
 
         if not self.job_names:
             return Ending(Why.LOST, {}, "the trigger names no job")

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.models.job import JobState
 from airflow_provider_genai_batch.printable import printable
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.client.ended import Ended
+    from airflow_provider_genai_batch.client.polling.ended_jobs import Ended
     from airflow_provider_genai_batch.models import BatchJob
 
     _Base = BaseTrigger
@@ -40,9 +40,9 @@ _TIMES = ("create_time", "start_time", "end_time")
 
 def _load() -> None:
     """Load what a round needs, off the event loop."""
-    for module in ("client.ended", "hooks.shared"):
+    for module in ("client.polling.ended_jobs", "hooks.poller_pool"):
         import_module(f"airflow_provider_genai_batch.{module}")
-    import_module("airflow_provider_genai_batch.client.http").ssl_context()
+    import_module("airflow_provider_genai_batch.client.transport.http").ssl_context()
 
 
 class GenAIBatchJobsTrigger(_Base):
@@ -136,10 +136,10 @@ class GenAIBatchJobsTrigger(_Base):
         A client is held for a round only, so that a change of the connection is noticed.
         """
         await asyncio.to_thread(_load)
-        from airflow_provider_genai_batch.client.ended import EndedJobs
-        from airflow_provider_genai_batch.flows.backoff import backoff
+        from airflow_provider_genai_batch.client.polling.ended_jobs import EndedJobs
         from airflow_provider_genai_batch.flows.cadence import spread
-        from airflow_provider_genai_batch.hooks.shared import shared_looker
+        from airflow_provider_genai_batch.flows.retry import backoff
+        from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
 
         jobs, failures = EndedJobs(kwargs["window"]), 0
         while True:
@@ -165,7 +165,7 @@ class GenAIBatchJobsTrigger(_Base):
         self, shared_stream: AsyncIterator[Sequence[Ended]]
     ) -> AsyncGenerator[TriggerEvent, None]:
         """Fire for what matches and is new."""
-        from airflow_provider_genai_batch.hooks.fired import Fired
+        from airflow_provider_genai_batch.hooks.fired_events import Fired
 
         begun = clock.time()
         fired = Fired(getattr(self, "asset_state_store", None), self.serialize()[1])

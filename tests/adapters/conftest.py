@@ -6,7 +6,8 @@ import pytest
 from airflow.providers.common.ai.operators import llm_batch
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.flows import backoff, submit
+from airflow_provider_genai_batch.flows import retry as backoff
+from airflow_provider_genai_batch.flows.submission import submit
 from tests.adapters.batches import MODELS
 
 

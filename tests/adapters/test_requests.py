@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.adapters.requests import Wording
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.requests import request_lines
+from airflow_provider_genai_batch.requests.write import request_lines
 from tests.adapters.batches import MODELS, ask, the_error
 from tests.operators.scenes import MODEL
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.output_type import answer_check
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
+from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 from tests.benchmarks.meter import measured
 from tests.benchmarks.shapes import Review
 

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
 from tests.benchmarks.meter import measured
 
 FEW = 3

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_genai_batch.connection_form import BEHAVIOUR, FIELDS
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.child import free_port
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.hooks.connection_form import BEHAVIOUR, FIELDS
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from tests.airflow_stack import AirflowStack, DagRun
 from tests.browser.browser import CHROMEDRIVER, CHROMIUM, WHAT_TO_INSTALL, Browser

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.client import (
     GenAIBatchClient,
     GoogleCredentials,
 )
-from airflow_provider_genai_batch.client.auth import GoogleToken
+from airflow_provider_genai_batch.client.auth.google import GoogleToken
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.exceptions import AuthenticationError, ConfigurationError, TransportError
 from airflow_provider_genai_batch.models.base import Backend

@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.models import JobState, RowStatus
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from tests.client.places import MODEL, PROJECT, Either, lines, vertex_config
 
 
@@ -265,7 +265,7 @@ def test_rows_that_come_late_are_told_from_none(emulator: Emulator, gem: Any, tm
 
 
 def test_a_status_that_is_neither_done_nor_refused_is_unreadable(gem: Any) -> None:
-    from airflow_provider_genai_batch.client.attempts import attempts
+    from airflow_provider_genai_batch.client.transport.retries import attempts
 
     for status in (204, 302):
         flow = attempts(gem.calls.get("batches/a"), tries=1)

@@ -14,10 +14,11 @@ from urllib.parse import parse_qs
 import pytest
 from google.oauth2 import credentials as user_credentials
 
-from airflow_provider_genai_batch.client import ClientConfig, GoogleCredentials, key_secret
-from airflow_provider_genai_batch.client.attempts import TRIES
-from airflow_provider_genai_batch.client.auth import GoogleToken
-from airflow_provider_genai_batch.client.credentials import load
+from airflow_provider_genai_batch.client import ClientConfig, GoogleCredentials
+from airflow_provider_genai_batch.client.auth.credentials import load
+from airflow_provider_genai_batch.client.auth.google import GoogleToken
+from airflow_provider_genai_batch.client.auth.google import secret_manager as key_secret
+from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import BEFORE_SENDING, ConfigurationError, TransportError
 from tests.client.places import vertex_config

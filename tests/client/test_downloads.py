@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
-from airflow_provider_genai_batch.client.attempts import TRIES
+from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import (
     NotFound,
@@ -90,7 +90,7 @@ def test_a_file_that_is_gone_is_not_asked_for_twice(emulator: Emulator, gem: Any
 
 
 def test_a_download_that_comes_back_shorter_is_no_download(connect: Any, emulator: Emulator) -> None:
-    from airflow_provider_genai_batch.client.downloads import Resumed
+    from airflow_provider_genai_batch.client.storage.downloads import Resumed
 
     resumed = Resumed(connect(gemini_config(emulator)).calls.download_file("files/a"))
     resumed.again()

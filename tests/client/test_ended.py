@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import GenAIBatchClient, attempts, ended
-from airflow_provider_genai_batch.client.ended import EndedJobs
+from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW
+from airflow_provider_genai_batch.client.polling import ended_jobs as ended
+from airflow_provider_genai_batch.client.polling.ended_jobs import EndedJobs
+from airflow_provider_genai_batch.client.transport import retries as attempts
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ServerError
 from tests.operators.scenes import MODEL, client, lines
@@ -65,7 +67,7 @@ def world(gemini: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_a_job_is_told_of_whatever_the_order_of_the_list(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_genai_batch.client.ended.PAGE_SIZE", 2)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.polling.ended_jobs.PAGE_SIZE", 2)
     world.submit(AT_ONCE, 2)
     world.pass_seconds(100 * HOUR)
     world.submit(AT_ONCE)

@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError, InputError
-from airflow_provider_genai_batch.hooks.order import read_order
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.task.order import read_order
 from tests.client.places import MODEL
 
 CONFIGS = {

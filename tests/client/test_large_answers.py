@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig, GenAIBatchClient, http
+from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig, GenAIBatchClient
+from airflow_provider_genai_batch.client.transport import http
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models.base import Backend
 from tests.client.raw import RawServer, answer

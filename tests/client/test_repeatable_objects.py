@@ -75,7 +75,7 @@ def _kind(call: Any) -> str:
 def client(
     on_vertex: Either, storage: CloudStorage, connect: Any, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> Watched:
-    monkeypatch.setattr("airflow_provider_genai_batch.client.uploads.CHUNK_BYTES", GRANULE)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", GRANULE)
     return Watched(connect(vertex_config(on_vertex.emulator, storage_endpoint=storage.url)))
 
 
@@ -223,7 +223,7 @@ def test_a_server_that_keeps_less_than_it_was_sent_gets_the_rest(
     moment: str,
     granules: int,
 ) -> None:
-    monkeypatch.setattr("airflow_provider_genai_batch.client.uploads.CHUNK_BYTES", granules * GRANULE)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", granules * GRANULE)
     client.on(moment, _first_granule)
     client.upload(DATA, uri, reuse=reuse)
     assert _stored(storage, uri) == DATA

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client.attempts import TRIES
+from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.exceptions import (
     AuthenticationError,
@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.exceptions import (
     UnreadableAnswer,
 )
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from tests.client.places import MODEL, Either, gemini_config
 
 _HELP = {"@type": "type.googleapis.com/google.rpc.Help", "links": []}
@@ -150,8 +150,8 @@ def test_a_created_embedding_job_is_sent_once_too(emulator: Emulator, gem: Any) 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'"x"', b'{"name": ""}', b"[" * 100_000])
 def test_an_answer_that_names_no_job_leaves_the_create_open(either: Either, body: bytes) -> None:
-    from airflow_provider_genai_batch.client.attempts import attempts
     from airflow_provider_genai_batch.client.job_params import job_spec
+    from airflow_provider_genai_batch.client.transport.retries import attempts
 
     source: Any = "gs://b/in.jsonl" if either.vertex else ["hi"]
     spec = job_spec(either.client.client.config, MODEL, source)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GoogleCredentials
-from airflow_provider_genai_batch.client.attempts import Send
-from airflow_provider_genai_batch.client.auth import auth_for
+from airflow_provider_genai_batch.client.auth.google import auth_for
+from airflow_provider_genai_batch.client.transport.retries import Send
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import BadRequest, ConfigurationError, GenAIBatchError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from tests.client.places import KEY, MODEL, gemini_config, vertex_config
 from tests.client.raw import RawServer, answer
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client.uploads import upload_object
+from airflow_provider_genai_batch.client.storage.uploads import upload_object
 from airflow_provider_genai_batch.exceptions import InputError, NotFound, TransportError, UnreadableAnswer
-from airflow_provider_genai_batch.wire import storage
-from airflow_provider_genai_batch.wire.files import CHUNK_BYTES
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services import storage
+from airflow_provider_genai_batch.wire.services.files import CHUNK_BYTES
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from tests.client.places import BUCKET, Either, vertex_config
 from tests.client.raw import RawServer, answer
 
@@ -149,7 +149,7 @@ def test_an_object_whose_chunks_go_astray_arrives_whole(
     from airflow_provider_genai_batch.flows.drive import drive
     from airflow_provider_genai_batch.flows.steps import Sleep
 
-    monkeypatch.setattr("airflow_provider_genai_batch.client.uploads.CHUNK_BYTES", 10)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", 10)
     data, bucket = bytes(range(size)), _Bucket(*takes)
     flow = upload_object(ver.calls, "gs://b/x", io.BytesIO(data), size)
     drive(flow, lambda step: None if isinstance(step, Sleep) else bucket.act(step))

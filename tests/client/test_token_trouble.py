@@ -13,10 +13,11 @@ import pytest
 from google.auth import _helpers as google_clock
 from google.auth import compute_engine, iam
 
-from airflow_provider_genai_batch.client import GoogleCredentials, key_secret
-from airflow_provider_genai_batch.client import auth as client_auth
-from airflow_provider_genai_batch.client.auth import GoogleToken
-from airflow_provider_genai_batch.client.credentials import load
+from airflow_provider_genai_batch.client import GoogleCredentials
+from airflow_provider_genai_batch.client.auth.credentials import load
+from airflow_provider_genai_batch.client.auth.google import GoogleToken
+from airflow_provider_genai_batch.client.auth.google import google as client_auth
+from airflow_provider_genai_batch.client.auth.google import secret_manager as key_secret
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import AuthenticationError, TransportError
 from tests.client.raw import RawServer, answer

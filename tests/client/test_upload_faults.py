@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.client.attempts import TRIES
-from airflow_provider_genai_batch.client.uploads import Read, upload_file, upload_object
+from airflow_provider_genai_batch.client.storage.uploads import Read, upload_file, upload_object
+from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ApiError, NotFound, PreconditionFailed, TransportError
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.wire.storage import Object
+from airflow_provider_genai_batch.wire.services.storage import Object
 from tests.client.places import gemini_config
 from tests.client.upload_server import simulate
 
@@ -31,7 +31,7 @@ from tests.client.upload_server import simulate
 def test_whatever_happens_to_chunks_the_bytes_arrive_whole_and_in_order(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, size: int, chunk: int, script: list[Any]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_genai_batch.client.uploads.CHUNK_BYTES", chunk)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", chunk)
     data = bytes(range(100, 100 + size))
     calls = GenAIBatchClient(gemini_config(emulator)).calls
     flow = upload_file(calls, io.BytesIO(data), size, name="files/x")
@@ -125,7 +125,7 @@ class _Bucket:
 def test_whatever_happens_to_an_object_it_is_whole_when_its_upload_says_so(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, size: int, chunk: int, script: list[str]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_genai_batch.client.uploads.CHUNK_BYTES", chunk)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", chunk)
     data, bucket = bytes(range(100, 100 + size)), _Bucket(list(script), size)
     calls = GenAIBatchClient(gemini_config(emulator)).calls
     try:

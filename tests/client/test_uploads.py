@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client.attempts import TRIES
-from airflow_provider_genai_batch.client.uploads import Read, upload_file
+from airflow_provider_genai_batch.client.storage.uploads import Read, upload_file
+from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.exceptions import (
     AlreadyExists,
@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.exceptions import (
     ServerError,
     TransportError,
 )
-from airflow_provider_genai_batch.wire.files import CHUNK_BYTES, File
+from airflow_provider_genai_batch.wire.services.files import CHUNK_BYTES, File
 from tests.client.places import BUCKET, uploaded
 from tests.client.upload_server import simulate
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_genai_batch.client.uploads import Read
+from airflow_provider_genai_batch.client.storage.uploads import Read
 from airflow_provider_genai_batch.exceptions import TransportError
-from airflow_provider_genai_batch.wire.files import File, UploadStatus
+from airflow_provider_genai_batch.wire.services.files import File, UploadStatus
 
 
 def simulate(  # noqa: C901 - a server in one piece

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from airflow_provider_genai_batch.client.http import httpx
+from airflow_provider_genai_batch.client.transport.http import httpx
 from tests.crash.methods import method_of
 
 Reach = Callable[[str], None]

@@ -139,7 +139,7 @@ def _stall(walk: Walk) -> None:
 
 
 def _lose_connection(_: Walk) -> None:
-    from airflow_provider_genai_batch.client.http import httpx
+    from airflow_provider_genai_batch.client.transport.http import httpx
 
     message = "the connection was cut"
     raise httpx.ReadError(message)

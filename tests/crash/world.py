@@ -28,8 +28,8 @@ import google.auth.transport.requests
 import google.oauth2.service_account
 
 import airflow_provider_genai_batch.client
-import airflow_provider_genai_batch.hooks.jobs
-import airflow_provider_genai_batch.hooks.order
+import airflow_provider_genai_batch.task.runner
+import airflow_provider_genai_batch.task.order
 '''
 
 

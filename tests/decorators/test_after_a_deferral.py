@@ -12,7 +12,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
-from airflow_provider_genai_batch.flows import submit
+from airflow_provider_genai_batch.flows.submission import submit
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, task
 from airflow_provider_genai_batch.decorators import genai_batch as genai_batch_module
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, TooManyFailedRows
-from airflow_provider_genai_batch.flows import submit
+from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.models import BatchJob, BatchRequest
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag

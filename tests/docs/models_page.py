@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.wire.matrix import MATRIX, PLACES, WAYS, Mark, State
+from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Mark, State
 from tests.docs.pages import ROOT
 
 NAME = "docs/reference/models.md"

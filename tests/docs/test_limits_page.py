@@ -6,16 +6,16 @@ import re
 
 import pytest
 
-from airflow_provider_genai_batch.client.http import MAX_CONNECTIONS
-from airflow_provider_genai_batch.flows.backoff import _LONGEST_HINT
-from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
-from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.client.transport.http import MAX_CONNECTIONS
+from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
+from airflow_provider_genai_batch.flows.retry import _LONGEST_HINT
+from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.rows.limits import MAX_LINE_BYTES, limits_of
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.wire.gemini import MAX_BODY_BYTES
+from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES, limits_of
 from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS
+from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
 from tests.docs.pages import Page
 
 LIMITS = Page("docs/reference/limits.md")

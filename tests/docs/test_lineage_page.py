@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 import attrs
 
-from airflow_provider_genai_batch.hooks import lineage
-from airflow_provider_genai_batch.hooks.datasets import place_of
 from airflow_provider_genai_batch.models import Cost, Manifest, RowCounts, Usage
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.reporting import lineage
+from airflow_provider_genai_batch.reporting.datasets import place_of
 from tests.docs.pages import Page, code
 
 PAGE = Page("docs/reference/lineage.md")

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_genai_batch.flows import progress
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.glimpse import Glimpse
+from airflow_provider_genai_batch.models.job_status import Glimpse
 from tests.docs.pages import Page
 
 CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)

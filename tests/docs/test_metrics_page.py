@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.hooks import metrics
 from airflow_provider_genai_batch.models import BatchJob, JobState, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.reporting import metrics
 from tests.docs.pages import Page, code
 
 PAGE = Page("docs/reference/metrics.md")

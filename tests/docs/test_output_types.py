@@ -13,8 +13,8 @@ import pytest
 from pydantic import Field
 
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.schema import response_schema
-from airflow_provider_genai_batch.wire.type_schema import schema_of_type
+from airflow_provider_genai_batch.wire.schemas.schema import response_schema
+from airflow_provider_genai_batch.wire.schemas.type_schema import schema_of_type
 
 _PAGE = Path(__file__).parents[2] / "docs/how-to/structured-output.md"
 _ROW = re.compile(r"\| `(?P<type>.+?)` \| `(?P<asked>\{.+?\})` \| (?P<left>.*?)\|")

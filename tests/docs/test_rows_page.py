@@ -10,9 +10,9 @@ import pytest
 from airflow_provider_genai_batch.models import Part, ResultRow
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.row import ROW_SCHEMA
-from airflow_provider_genai_batch.wire.answer import Reading
-from airflow_provider_genai_batch.wire.gemini_answers import FINISH, LEFT_OUT
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.answers.answer import Reading
+from airflow_provider_genai_batch.wire.answers.gemini import FINISH, LEFT_OUT
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 from tests.docs.pages import Page
 
 PAGE = Page("docs/reference/rows.md")

@@ -13,9 +13,9 @@ from airflow_provider_genai_batch import __version__, exceptions
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.emulator.__main__ import parser
 from airflow_provider_genai_batch.emulator.control import Control
-from airflow_provider_genai_batch.flows.gather import READ_PATIENCE
-from airflow_provider_genai_batch.flows.own_jobs import usable
-from airflow_provider_genai_batch.flows.settle import _allowed
+from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
+from airflow_provider_genai_batch.flows.outcome.settle import _allowed
+from airflow_provider_genai_batch.flows.submission.own_jobs import usable
 from airflow_provider_genai_batch.hooks import connection
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import (
@@ -29,11 +29,11 @@ from airflow_provider_genai_batch.models import (
 )
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators import genai_batch
-from airflow_provider_genai_batch.rows.inline import EMBEDDING_BYTES
-from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.rows.weight import BYTES_A_TOKEN, MOST_OUTPUT
+from airflow_provider_genai_batch.requests.inline import EMBEDDING_BYTES
+from airflow_provider_genai_batch.requests.weight import BYTES_A_TOKEN, MOST_OUTPUT
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.wire import gemini, vertex
+from airflow_provider_genai_batch.wire.catalog.limits import limits_of
+from airflow_provider_genai_batch.wire.services import gemini, vertex
 from tests.docs.pages import ROOT, Page, code
 from tests.docs.signatures import CLASSES, of_class, parameters
 

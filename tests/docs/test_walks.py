@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.preflight import Preflight
+from airflow_provider_genai_batch.requests.preflight import Preflight
 from tests.docs.pages import Page, all_pages, code
 from tests.docs.walk import DATE, walk
 

@@ -9,10 +9,9 @@ from typing import Any
 from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.gather import Fetch, Land
-from airflow_provider_genai_batch.flows.identity import Identity
+from airflow_provider_genai_batch.flows.outcome.collect import Fetch, Land
+from airflow_provider_genai_batch.flows.outcome.settle import settle
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.settle import settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,
@@ -26,12 +25,14 @@ from airflow_provider_genai_batch.flows.steps import (
     Remember,
     Sleep,
 )
-from airflow_provider_genai_batch.flows.submit import Attempt, Found, submit
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
+from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.cancellation import Cancellation
-from airflow_provider_genai_batch.rows.landing import land
-from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.write import land
 from tests.client.places import BUCKET, MODEL, Either, lines
 
 IDENTITY = Identity("a" * 64, "b" * 64)

@@ -15,9 +15,8 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, JobCancelled
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.gather import Fetch, Land
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.settle import SubmitAnew, settle
+from airflow_provider_genai_batch.flows.outcome.collect import Fetch, Land
+from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,
@@ -31,10 +30,12 @@ from airflow_provider_genai_batch.flows.steps import (
     Remember,
     Sleep,
 )
-from airflow_provider_genai_batch.flows.submit import STALE, Attempt, Found, submit
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
+from airflow_provider_genai_batch.flows.submission.submit import STALE, submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.models import BatchJob, JobState, RowCounts
+from airflow_provider_genai_batch.models.identity import Identity
 from tests.flows.machine_service import ROWS, Job, carry_out
 
 if TYPE_CHECKING:

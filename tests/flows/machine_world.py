@@ -15,10 +15,10 @@ from airflow_provider_genai_batch.exceptions import (
     GenAIBatchError,
     TooManyFailedRows,
 )
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.submit import LONGEST_CREATE, LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.submission.submit import LONGEST_CREATE, LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import Identity
 from tests.flows.machine_service import ROWS, Job, Service
 from tests.flows.machine_worker import Fault, Worker
 

@@ -11,12 +11,17 @@ import pytest
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.own_jobs import APPEARS_WITHIN, choose
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.submit import LONGEST_CREATE, LOOKS_AFTER_LOSS, NOTE_SKEW, STALE
+from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHIN, choose
+from airflow_provider_genai_batch.flows.submission.submit import (
+    LONGEST_CREATE,
+    LOOKS_AFTER_LOSS,
+    NOTE_SKEW,
+    STALE,
+)
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import Identity
 from tests.client.places import BUCKET, MODEL, lines, vertex_config
 from tests.flows.desk import HOUR, IDENTITY, Desk
 

@@ -20,11 +20,11 @@ from airflow_provider_genai_batch.exceptions import (
     OutputNotReadable,
     TooManyFailedRows,
 )
-from airflow_provider_genai_batch.flows.describe import describe
-from airflow_provider_genai_batch.flows.gather import CLOCKS_APART, READ_PATIENCE, Fetch
-from airflow_provider_genai_batch.flows.settle import SubmitAnew, settle
+from airflow_provider_genai_batch.flows.outcome.bigquery_output import CountTables, standing
+from airflow_provider_genai_batch.flows.outcome.collect import CLOCKS_APART, READ_PATIENCE, Fetch
+from airflow_provider_genai_batch.flows.outcome.manifest import describe
+from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew, settle
 from airflow_provider_genai_batch.flows.steps import Discard, Sleep
-from airflow_provider_genai_batch.flows.tables import CountTables, standing
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import (
     BatchJob,
@@ -37,7 +37,7 @@ from airflow_provider_genai_batch.models import (
 )
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.table import TableCounts
-from airflow_provider_genai_batch.wire.storage import split_uri
+from airflow_provider_genai_batch.wire.services.storage import split_uri
 from tests.flows.desk import NAME, Desk
 from tests.pauses import at_pauses
 

@@ -8,10 +8,10 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.identity import Identity
-from airflow_provider_genai_batch.flows.strays import Strays, cancel_strays, find_strays
-from airflow_provider_genai_batch.flows.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, cancel_strays, find_strays
+from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.identity import Identity
 from tests.flows.desk import IDENTITY, Desk
 
 AT_ONCE, STUCK = Lifecycle.at_once(), Lifecycle.stuck("RUNNING")

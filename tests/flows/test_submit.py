@@ -18,19 +18,19 @@ from airflow_provider_genai_batch.exceptions import (
     TransportError,
 )
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.identity import Identity, file_name
-from airflow_provider_genai_batch.flows.own_jobs import usable
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity, Create, Find, Sleep
-from airflow_provider_genai_batch.flows.submit import (
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.flows.submission.own_jobs import usable
+from airflow_provider_genai_batch.flows.submission.submit import (
     LONGEST_CREATE,
     LOOKS_AFTER_LOSS,
     STALE,
-    Attempt,
     submit,
 )
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import Identity, file_name
 from tests.flows.desk import HOUR, IDENTITY, NAME, Desk
 
 

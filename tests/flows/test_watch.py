@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import QuotaExceeded, TransportError
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.sentences import timed_out
+from airflow_provider_genai_batch.flows.outcome.messages import timed_out
 from airflow_provider_genai_batch.flows.steps import Cancel, Look
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, glance, watch
 from airflow_provider_genai_batch.models import BatchJob, JobState

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_genai_batch.hooks.books import Books
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 NAME = "batches/a"
 

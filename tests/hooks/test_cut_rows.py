@@ -16,16 +16,15 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import TransportError
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import BUCKET, MODEL, gemini_config, lines, vertex_config
 from tests.tampering import Tampering, Trouble
 
 STAMPS = [stamp(number) for number in range(40)]
 OWN = [f"key-{number}" for number in range(40)]
-LOGGER = "airflow_provider_genai_batch.hooks.landing"
+LOGGER = "airflow_provider_genai_batch.task.landing.land"
 
 
 class Scene(NamedTuple):

@@ -11,7 +11,7 @@ from airflow.providers.google.assets.gcs import convert_asset_to_openlineage as 
 from airflow.providers.google.cloud.openlineage.utils import extract_ds_name_from_gcs_path
 from airflow.sdk import Asset
 
-from airflow_provider_genai_batch.hooks.datasets import Place, destination_of, named, place_of, sources_of
+from airflow_provider_genai_batch.reporting.datasets import Place, destination_of, named, place_of, sources_of
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ from airflow_provider_genai_batch.hooks.datasets import Place, destination_of, n
         ("gs://my_conn@bucket/in.jsonl", "gs://bucket", "in.jsonl"),
         ("bq://project.dataset.table", "bigquery", "project.dataset.table"),
         ("files/abc-123", "gemini", "files/abc-123"),
-        ("s3://my_aws@bucket/rows.parquet", "s3://bucket", "rows.parquet"),
-        ("s3a://bucket/rows.parquet", "s3://bucket", "rows.parquet"),
+        ("s3://my_aws@bucket/rows.parquet", "s3://bucket", "results.parquet_sink"),
+        ("s3a://bucket/rows.parquet", "s3://bucket", "results.parquet_sink"),
         (
             "abfs://box@account.dfs.core.windows.net/a.jsonl",
             "abfss://box@account.dfs.core.windows.net",

@@ -26,10 +26,10 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.hooks.drafts import ABANDONED_AFTER
-from airflow_provider_genai_batch.hooks.files import check_writable, published
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.task.files.drafts import ABANDONED_AFTER
+from airflow_provider_genai_batch.task.files.files import check_writable, published
 
 WRITERS = 2
 pytestmark = pytest.mark.filterwarnings("ignore:UPath 'inplace' filesystem")
@@ -193,7 +193,7 @@ def test_the_umask_says_who_may_read_a_file(
 WRITER = """
 import sys, time
 from pathlib import Path
-from airflow_provider_genai_batch.hooks.drafts import draft_of
+from airflow_provider_genai_batch.task.files.drafts import draft_of
 part, stream = draft_of(Path(sys.argv[1]))
 stream.write(b"half a row")
 stream.flush()

@@ -14,12 +14,11 @@ import pytest
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import MODEL, lines
 
 OWN = [f"key-{number}" for number in range(6)]

@@ -15,12 +15,11 @@ import pytest
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
-from airflow_provider_genai_batch.flows.identity import Identity, ask_of, round_of
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.models.identity import Identity, ask_of, round_of
+from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import MODEL, lines
 
 OWN = [f"key-{number}" for number in range(6)]
@@ -83,7 +82,7 @@ def test_own_keys_that_did_not_all_come_once_are_told_apart_by_a_second_reading(
     landing = Landing(
         str(tmp_path / "rows.jsonl"), asked=asked(OWN), keys=lambda: iter(OWN) if known else None
     )
-    with caplog.at_level(logging.WARNING, "airflow_provider_genai_batch.hooks.landing"):
+    with caplog.at_level(logging.WARNING, "airflow_provider_genai_batch.task.landing.land"):
         tally = land_jobs(client, [job], landing)
     assert downloads(gemini) == 2
     assert (tally.duplicates, tally.unknown) == (1, int(known))

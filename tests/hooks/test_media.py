@@ -15,9 +15,9 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.hooks.drafts import ABANDONED_AFTER, draft_of
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.media import MediaFolder, check_media_writable
+from airflow_provider_genai_batch.task.files.drafts import ABANDONED_AFTER, draft_of
+from airflow_provider_genai_batch.task.landing.media import MediaFolder, check_media_writable
 
 PICTURE = os.urandom(300_000)
 DATA = b64encode(PICTURE).decode()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.flows.identity import Identity, task_key
-from airflow_provider_genai_batch.hooks.jobs import JobDesk
-from airflow_provider_genai_batch.hooks.owner import begin_of
+from airflow_provider_genai_batch.hooks.task_instance import begin_of
+from airflow_provider_genai_batch.models.identity import Identity, task_key
+from airflow_provider_genai_batch.task.runner import JobDesk
 from tests.operators.scenes import MODEL, client
 
 NOW = datetime.now(timezone.utc)

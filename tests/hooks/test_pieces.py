@@ -17,13 +17,15 @@ import pytest
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
-from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.intake import Intake, take_in
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.wire.http import json_body
-from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.sources import read_source
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.split import split
+from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
+from airflow_provider_genai_batch.wire.services.http import json_body
+from airflow_provider_genai_batch.wire.services.sources import read_source
 
 MODEL = "gemini-2.5-flash"
 STAGING = "gs://emulator-staging/pieces"
@@ -92,7 +94,7 @@ def test_requests_that_are_asked_again_keep_their_keys_and_order(
     service: GenAIBatchClient, stack: ExitStack, tmp_path: Path, kind: str
 ) -> None:
     whole = read(stack, service, sources(tmp_path)[kind](["a", "0042", "key=c", "d"]))
-    part = whole.subset(lambda key, place: key in ("0042", "key=c") and place is None)
+    part = subset(whole, lambda key, place: key in ("0042", "key=c") and place is None)
     assert part is not None
     assert list(part.keys()) == ["0042", "key=c"]
     consistent(part)
@@ -105,12 +107,12 @@ def test_requests_without_keys_of_their_own_are_chosen_by_place(
     service: GenAIBatchClient, stack: ExitStack, tmp_path: Path, kind: str
 ) -> None:
     whole = read(stack, service, sources(tmp_path)[kind]([None] * 9))
-    part = whole.subset(lambda key, place: key == stamp(place or 0) and place in (3, 4, 5, 8))
+    part = subset(whole, lambda key, place: key == stamp(place or 0) and place in (3, 4, 5, 8))
     assert part is not None
     assert list(part.keys()) == [stamp(place) for place in (3, 4, 5, 8)]
     assert (part.stamps, part.first, part.stamped) == (True, 3, 3)
     consistent(part)
-    again = part.subset(lambda _, place: place == 8)
+    again = subset(part, lambda _, place: place == 8)
     assert again is not None
     assert list(again.keys()) == [stamp(8)]
     consistent(again)
@@ -119,13 +121,13 @@ def test_requests_without_keys_of_their_own_are_chosen_by_place(
 def test_a_key_that_only_looks_stamped_tells_no_place(service: GenAIBatchClient, stack: ExitStack) -> None:
     whole = read(stack, service, keyed(["r00000001", "b"]))
     places: list[int | None] = []
-    whole.subset(lambda _, place: not places.append(place))
+    subset(whole, lambda _, place: not places.append(place))
     assert places == [None, None]
 
 
 def test_the_same_choice_is_the_same_content(service: GenAIBatchClient, stack: ExitStack) -> None:
     whole = read(stack, service, keyed(["a", "b", "c"]))
-    parts = [whole.subset(lambda key, _: key != "b") for _ in range(2)]
+    parts = [subset(whole, lambda key, _: key != "b") for _ in range(2)]
     assert parts[0] is not None
     assert parts[1] is not None
     assert parts[0].content == parts[1].content
@@ -133,7 +135,7 @@ def test_the_same_choice_is_the_same_content(service: GenAIBatchClient, stack: E
 
 def test_nothing_wanted_is_nothing_to_ask(service: GenAIBatchClient, stack: ExitStack) -> None:
     with pytest.raises(InputError, match="nothing to ask"):
-        read(stack, service, ["a"]).subset(lambda *_: False)
+        subset(read(stack, service, ["a"]), lambda *_: False)
 
 
 def test_part_of_an_object_in_place_is_staged(on_vertex: GenAIBatchClient, stack: ExitStack) -> None:
@@ -141,7 +143,7 @@ def test_part_of_an_object_in_place_is_staged(on_vertex: GenAIBatchClient, stack
     put(on_vertex, uri, jsonl(["a", "b", "c"]))
     whole = read(stack, on_vertex, uri)
     assert whole.in_place
-    part = whole.subset(lambda key, _: key == "b")
+    part = subset(whole, lambda key, _: key == "b")
     assert part is not None
     assert not part.in_place
     placed = part.place(on_vertex, Identity("k" * 64, uuid4().hex * 2, 1), STAGING)
@@ -151,14 +153,14 @@ def test_part_of_an_object_in_place_is_staged(on_vertex: GenAIBatchClient, stack
 
 def test_what_cannot_be_read_cannot_be_taken_apart(on_vertex: GenAIBatchClient, stack: ExitStack) -> None:
     table = read(stack, on_vertex, "bq://project.dataset.table")
-    assert table.subset(lambda *_: True) is None
-    assert table.shards(1, 1) == [table]
+    assert subset(table, lambda *_: True) is None
+    assert split(table, 1, 1) == [table]
 
 
 def test_texts_that_go_without_a_key_cannot_be_taken_apart(
     on_vertex: GenAIBatchClient, stack: ExitStack
 ) -> None:
-    assert read(stack, on_vertex, ["a", "b"], model="text-embedding-005").subset(lambda *_: True) is None
+    assert subset(read(stack, on_vertex, ["a", "b"], model="text-embedding-005"), lambda *_: True) is None
 
 
 # ---------------------------------------------------------------- several jobs
@@ -169,7 +171,7 @@ def test_an_input_is_cut_into_consecutive_pieces_by_rows(
     service: GenAIBatchClient, stack: ExitStack, tmp_path: Path, kind: str
 ) -> None:
     whole = read(stack, service, sources(tmp_path)[kind]([None] * 8))
-    pieces = whole.shards(max_rows=3)
+    pieces = split(whole, max_rows=3)
     assert [(piece.first, piece.requests, piece.stamped) for piece in pieces] == [
         (0, 3, 3),
         (3, 3, 3),
@@ -187,7 +189,7 @@ def test_pieces_keep_within_so_many_bytes(
     whole = read(stack, service, sources(tmp_path)["a file"]([f"key-{i}" for i in range(20)]))
     assert whole.lines is not None
     most = 250
-    pieces = whole.shards(max_bytes=most)
+    pieces = split(whole, max_bytes=most)
     sizes = [piece.lines.seek(0, 2) for piece in pieces if piece.lines is not None]
     assert max(sizes) <= most
     assert all(size + len(jsonl(["key-0"])) > most for size in sizes[:-1])
@@ -203,7 +205,7 @@ def lines_of(piece: Intake) -> bytes:
 
 def test_pieces_are_read_side_by_side(service: GenAIBatchClient, stack: ExitStack, tmp_path: Path) -> None:
     names = [f"key-{i}" for i in range(4)]
-    one, other = read(stack, service, sources(tmp_path)["a file"](names)).shards(max_rows=2)
+    one, other = split(read(stack, service, sources(tmp_path)["a file"](names)), max_rows=2)
     assert list(zip(one.keys(), other.keys(), strict=True)) == [
         ("key-0", "key-2"),
         ("key-1", "key-3"),
@@ -214,10 +216,10 @@ def test_a_piece_can_be_cut_and_chosen_from_again(
     service: GenAIBatchClient, stack: ExitStack, tmp_path: Path
 ) -> None:
     whole = read(stack, service, sources(tmp_path)["a file"]([None] * 10))
-    second = whole.shards(max_rows=5)[1]
-    smaller = second.shards(max_rows=2)
+    second = split(whole, max_rows=5)[1]
+    smaller = split(second, max_rows=2)
     assert [(piece.first, piece.requests) for piece in smaller] == [(5, 2), (7, 2), (9, 1)]
-    chosen = smaller[1].subset(lambda _, place: place == 8)
+    chosen = subset(smaller[1], lambda _, place: place == 8)
     assert chosen is not None
     assert list(chosen.keys()) == [stamp(8)]
     for piece in (second, *smaller, chosen):
@@ -226,7 +228,7 @@ def test_a_piece_can_be_cut_and_chosen_from_again(
 
 def test_a_piece_is_uploaded_alone(service: GenAIBatchClient, stack: ExitStack, tmp_path: Path) -> None:
     sent: dict[str, bytes] = {}
-    pieces = read(stack, service, sources(tmp_path)["a file"](["a", "b", "c"])).shards(max_rows=2)
+    pieces = split(read(stack, service, sources(tmp_path)["a file"](["a", "b", "c"])), max_rows=2)
     for piece in pieces:
         placed = piece.place(service, Identity("k" * 64, str(piece.content)), STAGING)
         assert placed is not None
@@ -238,14 +240,14 @@ def test_a_piece_is_uploaded_alone(service: GenAIBatchClient, stack: ExitStack, 
 
 def test_an_input_within_the_limits_is_its_own_piece(service: GenAIBatchClient, stack: ExitStack) -> None:
     whole = read(stack, service, ["a", "b"])
-    assert whole.shards() == [whole]
-    assert whole.shards(2, 10_000)[0] is whole
+    assert split(whole) == [whole]
+    assert split(whole, 2, 10_000)[0] is whole
 
 
 def test_one_request_that_is_too_large_is_named(service: GenAIBatchClient, stack: ExitStack) -> None:
     whole = read(stack, service, ["a", "b" * 1000])
     with pytest.raises(RequestError, match="request 2: it alone has"):
-        whole.shards(max_bytes=500)
+        split(whole, max_bytes=500)
 
 
 def test_more_than_one_job_takes_is_read_where_there_may_be_several(
@@ -256,7 +258,7 @@ def test_more_than_one_job_takes_is_read_where_there_may_be_several(
     ask = partial(read, stack, on_vertex, str(path), model="text-embedding-005")
     with pytest.raises(RequestError, match="more than 30000 requests"):
         ask()
-    assert [piece.requests for piece in ask(several_jobs=True).shards()] == [30_000, 1]
+    assert [piece.requests for piece in split(ask(several_jobs=True))] == [30_000, 1]
 
 
 # ---------------------------------------------------------------- objects that the service reads in place
@@ -284,7 +286,7 @@ def test_whole_objects_are_grouped_and_read_in_place(
     on_vertex: GenAIBatchClient, stack: ExitStack, objects: Callable[[list[bytes]], list[str]]
 ) -> None:
     uris = objects([jsonl([f"o{i}a", f"o{i}b"]).rstrip(b"\n") for i in range(5)])
-    pieces = read(stack, on_vertex, uris).shards(max_rows=5)
+    pieces = split(read(stack, on_vertex, uris), max_rows=5)
     assert [piece.source.gcs_uri for piece in pieces] == [tuple(uris[:2]), tuple(uris[2:4]), tuple(uris[4:])]
     assert [list(piece.keys()) for piece in pieces][2] == ["o4a", "o4b"]
     assert all(piece.in_place for piece in pieces)
@@ -296,7 +298,7 @@ def test_an_object_that_is_too_large_is_staged_in_pieces_and_its_neighbours_are_
     on_vertex: GenAIBatchClient, stack: ExitStack, objects: Callable[[list[bytes]], list[str]]
 ) -> None:
     uris = objects([jsonl(["a"]), jsonl(["b", "c", "d"]), jsonl(["e"])])
-    pieces = read(stack, on_vertex, uris).shards(max_rows=2)
+    pieces = split(read(stack, on_vertex, uris), max_rows=2)
     assert [(piece.in_place, list(piece.keys())) for piece in pieces] == [
         (True, ["a"]),
         (False, ["b", "c"]),
@@ -309,7 +311,7 @@ def test_an_object_that_is_too_large_is_staged_in_pieces_and_its_neighbours_are_
 
 def test_a_slice_of_a_closed_input_reads_no_other_file(service: GenAIBatchClient, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        pieces = read(stack, service, sources(tmp_path)["a file"](["a", "b"])).shards(max_rows=1)
+        pieces = split(read(stack, service, sources(tmp_path)["a file"](["a", "b"])), max_rows=1)
     with (tmp_path / "other").open("wb+"), pytest.raises(ValueError, match="closed"):
         list(pieces[1].keys())
 
@@ -319,7 +321,7 @@ def test_pieces_of_a_list_keep_within_so_many_bytes_with_all_that_parts_them(
 ) -> None:
     most, short = 10_000, {"max_output_tokens": 100}  # longer answers would make a file of the list
     with GenAIBatchHook().get_conn() as client:
-        pieces = read(stack, client, ["x"] * 1000, request_defaults=short).shards(max_bytes=most)
+        pieces = split(read(stack, client, ["x"] * 1000, request_defaults=short), max_bytes=most)
     sizes = [len(json_body(piece.entries)) for piece in pieces]
     assert max(sizes) <= most + len("[]")
     assert min(sizes[:-1]) > most - 200

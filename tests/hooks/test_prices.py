@@ -11,15 +11,15 @@ from io import BytesIO
 import pytest
 
 from airflow_provider_genai_batch.exceptions import CostLimitExceeded
-from airflow_provider_genai_batch.hooks import prices
-from airflow_provider_genai_batch.hooks.limit import CostLimit
-from airflow_provider_genai_batch.hooks.prices import Rates, cost_of, is_installed, price_of
-from airflow_provider_genai_batch.hooks.taken import Intake
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, Usage
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.limits import Limits
-from airflow_provider_genai_batch.rows.shares import Share
-from airflow_provider_genai_batch.rows.weight import Weight
+from airflow_provider_genai_batch.models.share import Share
+from airflow_provider_genai_batch.requests.weight import Weight
+from airflow_provider_genai_batch.task.cost import prices
+from airflow_provider_genai_batch.task.cost.limit import CostLimit
+from airflow_provider_genai_batch.task.cost.prices import Rates, cost_of, is_installed, price_of
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.wire.catalog.limits import Limits
 
 LISTED = datetime(2026, 11, 1, tzinfo=timezone.utc)
 """When the list had prices for batch jobs of the models below."""

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.flows.identity import Identity
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.hooks import state_store
 from airflow_provider_genai_batch.hooks.records import Records, Told
+from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.doors import die_after_submit

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.flows import submit
-from airflow_provider_genai_batch.hooks import jobs
-from airflow_provider_genai_batch.hooks.summary import rows_told
+from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.models import Manifest, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task import runner as jobs
+from airflow_provider_genai_batch.task.summary import rows_told
 from tests.dags import run_dag
 
 

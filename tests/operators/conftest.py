@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_genai_batch.flows import backoff, submit
+from airflow_provider_genai_batch.flows import retry as backoff
+from airflow_provider_genai_batch.flows.submission import submit
 from tests.operators.scenes import SCENES, Scene
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.hooks.jobs import JobDesk
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.task.runner import JobDesk
 from airflow_provider_genai_batch.task.settings import RunSettings
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client

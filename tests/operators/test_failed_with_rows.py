@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import JobFailed
-from airflow_provider_genai_batch.hooks import jobs as desk
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task import runner as desk
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit
 from tests.operators.scenes import MODEL, client

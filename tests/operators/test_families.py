@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
-from airflow_provider_genai_batch.wire.matrix import MATRIX, PLACES, WAYS, Kind
+from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Kind
 from tests.dags import run_dag
 from tests.operators.doors import before_wait
 from tests.operators.scenes import client

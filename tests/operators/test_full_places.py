@@ -20,14 +20,14 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
-from airflow_provider_genai_batch.hooks import jobs as desk
-from airflow_provider_genai_batch.hooks.intake import columns_of
-from airflow_provider_genai_batch.hooks.order import read_order
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.rows.landing import spell
-from airflow_provider_genai_batch.rows.sinks import FORMS, Form, opened
+from airflow_provider_genai_batch.results.sinks import FORMS, Form, opened
+from airflow_provider_genai_batch.results.write import spell
+from airflow_provider_genai_batch.task import runner as desk
+from airflow_provider_genai_batch.task.landing.read_again import columns_of
+from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.wire.answers.results import missing_row
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.results import missing_row
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
 from tests.tampering import Tampering, Trouble
@@ -38,7 +38,7 @@ YESTERDAY = b"of yesterday"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_genai_batch.client.attempts.backoff", lambda *_: 0.0)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.transport.retries.backoff", lambda *_: 0.0)
 
 
 def ask(emulator: Emulator, uri: str, **settings: Any) -> Ran:
@@ -192,7 +192,7 @@ def behind(vertex: Emulator, between: Tampering, monkeypatch: pytest.MonkeyPatch
     connection = vertex.connection("vertex")
     connection["extra"]["storage_endpoint"] = between.url
     monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(connection))
-    monkeypatch.setattr("airflow_provider_genai_batch.client.uploads.CHUNK_BYTES", 256 * 1024)
+    monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", 256 * 1024)
     return vertex
 
 

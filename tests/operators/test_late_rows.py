@@ -10,10 +10,10 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobFailed, OutputNotReadable
-from airflow_provider_genai_batch.hooks import jobs as desk
 from airflow_provider_genai_batch.hooks import records
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.task import runner as desk
 from airflow_provider_genai_batch.triggers import pause
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit, wait_by

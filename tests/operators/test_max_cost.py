@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, TooManyFailedRows
-from airflow_provider_genai_batch.hooks import prices
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.cost import prices
 from tests.dags import Ran, run_dag
 from tests.operators.doors import die_after_submit
 from tests.operators.scenes import MODEL, client

@@ -15,8 +15,8 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
-from airflow_provider_genai_batch.hooks.media import MediaFolder
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
+from airflow_provider_genai_batch.task.landing.media import MediaFolder
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import client
 

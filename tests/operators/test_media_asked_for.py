@@ -20,13 +20,14 @@ from airflow_provider_genai_batch.exceptions import (
     RequestError,
     UnsupportedError,
 )
-from airflow_provider_genai_batch.hooks.apart import check_media_apart
-from airflow_provider_genai_batch.hooks.intake import Intake, take_in
-from airflow_provider_genai_batch.hooks.order import read_order
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
-from airflow_provider_genai_batch.wire.sources import read_source
+from airflow_provider_genai_batch.task.files.overlap import check_media_apart
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL, client
 

@@ -14,8 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
-from airflow_provider_genai_batch.flows import submit
-from airflow_provider_genai_batch.hooks import states
+from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.hooks import task_state as states
 from airflow_provider_genai_batch.hooks.records import Records
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
@@ -214,7 +214,7 @@ def test_a_task_that_runs_out_of_airflows_time_right_after_its_create_cancels_th
     gemini: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    log, time_is_up = logging.getLogger("airflow_provider_genai_batch.flows.submit"), _TimeIsUp()
+    log, time_is_up = logging.getLogger("airflow_provider_genai_batch.flows.submission.submit"), _TimeIsUp()
     log.addFilter(time_is_up)
     try:
         with caplog.at_level(logging.INFO, log.name), contextlib.suppress(AirflowTaskTimeout):

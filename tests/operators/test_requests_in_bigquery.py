@@ -12,13 +12,13 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.hooks.intake import take_in
-from airflow_provider_genai_batch.wire.sources import read_source
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.operators.scenes import MODEL, client
 
 TURN = {"role": "user", "parts": [{"text": "hi"}]}
 GOOD = {"contents": [TURN], "generationConfig": {"temperature": 0.5}}
-LOGGER = "airflow_provider_genai_batch.hooks.sample"
+LOGGER = "airflow_provider_genai_batch.task.inputs.bigquery_sample"
 
 
 def table(vertex: Emulator, *requests: Any, column: str = "request") -> str:

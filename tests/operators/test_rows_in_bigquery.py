@@ -16,9 +16,9 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import OutputNotReadable, TooManyFailedRows
-from airflow_provider_genai_batch.hooks import jobs as desk
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.task import runner as desk
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
 from tests.operators.doors import DOORS, die_before_wait, wait_by

@@ -10,9 +10,9 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.hooks.apart import check_apart
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
-from airflow_provider_genai_batch.wire.sources import read_source
+from airflow_provider_genai_batch.task.files.overlap import check_apart
+from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL, client, lines
 

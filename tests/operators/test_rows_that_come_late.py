@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_genai_batch.clock import SystemClock, replaced
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from airflow_provider_genai_batch.hooks import jobs as desk
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchResultsOperator
+from airflow_provider_genai_batch.task import runner as desk
 from tests.dags import run_dag
 from tests.operators.doors import DOORS, wait_by
 from tests.operators.scenes import MODEL, client

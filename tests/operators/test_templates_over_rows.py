@@ -19,9 +19,10 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, ServerError
-from airflow_provider_genai_batch.hooks.intake import columns_of, take_in
-from airflow_provider_genai_batch.hooks.order import Order, read_order
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.landing.read_again import columns_of
+from airflow_provider_genai_batch.task.order import Order, read_order
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit

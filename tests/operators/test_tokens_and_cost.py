@@ -13,10 +13,10 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import JobFailed, TooManyFailedRows
-from airflow_provider_genai_batch.hooks import prices
 from airflow_provider_genai_batch.models import Usage
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.task.cost import prices
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
 

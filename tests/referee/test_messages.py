@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.wire.messages import MESSAGES
-from airflow_provider_genai_batch.wire.requests import rest_request
+from airflow_provider_genai_batch.wire.lines.request import rest_request
+from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 from tests.referee.environments import referee_python
 from tests.referee.mutants_of_sdk import NEITHER
 

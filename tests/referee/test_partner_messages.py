@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.wire.partner_messages import PARTNER_MESSAGES, REFUSED
+from airflow_provider_genai_batch.wire.partners.messages import PARTNER_MESSAGES, REFUSED
 
 
 def names(*types: Any) -> set[str]:

@@ -13,7 +13,7 @@ import httpx
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.models import JobCounts, JobState
-from airflow_provider_genai_batch.wire import gemini
+from airflow_provider_genai_batch.wire.services import gemini
 
 KEY = {"x-goog-api-key": "emulator-key"}
 LINES = b"".join(

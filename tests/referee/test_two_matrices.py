@@ -10,8 +10,8 @@ from airflow_provider_genai_batch.emulator.vertex.create import checked
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.matrix import MATRIX, check_places
-from airflow_provider_genai_batch.wire.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, check_places
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 
 LOCATIONS = ("us-central1", "us-east5", "asia-northeast1", "global", "us", "eu")
 SOURCES = {"gs": "gs://b/in.jsonl", "bq": "bq://p.d.t"}

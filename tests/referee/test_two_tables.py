@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_genai_batch.emulator.model.messages import fields_of
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.messages import MESSAGES
-from airflow_provider_genai_batch.wire.only import taken
+from airflow_provider_genai_batch.wire.prompts.backend_fields import taken
+from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 
 Table = dict[str, dict[str, str]]
 

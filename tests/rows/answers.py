@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.answer import PlainRow
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 
 def answered(key: str | None, text: str = "ü", **response: Any) -> PlainRow:

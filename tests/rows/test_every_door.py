@@ -17,10 +17,10 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.hooks.intake import take_in
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.sources import read_source
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.client.places import vertex_config
 from tests.rows.cases import BESIDE, EMBEDS, FLASH, OUTPUT, REFUSED, TAKEN, Refused, lines
 

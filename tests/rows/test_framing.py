@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.rows import framing
-from airflow_provider_genai_batch.rows.framing import Framer
+from airflow_provider_genai_batch.wire.lines.entry import framing
+from airflow_provider_genai_batch.wire.lines.framing import Framer
 
 LINES = st.lists(st.binary(max_size=20).map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"")))
 

@@ -22,13 +22,13 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
-from airflow_provider_genai_batch.hooks.intake import Intake, take_in
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.rows.preflight import Preflight
-from airflow_provider_genai_batch.rows.requests import request_lines
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.requests.write import request_lines
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import vertex_config
 from tests.rows.request_files import (
     BOM,

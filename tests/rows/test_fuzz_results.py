@@ -16,14 +16,14 @@ import pytest
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.landing import land
-from airflow_provider_genai_batch.rows.lines import LineReader
-from airflow_provider_genai_batch.rows.results import RowReader
-from airflow_provider_genai_batch.rows.sinks import Form, opened
-from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
+from airflow_provider_genai_batch.results.read import RowReader
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.sinks import Form, opened
+from airflow_provider_genai_batch.results.write import land
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.lines.line_reader import LineReader
 from tests.rows.damage import damaged
 from tests.wire.nouns import read_row
 

@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.preflight import Preflight
-from airflow_provider_genai_batch.rows.requests import request_lines
+from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.requests.write import request_lines
 
 MODEL = "gemini-2.5-flash"
 CONFIG = {"temperature": 0.5, "maxOutputTokens": 64}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.rows.importer import Importer
+from airflow_provider_genai_batch.requests.vertex_importer import Importer
 
 
 def nested(depth: int) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.models import ResultRow, RowCounts, Usage
-from airflow_provider_genai_batch.rows.landing import land
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.rows.sinks import Form, opened
-from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.sinks import Form, opened
+from airflow_provider_genai_batch.results.write import land
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.rows.answers import answered, refused
 
 FIELDS = ["key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version"]

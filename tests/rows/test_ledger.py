@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.rows.ledger import KeyLedger
+from airflow_provider_genai_batch.requests.key_ledger import KeyLedger
 
 
 @given(st.lists(st.text(max_size=3)))

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.rows.lines import LineReader
+from airflow_provider_genai_batch.wire.lines.line_reader import LineReader
 
 OBJECTS = st.lists(
     st.dictionaries(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.rows.media import (
+from airflow_provider_genai_batch.results.media import (
     LONGEST_NAME,
     Base64Bytes,
     check_media_uri,

@@ -14,20 +14,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.client.decoding import PIECE_BYTES, Gunzip
+from airflow_provider_genai_batch.client.transport.content_encoding import PIECE_BYTES, Gunzip
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.landing import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows import limits
-from airflow_provider_genai_batch.rows.results import TOO_LONG, RowReader
-from airflow_provider_genai_batch.wire import gemini
-from airflow_provider_genai_batch.wire.answer import Reading
-from airflow_provider_genai_batch.wire.http import HttpAnswer, read_object
+from airflow_provider_genai_batch.results.read import TOO_LONG, RowReader
+from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.wire.answers.answer import Reading
+from airflow_provider_genai_batch.wire.catalog import limits
 from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.services import gemini
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer, read_object
 from tests.client.places import MODEL, lines
 
 TEXT = "@"

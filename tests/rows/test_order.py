@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.rows import order
-from airflow_provider_genai_batch.rows.order import in_order
+from airflow_provider_genai_batch.results import external_sort as order
+from airflow_provider_genai_batch.results.external_sort import in_order
 
 PLACED = st.lists(st.tuples(st.none() | st.integers(0, 50), st.binary(max_size=20)))
 

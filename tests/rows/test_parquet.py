@@ -17,18 +17,19 @@ from typing_extensions import TypedDict
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.hooks.landing import Landing, land_jobs
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows import parquet
-from airflow_provider_genai_batch.rows.landed import landed_rows
-from airflow_provider_genai_batch.rows.landing import land
-from airflow_provider_genai_batch.rows.sinks import ColumnTypes, opened
-from airflow_provider_genai_batch.rows.table_columns import Columns
-from airflow_provider_genai_batch.rows.tally import Tally
+from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.results import parquet_sink as parquet
+from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.results.read_back import landed_rows
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.sinks import opened
+from airflow_provider_genai_batch.results.write import land
+from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.output_type import answer_check, output_schema
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, output_schema
 from airflow_provider_genai_batch.wire.spelling import camel
 from tests.docs.pages import Page, code
 from tests.rows.answers import answered, refused
@@ -248,7 +249,7 @@ def test_rows_with_other_columns_each_are_text(rows: list[dict[str, Any]]) -> No
 
 
 def test_numbers_of_an_embedding_are_a_list_of_numbers(gemini: Emulator, tmp_path: Path) -> None:
-    out = tmp_path / "rows.parquet"
+    out = tmp_path / "results.parquet_sink"
     with GenAIBatchHook().get_conn() as client:
         gemini.script(JobScript(lifecycle=Lifecycle.at_once()))
         job = client.get(client.create("gemini-embedding-001", ["a", "b"]).name)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.preflight import Preflight
+from airflow_provider_genai_batch.requests.preflight import Preflight
 from airflow_provider_genai_batch.wire.keys import read_key, stamp
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
@@ -180,7 +180,7 @@ def test_a_file_over_a_limit_is_refused(options: dict[str, int], said: str) -> N
 
 
 def test_the_limits_are_the_services_own() -> None:
-    from airflow_provider_genai_batch.rows.limits import limits_of
+    from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 
     assert limits_of(GEMINI, Task.GENERATE, "m")[:2] == (2147483648, None)
     assert limits_of(VERTEX, Task.GENERATE, "m")[:2] == (1073741824, 200_000)

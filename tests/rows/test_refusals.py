@@ -4,7 +4,7 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.preflight import Preflight
+from airflow_provider_genai_batch.requests.preflight import Preflight
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 ASK = '{"contents":[{"parts":[{"text":"hi"}]}]}'

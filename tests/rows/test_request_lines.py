@@ -9,8 +9,8 @@ import pytest
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models import BatchRequest
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.preflight import Preflight
-from airflow_provider_genai_batch.rows.requests import inline_entries, request_lines
+from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.requests.write import inline_entries, request_lines
 
 MODEL = "gemini-2.5-flash"
 GEMINI, VERTEX, GENERATE = Backend.GEMINI, Backend.VERTEX, Task.GENERATE

@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.rows.keyset import KeyPlaces, KeySet
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.rows.marks import Marks
-from airflow_provider_genai_batch.rows.rolls import STRANGE, TWICE, KeyRoll, KnownRoll, Roll, StampedRoll
-from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
+from airflow_provider_genai_batch.results.bitset import Marks
+from airflow_provider_genai_batch.results.key_match import (
+    STRANGE,
+    TWICE,
+    KeyRoll,
+    KnownRoll,
+    Roll,
+    StampedRoll,
+)
+from airflow_provider_genai_batch.results.key_set import KeyPlaces, KeySet
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp, stamped_index
 
 KEYS = (
     st.text(min_size=1, max_size=4)

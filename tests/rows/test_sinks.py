@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
-from airflow_provider_genai_batch.rows.sinks import check_results_uri, form_of
+from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_other_endings_are_refused_before_anything_is_paid(uri: str) -> None:
 def test_parquet_without_its_extra_is_refused_and_the_extra_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UnsupportedError, match=r"Install airflow-provider-genai-batch\[parquet\]"):
-        check_results_uri("rows.parquet")
+        check_results_uri("results.parquet_sink")

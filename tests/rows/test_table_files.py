@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, UnsupportedError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.table import jsonl_rows, table_lines, unzipped
-from airflow_provider_genai_batch.rows.table_columns import Columns
-from airflow_provider_genai_batch.rows.table_csv import csv_rows
-from airflow_provider_genai_batch.rows.table_parquet import parquet_rows
-from airflow_provider_genai_batch.rows.table_prompt import Prompt
+from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
+from airflow_provider_genai_batch.requests.tables.parquet_file import parquet_rows
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, table_lines, unzipped
 
 SIZES = pytest.mark.parametrize("size", [1, 3, 1000])
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.rows.requests import request_lines
-from airflow_provider_genai_batch.rows.table import dict_rows, table_lines
-from airflow_provider_genai_batch.rows.table_prompt import Prompt
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.requests.tables.rows import dict_rows, table_lines
+from airflow_provider_genai_batch.requests.write import request_lines
 
 MODEL = "gemini-2.5-flash"
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX

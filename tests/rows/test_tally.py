@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowError, RowStatus, Usage
-from airflow_provider_genai_batch.rows.keyset import KeySet
-from airflow_provider_genai_batch.rows.ledger import MASK, key_digest
-from airflow_provider_genai_batch.rows.tally import Tally
-from airflow_provider_genai_batch.wire.answer import PlainRow
-from airflow_provider_genai_batch.wire.keys import stamp, stamped_index
+from airflow_provider_genai_batch.results.key_set import KeySet
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp, stamped_index
 
 
 def _row(key: str | None, status: RowStatus = RowStatus.OK, **fields: object) -> PlainRow:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.rows.shares import LONG_PROMPT
-from airflow_provider_genai_batch.rows.weight import BYTES_A_TOKEN, MOST_OUTPUT, Weight
+from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.requests.weight import BYTES_A_TOKEN, MOST_OUTPUT, Weight
 
 
 def line(text: str = "abcd", **more: Any) -> dict[str, Any]:

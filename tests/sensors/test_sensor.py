@@ -126,7 +126,7 @@ def test_rows_that_are_not_readable_yet_are_left_for_the_next_poke(
         msg = f"a poke would sleep {seconds} s in its slot"
         raise AssertionError(msg)
 
-    monkeypatch.setattr("airflow_provider_genai_batch.flows.gather.Sleep", refuse)
+    monkeypatch.setattr("airflow_provider_genai_batch.flows.outcome.collect.Sleep", refuse)
     ran = sense(mode, job_names=names)
     assert ran.state == "success", ran.errors
     assert ran.xcom["sense"]["counts"]["ok"] == 2
@@ -137,7 +137,7 @@ def test_rows_that_should_have_been_readable_long_ago_fail_it(
     gemini: Emulator, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.at_once(), late_output=10_000))
-    for module in ("flows.gather", "hooks.jobs"):
+    for module in ("flows.outcome.collect", "task.runner"):
         monkeypatch.setattr(f"airflow_provider_genai_batch.{module}.READ_PATIENCE", 0.2)
     ran = sense(mode, job_names=submit())
     assert isinstance(ran.errors[-1], OutputNotReadable)

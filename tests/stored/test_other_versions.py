@@ -13,11 +13,11 @@ import pytest
 from airflow_provider_genai_batch import __version__
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobLost
-from airflow_provider_genai_batch.flows import submit
 from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
-from airflow_provider_genai_batch.hooks.landing import Asked
 from airflow_provider_genai_batch.models.stored import read_stored
+from airflow_provider_genai_batch.task.landing.land import Asked
 from airflow_provider_genai_batch.task.state import AttemptState, Memo
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from airflow_provider_genai_batch.triggers.job_events import GenAIBatchJobsTrigger

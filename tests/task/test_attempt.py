@@ -12,12 +12,12 @@ import pytest
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobCancelled, ServerError, TooManyFailedRows
-from airflow_provider_genai_batch.flows.identity import task_key
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.submit import Attempt
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.identity import task_key
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_genai_batch.client import looker
+from airflow_provider_genai_batch.client.polling import poller as looker
 
 WAYS = {"one by one": 10**9, "from the list": 1, "as it pays": looker.PAGE_COSTS}
 

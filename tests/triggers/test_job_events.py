@@ -16,10 +16,11 @@ import structlog
 from airflow.triggers.base import BaseEventTrigger
 from airflow.triggers.shared_stream import SharedStreamManager
 
-from airflow_provider_genai_batch.client import attempts
+from airflow_provider_genai_batch.client.transport import retries as attempts
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.flows import backoff
-from airflow_provider_genai_batch.hooks import fired, state_store
+from airflow_provider_genai_batch.flows import retry as backoff
+from airflow_provider_genai_batch.hooks import fired_events as fired
+from airflow_provider_genai_batch.hooks import state_store
 from airflow_provider_genai_batch.triggers.job_events import ENDS, GenAIBatchJobsTrigger
 from tests.operators.scenes import MODEL, client, lines
 from tests.waiting import until

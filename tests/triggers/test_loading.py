@@ -16,7 +16,7 @@ def test_the_first_trigger_of_a_process_loads_off_the_event_loop(gemini: Emulato
 import asyncio, sys, threading, time
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
-heavy = {{f"airflow_provider_genai_batch.{{name}}" for name in ("client.looker", "flows.watch", "models")}}
+heavy = {{f"airflow_provider_genai_batch.{{name}}" for name in ("client.polling.poller", "flows.watch", "models")}}
 main_thread = set()
 
 class Finder:

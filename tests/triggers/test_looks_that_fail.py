@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from airflow_provider_genai_batch.client import looker
+from airflow_provider_genai_batch.client.polling import poller as looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.hooks import shared
+from airflow_provider_genai_batch.hooks import poller_pool as shared
 from airflow_provider_genai_batch.models import BatchJob
 from tests.client.raw import RawServer, answer
 from tests.triggers.watching import ended, fire, fire_all, submit, trigger

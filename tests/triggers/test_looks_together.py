@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.client import looker
+from airflow_provider_genai_batch.client.polling import poller as looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.flows.progress import Progress
-from airflow_provider_genai_batch.models.glimpse import Glimpse
+from airflow_provider_genai_batch.models.job_status import Glimpse
 from tests.operators.scenes import MODEL, client, lines
 from tests.triggers.watching import ended, fire, fire_all, submit, trigger
 from tests.waiting import until

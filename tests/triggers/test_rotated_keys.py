@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from airflow_provider_genai_batch.client import http
+from airflow_provider_genai_batch.client.transport import http
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
-from airflow_provider_genai_batch.hooks import shared
-from airflow_provider_genai_batch.hooks.shared import shared_looker
+from airflow_provider_genai_batch.hooks import poller_pool as shared
+from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
 from tests.client.raw import RawServer, answer
 from tests.triggers.watching import fire, trigger
 from tests.waiting import until

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle, VirtualClock
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.hooks import shared
+from airflow_provider_genai_batch.hooks import poller_pool as shared
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from tests.operators.scenes import MODEL, client
 

@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from airflow_provider_genai_batch.client import http
+from airflow_provider_genai_batch.client.transport import http
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.hooks import shared, states
-from airflow_provider_genai_batch.triggers import unwanted
+from airflow_provider_genai_batch.hooks import poller_pool as shared
+from airflow_provider_genai_batch.hooks import task_state as states
+from airflow_provider_genai_batch.triggers import cancel_on_kill as unwanted
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger
 from tests.operators.scenes import MODEL, client

@@ -7,8 +7,8 @@ from typing import Any
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.answer import Reading
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.answers.answer import Reading
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 
 def read_row(line: Mapping[str, Any], backend: Backend, *, keep_response: bool = False) -> ResultRow:

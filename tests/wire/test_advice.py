@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.wire.messages import MESSAGES
-from airflow_provider_genai_batch.wire.requests import rest_request
+from airflow_provider_genai_batch.wire.lines.request import rest_request
+from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 
 TURN = {"role": "user", "parts": [{"text": "hi"}]}
 FLASH, EMBEDS = "gemini-2.5-flash", "gemini-embedding-001"

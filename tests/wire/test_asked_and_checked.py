@@ -16,9 +16,9 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.config import request_fields
-from airflow_provider_genai_batch.wire.http import json_body
-from airflow_provider_genai_batch.wire.output_type import answer_check, ask_for
+from airflow_provider_genai_batch.wire.prompts.config import request_fields
+from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
+from airflow_provider_genai_batch.wire.services.http import json_body
 from tests.wire.output_types import ANY, Drawn, output_types
 from tests.wire.service_schemas import answers, refusals
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.results import RowReader
-from airflow_provider_genai_batch.wire.answer import Reading
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.results.read import RowReader
+from airflow_provider_genai_batch.wire.answers.answer import Reading
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 ANSWER = {
     "candidates": [{"content": {"parts": [{"text": "good"}], "role": "model"}, "finishReason": "STOP"}],

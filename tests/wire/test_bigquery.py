@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models.table import TableCounts
-from airflow_provider_genai_batch.wire.bigquery import count_rows, read_counts
+from airflow_provider_genai_batch.wire.services.bigquery import count_rows, read_counts
 
 
 def test_only_the_column_status_is_read_of_a_job_that_came_to_its_end() -> None:

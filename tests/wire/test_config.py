@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.config import merged, request_fields
+from airflow_provider_genai_batch.wire.prompts.config import merged, request_fields
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.content import contents
+from airflow_provider_genai_batch.wire.prompts.content import contents
 
 A, B = {"text": "a"}, {"text": "b"}
 CALL = {"functionCall": {"name": "f", "args": {"x_y": 1}}}

@@ -7,9 +7,9 @@ import pytest
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models import BatchRequest
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.wire.embed import expand
-from airflow_provider_genai_batch.wire.lines import file_line
-from airflow_provider_genai_batch.wire.requests import rest_request
+from airflow_provider_genai_batch.wire.lines.entry import file_line
+from airflow_provider_genai_batch.wire.lines.request import rest_request
+from airflow_provider_genai_batch.wire.prompts.embed import expand
 
 A = {"parts": [{"text": "a"}], "role": "user"}
 NEW, OLD = "gemini-embedding-001", "text-embedding-005"

@@ -21,8 +21,8 @@ from airflow_provider_genai_batch.exceptions import (
     QuotaExceeded,
     ServerError,
 )
-from airflow_provider_genai_batch.wire.errors import api_error, read_problem
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services.errors import api_error, read_problem
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from tests.wire.anything import JSON
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=timezone.utc)

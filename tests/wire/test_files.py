@@ -7,8 +7,8 @@ import json
 import pytest
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
-from airflow_provider_genai_batch.wire import files
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services import files
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 
 FILE = {
     "name": "files/abc",

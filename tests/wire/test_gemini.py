@@ -11,8 +11,8 @@ from hypothesis import given
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import JobCounts, JobState
-from airflow_provider_genai_batch.wire import gemini
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services import gemini
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from tests.wire.anything import JSON
 
 RUNNING: dict[str, Any] = {

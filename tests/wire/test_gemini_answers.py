@@ -8,9 +8,9 @@ import pytest
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.answer import Reading, store_media
-from airflow_provider_genai_batch.wire.gemini_answers import FINISH
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.answers.answer import Reading, store_media
+from airflow_provider_genai_batch.wire.answers.gemini import FINISH
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 PLAIN = ["key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version"]
 

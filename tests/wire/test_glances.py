@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.models.glimpse import Glimpse
-from airflow_provider_genai_batch.wire import gemini, vertex
-from airflow_provider_genai_batch.wire.glances import glances
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.wire.services import gemini, vertex
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services.list_entries import glances
 
 JOBS = [{"name": "1", "state": "JOB_STATE_RUNNING"}, {"name": "2"}]
 

@@ -6,17 +6,17 @@ import pytest
 
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, UnsupportedError
-from airflow_provider_genai_batch.hooks.order import read_order
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.rows.limits import limits_of
-from airflow_provider_genai_batch.wire.create import task_of
-from airflow_provider_genai_batch.wire.embed import takes_text_only
-from airflow_provider_genai_batch.wire.matrix import MATRIX, PLACES, WAYS, Kind, check_places, kind_of
-from airflow_provider_genai_batch.wire.model_names import read_model
-from airflow_provider_genai_batch.wire.publishers import family_of
-from airflow_provider_genai_batch.wire.requests import rest_request
+from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.wire.catalog.limits import limits_of
+from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Kind, check_places, kind_of
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.lines.request import rest_request
+from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
+from airflow_provider_genai_batch.wire.services.create import task_of
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 LOCATIONS = {"a region": "us-east5", "global": "global", "us or eu": "eu"}

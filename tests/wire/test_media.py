@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.wire.media import asks_for, media_kind, refuse_media
+from airflow_provider_genai_batch.wire.answers.media import asks_for, media_kind, refuse_media
 
 FLASH, PICTURES, SPEECH = "gemini-2.5-flash", "gemini-2.5-flash-image", "gemini-2.5-flash-preview-tts"
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire import gemini, vertex
-from airflow_provider_genai_batch.wire.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.services import gemini, vertex
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 

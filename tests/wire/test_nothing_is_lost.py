@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.rows.results import RowReader
-from airflow_provider_genai_batch.wire.answer import Reading
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.results.read import RowReader
+from airflow_provider_genai_batch.wire.answers.answer import Reading
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 from airflow_provider_genai_batch.wire.spelling import camel
 
 types = pytest.importorskip("google.genai.types")

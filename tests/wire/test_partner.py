@@ -12,15 +12,15 @@ from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models import BatchRequest
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.rows.defaults import check_defaults
-from airflow_provider_genai_batch.rows.preflight import Preflight
-from airflow_provider_genai_batch.rows.requests import request_lines
-from airflow_provider_genai_batch.rows.table import table_lines
-from airflow_provider_genai_batch.rows.table_prompt import Prompt
+from airflow_provider_genai_batch.requests.defaults import check_defaults
+from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.requests.tables.rows import table_lines
+from airflow_provider_genai_batch.requests.write import request_lines
 from airflow_provider_genai_batch.wire.keys import read_custom_id, spell_custom_id
-from airflow_provider_genai_batch.wire.output_type import ask_for
-from airflow_provider_genai_batch.wire.partner import MOST_TOKENS, VERSION, check_whole
-from airflow_provider_genai_batch.wire.requests import rest_request
+from airflow_provider_genai_batch.wire.lines.request import rest_request
+from airflow_provider_genai_batch.wire.partners.request import MOST_TOKENS, VERSION, check_whole
+from airflow_provider_genai_batch.wire.schemas.output_type import ask_for
 
 VERTEX, GENERATE = Backend.VERTEX, Task.GENERATE
 CLAUDE = "publishers/anthropic/models/claude-sonnet-5"

@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.rows.results import TOO_LONG, RowReader
-from airflow_provider_genai_batch.wire.answer import PlainRow, Reading
-from airflow_provider_genai_batch.wire.bigquery import count_rows
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.results.read import TOO_LONG, RowReader
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.results import read_fields
+from airflow_provider_genai_batch.wire.services.bigquery import count_rows
 
 CLAUDE = {
     "id": "msg_vrtx_01",
@@ -338,7 +338,7 @@ def test_whatever_stands_in_a_row_it_is_a_row(line: dict[str, Any]) -> None:
 
 
 def test_of_a_line_that_is_too_long_the_key_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_genai_batch.rows.lines.MAX_LINE_BYTES", 100)
+    monkeypatch.setattr("airflow_provider_genai_batch.wire.lines.line_reader.MAX_LINE_BYTES", 100)
     line = b'{"custom_id": "r00000003", "response": "' + b"x" * 200
     reader = RowReader(Backend.VERTEX)
     assert not reader.feed(line)

@@ -8,8 +8,8 @@ import pytest
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models import BatchRequest
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.wire.lines import file_line, inline_entry
-from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
+from airflow_provider_genai_batch.wire.lines.entry import file_line, inline_entry
+from airflow_provider_genai_batch.wire.lines.request import WireRequest, rest_request
 
 HI = [{"parts": [{"text": "hi"}], "role": "user"}]
 MODEL = "gemini-2.5-flash"

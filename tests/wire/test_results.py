@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import ResultRow, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.results import read_fields
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 from tests.wire.anything import JSON
 from tests.wire.nouns import read_row
 

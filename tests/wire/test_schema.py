@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.schema import response_schema
+from airflow_provider_genai_batch.wire.schemas.schema import response_schema
 
 GEMINI = Backend.GEMINI
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.prompts.typed import message, typed
 from airflow_provider_genai_batch.wire.spelling import camel, fields_of, free
-from airflow_provider_genai_batch.wire.typed import message, typed
 
 JSON = st.recursive(
     st.none()

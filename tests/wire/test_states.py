@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_genai_batch.models import JobState
 from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.wire.states import read_state
+from airflow_provider_genai_batch.wire.services.states import read_state
 
 IN_ORDER = [
     "UNSPECIFIED",

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.answer import Reading
-from airflow_provider_genai_batch.wire.results import read_fields
-from airflow_provider_genai_batch.wire.usual import UsualRows
+from airflow_provider_genai_batch.wire.answers.answer import Reading
+from airflow_provider_genai_batch.wire.answers.fast_results import UsualRows
+from airflow_provider_genai_batch.wire.answers.results import read_fields
 from tests.rows.cases import lines
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.wire.config import merged, request_fields
-from airflow_provider_genai_batch.wire.requests import WireRequest, rest_request
-from airflow_provider_genai_batch.wire.usual_requests import usual_request
+from airflow_provider_genai_batch.wire.lines.fast_requests import usual_request
+from airflow_provider_genai_batch.wire.lines.request import WireRequest, rest_request
+from airflow_provider_genai_batch.wire.prompts.config import merged, request_fields
 
 MODEL = "gemini-2.5-flash"
 ODD = st.none() | st.integers() | st.just([]) | st.just({})

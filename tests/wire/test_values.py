@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
-from airflow_provider_genai_batch.wire.http import HttpAnswer, HttpRequest, json_body, query, read_object
+from airflow_provider_genai_batch.wire.services.http import (
+    HttpAnswer,
+    HttpRequest,
+    json_body,
+    query,
+    read_object,
+)
 from airflow_provider_genai_batch.wire.values import get, integer, listing, mapping, text, timestamp
 from tests.wire.anything import JSON
 

@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import JobCounts, JobState
-from airflow_provider_genai_batch.wire import vertex
-from airflow_provider_genai_batch.wire.http import HttpAnswer
+from airflow_provider_genai_batch.wire.services import vertex
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 
 NAME = "projects/123/locations/us-central1/batchPredictionJobs/456"
 JOB: dict[str, Any] = {

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from airflow_provider_genai_batch.flows import submit
+from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 
 assert submit.LOOKS_AFTER_LOSS

@@ -1,0 +1,42 @@
+"""Several jobs are cancelled: one that cannot be does not keep the others going."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.jobs import cancel_job
+from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.models.cancellation import Cancellation
+
+log = logging.getLogger(__name__)
+
+
+def cancel_jobs(
+    client: GenAIBatchClient, names: Sequence[str], appear_until: float = 0.0
+) -> dict[str, Cancellation]:
+    """Cancel jobs, and return what became of each; one that has ended or is gone is fine.
+
+    Args:
+        client: of the connection.
+        names: the jobs.
+        appear_until: until then they may be too new to be known by their names, in seconds since the epoch by the
+            service's clock.
+
+    Raises:
+        CallError: of the first job that could not be cancelled. The others were asked for all the same.
+    """
+    became: dict[str, Cancellation] = {}
+    trouble: list[CallError] = []
+    for name in names:
+        try:
+            is_new = lambda: client.service_time() < appear_until  # noqa: E731 - a word for a comparison
+            became[name] = client.run(cancel_job(client.calls, name, is_new=is_new))
+            log.info("Job %s %s.", name, became[name].words)
+        except CallError as error:
+            log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - it is raised below
+            trouble.append(error)
+    if trouble:
+        raise trouble[0]
+    return became

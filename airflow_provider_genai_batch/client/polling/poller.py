@@ -1,0 +1,309 @@
+"""Looks at many jobs of one connection together: by pages of the list where that is cheaper than one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Protocol
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
+from airflow_provider_genai_batch.client.jobs import PAGE_COSTS, PAGE_SIZE, is_older
+from airflow_provider_genai_batch.client.transport.http import MAX_CONNECTIONS
+from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
+from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.wire.services.list_entries import Entry
+
+log = logging.getLogger(__name__)
+
+_GATHER = 0.02
+"""Seconds given to looks that fall together to come together."""
+_LONGEST_DOUBT = 64
+"""Rounds for which a list that was not worth its while is left alone, at most."""
+_TOGETHER = MAX_CONNECTIONS - 2
+"""Looks by name under way at once: a cancellation still finds a connection."""
+_OUTAGE = 16
+"""Looks in a row that meet trouble after which the service is taken to be away, for this round."""
+
+
+class Watcher(Protocol):
+    """Whoever wants to know."""
+
+    def told(self, sight: Sight, error: Exception | None) -> None:
+        """Take an answer: the job in ``sight.job``, or trouble. It must not raise, and not take long."""
+
+
+class Sight:
+    """One job that is watched: what is asked about it, and what was seen last.
+
+    Args:
+        name: the job.
+        watcher: who is told.
+        listed: whether the connection's list has the job.
+    """
+
+    __slots__ = ("due", "failed", "job", "listed", "name", "open", "ready", "shown", "suspect", "watcher")
+
+    def __init__(self, name: str, watcher: Watcher, *, listed: bool) -> None:
+        self.name = name
+        self.watcher = watcher
+        self.listed = listed
+        self.open = False
+        """Whether a question is waiting for its answer."""
+        self.due = self.ready = 0.0
+        """When it has to be answered, and from when on an answer is welcome (monotonic seconds)."""
+        self.failed = 0.0
+        """When the last look by name met trouble that may pass (monotonic seconds); 0: it did not."""
+        self.suspect = False
+        """Whether the list says that the job has ended."""
+        self.shown: int | None = None
+        """Hash of what the list showed last: small, and the garbage collector has nothing to do with it."""
+        self.job: Glimpse | None = None
+
+    def tell(self, job: Glimpse) -> None:
+        """Answer the question."""
+        self.job = job
+        if self.open:
+            self.open = False
+            self.watcher.told(self, None)
+
+    def fail(self, error: Exception) -> None:
+        """Answer the question with trouble."""
+        if self.open:
+            self.open = False
+            self.watcher.told(self, error)
+
+
+class Looker:
+    """Answers the looks of everybody on one event loop who watches jobs of one connection.
+
+    A round begins when a look is due. It takes along every look that has waited for a third of its time, so that looks
+    at jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay. What it
+    does not find is asked for by name, and so is what the list says has ended before anybody is told: lists lag.
+
+    A refusal for too many calls (429) and a service that is away end the round for all, and put the next off.
+    Nothing is created per look: with ten thousand jobs, what is created and kept makes the garbage collector stop the
+    event loop for a fifth of a second at a time.
+
+    Args:
+        client: of the event loop; whoever lends the looker closes it.
+    """
+
+    def __init__(self, client: AsyncGenAIBatchClient) -> None:
+        self.client = client
+        self._sights: dict[str, tuple[Sight, ...]] = {}
+        self._rounds: asyncio.Task[None] | None = None
+        self._next = float("inf")
+        self._sooner = asyncio.Event()
+        self._troubles = 0
+        self._trouble: Exception | None = None
+        self._not_before = 0.0
+        self._doubt = 0
+        self._rounds_without_list = 0
+
+    def watch(self, name: str, watcher: Watcher) -> Sight:
+        """Begin to watch a job; nothing is asked yet."""
+        sight = Sight(name, watcher, listed=self.client.calls.lists(name))
+        self._sights[_id(name)] = (*self._sights.get(_id(name), ()), sight)
+        return sight
+
+    def leave(self, sight: Sight) -> None:
+        """Watch a job no more."""
+        sight.open = False
+        left = tuple(other for other in self._sights.pop(_id(sight.name)) if other is not sight)
+        if left:
+            self._sights[_id(sight.name)] = left
+
+    def ask(self, sight: Sight, after: float) -> None:
+        """Look at a job in so many seconds, or somewhat sooner.
+
+        The watcher is told what ``client.get`` returns or raises; trouble that may pass (`PASSING`) is not waited
+        out here.
+        """
+        now = clock.monotonic()
+        sight.open, sight.suspect = True, False
+        sight.due, sight.ready = now + after, now + after / 3
+        if self._rounds is None or self._rounds.done():
+            # Of nobody's context: what it logs is not the business of the trigger that happened to come first.
+            create_task = asyncio.get_running_loop().create_task
+            self._rounds = contextvars.Context().run(create_task, self._go_round())
+        elif sight.due < self._next:
+            self._sooner.set()
+
+    async def close(self) -> None:
+        """Stop looking, and close the client."""
+        if self._rounds is not None:
+            self._rounds.cancel()
+        await self.client.close()
+
+    # ------------------------------------------------------------ rounds
+
+    async def _go_round(self) -> None:
+        try:
+            while await self._until_due():
+                await self._round()
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, instead of waiting for ever
+            for sight in self._open():
+                sight.fail(_own(error))
+
+    async def _until_due(self) -> bool:
+        """Wait for the first look that is due; return whether there is one."""
+        while True:
+            self._sooner.clear()
+            self._next = min((sight.due for sight in self._open()), default=float("inf"))
+            pause = self._next - clock.monotonic()
+            if pause == float("inf"):
+                return False
+            if pause <= 0 or not await clock.wait(self._sooner, pause):
+                break
+        await clock.async_sleep(_GATHER)
+        return True
+
+    async def _round(self) -> None:
+        """Answer what is due, and by the way what soon will be."""
+        now = clock.monotonic()
+        try:
+            if self._trouble is not None and now < self._not_before:
+                raise self._trouble.with_traceback(
+                    None
+                )  # whoever is due is told why; the service is not asked
+            await self._walk([sight for sight in self._open() if sight.listed and sight.ready <= now], now)
+            late = self._trouble is not None  # who was due meanwhile is not made to wait for another chance
+            await self._ask_each(
+                [s for s in self._open() if s.suspect or (s.ready if late else s.due) <= now]
+            )
+            self._troubles, self._trouble = 0, None
+        except PASSING as error:
+            if error is not self._trouble:
+                self._troubles, self._trouble = self._troubles + 1, error
+                pause = backoff(self._troubles, getattr(error, "retry_after", None))
+                self._not_before = clock.monotonic() + pause
+                log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
+            for sight in self._open():
+                if sight.due <= now:
+                    sight.fail(_own(error))
+
+    def _open(self) -> list[Sight]:
+        return [sight for sights in self._sights.values() for sight in sights if sight.open]
+
+    # ------------------------------------------------------------ together
+
+    async def _walk(self, ready: Sequence[Sight], began: float) -> None:
+        """Answer looks from the list, as far as it pays.
+
+        Raises:
+            CallError: a page was refused or did not come, and may come later.
+        """
+        self._rounds_without_list -= 1
+        budget = len(ready) // PAGE_COSTS
+        if not budget or self._rounds_without_list > 0:
+            return
+        oldest = _oldest(ready)
+        found = pages = 0
+        left = len(ready)
+        token: str | None = None
+        while left > 0 and (pages < budget or found >= pages * PAGE_COSTS) and token != "":
+            call = self.client.calls.glance(page_size=PAGE_SIZE, page_token=token)
+            try:
+                page = await self.client.perform(call, tries=1)
+            except PASSING as error:
+                # A first refusal for too many calls is taken to be of all calls, another in a row of the list's.
+                if self._troubles or not isinstance(error, QuotaExceeded):
+                    self._learn(0, pages)
+                raise
+            except CallError as error:  # who may look at a job need not be allowed to list them
+                log.info("The list of jobs cannot be read (%s); they are looked at one by one.", error)
+                break
+            entries, token = page
+            pages += 1
+            answered, wanted = self._take(entries, began)
+            found, left = found + answered, left - wanted
+            if oldest and entries and is_older(self.client.calls.read_entry(entries[-1]), oldest):
+                break
+        self._learn(found, pages)
+
+    def _take(self, entries: Sequence[Entry], began: float) -> tuple[int, int]:
+        """Answer looks from a page of the list; return how many, and how many of them were welcome at `began`."""
+        now = clock.monotonic()
+        found = wanted = 0
+        for entry in entries:
+            for sight in self._sights.get(_id(entry.name), ()):
+                if sight.open and sight.listed and sight.ready <= now:
+                    found += 1
+                    wanted += sight.ready <= began
+                    self._see(sight, entry)
+        return found, wanted
+
+    def _see(self, sight: Sight, entry: Entry) -> None:
+        job, shown = sight.job, hash(entry.shown)
+        if job is None or shown != sight.shown:
+            job = self.client.calls.read_entry(entry)
+            sight.suspect = job.done
+            sight.shown = None if job.done else shown
+        if not sight.suspect:
+            sight.tell(job)
+
+    def _learn(self, found: int, pages: int) -> None:
+        """Leave the list alone for longer and longer while it answers less than it costs."""
+        worth = pages and found >= pages * PAGE_COSTS
+        self._doubt = 0 if worth else min(_LONGEST_DOUBT, self._doubt * 2 or 2)
+        self._rounds_without_list = self._doubt
+
+    # ------------------------------------------------------------ one by one
+
+    async def _ask_each(self, sights: Sequence[Sight]) -> None:
+        """Get jobs by name, some at a time; last those that met trouble, which may be theirs alone.
+
+        Raises:
+            CallError: that is all for this round; it may pass.
+        """
+        todo = iter(sorted(sights, key=attrgetter("failed")))
+        troubles = 0
+
+        async def ask() -> None:
+            nonlocal troubles
+            for sight in todo:
+                if not sight.open:
+                    continue
+                try:
+                    job = await self.client.perform(self.client.calls.look(sight.name), tries=1)
+                except GenAIBatchError as error:
+                    passing = isinstance(error, PASSING)
+                    sight.failed = clock.monotonic() if passing else 0.0
+                    troubles = troubles + 1 if passing else 0
+                    if isinstance(error, QuotaExceeded) or troubles >= _OUTAGE:
+                        for _ in todo:  # nobody asks for the rest
+                            pass
+                        raise
+                    sight.fail(error)
+                else:
+                    troubles, sight.failed = 0, 0.0
+                    sight.tell(Glimpse.of(job))
+
+        await asyncio.gather(*(ask() for _ in range(min(_TOGETHER, len(sights)))))
+
+
+def _own(error: Exception) -> Exception:
+    """Return an exception for one watcher alone: each that raises it makes its traceback longer."""
+    try:
+        own = type(error).__new__(type(error), *error.args)
+    except TypeError:  # one that is not to be made in Python, such as Pydantic's
+        return error
+    vars(own).update(vars(error))
+    own.__cause__ = error
+    return own
+
+
+def _id(name: str) -> str:
+    """Return what a job is called at the end of its name: Vertex AI spells the project by name or by number."""
+    return name.rpartition("/")[2]
+
+
+def _oldest(sights: Sequence[Sight]) -> float | None:
+    """Return when the oldest of the jobs was created, in seconds since the epoch; None if that is not known of one."""
+    times = [sight.job.create_time.timestamp() for sight in sights if sight.job and sight.job.create_time]
+    return min(times) if len(times) == len(sights) else None

@@ -1,0 +1,1 @@
+"""Bytes in and out: uploads, downloads, and tables, by the services' own protocols."""

@@ -1,0 +1,176 @@
+"""Asking BigQuery, by Google's own client, which comes with the extra ``bigquery``."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any, TypeVar
+
+from airflow_provider_genai_batch.client.auth.google import Auth
+from airflow_provider_genai_batch.client.config import ClientConfig
+from airflow_provider_genai_batch.exceptions import (
+    ApiError,
+    AuthenticationError,
+    TransportError,
+    UnsupportedError,
+)
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.services import bigquery as wire
+from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.services.errors import api_error
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer
+
+_METHOD = "jobs.query"
+_TOO_MUCH = ("rateLimitExceeded", "quotaExceeded")
+"""Reasons for which BigQuery says 403 where others say 429."""
+_T = TypeVar("_T")
+_SAMPLE_SECONDS = 20.0
+"""For a look that the task can do without."""
+_SECONDS = 120.0
+"""For one call with its repetitions; whoever settles comes back for a while."""
+
+
+def can_ask() -> bool:
+    """Whether Google's client is installed."""
+    try:
+        return importlib.util.find_spec("google.cloud.bigquery") is not None
+    except (ModuleNotFoundError, ValueError):  # no google.cloud at all; or a name that was blocked
+        return False
+
+
+def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
+    """Count the rows of an ended job's table; blocks.
+
+    Args:
+        config: says which project the query is billed to, and where BigQuery is.
+        auth: the connection's.
+        job: its rows are in BigQuery.
+
+    Raises:
+        UnsupportedError: they are not, or Google's client is not installed.
+        ApiError: BigQuery refused; `NotFound` while there is no such table.
+        TransportError: it was not to be reached.
+    """
+    if job.output.bigquery_table is None:
+        msg = f"The rows of {job.name} are not in BigQuery."
+        raise UnsupportedError(msg)
+    if not can_ask():
+        msg = (
+            "Counting rows in BigQuery needs Google's client: install airflow-provider-genai-batch[bigquery]."
+        )
+        raise UnsupportedError(msg)
+    early = job.verdict is not Verdict.ROWS and task_of(job.model or "") is Task.GENERATE
+    query = wire.count_rows(job.output.bigquery_table, early=early, family=family_of(job.model))
+    return wire.read_counts(_renewed(auth, lambda headers: _ask(config, headers, query)))
+
+
+def sample_requests(
+    config: ClientConfig, auth: Auth, table: str, most: int, column: str = "request"
+) -> list[Any]:
+    """Read the first requests of a table, as they stand in a column of it; costs nothing, blocks.
+
+    Args:
+        config: says where BigQuery is.
+        auth: the connection's.
+        table: ``bq://project.dataset.table``.
+        most: how many are read.
+        column: that has the requests.
+
+    Raises:
+        UnsupportedError: Google's client is not installed, or it is no table whose rows can be listed.
+        ApiError: BigQuery refused.
+        TransportError: it was not to be reached.
+    """
+    if not can_ask():
+        msg = (
+            "Reading rows in BigQuery needs Google's client: install airflow-provider-genai-batch[bigquery]."
+        )
+        raise UnsupportedError(msg)
+    return _renewed(auth, lambda headers: _sample(config, headers, table.removeprefix("bq://"), most, column))
+
+
+def _renewed(auth: Auth, call: Callable[[Mapping[str, str]], _T]) -> _T:
+    """Call with a token, and once more with a new one if that is refused."""
+    try:
+        return call(auth.headers())
+    except AuthenticationError as error:
+        if error.code != 401 or not auth.renewable:
+            raise
+        return call(auth.headers(renew=True))
+
+
+def _ask(config: ClientConfig, headers: Mapping[str, str], query: str) -> list[dict[str, Any]]:
+    """Run a query."""
+    from google.cloud import bigquery
+
+    with _client(config, headers, _METHOD) as client:
+        retry = bigquery.DEFAULT_RETRY.with_timeout(_SECONDS)
+        lines = client.query_and_wait(
+            query,
+            retry=retry,
+            job_retry=None,  # says "no repetition", as its docstring has it
+            wait_timeout=_SECONDS,
+        )
+        return [dict(line) for line in lines]
+
+
+def _sample(
+    config: ClientConfig, headers: Mapping[str, str], table: str, most: int, column: str
+) -> list[Any]:
+    from google.cloud import bigquery
+
+    with _client(config, headers, "tabledata.list") as client:
+        retry = bigquery.DEFAULT_RETRY.with_timeout(_SAMPLE_SECONDS)
+        found = client.get_table(table, retry=retry, timeout=_SAMPLE_SECONDS)
+        columns = [one for one in found.schema if one.name == column]
+        if not columns or found.table_type != "TABLE":
+            msg = f"{table} is a {found.table_type} with the columns {', '.join(one.name for one in found.schema)}"
+            raise UnsupportedError(msg)
+        rows = client.list_rows(
+            found, selected_fields=columns, max_results=most, retry=retry, timeout=_SAMPLE_SECONDS
+        )
+        return [row[column] for row in rows]
+
+
+@contextmanager
+def _client(config: ClientConfig, headers: Mapping[str, str], method: str) -> Iterator[Any]:
+    """Open Google's client with a token that is good now; its errors become ours.
+
+    It gets the token alone: with the account's own object it would look up things at hosts that an emulator or a
+    private endpoint has none of.
+    """
+    from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError, RefreshError
+    from google.cloud import bigquery
+    from google.oauth2.credentials import Credentials
+    from requests.exceptions import RequestException
+
+    given = {name.lower(): value for name, value in headers.items()}
+    credentials = Credentials(  # type: ignore[no-untyped-call]  # google-auth is only partly typed
+        given["authorization"].removeprefix("Bearer "), quota_project_id=given.get("x-goog-user-project")
+    )
+    where = {"api_endpoint": config.bigquery_endpoint} if config.bigquery_endpoint else None
+    try:
+        with closing(bigquery.Client(config.project, credentials, client_options=where)) as client:
+            yield client
+    except GoogleAPICallError as error:
+        raise _refused(error, method) from error
+    except RefreshError as error:  # what is tried after a 401, and cannot be done with a token alone
+        raise AuthenticationError("the token was refused", code=401, method=method) from error
+    except (GoogleAPIError, GoogleAuthError, RequestException, TimeoutError) as error:
+        raise TransportError(str(error), method=method) from error
+
+
+def _refused(error: Any, method: str) -> ApiError | TransportError:
+    if error.code is None:
+        return TransportError(str(error), method=method)
+    told = next((one for one in error.errors or () if isinstance(one, dict)), {})
+    status = 429 if told.get("reason") in _TOO_MUCH else int(error.code)
+    body = {"error": {"message": told.get("message") or error.message}}
+    return api_error(HttpAnswer(status, {}, json.dumps(body).encode()), method)

@@ -1,0 +1,303 @@
+"""Uploads in chunks with recovery, as flows: to the Files API and to Cloud Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from airflow_provider_genai_batch.client.calls import Call, Calls
+from airflow_provider_genai_batch.client.transport.retries import TRIES, Patience
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    AlreadyExists,
+    BadRequest,
+    CallError,
+    NotFound,
+    PermissionDenied,
+    PreconditionFailed,
+    TransportError,
+)
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.wire.services.files import CHUNK_BYTES, JSONL, File, UploadStatus
+from airflow_provider_genai_batch.wire.services.storage import NO_OBJECT, Object
+
+Flow = Generator[Any, Any, Any]
+_TURNS = 3
+"""Looks at an object that keeps changing while it is replaced."""
+_ANEW = (404, 410, 412)
+"""Answers to a chunk after which an upload can begin anew: its session is gone, or its object is another by now."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Read so many bytes of a stream (all there are at the end); answers bytes."""
+
+    stream: BinaryIO
+    size: int
+
+    def bytes(self) -> bytes:
+        """Read; a stream may give less at a time, but only the last chunk of an upload may be of any length."""
+        data = self.stream.read(self.size)
+        if len(data) in (0, self.size):
+            return data
+        parts, missing = [data], self.size - len(data)
+        while missing and (data := self.stream.read(missing)):
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+
+def upload_file(
+    calls: Calls,
+    stream: BinaryIO,
+    size: int,
+    *,
+    mime_type: str = JSONL,
+    name: str | None = None,
+    display_name: str | None = None,
+    file_name: str | None = None,
+) -> Generator[Any, Any, File]:
+    """Upload `size` bytes to the Files API.
+
+    With a `name` (``files/…`` of at most 40 characters) the upload is repeatable: a file of that name and size is
+    taken as it is, one of another size is replaced.
+
+    Raises:
+        TransportError: the upload broke off and could not be taken up again.
+    """
+    settings = {
+        "size": size,
+        "mime_type": mime_type,
+        "name": name,
+        "display_name": display_name,
+        "file_name": file_name,
+    }
+    url: str | File = yield from _start(calls, name, size, settings)
+    if isinstance(url, File):
+        return url
+
+    def send(offset: int, chunk: bytes, *, last: bool) -> Call[Any]:
+        return calls.send_file_chunk(url, offset, chunk, last=last)
+
+    def received(status: UploadStatus) -> int | None:
+        if status.status == "final":
+            return None
+        if status.status != "active" or status.received is None:
+            msg = f"the service does not go on with the upload ({status.status or 'no status'})"
+            raise TransportError(msg, method="files.query")
+        return status.received
+
+    try:
+        final: UploadStatus = yield from _chunks(
+            stream,
+            size,
+            send,
+            lambda: calls.query_file(url),
+            received,
+            lambda status, *_, **__: status.status in ("active", "final"),
+        )
+        if final.file is not None:
+            return final.file
+        # Only a chosen name leads back to the file when the final reply is lost.
+        msg = "the upload arrived whole, but the service's reply with the file's name was lost"
+        trouble: CallError = TransportError(msg, method="files.upload")
+    except (AlreadyExists, BadRequest, NotFound, PreconditionFailed, TransportError) as error:
+        trouble = error  # a session that is over may also be unknown to the service
+    file: File | None = (yield from _arrived(calls, name, size)) if name else None
+    if file is None:
+        raise trouble
+    return file
+
+
+def _start(
+    calls: Calls, name: str | None, size: int, settings: dict[str, Any]
+) -> Generator[Any, Any, str | File]:
+    """Open an upload; returns the URL that takes the bytes, or the file where it is there already."""
+    try:
+        url: str = yield calls.start_file(**settings)
+    except AlreadyExists:
+        if name is None:
+            raise
+        found: File = yield calls.get_file(name)
+        if found.size_bytes == size and found.state in ("ACTIVE", "PROCESSING"):
+            return found
+        with suppress(
+            NotFound, PermissionDenied
+        ):  # gone meanwhile, which the service calls 403; the start decides
+            yield calls.delete_file(name)
+        url = yield calls.start_file(**settings)
+    return url
+
+
+def _arrived(calls: Calls, name: str, size: int) -> Generator[Any, Any, File | None]:
+    try:
+        file: File = yield calls.get_file(name)
+    except CallError:
+        return None
+    return file if file.size_bytes == size else None
+
+
+def upload_object(
+    calls: Calls, uri: str, stream: BinaryIO, size: int, *, mime_type: str = JSONL, reuse: bool = False
+) -> Generator[Any, Any, str]:
+    """Upload `size` bytes to ``gs://bucket/object``; the object appears when it is whole, in place of any other.
+
+    With `reuse` the upload is repeatable, for names that stand for their content: an object of that size is taken as
+    it is, one of another size is replaced, but none that came in between unseen.
+
+    Raises:
+        PreconditionFailed: the object kept changing (`reuse` only).
+        TransportError: the upload broke off and could not be taken up again.
+        NotFound: there is no such bucket; the message names it.
+    """
+    if not reuse:
+        session = yield from _begun(calls, uri, mime_type)
+        yield from _send_object(calls, session, stream, size)
+        return uri
+    begin = stream.tell()
+    for turns_left in reversed(range(_TURNS)):
+        # Before the first byte: the start of an upload need not tell what is there.
+        found: Object | None = yield from _object(calls, uri)
+        if found is not None and found.size == size:
+            return uri
+        stream.seek(begin)
+        trouble = yield from _replace(calls, uri, stream, size, mime_type, found)
+        if trouble is None:
+            break
+        if not turns_left:
+            raise trouble
+    return uri
+
+
+def try_object(calls: Calls, uri: str, *, mime_type: str = JSONL) -> Generator[Any, Any, None]:
+    """Find out whether an object could be uploaded: begin it, and give it up. Nothing appears in the bucket.
+
+    Raises:
+        CallError: it could not.
+    """
+    session = yield from _begun(calls, uri, mime_type)
+    with suppress(CallError):  # a session that nobody uses ends by itself, after a week
+        yield calls.cancel_object(session)
+
+
+def _replace(
+    calls: Calls, uri: str, stream: BinaryIO, size: int, mime_type: str, seen: Object | None
+) -> Generator[Any, Any, CallError | None]:
+    """Upload in place of what was seen and nothing else; returns the error after which another look helps."""
+    generation = (seen.generation if seen else None) or NO_OBJECT
+    try:
+        session = yield from _begun(calls, uri, mime_type, generation)
+    except PreconditionFailed as error:
+        return error
+    try:
+        yield from _send_object(calls, session, stream, size)
+    except CallError as error:
+        with suppress(CallError):  # the last reply may be all that was lost
+            found = yield from _object(calls, uri)
+            if found is not None and found.size == size:
+                return None
+        if getattr(error, "code", None) in _ANEW:
+            return error
+        raise
+    return None
+
+
+def _begun(calls: Calls, uri: str, mime_type: str, generation: str | None = None) -> Generator[Any, Any, str]:
+    """Begin an upload; that there is no such bucket is told with its name, which the service leaves out."""
+    try:
+        session: str = yield calls.start_object(uri, mime_type=mime_type, generation=generation)
+    except NotFound as error:
+        staging = calls.config.staging_uri
+        said = f"{error.message} It was bucket {uri.removeprefix('gs://').partition('/')[0]!r}, for {uri}."
+        if staging and uri.startswith(staging.rstrip("/")):
+            said += f' It is the one of "staging_uri" in the connection\'s extra, {staging}: create it or name another.'
+        raise NotFound(
+            said, code=error.code, status=error.status, reason=error.reason, method=error.method
+        ) from error
+    return session
+
+
+def _object(calls: Calls, uri: str) -> Generator[Any, Any, Object | None]:
+    """Look for an object."""
+    try:
+        found: Object = yield calls.get_object(uri)
+    except (NotFound, PermissionDenied):  # who may not list is told 403 of what is not there
+        return None
+    return found
+
+
+def _send_object(calls: Calls, session: str, stream: BinaryIO, size: int) -> Flow:
+    def send(offset: int, chunk: bytes, *, last: bool) -> Call[Any]:
+        return calls.send_object_chunk(session, offset, chunk, last=last)
+
+    def clear(have: int | None, end: int, *, last: bool) -> bool:
+        """Whether all has arrived: a server may keep less than it was sent."""
+        return have is None or (have >= end and not last)
+
+    yield from _chunks(stream, size, send, lambda: calls.query_object(session), lambda n: n, clear)
+
+
+def _chunks(
+    stream: BinaryIO,
+    size: int,
+    send: Callable[..., Call[Any]],
+    query: Callable[[], Call[Any]],
+    received: Callable[[Any], int | None],
+    clear: Callable[..., bool],
+) -> Flow:
+    """Send chunk after chunk; after trouble ask how far the server got and go on from there.
+
+    `received` reads bytes from an answer to `query` (None: all); `clear` tells whether an answer, to a chunk that ends
+    there, says that it arrived.
+    """
+    offset = 0
+    chunk: bytes = yield Read(stream, CHUNK_BYTES)
+    while True:
+        end = offset + len(chunk)
+        last = end >= size
+        answer = yield from _chunk(offset, chunk, last, send, query, received, clear)
+        if last:
+            return answer
+        offset, chunk = end, b""  # let go of it first: two would be held
+        chunk = yield Read(stream, CHUNK_BYTES)
+        if not chunk:
+            msg = f"the input ended at {offset} of {size} bytes"
+            raise TransportError(msg, method="files.upload")
+
+
+def _chunk(
+    offset: int,
+    chunk: bytes,
+    last: bool,
+    send: Callable[..., Call[Any]],
+    query: Callable[[], Call[Any]],
+    received: Callable[[Any], int | None],
+    clear: Callable[..., bool],
+) -> Flow:
+    """Send one chunk until it is there; returns the last answer."""
+    end, patience = offset + len(chunk), Patience(TRIES, renewable=False)
+    trouble: CallError
+    while True:
+        try:
+            answer = yield send(offset, chunk, last=last)
+            if clear(answer, end, last=last):
+                return answer
+            trouble = TransportError(
+                "the answer to a chunk does not say that it arrived", method="files.upload"
+            )
+        except PASSING as error:
+            trouble = error
+        _, pause = patience.after(trouble, trouble.method)
+        yield Sleep(pause)
+        answer = yield query()
+        have = received(answer)
+        if have is None or (have >= end and not last):
+            return answer
+        if have < offset or have > end:
+            msg = f"the server has {have} bytes of an upload that stands at {offset}"
+            raise TransportError(msg, method="files.upload")
+        if have > offset:
+            patience.progress()
+        chunk, offset = chunk[have - offset :], have

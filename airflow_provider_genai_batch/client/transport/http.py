@@ -1,0 +1,285 @@
+"""The one place that speaks HTTP. Replacing httpx by a fork of it is a change of the import below."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from typing import Any
+
+import httpx
+
+from airflow_provider_genai_batch.client.transport.content_encoding import ACCEPTED, decoder
+from airflow_provider_genai_batch.client.transport.redaction import redacted
+from airflow_provider_genai_batch.exceptions import TransportError, UnreadableAnswer
+from airflow_provider_genai_batch.wire.services.errors import api_error
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest
+
+_TIMEOUT = {"connect": 20.0, "read": 120.0, "write": 120.0, "pool": 120.0}
+_CREDENTIAL_HEADERS = ("x-goog-api-key", "authorization", "x-goog-user-project")
+_ORIGIN = "genai_batch_origin"
+MAX_CONNECTIONS = 10
+_PIECE_BYTES = 256 * 1024
+MAX_ANSWER_BYTES = 512 * 1024**2
+"""Of one answer that is held in memory, unpacked: a job with its rows in it is the largest. Files are streamed."""
+
+
+class _HideUploads(logging.Filter):
+    """Takes the id off upload URLs that httpx and httpcore log: it opens the upload to whoever reads it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_plain(arg) for arg in record.args)
+        if isinstance(record.msg, str) and "upload_id" in record.msg:
+            record.msg = _UPLOAD_ID.sub("upload_id=...", record.msg)
+        return True
+
+
+def _plain(arg: object) -> object:
+    is_upload = isinstance(arg, httpx.URL) and b"upload" in arg.raw_path
+    return arg.copy_with(query=None) if is_upload and isinstance(arg, httpx.URL) else arg
+
+
+_UPLOAD_ID = re.compile(r"upload_id=[^&'\"\s]+")
+for _name in ("httpx", "httpcore.http11", "httpcore.http2"):
+    logging.getLogger(_name).addFilter(_HideUploads())
+
+
+@lru_cache(maxsize=1)
+def ssl_context() -> ssl.SSLContext:
+    """Build the TLS settings once a process: that costs tens of milliseconds and close to a megabyte."""
+    return httpx.create_ssl_context()
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _drop_credentials_elsewhere(request: httpx.Request) -> None:
+    """Take the credentials off a request that a redirect sends to another origin (httpx drops one header only)."""
+    if request.extensions.get(_ORIGIN) not in (None, _origin(request.url)):
+        for name in _CREDENTIAL_HEADERS:
+            request.headers.pop(name, None)
+
+
+async def _drop_credentials_elsewhere_async(request: httpx.Request) -> None:
+    _drop_credentials_elsewhere(request)
+
+
+def _build(
+    client: httpx.Client | httpx.AsyncClient, request: HttpRequest, extra: Mapping[str, str]
+) -> httpx.Request:
+    url = httpx.URL(request.url)
+    built = client.build_request(
+        request.verb,
+        url,
+        params=list(request.query) or None,
+        headers=[*request.headers, *extra.items()],
+        extensions={_ORIGIN: _origin(url)},
+    )
+    if request.body is not None:
+        built.headers["content-length"] = str(len(request.body))
+        built.stream = _Body(request.body)
+    return built
+
+
+class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Bytes to send, forgotten once sent.
+
+    What httpx and httpcore make of a request refers to itself, so it stays until the garbage collector comes by: with
+    the chunks of a large upload that would be all of it. Given in pieces that a socket takes at once: what is left of a
+    larger one is copied each time that the socket has taken some.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[bytes]:
+        data, self._data = self._data, b""
+        for begin in range(0, len(data), _PIECE_BYTES):
+            yield data[begin : begin + _PIECE_BYTES]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        data, self._data = self._data, b""
+        for begin in range(0, len(data), _PIECE_BYTES):
+            yield data[begin : begin + _PIECE_BYTES]
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "verify": ssl_context(),
+        "timeout": httpx.Timeout(**_TIMEOUT),
+        "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+    }
+
+
+def _trouble(error: Exception) -> TransportError:
+    return TransportError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+def _read(response: httpx.Response) -> bytes:
+    """Read a whole answer, which must not be endless.
+
+    Raises:
+        UnreadableAnswer: it is larger than any that is held in memory.
+    """
+    parts, size = list[bytes](), 0
+    for chunk in response.iter_bytes():
+        size = _checked(size + len(chunk))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _aread(response: httpx.Response) -> bytes:
+    """Do what `_read` does."""
+    parts, size = list[bytes](), 0
+    async for chunk in response.aiter_bytes():
+        size = _checked(size + len(chunk))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _checked(size: int) -> int:
+    if size > MAX_ANSWER_BYTES:
+        msg = f"the answer is larger than {MAX_ANSWER_BYTES} bytes, and was not read to its end"
+        raise UnreadableAnswer(msg)
+    return size
+
+
+def _answer(response: httpx.Response, body: bytes, credentials: Mapping[str, str]) -> HttpAnswer:
+    """Take what came; of what is no JSON of a success, which errors quote, without the credentials."""
+    if response.status_code >= 300 or not body.lstrip().startswith((b"{", b"[")):
+        body = redacted(body, credentials)
+    return HttpAnswer(response.status_code, response.headers, body)
+
+
+class SyncHttp:
+    """A pooled client that sends `HttpRequest` values."""
+
+    def __init__(self) -> None:
+        self._client = httpx.Client(event_hooks={"request": [_drop_credentials_elsewhere]}, **_settings())
+
+    def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
+        """Send and read the whole answer.
+
+        Raises:
+            TransportError: no whole answer came.
+        """
+        try:
+            built = _build(self._client, request, credentials)
+            response = self._client.send(built, follow_redirects=request.verb == "GET", stream=True)
+            try:
+                return _answer(response, _read(response), credentials)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+
+    @contextmanager
+    def stream(
+        self, request: HttpRequest, credentials: Mapping[str, str], method: str
+    ) -> Iterator[Iterator[bytes]]:
+        """Send and hand out the answer's bytes as they come.
+
+        Raises:
+            ApiError: the service refused.
+            TransportError: the answer broke off.
+        """
+        try:
+            built = _build(self._client, request, {**credentials, "Accept-Encoding": ACCEPTED})
+            response = self._client.send(built, stream=True, follow_redirects=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+        try:
+            if response.status_code not in (200, 206):
+                try:
+                    body = _read(response)
+                except httpx.HTTPError as error:
+                    raise _trouble(error) from error
+                raise api_error(_answer(response, body, credentials), method)
+            yield self._chunks(response)
+        finally:
+            response.close()
+
+    @staticmethod
+    def _chunks(response: httpx.Response) -> Iterator[bytes]:
+        decode = decoder(response.headers.get("content-encoding", ""))
+        try:
+            for chunk in response.iter_raw():
+                yield from decode.feed(chunk)
+        except httpx.HTTPError as error:
+            raise _trouble(error) from error
+        decode.end()
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._client.close()
+
+
+class AsyncHttp:
+    """`SyncHttp` for one event loop."""
+
+    def __init__(self) -> None:
+        hooks = {"request": [_drop_credentials_elsewhere_async]}
+        self._client = httpx.AsyncClient(event_hooks=hooks, **_settings())
+
+    async def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
+        """Send and read the whole answer.
+
+        Raises:
+            TransportError: no whole answer came.
+        """
+        try:
+            built = _build(self._client, request, credentials)
+            response = await self._client.send(built, follow_redirects=request.verb == "GET", stream=True)
+            try:
+                return _answer(response, await _aread(response), credentials)
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+
+    @asynccontextmanager
+    async def stream(
+        self, request: HttpRequest, credentials: Mapping[str, str], method: str
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Send and hand out the answer's bytes as they come.
+
+        Raises:
+            ApiError: the service refused.
+            TransportError: the answer broke off.
+        """
+        try:
+            built = _build(self._client, request, {**credentials, "Accept-Encoding": ACCEPTED})
+            response = await self._client.send(built, stream=True, follow_redirects=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from error
+        try:
+            if response.status_code not in (200, 206):
+                try:
+                    body = await _aread(response)
+                except httpx.HTTPError as error:
+                    raise _trouble(error) from error
+                raise api_error(_answer(response, body, credentials), method)
+            yield self._chunks(response)
+        finally:
+            await response.aclose()
+
+    @staticmethod
+    async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+        decode = decoder(response.headers.get("content-encoding", ""))
+        try:
+            async for chunk in response.aiter_raw():
+                for piece in decode.feed(chunk):
+                    yield piece
+        except httpx.HTTPError as error:
+            raise _trouble(error) from error
+        decode.end()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._client.aclose()

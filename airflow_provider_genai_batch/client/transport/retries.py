@@ -1,0 +1,118 @@
+"""One call, tried as often as it may be: reads and other safe calls again, a create never."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow_provider_genai_batch.client.calls import Call
+from airflow_provider_genai_batch.exceptions import (
+    BEFORE_SENDING,
+    PASSING,
+    AuthenticationError,
+    CallError,
+    UnreadableAnswer,
+)
+from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.wire.services.errors import api_error
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest
+
+T = TypeVar("T")
+
+TRIES = 5
+_LONGEST_HINT = 120.0
+"""A service that asks for a longer wait than this, in seconds, is not waited for inside one call."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send a request; answers an `HttpAnswer`."""
+
+    request: HttpRequest
+    renew: bool = False
+    """The token at hand was refused: get another."""
+
+
+class Patience:
+    """How often one call may fail before it is given up, and what is done in between."""
+
+    def __init__(self, tries: int, *, renewable: bool) -> None:
+        self._tries, self._renewable = tries, renewable
+        self._failures = 0
+
+    def progress(self) -> None:
+        """Start counting anew: something arrived."""
+        self._failures = 0
+
+    def after(self, error: CallError, method: str, *, safe: bool = True) -> tuple[bool, float]:
+        """Decide how to go on after a call failed.
+
+        Args:
+            error: how it failed.
+            method: the call's.
+            safe: whether it may be sent again when it is not known whether it was acted upon.
+
+        Returns:
+            Whether a new token is to be got, and the seconds to wait before the next try.
+
+        Raises:
+            CallError: the error itself, where there is no going on.
+        """
+        if isinstance(error, AuthenticationError) and self._renew(error):
+            return True, 0.0
+        pause = self._pause(error, safe=safe) if isinstance(error, PASSING) else None
+        if pause is None:
+            error.method = error.method or method
+            raise error
+        return False, pause
+
+    def _renew(self, error: AuthenticationError) -> bool:
+        """Whether a new token may help, which it may once. A 401 did nothing, so even a create may follow it."""
+        may = self._renewable and error.code == 401 and error.method not in BEFORE_SENDING
+        self._renewable = False
+        return may
+
+    def _pause(self, error: CallError, *, safe: bool) -> float | None:
+        """Return the seconds to wait before the next try; None to give up."""
+        self._failures += 1
+        hint = getattr(error, "retry_after", None)
+        tries = self._tries if safe or error.method in BEFORE_SENDING else 1
+        if self._failures >= tries or (hint or 0) > _LONGEST_HINT:
+            return None
+        return backoff(self._failures, hint)
+
+
+def attempts(call: Call[T], tries: int = TRIES, *, renewable: bool = True) -> Generator[Any, Any, T]:
+    """Perform a call; `renewable` tells whether its credentials are a token, of which there may be a newer one.
+
+    Raises:
+        ApiError: the service refused it.
+        TransportError: no whole answer came.
+        UnreadableAnswer: an answer came that cannot be read.
+    """
+    patience = Patience(tries, renewable=renewable and not call.request.anonymous)
+    renew = False
+    while True:
+        try:
+            answer: HttpAnswer = yield Send(call.request, renew)
+            return _read(call, answer)
+        except CallError as error:
+            renew, pause = patience.after(error, call.method, safe=call.safe)
+            if not renew:
+                yield Sleep(pause)
+
+
+def _read(call: Call[T], answer: HttpAnswer) -> T:
+    if answer.status not in call.accept:
+        if 200 <= answer.status < 400:  # neither done nor refused: nobody knows
+            raise UnreadableAnswer(f"unexpected status {answer.status}", method=call.method)
+        raise api_error(answer, call.method, about=call.about)
+    try:
+        return call.read(answer)
+    except CallError as error:
+        raise type(error)(str(error), method=call.method) from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        # Readers are lenient, but a body can be of any shape at all.
+        raise UnreadableAnswer(f"{type(error).__name__}: {error}", method=call.method) from error

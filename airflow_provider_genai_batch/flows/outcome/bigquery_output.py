@@ -1,0 +1,122 @@
+"""Jobs whose rows stay in BigQuery: which tables have the last word, and which can be gone on with.
+
+Google: a new job that is given the output of an earlier one processes only the requests that failed or were not come
+to, and merges the rest ("Resume an incomplete batch inference job"). So its table has all rows, and takes the place of
+the one that it read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.models.job import Verdict, total_of
+from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+Counted = Mapping[str, TableCounts]
+"""What tables say, by the names of their jobs."""
+
+
+@dataclass(frozen=True)
+class CountTables:
+    """Count the rows of jobs in BigQuery; answers a `Counted`, None where nobody can ask BigQuery."""
+
+    jobs: tuple[BatchJob, ...]
+
+
+def standing(jobs: Sequence[BatchJob], counted: Counted | None) -> list[BatchJob]:
+    """Return the jobs whose rows stand: without those whose table another one of them went on with.
+
+    A job that went on and ended early may have left fewer good rows than it was given. Then those stand.
+    """
+    places = {job.output.bigquery_table for job in jobs} - {None}
+    return [_best(job, jobs, counted) for job in jobs if _given(job) not in places]
+
+
+def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Counted | None) -> Tally:
+    """Count the rows of standing jobs: by their tables, or else by the service's own counters.
+
+    Args:
+        jobs: those that stand.
+        all_jobs: with those before them.
+        counted: their tables.
+    """
+    if counted is None:
+        tally = Tally(expected=total_of(jobs))
+        tally.take_service_counts([job.counts for job in jobs])
+        return tally
+    tally = Tally(expected=None)
+    for job in jobs:
+        tally.take_table(counted[job.name], max(_requests(one) for one in _before(job, all_jobs)))
+    return tally
+
+
+def is_short(jobs: Sequence[BatchJob], counted: Counted | None) -> bool:
+    """Whether the service has counted more rows than a table shows: counters lag, so the table is not whole yet."""
+    if counted is None:
+        return False
+    return any(counted[job.name].total < job.counts.finished for job in jobs)
+
+
+def to_go_on_with(jobs: Sequence[BatchJob], counted: Counted | None) -> tuple[str, ...]:
+    """Return the tables of standing jobs that have rows for a further job to ask again."""
+    if counted is None:
+        return ()
+    return tuple(
+        job.output.bigquery_table
+        for job in jobs
+        if job.output.bigquery_table
+        and task_of(job.model or "") is Task.GENERATE
+        and family_of(job.model) is Family.GOOGLE  # a partner's takes no table with response and status
+        and (counted[job.name].failed or (counted[job.name].total and job.verdict is not Verdict.ROWS))
+    )
+
+
+def _given(job: BatchJob) -> str | None:
+    return job.source.bigquery_uri if job.source else None
+
+
+def _best(root: BatchJob, jobs: Sequence[BatchJob], counted: Counted | None) -> BatchJob:
+    """Choose among a job and those that went on with it; of equals the later one."""
+
+    def good(job: BatchJob) -> float:
+        if job.output.bigquery_table is None:  # late, or nothing came of it
+            return float("inf") if job.verdict is Verdict.ROWS else -1
+        return counted[job.name].ok if counted is not None else job.counts.succeeded or 0
+
+    best = root
+    for job in _after(root, jobs):
+        best = job if good(job) >= good(best) else best
+    return best
+
+
+def _after(job: BatchJob, jobs: Sequence[BatchJob]) -> Iterator[BatchJob]:
+    """Give the jobs that went on with a job, and those after them."""
+    table = job.output.bigquery_table
+    for other in jobs:
+        if table is not None and _given(other) == table and other.name != job.name:
+            yield other
+            yield from _after(other, jobs)
+
+
+def _before(job: BatchJob, jobs: Sequence[BatchJob]) -> Iterator[BatchJob]:
+    """Give a job, and those that it went on with."""
+    yield job
+    for other in jobs:
+        if other.output.bigquery_table is not None and other.output.bigquery_table == _given(job):
+            yield from _before(other, jobs)
+
+
+def _requests(job: BatchJob) -> int:
+    """Return how many requests a job had, by counters that may lag.
+
+    What they call incomplete counts only where a job ended before it came to it: else it is there by now.
+    """
+    done = job.counts.finished
+    return done if job.verdict is Verdict.ROWS else max(done, job.counts.total or 0)

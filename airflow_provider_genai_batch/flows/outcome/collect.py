@@ -1,0 +1,214 @@
+"""Getting the jobs whose waiting ended, and their rows, through what passes and what is late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    ApiError,
+    CallError,
+    JobLost,
+    NotFound,
+    OutputNotReadable,
+    PermissionDenied,
+)
+from airflow_provider_genai_batch.flows.outcome.bigquery_output import (
+    Counted,
+    CountTables,
+    count,
+    is_short,
+    standing,
+    to_go_on_with,
+)
+from airflow_provider_genai_batch.flows.outcome.messages import LARGE_INLINE, next_attempt
+from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.job import Verdict, total_of
+from airflow_provider_genai_batch.results.row_counter import Tally
+
+READ_PATIENCE = 600.0
+"""Seconds for which rows of a job that ended are asked for again when they are not there yet."""
+CLOCKS_APART = 600.0
+"""Seconds by which the service's clock, as its answers tell it, may be ahead of the times that it gives of jobs."""
+_NOT_SEEN = (PermissionDenied, *PASSING)
+"""Trouble that does not say whether there are rows."""
+_NOT_YET = (NotFound, *_NOT_SEEN)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Get an ended job; answers a `BatchJob`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Land:
+    """Read the rows of jobs, and write them where the task wants them; answers a `Tally`."""
+
+    jobs: tuple[BatchJob, ...]
+    besides: int = 0
+    """How many of the task's requests other jobs had, whose rows are in BigQuery."""
+    partly: bool = True
+    """Write rows also if fewer came than the service has counted."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What became of the rows of jobs."""
+
+    tally: Tally
+    jobs: tuple[BatchJob, ...]
+    """Those whose rows stand."""
+    in_bigquery: bool = False
+    tables: tuple[str, ...] = ()
+    """Those that a further job can go on with."""
+    short: bool = False
+    """A table shows fewer rows than the service has counted."""
+
+
+def landed(
+    jobs: tuple[BatchJob, ...],
+    clock: Callable[[], float],
+    service_clock: Callable[[], float],
+    until: float,
+    patience: float,
+    submits: bool,
+) -> Generator[Any, Any, Rows]:
+    """Land rows; where not all are readable yet that the service has counted, look again for a while.
+
+    Until then nothing is written. What did not come in that time is missing, and rows decide.
+    """
+    failures = 0
+    names = [job.name for job in jobs]
+    overdue = False
+    while True:
+        trouble: CallError | None = None
+        enough: Rows | None = None
+        now = service_clock()
+        overdue = overdue or (patience > 0 and clock() >= until)
+        fresh = [] if overdue else [job for job in jobs if _is_fresh(job, now, unknown=patience > 0)]
+        try:
+            rows = yield from _read(jobs, partly=not fresh)
+            said = _awaited(rows, fresh)
+            enough = rows if rows.tally.rows_read else None
+            if (enough and not said) or not _promised(jobs):
+                return rows
+            said = said or "the service has no answered row to show yet"
+        except _NOT_YET as error:
+            # Trouble in reading does not say that there is nothing to read.
+            if not _promised(jobs) and not isinstance(error, PASSING):
+                return Rows(Tally(expected=total_of(jobs)), jobs)
+            trouble, said = error, str(error)
+        failures += 1
+        pause = backoff(failures, getattr(trouble, "retry_after", None))
+        if clock() + pause > until:
+            if enough and patience:
+                overdue = True  # what did not come in all that time is missing: once more, and it is written
+                continue
+            if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
+                # Nobody says that a failed job shows its rows.
+                return Rows(Tally(expected=total_of(jobs)), jobs)
+            large = isinstance(trouble, PASSING) and any(job.output.inline for job in jobs)
+            msg = (
+                f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
+                f"its rows are paid for. {next_attempt(jobs, submits)}{f' {LARGE_INLINE}' if large else ''}"
+            )
+            raise OutputNotReadable(msg, job_names=names) from trouble
+        yield Sleep(pause)
+        jobs = tuple((yield from fetched(names, clock, until)))
+
+
+def _awaited(rows: Rows, fresh: Sequence[BatchJob]) -> str:
+    """Tell what is not there yet of jobs that have ended lately: it must not hide behind the rows of others."""
+    if rows.short and any(job in fresh for job in rows.jobs):
+        return f"{rows.tally.rows_read} rows are there, and the service has counted more"
+    late = behind([job for job in rows.jobs if job in fresh], rows.tally)
+    return f"not all rows that it has counted are there yet: {'; '.join(late)}" if late else ""
+
+
+def behind(jobs: Sequence[BatchJob], tally: Tally) -> list[str]:
+    """Tell of the jobs of which fewer rows came than there should be, by the service's own count of them.
+
+    Output is written in pieces: a job can have ended, and one of its shards, or the end of a file, is not there yet.
+    Where the service counts nothing, a job that ended well owes a row for each of its requests.
+    """
+    told = []
+    for job in jobs:
+        came = tally.came_of(job.name)
+        owed = job.counts.finished
+        if not owed and job.verdict is Verdict.ROWS:
+            owed = job.counts.total or 0
+            if not owed and came is not None:
+                owed = max(came + tally.counts.missing, 1)
+        if came is not None and came < owed:
+            told.append(f"{came} of {owed} of {job.name}")
+    return told
+
+
+def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[Any, Any, Rows]:
+    """Land rows, and count those that stay in BigQuery."""
+    tables = tuple(job for job in jobs if job.output.bigquery_table)
+    if not tables:
+        return Rows((yield Land(jobs, partly=partly)), jobs)
+    counted: Counted | None = yield CountTables(tables)
+    stand = standing(jobs, counted)
+    in_tables = [job for job in stand if job.output.bigquery_table]
+    others = tuple(job for job in stand if not job.output.bigquery_table)
+    tally = count(in_tables, jobs, counted)
+    if others:
+        rest: Tally = yield Land(others, tally.counts.total, partly)
+        tally = rest.absorb(tally) if rest.rows_read or not _promised(others) else rest
+    more = to_go_on_with(in_tables, counted)
+    return Rows(tally, tuple(stand), in_bigquery=True, tables=more, short=is_short(in_tables, counted))
+
+
+def fetched(
+    names: Sequence[str], clock: Callable[[], float], until: float
+) -> Generator[Any, Any, list[BatchJob]]:
+    """Get jobs that have ended, through trouble that passes."""
+    jobs: list[BatchJob] = []
+    for name in names:
+        failures = 0
+        while True:
+            try:
+                job: BatchJob = yield Fetch(name)
+                if all(job.name != other.name for other in jobs):  # Vertex AI takes two names for one job
+                    jobs.append(job)
+                break
+            except PASSING as error:
+                failures += 1
+                pause = backoff(failures, getattr(error, "retry_after", None))
+                if clock() + pause > until:
+                    msg = (
+                        f"Job {name} has ended, but the service does not answer for it ({error}). Its answered rows "
+                        "are paid for. The next attempt takes it up again and pays nothing."
+                        f"{f' {LARGE_INLINE}' if name.startswith('batches/') else ''}"
+                    )
+                    raise OutputNotReadable(msg, job_names=names) from error
+                yield Sleep(pause)
+            except ApiError as error:
+                msg = (
+                    f"Job {name} has ended, but can no longer be looked at: {error}. Its answered rows are paid for. "
+                    "The next attempt looks for it again; if the connection lost its rights, mend that first."
+                )
+                raise JobLost(msg, job_names=names) from error
+    return jobs
+
+
+def _promised(jobs: Sequence[BatchJob]) -> bool:
+    """Whether there should be rows: a job ended well, or the service counts answers."""
+    return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
+
+
+def _is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:
+    """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not told.
+
+    A front end's clock may be ahead of the job's times. So one that looks somewhat old may be young: its rows are
+    awaited as long as the looking itself may take.
+    """
+    return unknown if job.end_time is None else now - job.end_time.timestamp() < READ_PATIENCE + CLOCKS_APART

@@ -1,0 +1,218 @@
+"""The outcome table: how waiting that ended becomes a manifest or a named failure. It lives here once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Generator, Sequence
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import (
+    JobCancelled,
+    JobError,
+    JobExpired,
+    JobFailed,
+    JobLost,
+    JobPaused,
+    JobTimedOut,
+    TooManyFailedRows,
+    UnsupportedError,
+)
+from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE, fetched, landed
+from airflow_provider_genai_batch.flows.outcome.manifest import describe
+from airflow_provider_genai_batch.flows.outcome.messages import (
+    ASKS_THE_REST,
+    LOOKS_AGAIN,
+    anew,
+    at_the_service,
+    because,
+    failed,
+    lost,
+    shown,
+    timed_out,
+)
+from airflow_provider_genai_batch.flows.steps import Discard
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.results.row_counter import Tally
+
+
+class SubmitAnew(Exception):
+    """Too many rows failed, and this attempt may ask for them again.
+
+    It may when rounds are left, and when jobs of an earlier attempt failed: that has been told. A task that is killed,
+    cleared or out of time has its job cancelled. The attempt after it waits for that job's end, so that no two of them
+    run at once, and takes its rows if they are enough. If not, that is no failure of this attempt's own.
+
+    Attributes:
+        job_names: the jobs.
+        cut_short: a cancellation or failure left too few rows.
+        tally: knows which requests are unanswered; None where rows are in BigQuery.
+        tables: those in BigQuery whose rows a further job can go on with.
+        useless: the jobs that a new one takes the place of, where it cannot be told which rows to ask again.
+        failure: what to raise where they cannot be asked again.
+    """
+
+    def __init__(
+        self,
+        job_names: Sequence[str],
+        tally: Tally | None = None,
+        failure: JobError | None = None,
+        *,
+        cut_short: bool = True,
+        tables: Sequence[str] = (),
+        useless: Sequence[str] = (),
+    ) -> None:
+        how = "ended cancelled" if cut_short else "ended"
+        rows = f", with {tally.counts.ok} of {tally.counts.total} rows ok" if tally else ""
+        super().__init__(f"{', '.join(job_names)} {how}{rows}")
+        self.job_names, self.tally, self.failure = tuple(job_names), tally, failure
+        self.cut_short, self.tables = cut_short, tuple(tables)
+        self.useless = tuple(useless) or self.job_names
+
+
+def settle(  # noqa: PLR0913 - one a setting; keyword-only
+    ending: Ending,
+    names: Sequence[str],
+    *,
+    max_failed_rows: float,
+    results_uri: str | None,
+    media_uri: str | None = None,
+    clock: Callable[[], float],
+    service_clock: Callable[[], float] | None = None,
+    patience: float = READ_PATIENCE,
+    since: float | None = None,
+    taken_up: Collection[str] = (),
+    failed_before: Collection[str] = (),
+    may_ask_again: bool = False,
+    submits: bool = True,
+) -> Generator[Any, Any, Manifest]:
+    """Turn an ending into a manifest.
+
+    Args:
+        ending: how the waiting ended.
+        names: the jobs.
+        max_failed_rows: rows that may fail: a count (int) or a fraction of all (float up to 1.0).
+        results_uri: where rows land.
+        media_uri: folder of their pictures and sound.
+        clock: tells the seconds since the epoch.
+        service_clock: does so as the service has them, by which jobs end; None: `clock` does.
+        patience: seconds to keep looking for output that is not readable yet.
+        since: when the looking began, in seconds since the epoch; None: now.
+        taken_up: those that are of an earlier attempt.
+        failed_before: those of them whose failure an earlier attempt has told. The rows that they left decide.
+        may_ask_again: rows that failed may be asked for once more.
+        submits: the task submits jobs itself; one that does not can only look at them again.
+
+    Raises:
+        SubmitAnew: too many rows failed, and may be asked for again.
+        JobError: one of its kinds, as the outcome table says.
+        UnsupportedError: rows that are in BigQuery are to be landed.
+    """
+    if ending.why is Why.LOST:
+        raise JobLost(lost(ending), job_names=names)
+    if ending.why is Why.TIMED_OUT:
+        raise JobTimedOut(timed_out(ending, names), job_names=names)
+    until = (clock() if since is None else since) + patience
+    jobs = yield from fetched(names, clock, until)
+    refuse_paused(jobs)
+    yield Discard(tuple(jobs))
+    for job in jobs:
+        if job.verdict is Verdict.FAILED and job.name not in failed_before:
+            raise JobFailed(
+                failed(job, submits), job_names=names, manifest=describe(jobs).model_dump(mode="json")
+            )
+        if results_uri and job.output.bigquery_table:
+            msg = (
+                f"The rows of {job.name} are in {job.output.bigquery_table} and stay there: read them with SQL, or "
+                f"export the table, instead of landing them at {results_uri}."
+            )
+            raise UnsupportedError(msg)
+    rows = yield from landed(tuple(jobs), clock, service_clock or clock, until, patience, submits)
+    tally = rows.tally
+    manifest = describe(
+        jobs,
+        counts=tally.counts,
+        usage=tally.usage,
+        results_uri=results_uri,
+        media_uri=media_uri,
+        digest=tally.digest,
+        causes=tally.commonest,
+        finish_reasons=tally.finish_reasons,
+        dropped=tally.dropped,
+        rows_of=rows.jobs,
+    )
+    try:
+        _judge(jobs, tally, manifest, max_failed_rows, submits)
+    except JobError as failure:
+        short = _cut_short(jobs, tally, max_failed_rows)
+        if may_ask_again or any(name in taken_up for name in short):
+            told = None if rows.in_bigquery else tally  # counts do not say which failed
+            raise SubmitAnew(
+                names, told, failure, cut_short=bool(short), tables=rows.tables, useless=short
+            ) from failure
+        raise
+    return manifest
+
+
+def _cut_short(jobs: Sequence[BatchJob], tally: Tally, max_failed_rows: float) -> list[str]:
+    """Return the jobs of which a cancellation or failure left too few rows.
+
+    A Gemini job that was cancelled while it ran ends as SUCCEEDED, and only its rows tell.
+    """
+    if tally.rows_read and tally.counts.failed <= _allowed(max_failed_rows, tally.counts.total):
+        return []
+    short = [job.name for job in jobs if job.verdict in (Verdict.CANCELLED, Verdict.FAILED)]
+    return short or ([job.name for job in jobs] if tally.counts.cancelled else [])
+
+
+def refuse_paused(jobs: Sequence[BatchJob]) -> None:
+    """Leave paused jobs alone.
+
+    Raises:
+        JobPaused: one is.
+    """
+    for job in jobs:
+        if job.verdict is Verdict.PAUSED:
+            msg = (
+                f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
+                "service; the next attempt takes it up again."
+            )
+            raise JobPaused(msg, job_names=[job.name for job in jobs])
+
+
+def _judge(
+    jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float, submits: bool
+) -> None:
+    then = anew(submits)
+    names, counts = [job.name for job in jobs], tally.counts
+    dump = manifest.model_dump(mode="json")
+    if not counts.ok and not tally.rows_read:
+        for job in jobs:
+            if job.verdict is Verdict.FAILED:
+                raise JobFailed(failed(job, submits), job_names=names, manifest=dump)
+            if job.verdict is Verdict.EXPIRED:
+                msg = (
+                    f"Job {job.name} expired: the service did not get to it in its time limit and left no rows"
+                    f"{because(job)}. Nothing is billed for rows that were not answered. {then}"
+                )
+                raise JobExpired(msg, job_names=names, manifest=dump)
+            if job.verdict is Verdict.CANCELLED:
+                msg = f"Job {job.name} was cancelled and left no rows{because(job)}. It bills nothing more. {then}"
+                raise JobCancelled(msg, job_names=names, manifest=dump)
+    if counts.failed > _allowed(max_failed_rows, counts.total):
+        causes = tally.causes().rstrip(".") or "none given"
+        where = f"at {manifest.results_uri}" if manifest.results_uri else at_the_service(manifest)
+        msg = (
+            f"{counts.failed} of {counts.total} rows failed ({shown(counts)}); max_failed_rows={max_failed_rows} "
+            f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {causes}. All rows are "
+            f"{where}; {', '.join(names)} has ended and its answered rows are paid for. "
+            f"{ASKS_THE_REST if submits else LOOKS_AGAIN}"
+        )
+        raise TooManyFailedRows(msg, job_names=names, manifest=dump)
+
+
+def _allowed(max_failed_rows: float, total: int) -> int:
+    if isinstance(max_failed_rows, float) and max_failed_rows <= 1:
+        return math.floor(max_failed_rows * total + 1e-9)  # 0.29 of 100 is 28.999999999999996
+    return int(max_failed_rows)

@@ -1,0 +1,116 @@
+"""Stray jobs: a list shows that they ask a task instance's requests, and the attempt does not know of them.
+
+One create call may have made two jobs, an attempt that was given up may have asked a further round, and which job a
+round follows depends on what lists showed. Nothing but the list tells of those.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.flows.outcome.collect import CLOCKS_APART
+from airflow_provider_genai_batch.flows.steps import Cancel, Find, Sleep
+from airflow_provider_genai_batch.flows.submission.own_jobs import answered, created_at, newness, read_job
+from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.models.identity import Identity, round_of
+
+log = logging.getLogger(__name__)
+
+_YOUNG = sum(LOOKS_AFTER_LOSS) + CLOCKS_APART
+"""Seconds after its creation, by a clock that may be ahead, in which a list need not show a job yet."""
+
+
+@dataclass(frozen=True)
+class Strays:
+    """Stray jobs as they were read by name, in the order of their rounds and creation."""
+
+    ended: tuple[BatchJob, ...] = ()
+    """Those that will answer no more, and may have rows."""
+    going: tuple[BatchJob, ...] = ()
+    """Those that have not ended."""
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.ended or self.going)
+
+    @property
+    def jobs(self) -> tuple[BatchJob, ...]:
+        """All of them."""
+        return tuple(sorted((*self.ended, *self.going), key=_place))
+
+    def only(self, wanted: Callable[[BatchJob], bool]) -> Strays:
+        """Return some of them."""
+        return Strays(tuple(filter(wanted, self.ended)), tuple(filter(wanted, self.going)))
+
+
+def find_strays(
+    identity: Identity,
+    known: Sequence[BatchJob],
+    *,
+    names: Collection[str],
+    since: float | None,
+    clock: Callable[[], float],
+) -> Generator[Any, Any, Strays]:
+    """Look for stray jobs. A look that fails is logged: what is known goes on without it.
+
+    Args:
+        identity: of the whole input.
+        known: the jobs that were settled, as they were read.
+        names: of jobs that are known, these and others.
+        since: no job is older, in seconds since the epoch; None: nobody knows.
+        clock: tells the seconds since the epoch by the service's clock.
+    """
+    try:
+        for pause in (*LOOKS_AFTER_LOSS, None):
+            hints: list[BatchJob] = yield Find(since)
+            if _is_up_to_date(hints, known, clock()) or pause is None:
+                break
+            yield Sleep(pause)
+        found: list[BatchJob] = []
+        for hint in hints:
+            if hint.name in names or not identity.is_family(hint):
+                continue
+            job = yield from read_job(hint.name, created_at(hint), clock)
+            if job is not None and identity.is_family(job):
+                found.append(job)
+    except CallError as error:
+        log.warning("Whether there are more jobs of the same requests could not be seen: %s", error)
+        return Strays()
+    found.sort(key=_place)
+    return Strays(
+        tuple(job for job in found if job.state.final and answered(job)),
+        tuple(job for job in found if not job.state.final),
+    )
+
+
+def cancel_strays(
+    identity: Identity, strays: Strays, clock: Callable[[], float]
+) -> Generator[Any, Any, None]:
+    """Cancel those that have not ended, and name them in a warning: the rows that they were asked for are there."""
+    for job in strays.going:
+        try:
+            is_new = newness(created_at(job), clock)
+            became: Cancellation = yield Cancel(job.name, only_if=identity.is_family, is_new=is_new)
+            said = f"it {became.words}"
+        except CallError as error:
+            said = f"it could not be cancelled and is billed as it goes ({error})"
+        log.warning(
+            "Job %s asks requests of this task that it is not needed for any more; %s.", job.name, said
+        )
+
+
+def _is_up_to_date(hints: Sequence[BatchJob], known: Sequence[BatchJob], now: float) -> bool:
+    """Whether a list shows each job that it may not show yet: then it shows what was created with them, too."""
+    shown = {job.name for job in hints}
+    young = [job for job in known if (at := created_at(job)) is not None and now - at < _YOUNG]
+    return all(job.name in shown for job in young)
+
+
+def _place(job: BatchJob) -> tuple[int, float, str]:
+    return round_of(job.display_name), created_at(job) or 0.0, job.name

@@ -1,0 +1,51 @@
+"""What an attempt to submit a job knows beforehand, and the job that it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_genai_batch.models import BatchJob
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is known before an attempt to submit."""
+
+    look_first: bool = False
+    """An earlier attempt may have created the job."""
+    reattach: bool = True
+    """Whether a job of an earlier attempt is taken up; else what still runs of them is cancelled."""
+    since: float | None = None
+    """No job of the task instance is older than this, in seconds since the epoch; None: nobody knows."""
+    before: Collection[str] = ()
+    """Jobs that are not to be taken up: they turned out to be of no use."""
+    mine: Collection[str] = ()
+    """Jobs that this attempt came to before it was deferred. They are taken up whatever became of them."""
+    refusals: int = 0
+    """How often the service had no capacity so far."""
+    resumed: bool = False
+    """This attempt looked already, some time ago."""
+    begun: float | None = None
+    """When the attempt began, by the clock of `submit` that never jumps; None: now."""
+    deadline: float = 0.0
+    """Until when a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
+    whole_task: bool = False
+    """Whether what was written down of the task instance's other jobs is gone through too."""
+    conn_id: str = ""
+    """The task's Airflow connection."""
+    place: str = ""
+    """Where it points to, see `Record.place`."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The job that a task came to."""
+
+    job: BatchJob
+    taken_up: bool
+    """It is of an earlier attempt."""
+    before: Collection[str] = ()
+    """Jobs that were there and are of no use."""
+    twins: Sequence[BatchJob] = ()
+    """Jobs that asked the same and have ended: of each request the first good row counts."""

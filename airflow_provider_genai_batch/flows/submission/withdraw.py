@@ -1,0 +1,163 @@
+"""Cancelling jobs of a task instance that it does not want any more: each is read by its name first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Generator, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.exceptions import CallError, GenAIBatchError
+from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.flows.steps import Cancel, RecallAll
+from airflow_provider_genai_batch.flows.submission.own_jobs import Choice, created_at, goes_on, newness
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.identity import Identity
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+
+log = logging.getLogger(__name__)
+
+
+def cancel_twins(identity: Identity, choice: Choice) -> Generator[Any, Any, None]:
+    """Cancel what goes on beside the job that is kept."""
+    for twin in choice.surplus:
+        try:
+            became: Cancellation = yield Cancel(twin.name, only_if=identity.owns)
+            said = f"it {became.words}"
+        except CallError as error:
+            said = f"it could not be cancelled and is billed as it goes ({error})"
+        log.warning(
+            "Job %s asks the same requests as job %s, which is kept: it has answered most, or is the oldest. The other "
+            "is not needed; %s.",
+            twin.name,
+            choice.kept.name if choice.kept else "another",
+            said,
+        )
+
+
+def cancel_others(
+    identity: Identity, hints: Iterable[BatchJob], clock: Callable[[], float], *, reattach: bool
+) -> Generator[Any, Any, None]:
+    """Cancel what still runs, or may be resumed, of the same task instance and is not asked any more.
+
+    Args:
+        identity: what is asked now.
+        hints: jobs of the task instance as a list shows them.
+        clock: tells the seconds since the epoch by the service's clock.
+        reattach: jobs that ask the same are wanted.
+
+    Raises:
+        CallError: a job that asks the same, and is not wanted, could not be cancelled.
+    """
+    unwanted = _unwanted(identity, reattach=reattach)
+    for job in hints:
+        if not goes_on(job) or not unwanted(job):
+            continue
+        try:
+            is_new = newness(created_at(job), clock)
+            became: Cancellation = yield Cancel(job.name, only_if=unwanted, is_new=is_new)
+        except CallError as error:
+            if identity.owns(job):
+                raise
+            _tell(job.name, f"it could not be cancelled and is billed as it goes ({error})")
+        else:
+            _tell(job.name, f"it {became.words}", became)
+
+
+def cancel_recorded(
+    identity: Identity,
+    attempt: Attempt,
+    record: Record | None,
+    clock: Callable[[], float],
+    *,
+    seen: Collection[str],
+) -> Generator[Any, Any, None]:
+    """Cancel what was written down and is not asked any more, also where no list of this connection shows it.
+
+    Args:
+        identity: what is asked now.
+        attempt: what is known beforehand.
+        record: what was written down of this job, or of another in its place.
+        clock: tells the seconds since the epoch by the service's clock.
+        seen: jobs that were seen to already.
+
+    Raises:
+        CallError: a job that asks the same, and is not wanted, could not be cancelled.
+    """
+    if record is None:
+        return
+    records = [record]
+    if attempt.whole_task and (not attempt.reattach or _asks_other(identity, record)):
+        records = yield RecallAll()
+    done = {*seen, *attempt.before}
+    for one in records:
+        if attempt.reattach and not _asks_other(identity, one):
+            continue
+        if one.job and one.job not in done:
+            done.add(one.job)
+            step = Cancel(
+                one.job,
+                only_if=_unwanted(identity, reattach=attempt.reattach),
+                is_new=newness(one.intent, clock),
+            )
+            yield from _cancel_one(identity, attempt, one, step)
+        elif not one.job and one.intent and one.place and one.place != attempt.place:
+            log.warning(
+                "An earlier attempt was about to create a job whose name ends in %s at %s (connection %s), and nobody "
+                "knows what came of it. If it is there it is billed; it cannot be looked for from here.",
+                one.tag,
+                one.place,
+                one.conn_id,
+            )
+
+
+def _cancel_one(
+    identity: Identity, attempt: Attempt, record: Record, step: Cancel
+) -> Generator[Any, Any, None]:
+    became, trouble = yield from _tried(step)
+    elsewhere = record.conn_id not in ("", attempt.conn_id)
+    if elsewhere and (became is None or became.outcome is CancelOutcome.GONE):
+        became, trouble = yield from _tried(replace(step, conn_id=record.conn_id))
+    if trouble is not None and record.tag == identity.tag and isinstance(trouble, CallError):
+        raise trouble  # it stands in the way of another
+    if became is None:
+        said = f"it could not be cancelled ({trouble}): if it goes on, it is billed. Cancel it by hand"
+    elif became.outcome is CancelOutcome.SPARED:
+        said = (
+            "it does not show whose it is and was left alone: if it goes on, it is billed. Cancel it by hand"
+        )
+    elif became.outcome is CancelOutcome.GONE and attempt.place == "gemini":
+        said = (
+            "it is not known to this connection (any more). If the API key is of another project than it was then, it "
+            "goes on there and is billed: cancel it by hand"
+        )
+    else:
+        _tell(record.job, f"it {became.words}", became)
+        return
+    _tell(record.job, said)
+
+
+def _tried(step: Cancel) -> Generator[Any, Any, tuple[Cancellation | None, GenAIBatchError | None]]:
+    """Cancel; a job of another service or account is no reason to stop."""
+    try:
+        return (yield step), None
+    except GenAIBatchError as error:
+        return None, error
+
+
+def _unwanted(identity: Identity, *, reattach: bool) -> Callable[[BatchJob], bool]:
+    """Return what tells whether a job is the task instance's own, and not asked any more."""
+    return lambda job: identity.is_kin(job) and not (reattach and identity.is_family(job))
+
+
+def _asks_other(identity: Identity, record: Record) -> bool:
+    return bool(record.tag) and not identity.is_family_tag(record.tag)
+
+
+def _tell(name: str, said: str, became: Cancellation | None = None) -> None:
+    matters = became is None or became.outcome is CancelOutcome.ASKED
+    level = logging.WARNING if matters else logging.INFO
+    log.log(level, "Job %s of an earlier attempt is not wanted any more; %s.", name, said)

@@ -1,0 +1,68 @@
+"""What an asset watcher's trigger has fired for, in the asset's state store (Airflow 3.3 and later)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.hooks.state_store import in_time, said
+from airflow_provider_genai_batch.models.identity import digest
+
+log = logging.getLogger(__name__)
+
+_SETTLED = 5.0
+"""Seconds after which an event is taken to be in Airflow's database. What is kept before may be lost with its event."""
+_MOST = 1000
+"""Names that are kept; the store is no place for more."""
+
+
+class Fired:
+    """Names of jobs that a trigger has fired for, across its lives where Airflow keeps them.
+
+    Args:
+        store: the trigger's ``asset_state_store``, or None.
+        watch: what tells this trigger from others of the same asset, as JSON.
+    """
+
+    def __init__(self, store: Any, watch: Mapping[str, Any]) -> None:
+        self._store = store
+        self._key = f"genai_batch_{digest(watch)[:16]}"
+        self._names: dict[str, float] = {}
+        self._kept: list[str] = []
+        self._warned = False
+
+    async def recall(self) -> Collection[str]:
+        """Return what earlier lives have fired for; nothing where Airflow keeps nothing or does not say."""
+        if self._store is None:
+            return ()
+        try:
+            names = await in_time(self._store.aget(self._key, []))
+        except Exception as error:  # noqa: BLE001 - without it some jobs fire again, which watchers have to bear
+            log.warning("What has fired before is not known, so it may fire again: %s", said(error))
+            self._store = None
+            return ()
+        self._kept = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        self._kept = self._kept[-_MOST:]
+        self._names = dict.fromkeys(self._kept, 0.0)
+        return self._kept
+
+    def add(self, name: str) -> None:
+        """Note that an event is on its way."""
+        self._names[name] = clock.time()
+
+    async def keep(self, of_late: Collection[str]) -> None:
+        """Write down what can fire no more, of those that a walk still sees."""
+        self._names = {name: at for name, at in self._names.items() if name in of_late}
+        settled = [name for name, at in self._names.items() if clock.time() - at >= _SETTLED][-_MOST:]
+        if self._store is None or settled == self._kept:
+            return
+        try:
+            await in_time(self._store.aset(self._key, settled))
+        except Exception as error:  # noqa: BLE001 - as above
+            level = logging.DEBUG if self._warned else logging.WARNING
+            log.log(level, "What has fired cannot be kept, so it may fire again: %s", said(error))
+            self._warned = True
+        else:
+            self._kept, self._warned = settled, False

@@ -1,0 +1,101 @@
+"""One async client and one looker per connection and event loop, for as long as somebody uses them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.polling.poller import Looker
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+
+_STAYS_REFUSED = 30.0
+"""Seconds for which a connection that was read anew is not read again: thousands may wait with a revoked key."""
+
+
+@dataclass
+class _Lease:
+    looker: asyncio.Task[Looker]
+    users: int = 0
+    anew: float | None = None
+    """When it took the place of one whose credentials were refused."""
+    successor: _Lease | None = None
+    """What took its own place; it stays for as long as somebody may come over from here."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the next borrower gets another one; whoever has this one keeps it."""
+        if not self.looker.done():
+            return False
+        if self.looker.cancelled() or self.looker.exception() is not None:
+            return True
+        if self.anew is not None and clock.monotonic() - self.anew < _STAYS_REFUSED:
+            return False
+        return self.looker.result().client.refused
+
+
+_leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakKeyDictionary()
+
+
+class shared_looker:  # noqa: N801 - used as a function; a generator's frame for each waiting trigger would be much
+    """Lend the loop's looker of a connection, and its client with it; the last one out closes them.
+
+    The connection is looked up once, by whoever comes first; a cancelled first comer does not take the look-up
+    of the others along. It is looked up anew once its credentials were refused: a key may have been rotated.
+    """
+
+    __slots__ = ("_conn_id", "_lease")
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+        self._lease: _Lease | None = None
+
+    async def __aenter__(self) -> Looker:
+        """Borrow."""
+        leases = _leases.setdefault(asyncio.get_running_loop(), {})
+        lease = leases.get(self._conn_id)
+        if lease is None:
+            lease = leases[self._conn_id] = self._make()
+        elif lease.over:
+            lease.successor = leases[self._conn_id] = self._make(anew=clock.monotonic(), users=1)
+            lease = lease.successor
+        self._lease = lease
+        lease.users += 1
+        try:
+            return await asyncio.shield(lease.looker)
+        except BaseException:  # of a cancelled borrower, too, nobody else would give it back
+            await self._give_back(lease)
+            raise
+
+    def _make(self, **more: Any) -> _Lease:
+        return _Lease(asyncio.ensure_future(_looker(self._conn_id)), **more)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give back."""
+        assert self._lease is not None  # noqa: S101 - it was entered
+        await self._give_back(self._lease)
+
+    async def _give_back(self, lease: _Lease | None) -> None:
+        while lease is not None:
+            lease.users -= 1
+            if lease.users:
+                return
+            leases = _leases[asyncio.get_running_loop()]
+            if leases.get(self._conn_id) is lease:
+                del leases[self._conn_id]
+            await _close(lease.looker)
+            lease = lease.successor
+
+
+async def _looker(conn_id: str) -> Looker:
+    return Looker(await GenAIBatchHook(conn_id).get_async_conn())
+
+
+async def _close(pending: asyncio.Task[Looker]) -> None:
+    if pending.done():
+        if not pending.cancelled() and pending.exception() is None:
+            await pending.result().close()
+    else:
+        pending.cancel()

@@ -1,0 +1,51 @@
+"""What a job is told of the task instance that asks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.models.identity import as_label, task_key
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+def readable_name(context: Context) -> str:
+    """Return the part of a job's name that is for people."""
+    ti: Any = context["ti"]
+    return f"{ti.dag_id}.{ti.task_id}"
+
+
+def key_of(context: Context) -> str:
+    """Return the key of the task instance: the same in all its tries, and no other one's.
+
+    The region that Airflow 3.4 gives to a task in a loop is no part of it: clearing the loop's gate makes another one.
+    """
+    ti: Any = context["ti"]
+    return task_key(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, iteration_of(context))
+
+
+def iteration_of(context: Context) -> int | None:
+    """Return the iteration of the Task Loop (Airflow 3.4) that a task instance is in; None outside of loops."""
+    loop: Any = context.get("loop")
+    return None if loop is None else int(loop.index)
+
+
+def owner_labels(context: Context) -> dict[str, str]:
+    """Return the labels of DAG, task and run."""
+    ti: Any = context["ti"]
+    return {
+        "airflow_dag": as_label(ti.dag_id),
+        "airflow_task": as_label(ti.task_id),
+        "airflow_run": as_label(ti.run_id),
+    }
+
+
+def begin_of(context: Context) -> float | None:
+    """Give a moment before which no task of this run can have begun, in seconds since the epoch.
+
+    Before Airflow 3 nobody says so. A run that a user triggers, or a backfill, may begin within its interval.
+    """
+    run: Any = context["dag_run"]
+    begin = getattr(run, "run_after", None) or getattr(run, "data_interval_start", None)
+    return begin.timestamp() if begin else None

@@ -1,0 +1,187 @@
+"""Operators on jobs that exist: land their rows, cancel them, delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_genai_batch.client.cancel import cancel_jobs
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
+from airflow_provider_genai_batch.hooks.xcom import trust_models
+from airflow_provider_genai_batch.models.address import address
+from airflow_provider_genai_batch.operators.built import check_results
+from airflow_provider_genai_batch.operators.outcome import TellsOutcome
+from airflow_provider_genai_batch.operators.templates import RendersAddresses
+from airflow_provider_genai_batch.task.known import check_job_names
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+trust_models()
+
+
+class _JobsOperator(BaseOperator):
+    """Acts on jobs by name."""
+
+    template_fields: Sequence[str] = ("job_names", "conn_id")
+
+    def __init__(self, *, job_names: Any, conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_names = job_names
+        self.conn_id = conn_id
+        check_job_names(job_names)
+
+    def _names(self) -> list[str]:
+        from airflow_provider_genai_batch.task.landing.job_names import job_names
+
+        return job_names(self.job_names)
+
+
+class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
+    """Land the rows of ended jobs, also of jobs started elsewhere.
+
+    Args:
+        job_names: a name, several, or a manifest.
+        results_uri: where rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``.
+        media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files.
+        src: the requests, in any form that `GenAIBatchOperator` takes; they are read and checked, and not sent. With
+            them each row is joined to its request: missing ones are named, those of strangers dropped. All jobs are
+            taken to have asked them together. Without it rows are what the jobs say.
+        ordered: land rows in the order of the input; with keys of your own that needs `src`.
+        output_type: what answers are to be; each is checked against it.
+        keep: ``response`` lands the service's own response with each row.
+        truncated: what an answer is that was cut off at a limit of tokens: ``ok`` or ``invalid``. Where answers are to
+            have a type, it is always invalid.
+        max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
+        conn_id: the Airflow connection.
+
+    Returns:
+        The manifest as a dict of JSON.
+
+    Raises:
+        JobError: one of its kinds, as the outcome table says.
+        InputError: a job has not ended; `GenAIBatchSensor` waits for it.
+    """
+
+    template_fields: Sequence[str] = (*_JobsOperator.template_fields, "results_uri", "media_uri", "src")
+
+    def __init__(
+        self,
+        *,
+        results_uri: Any,
+        media_uri: Any = None,
+        src: Any = None,
+        ordered: bool = False,
+        output_type: Any = None,
+        keep: str | None = None,
+        truncated: str = "ok",
+        max_failed_rows: float = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.results_uri = address(results_uri)
+        self.media_uri = address(media_uri)
+        self.src = src
+        self.ordered = ordered
+        self.output_type = output_type
+        self.keep = keep
+        self.truncated = truncated
+        self.max_failed_rows = max_failed_rows
+        check_results(self)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Land and settle."""
+        return self.settled(context, self._land)
+
+    def lineage(self) -> Any:
+        """Return where rows come from and go."""
+        from airflow_provider_genai_batch.reporting.lineage import lineage_of_landing
+
+        return lineage_of_landing(self, self.outcome)
+
+    def _land(self) -> dict[str, Any]:
+        from airflow_provider_genai_batch.exceptions import InputError
+        from airflow_provider_genai_batch.results.media import check_media_uri
+        from airflow_provider_genai_batch.results.sinks import check_results_uri
+        from airflow_provider_genai_batch.task.checks import check_allowance
+        from airflow_provider_genai_batch.task.landing.reread import landing_of
+        from airflow_provider_genai_batch.task.runner import JobDesk
+        from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
+
+        check_results_uri(self.results_uri)
+        check_allowance(self.max_failed_rows)
+        if self.media_uri is not None:
+            check_media_uri(self.media_uri)
+        names = self._names()
+        with open_client(self.conn_id) as client:
+            desk = JobDesk(client)
+            ending = desk.glance(names)
+            if ending is None:
+                msg = f"{', '.join(names)}: not all of these have ended. Wait for them with GenAIBatchSensor first."
+                raise InputError(msg)
+            with landing_of(
+                client,
+                names,
+                src=self.src,
+                output_type=self.output_type,
+                answers=AnswerSettings(self.keep, self.truncated),
+                results_uri=self.results_uri,
+                media_uri=self.media_uri,
+                max_failed_rows=self.max_failed_rows,
+                ordered=self.ordered,
+            ) as landing:
+                return desk.settle(ending, names, landing).model_dump(mode="json")
+
+
+class GenAIBatchCancelOperator(_JobsOperator):
+    """Ask for the cancellation of jobs. One that has ended or is gone is no error.
+
+    It does not wait for their ends; what they have answered until then is paid.
+
+    Args:
+        job_names: a name, several, or a manifest.
+        conn_id: the Airflow connection.
+
+    Raises:
+        CallError: the service did not take a cancellation.
+    """
+
+    def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
+        """Cancel."""
+        names = self._names()
+        with open_client(self.conn_id) as client:
+            cancel_jobs(client, names)
+
+
+class GenAIBatchDeleteOperator(_JobsOperator):
+    """Delete ended jobs, on the Gemini API with their output. One that is gone is no error.
+
+    Args:
+        job_names: a name, several, or a manifest.
+        conn_id: the Airflow connection.
+
+    Raises:
+        InputError: a job has not ended; `GenAIBatchCancelOperator` ends it.
+    """
+
+    def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
+        """Delete."""
+        from airflow_provider_genai_batch.exceptions import InputError, NotFound
+
+        names = self._names()
+        with open_client(self.conn_id) as client:
+            for name in names:
+                try:
+                    job = client.get(name)
+                    if not job.state.final:
+                        msg = (
+                            f"Job {name} is {job.state.value}; deleting it now would leave it billed and unread. "
+                            "Cancel it first (GenAIBatchCancelOperator)."
+                        )
+                        raise InputError(msg)
+                    client.delete(name)
+                    self.log.info("Deleted job %s.", name)
+                except NotFound:
+                    self.log.info("Job %s does not exist (any more).", name)

@@ -1,0 +1,273 @@
+"""The operator that submits a job, waits for it and lands its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
+from airflow_provider_genai_batch.hooks.xcom import trust_models
+from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
+from airflow_provider_genai_batch.models.address import address
+from airflow_provider_genai_batch.operators.built import check_order
+from airflow_provider_genai_batch.operators.outcome import TellsOutcome
+from airflow_provider_genai_batch.operators.templates import RendersAddresses
+from airflow_provider_genai_batch.task.unpaid import refusals
+from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_genai_batch.operators.task_port import OperatorPort
+    from airflow_provider_genai_batch.task.attempt import TaskAttempt
+
+trust_models()
+
+
+class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, BaseOperator):
+    """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, decide by them.
+
+    Args:
+        model: ``gemini-2.5-flash``, ``publishers/…``, ``projects/…/models/…``, ``tunedModels/…``. Embedding models
+            make embedding jobs.
+        src: ``gs://…`` (str or list), ``bq://p.d.t``, ``files/…``, a list of requests (str, dict in SDK or REST
+            spelling, `BatchRequest`), an object-storage URI or local path of a JSONL file, or a dict / google-genai
+            ``BatchJobSource``. Only addresses are templated, never requests. With `prompt`: rows, as a list of dicts or
+            a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file. Any of these can also come
+            from a callable, which Airflow calls with ``context`` and ``jinja_env``.
+        prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
+            it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
+        dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
+        config: what the SDK's ``batches.create(config=)`` takes; not beside the flat parameter of the same thing.
+        request_defaults: fields of the SDK's ``GenerateContentConfig`` (or REST) for every request that this package
+            writes; a request's own value wins.
+        output_type: what answers are to be, a Pydantic model or another type: sent as the schema that is safe on batch
+            endpoints with every request that this package writes, and every answer is checked against it.
+        results_uri: where normalised rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``; None leaves them at the
+            service.
+        media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files while
+            their rows land. Without it requests that ask for them are refused.
+        ordered: land rows in the order of the input.
+        keep: ``response`` lands the service's own response with each row.
+        truncated: what an answer is that was cut off at a limit of tokens: ``ok`` or ``invalid``. Where answers are to
+            have a type, by `output_type` or a response schema, it is always invalid.
+        display_name: the readable part of the job's name; None: DAG and task.
+        labels: of the job on Vertex AI, beside those for DAG, task and run.
+        priority: Gemini only: higher goes first; on Vertex AI it is not sent.
+        webhook: Gemini only: an address, or the SDK's ``WebhookConfig``.
+        conn_id: the Airflow connection.
+        wait: False submits and returns.
+        deferrable: wait on the triggerer; None asks ``[operators] default_deferrable``.
+        poll_interval: seconds between looks; the first come sooner.
+        timeout: seconds or timedelta from the job's creation; None: more than the service allows itself.
+        pending_timeout: the same while the job is queued; None: no limit of its own.
+        on_timeout: what becomes of the job at its deadline, ``cancel`` or ``leave``.
+        max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
+        retry_failed_rows: how many further rounds may ask again for the rows that failed, each a job of those alone.
+        max_rows_per_job: more requests become several jobs with one manifest; None: what the service takes in one.
+        max_bytes_per_job: the same for the bytes of their JSONL.
+        max_active_jobs: how many of them go on at a time.
+        max_cost: USD that the task may cost with all its rounds: requests that may cost more are refused before they
+            are uploaded. Needs the extra ``prices``.
+        cancel_on_kill: cancel the job when the task is killed, cleared or marked by a user, or ``execution_timeout``
+            ends it. A process that was only stopped cancels nothing.
+        reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
+            runs of that attempt.
+
+    Returns:
+        The manifest (`models.Manifest`) as a dict of JSON.
+
+    Raises:
+        InputError, ConfigurationError: before anything is sent.
+        CostLimitExceeded: requests may cost more than `max_cost` allows.
+        JobError: one of its kinds, as the outcome table says.
+    """
+
+    template_fields: Sequence[str] = (
+        "model",
+        "src",
+        "dest",
+        "config",
+        "request_defaults",
+        "results_uri",
+        "media_uri",
+        "display_name",
+        "labels",
+        "webhook",
+        "conn_id",
+    )
+    operator_extra_links = (GenAIBatchJobLink(), GenAIBatchRowsLink())
+    ui_color = "#d2e3fc"
+
+    def __init__(  # noqa: PLR0913 - one a setting; keyword-only
+        self,
+        *,
+        model: str,
+        src: Any,
+        prompt: Any = None,
+        dest: Any = None,
+        config: Any = None,
+        request_defaults: Any = None,
+        output_type: Any = None,
+        results_uri: Any = None,
+        media_uri: Any = None,
+        ordered: bool = False,
+        keep: str | None = None,
+        truncated: str = "ok",
+        display_name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        webhook: Any = None,
+        conn_id: str = DEFAULT_CONN_ID,
+        wait: bool = True,
+        deferrable: bool | None = None,
+        poll_interval: float = 60,
+        timeout: float | timedelta | None = None,
+        pending_timeout: float | timedelta | None = None,
+        on_timeout: str = "cancel",
+        max_failed_rows: float = 0,
+        retry_failed_rows: int = 0,
+        max_rows_per_job: int | None = None,
+        max_bytes_per_job: int | None = None,
+        max_active_jobs: int = 10,
+        max_cost: float | None = None,
+        cancel_on_kill: bool = True,
+        reattach: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.src = repeatable(src)
+        self.prompt = prompt
+        self.dest = dest
+        self.config = config
+        self.request_defaults = request_defaults
+        self.output_type = output_type
+        self.results_uri = address(results_uri)
+        self.media_uri = address(media_uri)
+        self.ordered = ordered
+        self.keep = keep
+        self.truncated = truncated
+        self.display_name = display_name
+        self.labels = labels
+        self.priority = priority
+        self.webhook = webhook
+        self.conn_id = conn_id
+        self.wait = wait
+        self.deferrable = (
+            conf.getboolean("operators", "default_deferrable", fallback=False)
+            if deferrable is None
+            else deferrable
+        )
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.pending_timeout = pending_timeout
+        self.on_timeout = on_timeout
+        self.max_failed_rows = max_failed_rows
+        self.retry_failed_rows = retry_failed_rows
+        self.max_rows_per_job = max_rows_per_job
+        self.max_bytes_per_job = max_bytes_per_job
+        self.max_active_jobs = max_active_jobs
+        self.max_cost = max_cost
+        self.cancel_on_kill = cancel_on_kill
+        self.reattach = reattach
+        self.killed = False
+        self._port: OperatorPort | None = None
+        self._no_links: dict[str, str] | None = None
+        check_order(self)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Come to the job, wait for it (or defer, or not), and settle."""
+        from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+
+        self.begin()
+        begun, again = clock.monotonic(), context["ti"].try_number > 1
+        self._port, self._no_links = None, {}
+        first = Attempt(look_first=again, reattach=self.reattach, begun=begun)
+        with refusals(self._has_jobs, again=again), self._attempt(context) as attempt:
+            return self.settled(context, lambda: attempt.run(first))
+
+    def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Ask again after the service had no capacity, or the input could not be read. Nothing was created so far."""
+        from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+
+        looked = bool(event.get("looked", True))
+        resumed = Attempt(
+            look_first=not looked and bool(event.get("look_first")),
+            reattach=self.reattach,
+            refusals=int(event.get("refusals") or 0),
+            resumed=looked,
+        )
+        self.resumes(event)
+        with self._attempt(context) as attempt:
+            return self.settled(context, lambda: attempt.resume(resumed, event))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
+        self.resumes(event)
+        with self._attempt(context) as attempt:
+            return self.settled(context, lambda: attempt.complete(event))
+
+    def lineage(self) -> Any:
+        """Return where requests come from and rows go."""
+        from airflow_provider_genai_batch.reporting.lineage import lineage_of_asking
+
+        return lineage_of_asking(self, self.outcome)
+
+    def on_kill(self) -> None:
+        """Cancel the job that is waited for in place, or call its submission off.
+
+        Airflow calls this in a signal handler and lets the task go on for some seconds, in which a create that is on
+        its way may still be answered, and one that is not must not be sent.
+        """
+        self.killed = True
+        if self._port is not None:
+            self._port.cancel_unwanted()
+
+    @property
+    def links(self) -> Mapping[str, str] | None:
+        """The links of the attempt by the keys of their XComs; None: another process of it may have stored some."""
+        stored = None if self._port is None else self._port.links
+        return self._no_links if stored is None else stored
+
+    def source(self) -> Any:
+        """Return what is asked. It is called again if the input has to be read once more."""
+        return self.src
+
+    def _has_jobs(self) -> bool:
+        return self._port is not None and self._port.has_jobs
+
+    @contextmanager
+    def _attempt(self, context: Context) -> Iterator[TaskAttempt]:
+        from airflow_provider_genai_batch.operators.task_port import OperatorPort
+        from airflow_provider_genai_batch.task.attempt import TaskAttempt
+        from airflow_provider_genai_batch.task.settings import RunSettings
+
+        settings = RunSettings.of(self)
+        with open_client(self.conn_id) as client:
+            self._service_time = client.service_time
+            self._port = OperatorPort(self, context, settings, client, lambda: self.killed)
+            yield TaskAttempt(settings, self._port, client)
+
+
+def repeatable(src: Any) -> Any:
+    """Refuse an iterator in a DAG file.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    if isinstance(src, Iterator):
+        msg = (
+            f"src is a {type(src).__name__}, which can be read once, and is another object at each parse of the DAG "
+            "file: Airflow would make a new version of the DAG each time, and a retry would find nothing to ask. Give "
+            "a list, the function that makes it (src=make, called with context and jinja_env), or "
+            "@task.genai_batch."
+        )
+        raise ConfigurationError(msg)
+    return src

@@ -1,0 +1,138 @@
+"""What OpenLineage is told of a task. Loaded when OpenLineage asks, as it needs the extra ``openlineage``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.common.compat.openlineage.facet import (
+    Dataset,
+    ExternalQueryRunFacet,
+    OutputDataset,
+    OutputStatisticsOutputDatasetFacet,
+    RunFacet,
+)
+from airflow.providers.openlineage.extractors import OperatorLineage
+from attrs import define, field
+
+from airflow_provider_genai_batch.reporting.datasets import Place, destination_of, named, sources_of
+
+FACET = "genaiBatch"
+"""The run facet of this package; ``docs/reference/lineage.md`` has its schema."""
+MOST_JOBS = 100
+"""Names of jobs in a facet. Events travel through queues and tables that do not take any size."""
+
+
+@define
+class GenAIBatchRunFacet(RunFacet):
+    """What became of a task's jobs. Fields that are not known are left out."""
+
+    model: str | None = field(default=None)
+    backend: str | None = field(default=None)
+    state: str | None = field(default=None)
+    jobs: list[str] | None = field(default=None)
+    jobCount: int | None = field(default=None)  # noqa: N815 - OpenLineage's casing
+    rounds: int | None = field(default=None)
+    rows: dict[str, int] | None = field(default=None)
+    usage: dict[str, int] | None = field(default=None)
+    costUsd: float | None = field(default=None)  # noqa: N815
+    output: list[str] | None = field(default=None)
+    createTime: str | None = field(default=None)  # noqa: N815
+    startTime: str | None = field(default=None)  # noqa: N815
+    endTime: str | None = field(default=None)  # noqa: N815
+
+
+def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
+    """Tell of a task that asks: from `src` to `dest` and `results_uri`.
+
+    Args:
+        task: a `GenAIBatchOperator` with its templates rendered.
+        manifest: what it has come to; of a task that failed, as far as that is known; None: it begins.
+    """
+    manifest = manifest or {}
+    destination = destination_of(task.dest, task.config)
+    prefix = destination.gcs_uri if destination else None
+    wanted = (destination.gcs_uri or destination.bigquery_uri) if destination else None
+    # The directories below a prefix are new with every job; tables and files have no better name than their own.
+    written = [] if prefix else _service_output(manifest, landed=bool(task.results_uri))
+    outputs = named([*written, wanted if not written else None, task.results_uri])
+    return _lineage(sources_of(task.src, task.prompt), outputs, task, manifest, task.model)
+
+
+def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
+    """Tell of a task that lands rows of ended jobs: from where the service put them to `results_uri`.
+
+    Args:
+        task: a `GenAIBatchResultsOperator` with its templates rendered.
+        manifest: as above; while it begins, that which it was given tells of the same jobs.
+    """
+    given = task.job_names if isinstance(task.job_names, Mapping) else {}
+    manifest = manifest or {}
+    inputs = [*named(_places(manifest) or _places(given)), *sources_of(task.src)]
+    return _lineage(inputs, named([task.results_uri]), task, manifest, given.get("model"))
+
+
+def _lineage(
+    inputs: Sequence[Place],
+    outputs: Sequence[Place],
+    task: Any,
+    manifest: Mapping[str, Any],
+    model: str | None,
+) -> OperatorLineage[Any, Any]:
+    counts = manifest.get("counts") or {}
+    # Where rows land, all of them are, if they did. Of several other places nobody knows which has how many.
+    landed = named([manifest.get("results_uri")])
+    counted = landed if task.results_uri else outputs if len(outputs) == 1 else []
+    outputs = [*outputs, *named([task.media_uri])]
+    rows = counts.get("total")
+    return OperatorLineage(
+        inputs=[Dataset(namespace=place.namespace, name=place.name) for place in inputs],
+        outputs=[_output(place, rows if place in counted else None) for place in outputs],
+        run_facets=_run_facets(manifest, model),
+    )
+
+
+def _output(place: Place, rows: int | None) -> OutputDataset:
+    facets: Any = (
+        {} if rows is None else {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=rows)}
+    )
+    return OutputDataset(namespace=place.namespace, name=place.name, outputFacets=facets)
+
+
+def _run_facets(manifest: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    names = [*manifest.get("job_names", ())]
+    cost = manifest.get("cost") or {}
+    facet = GenAIBatchRunFacet(
+        model=manifest.get("model") or model,
+        backend=manifest.get("backend"),
+        state=manifest.get("state"),
+        jobs=names[:MOST_JOBS] or None,
+        jobCount=len(names) or None,
+        rounds=manifest.get("rounds"),
+        rows=manifest.get("counts"),
+        usage=manifest.get("usage"),
+        costUsd=cost.get("usd"),
+        output=[*manifest.get("output", ())][:MOST_JOBS] or None,
+        createTime=manifest.get("create_time"),
+        startTime=manifest.get("start_time"),
+        endTime=manifest.get("end_time"),
+    )
+    if not names:
+        return {FACET: facet}
+    return {
+        FACET: facet,
+        "externalQuery": ExternalQueryRunFacet(externalQueryId=names[0], source=_service(names[0])),
+    }
+
+
+def _service(job_name: str) -> str:
+    return "gemini" if job_name.startswith("batches/") else "vertex"
+
+
+def _service_output(manifest: Mapping[str, Any], *, landed: bool) -> list[str]:
+    """Return where the service put rows; files of Gemini are no more than a way to what has landed."""
+    return [place for place in _places(manifest) if not (landed and place.startswith("files/"))]
+
+
+def _places(manifest: Mapping[str, Any]) -> list[str]:
+    return [place for place in manifest.get("output") or () if isinstance(place, str)]

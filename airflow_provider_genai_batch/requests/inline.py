@@ -1,0 +1,51 @@
+"""Whether answers may come inside a job: of many bytes the service was seen to give none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import UnsupportedError
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.requests.weight import BYTES_A_TOKEN, Weight
+from airflow_provider_genai_batch.wire.answers.media import asks_for
+from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.services.gemini import MOST_INLINE_BYTES, MOST_INLINE_MEDIA
+
+EMBEDDING_BYTES = 64 * 1024
+"""Of an embedding as JSON: 3072 numbers, the most that Google's models give, with 20 digits each."""
+STAYS_INLINE = (
+    "The answers may be more than the Gemini API gives back inside a job, and the requests have metadata, which only "
+    "inline ones can have: they are sent inline all the same. Leave metadata out, and they are sent as a file."
+)
+
+
+def fits_inline(entries: Sequence[Mapping[str, Any]], model: str) -> bool:
+    """Whether the answers are few and short enough to come inside the job, by the most that they can be.
+
+    Args:
+        entries: of a create call.
+        model: the job's.
+    """
+    if task_of(model) is Task.EMBED:
+        return len(entries) * EMBEDDING_BYTES <= MOST_INLINE_BYTES
+    if any(asks_for(entry["request"], model) for entry in entries):
+        return False
+    return Weight().add(entries).output * BYTES_A_TOKEN <= MOST_INLINE_BYTES
+
+
+def check_inline_media(entries: Sequence[Mapping[str, Any]], model: str) -> None:
+    """Refuse more pictures or sounds inside one job than it gives back.
+
+    Raises:
+        UnsupportedError: there would be.
+    """
+    asked = sum(asks_for(entry["request"], model) is not None for entry in entries)
+    if task_of(model) is Task.GENERATE and asked > MOST_INLINE_MEDIA:
+        msg = (
+            f"{asked} inline requests ask for pictures or sound, and with more than {MOST_INLINE_MEDIA} of them the "
+            "Gemini API may never give the answers back, which are paid for: it has answered every look at such a job "
+            "with 503. Send them as a file: upload() JSONL and give its files/… name; the operator does so by itself "
+            "where requests have no metadata."
+        )
+        raise UnsupportedError(msg)

@@ -1,0 +1,113 @@
+"""What one line of JSONL is: a keyed request, one without key, or a bare one; all else is refused."""
+
+from __future__ import annotations
+
+import re
+from itertools import repeat
+from typing import Any
+
+from pydantic_core import from_json
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.wire.lines.beside import FOREIGN
+from airflow_provider_genai_batch.wire.prompts.content import is_prompt
+from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
+from airflow_provider_genai_batch.wire.spelling import camel
+
+_MESSAGES = {Task.GENERATE: "GenerateContentRequest", Task.EMBED: "EmbedContentRequest"}
+JSON_SPACE = b" \t\r\n"
+"""All that JSON allows around an object; bytes without a name strip more."""
+_COLUMN = re.compile(r"(.*?) at line \d+ column (\d+)")
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Read one line.
+
+    Raises:
+        RequestError: not JSON, or not an object.
+    """
+    try:
+        row = from_json(line, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        found = _COLUMN.fullmatch(str(error))
+        detail = f"{found[1]} at column {found[2]}" if found else str(error)
+        msg = f"not JSON ({detail})"
+        raise RequestError(msg, "Write one JSON object a line, in UTF-8.") from error
+    if not isinstance(row, dict):
+        kind = {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(row), "number")
+        msg = f"a JSON {kind}, not an object"
+        raise RequestError(msg, 'Write one object a line; a prompt is {"request": {"contents": …}}.')
+    return row
+
+
+def check_shape(row: dict[str, Any], task: Task) -> None:
+    """Refuse a line that is neither ``{"key"?, "request"}`` nor a request, in the words of a file.
+
+    What stands in the request is for `wire.lines.request`.
+
+    Raises:
+        RequestError: it is neither, or its prompt is missing.
+    """
+    prompt = "content" if task is Task.EMBED else "contents"
+    whole = f'Write {{"key": …, "request": {{"{prompt}": …}}}}.'
+    request = row.get("request")
+    if request is not None:
+        if not isinstance(request, dict):
+            msg = "request is not an object"
+            raise RequestError(msg, whole)
+        if "config" not in {*row, *request} and request.get(prompt, request.get("contents")) in (
+            None,
+            [],
+            {},
+        ):
+            msg = f"request has no {prompt}"
+            raise RequestError(msg, whole)
+        return
+    if row.keys().isdisjoint(("contents", "content")) and not is_prompt(row):
+        for name in row:
+            if camel(name) in FOREIGN:
+                raise RequestError(
+                    f"unknown field {name!r}", FOREIGN[camel(name)].replace("contents", prompt)
+                )
+        shown = ", ".join(sorted(row)[:5]) or "nothing"
+        msg = f"neither request nor a request: there is {shown}"
+        raise RequestError(msg, whole)
+
+
+def says(given: Any, spelled: Any, task: Task) -> bool:
+    """Whether a request in a line is what it is spelled as, but for the casing of names and fields that are null.
+
+    Args:
+        given: as it stands there.
+        spelled: as the service takes it.
+        task: what it asks; a field that such requests do not have is refused by the service, null or not.
+    """
+    return _says(given, spelled, _MESSAGES[task])
+
+
+def _says(given: Any, spelled: Any, kind: str) -> bool:
+    if isinstance(given, dict) and isinstance(spelled, dict):
+        kinds = MESSAGES.get(kind)
+        others: dict[str, Any] | None = None
+        left = len(spelled)
+        for name, value in given.items():
+            if name in spelled:
+                other = spelled[name]
+            elif value is None:
+                if kinds is not None and camel(name) not in kinds:
+                    return False
+                continue
+            else:
+                if others is None:
+                    others = {camel(one): inner for one, inner in spelled.items()}
+                if (spelling := camel(name)) not in others:
+                    return False
+                other = others[spelling]
+            if not _says(value, other, "" if kinds is None else kinds.get(camel(name), "").strip("[]")):
+                return False
+            left -= 1
+        return not left
+    if isinstance(given, list) and isinstance(spelled, list):
+        return len(given) == len(spelled) and all(map(_says, given, spelled, repeat(kind)))
+    return bool(given == spelled) and isinstance(given, bool) == isinstance(spelled, bool)

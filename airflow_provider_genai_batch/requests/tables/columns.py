@@ -1,0 +1,109 @@
+"""The columns of a table's rows, kept on disk for the rows that come back."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.requests.tables.prompt_template import Row
+from airflow_provider_genai_batch.requests.tables.values import json_value
+
+
+class Columns:
+    """Gives a row's columns by its place; of each row 8 bytes are held in memory.
+
+    Args:
+        stream: an empty file to keep them in.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._starts, self._at = stream, array("Q"), 0
+        self._kinds: dict[str, set[str]] | None = None
+        self._alike = True
+
+    def kept(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Pass rows on and keep their columns.
+
+        Raises:
+            RequestError: JSON has no word for a value; without the row's number, which its reader knows.
+        """
+        for row in rows:
+            data = self._seen(row)
+            self._starts.append(self._at)
+            self._at += len(data)
+            self._stream.write(data)
+            yield row
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """What all rows together are, as JSON Schema; None where they have not the same names, or none."""
+        if not self._kinds or not self._alike:
+            return None
+        columns = {name: _SCHEMAS.get(frozenset(kinds - {"null"}), {}) for name, kinds in self._kinds.items()}
+        return {"type": "object", "properties": columns, "required": [*columns]}
+
+    def _seen(self, row: Row) -> bytes:
+        """Spell a row, and note of what kinds its columns are."""
+        plain = _plain(row)
+        if self._kinds is None:
+            self._kinds = {name: set() for name in plain}
+        if plain.keys() == self._kinds.keys():
+            for name, value in plain.items():
+                self._kinds[name].add(_kind(value))
+        else:
+            self._alike = False
+        return _spelled(plain)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __call__(self, index: int) -> Mapping[str, Any]:
+        """Return the columns of the row at `index`, from 0; none of one that there is not."""
+        if not 0 <= index < len(self._starts):
+            return {}
+        start = self._starts[index]
+        end = self._starts[index + 1] if index + 1 < len(self._starts) else self._at
+        self._stream.seek(start)
+        found: dict[str, Any] = from_json(self._stream.read(end - start))
+        return found
+
+
+_SCHEMAS: dict[frozenset[str], dict[str, Any]] = {
+    frozenset(kinds): {"type": kind}
+    for kind, kinds in {
+        "string": ["string"],
+        "boolean": ["boolean"],
+        "integer": ["integer"],
+        "number": ["number"],
+    }.items()
+}
+_INT64 = 1 << 63
+
+
+def _kind(value: Any) -> str:
+    """Return JSON Schema's word for a value that a column of its own type holds as it is; else ``any``."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer" if -_INT64 <= value < _INT64 else "any"
+    return {str: "string", float: "number", type(None): "null"}.get(type(value), "any")
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    try:
+        return {str(name): json_value(value) for name, value in row.items()}
+    except TypeError as error:
+        msg = f"a column has {error}"
+        raise RequestError(msg) from error
+
+
+def _spelled(row: Mapping[str, Any]) -> bytes:
+    try:
+        return to_json(row)
+    except (TypeError, PydanticSerializationError) as error:
+        msg = f"a column has {error}"
+        raise RequestError(msg) from error

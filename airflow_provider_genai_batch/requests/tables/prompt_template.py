@@ -1,0 +1,257 @@
+"""Prompts with columns in them, ``Classify: {text}``: read once, filled in for each row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from string import Formatter
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from airflow_provider_genai_batch.exceptions import InputError, RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.requests.tables.values import prompt_text
+from airflow_provider_genai_batch.requests.vertex_importer import Importer
+from airflow_provider_genai_batch.wire.lines.entry import file_line
+from airflow_provider_genai_batch.wire.lines.request import rest_request
+from airflow_provider_genai_batch.wire.prompts.content import part
+
+Row = Mapping[str, Any]
+
+_BRACES = "Write {{ and }} for braces that are text."
+_JINJA = re.compile(r"\{\{ [A-Za-z_][\w.]*(?:\(.*?\)|\[.*?\])*(?: *\|.*?)? \}\}")
+_BLANK = re.compile(rb"(?:\s|\\[bfnrt])*")
+"""As JSON writes it, between the quotes."""
+_KEY = 0
+"""The number of the mark where the key goes; strings of the template are numbered from 1."""
+
+
+class Prompt:
+    """A template that was read.
+
+    Only plain ``{column}`` is filled in; ``{{`` and ``}}`` are braces. What stands in a column is never taken for a
+    template. Jinja is not rendered, neither in the template nor in a column.
+
+    Args:
+        template: a string, or what ``contents`` takes else (parts, turns), in which every string is a template.
+
+    Attributes:
+        columns: that it names, in order.
+
+    Raises:
+        InputError: it names no column, or is no template.
+    """
+
+    def __init__(self, template: Any) -> None:
+        self._mark = f"m{uuid4().hex}"
+        self._texts: list[_Text] = []
+        if not isinstance(template, (str, list, tuple, Mapping)) and not _is_model(template):
+            kind = type(template).__name__
+            msg = f"prompt is of type {kind}: give a string with {{column}} in it, or a list of parts"
+            raise InputError(msg)
+        self._skeleton = self._marked(template)
+        self.columns = tuple(dict.fromkeys(name for text in self._texts for name in text.columns))
+        if not self.columns:
+            msg = (
+                "prompt names no column, so every request would be the same: write {column} where the column's value "
+                "is to stand"
+            )
+            raise InputError(msg)
+
+    def writer(
+        self, backend: Backend, task: Task, model: str, defaults: Any = None
+    ) -> Callable[[Row, bytes], bytes]:
+        """Return what writes the line of a row that has a key. The request is spelled and checked but once.
+
+        Raises:
+            RequestError: it cannot be sent.
+        """
+        contents = self._skeleton
+        if task is Task.EMBED and isinstance(contents, list):
+            contents = {"parts": contents}
+        try:
+            item = {"contents": contents}
+            asked = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
+            if backend is Backend.VERTEX and asked.family is Family.GOOGLE:
+                Importer("request {}".format).check({"key": "r", "request": asked.request}, 1)
+        except RequestError as error:
+            msg = "prompt"
+            raise error.at(msg) from error
+        line = file_line(self._mark_of(_KEY), asked, backend, task, model)
+        return _Writer(self._slots(line, dict(self._holders(asked.request))), backend).line
+
+    def _marked(self, value: Any) -> Any:
+        """Put a mark in place of every string that names columns."""
+        if isinstance(value, str):
+            text = _read(value)
+            if not text.columns:
+                return text.literals[0]
+            self._texts.append(text)
+            return self._mark_of(len(self._texts))
+        if _is_model(value):
+            value = value.model_dump(exclude_none=True)
+        if isinstance(value, Mapping):
+            return {name: self._marked(inner) for name, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._marked(inner) for inner in value]
+        return value
+
+    def _mark_of(self, number: int) -> str:
+        return f"{self._mark}_{number}_"
+
+    def _holders(self, value: Any, holder: str = "") -> Iterator[tuple[int, str]]:
+        """Find the fields that marks stand in."""
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from self._holders(inner, name)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from self._holders(inner, holder)
+        elif isinstance(value, str) and value.lower().startswith(self._mark):
+            yield int(value.split("_")[1]), holder
+
+    def _slots(self, line: bytes, holders: dict[int, str]) -> list[bytes | _Slot]:
+        """Cut a line at its marks."""
+        first, *rest = re.split(rf"({self._mark})_(\d+)_".encode(), line, flags=re.IGNORECASE)
+        slots: list[bytes | _Slot] = [first]
+        for mark, digits, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            number = int(digits)
+            # Names of enumerations were put into capitals, the mark among them.
+            upper = not mark.startswith(b"m")
+            text = self._texts[number - 1] if number != _KEY else None
+            slots += [_Slot(text, holders.get(number, ""), upper), after]
+        return slots
+
+
+class _Text(NamedTuple):
+    """One string of a template."""
+
+    literals: tuple[str, ...]
+    """What stands around the columns: one more than there are of them."""
+    columns: tuple[str, ...]
+
+    def filled(self, values: Iterator[str]) -> str:
+        first, *rest = self.literals
+        return first + "".join(f"{next(values)}{literal}" for literal in rest)
+
+
+class _Slot(NamedTuple):
+    """Where a line changes from row to row."""
+
+    text: _Text | None
+    """None: the key."""
+    holder: str
+    upper: bool
+
+
+class _Writer:
+    """Fills in lines of one template."""
+
+    def __init__(self, slots: list[bytes | _Slot], backend: Backend) -> None:
+        self._backend = backend
+        self._columns: list[tuple[str, bool]] = []
+        self._bare: list[range] = []
+        """Of strings that are nothing but columns: the numbers of these."""
+        self._files: list[_Text] = []
+        self._keyed = False
+        form = []
+        for slot in slots:
+            if isinstance(slot, bytes):
+                form.append(slot.replace(b"%", b"%%"))
+            elif slot.text is None:
+                self._keyed = True
+                form.append(b"%b")
+            else:
+                form.append(self._add(slot.text, slot))
+        self._form = b"".join(form)
+
+    def _add(self, text: _Text, slot: _Slot) -> bytes:
+        begin = len(self._columns)
+        self._columns += [(name, slot.upper) for name in text.columns]
+        if not "".join(text.literals).strip():
+            self._bare.append(range(begin, len(self._columns)))
+        if slot.holder == "fileUri":
+            self._files.append(text)
+        literals = (literal.upper() if slot.upper else literal for literal in text.literals)
+        return b"%b".join(to_json(literal)[1:-1].replace(b"%", b"%%") for literal in literals)
+
+    def line(self, row: Row, key: bytes) -> bytes:
+        """Write a row's line.
+
+        Raises:
+            RequestError: a column is missing or null; a prompt is empty, or cannot be sent.
+        """
+        values = []
+        name = ""
+        try:
+            for name, upper in self._columns:
+                value = row[name]
+                if type(value) is not str:
+                    value = _text(value, name)
+                values.append(to_json(value.upper() if upper else value)[1:-1])
+        except KeyError as error:
+            raise _missing(name, row) from error
+        except PydanticSerializationError as error:
+            msg = f"column {name!r} holds half of a surrogate pair"
+            raise RequestError(msg, "Give text that can be written as UTF-8.") from error
+        for numbers in self._bare:
+            if all(_BLANK.fullmatch(values[number]) for number in numbers):
+                name = self._columns[numbers[-1]][0]
+                msg = f"column {name!r} is empty, and nothing else stands in that part of the prompt"
+                raise RequestError(msg, "Leave such rows out, or write words around it.")
+        for text in self._files:
+            uri = text.filled(_text(row[column], column) for column in text.columns)
+            part({"fileData": {"fileUri": uri}}, self._backend)
+        return self._form % ((key, *values) if self._keyed else tuple(values))
+
+
+def _read(template: str) -> _Text:
+    if found := _JINJA.search(template):
+        inside = found[0].strip("{} ")
+        msg = (
+            f"prompt has {found[0]}, but Jinja is not rendered in it: it names columns, as {{column}}. Put the value "
+            f"into a column, or write {{{{{inside}}}}} for the text {{{inside}}}."
+        )
+        raise InputError(msg)
+    literals, columns = [""], list[str]()
+    try:
+        for literal, column, spec, conversion in Formatter().parse(template):
+            literals[-1] += literal
+            if column is None:
+                continue
+            if not column or spec or conversion or set(column) & set(".[]{}"):
+                shown = column + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                msg = (
+                    f"prompt has {{{shown}}}: there is nothing but a column's name between braces. {_BRACES}"
+                )
+                raise InputError(msg)
+            columns.append(column)
+            literals.append("")
+    except ValueError as error:
+        msg = f"prompt cannot be read: {error}. {_BRACES}"
+        raise InputError(msg) from error
+    return _Text(tuple(literals), tuple(columns))
+
+
+def _text(value: Any, name: str) -> str:
+    try:
+        text = prompt_text(value)
+    except TypeError as error:
+        msg = f"column {name!r} has {error}"
+        raise RequestError(msg, "Make it a string, a number, a date or bytes.") from error
+    if text is None:
+        msg = f"column {name!r} is null" + ("" if value is None else f" ({value} is no value)")
+        raise RequestError(msg, "Leave such rows out, or fill them in.")
+    return text
+
+
+def _missing(name: str, row: Row) -> RequestError:
+    there = ", ".join(map(repr, row)) or "none"
+    return RequestError(f"there is no column {name!r}, which the prompt names", f"The columns are: {there}.")
+
+
+def _is_model(value: Any) -> bool:
+    return not isinstance(value, type) and callable(getattr(value, "model_dump", None))

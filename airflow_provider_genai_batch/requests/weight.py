@@ -1,0 +1,109 @@
+"""How many tokens requests may cost at most, as well as that can be told from their text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.wire.prompts.config import SCHEMAS
+from airflow_provider_genai_batch.wire.spelling import camel
+
+BYTES_A_TOKEN = 4
+"""Of text as UTF-8. Google says that a token of Gemini is about four characters; that holds for English. In scripts
+that have two to four bytes a character a token is fewer characters, and about as many bytes."""
+MOST_OUTPUT = 65_536
+"""Tokens of an answer, thoughts included, where a request sets no ``maxOutputTokens``: more than any Gemini model
+gives, whose documented default is its maximum."""
+_MEDIA = frozenset({"inlineData", "inline_data", "fileData", "file_data", "image_url"})
+_WORDS = frozenset({"role", "type", "thoughtSignature", "thought_signature"})
+"""Strings that are no text."""
+
+
+@dataclass
+class Weight:
+    """Tokens of some requests.
+
+    Attributes:
+        requests: how many.
+        input: tokens of all their prompts.
+        output: the most tokens of all their answers.
+        long_input: the part of `input` in prompts over `LONG_PROMPT`.
+        long_output: the part of `output` of their answers.
+        unbounded: requests without ``maxOutputTokens``.
+        unsized: pictures, files and cached contents, whose tokens are not in `input`.
+    """
+
+    requests: int = 0
+    input: float = 0
+    output: int = 0
+    long_input: float = 0
+    long_output: int = 0
+    unbounded: int = 0
+    unsized: int = 0
+
+    def add(self, rows: Iterable[Mapping[str, Any]], *, answers: bool = True) -> Weight:
+        """Add requests as lines of a file or entries of a create call have them; return itself.
+
+        Args:
+            rows: ``{"key", "request"}``, partners' lines, or bare requests.
+            answers: whether there are any to pay for; embeddings have none.
+        """
+        for row in rows:
+            request = row.get("request", row.get("body", row))
+            tokens = self._asked(request) / BYTES_A_TOKEN
+            output = self._most_answered(request) if answers else 0
+            self.requests += 1
+            self.input += tokens
+            self.output += output
+            if tokens > LONG_PROMPT:
+                self.long_input += tokens
+                self.long_output += output
+        return self
+
+    def _asked(self, request: Mapping[str, Any]) -> int:
+        """Return the bytes of a prompt and of what goes with it."""
+        size = 0
+        for spelled, value in request.items():
+            name = camel(spelled)
+            if name in ("contents", "content", "systemInstruction", "messages", "system"):
+                size += self._text(value)
+            elif name in ("tools", "responseFormat"):
+                size += len(to_json(value))
+            elif name == "generationConfig" and isinstance(value, dict):
+                size += sum(len(to_json(item)) for key, item in value.items() if camel(key) in SCHEMAS)
+            elif name == "cachedContent":
+                self.unsized += 1
+        return size
+
+    def _text(self, value: Any) -> int:
+        """Return the bytes of all text in it."""
+        if isinstance(value, str):
+            return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
+        if isinstance(value, list):
+            return sum(map(self._text, value))
+        size = 0
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if name in _MEDIA or (name == "source" and isinstance(item, dict)):
+                    self.unsized += 1
+                elif name not in _WORDS:
+                    size += self._text(item)
+        return size
+
+    def _most_answered(self, request: Mapping[str, Any]) -> int:
+        config = request.get("generationConfig") or request.get("generation_config")
+        fields = {camel(name): value for name, value in config.items()} if isinstance(config, dict) else {}
+        most, candidates = fields.get("maxOutputTokens"), fields.get("candidateCount")
+        if "messages" in request:  # a partner's
+            most = request.get("max_tokens", request.get("max_completion_tokens"))
+            candidates = request.get("n")
+        if not isinstance(most, int) or most <= 0:
+            self.unbounded += 1
+            most = MOST_OUTPUT
+        return (most if "messages" in request else min(most, MOST_OUTPUT)) * (
+            candidates if isinstance(candidates, int) and candidates > 1 else 1
+        )

@@ -1,0 +1,177 @@
+"""Calling the roll: which request a row answers, and whether another row did before.
+
+Rounds are read from the last to the first. So the first row of a request is the one that counts, in a round and over
+all rounds. A good row that comes behind one that failed is the exception: `results.row_counter` then has all rows read
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from typing_extensions import override
+
+from airflow_provider_genai_batch.results.bitset import Marks
+from airflow_provider_genai_batch.results.key_set import KeyPlaces, KeySet
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
+
+SOMEWHERE = -1
+"""The place of a request that nobody knows."""
+TWICE = -2
+"""Said of a row whose request had one before, in the same round."""
+REPLACED = -3
+"""Said of a row whose request has one of a later round."""
+STRANGE = -4
+"""Said of a row whose key no request had."""
+
+
+class Roll(Protocol):
+    """Knows requests by their keys."""
+
+    @property
+    def joined(self) -> int:
+        """Number of requests with a row."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether each row was told from all others."""
+
+    def begin(self, number: int) -> None:
+        """Begin with the rows of a round."""
+
+    def call(self, key: str, index: int | None) -> int:
+        """Take the key of a row, and the index it spells; return the request's place, or a word from above."""
+
+    def failed(self, key: str, place: int) -> None:
+        """Note that a request's row is not ``ok``."""
+
+    def unanswered(self, key: str, index: int | None) -> bool:
+        """Whether a request has no row that is ``ok``."""
+
+    def absent(self) -> Iterator[tuple[str, int]]:
+        """Call the requests that are known and have no row, and give their keys and places."""
+
+
+class StampedRoll(Roll):
+    """Requests whose keys are all stamps of this package: a bit each tells whether there is a row."""
+
+    sure = True
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._seen, self._later, self._failed = Marks(expected), Marks(), Marks()
+        self._bits = self._seen.bits
+
+    @property
+    @override
+    def joined(self) -> int:
+        return len(self._seen)
+
+    @override
+    def begin(self, _number: int) -> None:
+        self._later = self._seen.copy()
+
+    @override
+    def call(self, _key: str, index: int | None) -> int:
+        if index is None or index >= self._expected:
+            return STRANGE
+        # As `Marks.add`, for which the call alone would cost as much.
+        at, bit = index >> 3, 1 << (index & 7)
+        byte = self._bits[at]
+        if byte & bit:
+            return REPLACED if index in self._later else TWICE
+        self._bits[at] = byte | bit
+        return index
+
+    @override
+    def failed(self, _key: str, place: int) -> None:
+        self._failed.add(place)
+
+    @override
+    def unanswered(self, _key: str, index: int | None) -> bool:
+        return index is not None and (index in self._failed or index not in self._seen)
+
+    @override
+    def absent(self) -> Iterator[tuple[str, int]]:
+        for place in self._seen.absent(self._expected):
+            self._seen.add(place)
+            self._failed.add(place)
+            yield self._key(place), place
+
+    def _key(self, place: int) -> str:
+        return stamp(place)
+
+
+class KnownRoll(StampedRoll):
+    """Requests whose keys are at hand."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._places = KeyPlaces(keys)
+        super().__init__(self._places.count)
+
+    @override
+    def call(self, key: str, _index: int | None) -> int:
+        return super().call(key, self._places.get(key))
+
+    @override
+    def unanswered(self, key: str, _index: int | None) -> bool:
+        return super().unanswered(key, self._places.get(key))
+
+    def _key(self, place: int) -> str:
+        return self._places.key(place)
+
+
+class KeyRoll(Roll):
+    """Requests of whose keys nobody knows more than what they add up to.
+
+    Where that is known, the keys of the first round, which are nearly all, need not be remembered: number and sum tell
+    at the end whether each came once. If not, all rows are read again.
+    """
+
+    def __init__(self, expected: int | None, key_sum: int | None) -> None:
+        self._expected, self._wanted_sum = expected, key_sum
+        self._failed, self._later = KeySet(), list[KeySet]()
+        self._own: KeySet | None = None if key_sum is not None else KeySet()
+        self._sum = self._joined = 0
+
+    @property
+    @override
+    def joined(self) -> int:
+        return self._joined
+
+    @property
+    @override
+    def sure(self) -> bool:
+        return self._wanted_sum is None or (self._joined == self._expected and self._sum == self._wanted_sum)
+
+    @override
+    def begin(self, number: int) -> None:
+        if self._own:
+            self._later.append(self._own)
+        self._own = KeySet() if number or self._wanted_sum is None else None
+
+    @override
+    def call(self, key: str, _index: int | None) -> int:
+        if self._later and any(key in later for later in self._later):
+            return REPLACED
+        if self._own is not None and not self._own.add(key):
+            return TWICE
+        self._joined += 1
+        if self._wanted_sum is not None:
+            self._sum = (self._sum + key_digest(key)) & MASK
+        return SOMEWHERE
+
+    @override
+    def failed(self, key: str, _place: int) -> None:
+        self._failed.add(key)
+
+    @override
+    def unanswered(self, key: str, _index: int | None) -> bool:
+        if key in self._failed:
+            return True
+        return self._own is not None and key not in self._own and not any(key in rows for rows in self._later)
+
+    @override
+    def absent(self) -> Iterator[tuple[str, int]]:
+        return iter(())

@@ -1,0 +1,128 @@
+"""Rows as columns, written in groups as they come. Needs pyarrow, the extra ``parquet``."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+from pyarrow.parquet import ParquetWriter
+from pydantic_core import from_json
+
+from airflow_provider_genai_batch.models import ResultRow
+from airflow_provider_genai_batch.results.arrow_types import TEXT, Column, Scope, column_of, has_lost
+from airflow_provider_genai_batch.results.column_types import ColumnTypes
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+log = logging.getLogger(__name__)
+
+_GROUP = 4 * 1024 * 1024
+"""Bytes of lines that become one group of rows."""
+_BATCH, _BATCH_BYTES = 1024, 1024 * 1024
+"""Rows, and bytes of their lines, that become columns at a time: each time costs as much as dozens of rows."""
+_PLAIN = ("key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version")
+_FIELDS = len(_PLAIN) + 1
+"""Of a plain row, with `round`."""
+_NEVER_NULL = ("status", "round")
+_ANYTHING = ("output", "response", "input")
+
+
+@cache
+def _columns() -> dict[str, Column]:
+    """Return the columns that every file has; `output`, `response` and `input` are JSON text."""
+    schema = ResultRow.model_json_schema(mode="validation")
+    scope = Scope(schema["$defs"], sparse=True)
+    columns = {name: column_of(one, scope) for name, one in schema["properties"].items()}
+    return columns | dict.fromkeys(_ANYTHING, TEXT) | {"round": Column(pa.int32(), columns["round"].write)}
+
+
+def columns_of(types: ColumnTypes) -> dict[str, Column]:
+    """Return the columns of a file."""
+    columns = dict(_columns())
+    for name in ("output", "input"):
+        if (schema := getattr(types, name)) is not None:
+            columns[name] = column_of(schema)
+    return columns
+
+
+def schema_of(columns: dict[str, Column]) -> Any:
+    """Return the schema of a file."""
+    return pa.schema(
+        [column.field(name, nullable=name not in _NEVER_NULL) for name, column in columns.items()]
+    )
+
+
+class ParquetSink:
+    """Writes lines of rows; the file is whole when the block ends well."""
+
+    def __init__(self, out: BinaryIO, types: ColumnTypes) -> None:
+        self._columns = columns_of(types)
+        self._schema = schema_of(self._columns)
+        self._unfit = 0
+        self._writer = ParquetWriter(out, self._schema, compression="zstd")
+        self._held: list[Any] = []
+        self._rows: list[dict[str, Any]] = []
+        self._present = {*_PLAIN, "round"}
+        self._waiting = self._size = 0
+
+    def __enter__(self) -> Self:
+        """Return the sink."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what is held, and the end of the file."""
+        if kind is None:
+            self._flush()
+        self._writer.close()
+        if self._unfit:
+            log.warning(
+                "%d outputs hold what their column does not, such as a number of more than 64 bits, and are written "
+                "without it. The text of their rows has all.",
+                self._unfit,
+            )
+
+    def write(self, lines: bytes) -> None:
+        """Take whole lines."""
+        for line in lines.splitlines():
+            row = from_json(line, cache_strings="keys")
+            row.setdefault("round", 0)
+            if len(row) > _FIELDS:
+                self._present.update(row)
+            self._rows.append(row)
+        self._waiting += len(lines)
+        self._size += len(lines)
+        if len(self._rows) >= _BATCH or self._waiting >= _BATCH_BYTES:
+            self._build()
+        if self._size >= _GROUP:
+            self._flush()
+
+    def _build(self) -> None:
+        """Make columns of the rows that wait for it."""
+        if self._rows:
+            arrays = [self._array(name, column) for name, column in self._columns.items()]
+            self._held.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self._rows, self._waiting = [], 0
+
+    def _array(self, name: str, column: Column) -> Any:
+        """Return a column of the rows."""
+        if name not in self._present:  # as most are of plain answers
+            return pa.nulls(len(self._rows), column.type)
+        values = [row.get(name) for row in self._rows]
+        if column.plain:
+            with suppress(pa.ArrowException, OverflowError, TypeError, ValueError):
+                return pa.array(values, column.type)
+        written = [None if value is None else column.write(value) for value in values]
+        if name == "output" and not column.json:
+            pairs = zip(self._rows, values, written, strict=True)
+            self._unfit += sum(row["status"] == "ok" and has_lost(value, one) for row, value, one in pairs)
+        return pa.array(written, column.type)
+
+    def _flush(self) -> None:
+        self._build()
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._held, self._schema))
+        self._held, self._size = [], 0

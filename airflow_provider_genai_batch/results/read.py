@@ -1,0 +1,67 @@
+"""Rows out of the chunks of a result file."""
+
+from __future__ import annotations
+
+import re
+
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire import lenient
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.fast_results import UsualRows
+from airflow_provider_genai_batch.wire.answers.results import read_fields, useless_row
+from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES
+from airflow_provider_genai_batch.wire.lines.line_reader import LineReader
+
+_TEXT = rb'("(?:[^"\\]|\\.)*")'
+_KEY_FIRST = re.compile(rb'\s*\{\s*"(key|custom_id)"\s*:\s*' + _TEXT)
+_KEY_LAST = re.compile(rb',\s*"(key|custom_id)"\s*:\s*' + _TEXT + rb"\s*\}\s*\Z")
+TOO_LONG = "LINE_TOO_LONG"
+"""The error's `status` of a row that was not read to its end."""
+
+
+class RowReader(LineReader):
+    """Reads the lines that are as nearly all are many at a time, and any others one by one.
+
+    What is paid for is kept as far as it can be: bytes that are no UTF-8 become U+FFFD, and of a line that is too long
+    the key.
+
+    Args:
+        backend: whose result file it is.
+        reading: how answers are read.
+    """
+
+    errors = "replace"
+
+    def __init__(self, backend: Backend, reading: Reading | None = None) -> None:
+        super().__init__()
+        self._backend, self._reading = backend, reading or Reading()
+        self._usual = None if self._reading.keep_response else UsualRows(backend, self._reading)
+
+    def _read(self, block: bytes) -> list[PlainRow]:
+        if self._usual is None:
+            return [self._long_way(line) for line in super()._read(block)]
+        rows = self._usual.all(block)
+        if rows is not None and len(rows) == block.count(b"\n"):
+            self.line += len(rows)
+            return rows
+        rows = []
+        for line in block.split(b"\n")[:-1]:
+            row = self._usual.one(line)
+            if row is None:
+                rows += map(self._long_way, self._objects([line]))
+            else:
+                self.line += 1
+                rows.append(row)
+        return rows
+
+    def _too_long(self, head: bytes, tail: bytes) -> list[PlainRow]:
+        super()._too_long(head, tail)
+        found = _KEY_FIRST.match(head) or _KEY_LAST.search(tail)
+        if found is None:
+            return []
+        msg = f"the answer is longer than {MAX_LINE_BYTES} bytes, and was not read"
+        line = {found[1].decode(): lenient.loads(found[2])}
+        return [useless_row(line, self._backend, TOO_LONG, msg)]
+
+    def _long_way(self, line: PlainRow) -> PlainRow:
+        return read_fields(line, self._backend, self._reading)

@@ -1,0 +1,54 @@
+"""Rows read back from where they landed."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from airflow_provider_genai_batch.models import ResultRow
+from airflow_provider_genai_batch.results.sinks import Form
+
+_BATCH = 1024
+"""Rows that are taken out of columns at a time."""
+_CHUNK = 1024 * 1024
+
+
+def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
+    """Give the rows of a file.
+
+    Args:
+        stream: the file, seekable.
+        form: how it was written, see `results.sinks`.
+    """
+    if form == "parquet":
+        yield from map(ResultRow.model_validate, _from_columns(stream))
+        return
+    lines: Any = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
+    yield from map(ResultRow.model_validate_json, lines)
+
+
+def count_rows(stream: BinaryIO, form: Form) -> int:
+    """Count the rows of a file, without reading what is in them."""
+    if form == "parquet":
+        from pyarrow.parquet import ParquetFile
+
+        rows: int = ParquetFile(stream).metadata.num_rows
+        return rows
+    lines: Any = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
+    return sum(chunk.count(b"\n") for chunk in iter(lambda: lines.read(_CHUNK), b""))
+
+
+def _from_columns(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    from pyarrow.parquet import ParquetFile
+
+    from airflow_provider_genai_batch.results.arrow_types import read_change
+
+    file = ParquetFile(stream)
+    changes = {field.name: change for field in file.schema_arrow if (change := read_change(field))}
+    for batch in file.iter_batches(batch_size=_BATCH):
+        for row in batch.to_pylist():
+            row |= {name: read(row[name]) for name, read in changes.items() if row[name] is not None}
+            if row["usage"]:
+                row["usage"] = {kind: number for kind, number in row["usage"].items() if number is not None}
+            yield row

@@ -1,0 +1,377 @@
+"""What became of each request: rows joined by key, counted by status, summed by tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.share import LONG_PROMPT, Share, Sums
+from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.results.key_match import (
+    REPLACED,
+    SOMEWHERE,
+    STRANGE,
+    TWICE,
+    KeyRoll,
+    KnownRoll,
+    Roll,
+    StampedRoll,
+)
+from airflow_provider_genai_batch.results.key_set import KeySet
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.answers.gemini import USUAL
+from airflow_provider_genai_batch.wire.answers.members import Dropped, Kinds
+from airflow_provider_genai_batch.wire.answers.results import missing_row, read_fields
+from airflow_provider_genai_batch.wire.services.errors import hint_of
+
+_SAMPLES = 5
+_CAUSES = 1000
+_LONGEST_KEY = 200
+_LONGEST_CAUSE = 300
+"""Characters, in messages and in the manifest."""
+
+
+class Tally:
+    """Takes rows one by one and says at the end which requests have none.
+
+    Attributes:
+        expected: number of requests, None when nobody knows.
+        rows_read: rows that came back, duplicates and all.
+        duplicates: rows whose key came before; the first good one counts.
+        replaced: rows of requests that have a better one: of a later round, or a good one in place of one that failed.
+            Their tokens are counted, for they are paid.
+        unjoined: rows without a key although every request had one; they cannot be told apart, so they are not
+            landed, and their requests count as missing. Their tokens are counted.
+        unknown: rows whose key no request had; their tokens are counted.
+        samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
+        dropped: what of answers is in no row and no file, by kind.
+        digest: stands for the bytes of the file that rows were written to; None: they were written to none.
+    """
+
+    def __init__(
+        self,
+        *,
+        expected: int | None,
+        keyed: bool = False,
+        stamped: bool = False,
+        key_sum: int | None = None,
+        known: Iterable[str] | None = None,
+        answered: KeySet | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            expected: number of requests.
+            keyed: every request has a key that its row brings back.
+            stamped: all keys were stamped by this package, so they are known.
+            key_sum: of the requests' keys, see `requests.key_ledger.KeyLedger`; tells at the end whether all came back.
+            known: the keys themselves, in order.
+            answered: requests of which an earlier reading found a good row behind one that failed: those that fail
+                are passed over. What this reading finds is added, and then it is not `sure`.
+        """
+        self.expected = expected
+        self.rows_read = 0
+        self.duplicates = 0
+        self.replaced = 0
+        self.unjoined = 0
+        self.unknown = 0
+        self.samples: dict[str, list[str]] = {"duplicates": [], "unknown": [], "missing": []}
+        self._keyed = keyed
+        # Where some keys are the users' own, one that looks like a stamp may be theirs.
+        self._trusts_stamps = stamped or not keyed
+        self._roll: Roll
+        if known is not None:
+            self._roll = KnownRoll(known)
+        elif stamped:
+            self._roll = StampedRoll(expected or 0)
+        else:
+            self._roll = KeyRoll(expected, key_sum if keyed else None)
+        self._call = self._roll.call
+        self.dropped = Dropped()
+        self._answered = KeySet() if answered is None else answered
+        self._were_answered = len(self._answered)
+        self.digest: str | None = None
+        self._round = 0
+        self._keyless = 0
+        self._others: list[Tally] = []
+        self._ok = 0
+        self._status: Counter[str] = Counter()
+        self._causes: Counter[str] = Counter()
+        self._input = self._output = self._cached = self._thoughts = self._total = self._tool_use = 0
+        self._long = Usage()
+        self._not_landed: Counter[str] = Counter()
+        self._whole, self._reasons = 0, Kinds()
+        self._job: str | None = None
+        self._begun = self._sums()
+        self._shares: dict[str, Share] = {}
+
+    def begin_job(self, name: str) -> None:
+        """Begin with the rows of a job."""
+        self._end_job()
+        self._job = name
+
+    def begin_round(self, number: int) -> None:
+        """Begin with the rows of a round: the last one comes first."""
+        self._round = number
+        self._roll.begin(number)
+
+    def begin_again(self) -> None:
+        """Begin with the rows of a job that asked what another one of the round did: both are paid."""
+        self._roll.begin(self._round)
+
+    def take(self, row: PlainRow) -> bool:
+        """Count a row and set its index to what is sure; False if it must not be landed."""
+        self.rows_read += 1
+        key = row["key"]
+        if key is None:
+            if self._keyed:
+                self.unjoined += 1
+                self._leave(row)
+                return False
+            self._keyless += 1
+            place = SOMEWHERE
+        elif self._were_answered and row["status"] != "ok" and key in self._answered:
+            self.replaced += 1
+            self._leave(row)
+            return False
+        else:
+            place = self._call(key, row["index"])
+            if place >= 0:
+                row["index"] = place
+            elif place == SOMEWHERE:
+                if not self._trusts_stamps:
+                    row["index"] = None
+            else:
+                self._drop(row, place)
+                return False
+        self._pay(row)
+        reason = row["finish_reason"]
+        if reason is USUAL or reason == USUAL:
+            self._whole += 1
+        elif reason is not None:
+            self._reasons.count(reason)
+        if row["status"] == "ok":
+            self._ok += 1
+        else:
+            self._fail(row, place)
+        return True
+
+    def absorb(self, other: Tally) -> Tally:
+        """Add the counts of rows of other requests. Nothing is taken after that."""
+        self._shares = {**self.shares, **other.shares}
+        self.rows_read += other.rows_read
+        self.duplicates += other.duplicates
+        self.replaced += other.replaced
+        self.unjoined += other.unjoined
+        self.unknown += other.unknown
+        for kind, keys in other.samples.items():
+            self.samples[kind] = (self.samples[kind] + keys)[:_SAMPLES]
+        self._others.append(other)
+        self._ok += other._ok
+        self._status.update(other._status)
+        self._causes.update(other._causes)
+        self._whole += other._whole
+        self._reasons.absorb(other._reasons)
+        self.dropped.absorb(other.dropped)
+        self._input += other._input
+        self._output += other._output
+        self._cached += other._cached
+        self._thoughts += other._thoughts
+        self._total += other._total
+        self._tool_use += other._tool_use
+        return self
+
+    @property
+    def sure(self) -> bool:
+        """Whether the rows that count are known; if not, take all rows again.
+
+        Where the keys that came are not those that were asked for, with the keys `known`, or without their sum: then
+        those that came are remembered. Where a good row came behind one that failed, with what is `answered`.
+        """
+        settled = self._roll.sure and len(self._answered) == self._were_answered
+        return settled and all(other.sure for other in self._others)
+
+    def came_of(self, job: str) -> int | None:
+        """Return how many rows of a job came, without those that came twice; None where its rows were not read here."""
+        share = self.shares.get(job)
+        return None if share is None else share.rows.total()
+
+    def missing(self) -> Iterator[PlainRow]:
+        """Give a row for every request that has none, and count it; without its key where that is not known."""
+        if self.expected is None:
+            return
+        left = self.expected - self._roll.joined - self._keyless
+        if left > 0:
+            for key, place in self._roll.absent():
+                left -= 1
+                self._sample("missing", key)
+                yield self._missed(missing_row(key, place))
+        for _ in range(left):
+            yield self._missed(missing_row(None, None))
+
+    def unanswered(self, key: str | None, index: int | None) -> bool:
+        """Whether a request has no row that is ``ok``: one that failed, or none. To be asked when all rows are taken.
+
+        Args:
+            key: the request's key; without one it cannot be told.
+            index: its place in the input, which tells where all keys are stamps.
+        """
+        return key is not None and self._roll.unanswered(key, index)
+
+    def take_service_counts(self, jobs: Sequence[JobCounts]) -> None:
+        """Count by the service's counters, where rows stay with it."""
+        done = sum(c.succeeded or 0 for c in jobs)
+        failed = sum(c.failed or 0 for c in jobs)
+        total = self.expected if self.expected is not None else done + failed
+        self._ok += done
+        self._status[RowStatus.ERROR.value] += failed
+        self._status[RowStatus.MISSING.value] += max(0, total - done - failed)
+        self._keyless = total
+        self.rows_read = done + failed
+
+    def take_table(self, table: TableCounts, requests: int) -> None:
+        """Count rows that stay in BigQuery by what their table says.
+
+        Args:
+            table: its counts.
+            requests: how many there were to ask; those that are not in the table are missing.
+        """
+        self._ok += table.ok
+        told = table.ok + table.unanswered
+        for status, number in table.failures:
+            self._take_alike(read_fields({"status": status}, Backend.VERTEX), number)
+            told += number
+        self._take_alike(read_fields({"status": "another cause"}, Backend.VERTEX), table.total - told)
+        missing = table.unanswered + max(0, requests - table.total)
+        self._take_alike(missing_row(None, None), missing)
+        self._keyless += table.total
+        self.rows_read += table.total
+
+    def _take_alike(self, row: PlainRow, number: int) -> None:
+        if number > 0:
+            self._status[row["status"]] += number
+            self._causes[_cause(row)] += number
+
+    @property
+    def counts(self) -> RowCounts:
+        """Rows by status."""
+        by_status = {**{status.value: self._status[status.value] for status in RowStatus}, "ok": self._ok}
+        return RowCounts(total=sum(by_status.values()), **by_status)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of all rows; None when no row told."""
+        usage = Usage(
+            input=self._input,
+            output=self._output,
+            cached=self._cached,
+            thoughts=self._thoughts,
+            total=self._total,
+            tool_use=self._tool_use,
+        )
+        return None if usage == Usage() else usage
+
+    @property
+    def finish_reasons(self) -> dict[str, int]:
+        """Answers that count by the reason for which the model stopped, the commonest first."""
+        reasons = Kinds(self._reasons)
+        if self._whole:
+            reasons[USUAL] += self._whole
+        return dict(reasons.most_common())
+
+    @property
+    def commonest(self) -> dict[str, int]:
+        """The commonest causes of failure, with their counts."""
+        return dict(self._causes.most_common(_SAMPLES))
+
+    @property
+    def shares(self) -> dict[str, Share]:
+        """What each job brought, by name, whether its rows were replaced or not."""
+        self._end_job()
+        return self._shares
+
+    def causes(self) -> str:
+        """Return the commonest causes of failure with their counts, in one line."""
+        shown = [f"{number} x {cause}" for cause, number in self.commonest.items()]
+        rest = len(self._causes) - len(shown)
+        return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
+
+    def _drop(self, row: PlainRow, why: int) -> None:
+        if why != STRANGE and row["status"] == "ok" and self._roll.unanswered(row["key"], row["index"]):
+            self._answered.add(row["key"])
+        if why == REPLACED:
+            self.replaced += 1
+            self._leave(row)
+        elif why == TWICE:
+            self.duplicates += 1
+            self._sample("duplicates", row["key"])
+        else:
+            self.unknown += 1
+            self._leave(row)
+            self._sample("unknown", row["key"])
+
+    def _leave(self, row: PlainRow) -> None:
+        """Count a row that is paid for and not landed."""
+        self._pay(row)
+        self._not_landed[row["status"]] += 1
+
+    def _sample(self, kind: str, key: str) -> None:
+        if len(self.samples[kind]) < _SAMPLES:
+            self.samples[kind].append(printable(key, _LONGEST_KEY))
+
+    def _pay(self, row: PlainRow) -> None:
+        used = row["usage"]
+        if used is None:
+            return
+        asked, cached, thoughts = used["input"], used["cached"], used["thoughts"]
+        self._input += asked
+        self._output += used["output"]
+        self._total += used["total"]
+        if cached:
+            self._cached += cached
+        if thoughts:
+            self._thoughts += thoughts
+        if "tool_use" in used:
+            self._tool_use += used["tool_use"]
+        if asked > LONG_PROMPT:
+            self._long += Usage(**used)
+
+    def _sums(self) -> Sums:
+        rows = self._status + self._not_landed
+        rows["ok"] += self._ok
+        del rows["missing"]
+        return Sums(rows, self.usage or Usage(), self._long)
+
+    def _end_job(self) -> None:
+        now = self._sums()
+        if self._job is not None:
+            self._shares[self._job] = self._begun.share(now)
+        self._job, self._begun = None, now
+
+    def _fail(self, row: PlainRow, place: int) -> None:
+        if row["key"] is not None:
+            self._roll.failed(row["key"], place)
+        self._status[row["status"]] += 1
+        cause = _cause(row)
+        if len(self._causes) < _CAUSES or cause in self._causes:
+            self._causes[cause] += 1
+
+    def _missed(self, row: PlainRow) -> PlainRow:
+        self._status[row["status"]] += 1
+        self._causes[_cause(row)] += 1
+        return row
+
+
+def _cause(row: PlainRow) -> str:
+    error = row["error"]
+    if error is None:
+        return "no line came back" if row["status"] == "missing" else str(row["status"])
+    head = printable(" ".join(str(p) for p in (error["code"], error["status"]) if p not in (None, "")), 100)
+    if not error["message"]:
+        return f"{row['status']} (code {head})" if head else str(row["status"])
+    return printable(
+        f"{head}: {error['message'][:160]}".strip(": ") + hint_of(error["message"]), _LONGEST_CAUSE
+    )

@@ -1,1 +1,0 @@
-"""Streaming readers and writers of rows. Bytes in, bytes out."""

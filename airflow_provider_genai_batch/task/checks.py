@@ -1,0 +1,146 @@
+"""Settings of operators and sensors, checked before anything is paid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.results.media import check_media_uri
+from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
+
+
+def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = None) -> None:
+    """Refuse settings of `GenAIBatchOperator` that cannot be meant.
+
+    Args:
+        task: the operator.
+        known: tells which values are known by now; None: all are, and it is where they are used.
+
+    Raises:
+        ConfigurationError, InputError: the message names the setting.
+    """
+    for name, check in _CHECKS.items():
+        value = getattr(task, name)
+        if known is None or known(value):
+            check(name, value)
+    if task.results_uri is not None:
+        if known is None:
+            check_results_uri(task.results_uri)
+        elif known(task.results_uri):
+            form_of(task.results_uri)
+    if task.media_uri is not None and (known is None or known(task.media_uri)):
+        check_media_uri(task.media_uri)
+    for name in ("results_uri", "media_uri"):
+        if task.wait is False and getattr(task, name) is not None:
+            msg = (
+                f"With wait=False no rows are landed: leave {name} to a GenAIBatchResultsOperator downstream."
+            )
+            raise ConfigurationError(msg)
+
+
+def keeps_media(task: Any) -> bool:
+    """Whether pictures and sound of answers have a place; a task that lands nothing leaves them to whoever does."""
+    return task.media_uri is not None or task.keep is not None or task.wait is False
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False: a word such as "false" would be true.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if not isinstance(value, bool):
+        msg = f"{name} is {value!r}; give True or False."
+        raise ConfigurationError(msg)
+
+
+def check_seconds(name: str, value: Any, *, optional: bool = True) -> None:
+    """Refuse what is no span of time; None is one that was not given, where it is `optional`.
+
+    Raises:
+        ConfigurationError: it is not, or it is nothing or less.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if not (value is None and optional) and not (_is_number(value) and 0 < value < math.inf):
+        msg = f"{name} is {value!r}; give seconds above 0, as a number or a timedelta."
+        raise ConfigurationError(msg)
+
+
+def check_count(name: str, value: Any, *, least: int, optional: bool = True) -> None:
+    """Refuse what is no number of things; None is one that was not given, where it is `optional`.
+
+    Raises:
+        ConfigurationError: it is not, or it is too small.
+    """
+    if value is None and optional:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        msg = f"{name} is {value!r}; give a whole number, {least} or more."
+        raise ConfigurationError(msg)
+
+
+def check_allowance(value: Any) -> None:
+    """Refuse a ``max_failed_rows`` that is neither a count (int) nor a fraction (float up to 1.0).
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if not _is_number(value) or value < 0 or (isinstance(value, float) and value > 1):
+        msg = f"max_failed_rows is {value!r}; give a count (int) or a fraction of all rows (float up to 1.0)."
+        if isinstance(value, float) and value > 1 and value.is_integer():
+            msg += f" Write {int(value)} if {int(value)} rows may fail."
+        raise ConfigurationError(msg)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, (str, type(None))):
+        msg = f"{name} is {value!r}, which is no string."
+        raise ConfigurationError(msg)
+
+
+def _check_on_timeout(name: str, value: Any) -> None:
+    if value not in ("cancel", "leave"):
+        msg = f'{name} is "cancel" or "leave", not {value!r}.'
+        raise ConfigurationError(msg)
+
+
+def _check_cost(name: str, value: Any) -> None:
+    if value is not None and not (_is_number(value) and 0 < value < math.inf):
+        msg = f"{name} is {value!r}; give USD above 0, as a number."
+        raise ConfigurationError(msg)
+
+
+def check_answers(name: str, value: Any) -> None:
+    """Refuse words for `keep` and `truncated` that are none.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    words = {"keep": (None, "response"), "truncated": ("ok", "invalid")}[name]
+    if not (value is None or isinstance(value, str)) or value not in words:
+        msg = f"{name} is {' or '.join(map(repr, words))}, not {value!r}."
+        raise ConfigurationError(msg)
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "on_timeout": _check_on_timeout,
+    **dict.fromkeys(("keep", "truncated"), check_answers),
+    **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),
+    **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"), check_flag),
+    "poll_interval": partial(check_seconds, optional=False),
+    **dict.fromkeys(("timeout", "pending_timeout"), check_seconds),
+    "max_failed_rows": lambda _, value: check_allowance(value),
+    "retry_failed_rows": partial(check_count, least=0, optional=False),
+    "max_active_jobs": partial(check_count, least=1, optional=False),
+    **dict.fromkeys(("max_rows_per_job", "max_bytes_per_job"), partial(check_count, least=1)),
+    "max_cost": _check_cost,
+}

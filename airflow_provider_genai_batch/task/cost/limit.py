@@ -1,0 +1,159 @@
+"""``max_cost``: requests that may cost more are refused before they are uploaded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.requests.weight import BYTES_A_TOKEN, MOST_OUTPUT, Weight
+from airflow_provider_genai_batch.task.cost.prices import Price, is_installed, price_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.task.inputs.prepared import Intake
+    from airflow_provider_genai_batch.task.order import Order
+
+log = logging.getLogger(__name__)
+
+_UNREAD = (
+    "{where} is read by the service and not from here, so nobody here knows how many requests it has or how long they "
+    "are. Nothing was submitted for it. Leave max_cost out, or give the requests as a list, a file, or gs:// objects "
+    "that the connection may read."
+)
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class CostLimit:
+    """The most that one task may cost."""
+
+    usd: float
+    price: Price
+    task: Task
+    word: str = "maxOutputTokens"
+    """How requests to the model call the most tokens of an answer."""
+
+    def check(self, intake: Intake, spent: float) -> None:
+        """Refuse requests that may cost more than is left.
+
+        Args:
+            intake: the requests of a round.
+            spent: USD that the jobs of earlier rounds have cost.
+
+        Raises:
+            CostLimitExceeded: they may.
+            ConfigurationError: they could not be read.
+        """
+        if not intake.readable:
+            raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(intake.source))))
+        weight = Weight().add(_rows(intake), answers=self.task is Task.GENERATE)
+        most = self._most(weight)
+        sums = self._sums(weight, most, spent)
+        if spent + float(most) > self.usd:
+            raise CostLimitExceeded(
+                max_cost=self.usd,
+                expected=float(most),
+                spent=spent,
+                requests=weight.requests,
+                arithmetic=sums,
+            )
+        log.info("max_cost=%s allows for this: %s", self.usd, sums)
+        if weight.unsized:
+            log.warning(
+                "max_cost does not count %d files and pictures, whose tokens are not known.", weight.unsized
+            )
+
+    def _most(self, weight: Weight) -> Decimal:
+        short, long = self.price.short, self.price.long
+        asked = (
+            Decimal(weight.input - weight.long_input) * short.input + Decimal(weight.long_input) * long.input
+        )
+        answered = (weight.output - weight.long_output) * short.output + weight.long_output * long.output
+        return (asked + answered) * (1 + self.price.margin) / _MILLION
+
+    def _sums(self, weight: Weight, most: Decimal, spent: float) -> str:
+        """Say how the sum comes about."""
+        short, long = self.price.short, self.price.long
+        lines = [
+            f"input {weight.input:.0f} tokens (bytes of text / {BYTES_A_TOKEN}) at {_shown(short.input)} USD a million"
+        ]
+        if weight.output:
+            bound = (
+                f"{self.word}; {MOST_OUTPUT} for {weight.unbounded} requests without it, as models have it"
+            )
+            lines.append(
+                f"output up to {weight.output} tokens ({bound if weight.unbounded else self.word}) at "
+                f"{_shown(short.output)} USD a million"
+            )
+        if weight.long_input:
+            lines.append(
+                f"of these {weight.long_input:.0f} and {weight.long_output} tokens of prompts over {LONG_PROMPT} at "
+                f"{_shown(long.input)} and {_shown(long.output)} USD"
+            )
+        if weight.unsized:
+            lines.append(f"{weight.unsized} files and pictures are not counted, their tokens are not known")
+        if self.price.margin:
+            lines.append(
+                f"{_shown(self.price.margin * 100)} % more, which Google's page has for regions and may hold here"
+            )
+        whole = f"{weight.requests} requests: {'; '.join(lines)}: {most:.6f} USD"
+        before = f", after {spent:.6f} USD for earlier rounds" if spent else ""
+        price = self.price
+        return f"{whole}{before}. The prices are {price.basis} prices for {price.model} of {price.source}."
+
+
+def cost_limit(max_cost: float | None, order: Order) -> CostLimit | None:
+    """Return the limit of a task, None for none.
+
+    Raises:
+        ConfigurationError: it cannot be checked: there is no price list, the model is not in it, or the requests are
+            not read from here.
+    """
+    if max_cost is None:
+        return None
+    if not is_installed():
+        msg = (
+            "there is no price list. Nothing was sent. Install the extra: "
+            "pip install 'airflow-provider-genai-batch[prices]', or leave max_cost out."
+        )
+        raise ConfigurationError(_cannot(max_cost, msg))
+    if order.source.bigquery_uri or order.source.file_name:
+        raise ConfigurationError(_cannot(max_cost, _UNREAD.format(where=_address(order.source))))
+    price = price_of(order.model)
+    if price is None:
+        msg = f"the price list does not have {order.model}. Nothing was sent. Update genai-prices, or leave it out."
+        raise ConfigurationError(_cannot(max_cost, msg))
+    word = "maxOutputTokens" if family_of(order.model) is Family.GOOGLE else "max_tokens"
+    return CostLimit(max_cost, price, task_of(order.model), word)
+
+
+def _shown(rate: Decimal) -> str:
+    return f"{rate.normalize():f}"
+
+
+def _cannot(max_cost: float, why: str) -> str:
+    return f"max_cost={max_cost} cannot be checked: {why}"
+
+
+def _address(source: BatchSource) -> str:
+    return source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "The input"
+
+
+def _rows(intake: Intake) -> Iterable[Mapping[str, Any]]:
+    if intake.entries:
+        return intake.entries
+    if intake.lines is None:
+        return ()
+    intake.lines.seek(0)
+    return map(from_json, intake.lines)

@@ -1,0 +1,168 @@
+"""What tokens cost, by the price list of the package genai-prices (extra ``prices``), which needs no network."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+from packaging.version import Version
+
+from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.models.share import Share
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+
+log = logging.getLogger(__name__)
+
+_PACKAGE, _OLDEST = "genai-prices", Version("0.1.13")
+_MILLION = 1_000_000
+_NOTHING, _REGION = Decimal(0), Decimal("0.1")
+"""Regions and multi-regions cost a tenth more for Claude from 4.5 on, says Google's price page; batches do not run on
+``global``, so the tenth is inferred for each. The page does not say whether it comes on top of a batch's price."""
+_SHORT, _LONG = 100_000, 1_000_000
+"""Tokens of a prompt below and above `LONG_PROMPT`."""
+_BATCH, _HALF = "batch", "half of standard"
+_OPEN = {
+    "gpt-oss-120b-maas": ("0.045", "0.18"),
+    "llama-4-maverick-17b-128e-instruct-maas": ("0.175", "0.575"),
+    "llama-4-scout-17b-16e-instruct-maas": ("0.125", "0.35"),
+}
+"""USD for a million tokens of input and output, in batches, of the open models that Google runs in batches.
+
+genai-prices has only what other services take for them. None is known for what comes from a cache.
+"""
+_OPEN_SOURCE = "Google's batch prices as in litellm 1.110.2, November 2026"
+_NAME = re.compile(r"(?:(?:.*/)?publishers/[^/]+/models/|models/)?([^/@]+)(?:@[^/]*)?")
+"""Models that somebody tuned have numbers, or names of their own: their prices are not known."""
+
+
+class Rates(NamedTuple):
+    """USD for a million tokens of text."""
+
+    input: Decimal
+    cached: Decimal
+    """Of the input."""
+    output: Decimal
+
+    def cost(self, usage: Usage) -> Decimal:
+        """Return what tokens cost. Thoughts are output; what tools add, or only the total has, is input."""
+        answered = usage.output + usage.thoughts
+        asked = max(usage.input + usage.tool_use, usage.total - answered)
+        cached = min(usage.cached, asked)
+        spent = (asked - cached) * self.input + cached * self.cached + answered * self.output
+        return spent / _MILLION
+
+    @property
+    def half(self) -> Rates:
+        """Of standard prices: those of batch jobs. What comes from a cache has its own discount, not both."""
+        return Rates(self.input / 2, min(self.cached, self.input / 2), self.output / 2)
+
+
+class Price(NamedTuple):
+    """What a model costs in batch jobs."""
+
+    model: str
+    """As the price list names it."""
+    basis: str
+    """See `ModelCost.basis`."""
+    short: Rates
+    long: Rates
+    """For requests with long prompts, see `models.share.LONG_PROMPT`."""
+    source: str
+    margin: Decimal = Decimal(0)
+    """What may come on top, as a part of the price; not in `cost`, which is by the list."""
+
+    def cost(self, share: Share) -> Decimal:
+        """Return what a job's tokens cost."""
+        return self.short.cost(share.usage - share.long) + self.long.cost(share.long)
+
+
+def is_installed() -> bool:
+    """Whether there is a price list that knows of batch jobs; asked without loading it, which takes a second."""
+    try:
+        return Version(version(_PACKAGE)) >= _OLDEST
+    except PackageNotFoundError:
+        return False
+
+
+def price_of(model: str | None, at: datetime | None = None) -> Price | None:
+    """Return what a model costs in batch jobs.
+
+    Args:
+        model: in any spelling of either service.
+        at: when the job was created: prices change; None: now.
+
+    Returns:
+        None without a price list, or where it does not have the model.
+    """
+    found = _NAME.fullmatch(model or "")
+    if found is None or not is_installed():
+        return None
+    if found[1] in _OPEN:
+        asked, answered = map(Decimal, _OPEN[found[1]])
+        rates = Rates(asked, asked, answered)
+        return Price(found[1], _BATCH, rates, rates, _OPEN_SOURCE)
+    from genai_prices import Usage as Tokens
+    from genai_prices import calc_price
+
+    family = family_of(model)
+    # Google's list has the same standard prices for Claude, and none for batches.
+    provider = "anthropic" if family is Family.ANTHROPIC else "google"
+
+    def listed_rates(prompt: int, context: Mapping[str, str] | None) -> Rates:
+        def price(**kinds: int) -> Any:
+            tokens = Tokens(input_tokens=prompt, **kinds)
+            return calc_price(
+                tokens, found[1], provider_id=provider, genai_request_timestamp=at, price_context=context
+            )
+
+        whole, cached = price().input_price, price(cache_read_tokens=prompt).input_price
+        output = price(output_tokens=prompt).output_price
+        return Rates(*(each * _MILLION / prompt for each in (whole, cached, output)))
+
+    try:
+        listed = calc_price(Tokens(input_tokens=1), found[1], provider_id=provider).model.id
+        standard = [listed_rates(prompt, None) for prompt in (_SHORT, _LONG)]
+        batch = [listed_rates(prompt, {"processing": "batch"}) for prompt in (_SHORT, _LONG)]
+    except (LookupError, ValueError):  # the model is not there, or is not priced by tokens of text
+        return None
+    source, margin = f"{_PACKAGE} {version(_PACKAGE)}", _REGION if family is Family.ANTHROPIC else _NOTHING
+    if batch == standard:
+        return Price(listed, _HALF, standard[0].half, standard[1].half, source, margin)
+    return Price(listed, _BATCH, batch[0], batch[1], source, margin)
+
+
+def cost_of(jobs: Iterable[tuple[BatchJob, Share]]) -> Cost | None:
+    """Return what jobs cost; None where that of one cannot be told, or none told tokens."""
+    parts: dict[tuple[str, str], ModelCost] = {}
+    source, total = "", Decimal(0)
+    for job, share in jobs:
+        if share.usage == Usage():
+            continue
+        price = price_of(job.model, job.create_time)
+        if price is None:
+            if is_installed():
+                log.info(
+                    "What job %s costs is not known: the price list does not have %s.", job.name, job.model
+                )
+            return None
+        spent, source = price.cost(share), price.source
+        total += spent
+        before = parts.get((price.model, price.basis))
+        parts[price.model, price.basis] = ModelCost(
+            model=price.model,
+            usd=_usd(spent) + (before.usd if before else 0),
+            basis=price.basis,
+            **{name: float(rate) for name, rate in price.short._asdict().items()},
+        )
+    return Cost(usd=_usd(total), models=tuple(parts.values()), source=source) if parts else None
+
+
+def _usd(amount: Decimal) -> float:
+    """Round away what no bill shows."""
+    return float(round(amount, 9))

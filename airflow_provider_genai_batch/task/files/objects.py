@@ -1,0 +1,106 @@
+"""The user's own objects in Cloud Storage, read as one input."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.pages import Pages
+from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.wire.lines.framing import BOM
+
+
+class Objects:
+    """Objects one after the other, each ending its last line.
+
+    Args:
+        client: of the task's connection.
+        uris: their addresses.
+
+    Attributes:
+        ends: where in the stream each ends.
+        touched: whether one had a byte order mark, which nobody expects in the middle of a stream.
+    """
+
+    def __init__(self, client: GenAIBatchClient, uris: Sequence[str]) -> None:
+        self._client, self._uris = client, uris
+        self.ends: list[int] = []
+        self.touched = False
+        self._before: list[int] = []
+
+    def chunks(self) -> Iterator[bytes]:
+        """Stream their bytes."""
+        size = lines = 0
+        for uri in self._uris:
+            self._before.append(lines)
+            last = b"\n"
+            for chunk in self._unmarked(uri):
+                last = chunk or last
+                size += len(chunk)
+                lines += chunk.count(b"\n")
+                yield chunk
+            if not last.endswith(b"\n"):
+                size += 1
+                lines += 1
+                yield b"\n"
+            self.ends.append(size)
+
+    def place(self, number: int) -> str:
+        """Name a line of the stream as whoever opens its object counts it."""
+        which = bisect_left(self._before, number) - 1
+        return f"line {number - self._before[which]} of {self._uris[which]}"
+
+    def _unmarked(self, uri: str) -> Iterator[bytes]:
+        chunks = self._client.download(uri)
+        head = b""
+        for chunk in chunks:
+            head += chunk
+            if len(head) >= len(BOM):
+                break
+        self.touched = self.touched or head.startswith(BOM)
+        yield head.removeprefix(BOM)
+        yield from chunks
+
+
+def matcher(pattern: str) -> Callable[[str], object]:
+    """Return what tells whether an address matches; ``*`` stands for part of one name between slashes."""
+    return re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
+
+
+def is_directory(uri: str) -> bool:
+    """Whether it is a directory: with a slash at its end, or one that a job on Vertex AI made for its output."""
+    return uri.endswith("/") or uri.rpartition("/")[2].startswith("prediction-")
+
+
+def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
+    """Give the objects that a pattern matches, or the JSON lines in a directory.
+
+    Rows that a job wrote below its input must not become input of the next attempt, which would then ask for more.
+
+    Raises:
+        InputError: there is none.
+    """
+    if "*" not in pattern and is_directory(pattern):
+        pattern = f"{pattern.rstrip('/')}/*.jsonl"
+    if "*" not in pattern:
+        return [pattern]
+    prefix = pattern.split("*", 1)[0]
+    matches = matcher(pattern)
+    found: list[str] = []
+    pages = Pages(f"objects below {prefix}")
+    while not pages.over:
+        objects, token = client.perform(client.calls.list_objects(prefix, page_token=pages.token))
+        pages.turn(token)
+        found += [o.uri for o in objects if matches(o.uri)]
+    if pages.in_circles:
+        msg = (
+            f"The list of objects below {prefix} cannot be read to its end, for it leads in circles: which objects "
+            f"match {pattern} is not known. Nothing was sent. Give the objects one by one."
+        )
+        raise InputError(msg)
+    if not found:
+        msg = f"No object matches {pattern}."
+        raise InputError(msg)
+    return found

@@ -1,0 +1,95 @@
+"""Whether rows would land on top of the requests that they answer, or of other rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from posixpath import normpath
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.task.files.files import local_path
+from airflow_provider_genai_batch.task.files.objects import matcher
+
+log = logging.getLogger(__name__)
+
+_FILE = "key-0-0-0123456789abcdef.png"
+"""What files of media are called."""
+_SPELLINGS = {"s3a": "s3", "gcs": "gs", "local": "file"}
+"""Schemes by which the same place has another name."""
+
+
+def check_apart(source: BatchSource, results_uri: str | None) -> None:
+    """Refuse to land rows where requests are, or where the next attempt would take them for requests.
+
+    Raises:
+        ConfigurationError: they would.
+    """
+    if results_uri is None:
+        return
+    rows = _place(results_uri)
+    for given in (source.path, *source.gcs_uri):
+        if given and matcher(_place(given))(rows):
+            msg = (
+                f"results_uri {results_uri} is part of src {given}: the rows would take the place of the requests. "
+                "Give results_uri another name."
+            )
+            raise ConfigurationError(msg)
+
+
+def check_media_apart(source: BatchSource | None, results_uri: str | None, media_uri: str | None) -> None:
+    """Refuse to write media where rows are, or where the next attempt would take them for requests.
+
+    Args:
+        source: of the requests, if it is known.
+        results_uri: where rows land.
+        media_uri: the folder of the media; other files in it are left alone, those of other tasks too.
+
+    Raises:
+        ConfigurationError: they would be.
+    """
+    if media_uri is None:
+        return
+    folder = _place(media_uri)
+    taken = [("results_uri", results_uri)]
+    if source is not None:
+        taken += [("src", given) for given in (source.path, *source.gcs_uri)]
+    for name, given in taken:
+        if not given:
+            continue
+        place = _place(given)
+        if f"{folder}/".startswith(f"{place}/") or ("*" in place and matcher(place)(f"{folder}/{_FILE}")):
+            msg = (
+                f"media_uri {media_uri} is part of {name} {given}: pictures and sound would stand among what is read "
+                "there. Give media_uri a folder of its own."
+            )
+            raise ConfigurationError(msg)
+
+
+def warn_of_one_file(context: Mapping[str, Any], results_uri: str | None) -> None:
+    """Warn where every task of a mapped one lands its rows at the same address: those of the last one would stand."""
+    ti = context["ti"]
+    if results_uri is None or ti.map_index < 0:
+        return
+    tasks: Mapping[str, Any] = getattr(context.get("dag"), "task_dict", {})
+    given = getattr(tasks.get(ti.task_id), "partial_kwargs", {}).get("results_uri")
+    if isinstance(given, str) and "{{" not in given and "{%" not in given:
+        log.warning(
+            "Every mapped task of %s lands its rows at the same results_uri, %s, in place of those before it. Give "
+            "each an address of its own, with {{ ti.map_index }} in it.",
+            ti.task_id,
+            results_uri,
+        )
+
+
+def _place(uri: str) -> str:
+    """Spell an address in one way. The connection in it is left out: most buckets are one thing for all of them."""
+    path = local_path(uri)
+    if path is not None:
+        return f"file://{Path(path).resolve()}"
+    parts = urlsplit(uri)
+    scheme = _SPELLINGS.get(parts.scheme, parts.scheme)
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}{normpath(parts.path)}"

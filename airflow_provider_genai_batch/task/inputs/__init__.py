@@ -1,0 +1,1 @@
+"""The input of a task: read, checked, and split into jobs."""

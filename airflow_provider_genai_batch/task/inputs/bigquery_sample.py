@@ -1,0 +1,74 @@
+"""A look at the first requests of a table in BigQuery, which the service reads where it is."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import CallError, RequestError, UnsupportedError
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.requests.line_kind import parse, says
+from airflow_provider_genai_batch.requests.write import Check
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.lines.request import rest_request
+from airflow_provider_genai_batch.wire.partners.request import check_whole, column_of
+from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+log = logging.getLogger(__name__)
+
+MOST = 100
+"""Rows that are looked at: most mistakes are in every row."""
+
+
+def check_sample(client: GenAIBatchClient, table: str, model: str, check: Check | None = None) -> None:
+    """Read the first requests of a table as those of a file are read; what cannot be read is said in the log.
+
+    Args:
+        client: of the task's connection.
+        table: ``bq://project.dataset.table``.
+        model: the job's.
+        check: refuses requests that the service would take.
+
+    Raises:
+        RequestError: one of them would be refused.
+    """
+    if takes_text_only(model, client.config.backend):
+        return
+    if client.config.host and not client.config.bigquery_endpoint:
+        log.info(
+            "The requests in %s are not looked at: the connection has host, and no bigquery_endpoint.", table
+        )
+        return
+    try:
+        rows = client.sample_requests(table, MOST, column_of(family_of(model)))
+    except (UnsupportedError, CallError) as error:
+        log.warning("The requests in %s could not be looked at before submitting them: %s", table, error)
+        return
+    for number, row in enumerate(rows, 1):
+        where = f"row {number} of those that BigQuery lists first in {table}"
+        try:
+            _check(client, row, model, check, where)
+        except RequestError as error:
+            raise error.at(where) from error
+    log.info("The first %d requests in %s are right; the others were not looked at.", len(rows), table)
+
+
+def _check(client: GenAIBatchClient, row: Any, model: str, check: Check | None, where: str) -> None:
+    if row is None:
+        msg = f"{column_of(family_of(model))} is null"
+        raise RequestError(msg, "Leave such rows out of the table.")
+    given = parse(row.encode()) if isinstance(row, str) else row
+    family = family_of(model)
+    column = column_of(family)
+    asked = rest_request({column: given}, backend=client.config.backend, task=task_of(model), model=model)
+    if check is not None:
+        check(asked.request, where)
+    if family is not Family.GOOGLE:
+        check_whole(given, asked.request, family)
+    elif not says(given, asked.request, task_of(model)):
+        log.warning(
+            "The request in %s is spelled otherwise than the service takes it, and goes there as it is: it may fail.",
+            where,
+        )

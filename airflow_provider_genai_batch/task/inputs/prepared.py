@@ -1,0 +1,102 @@
+"""An input that has been read and found good: put where the service reads it, taken apart, asked for its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import Identity, file_name, object_name
+from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.task.inputs.parts import Sums, keyed_lines
+from airflow_provider_genai_batch.wire.catalog.limits import Limits
+from airflow_provider_genai_batch.wire.lines.entry import entry_key
+
+
+@dataclass(frozen=True)
+class Intake:
+    """An input that has been read and found good; what it reads from is there until `take_in` ends."""
+
+    source: BatchSource
+    """Where it came from."""
+    content: Any
+    """What decides the answers: a digest of the lines, or an address."""
+    backend: Backend
+    limits: Limits
+    """Of one job."""
+    stack: ExitStack = field(repr=False)
+    """Closes what is opened for it."""
+    requests: int | None = None
+    """How many, None when they could not be read."""
+    stamped: int = 0
+    """How many of their keys are stamps of their place in the input, counted from `first`."""
+    first: int = 0
+    """The place of the first one in the whole input, of which this may be a part."""
+    stamps: bool = False
+    """Whether all keys are stamps of places in the whole input."""
+    key_sum: int | None = None
+    """Stands for the set of keys, see `requests.key_ledger.KeyLedger`."""
+    asks_for_type: bool = False
+    """One of the requests has a response schema of its own."""
+    keyed: bool = True
+    """Whether every request has a key that its row brings back."""
+    entries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Gemini inline requests."""
+    lines: BinaryIO | None = field(default=None, repr=False)
+    """The JSONL that was checked."""
+    in_place: bool = False
+    """The service reads the lines where they came from; else they are yet to be uploaded."""
+    objects: tuple[tuple[str, int], ...] = ()
+    """Of an input in place: its objects, and where in `lines` each ends."""
+    columns: Columns | None = field(default=None, repr=False)
+    """Of the rows of a table that can be read only once."""
+    outputs: tuple[str, ...] = ()
+    """Tables of earlier jobs: the service asks what failed in them and copies the rest."""
+
+    def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
+        """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.
+
+        Raises:
+            ConfigurationError: Vertex AI needs a place to stage and there is none.
+        """
+        if self.entries:
+            return None
+        if self.lines is None or self.in_place:
+            return self.source
+        self.lines.seek(0)
+        if client.config.backend is Backend.GEMINI:
+            name = file_name(identity.tag)
+            return BatchSource(file_name=client.upload(self.lines, name=name, display_name=identity.tag))
+        if staging is None:
+            msg = (
+                "Vertex AI reads its input from Cloud Storage, and there is no place to stage it: set "
+                '"staging_uri" (gs://bucket/prefix/) in the connection, or give dest as gs://bucket/prefix/.'
+            )
+            raise ConfigurationError(msg)
+        uri = f"{staging.rstrip('/')}/{object_name(identity.tag)}"
+        return BatchSource(gcs_uri=(client.upload(self.lines, uri, reuse=True),))
+
+    @property
+    def readable(self) -> bool:
+        """Whether its requests are at hand."""
+        return bool(self.entries) or self.lines is not None
+
+    def keys(self) -> Iterator[str]:
+        """Give the keys of all requests in order."""
+        for entry in self.entries:
+            yield entry_key(entry)
+        if self.lines is not None:
+            yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
+
+    def going_on(self, tables: Sequence[str]) -> Intake:
+        """Return the input of jobs that go on with what earlier ones left in BigQuery, a job for each table."""
+        return replace(self, content=[*tables], requests=None, outputs=(*tables,))
+
+    def part(self, sums: Sums, content: Any, **changes: Any) -> Intake:
+        """Return an input of the requests that `sums` counts, with all else as in this one but for `changes`."""
+        return replace(self, content=content, first=sums.first, objects=(), **sums.told(), **changes)

@@ -1,0 +1,283 @@
+"""Reading and checking an input, wherever it comes from."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, NotFound, UnsupportedError
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.requests.defaults import refuse_media_of_all
+from airflow_provider_genai_batch.requests.inline import STAYS_INLINE, check_inline_media, fits_inline
+from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
+from airflow_provider_genai_batch.requests.tables.parquet_file import parquet_rows
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt, Row
+from airflow_provider_genai_batch.requests.tables.rows import dict_rows, jsonl_rows, table_lines, unzipped
+from airflow_provider_genai_batch.requests.write import inline_entries, request_lines
+from airflow_provider_genai_batch.task.files.files import read_chunks, seekable, spool
+from airflow_provider_genai_batch.task.files.objects import Objects, expanded
+from airflow_provider_genai_batch.task.inputs.bigquery_sample import check_sample
+from airflow_provider_genai_batch.task.inputs.parts import Sums
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.wire.answers.media import refuse_media
+from airflow_provider_genai_batch.wire.catalog.limits import Limits, limits_of
+from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
+from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
+from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
+from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
+from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
+from airflow_provider_genai_batch.wire.services.sources import table_format
+
+log = logging.getLogger(__name__)
+
+INLINE = Limits(MAX_BODY_BYTES - 64 * 1024, None, SERVICE_NAMES[Backend.GEMINI])
+"""Of requests inside a create call, with room for what stands around them."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at an input."""
+
+    stack: ExitStack
+    client: GenAIBatchClient
+    source: BatchSource
+    model: str
+    defaults: Any
+    prompt: Prompt | None
+    several_jobs: bool
+    keeps_media: bool = True
+
+    def read(self) -> Intake:
+        """Read what the source names."""
+        if not self.keeps_media:
+            refuse_media_of_all(self.defaults, self.client.config.backend, self.model)
+        source, backend = self.source, self.client.config.backend
+        if self.prompt is not None:
+            return self._from_rows(self.prompt)
+        if source.inlined_requests is not None and backend is Backend.GEMINI:
+            return self._inline(source.inlined_requests)
+        if source.requests is not None:
+            return self._written(
+                request_lines(
+                    source.requests,
+                    backend,
+                    task_of(self.model),
+                    self.model,
+                    self.defaults,
+                    check=self._check,
+                    **self._most,
+                )
+            )
+        if source.path:
+            chunks = read_chunks(source.path, self.client)
+            return self._checked(self._preflight(source.path, self.defaults), chunks)
+        if self.defaults is not None:
+            msg = (
+                "request_defaults are merged into requests that this package writes, and "
+                f"{source.file_name or source.bigquery_uri or source.gcs_uri[0]} goes to the service as "
+                "it is. Put the fields into the requests there, or give a list or a file to upload."
+            )
+            raise UnsupportedError(msg)
+        if source.bigquery_uri:
+            check_sample(self.client, source.bigquery_uri, self.model, self._check)
+        address = source.file_name or source.bigquery_uri or list(source.gcs_uri)
+        return self._own_objects() or self._intake(address, None, keyed=False)
+
+    def _intake(self, content: Any, requests: int | None, **known: Any) -> Intake:
+        backend = self.client.config.backend
+        keyed = not takes_text_only(self.model, backend)
+        known = {
+            "source": self.source,
+            "limits": limits_of(backend, task_of(self.model), self.model),
+            "keyed": keyed,
+            "asks_for_type": self._check.asks_for_type,
+            "stamps": keyed and bool(requests) and known.get("stamped") == requests,
+            **known,
+        }
+        return Intake(content=content, requests=requests, backend=backend, stack=self.stack, **known)
+
+    def _from_rows(self, prompt: Prompt) -> Intake:
+        """Spool a line for each row of a table; the columns too where they cannot be read again."""
+        stream, sums = self.stack.enter_context(spool()), Sums()
+        once = self.source.stream is not None
+        columns = Columns(self.stack.enter_context(spool())) if once else None
+        keyless = takes_text_only(self.model, self.client.config.backend)
+        for key, line in self.table_lines(prompt, columns):
+            if keyless:
+                sums.add(None, line)
+            else:
+                sums.add_stamped(key, line)
+            stream.write(line)
+        return self._intake(sums.sha256, **sums.told(), lines=stream, columns=columns)
+
+    def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[tuple[str, bytes]]:
+        """Write a line for each row of a table.
+
+        Args:
+            prompt: makes a request of each.
+            columns: keeps all columns of the rows; without it only those are read that the prompt names.
+        """
+        name = self.source.path or ""
+        rows = self._rows(name, prompt.columns if columns is None else None)
+        return table_lines(
+            rows if columns is None else columns.kept(rows),
+            prompt,
+            self.client.config.backend,
+            task_of(self.model),
+            self.model,
+            defaults=self.defaults,
+            name=name,
+            **self._most,
+        )
+
+    def _rows(self, path: str, wanted: Sequence[str] | None) -> Iterator[Row]:
+        if not path:
+            yield from dict_rows(self.source.requests or ())
+            return
+        try:
+            if table_format(path) == "parquet":
+                yield from parquet_rows(self.stack.enter_context(seekable(path, self.client)), path, wanted)
+                return
+            read = csv_rows if table_format(path) == "csv" else jsonl_rows
+            yield from read(unzipped(read_chunks(path, self.client), path), path)
+        except NotFound as error:
+            raise _no_object(path, error) from error
+
+    def _inline(self, items: Iterable[Any]) -> Intake:
+        """Take requests that travel inside the create call."""
+        task, sums = task_of(self.model), Sums()
+        entries = tuple(inline_entries(items, task, self.model, self.defaults, check=self._check))
+        if not fits_inline(entries, self.model):
+            if not any(entry["metadata"].keys() - {"key"} for entry in entries):
+                return self._written((entry_key(entry), entry_line(entry)) for entry in entries)
+            check_inline_media(entries, self.model)
+            log.warning("%s", STAYS_INLINE)
+        for entry in entries:
+            sums.add(entry_key(entry))
+        return self._intake(digest(entries), **sums.told(), entries=entries, limits=INLINE)
+
+    def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> Intake:
+        """Spool requests that are given in Python."""
+        stream, sums = self.stack.enter_context(spool()), Sums()
+        for key, line in lines:
+            sums.add(key, line)
+            stream.write(line)
+        return self._intake(sums.sha256, **sums.told(), lines=stream)
+
+    def _preflight(
+        self, name: str, defaults: Any = None, place: Callable[[int], str] | None = None
+    ) -> Preflight:
+        backend, task = self.client.config.backend, task_of(self.model)
+        return Preflight(
+            backend,
+            task,
+            self.model,
+            defaults=defaults,
+            name=name,
+            place=place,
+            check=self._check,
+            **self._most,
+        )
+
+    def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> Intake:
+        """Spool the lines of a file that is found good: what is uploaded is what was checked."""
+        stream = self.stack.enter_context(spool())
+        stream.writelines(check.lines(chunks))
+        return self._intake(
+            check.sha256, check.rows, stamped=check.stamped, key_sum=check.key_sum, lines=stream, **known
+        )
+
+    def _own_objects(self) -> Intake | None:
+        """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
+
+        They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged. A pattern
+        becomes the objects that it matches now, so that the service reads what was checked.
+
+        Raises:
+            CallError: trouble that may pass. What they hold decides whose job this is: without it an earlier attempt's
+                job would not be found.
+        """
+        given = self.source.gcs_uri
+        if not given:
+            return None
+        uris: list[str] = []
+        try:
+            for pattern in given:
+                uris += expanded(self.client, pattern)
+            objects = Objects(self.client, uris)
+            check = self._preflight(", ".join(given), place=objects.place)
+            matched = BatchSource(gcs_uri=tuple(uris))
+            intake = self._checked(check, objects.chunks(), source=matched)
+        except NotFound as error:
+            raise _no_object(", ".join(uris) or given[0], error) from error
+        except PASSING:
+            raise
+        except CallError as error:
+            log.warning("The input could not be checked before submitting it: %s", error)
+            return None
+        if check.unchanged and not objects.touched:
+            return replace(intake, in_place=True, objects=tuple(zip(uris, objects.ends, strict=True)))
+        log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
+        return intake
+
+    @cached_property
+    def _check(self) -> _Checks:
+        return _Checks(
+            self.model, keeps_media=self.keeps_media, checked=json_schema_of(self.defaults) is not None
+        )
+
+    @property
+    def _most(self) -> dict[str, int]:
+        """Stands in for the limits of one job where there may be several."""
+        return {"max_rows": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
+
+
+class _Checks:
+    """Looks at requests for what becomes of their answers.
+
+    Args:
+        model: the job's.
+        keeps_media: there is a place for pictures and sound.
+        checked: each answer of the job is checked against a JSON Schema.
+
+    Attributes:
+        asks_for_type: one of them has a response schema.
+    """
+
+    def __init__(self, model: str, *, keeps_media: bool, checked: bool) -> None:
+        self._model, self._keeps_media, self._said = model, keeps_media, checked
+        self.asks_for_type = False
+
+    def __call__(self, request: Mapping[str, Any], where: str) -> None:
+        """Look at one.
+
+        Raises:
+            RequestError: nobody would keep its answer.
+        """
+        if not self._keeps_media:
+            refuse_media(request, self._model)
+        self.asks_for_type = self.asks_for_type or asks_for_type(None, request)
+        if not self._said and json_schema_of(request) is not None:
+            self._said = True
+            log.warning(
+                "%s has a response_json_schema of its own. Batch jobs of Google have answered it badly, with text that "
+                "does not end or does not fit, and the answers to it, and to others in single requests, are not "
+                "checked. Give one for the job, in request_defaults or as output_type, and make a job for each.",
+                where,
+            )
+
+
+def _no_object(uri: str, error: NotFound) -> InputError:
+    return InputError(f"{uri} does not exist ({error}). Check bucket and name.")

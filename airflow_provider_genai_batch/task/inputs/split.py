@@ -1,0 +1,178 @@
+"""An input cut into consecutive pieces, for several jobs."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from pydantic_core import to_json
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.task.inputs.parts import Sums, keyed_lines
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.wire.lines.entry import entry_key
+from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
+
+_BUFFER = 256 * 1024
+_SHORTER = "Make it shorter; give large media as fileData."
+_NOT_INLINE = (
+    f"The Gemini API takes {MAX_BODY_BYTES} bytes inline, with all that stands around the requests: give them as "
+    "a JSONL file (a path or object-storage URI) instead."
+)
+
+
+class _Cut(NamedTuple):
+    rows: int
+    size: int
+    objects: tuple[str, ...] = ()
+    """Read where they are; none: the lines are staged."""
+
+
+def split(intake: Intake, max_rows: int | None = None, max_bytes: int | None = None) -> list[Intake]:
+    """Cut an input into consecutive pieces for several jobs; one that is within the limits is itself the piece.
+
+    Pieces read from the same lines and are not copied. Objects that the service reads in place are grouped whole;
+    one that is too large by itself is staged in pieces. An input that could not be read is one piece.
+
+    Args:
+        intake: the input.
+        max_rows: of a piece; never more than the service takes in one job.
+        max_bytes: of a piece's lines, likewise.
+
+    Raises:
+        RequestError: one request alone is too large.
+    """
+    if intake.outputs:
+        return [
+            replace(intake, content=table, source=BatchSource(bigquery_uri=table), lines=None, outputs=())
+            for table in intake.outputs
+        ]
+    own = intake.limits
+    most = _Cut(
+        min(n for n in (max_rows, own.max_rows, sys.maxsize) if n is not None),
+        min(n for n in (max_bytes, own.max_bytes, sys.maxsize) if n is not None),
+    )
+    if intake.entries:
+        cuts = list(_cut((len(to_json(entry)) + 1 for entry in intake.entries), most, remedy=_NOT_INLINE))
+    elif intake.lines is not None:
+        cuts = list(_cut_objects(intake, most) if intake.in_place else _cut_lines(intake, most))
+    else:
+        return [intake]
+    if len(cuts) == 1 and bool(cuts[0].objects) == intake.in_place:
+        return [intake]
+    return list(_pieces(intake, cuts))
+
+
+def _cut(sizes: Iterable[int], most: _Cut, before: int = 0, remedy: str = _SHORTER) -> Iterator[_Cut]:
+    """Fill piece after piece."""
+    rows = size = 0
+    for number, one in enumerate(sizes, before + 1):
+        if one > most.size:
+            msg = f"it alone has {one} bytes, more than the {most.size} of one job's input"
+            raise RequestError(msg, remedy, where=f"request {number}")
+        if rows == most.rows or size + one > most.size:
+            yield _Cut(rows, size)
+            rows = size = 0
+        rows += 1
+        size += one
+    if rows:
+        yield _Cut(rows, size)
+
+
+def _cut_lines(intake: Intake, most: _Cut) -> Iterator[_Cut]:
+    stream = cast("BinaryIO", intake.lines)
+    stream.seek(0)
+    return _cut(map(len, stream), most)
+
+
+def _cut_objects(intake: Intake, most: _Cut) -> Iterator[_Cut]:
+    """Group whole objects; one that is too large is cut by lines, which are staged."""
+    stream = cast("BinaryIO", intake.lines)
+    stream.seek(0)
+    begin = rows = 0
+    group: _Cut | None = None
+    for uri, end in intake.objects:
+        cuts = list(_cut(_sizes(stream, end - begin), most, rows)) or [_Cut(0, 0)]
+        begin, rows = end, rows + sum(cut.rows for cut in cuts)
+        if len(cuts) > 1:
+            if group is not None:
+                yield group
+            yield from cuts
+            group = None
+        elif group and group.rows + cuts[0].rows <= most.rows and group.size + cuts[0].size <= most.size:
+            group = _Cut(group.rows + cuts[0].rows, group.size + cuts[0].size, (*group.objects, uri))
+        else:
+            if group is not None:
+                yield group
+            group = cuts[0]._replace(objects=(uri,))
+    if group is not None:
+        yield group
+
+
+def _sizes(stream: BinaryIO, span: int) -> Iterator[int]:
+    """Give the sizes of the lines in the next `span` bytes."""
+    while span > 0:
+        size = len(stream.readline())
+        span -= size
+        yield size
+
+
+def _pieces(intake: Intake, cuts: Iterable[_Cut]) -> Iterator[Intake]:
+    begin = row = 0
+    for cut in cuts:
+        sums = Sums(intake.first + row)
+        if intake.entries:
+            entries = intake.entries[row : row + cut.rows]
+            for entry in entries:
+                sums.add(entry_key(entry))
+            yield intake.part(sums, digest(entries), entries=entries)
+        else:
+            lines = _slice(cast("BinaryIO", intake.lines), begin, begin + cut.size)
+            for key, line in keyed_lines(lines, intake.backend):
+                sums.add(key, line)
+            source = BatchSource(gcs_uri=cut.objects) if cut.objects else intake.source
+            yield intake.part(sums, sums.sha256, source=source, lines=lines, in_place=bool(cut.objects))
+        row += cut.rows
+        begin += cut.size
+
+
+def _slice(stream: BinaryIO, begin: int, end: int) -> BinaryIO:
+    """Return part of a file as a file; several may be read at a time, while the whole is open."""
+    stream.flush()
+    if isinstance(stream, io.BufferedReader) and isinstance(stream.raw, _Slice):
+        inner: _Slice = stream.raw
+        stream, begin, end = inner.stream, inner.begin + begin, inner.begin + end
+    return io.BufferedReader(_Slice(stream, begin, end), _BUFFER)
+
+
+class _Slice(io.RawIOBase):
+    """Bytes from `begin` to `end` of a file, without the file's own position."""
+
+    def __init__(self, stream: BinaryIO, begin: int, end: int) -> None:
+        super().__init__()
+        self.stream, self.begin, self._end, self._at = stream, begin, end, begin
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        # The number is asked for every time: it may be another file's once this one is closed.
+        data = os.pread(self.stream.fileno(), min(len(view), max(0, self._end - self._at)), self._at)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: self.begin, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
+        self._at = max(self.begin, origin + offset)
+        return self._at - self.begin

@@ -1,0 +1,105 @@
+"""Job names in every form they are handed on: names, lists, manifests, and what templates make of them."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from airflow_provider_genai_batch.exceptions import ManifestError
+from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHIN
+from airflow_provider_genai_batch.models import Manifest
+
+_TAKEN = "give a job name, a list of them, or the XCom of an operator of this package"
+
+
+_NONE = (
+    "This is None instead of a manifest: the task that was to leave it has not run, was skipped or has "
+    f"do_xcom_push=False; {_TAKEN}."
+)
+
+
+def job_names(value: Any) -> list[str]:
+    """Read names of jobs, each once, in order.
+
+    Args:
+        value: ``batches/…`` or ``projects/…/batchPredictionJobs/…``; a list of them; a manifest (dict), or a
+            list of those from a mapped task; or any of it as a rendered template's text.
+
+    Raises:
+        ManifestError: nothing of these, or no job in it.
+    """
+    names = list(dict.fromkeys(_names(value)))
+    if not names:
+        msg = f"There is no job to act on; {_TAKEN}."
+        raise ManifestError(msg)
+    return names
+
+
+def appear_until(value: Any) -> float:
+    """Return until when the jobs of a manifest may be too new to be known by their names.
+
+    Args:
+        value: what `job_names` reads; bare names do not say when their jobs were created.
+
+    Returns:
+        Seconds since the epoch by the service's clock; 0: nobody knows, or there is no manifest.
+    """
+    if isinstance(value, str) and value.strip()[:1] in ("{", "["):
+        value = _from_text(value)
+    if isinstance(value, (list, tuple)):
+        return max(map(appear_until, value), default=0.0)
+    if not isinstance(value, (Manifest, Mapping)):
+        return 0.0
+    created = (value if isinstance(value, Manifest) else read_manifest(value)).create_time
+    return 0.0 if created is None else created.timestamp() + APPEARS_WITHIN
+
+
+def read_manifest(value: Any) -> Manifest:
+    """Read the XCom of an operator of this package.
+
+    Raises:
+        ManifestError: it is none, or of another version; the message names the field.
+    """
+    if isinstance(value, str):
+        value = _from_text(value)
+    if value is None:
+        raise ManifestError(_NONE)
+    try:
+        return Manifest.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "it"
+        msg = f"This is not a manifest ({where}: {first['msg']}); {_TAKEN}."
+        raise ManifestError(msg) from error
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, Manifest):
+        return list(value.job_names)
+    if isinstance(value, Mapping):
+        return list(read_manifest(value).job_names)
+    if isinstance(value, str):
+        text = value.strip()
+        if text == "None":  # as a template renders it
+            raise ManifestError(_NONE)
+        return _names(_from_text(text)) if text[:1] in ("{", "[", "(") else [text] if text else []
+    if isinstance(value, (list, tuple)) or (hasattr(value, "__iter__") and not isinstance(value, bytes)):
+        return [name for item in value for name in _names(item)]
+    if value is None:
+        raise ManifestError(_NONE)
+    msg = f"A {type(value).__name__} names no job; {_TAKEN}."
+    raise ManifestError(msg)
+
+
+def _from_text(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):  # templates render Python values as Python writes them
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    msg = f"{text[:60]!r} cannot be read as a manifest or a list of job names; {_TAKEN}."
+    raise ManifestError(msg)

@@ -1,0 +1,323 @@
+"""How rows are wanted, and the landing of them: read, counted, written where the task wants them."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, BinaryIO, cast
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritten, TransportError
+from airflow_provider_genai_batch.flows.outcome.collect import behind
+from airflow_provider_genai_batch.flows.outcome.messages import next_attempt
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.identity import ask_of, round_of, tag_of
+from airflow_provider_genai_batch.models.job import total_of
+from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.results.digest import Summed
+from airflow_provider_genai_batch.results.key_set import KeySet
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.sinks import form_of, opened
+from airflow_provider_genai_batch.results.write import Carry, Validate, land
+from airflow_provider_genai_batch.task.files.files import Draft, published
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.landing.media import MediaFolder
+from airflow_provider_genai_batch.wire.answers import chat as chat_answers
+from airflow_provider_genai_batch.wire.answers import claude as claude_answers
+from airflow_provider_genai_batch.wire.answers import gemini as gemini_answers
+from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings, PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.members import Dropped
+from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+log = logging.getLogger(__name__)
+
+_LEFT_OUT = gemini_answers.LEFT_OUT | claude_answers.LEFT_OUT | chat_answers.LEFT_OUT
+_EMBEDDING = {"type": "array", "items": {"type": "number"}}
+_READINGS = 4
+"""Of the rows of jobs, before their number is called uncertain."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is known of the requests, small enough for a deferral."""
+
+    requests: int | None = None
+    keyed: bool = False
+    stamped: bool = False
+    """All keys were stamped here, so they are known without the input."""
+    key_sum: int | None = None
+    """Stands for the set of keys, see `requests.key_ledger.KeyLedger`."""
+    for_type: bool = False
+    """One of the requests has a response schema."""
+    content: str | None = None
+    """Digest of all lines: tells whether an input that is read again is what it was."""
+
+    @classmethod
+    def of(cls, intake: Intake) -> Asked:
+        """Keep of an input what its rows need."""
+        stamped = intake.stamped > 0 and intake.stamped == intake.requests
+        content = intake.content if isinstance(intake.content, str) else None
+        return cls(intake.requests, intake.keyed, stamped, intake.key_sum, intake.asks_for_type, content)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How rows are wanted."""
+
+    results_uri: str | None = None
+    media_uri: str | None = None
+    """Folder of pictures and sound; None: they are not kept."""
+    max_failed_rows: float = 0
+    asked: Asked = Asked()
+    keys: Callable[[], Iterable[str] | None] = field(default=lambda: None)
+    """Gives the keys of all requests, in order, where the rows do not tell enough; None: they are not to be had."""
+    ordered: bool = False
+    """In the order of the input."""
+    validate: Validate | None = None
+    """Checks the text of an answer."""
+    output_type: Any = None
+    """What `validate` makes of answers: columns have its type."""
+    carry: Carry | None = None
+    """Gives columns of the input row at an index."""
+    submits: bool = True
+    """The task submits jobs itself, so that its next attempt may ask again; errors say what it does."""
+    answers: AnswerSettings = field(default_factory=AnswerSettings)
+    partly: bool = True
+    """Write rows also if fewer came than the service has counted. Else they are only counted then, and what stands at
+    `results_uri` stays."""
+    stream: BinaryIO | None = None
+    """Where rows are written as JSONL if there is no `results_uri`."""
+
+    def without(self, requests: int) -> Landing:
+        """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
+        if not requests or self.asked.requests is None:
+            return self
+        return replace(self, asked=replace(self.asked, requests=self.asked.requests - requests))
+
+    def reading(self, dropped: Dropped, *, keep_media: bool) -> Reading:
+        """Say how answers are to be read, and where to count what lands nowhere."""
+        typed = self.validate is not None or self.asked.for_type
+        return self.answers.reading(dropped, typed=typed, keep_media=keep_media)
+
+    @property
+    def needs_places(self) -> bool:
+        """Whether the keys are needed from the start, to know where in the input a row belongs."""
+        asked, uri = self.asked, self.results_uri
+        return bool(uri) and asked.keyed and not asked.stamped and (self.ordered or self.carry is not None)
+
+    def tally(
+        self,
+        jobs: Sequence[BatchJob],
+        known: Iterable[str] | None,
+        *,
+        sums: bool = True,
+        answered: KeySet | None = None,
+    ) -> Tally:
+        """Begin to count the rows of jobs of the first round.
+
+        Args:
+            jobs: together they had all requests; of two that asked the same, one counts.
+            known: the keys.
+            sums: let the sum of the keys tell whether all came; else those that came are remembered.
+            answered: see `Tally`.
+        """
+        asked = self.asked
+        return Tally(
+            expected=total_of(_one_of_twins(jobs)) if asked.requests is None else asked.requests,
+            keyed=asked.keyed,
+            stamped=asked.stamped,
+            key_sum=asked.key_sum if sums else None,
+            known=known,
+            answered=answered,
+        )
+
+
+def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing) -> Tally:
+    """Read the rows of jobs, count them, and write them where they are wanted.
+
+    Args:
+        client: of the task's connection.
+        jobs: of all rounds, in any order.
+        landing: how rows are wanted.
+
+    Raises:
+        ResultsNotWritten: they cannot be written there.
+        InputError: none of them has a key, and each is to be joined to its request.
+        CallError: they cannot be read, or not to their end.
+    """
+    uri = landing.results_uri
+    try:
+        with published(uri, client) if uri else nullcontext(Draft(landing.stream)) as draft:
+            media = MediaFolder(landing.media_uri, client) if landing.media_uri else None
+            tally = write_rows(client, jobs, landing, draft.stream, media)
+            _check_joined(jobs, tally, landing)
+            late = [] if landing.partly else behind(jobs, tally)
+            draft.good = tally.rows_read > 0 and not late
+    except (OSError, sqlite3.Error) as error:
+        names, place = [job.name for job in jobs], uri or landing.media_uri
+        msg = (
+            f"The rows of {', '.join(names)} could not be written to {place}: {error}. {', '.join(names)} has ended "
+            f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs, landing.submits)}"
+        )
+        raise ResultsNotWritten(msg, job_names=names) from error
+    if late:
+        log.warning("Fewer rows came than the service has counted (%s); looking again.", "; ".join(late))
+    else:
+        tell_what_did_not_land(tally)
+    return tally
+
+
+def _check_joined(jobs: Sequence[BatchJob], tally: Tally, landing: Landing) -> None:
+    """Refuse to call requests missing whose rows came without keys, of jobs that somebody else submitted.
+
+    Their place in the file says nothing: the services send rows in any order.
+
+    Raises:
+        InputError: no row has a key to join it to its request by.
+    """
+    if not landing.submits and tally.rows_read and tally.unjoined == tally.rows_read:
+        names = ", ".join(job.name for job in jobs)
+        msg = (
+            f"None of the {tally.rows_read} rows of {names} has a key, so none can be joined to a request of src. "
+            "Nothing was landed; the rows are paid for, and are still at the service. Leave src out: then the rows "
+            "land in the order in which the service has them."
+        )
+        raise InputError(msg)
+
+
+def write_rows(
+    client: GenAIBatchClient,
+    jobs: Sequence[BatchJob],
+    landing: Landing,
+    out: BinaryIO | None,
+    media: MediaFolder | None = None,
+) -> Tally:
+    """Read rows, count them, and write them to `out`, and their pictures and sound to `media`.
+
+    They are read again where only their keys tell which count, or fewer came than the service has counted: a download
+    can be cut off and look whole. Rows that are as few the second time have not been written. Where rows are late, the
+    caller looks again after a while.
+    """
+    counted = sum(job.counts.finished for job in jobs) if landing.partly else 0
+    sums, before = True, -1
+    answered: dict[int, KeySet] = {}
+    for _ in range(_READINGS):
+        known = landing.keys() if landing.needs_places or not sums else None
+        if out is not None:
+            out.seek(0)
+            out.truncate()
+        tally = _read(client, jobs, landing, out, media, known, answered, sums=sums)
+        whole = tally.rows_read >= counted or tally.rows_read == before
+        if tally.sure and whole:
+            return tally
+        if not whole:
+            log.warning(
+                "The service has counted %d rows and %d came; reading them again.", counted, tally.rows_read
+            )
+        sums, before = sums and tally.sure, tally.rows_read
+    msg = f"the service has counted {counted} rows, and another number of them comes each time"
+    raise TransportError(msg)
+
+
+def _read(
+    client: GenAIBatchClient,
+    jobs: Sequence[BatchJob],
+    landing: Landing,
+    out: BinaryIO | None,
+    media: MediaFolder | None,
+    known: Iterable[str] | None,
+    answered: dict[int, KeySet],
+    *,
+    sums: bool = True,
+) -> Tally:
+    """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
+    tallies = []
+    form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
+    summed = None if out is None else Summed(out)
+    types = _types(landing, jobs) if form == "parquet" else None
+    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form, types) as write:
+        for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
+            has_one = answered.setdefault(number, KeySet())
+            tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
+            reading = landing.reading(tally.dropped, keep_media=media is not None)
+            land(
+                [_rows(client, some, tally, reading) for some in rounds],
+                tally,
+                write,
+                ordered=landing.ordered,
+                validate=landing.validate,
+                carry=landing.carry,
+                store=media,
+            )
+            tallies.append(tally)
+    whole = reduce(Tally.absorb, tallies)
+    whole.digest = str(summed.digest) if summed and whole.rows_read else None
+    return whole
+
+
+def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
+    """Say of which types columns are, as far as that is known before rows are read."""
+    output = None
+    if landing.output_type is not None:
+        output = output_schema(landing.output_type)
+    elif all(task_of(job.model or "") is Task.EMBED for job in jobs):
+        output = _EMBEDDING
+    return ColumnTypes(output, landing.carry.schema if isinstance(landing.carry, Columns) else None)
+
+
+def _rows(
+    client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally, reading: Reading
+) -> Iterator[PlainRow]:
+    tags: set[str] = set()
+    for job in jobs:
+        if _tag(job) in tags or (tags and ask_of(job.display_name) is None):
+            tally.begin_again()  # it may have asked what one before it did
+        tags.add(_tag(job))
+        tally.begin_job(job.name)
+        yield from client.plain_rows(job, reading)
+
+
+def _tag(job: BatchJob) -> str:
+    """Return what two jobs share that asked the same: a create call whose answer was lost may have made both."""
+    return tag_of(job.display_name) if ask_of(job.display_name) else job.name
+
+
+def _one_of_twins(jobs: Sequence[BatchJob]) -> list[BatchJob]:
+    return [*{_tag(job): job for job in jobs}.values()]
+
+
+def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJob]]]:
+    """Return jobs by what was asked, and then by round."""
+    asks: dict[str, dict[int, list[BatchJob]]] = {}
+    for job in jobs:
+        # A job that no task of this package created asks something of its own.
+        ask = "" if together else ask_of(job.display_name) or job.name
+        asks.setdefault(ask, {}).setdefault(round_of(job.display_name), []).append(job)
+    return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
+
+
+def tell_what_did_not_land(tally: Tally) -> None:
+    """Say which rows were not landed, which requests have none, and what of answers is in no row."""
+    for kind, count, what in (
+        ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),
+        ("unjoined", tally.unjoined, "rows came without a key and could not be joined to a request"),
+        ("unknown", tally.unknown, "rows had a key that no request had and were dropped"),
+        ("missing", tally.counts.missing, "requests have no row"),
+    ):
+        keys = tally.samples.get(kind)
+        more = f" and {count - len(keys)} more" if keys and count > len(keys) else ""
+        if count:
+            log.warning("%d %s%s.", count, what, f": {', '.join(keys)}{more}" if keys else "")
+    if tally.dropped:
+        told = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
+        level = logging.INFO if tally.dropped.keys() <= _LEFT_OUT else logging.WARNING
+        files = "inlineData" in tally.dropped and "media_uri takes pictures and sound (inlineData) as files; "
+        said = 'Of the answers these members are in no row: %s. %skeep="response" lands them in the rows.'
+        log.log(level, said, told, files or "")

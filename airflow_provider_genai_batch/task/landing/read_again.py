@@ -1,0 +1,109 @@
+"""An input read once more when its rows land: the keys of missing rows, and columns that rows carry through."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    CallError,
+    ConfigurationError,
+    InputError,
+    ResultsNotWritten,
+)
+from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.task.files.files import spool
+from airflow_provider_genai_batch.task.inputs.parts import Sums
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.reading import Reading
+from airflow_provider_genai_batch.task.order import Order
+
+log = logging.getLogger(__name__)
+
+
+def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None) -> list[str] | None:
+    """Read an input once more for its keys; None if it is not to be had any more, or not what it was.
+
+    Args:
+        client: of the task's connection.
+        order: reads the task's parameters, whose input may be gone or read out by now.
+        key_sum: of the keys that were asked for.
+    """
+    try:
+        asked = order()
+        with take_in(
+            client,
+            asked.source,
+            model=asked.model,
+            request_defaults=asked.request_defaults,
+            prompt=asked.prompt,
+        ) as intake:
+            if not intake.keyed:
+                return None
+            if intake.key_sum != key_sum:
+                log.warning("The keys of missing rows are not known: the input is not what it was.")
+                return None
+            return list(intake.keys())
+    except (InputError, ConfigurationError) as error:
+        log.warning("The keys of missing rows are not known, the input cannot be read again: %s", error)
+        return None
+
+
+@contextmanager
+def columns_of(
+    client: GenAIBatchClient, order: Callable[[], Order], content: Any, intake: Intake | None = None
+) -> Iterator[Callable[[int], Mapping[str, Any]] | None]:
+    """Read a table once more for what rows carry through to the output: all columns of their input row.
+
+    Args:
+        client: of the task's connection.
+        order: reads the task's parameters, whose input may be gone or read out by now.
+        content: of the whole intake that the job was made of.
+        intake: that one, if it is still open: rows that can be read only once are taken from it.
+
+    Raises:
+        ResultsNotWritten: this machine's disk is full.
+
+    Yields:
+        The columns by a row's place in the input, from 0, while the block lasts. None: the input is no table; or it is
+        not to be had any more or not what it was, which is logged.
+    """
+    with ExitStack() as stack:
+        at_hand = intake.columns if intake is not None else None
+        yield _columns(stack, client, order, content) if at_hand is None else at_hand
+
+
+def _columns(
+    stack: ExitStack, client: GenAIBatchClient, order: Callable[[], Order], content: Any
+) -> Columns | None:
+    try:
+        asked = order()
+        if asked.prompt is None:
+            return None
+        reading = Reading(
+            stack, client, asked.source, asked.model, asked.request_defaults, asked.prompt, several_jobs=True
+        )
+        columns, sums = Columns(stack.enter_context(spool())), Sums()
+        for _, line in reading.table_lines(asked.prompt, columns):
+            sums.add(None, line)
+    except PASSING:
+        raise
+    except OSError as error:
+        msg = (
+            f"The columns of the input, which land beside the answers, could not be kept on this machine: {error}. The "
+            "job has ended and its answered rows are paid for; they are still at the service. The next attempt takes "
+            "the same job up and pays nothing."
+        )
+        raise ResultsNotWritten(msg, job_names=()) from error
+    except (InputError, ConfigurationError, CallError) as error:
+        log.warning("Rows go without the columns of their input, which cannot be read again: %s", error)
+        return None
+    if sums.sha256 != content:
+        log.warning("Rows go without the columns of their input: it is not what it was.")
+        return None
+    return columns

@@ -1,0 +1,42 @@
+"""Counting rows that stay in BigQuery, where that can be done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.storage.bigquery import can_ask
+from airflow_provider_genai_batch.exceptions import BadRequest, PermissionDenied
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.table import TableCounts
+
+log = logging.getLogger(__name__)
+
+_BY_SERVICE = "The service's own counters decide, which may lag, and failed rows cannot be asked again alone."
+
+
+def count_tables(client: GenAIBatchClient, jobs: Iterable[BatchJob]) -> dict[str, TableCounts] | None:
+    """Count the rows of jobs by their tables; None, with the reason in the log, where that cannot be done.
+
+    Args:
+        client: of the task's connection.
+        jobs: their rows are in BigQuery.
+
+    Raises:
+        CallError: a table cannot be read for now, or is not there yet.
+    """
+    if not can_ask():
+        log.warning('The extra "bigquery" is not installed, so no table is counted. %s', _BY_SERVICE)
+        return None
+    counted: dict[str, TableCounts] = {}
+    for job in jobs:
+        try:
+            counted[job.name] = client.count_rows(job)
+        except (PermissionDenied, BadRequest) as error:
+            # For want of a right or of a column: asking again would not help.
+            log.warning("%s cannot be counted (%s). %s", job.output.bigquery_table, error, _BY_SERVICE)
+            return None
+        found = counted[job.name]
+        log.info("%s: %d of %d rows are ok.", job.output.bigquery_table, found.ok, found.total)
+    return counted

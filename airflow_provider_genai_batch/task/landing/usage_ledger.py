@@ -1,0 +1,87 @@
+"""What the jobs of an attempt brought and cost, as far as it has been settled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import JobError
+from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, RowCounts
+from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.share import Share
+from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.task.cost.prices import cost_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Books:
+    """Kept by whoever settles.
+
+    Attributes:
+        jobs: that are settled, by name.
+        shares: what each of them brought; rows that stay in BigQuery are not in it.
+        counts: of the final rows.
+        cost: of all jobs that were settled together last; None where it is not known.
+    """
+
+    jobs: dict[str, BatchJob] = field(default_factory=dict)
+    shares: dict[str, Share] = field(default_factory=dict)
+    counts: RowCounts | None = None
+    cost: Cost | None = None
+    _fetched: dict[str, BatchJob] = field(default_factory=dict)
+
+    @property
+    def spent(self) -> float:
+        """What is known to have been spent for them, in USD."""
+        return 0.0 if self.cost is None else self.cost.usd
+
+    @property
+    def at_hand(self) -> list[BatchJob]:
+        """The jobs that were settled last, or whose settling has failed."""
+        return [*self._fetched.values()]
+
+    def begin(self) -> None:
+        """Begin to settle some jobs."""
+        self._fetched, self.cost = {}, None
+
+    def fetched(self, job: BatchJob) -> BatchJob:
+        """Take a job that ended."""
+        self._fetched[job.name] = job
+        return job
+
+    def landed(self, tally: Tally) -> Tally:
+        """Take what rows tell."""
+        self.shares |= tally.shares
+        try:
+            self.cost = cost_of((self._fetched[name], share) for name, share in tally.shares.items())
+        except Exception as error:  # noqa: BLE001 - whatever a price list makes of them, the rows are paid for
+            self.cost = None
+            log.warning("The cost cannot be told: %s: %s", type(error).__name__, printable(str(error)))
+        log.info("Tokens: %s. Cost: %s.", tally.usage or "not told", self.cost or "not known")
+        return tally
+
+    def settled(self, manifest: Manifest) -> Manifest:
+        """Take the outcome, and return it with its cost."""
+        self.jobs |= self._fetched
+        self.counts = manifest.counts
+        return manifest.model_copy(update={"cost": self.cost})
+
+    def failed(self, failure: JobError) -> None:
+        """Take a failure, and write the cost into its manifest. Without one nothing is settled."""
+        if failure.manifest is None:
+            return
+        counts: Mapping[str, Any] | None = failure.manifest["counts"]
+        self.counts = None if counts is None else RowCounts.model_validate(counts)
+        # Of several jobs one of which is FAILED no rows were read: the next attempt takes the others up.
+        self.jobs |= {
+            name: job
+            for name, job in self._fetched.items()
+            if counts is not None or job.verdict is Verdict.FAILED
+        }
+        cost = None if self.cost is None else self.cost.model_dump(mode="json")
+        failure.manifest = {**failure.manifest, "cost": cost}

@@ -1,0 +1,172 @@
+"""What a task asks for, read from its parameters and checked against the service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.client.job_params import JobParams, read_job_params
+from airflow_provider_genai_batch.exceptions import UnsupportedError
+from airflow_provider_genai_batch.models import BatchDestination, BatchSource
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.models.identity import Identity, digest, merge_labels
+from airflow_provider_genai_batch.requests.defaults import check_defaults
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.task.files.objects import is_directory
+from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.schemas.output_type import ask_for, job_check
+from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.services.labels import refuse_own_labels
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Order(JobParams):
+    """A job as a task asks for it; its input is not read yet."""
+
+    prompt: Prompt | None = field(default=None, repr=False)
+    """A template that makes requests of the rows of `source`; None where it has requests."""
+
+    def fingerprint(self, config: ClientConfig, conn_id: str, intake: Intake) -> str:
+        """Digest everything that decides what is asked and who is billed.
+
+        A Gemini key names no project, so there the connection stands for whoever pays.
+        """
+        vertex = self.backend is Backend.VERTEX
+        return digest(
+            {
+                "backend": self.backend.value,
+                "payer": [config.project, config.location] if vertex else conn_id,
+                "model": self.model,
+                "input": intake.content,
+                "destination": self.destination.model_dump() if self.destination else None,
+            }
+        )
+
+    def spec(
+        self,
+        identity: Identity,
+        readable: str,
+        intake: Intake,
+        placed: BatchSource | None,
+        labels: Mapping[str, str],
+        *,
+        several: bool = False,
+    ) -> JobSpec:
+        """Return the create call.
+
+        Args:
+            identity: whose job it is.
+            readable: the part of its name for people.
+            intake: what it asks.
+            placed: where the service reads that; None: it travels inline.
+            labels: of DAG, task and run.
+            several: it is one of several jobs of the same destination.
+
+        Raises:
+            InputError: Vertex AI has no place to write to.
+        """
+        destination = self.destination
+        # A table must be new, and a job that failed may have left one of the same identity behind.
+        suffix = f"{clock.now():%Y%m%d%H%M%S}_{identity.key[:8]}"
+        if several or identity.round:
+            suffix = f"r{identity.round}_{suffix}_{identity.fingerprint[-8:]}"
+            destination = destination and _beside(destination, suffix)
+        if self.backend is Backend.VERTEX and destination is None:
+            own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
+            if placed is not None and any(map(is_directory, self.source.gcs_uri)):
+                own = placed
+            destination = self.place_beside(own, suffix)
+        return JobSpec(
+            backend=self.backend,
+            model=self.model,
+            task=task_of(self.model),
+            display_name=identity.display_name(self.display_name or readable),
+            source=placed,
+            entries=intake.entries,
+            destination=destination,
+            labels=merge_labels(labels, self.labels, identity.labels()),
+            webhook=self.webhook,
+            priority=self.priority if self.backend is Backend.GEMINI else None,
+        )
+
+
+def _beside(destination: BatchDestination, suffix: str) -> BatchDestination:
+    """Return the place for a further job: a table takes the rows of one, a dataset or a prefix those of many."""
+    uri = destination.bigquery_uri
+    if uri is None or len(uri.removeprefix("bq://").split(".")) < 3:
+        return destination
+    return BatchDestination(bigquery_uri=f"{uri}_{suffix}")
+
+
+def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
+    connection: ClientConfig,
+    *,
+    model: str,
+    src: Any,
+    dest: Any = None,
+    config: Any = None,
+    request_defaults: Any = None,
+    prompt: Any = None,
+    output_type: Any = None,
+    display_name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    webhook: Any = None,
+    priority: int | None = None,
+    results_uri: str | None = None,
+    media_uri: str | None = None,
+) -> Order:
+    """Read a task's parameters.
+
+    Raises:
+        InputError: one of them cannot be read, or the service cannot do it.
+        ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
+    """
+    params = read_job_params(
+        connection,
+        model=model,
+        src=src,
+        are_rows=prompt is not None,
+        dest=dest,
+        config=config,
+        request_defaults=request_defaults,
+        display_name=display_name,
+        labels=labels,
+        webhook=webhook,
+        priority=priority,
+    )
+    refuse_own_labels(labels)
+    for note in params.notes:
+        log.info("%s", note)
+    source, destination = params.source, params.destination
+    given = "results_uri" if results_uri else "media_uri" if media_uri else ""
+    if given and (source.bigquery_uri if destination is None else destination.bigquery_uri):
+        msg = (
+            f"Rows that Vertex AI writes to BigQuery stay there: leave {given} out and read the table, or "
+            "give dest as gs://bucket/prefix/."
+        )
+        raise UnsupportedError(msg)
+    job_check(output_type, request_defaults)
+    if json_schema_of(request_defaults) is not None and family_of(params.model) is Family.GOOGLE:
+        log.warning(
+            "Batch jobs of Google have answered response_json_schema badly, with text that does not end or does not "
+            "fit: prefer output_type, or response_schema. Each answer is checked against it."
+        )
+    if output_type is not None:
+        if source.path or source.inlined_requests is not None:
+            request_defaults = ask_for(output_type, request_defaults)
+            check_defaults(request_defaults, params.backend, params.model, name="output_type")
+        else:
+            log.info(
+                "The input goes to the service as it is: answers are checked against output_type, not asked for."
+            )
+    order = Order(**vars(params), prompt=None if prompt is None else Prompt(prompt))
+    return replace(order, request_defaults=request_defaults)

@@ -1,0 +1,338 @@
+"""Carrying out the flows with a client: submit, look, settle."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeAlias
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older
+from airflow_provider_genai_batch.client.storage.input_cleanup import discard_input
+from airflow_provider_genai_batch.client.transport.retries import TRIES
+from airflow_provider_genai_batch.exceptions import (
+    CallError,
+    JobCancelled,
+    JobError,
+    NotFound,
+)
+from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.outcome.bigquery_output import CountTables
+from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE, Fetch, Land
+from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew, settle
+from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, cancel_strays, find_strays
+from airflow_provider_genai_batch.flows.record import RecordKeeper
+from airflow_provider_genai_batch.flows.steps import (
+    AwaitCapacity,
+    Cancel,
+    Create,
+    Discard,
+    Find,
+    Look,
+    Place,
+    Recall,
+    RecallAll,
+    Remember,
+    Sleep,
+)
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
+from airflow_provider_genai_batch.flows.submission.submit import orphan, submit
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
+from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.table_counts import count_tables
+from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.summary import rows_told
+from airflow_provider_genai_batch.task.traces import (
+    LAND,
+    SUBMIT,
+    TAKEN_UP,
+    WAIT,
+    WHY,
+    of_job,
+    of_manifest,
+    span,
+)
+from airflow_provider_genai_batch.wire.services.create import JobSpec
+
+log = logging.getLogger(__name__)
+
+OpenClient: TypeAlias = Callable[[str], AbstractContextManager[GenAIBatchClient]]
+"""Opens a client of an Airflow connection; closed at the end of the block."""
+
+
+_UNSENT = "No job was created, and nothing is billed. The next attempt asks again."
+_UNSEEN = (
+    "This attempt created no job. One of an earlier attempt is left as it is, and is billed as it goes. The next "
+    "attempt looks for it again before it asks anything."
+)
+
+
+@contextmanager
+def _told_what_became(sentences: str) -> Iterator[None]:
+    try:
+        yield
+    except CallError as error:
+        error.tell(sentences)
+        raise
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How output of an ended job is waited for that is not readable yet."""
+
+    seconds: float = field(default_factory=lambda: READ_PATIENCE)
+    """All in all."""
+    since: float | None = None
+    """When it was asked for first, in seconds since the epoch; None: it was not yet."""
+    pause: Callable[[float], None] = clock.sleep
+    """Waits for so many seconds."""
+
+
+class JobDesk:
+    """One worker's doings with jobs, on one client.
+
+    Args:
+        client: of the task's connection.
+        open_client: opens a client of a connection that an earlier attempt used; None: there was no earlier attempt.
+
+    Attributes:
+        books: what came of those that were settled.
+    """
+
+    def __init__(self, client: GenAIBatchClient, open_client: OpenClient | None = None) -> None:
+        self._client, self.books = client, Books()
+        self._open_client: OpenClient = open_client or (lambda _conn_id: nullcontext(client))
+
+    def submit(  # noqa: PLR0913 - keyword-only but for what it is about
+        self,
+        identity: Identity,
+        spec: Callable[[], JobSpec],
+        attempt: Attempt,
+        *,
+        display_name: str,
+        records: RecordKeeper,
+        budget: float,
+        wanted: Callable[[], bool] = lambda: True,
+        created: Callable[[BatchJob], None] = lambda _job: None,
+        await_capacity: Callable[[AwaitCapacity], None] | None = None,
+    ) -> Found:
+        """Find or create an identity's job.
+
+        Args:
+            identity: whose job it is.
+            spec: puts the input in place; called again where that met trouble.
+            attempt: what is known beforehand.
+            display_name: as the service keeps it, for errors.
+            records: what the task instance wrote down.
+            budget: seconds for which a lack of capacity is waited out.
+            wanted: asked before every create whether it still is.
+            created: takes a job as soon as its create is answered, before anything else is done: whatever interrupts
+                the attempt from then on finds a job to cancel.
+            await_capacity: waits, or leaves by an exception of Airflow's; None: sleeps.
+
+        Raises:
+            JobCancelled: it is not wanted any more; nothing was created.
+        """
+        placed: list[JobSpec] = []
+
+        def act(step: Any) -> Any:  # noqa: PLR0911 - a step a line
+            if isinstance(step, Recall):
+                return records.read()
+            if isinstance(step, RecallAll):
+                return records.read_all()
+            if isinstance(step, Place):
+                return placed.append(spec())
+            if isinstance(step, Remember):
+                return records.write(replace(step.record, conn_id=attempt.conn_id, place=attempt.place))
+            if isinstance(step, Create):
+                if not wanted():
+                    msg = "The task was killed before its job was submitted. Nothing was created; nothing is billed."
+                    raise JobCancelled(msg, job_names=())
+                job = self._client.perform(self._client.calls.create(placed[0]))
+                created(job)
+                return job
+            if isinstance(step, AwaitCapacity):
+                return await_capacity(step) if await_capacity else clock.sleep(step.seconds)
+            # What is decided on a look is worth as many as any other call.
+            return self._act_for(identity, step)
+
+        attempt = replace(attempt, place=self._client.config.place)
+        flow = submit(
+            identity,
+            display_name,
+            attempt,
+            budget=budget,
+            clock=self._client.service_time,
+            steady=clock.monotonic,
+        )
+        with span(SUBMIT) as note:
+            with _told_what_became(_UNSEEN if attempt.look_first or attempt.mine else _UNSENT):
+                found = drive(flow, act)
+            note({**of_job(found.job), TAKEN_UP: found.taken_up})
+        return found
+
+    def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
+        """Ask a list for the jobs of an identity's task instance; see `find_jobs`."""
+        return self._client.run(find_jobs(self._client.calls, identity, since, self._behind))
+
+    def _behind(self) -> float:
+        """Seconds by which the service's clock is behind this machine's, as far as it has told its time."""
+        return max(0.0, clock.time() - self._client.service_time())
+
+    def find_ended(self, identity: Identity, since: float | None) -> list[str]:
+        """Return the names of an identity's jobs that have ended; one that a list shows at work is read by its name."""
+        own = [job for job in self.find(identity, since) if identity.owns(job)]
+        return [job.name for job in own if job.done or self._has_ended(job.name)]
+
+    def _has_ended(self, name: str) -> bool:
+        try:
+            return self._client.get(name).done
+        except NotFound:  # or does not appear yet: that is for whoever takes it up
+            return False
+
+    def find_strays(self, identity: Identity, names: Collection[str], since: float | None) -> Strays:
+        """Look for jobs that ask the same as those that were settled last, and have none of these names."""
+        known = self.books.at_hand
+        flow = find_strays(identity, known, names=names, since=since, clock=self._client.service_time)
+        return drive(flow, partial(self._act_for, identity))
+
+    def cancel_strays(self, identity: Identity, strays: Strays) -> None:
+        """Cancel those that have not ended."""
+        drive(cancel_strays(identity, strays, self._client.service_time), self._act)
+
+    def _act_for(self, identity: Identity, step: Any) -> Any:
+        if isinstance(step, Find):
+            return self.find(identity, step.since)
+        return self._act(step, tries=TRIES)
+
+    def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
+        """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""
+
+        def act(step: Any) -> Any:
+            if isinstance(step, Find):
+                found, since = self.find(identity, step.since), step.since
+                oldest = None if since is None else since - self._behind()
+                return [job for job in found if not is_older(job, oldest)]
+            return self._act(step)
+
+        return drive(orphan(identity, intent, self._client.service_time), act)
+
+    def wait(self, names: list[str], plan: WaitPlan) -> Ending:
+        """Wait in place."""
+        with span(WAIT, names) as note:
+            ending = drive(watch(names, plan, clock=self._client.service_time), self._act)
+            note({WHY: ending.why.value})
+        return ending
+
+    def glance(self, names: list[str], appear_until: float = 0.0) -> Ending | None:
+        """Look once; None while a job goes on, or does not appear yet."""
+        service_time = self._client.service_time
+        return drive(glance(names, {}, clock=service_time, appear_until=appear_until), self._act)
+
+    def settle(
+        self,
+        ending: Ending,
+        names: list[str],
+        landing: Landing,
+        *,
+        patience: Patience | None = None,
+        taken_up: Collection[str] = (),
+        failed_before: Collection[str] = (),
+        may_ask_again: bool = False,
+    ) -> Manifest:
+        """Land rows and decide the outcome.
+
+        Args:
+            ending: how the waiting ended.
+            names: the jobs.
+            landing: how rows are wanted.
+            patience: for output that is not readable yet.
+            taken_up: those that are of an earlier attempt.
+            failed_before: those of them whose failure an earlier attempt has told.
+            may_ask_again: rows that failed may be asked for once more.
+
+        Raises:
+            SubmitAnew: too many rows failed, and may be asked for again.
+            JobError: one of its kinds, as the outcome table says.
+        """
+        patience = patience or Patience()
+
+        def act(step: Any) -> Any:
+            if isinstance(step, Fetch):
+                return self.books.fetched(self._client.get(step.name))
+            if isinstance(step, Land):
+                how = replace(landing.without(step.besides), partly=step.partly)
+                return self.books.landed(land_jobs(self._client, step.jobs, how))
+            if isinstance(step, CountTables):
+                return count_tables(self._client, step.jobs)
+            if isinstance(step, Discard):
+                return self._discard(step.jobs)
+            if isinstance(step, Sleep):
+                return patience.pause(step.seconds)
+            return self._act(step)
+
+        flow = settle(
+            ending,
+            names,
+            max_failed_rows=landing.max_failed_rows,
+            results_uri=landing.results_uri,
+            media_uri=landing.media_uri,
+            clock=clock.time,
+            service_clock=self._client.service_time,
+            patience=patience.seconds,
+            since=patience.since,
+            taken_up=taken_up,
+            failed_before=failed_before,
+            may_ask_again=may_ask_again,
+            submits=landing.submits,
+        )
+        self.books.begin()
+        with span(LAND, names) as note:
+            try:
+                manifest: Manifest = drive(flow, act)
+            except JobError as failure:
+                self.books.failed(failure)
+                note(of_manifest(failure.manifest))
+                raise
+            except SubmitAnew as again:
+                if again.failure is not None:
+                    self.books.failed(again.failure)
+                    note(of_manifest(again.failure.manifest))
+                raise
+            note(of_manifest(manifest.model_dump(mode="json")))
+        log.info("Rows: %s", rows_told(manifest))
+        return self.books.settled(manifest)
+
+    def _act(self, step: Any, tries: int = 1) -> Any:
+        if isinstance(step, Look):
+            return self._client.perform(self._client.calls.look(step.name), tries)
+        if isinstance(step, Cancel):
+            return self._cancel(step)
+        if isinstance(step, Sleep):
+            return clock.sleep(step.seconds)
+        msg = f"no such step: {step!r}"
+        raise TypeError(msg)
+
+    def _cancel(self, step: Cancel) -> Cancellation:
+        how: dict[str, Any] = {"only_if": step.only_if, "is_new": step.is_new}
+        if not step.conn_id:
+            return self._client.run(cancel_job(self._client.calls, step.name, **how))
+        with self._open_client(step.conn_id) as client:
+            return client.run(cancel_job(client.calls, step.name, **how))
+
+    def _discard(self, jobs: tuple[BatchJob, ...]) -> None:
+        for job in jobs:
+            try:
+                gone = self._client.run(discard_input(self._client.calls, job))
+            except CallError as error:
+                log.warning("The uploaded input of job %s was left where it is: %s", job.name, error)
+            else:
+                if gone:
+                    log.info("Deleted %s, the uploaded input of job %s.", gone, job.name)

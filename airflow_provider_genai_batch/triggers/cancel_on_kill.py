@@ -1,0 +1,111 @@
+"""Cancelling jobs that nobody waits for any more: what a trigger does when a user ends its task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_genai_batch.hooks.task_state import has_left, in_loop
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
+
+GOING_ON = ("deferred", "scheduled", "queued", "running")
+"""States of a task that wants its jobs, and may have been resumed by another triggerer's copy of the trigger.
+
+Then Airflow stops this copy, and no user has done anything. A task that a user cleared looks the same as soon as it is
+scheduled; then its next attempt takes the jobs up.
+"""
+_USER_ACTION = "__airflow_user_action__"
+"""With it Airflow 3.3 and later cancel a trigger whose task a user has ended.
+
+3.4 says so only when its database has no such trigger any more: one that moved is released with another word. Source:
+``airflow.jobs.triggerer_job_runner``.
+"""
+_cancelling: set[asyncio.Task[None]] = set()
+"""Cancellations under way: the event loop itself keeps no task alive."""
+
+
+class CancelsUnwanted(BaseTrigger):
+    """Base of triggers whose tasks have jobs that go on.
+
+    Args:
+        conn_id: the Airflow connection.
+        job_names: the jobs.
+        cancel_on_kill: cancel them when somebody kills, clears or marks the task meanwhile.
+    """
+
+    def __init__(self, conn_id: str, job_names: Sequence[str], *, cancel_on_kill: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base is not typed
+        self.conn_id = conn_id
+        self.job_names = list(job_names)
+        self.cancel_on_kill = cancel_on_kill
+        self._user_action = False
+
+    @property
+    def appear_until(self) -> float:
+        """Until when the jobs may be too new to be known by their names, in seconds since the epoch."""
+        return 0.0
+
+    @property
+    def wanting(self) -> Sequence[str]:
+        """The states in which the task wants its jobs."""
+        return GOING_ON
+
+    async def stopped(self, stop: asyncio.CancelledError) -> None:
+        """Take note that the trigger was cancelled: before Airflow 3.3 nobody else calls `on_kill`."""
+        self._user_action = stop.args[:1] == (_USER_ACTION,)
+        if not hasattr(BaseTrigger, "on_kill"):
+            await asyncio.shield(self.on_kill())
+
+    async def on_kill(self) -> None:
+        """Cancel the jobs, if the task does not wait for them any more.
+
+        Airflow calls this also when the trigger only moves to another triggerer, and while it runs cancels it again
+        every second (seen in 3.3.2). So the work is a task of its own, which nothing but its end ends.
+        """
+        if self.cancel_on_kill and self.job_names:
+            work = asyncio.ensure_future(self._cancel_unwanted())
+            _cancelling.add(work)
+            work.add_done_callback(_cancelling.discard)
+            await asyncio.shield(work)
+
+    async def _cancel_unwanted(self) -> None:
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+        from asgiref.sync import sync_to_async
+
+        from airflow_provider_genai_batch.exceptions import GenAIBatchError
+        from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
+
+        if in_loop(self.task_instance):
+            # A triggerer cannot ask how this iteration fares. Airflow's word is enough where the trigger, had it fired
+            # with another triggerer, would have done so for the end of the only job.
+            if not self._user_action or self.wanting != ("deferred",):
+                self.log.info("The state of one iteration is not told: %s is left alone.", self.job_names)
+                return
+        elif not await sync_to_async(has_left)(self.task_instance, *self.wanting):
+            return
+        try:
+            async with shared_looker(self.conn_id) as looker:
+                for name in self.job_names:
+                    await self._cancel(looker.client, name)
+        except (GenAIBatchError, AirflowNotFoundException) as error:
+            self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
+
+    async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
+        """Cancel one job; trouble with it is no reason to let the others go on."""
+        from airflow_provider_genai_batch.client.jobs import cancel_job
+        from airflow_provider_genai_batch.exceptions import GenAIBatchError
+
+        try:
+            until = self.appear_until
+            became = await client.run(
+                cancel_job(client.calls, name, is_new=lambda: client.service_time() < until)
+            )
+        except GenAIBatchError as error:
+            self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
+        else:
+            self.log.info("The task does not wait any more. Job %s %s.", name, became.words)

@@ -1,0 +1,1 @@
+"""Answers of every model family, read as plain rows."""

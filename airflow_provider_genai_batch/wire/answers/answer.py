@@ -1,0 +1,228 @@
+"""What a model answered, in words that all families share, and the row that is made of it.
+
+A reader for each family (`wire.answers.gemini` for Google's) makes an `Answer` of a response. What a row has of it, and
+whether it is good, is decided here, once for all families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+from airflow_provider_genai_batch.wire.answers.members import Dropped
+from airflow_provider_genai_batch.wire.keys import stamped_index
+
+PlainRow: TypeAlias = dict[str, Any]
+"""A row as it is written: `key, index, status, text, output, error, finish_reason, usage, model_version`.
+
+In this order; behind them, where there is any, `candidates`, `parts`, `media`, `grounding`, `citations`, `logprobs`,
+`response`, `round` and `input`.
+"""
+Store: TypeAlias = Callable[[str | None, int, int, str | None, str], dict[str, Any]]
+"""Takes key, candidate, part, mime type and base64 text of a picture or sound, and writes it as a file.
+
+Returns members of `models.answer.Media`: `bytes`, `sha256`, `uri`, and `mime_type` where the file is of another one.
+"""
+
+
+class Finish(Enum):
+    """What a reason for which a model stopped says of its answer."""
+
+    WHOLE = "whole"
+    """The model came to its end, or to a stop sequence, or wants functions called."""
+    CUT_OFF = "cut off"
+    """At a limit of tokens: what is there is good, and is not all."""
+    UNUSABLE = "unusable"
+    """Blocked, broken, or half an answer that another request must go on with."""
+    UNKNOWN = "unknown"
+    """A word that nobody has heard of. It may mean anything, so such an answer is not called good."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How answers are read. Neither field of it changes what a plain answer's row is.
+
+    Attributes:
+        keep_response: let each row have the service's own response; then nothing counts as dropped.
+        keep_media: let `media` of a row have the base64 text of pictures and sound as ``data``, for `store_media`. Else
+            they are counted as dropped.
+        cut_off_is_good: answers that were cut off at a limit of tokens are ``ok``.
+        dropped: counts what lands nowhere, while rows are read.
+    """
+
+    keep_response: bool = False
+    keep_media: bool = False
+    cut_off_is_good: bool = True
+    dropped: Dropped = field(default_factory=Dropped)
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """What a task wants of answers.
+
+    Attributes:
+        keep: ``response`` lands the service's own response, too.
+        truncated: ``invalid`` calls every answer invalid that was cut off at a limit of tokens.
+        typed: answers are to be of a type. One that was cut off is not of it, whatever `truncated` says.
+    """
+
+    keep: str | None = None
+    truncated: str = "ok"
+    typed: bool = False
+
+    def reading(self, dropped: Dropped, *, typed: bool = False, keep_media: bool = False) -> Reading:
+        """Say how answers are to be read."""
+        good = self.truncated == "ok" and not (self.typed or typed)
+        return Reading(self.keep == "response", keep_media, good, dropped)
+
+
+@dataclass
+class Answer:
+    """A response, whatever family it is of.
+
+    Attributes:
+        text: without thoughts.
+        output: function calls, in order, or the numbers of an embedding.
+        finish_reason: in the family's own word; None: it said none.
+        finish: what that word means; None where there is none: then an answer with content is good.
+        usage: see `tokens`.
+        model_version: as the service says it.
+        candidates: `models.answer.Candidate` as dicts, in their order, of an answer that has several; the other fields
+            are those of `chosen`.
+        parts: `models.answer.Part` as dicts: what is no plain text, of all candidates, in order.
+        media: `candidate`, `part`, `mime_type` and ``data`` (base64 text) of pictures and sound, where a `Reading`
+            keeps them.
+        grounding: `models.answer.Grounding` as a dict.
+        citations: `models.answer.Citation` as dicts.
+        logprobs: `models.answer.Logprobs` as a dict.
+        useful: there is something to use beside text, calls and numbers, such as a picture or code.
+        blocked: why there is nothing to use, in the family's word, where the finish reason does not say it.
+        message: what the service says about that.
+    """
+
+    text: str | None = None
+    output: list[Any] | None = None
+    finish_reason: str | None = None
+    finish: Finish | None = None
+    usage: dict[str, int] | None = None
+    model_version: str | None = None
+    candidates: list[dict[str, Any]] | None = None
+    parts: list[dict[str, Any]] | None = None
+    media: list[dict[str, Any]] | None = None
+    grounding: dict[str, Any] | None = None
+    citations: list[dict[str, Any]] | None = None
+    logprobs: dict[str, Any] | None = None
+    useful: bool = False
+    blocked: str | None = None
+    message: str | None = None
+
+    @property
+    def has_content(self) -> bool:
+        """Whether there is anything to use."""
+        return bool(self.text or self.output or self.useful)
+
+
+_MORE = ("candidates", "parts", "media", "grounding", "citations", "logprobs")
+"""Fields of a row that only stand there where there is something."""
+
+
+def tokens(
+    asked: int = 0, answered: int = 0, cached: int = 0, thoughts: int = 0, tool_use: int = 0, total: int = 0
+) -> dict[str, int]:
+    """Return the tokens of a row.
+
+    Args:
+        asked: of the prompt, those from a cache among them.
+        answered: of the answer, without thoughts.
+        cached: of the prompt, read from a cache.
+        thoughts: billed as output.
+        tool_use: what tools returned, put into the prompt; not in `asked`. It only stands where there is any.
+        total: the service's own sum; 0: the sum of the others.
+    """
+    usage = {"input": asked, "output": answered, "cached": cached, "thoughts": thoughts}
+    usage["total"] = total or asked + answered + thoughts + tool_use
+    if tool_use:
+        usage["tool_use"] = tool_use
+    return usage
+
+
+def answer_row(key: str | None, answer: Answer, reading: Reading) -> PlainRow:
+    """Return the row of an answer."""
+    status, why = status_of(answer, reading)
+    row = plain_row(
+        key,
+        status,
+        text=answer.text,
+        output=answer.output,
+        finish_reason=answer.finish_reason,
+        usage=answer.usage,
+        model_version=answer.model_version,
+    )
+    if status != "ok":
+        row["error"] = invalid_error(*why)
+    for name in _MORE:
+        if value := getattr(answer, name):
+            row[name] = value
+    return row
+
+
+def status_of(answer: Answer, reading: Reading) -> tuple[str, tuple[str, str]]:
+    """Return the status of an answer's row, and what its error says: a word for the cause, and a message.
+
+    It is ``ok`` where there is something to use, and the reason for which the model stopped is known to mean that the
+    answer is whole, or is not told; where the model was cut off, as the `reading` wants it.
+    """
+    reason = answer.finish_reason
+    word = str(answer.blocked or reason or "no candidate")
+    if not answer.has_content:
+        return "invalid", (word, answer.message or f"no usable answer: {word}")
+    if answer.finish in (None, Finish.WHOLE) or (answer.finish is Finish.CUT_OFF and reading.cut_off_is_good):
+        return "ok", ("", "")
+    said = _SAID[answer.finish].format(reason)
+    return "invalid", (str(reason), answer.message or said)
+
+
+_SAID = {
+    None: "no usable answer: {}",
+    Finish.WHOLE: "no usable answer: {}",
+    Finish.CUT_OFF: "the answer was cut off at a limit of tokens: {}",
+    Finish.UNUSABLE: "no usable answer: {}",
+    Finish.UNKNOWN: "the model stopped for a reason that this version does not know: {}",
+}
+
+
+def plain_row(key: str | None, status: str, **fields: Any) -> PlainRow:
+    """Return a row with all the fields that every row has."""
+    row: PlainRow = {
+        "key": key,
+        "index": stamped_index(key) if key else None,
+        "status": status,
+        "text": None,
+        "output": None,
+        "error": None,
+        "finish_reason": None,
+        "usage": None,
+        "model_version": None,
+    }
+    row.update(fields)
+    return row
+
+
+def invalid_error(status: str, message: str) -> dict[str, Any]:
+    """Return the error of an answer that is of no use."""
+    return row_error(message, status=status)
+
+
+def row_error(message: str, *, code: int | None = None, status: str = "") -> dict[str, Any]:
+    """Return the error of a row."""
+    return {"code": code, "status": status, "message": message}
+
+
+def store_media(row: PlainRow, store: Store) -> None:
+    """Write the pictures and sounds of a row as files; in their places its `media` says where they are."""
+    for medium in row.get("media") or ():
+        data = medium.pop("data")
+        where = medium["candidate"], medium["part"], medium["mime_type"]
+        medium.update(store(row["key"], *where, data))

@@ -1,0 +1,284 @@
+"""Answers of Google's models, read from a ``GenerateContentResponse`` or an ``EmbedContentResponse``.
+
+Source: google-genai's ``types``, both services' REST references, and captures of live jobs of 2025 and 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_genai_batch.models.answer import Citation, Grounding, Logprobs, Part, UrlMetadata
+from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, tokens
+from airflow_provider_genai_batch.wire.answers.members import (
+    Dropped,
+    count_rest,
+    count_value,
+    nothing,
+    read_list,
+    read_members,
+)
+from airflow_provider_genai_batch.wire.values import get, integer, mapping, text
+
+FINISH: dict[str, Finish] = {
+    "STOP": Finish.WHOLE,
+    "MAX_TOKENS": Finish.CUT_OFF,
+    **dict.fromkeys(
+        (
+            *("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "RECITATION", "LANGUAGE", "MODEL_ARMOR"),
+            *("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
+            *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE"),
+            *("MISSING_THOUGHT_SIGNATURE", "ESCALATION", "PUP_LIMITED_DISABLED", "CONTINUATION"),
+            *("FINISH_REASON_UNSPECIFIED", "OTHER"),
+        ),
+        Finish.UNUSABLE,
+    ),
+}
+"""What is known of Google's finish reasons. One that is not here is `Finish.UNKNOWN`.
+
+``CONTINUATION`` is half an answer, with a token by which another request goes on; ``TOO_MANY_TOOL_CALLS`` one whose
+tools were stopped before it was there; of ``OTHER`` and ``FINISH_REASON_UNSPECIFIED`` nobody says that it is whole.
+"""
+USUAL = "STOP"
+"""The reason that nearly all answers have."""
+LEFT_OUT = frozenset(
+    (
+        *("responseId", "createTime", "modelStatus", "avgLogprobs", "safetyRatings", "score", "tokenCount"),
+        *("promptFeedback", "promptFeedback.safetyRatings", "finishMessage"),
+        *(
+            f"usageMetadata.{name}"
+            for name in (
+                *("promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails"),
+                *("toolUsePromptTokensDetails", "trafficType", "serviceTier", "billablePromptUsage"),
+                *("billableCachedContentUsage", "toolCallStats"),
+            )
+        ),
+    )
+)
+"""Members that are known and are in no row: nobody loses an answer by them. All others are warned of."""
+_CONTENT = frozenset(("role", "parts"))
+_CANDIDATE = frozenset(
+    (
+        *("content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata"),
+        *("urlContextMetadata", "logprobsResult"),
+    )
+)
+_RESPONSE = frozenset(("candidates", "promptFeedback", "usageMetadata", "modelVersion"))
+_EMBEDDING = frozenset(("embedding", "tokenCount", "usageMetadata", "modelVersion"))
+_USAGE = frozenset(
+    (
+        *("promptTokenCount", "candidatesTokenCount", "cachedContentTokenCount", "thoughtsTokenCount"),
+        *("toolUsePromptTokenCount", "totalTokenCount"),
+    )
+)
+_PLACE = ("candidate", "part")
+_USEFUL = (
+    *("function_call", "function_response", "executable_code", "code_execution_result", "tool_call"),
+    *("tool_response", "file_data", "audio_transcription"),
+)
+"""Members of a part that make an answer of it."""
+
+
+def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
+    """Read a response. Of several candidates the first whole one is chosen, else the first that can be used."""
+    dropped = Dropped() if reading.keep_response else reading.dropped
+    usage, version = _usage(response, dropped), text(get(response, "modelVersion"))
+    embedding = mapping(response.get("embedding"))
+    if values := embedding.get("values"):
+        count_rest(embedding, frozenset(("values",)), "embedding", dropped)
+        count_rest(response, _EMBEDDING, "", dropped)
+        return Answer(output=values, usage=usage, model_version=version)
+    count_rest(response, _RESPONSE, "", dropped)
+    listed = response.get("candidates")
+    if not isinstance(listed, list):
+        count_value(listed, "candidates", dropped)
+        listed = []
+    places = zip(_indices(listed), listed, strict=True)
+    read = [(index, _candidate(index, one, reading, dropped)) for index, one in places]
+    answer = chosen_of([one for _, one in read])
+    if len(read) > 1:
+        answer = with_others(answer, read)
+    elif read and read[0][0] and not (answer.parts or answer.media):
+        dropped.count("index")  # of the only one, and not the first
+    answer.usage, answer.model_version = usage, version
+    _read_feedback(answer, get(response, "promptFeedback"), dropped)
+    return answer
+
+
+def finish_of(reason: str | None) -> Finish | None:
+    """Return what a finish reason means; None where there is none."""
+    return None if reason is None else FINISH.get(reason, Finish.UNKNOWN)
+
+
+def chosen_of(read: list[Answer]) -> Answer:
+    """Return the first whole one of several answers with something in it, else the first that can be used."""
+    good = [one for one in read if one.has_content]
+    for finish in ((None, Finish.WHOLE), (Finish.CUT_OFF,)):
+        for one in good:
+            if one.finish in finish:
+                return one
+    return next(iter([*good, *read]), Answer())
+
+
+def with_others(chosen: Answer, read: list[tuple[int, Answer]]) -> Answer:
+    """Return the chosen one of several answers, with what is listed of all."""
+    listed = [
+        {
+            "index": index,
+            "text": one.text,
+            "finish_reason": one.finish_reason,
+            **{name: more for name in ("grounding", "citations", "logprobs") if (more := getattr(one, name))},
+        }
+        for index, one in read
+    ]
+    parts = [part for _, one in read for part in one.parts or ()]
+    media = [medium for _, one in read for medium in one.media or ()]
+    return replace(chosen, candidates=listed, parts=parts, media=media)
+
+
+def _indices(candidates: list[Any]) -> list[int]:
+    """Return what candidates call themselves, where that tells them apart; else their places."""
+    said = [integer(get(mapping(one), "index", place)) for place, one in enumerate(candidates)]
+    told = [index for index in said if index is not None and index >= 0]
+    return told if len(set(told)) == len(candidates) else list(range(len(candidates)))
+
+
+def _candidate(index: int, candidate: Any, reading: Reading, dropped: Dropped) -> Answer:
+    if not isinstance(candidate, dict):
+        count_value(candidate, "candidates", dropped)
+        return Answer()
+    count_rest(candidate, _CANDIDATE, "", dropped)
+    content, reason = get(candidate, "content"), get(candidate, "finishReason")
+    reason = None if reason is None else str(reason)
+    answer = Answer(finish_reason=reason, finish=finish_of(reason))
+    if isinstance(content, dict):
+        count_rest(content, _CONTENT, "content", dropped)
+        if content.get("role") not in (None, "", "model"):
+            dropped.count("content.role")
+        _read_parts(answer, index, content.get("parts"), reading, dropped)
+    else:
+        count_value(content, "content", dropped)
+    answer.grounding = _grounding(candidate, dropped)
+    answer.citations = _citations(get(candidate, "citationMetadata"), dropped)
+    if logprobs := get(candidate, "logprobsResult"):
+        answer.logprobs = read_members(Logprobs, logprobs, "logprobsResult", dropped)
+    if message := get(candidate, "finishMessage"):
+        answer.message = str(message)
+        if answer.has_content and answer.finish in (None, Finish.WHOLE):
+            dropped.count("finishMessage")
+    return answer
+
+
+def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, dropped: Dropped) -> None:
+    """Read the parts of a candidate: its text, its calls, its media, and all of it that is no plain text."""
+    if not isinstance(parts, list):
+        count_value(parts, "content.parts", dropped)
+        return
+    read, media = [], []
+    for number, part in enumerate(parts):
+        if not isinstance(part, dict):
+            count_value(part, "content.parts", dropped)
+            continue
+        others, inline = _without_inline_data(part)
+        members = read_members(Part, others, "", dropped) or {}
+        if inline is not None and members.get(
+            "thought"
+        ):  # a draft of the picture that follows, not an answer
+            count_value(inline, "thought.inlineData", dropped)
+        elif inline is not None:
+            answer.useful = True
+            media += _media(index, number, inline, reading, dropped)
+        read.append({"candidate": index, "part": number, **members})
+    said = [part["text"] for part in read if "text" in part and not part.get("thought")]
+    answer.text = "".join(said) if said else None
+    answered = [part for part in read if not part.get("thought")]
+    answer.output = [part["function_call"] for part in answered if "function_call" in part] or None
+    answer.useful |= any(name in part for part in answered for name in _USEFUL)
+    answer.media = media or None
+    answer.parts = _no_plain_text(read, alone=len(said) == 1)
+
+
+def _no_plain_text(read: list[dict[str, Any]], *, alone: bool) -> list[dict[str, Any]] | None:
+    """Return the parts that say more than the text of the answer; where that has several parts, those too."""
+    if not any(part.keys() - {*_PLACE, "text"} for part in read):
+        return None
+    if alone:
+        for part in read:
+            if not part.get("thought"):
+                part.pop("text", None)
+    return [part for part in read if part.keys() - set(_PLACE)] or None
+
+
+def _without_inline_data(part: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    inline = get(part, "inlineData")
+    if not isinstance(inline, dict):
+        return part, None
+    return {name: it for name, it in part.items() if name not in ("inlineData", "inline_data")}, inline
+
+
+def _media(
+    index: int, number: int, inline: dict[str, Any], reading: Reading, dropped: Dropped
+) -> list[dict[str, Any]]:
+    data = inline.get("data")
+    if not reading.keep_media or not isinstance(data, str):
+        count_value(inline, "inlineData", dropped)
+        return []
+    count_rest(inline, frozenset(("mimeType", "data")), "inlineData", dropped)
+    mime_type = text(get(inline, "mimeType"))
+    return [{"candidate": index, "part": number, "mime_type": mime_type, "data": data}]
+
+
+def _grounding(candidate: dict[str, Any], dropped: Dropped) -> dict[str, Any] | None:
+    found: dict[str, Any] = {}
+    if said := get(candidate, "groundingMetadata"):
+        found = read_members(Grounding, said, "groundingMetadata", dropped) or {}
+    if said := get(candidate, "urlContextMetadata"):
+        where = "urlContextMetadata"
+        count_rest(mapping(said), frozenset(("urlMetadata",)), where, dropped)
+        read = read_list(UrlMetadata, get(mapping(said), "urlMetadata"), f"{where}.urlMetadata", dropped)
+        if read:
+            found["url_metadata"] = read
+    return found or None
+
+
+def _citations(said: Any, dropped: Dropped) -> list[dict[str, Any]] | None:
+    """Read citations: ``citations`` on Vertex AI and in the SDK, ``citationSources`` in the REST of the Gemini API."""
+    if nothing(said):
+        return None
+    where, found = "citationMetadata", []
+    count_rest(mapping(said), frozenset(("citations", "citationSources")), where, dropped)
+    for name in ("citations", "citationSources"):
+        found += read_list(Citation, get(mapping(said), name), f"{where}.{name}", dropped) or []
+    return found or None
+
+
+def _read_feedback(answer: Answer, feedback: Any, dropped: Dropped) -> None:
+    """Read why a prompt was blocked, where there is no answer that says so."""
+    if nothing(feedback):
+        return
+    if answer.has_content:
+        count_value(feedback, "promptFeedback", dropped)
+        return
+    told = mapping(feedback)
+    count_rest(told, frozenset(("blockReason", "blockReasonMessage")), "promptFeedback", dropped)
+    if reason := get(told, "blockReason"):
+        answer.blocked = str(reason)
+    if message := get(told, "blockReasonMessage"):
+        answer.message = answer.message or str(message)
+
+
+def _usage(response: Mapping[str, Any], dropped: Dropped) -> dict[str, int] | None:
+    meta = mapping(get(response, "usageMetadata"))
+    if not meta:
+        count = integer(get(response, "tokenCount"))
+        return None if count is None else tokens(count, total=count)
+    count_rest(meta, _USAGE, "usageMetadata", dropped)
+    return tokens(
+        integer(get(meta, "promptTokenCount")) or 0,
+        integer(get(meta, "candidatesTokenCount")) or 0,
+        integer(get(meta, "cachedContentTokenCount")) or 0,
+        integer(get(meta, "thoughtsTokenCount")) or 0,
+        integer(get(meta, "toolUsePromptTokenCount")) or 0,
+        integer(get(meta, "totalTokenCount")) or 0,
+    )

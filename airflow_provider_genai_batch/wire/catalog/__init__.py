@@ -1,0 +1,1 @@
+"""What batch runs: publishers, models, locations, and how much one job takes."""

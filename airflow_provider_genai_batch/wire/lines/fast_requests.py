@@ -1,0 +1,92 @@
+"""The straight way to the requests that nearly all are: turns of text and nothing else.
+
+Lists and generators of requests are long. What is not certainly so goes the long way, in `wire.lines.request`; both
+spell such a request alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS
+from airflow_provider_genai_batch.wire.lines.request import WireRequest
+from airflow_provider_genai_batch.wire.prompts.config import merged, request_fields
+
+_KEYED, _TURN = 2, 2
+_ROLES = frozenset(("user", "model"))
+
+
+def usual_fields(defaults: Any, backend: Backend) -> dict[str, Any]:
+    """Return what such requests have beside their contents.
+
+    Args:
+        defaults: SDK config or REST fields for every request, which were found good; or None.
+        backend: where they go.
+    """
+    return merged(request_fields(defaults, backend), {}) if defaults is not None else {}
+
+
+def usual_request(item: Any, fields: dict[str, Any]) -> WireRequest | None:
+    """Spell a request for generated content; None: it is not one of these.
+
+    Args:
+        item: a prompt, ``{"contents": …}`` or ``{"request": {"contents": …}}``, the last two with a ``key`` or without.
+        fields: what the request has beside its contents.
+    """
+    key = None
+    if item.__class__ is dict:
+        if len(item) > 1:
+            key = item.get("key")
+            if len(item) > _KEYED or not _is_key(key):
+                return None
+        inside = item.get("request", item)
+        if inside.__class__ is not dict or (inside is not item and len(inside) > 1):
+            return None
+        item = inside.get("contents")
+        turns = _turns(item) if item.__class__ is list else None
+    else:
+        turns = None
+    if turns is None:
+        if not _is_text(item):
+            return None
+        turns = [{"parts": [{"text": item}], "role": "user"}]
+    return WireRequest(key, {"contents": turns, **fields})
+
+
+def _turns(contents: list[Any]) -> list[dict[str, Any]] | None:
+    turns = []
+    for turn in contents:
+        if turn.__class__ is not dict or turn.get("parts").__class__ is not list:
+            return None
+        parts = []
+        for part in turn["parts"]:
+            if part.__class__ is not dict or len(part) > 1 or not _is_text(text := part.get("text")):
+                return None
+            parts.append({"text": text})
+        spelled: dict[str, Any] = {"parts": parts}
+        if len(turn) > 1:
+            role = turn.get("role")
+            if len(turn) > _TURN or role.__class__ is not str or role not in _ROLES:
+                return None
+            spelled["role"] = role
+        if not parts:
+            return None
+        turns.append(spelled)
+    return turns or None
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that can be written as UTF-8."""
+    if value.__class__ is not str:
+        return False
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
+
+
+def _is_key(value: Any) -> bool:
+    return value.__class__ is str and value.isascii() and 0 < len(value) <= MAX_KEY_CHARACTERS

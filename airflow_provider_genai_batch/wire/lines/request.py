@@ -1,0 +1,214 @@
+"""One request: from any spelling users write to the body of one line.
+
+Source: Google's GenerateContentRequest reference; captures of what Google's google-genai SDK sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.lines.beside import FOREIGN, read_beside
+from airflow_provider_genai_batch.wire.partners.content import messages_of
+from airflow_provider_genai_batch.wire.partners.fields import partner_fields
+from airflow_provider_genai_batch.wire.partners.request import (
+    PartnerRequest,
+    custom_id,
+    finished,
+    own_request,
+)
+from airflow_provider_genai_batch.wire.prompts.config import check_one_schema, merged, request_fields
+from airflow_provider_genai_batch.wire.prompts.content import contents, is_prompt
+from airflow_provider_genai_batch.wire.prompts.embed import embed_config, embed_request, takes_text_only
+from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
+
+_PROMPTS = frozenset({"contents", "content"})
+
+
+_NOTHING: tuple[str | None, dict[str, str] | None, dict[str, Any]] = (None, None, {})
+
+
+class WireRequest(NamedTuple):
+    """One request as it goes out; `wire.lines.entry` writes it."""
+
+    key: str | None
+    """None: none was given, one is to be stamped."""
+    request: dict[str, Any]
+    metadata: dict[str, str] | None = None
+    """Beside the key, echoed with the row; Gemini inline only."""
+    beside: dict[str, Any] | None = None
+    """What else stands beside the request, by its author's names; Vertex AI only, which gives it back with the row."""
+    family: Family = Family.GOOGLE
+    """Whose spelling the request is in."""
+
+
+def rest_request(item: Any, *, backend: Backend, task: Task, model: str, defaults: Any = None) -> WireRequest:
+    """Spell one request as REST, names in lowerCamel.
+
+    Args:
+        item: a prompt (string, part, Content, list of them); `BatchRequest`; SDK spelling
+            (``contents, config, metadata, key``); REST spelling (``key, request``) or a bare request; dicts,
+            or objects of ``google.genai.types``, mixed as one likes.
+        backend: where it goes.
+        task: generate or embed.
+        model: the job's model.
+        defaults: SDK config or REST fields for every request; a request's own value wins.
+
+    Raises:
+        RequestError: it cannot be sent, with the field's name and the remedy.
+    """
+    if (family := family_of(model)) is not Family.GOOGLE:
+        return _of_a_partner(item, family, model, defaults)
+    given = _opened(item, task, model, backend)
+    if task is Task.EMBED:
+        own = embed_config(given.config, backend, origin=given.origin)
+        config = {**embed_config(defaults, backend), **own}
+        request = embed_request(given.prompt, config, backend=backend, model=model)
+        if takes_text_only(model, backend) and (given.key is not None or given.beside):
+            strange = next(iter(given.beside or ())) if given.key is None else "key"
+            msg = f"{model} takes lines with content and nothing else, and there is {strange}"
+            raise RequestError(msg, "Leave it out: rows join by their text. Or use a gemini-embedding model.")
+    else:
+        own = request_fields(given.config, backend, flat=given.flat, origin=given.origin)
+        if defaults is not None and "generationConfig" in own:
+            check_one_schema(defaults, own)
+        fields = merged(request_fields(defaults, backend), own) if defaults is not None else own
+        request = {"contents": contents(given.prompt, backend), **fields}
+    return WireRequest(given.key, request, given.metadata, given.beside or None)
+
+
+def _of_a_partner(item: Any, family: Family, model: str, defaults: Any) -> WireRequest:
+    """Spell a request to a partner's model, from its own words or Google's."""
+    asked = own_request(item, family, model)
+    if asked is None:
+        given = _opened(_keyed(item), Task.GENERATE, model, Backend.VERTEX)
+        if given.key is not None:
+            custom_id(given.key, family)
+        turns = contents(given.prompt, Backend.VERTEX)
+        own = partner_fields(given.config, family, flat=given.flat, origin=given.origin)
+        fields = {**own, "messages": messages_of(turns, family, model)}
+        asked = PartnerRequest(fields, given.key, given.beside)
+    return WireRequest(
+        asked.key, finished(asked, family, model, defaults), None, asked.beside or None, family
+    )
+
+
+def _keyed(item: Any) -> Any:
+    """Give a prompt in Google's words that has the partner's name for its key the name that goes with it."""
+    if isinstance(item, Mapping) and "custom_id" in item and "key" not in item:
+        return {("key" if name == "custom_id" else name): value for name, value in item.items()}
+    return item
+
+
+class _Opened(NamedTuple):
+    """A request taken apart, each piece still as the user spelled it."""
+
+    prompt: Any
+    config: Any = None
+    flat: bool = True
+    key: str | None = None
+    metadata: dict[str, str] | None = None
+    beside: dict[str, Any] | None = None
+    origin: Any = None
+    """What `config` is from, if that has names in lowerCamel by now."""
+
+
+def _opened(item: Any, task: Task, model: str, backend: Backend) -> _Opened:
+    fields = None if isinstance(item, (str, list, tuple)) else fields_of(item)
+    if fields and "request" in fields:
+        return _from_envelope(item, fields, task, model, backend)
+    if fields and not _PROMPTS.isdisjoint(fields):
+        return _from_parameters(item, fields, task, model, backend)
+    if is_prompt(item):
+        return _Opened(item)
+    raise _not_a_request(item, fields, task)
+
+
+def _from_envelope(item: Any, fields: dict[str, Any], task: Task, model: str, backend: Backend) -> _Opened:
+    """Open ``{"key": …, "request": {…}, "metadata": {…}}``."""
+    others = {
+        name: value
+        for name, value in _written(item, fields)
+        if camel(name) not in ("key", "request", "metadata")
+    }
+    inside = fields_of(fields["request"])
+    if inside is None:
+        msg = f"request is not an object: request is of type {type(fields['request']).__name__}"
+        raise RequestError(msg, "Give a GenerateContentRequest as dict or object.")
+    key, metadata, beside = read_beside(fields, others, backend)
+    if "config" in inside:
+        msg = "config inside request is the SDK's spelling"
+        raise RequestError(
+            msg, "Write generationConfig, systemInstruction, tools, …, or put config beside contents."
+        )
+    prompt, rest = _prompt_and_rest(inside, task, model)
+    return _Opened(prompt, rest, False, key, metadata, beside, fields["request"])
+
+
+def _from_parameters(item: Any, fields: dict[str, Any], task: Task, model: str, backend: Backend) -> _Opened:
+    """Open ``{"contents": …, "config": …, "metadata": …, "key": …}`` or a bare GenerateContentRequest."""
+    key, metadata, beside = _NOTHING
+    if "key" in fields or "metadata" in fields:
+        key, metadata, beside = read_beside(fields, {}, backend)
+    config = fields.pop("config", None)
+    prompt, rest = _prompt_and_rest(
+        {name: value for name, value in fields.items() if name not in ("key", "metadata")}, task, model
+    )
+    if config is not None and rest:
+        msg = f"{next(iter(rest))} stands beside config"
+        raise RequestError(msg, "Put everything into config, or leave config out and write REST fields.")
+    if config is not None:
+        return _Opened(prompt, config, True, key, metadata, beside)
+    return _Opened(prompt, rest, False, key, metadata, beside, item)
+
+
+def _prompt_and_rest(fields: dict[str, Any], task: Task, model: str) -> tuple[Any, dict[str, Any]]:
+    rest = dict(fields)
+    _check_model(rest.pop("model", None), model)
+    given = [
+        rest.pop(name)
+        for name in ("contents", "content")
+        if name in rest and (task is Task.EMBED or name == "contents")
+    ]
+    name = "content" if task is Task.EMBED else "contents"
+    if len(given) != 1:
+        msg = f"the request has no {name}" if not given else "the request has content and contents"
+        raise RequestError(msg, f"Give {name} once.")
+    if not given[0] and isinstance(given[0], (list, tuple, Mapping)):
+        msg = f"the request has no {name}: it is empty"
+        raise RequestError(msg, "Give at least one prompt.")
+    return given[0], rest
+
+
+def _written(item: Any, fields: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Give the fields as their author spelled them."""
+    return item.items() if isinstance(item, Mapping) else fields.items()
+
+
+def _check_model(own: Any, model: str) -> None:
+    """Refuse a request for another model: a job has one, and what the service would do is not documented."""
+    if own is not None and str(own).rpartition("/")[2] != model.rpartition("/")[2]:
+        msg = f"the request is for model {own}, the job for {model}"
+        raise RequestError(msg, "Make one job for each model.")
+
+
+def _not_a_request(item: Any, fields: dict[str, Any] | None, task: Task) -> RequestError:
+    if fields is None:
+        return RequestError(
+            f"a request cannot be of type {type(item).__name__}", "Give a string, a dict or a BatchRequest."
+        )
+    prompt = "content" if task is Task.EMBED else "contents"
+    for name in fields:
+        if name in FOREIGN:
+            remedy = FOREIGN[name].replace("contents", prompt)
+            return RequestError(f"unknown field {as_written(item, name)!r} and no {prompt}", remedy)
+    shown = ", ".join(sorted(as_written(item, name) for name in fields)) or "nothing"
+    remedy = f'Give {{"{prompt}": …}} or {{"request": {{…}}}}.'
+    if fields and task is Task.GENERATE:
+        column = as_written(item, next(iter(fields)))
+        remedy += f' For rows of a table give prompt to the operator, such as prompt="… {{{column}}} …".'
+    return RequestError(f"neither {prompt} nor request: there is {shown}", remedy)

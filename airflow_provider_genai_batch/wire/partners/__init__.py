@@ -1,0 +1,1 @@
+"""Requests and rows of partners' models: Claude, Llama and gpt-oss."""

@@ -1,0 +1,261 @@
+"""One request to a partner's model: from any spelling users write to the body of one line.
+
+A prompt in Google's words becomes one in the partner's; what is in the partner's own is checked and goes as it is.
+
+Source: "Batch predictions with Anthropic Claude models"; "Batch prediction" of MaaS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.wire.keys import check_key, spell_custom_id
+from airflow_provider_genai_batch.wire.partners.fields import SYSTEM, merged_fields, partner_fields
+from airflow_provider_genai_batch.wire.partners.messages import LINES, PARTNER_MESSAGES
+from airflow_provider_genai_batch.wire.partners.typed import own_fields, partner_message
+from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
+from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
+
+VERSION = "vertex-2023-10-16"
+MOST_TOKENS = 8192
+"""``max_tokens`` of requests to Claude that set none, for it has to be set: every Claude model with batches can give so
+many. It costs nothing unless it is used; an answer that is cut off there says so."""
+URL = "/v1/chat/completions"
+_INSIDE = {Family.ANTHROPIC: ("request", "params"), Family.OPENAI: ("body",)}
+"""Where a whole line has its request."""
+_OF_THE_LINE = frozenset({"custom_id", "key", "method", "url"})
+_OUTPUT = frozenset({"response", "status", "id", "error", "processed_time"})
+"""What the service writes into a row."""
+_OF_OTHERS = frozenset({*_OF_THE_LINE, "request", "params", "body", "messages", "prompt", "input", "config"})
+"""What stands in some service's line, and so is hardly a column of a table."""
+_ALSO_COLUMNS = frozenset({"metadata", "user"})
+"""Fields of a request that are names for an author's own data, too."""
+_NO_TOOLS = ("code_execution", "web_fetch", "mcp")
+"""How types of tools begin that Claude does not have on Vertex AI."""
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+class PartnerRequest(NamedTuple):
+    """A request, before what all requests of the job have is added."""
+
+    fields: dict[str, Any]
+    """``messages`` among them."""
+    key: str | None = None
+    beside: dict[str, Any] | None = None
+    """What else stands in the line, by its author's names."""
+
+
+def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
+    """Read a request in the partner's own spelling.
+
+    Args:
+        item: a body, a whole line, a list of messages, or something with one of these as ``contents``.
+        family: whose spelling it is.
+        model: the job's.
+
+    Returns:
+        None if it is in Google's spelling, or a plain prompt.
+
+    Raises:
+        RequestError: it cannot be sent, or is neither.
+    """
+    if _are_messages(item):
+        return PartnerRequest(_body({"messages": item}, family, model))
+    fields = None if isinstance(item, (str, list, tuple)) else own_fields(item)
+    if fields is None:
+        return None
+    name = next((one for one in _INSIDE[family] if one in fields), None)
+    inside = None if name is None else own_fields(fields[name])
+    for asked in (fields, inside or {}):
+        if "messages" in asked and "contents" in asked:
+            msg = "the request has messages and contents"
+            raise RequestError(msg, "Keep one.")
+    if name is not None and inside is not None and not _googles(inside):
+        beside = {one: value for one, value in fields.items() if one not in (*_OF_THE_LINE, name)}
+        _check_line(fields, beside, family)
+        return PartnerRequest(_body(inside, family, model), _key(fields, family), beside or None)
+    if "messages" in fields:
+        body = {one: value for one, value in fields.items() if one not in ("custom_id", "key")}
+        return PartnerRequest(_body(body, family, model), _key(fields, family))
+    if _are_messages(contents := fields.get("contents")):
+        rest = {one: value for one, value in fields.items() if one not in ("contents", "config", "key")}
+        if rest:
+            msg = f"{next(iter(rest))!r} stands beside contents"
+            raise RequestError(msg, "Put it into config.")
+        config = fields_of(item) or {}
+        body = _body({"messages": contents}, family, model)
+        return PartnerRequest({**partner_fields(config.get("config"), family), **body}, _key(fields, family))
+    if not _googles(fields) and not _googles(own_fields(fields.get("request")) or {}):
+        raise _neither(item, fields, family)
+    return None
+
+
+def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -> dict[str, Any]:
+    """Add what all requests of a job have.
+
+    Raises:
+        RequestError: they contradict one another.
+    """
+    checked = _checked_against(defaults)
+    body = merged_fields(partner_fields(defaults, family), given.fields, checked=checked)
+    if body.get("max_tokens", 1) < 1:
+        msg = f"max_tokens is {body['max_tokens']}"
+        raise RequestError(msg, "Give a number from 1 on.")
+    if family is Family.OPENAI:
+        if system := body.pop(SYSTEM, None):
+            first = body["messages"][0].get("role")
+            if first not in ("system", "developer"):
+                body["messages"] = [{"role": "system", "content": system}, *body["messages"]]
+        return {"model": _published(model), **body}
+    if body.get("anthropic_version", VERSION) != VERSION:
+        msg = f"anthropic_version is {body['anthropic_version']!r}"
+        raise RequestError(msg, f"Write {VERSION}, or leave it out to have it written.")
+    forced = (body.get("tool_choice") or {}).get("type") in ("any", "tool")
+    if forced and (body.get("thinking") or {}).get("type") == "enabled":
+        msg = "thinking is enabled where a tool has to be called, which Claude does not take together"
+        raise RequestError(
+            msg, "Leave thinking out, or leave out output_type (or tool_choice), which makes it call one."
+        )
+    whole = {"anthropic_version": VERSION, "max_tokens": MOST_TOKENS, **body}
+    budget = (body.get("thinking") or {}).get("budget_tokens", 0)
+    if budget >= whole["max_tokens"]:
+        msg = f"thinking has a budget of {budget} tokens, which max_tokens ({whole['max_tokens']}) does not hold"
+        raise RequestError(msg, f"Set max_tokens over {budget}.")
+    return whole
+
+
+def custom_id(key: str, family: Family) -> str:
+    """Return a key as a line of a partner's has it.
+
+    Raises:
+        RequestError: Claude takes no such key.
+    """
+    spelled = spell_custom_id(key)
+    if family is Family.ANTHROPIC and not _ID.fullmatch(spelled):
+        msg = f"the key {key[:80]!r} cannot be a custom_id, which has 1 to 64 of letters, digits, - and _"
+        raise RequestError(msg, "Rename it, or leave it out to have one stamped.")
+    return spelled
+
+
+def partner_line(
+    key: str, body: dict[str, Any], beside: Mapping[str, Any] | None, family: Family
+) -> dict[str, Any]:
+    """Return what stands in a line."""
+    line = {"custom_id": custom_id(key, family), **(beside or {})}
+    if family is Family.ANTHROPIC:
+        return {**line, "request": body}
+    return {**line, "method": "POST", "url": URL, "body": body}
+
+
+def column_of(family: Family) -> str:
+    """Return the column of a table that has the requests."""
+    return "body" if family is Family.OPENAI else "request"
+
+
+def check_whole(given: Mapping[str, Any], finished_body: Mapping[str, Any], family: Family) -> None:
+    """Refuse a request of a table, which goes as it is, if it lacks something that has to stand in it.
+
+    Args:
+        given: as it stands there.
+        finished_body: what is written where requests are written here.
+        family: whose request it is.
+
+    Raises:
+        RequestError: it does.
+    """
+    where = f"the column {column_of(family)}, which goes to the service as it is"
+    if "messages" not in given:
+        msg = f"there are no messages in {where}"
+        raise RequestError(msg, f"A line is {LINES[family]}.")
+    needed = ("anthropic_version", "max_tokens") if family is Family.ANTHROPIC else ()
+    if missing := [name for name in needed if name not in given]:
+        msg = f"there is no {missing[0]} in {where}"
+        raise RequestError(msg, f'Write "{missing[0]}": {finished_body[missing[0]]!r}.'.replace("'", '"'))
+
+
+def _body(fields: dict[str, Any], family: Family, model: str) -> dict[str, Any]:
+    """Check a body in the partner's own spelling."""
+    rest = {name: value for name, value in fields.items() if name not in ("model", "stream")}
+    own = fields.get("model")
+    if own is not None and str(own).rpartition("/")[2] != model.rpartition("/")[2]:
+        msg = f"the request is for model {own}, the job for {model}"
+        raise RequestError(msg, "Make one job for each model.")
+    if fields.get("stream"):
+        msg = "the request asks for a stream"
+        raise RequestError(msg, "Leave stream out: a batch has none.")
+    body = partner_message(rest, "Request", "", family)
+    if not body.get("messages"):
+        msg = "the request has no messages"
+        raise RequestError(msg, f"Write {LINES[family]}.")
+    for tool in body.get("tools", ()):
+        if str(tool.get("type", "")).startswith(_NO_TOOLS):
+            msg = f"there is a tool of the type {tool['type']!r}"
+            raise RequestError(msg, "Leave it out: Claude does not have it on Vertex AI.")
+    return body
+
+
+def _check_line(fields: Mapping[str, Any], beside: Mapping[str, Any], family: Family) -> None:
+    inside = {*PARTNER_MESSAGES[family]["Request"], "contents", "config"} - _ALSO_COLUMNS
+    if strange := sorted(inside & beside.keys()):
+        msg = f"{strange[0]!r} stands beside {column_of(family)}, where the model does not see it"
+        raise RequestError(msg, f"Put it into {column_of(family)}.")
+    if reserved := sorted(_OUTPUT & beside.keys()):
+        msg = f"the field {reserved[0]!r} is one that the service writes into rows"
+        raise RequestError(msg, "Rename it, or leave it out.")
+    method, url = fields.get("method"), fields.get("url")
+    if family is Family.OPENAI and method not in (None, "POST"):
+        msg = f"method is {method!r}"
+        raise RequestError(msg, "Write POST.")
+    if family is Family.OPENAI and url not in (None, URL):
+        msg = f"url is {url!r}, which no model in batch serves"
+        raise RequestError(msg, f"Write {URL}.")
+
+
+def _key(fields: Mapping[str, Any], family: Family) -> str | None:
+    given = [fields[name] for name in ("custom_id", "key") if fields.get(name) is not None]
+    if not given:
+        return None
+    if len({str(one) for one in given}) > 1:
+        msg = f"custom_id is {given[0]!r} but key says {given[1]!r}"
+        raise RequestError(msg, "Keep one.")
+    check_key(given[0])
+    custom_id(given[0], family)
+    return str(given[0])
+
+
+def _googles(fields: Mapping[str, Any]) -> bool:
+    """Whether a request is in Google's spelling."""
+    return "contents" in fields or "parts" in fields or "text" in fields or "inline_data" in fields
+
+
+def _are_messages(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(isinstance(one, Mapping) and "role" in one and "parts" not in one for one in value)
+    )
+
+
+def _neither(item: Any, fields: Mapping[str, Any], family: Family) -> RequestError:
+    shown = ", ".join(sorted(as_written(item, name) for name in fields)[:5]) or "nothing"
+    remedy = f"Write {LINES[family]}."
+    if fields and isinstance(item, Mapping) and fields.keys().isdisjoint(_OF_OTHERS):
+        column = next(iter(fields))
+        remedy += f' For rows of a table give prompt to the operator, such as prompt="… {{{column}}} …".'
+    return RequestError(f"there are no messages: there is {shown}", remedy)
+
+
+def _checked_against(defaults: Any) -> str:
+    given = fields_of(defaults) or {}
+    if isinstance(given.get("responseSchema"), TypeSchema):
+        return "output_type"
+    return "response_json_schema in request_defaults" if json_schema_of(given) is not None else ""
+
+
+def _published(model: str) -> str:
+    return model[model.index("publishers/") :] if "publishers/" in model else model

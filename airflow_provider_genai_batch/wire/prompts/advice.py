@@ -1,0 +1,91 @@
+"""What to write in place of a name that a message does not have: the word for it, or the place where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.prompts.backend_fields import is_taken
+from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
+
+_SHOWN = 12
+"""Fields that are listed when nothing is near."""
+_GENERATION, _REQUEST = MESSAGES["GenerationConfig"], MESSAGES["GenerateContentRequest"]
+_WORDS = {
+    "GenerationConfig": {
+        "maxTokens": "maxOutputTokens",
+        "maxCompletionTokens": "maxOutputTokens",
+        "maxTokensToSample": "maxOutputTokens",
+        "maxNewTokens": "maxOutputTokens",
+        "stop": "stopSequences",
+        "n": "candidateCount",
+        "schema": "responseSchema",
+        "jsonSchema": "responseJsonSchema",
+        "modelSelectionConfig": "modelConfig",
+    },
+    "GenerateContentRequest": {"system": "systemInstruction", "systemPrompt": "systemInstruction"},
+    "Content": {"content": "parts", "text": "parts", "part": "parts"},
+    "Part": {"content": "text", "imageUrl": "fileData", "image": "inlineData", "file": "fileData"},
+    "FileData": {"uri": "fileUri", "url": "fileUri", "type": "mimeType"},
+    "Blob": {"bytes": "data", "type": "mimeType"},
+    "FunctionCall": {"arguments": "args"},
+    "FunctionDeclaration": {"inputSchema": "parametersJsonSchema"},
+}
+"""Other services' names for the same thing, and the SDK's for what REST calls otherwise."""
+
+
+CONFIG = ("GenerationConfig", "GenerateContentRequest")
+"""The messages whose fields the SDK's GenerateContentConfig has side by side."""
+
+
+def advice(name: str, messages: tuple[str, ...], backend: Backend, present: Collection[str] = ()) -> str:
+    """Say what to write instead.
+
+    Args:
+        name: in lowerCamel; none of the messages has it.
+        messages: of `MESSAGES`, whose fields may stand there.
+        backend: a name that it does not take is not advised.
+        present: fields that are there already, so that another of the name would be one too many.
+    """
+    if place := _home(name, messages, backend):
+        return place
+    there = {*present, "model", "contents"}
+    kinds = {
+        field: kind
+        for message in messages
+        for field, kind in MESSAGES[message].items()
+        if field not in there and is_taken(message, field, backend)
+    }
+    word = next((_WORDS.get(message, {}).get(name) for message in messages), None)
+    near = [word] if word in kinds else get_close_matches(name, kinds, n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    if into := _below(name, kinds, backend):
+        return f"Put it into {into}."
+    if len(kinds) <= _SHOWN:
+        return f"There are {', '.join(sorted(kinds))}." if kinds else "Leave it out."
+    return f"Leave it out; Google's reference of {messages[0]} has the fields there are."
+
+
+def _home(name: str, messages: tuple[str, ...], backend: Backend) -> str:
+    """Tell fields of a request from those of its ``generationConfig``, which are often mistaken for one another."""
+    if messages == ("GenerateContentRequest",) and name in _GENERATION:
+        if not is_taken("GenerationConfig", name, backend):
+            return "Leave it out: the service has no such field."
+        return "Put it into config (or generationConfig)."
+    if messages == ("GenerationConfig",) and name in _REQUEST:
+        if not is_taken("GenerateContentRequest", name, backend):
+            return "Leave it out: a batch does not take it."
+        return "Put it beside contents, not into generationConfig."
+    return ""
+
+
+def _below(name: str, kinds: dict[str, str], backend: Backend) -> str:
+    """Name the one field whose message has it."""
+    found = [
+        field
+        for field, kind in kinds.items()
+        if name in MESSAGES.get(kind, ()) and is_taken(kind, name, backend)
+    ]
+    return found[0] if len(found) == 1 else ""

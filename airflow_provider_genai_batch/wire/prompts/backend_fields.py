@@ -1,0 +1,136 @@
+"""Which fields only one of the two services has, by the message that has them.
+
+Source: what Google's google-genai SDK refuses in each mode; Google's "Batch inference with Gemini" for what a
+batch on Vertex AI leaves out.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
+
+SERVICE_NAMES = {Backend.GEMINI: "the Gemini Developer API", Backend.VERTEX: "Vertex AI"}
+
+_VERTEX_ONLY = {
+    "GenerationConfig": ("routingConfig", "modelConfig", "audioTimestamp"),
+    "GenerateContentRequest": ("modelArmorConfig", "outputConfig"),
+    "Tool": ("retrieval", "enterpriseWebSearch", "parallelAiSearch", "exaAiSearch"),
+    "GoogleSearch": ("blockingConfidence", "excludeDomains"),
+    "GoogleMaps": ("groundingTypes",),
+    "AuthConfig": (
+        "apiKeyConfig",
+        "authType",
+        "googleServiceAccountConfig",
+        "httpBasicAuthConfig",
+        "oauthConfig",
+        "oidcConfig",
+    ),
+    "FunctionCall": ("partialArgs", "willContinue"),
+    "FunctionCallingConfig": ("streamFunctionCallArguments",),
+    "ImageConfig": (
+        "personGeneration",
+        "prominentPeople",
+        "outputMimeType",
+        "outputCompressionQuality",
+        "imageOutputOptions",
+    ),
+    "SafetySetting": ("method",),
+    "EmbedContentConfig": ("mimeType", "autoTruncate", "documentOcr", "audioTrackExtraction"),
+    "EmbedContentRequest": ("mimeType", "autoTruncate", "documentOcr", "audioTrackExtraction"),
+}
+_GEMINI_ONLY = {
+    "GenerationConfig": ("enableEnhancedCivicAnswers",),
+    "GenerateContentRequest": ("store",),
+    "Part": ("toolCall", "toolResponse", "partMetadata"),
+    "FunctionResponse": ("willContinue",),
+    "FunctionResponsePart": ("mediaProcessing",),
+    "Tool": ("fileSearch",),
+    "McpServer": ("name", "streamableHttpTransport"),
+    "ToolConfig": ("includeServerSideToolInvocations",),
+    "ReplicatedVoiceConfig": ("consentAudio", "voiceConsentSignature"),
+}
+_ONLY = {
+    (message, name): backend
+    for backend, table in ((Backend.VERTEX, _VERTEX_ONLY), (Backend.GEMINI, _GEMINI_ONLY))
+    for message, names in table.items()
+    for name in names
+}
+_NOT_IN_A_VERTEX_BATCH = {
+    (
+        "GenerateContentRequest",
+        "cachedContent",
+    ): "Put what is cached into the request; implicit caching still applies.",
+    ("Retrieval", "vertexRagStore"): "Retrieve beforehand and put what was found into the request.",
+}
+
+
+def is_taken(message: str, name: str, backend: Backend) -> bool:
+    """Whether the service takes a field in a batch."""
+    place = (message, name)
+    return _ONLY.get(place, backend) is backend and not (
+        backend is Backend.VERTEX and place in _NOT_IN_A_VERTEX_BATCH
+    )
+
+
+def taken(backend: Backend) -> dict[str, dict[str, str]]:
+    """Return `MESSAGES` with the fields that a service takes in a batch."""
+    return {
+        message: {name: kind for name, kind in fields.items() if is_taken(message, name, backend)}
+        for message, fields in MESSAGES.items()
+    }
+
+
+def check_field(message: str, name: str, backend: Backend, path: str) -> None:
+    """Refuse a field that the chosen service does not have.
+
+    Args:
+        message: that has the field.
+        name: its own name in lowerCamel.
+        backend: where the request goes.
+        path: of the message in the request, for the error.
+
+    Raises:
+        RequestError: the other service has it, or no batch has it.
+    """
+    only = _ONLY.get((message, name))
+    if only is not None and only is not backend:
+        msg = f"{path}.{name} exists only on {SERVICE_NAMES[only]}"
+        raise RequestError(
+            msg,
+            f"Leave it out, or use a connection with backend {only}.",
+        )
+    if backend is Backend.VERTEX and (remedy := _NOT_IN_A_VERTEX_BATCH.get((message, name))):
+        msg = f"{path}.{name} does not work in a batch on Vertex AI"
+        raise RequestError(msg, remedy)
+
+
+def check_image_size(size: str | None, path: str) -> None:
+    """Refuse pictures of a size that a batch on Vertex AI does not make: 1K alone, by "Batch inference with Gemini".
+
+    Raises:
+        RequestError: it is another one.
+    """
+    if size is not None and not size.upper().endswith(("1K", "UNSPECIFIED")):
+        msg = f"{path}.imageSize is {size[:20]!r}, and a batch on Vertex AI makes pictures of 1K alone"
+        raise RequestError(msg, "Write 1K or leave it out, or use a connection with backend gemini.")
+
+
+def check_uri(uri: str, backend: Backend) -> None:
+    """Refuse the address of a file that the chosen service cannot read.
+
+    Raises:
+        RequestError: it is in the other service's place.
+    """
+    if backend is Backend.GEMINI and uri.startswith("gs://"):
+        msg = f"the Gemini Developer API cannot read {uri}"
+        raise RequestError(
+            msg,
+            "Upload the file with the Files API and give its uri, or use a connection with backend vertex.",
+        )
+    if backend is Backend.VERTEX and (uri.startswith("files/") or "generativelanguage.googleapis.com" in uri):
+        msg = f"Vertex AI cannot read {uri}, a file of the Gemini Files API"
+        raise RequestError(
+            msg,
+            "Copy the file to Cloud Storage and give its gs:// address.",
+        )

@@ -1,0 +1,167 @@
+"""What goes with a prompt: from SDK config or REST fields to the fields of a GenerateContentRequest.
+
+Source: Google's GenerateContentRequest and GenerationConfig references; captures of where Google's
+google-genai SDK puts each field of its GenerateContentConfig.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import RequestError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.wire.prompts.advice import CONFIG, advice
+from airflow_provider_genai_batch.wire.prompts.backend_fields import check_field
+from airflow_provider_genai_batch.wire.prompts.content import content
+from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
+from airflow_provider_genai_batch.wire.prompts.tools import tools
+from airflow_provider_genai_batch.wire.prompts.typed import typed, unknown
+from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.schemas.schema import response_schema
+from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
+from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
+
+_GENERATION = MESSAGES["GenerationConfig"]
+_REQUEST = {
+    name: kind
+    for name, kind in MESSAGES["GenerateContentRequest"].items()
+    if name not in ("contents", "generationConfig", "model")
+}
+_SDK_NAMES = {"modelSelectionConfig": "modelConfig", "generationOutputConfig": "outputConfig"}
+_OF_THE_SDK_ALONE = frozenset(
+    {"httpOptions", "shouldReturnHttpResponse", "automaticFunctionCalling", "automaticContinuation"}
+)
+"""About the SDK's own calls: they never reach the service."""
+SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
+"""Fields of ``generationConfig`` that say what an answer is to be, of which the service takes one."""
+
+
+def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: Any = None) -> dict[str, Any]:
+    """Spell config as the fields of a request, without ``contents``.
+
+    Args:
+        config: ``GenerateContentConfig`` or REST fields (``generationConfig``, ``systemInstruction``, …),
+            dict or object, either casing; None: nothing.
+        backend: where the request goes.
+        flat: whether generation parameters may stand beside the rest, as in the SDK's config.
+        origin: has the names as their author spelled them, for messages, where `config` has not.
+
+    Raises:
+        RequestError: an unknown field, one of the other service, or one that does not work in a batch.
+    """
+    if config is None:
+        return {}
+    fields = fields_of(config)
+    if fields is None:
+        msg = f"config is of type {type(config).__name__}"
+        raise RequestError(msg, "Give GenerateContentConfig fields as dict or object.")
+    request: dict[str, Any] = {}
+    generation: dict[str, Any] = {}
+    for given, value in fields.items():
+        name = _SDK_NAMES.get(given, given)
+        if name == "generationConfig":
+            generation |= _generation_config(value, backend)
+        elif name in _REQUEST:
+            check_field("GenerateContentRequest", name, backend, "request")
+            request[name] = _request_field(name, value, backend)
+        elif name in _GENERATION and flat:
+            generation[name] = _generation_field(name, value, backend)
+        elif name not in _OF_THE_SDK_ALONE or not flat:
+            raise _unknown(as_written(origin or config, given), backend, fields, flat=flat)
+    if generation:
+        request["generationConfig"] = generation
+    return request
+
+
+def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Put a request's own fields over defaults; ``generationConfig`` field by field.
+
+    A request that brings a schema in one spelling does not inherit one in the other.
+    """
+    ours, theirs = own.get("generationConfig", {}), defaults.get("generationConfig", {})
+    if SCHEMAS & ours.keys():
+        theirs = {name: value for name, value in theirs.items() if name not in SCHEMAS}
+    both = {**defaults, **own}
+    if theirs or ours:
+        both["generationConfig"] = {**theirs, **ours}
+    return both
+
+
+def check_one_schema(defaults: Any, own: dict[str, Any]) -> None:
+    """Refuse a request that says what its answer is to be, where answers of the job are checked against something else.
+
+    Args:
+        defaults: SDK config or REST fields for every request, as they were given.
+        own: the request's fields, spelled.
+
+    Raises:
+        RequestError: it does.
+    """
+    ours = own.get("generationConfig", {})
+    given = fields_of(defaults) or {}
+    if isinstance(given.get("responseSchema"), TypeSchema):
+        said, names = "output_type", [*SCHEMAS]
+        if ours.get("responseMimeType") != given.get("responseMimeType"):
+            names.append("responseMimeType")
+    elif json_schema_of(given) is not None:
+        said, names = "response_json_schema in request_defaults", [*SCHEMAS]
+    else:
+        return
+    if twice := sorted(name for name in names if name in ours):
+        msg = (
+            f"{twice[0]} of the request contradicts {said}, against which every answer of the job is checked"
+        )
+        raise RequestError(
+            msg, "Keep one, or make a job of its own of the requests that are answered otherwise."
+        )
+
+
+def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:
+    fields = fields_of(config)
+    if fields is None:
+        msg = f"generationConfig is of type {type(config).__name__}"
+        raise RequestError(msg, "Give its fields as dict or object.")
+    spelled = {}
+    for given, value in fields.items():
+        name = _SDK_NAMES.get(given, given)
+        if name not in _GENERATION:
+            raise unknown(as_written(config, given), "GenerationConfig", "generationConfig", backend, fields)
+        spelled[name] = _generation_field(name, value, backend)
+    if spelled.keys() >= SCHEMAS:
+        msg = "generationConfig has responseSchema and responseJsonSchema"
+        raise RequestError(msg, "Keep one: the service takes one of them.")
+    return spelled
+
+
+def _generation_field(name: str, value: Any, backend: Backend) -> Any:
+    check_field("GenerationConfig", name, backend, "generationConfig")
+    if name == "responseSchema":
+        return response_schema(value, backend)
+    if name == "speechConfig" and isinstance(value, str):
+        return {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": value}}}
+    if name == "responseJsonSchema" and isinstance(value, type):
+        msg = f"response_json_schema is the class {value.__name__}"
+        raise RequestError(msg, "Give a schema as dict, or give the class as response_schema.")
+    return typed(value, _GENERATION[name], f"generationConfig.{name}", backend)
+
+
+def _request_field(name: str, value: Any, backend: Backend) -> Any:
+    if name == "systemInstruction":
+        return content(value, backend, name)
+    if name == "tools":
+        return tools(value, backend)
+    spelled = typed(value, _REQUEST[name], name, backend)
+    if name == "cachedContent" and "/" not in spelled:
+        return f"cachedContents/{spelled}"
+    return spelled
+
+
+def _unknown(written: str, backend: Backend, present: dict[str, Any], *, flat: bool) -> RequestError:
+    name = camel(written)
+    if flat or name not in _GENERATION:
+        return unknown(written, CONFIG if flat else "GenerateContentRequest", "", backend, present)
+    remedy = advice(name, ("GenerateContentRequest",), backend, present)
+    if name in (fields_of(present.get("generationConfig")) or {}):
+        remedy = "Leave this one out: generationConfig has it too."
+    shown = name if name == written else f"{name} (written {written!r})"
+    return RequestError(f"{shown} stands beside contents", remedy)

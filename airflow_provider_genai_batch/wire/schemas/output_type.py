@@ -1,0 +1,170 @@
+"""What answers are to be: asked for as the schema that is safe on batch endpoints, and checked when they come.
+
+Google's batch endpoint has answered ``responseJsonSchema`` with degenerate output where ``responseSchema`` worked, so
+the latter is sent, with references resolved (`wire.schemas.schema`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import SchemaError, from_json, to_json
+from typing_extensions import override
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
+from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_check, json_schema_of
+from airflow_provider_genai_batch.wire.schemas.text_values import Back
+from airflow_provider_genai_batch.wire.schemas.type_schema import schema_of_type
+from airflow_provider_genai_batch.wire.spelling import fields_of
+
+_SCHEMAS = ("responseSchema", "responseJsonSchema")
+_SAID_ALREADY = (*_SCHEMAS, "responseMimeType")
+
+
+def ask_for(output_type: Any, request_defaults: Any) -> Any:
+    """Add a type to the fields that every request gets; what are no fields is for others to refuse.
+
+    Raises:
+        ConfigurationError: they say already what answers are to be.
+        InputError: it is no type, or one that there are no words for.
+    """
+    fields = fields_of({} if request_defaults is None else request_defaults)
+    if fields is None:
+        return request_defaults
+    twice = [name for name in _SAID_ALREADY if name in fields]
+    if twice:
+        msg = f"What answers are to be is given twice, as output_type and as request_defaults[{twice[0]!r}]: keep one."
+        raise ConfigurationError(msg)
+    try:
+        schema = schema_of_type(output_type, _adapter(output_type))
+    except RequestError as error:
+        raise error.at("output_type") from error
+    return {**fields, "responseMimeType": "application/json", "responseSchema": schema}
+
+
+def answer_check(output_type: Any) -> Callable[[str], Any]:
+    """Return what reads an answer's text as a type, or raises ValueError with where it is not of it.
+
+    Args:
+        output_type: a Pydantic model, or any type that a ``TypeAdapter`` takes.
+
+    Raises:
+        InputError: it is no such type.
+    """
+    adapter = _adapter(output_type)
+    # Without the adapter's own call around it, which costs as much as a small answer. What was asked for by a field's
+    # name is read by it, whatever its aliases are.
+    read = partial(adapter.validator.validate_json, by_alias=True, by_name=True)
+    back = _way_back(output_type, adapter)
+
+    def check(text: str) -> Any:
+        try:
+            return read(text)
+        except ValidationError as error:
+            first = error
+        for meant in _meant(text, back):
+            try:
+                return read(meant)
+            except ValidationError as error:
+                first = error
+        raise ValueError(_what_is_wrong(first)) from first
+
+    return check
+
+
+def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] | None:
+    """Return what checks every answer of a job; None: nothing said what they are to be.
+
+    Raises:
+        InputError: what was said is no type, or no JSON Schema.
+    """
+    if output_type is not None:
+        return answer_check(output_type)
+    schema = json_schema_of(request_defaults)
+    return None if schema is None else json_schema_check(schema)
+
+
+def output_schema(output_type: Any) -> dict[str, Any] | None:
+    """Return JSON Schema of what `answer_check` makes of answers, as it is written; None: the type has none."""
+    try:
+        return _adapter(output_type).json_schema(mode="serialization", schema_generator=_AsWritten)
+    except PydanticUserError:
+        return None
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Calls those members required that are always written, whether they have a default or not."""
+
+    @override
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        if field["type"] == "typed-dict-field":
+            return bool(field.get("required", total))
+        return not field.get("serialization_exclude_if")
+
+
+def asks_for_type(output_type: Any, request_defaults: Any) -> bool:
+    """Whether every answer of a job is to be of a type: half of one is of none."""
+    fields = fields_of(request_defaults) or {}
+    inside = fields_of(fields.get("generationConfig")) or {}
+    return output_type is not None or any(name in fields or name in inside for name in _SCHEMAS)
+
+
+def read_back(output_type: Any, text: str) -> str:
+    """Return an answer's text with the values that were meant, for somebody else to check."""
+    adapter = _adapter(output_type)
+    readings = [text.encode(errors="replace"), *_meant(text, _way_back(output_type, adapter))]
+    for reading in readings:
+        with suppress(ValidationError):
+            adapter.validate_json(reading)
+            return reading.decode()
+    return text
+
+
+def _adapter(output_type: Any) -> TypeAdapter[Any]:
+    if isinstance(output_type, (str, dict)):
+        raise _no_type(output_type, "")
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(output_type)
+    except (PydanticSchemaGenerationError, PydanticUserError, SchemaError, NameError, TypeError) as error:
+        raise _no_type(output_type, str(error).partition("\n")[0]) from error
+    return adapter
+
+
+def _no_type(output_type: Any, why: str) -> InputError:
+    if isinstance(output_type, dict):
+        remedy = "A schema goes into request_defaults, as response_schema or response_json_schema."
+    elif isinstance(output_type, str):
+        remedy = "Give the type itself, not its name."
+    else:
+        remedy = f"Give a Pydantic model. ({why})"
+    msg = f"output_type={output_type!r} is no type that answers can be read as. {remedy}"
+    return InputError(msg)
+
+
+def _way_back(output_type: Any, adapter: TypeAdapter[Any]) -> Back | None:
+    try:
+        return schema_of_type(output_type, adapter).back
+    except RequestError:
+        return None  # it was not asked for in this dialect
+
+
+def _meant(text: str, back: Back | None) -> Iterator[bytes]:
+    if back is None:
+        return
+    try:
+        answer = from_json(text)
+    except ValueError:
+        return
+    yield from map(to_json, back(answer))
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    where = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'answer'}: {one['msg']}" for one in found[:3])
+    return where + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

@@ -1,0 +1,65 @@
+"""A page of jobs that is only looked over: each stays the bytes that came until it is known to have moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from msgspec import DecodeError, Raw, Struct
+from msgspec.json import Decoder
+
+from airflow_provider_genai_batch.wire.services.http import HttpAnswer, read_object
+from airflow_provider_genai_batch.wire.values import get, objects
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A job in a list."""
+
+    name: str
+    shown: bytes
+    """All that the list shows of it, as JSON."""
+
+
+class _Name(Struct, gc=False):
+    name: str
+
+
+class _Page(Struct, gc=False, rename="camel"):
+    operations: list[Raw] = []
+    """Gemini's."""
+    batch_prediction_jobs: list[Raw] = []
+    """Vertex AI's."""
+    next_page_token: str = ""
+
+
+_PAGE, _NAME = Decoder(_Page), Decoder(_Name)
+
+
+def glances(member: str) -> Callable[[HttpAnswer], tuple[list[Entry], str]]:
+    """Return the reader of a page whose jobs are in `member`; it returns them, and the next page's token or nothing.
+
+    The reader raises what `wire.services.http.read_object` does, and ValueError for jobs that are no objects.
+    """
+
+    def read(answer: HttpAnswer) -> tuple[list[Entry], str]:
+        usual = _usual(answer.body)
+        if usual is not None:
+            return usual
+        payload = read_object(answer)
+        jobs = objects(get(payload, member, ()))
+        entries = [Entry(str(get(job, "name", "")), json.dumps(job).encode()) for job in jobs]
+        return entries, str(get(payload, "nextPageToken", ""))
+
+    return read
+
+
+def _usual(body: bytes) -> tuple[list[Entry], str] | None:
+    """Read a page that has jobs and spells what it has as documented; None for any other."""
+    try:
+        page = _PAGE.decode(body)
+        jobs = page.operations or page.batch_prediction_jobs
+        entries = [Entry(_NAME.decode(job).name, bytes(job)) for job in jobs]
+    except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
+        return None
+    certain = entries and (page.next_page_token or b"next_page_token" not in body)
+    return (entries, page.next_page_token) if certain else None

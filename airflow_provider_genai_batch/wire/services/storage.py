@@ -1,0 +1,148 @@
+"""Cloud Storage's JSON API, as far as Vertex jobs need it: list, read, resumable write, delete."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
+from airflow_provider_genai_batch.wire.services.http import (
+    HttpAnswer,
+    HttpRequest,
+    json_body,
+    query,
+    read_object,
+)
+from airflow_provider_genai_batch.wire.values import get, integer
+
+DEFAULT_URL = "https://storage.googleapis.com"
+NO_OBJECT = "0"
+"""The generation that stands for no object, in a precondition."""
+# Bucket names are lower case; older ones may hold more, but never what would change the URL.
+_URI = re.compile(r"gs://([A-Za-z0-9._-]+)(?:/(.*))?", re.DOTALL)
+_RANGE = re.compile(r"bytes=0-(\d+)")
+
+
+class Object(NamedTuple):
+    """An object in a bucket."""
+
+    uri: str
+    size: int | None
+    generation: str | None
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and object name of ``gs://bucket/name``.
+
+    Raises:
+        InputError: not a ``gs://`` URI.
+    """
+    found = _URI.fullmatch(uri)
+    if not found:
+        msg = f"{uri!r} is not a gs://bucket/object URI"
+        raise InputError(msg)
+    return found[1], found[2] or ""
+
+
+def list_objects(root: str, uri_prefix: str, *, page_token: str | None) -> HttpRequest:
+    """List what lies below a prefix, a page at a time."""
+    bucket, prefix = split_uri(uri_prefix)
+    asked = query(prefix=prefix, pageToken=page_token, fields="items(name,size,generation),nextPageToken")
+    return HttpRequest("GET", f"{root}/storage/v1/b/{bucket}/o", asked)
+
+
+def read_objects(uri_prefix: str, answer: HttpAnswer) -> tuple[list[Object], str]:
+    """Read one page and the token of the next (empty: none)."""
+    bucket, _ = split_uri(uri_prefix)
+    payload = read_object(answer)
+    objects = [_object(bucket, item) for item in payload.get("items") or ()]
+    return objects, str(get(payload, "nextPageToken", ""))
+
+
+def get_object(root: str, uri: str) -> HttpRequest:
+    """Ask for an object's metadata."""
+    return HttpRequest("GET", _object_url(root, uri), query(fields="name,size,generation"))
+
+
+def read_metadata(uri: str, answer: HttpAnswer) -> Object:
+    """Read the answer to `get_object`."""
+    return _object(split_uri(uri)[0], read_object(answer))
+
+
+def download(root: str, uri: str) -> HttpRequest:
+    """Ask for an object's bytes."""
+    return HttpRequest("GET", _object_url(root, uri), query(alt="media"))
+
+
+def delete_object(root: str, uri: str) -> HttpRequest:
+    """Delete an object."""
+    return HttpRequest("DELETE", _object_url(root, uri))
+
+
+def start_upload(root: str, uri: str, *, mime_type: str, generation: str | None = None) -> HttpRequest:
+    """Open a resumable upload; the object appears, whole, when the last byte has arrived.
+
+    With a `generation` only in place of the object of that generation (`NO_OBJECT`: of none), else 412.
+    """
+    bucket, name = split_uri(uri)
+    asked = query(uploadType="resumable", name=name, ifGenerationMatch=generation)
+    headers = (("Content-Type", "application/json"), ("X-Upload-Content-Type", mime_type))
+    body = json_body({"name": name, "contentType": mime_type})
+    return HttpRequest("POST", f"{root}/upload/storage/v1/b/{bucket}/o", asked, headers, body)
+
+
+def read_session(answer: HttpAnswer) -> str:
+    """Return the session URI of an upload. It is a capability: never log it.
+
+    Raises:
+        UnreadableAnswer: the header is missing.
+    """
+    url = answer.headers.get("location")
+    if not url:
+        msg = "the answer to an upload's start has no Location"
+        raise UnreadableAnswer(msg)
+    return url
+
+
+def send_chunk(session: str, offset: int, chunk: bytes, *, last: bool) -> HttpRequest:
+    """Send bytes from `offset`; all but the last chunk are multiples of 256 KiB."""
+    end = offset + len(chunk)
+    total = str(end) if last else "*"
+    span = f"bytes {offset}-{end - 1}/{total}" if chunk else f"bytes */{total}"
+    return HttpRequest("PUT", session, headers=(("Content-Range", span),), body=chunk, anonymous=True)
+
+
+def query_upload(session: str) -> HttpRequest:
+    """Ask how many bytes of an upload have arrived."""
+    return HttpRequest("PUT", session, headers=(("Content-Range", "bytes */*"),), body=b"", anonymous=True)
+
+
+def cancel_upload(session: str) -> HttpRequest:
+    """Give up an upload that is not complete.
+
+    Source: Cloud Storage's page on resumable uploads: a DELETE to the session URI, answered 499.
+    """
+    return HttpRequest("DELETE", session, headers=(("Content-Length", "0"),), anonymous=True)
+
+
+def read_received(answer: HttpAnswer) -> int | None:
+    """Return the bytes received so far, or None when the object is complete."""
+    if answer.status != 308:
+        return None
+    found = _RANGE.match(answer.headers.get("range", ""))
+    return int(found[1]) + 1 if found else 0
+
+
+def _object_url(root: str, uri: str) -> str:
+    bucket, name = split_uri(uri)
+    return f"{root}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+
+
+def _object(bucket: str, item: dict[str, Any]) -> Object:
+    generation = item.get("generation")
+    return Object(
+        uri=f"gs://{bucket}/{item.get('name', '')}",
+        size=integer(item.get("size")),
+        generation=str(generation) if generation else None,
+    )
