@@ -15,9 +15,9 @@ import pytest
 from google.oauth2 import credentials as user_credentials
 
 from airflow_provider_genai_batch.client import ClientConfig, GoogleCredentials
+from airflow_provider_genai_batch.client.auth import secret_manager as key_secret
 from airflow_provider_genai_batch.client.auth.credentials import load
 from airflow_provider_genai_batch.client.auth.google import GoogleToken
-from airflow_provider_genai_batch.client.auth.google import secret_manager as key_secret
 from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import BEFORE_SENDING, ConfigurationError, TransportError

@@ -14,10 +14,10 @@ from google.auth import _helpers as google_clock
 from google.auth import compute_engine, iam
 
 from airflow_provider_genai_batch.client import GoogleCredentials
+from airflow_provider_genai_batch.client.auth import google as client_auth
+from airflow_provider_genai_batch.client.auth import secret_manager as key_secret
 from airflow_provider_genai_batch.client.auth.credentials import load
 from airflow_provider_genai_batch.client.auth.google import GoogleToken
-from airflow_provider_genai_batch.client.auth.google import google as client_auth
-from airflow_provider_genai_batch.client.auth.google import secret_manager as key_secret
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import AuthenticationError, TransportError
 from tests.client.raw import RawServer, answer

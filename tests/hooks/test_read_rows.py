@@ -36,7 +36,7 @@ def statuses(rows: Iterator[ResultRow]) -> dict[str | None, str]:
     return {row.key: row.status.value for row in rows}
 
 
-@pytest.mark.parametrize("name", [None, "rows.jsonl", "rows.jsonl.gz", "results.parquet_sink"], ids=str)
+@pytest.mark.parametrize("name", [None, "rows.jsonl", "rows.jsonl.gz", "rows.parquet"], ids=str)
 def test_rows_are_the_same_wherever_they_are(gemini: Emulator, tmp_path: Path, name: str | None) -> None:
     gemini.script(JobScript(row_errors={"alpha": 13}))
     uri = name and str(tmp_path / name)
@@ -158,7 +158,7 @@ def test_what_is_no_manifest_is_refused(gemini: Emulator) -> None:
         list(read_rows({"job_names": ["batches/a"]}))
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "results.parquet_sink"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
 @pytest.mark.parametrize(("prompts", "given"), [(["a"], 1), (["a", "b", "c", "d"], 3)], ids=["less", "more"])
 def test_a_file_that_another_task_has_written_again_is_told(
     gemini: Emulator, tmp_path: Path, name: str, prompts: list[str], given: int
@@ -173,7 +173,7 @@ def test_a_file_that_another_task_has_written_again_is_told(
     assert len(list(read_rows(theirs))) == len(prompts)
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "results.parquet_sink"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.parquet"])
 def test_a_file_of_others_with_as_many_rows_is_refused_before_one_is_given(
     gemini: Emulator, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,8 +18,8 @@ SUITE = (
     "tests/operators/test_output_type.py",
     "tests/operators/test_rounds.py",
     "tests/operators/test_several_jobs.py",
-    "tests/rows/test_parquet.py",
-    "tests/rows/test_table_files.py",
+    "tests/results/test_parquet_sink.py",
+    "tests/requests/test_table_files.py",
     "tests/sensors",
     "tests/triggers/test_trigger.py",
 )

@@ -93,7 +93,7 @@ CLIENT = (
         "client/storage/input_cleanup.py",
         "return name if job.source.file_name == name else None",
         "return job.source.file_name",
-        "tests/client/test_tidy.py::test_a_users_own_input_stays",
+        "tests/client/test_input_cleanup.py::test_a_users_own_input_stays",
     ),
     Mutant(
         "hands out a download's first bytes twice",
@@ -149,7 +149,7 @@ CLIENT = (
         "results/key_match.py",
         "        if self._own is not None and not self._own.add(key):",
         "        if self._own is not None and self._own.add(key) is self:",
-        "tests/rows/test_tally.py::test_the_first_of_two_rows_counts",
+        "tests/results/test_row_counter.py::test_the_first_of_two_rows_counts",
     ),
 )
 
@@ -327,14 +327,14 @@ TOLD = (
         "client/polling/ended_jobs.py",
         "since = min(now - self._window, (self._last or now - self._window) - CLOCK_SKEW)",
         "since = now - self._window - CLOCK_SKEW",
-        "tests/client/test_ended.py::test_what_was_submitted_and_ended_while_the_service_was_away_is_told_of",
+        "tests/client/test_ended_jobs.py::test_what_was_submitted_and_ended_while_the_service_was_away_is_told_of",
     ),
     Mutant(
         "takes a paused job for one that has ended",
         "client/polling/ended_jobs.py",
         "if not job.state.final:",
         "if not job.done:",
-        "tests/client/test_ended.py::test_a_paused_job_has_not_ended",
+        "tests/client/test_ended_jobs.py::test_a_paused_job_has_not_ended",
     ),
     Mutant(
         "fires for a job again and again",
@@ -348,14 +348,14 @@ TOLD = (
         "reporting/outlets.py",
         "extra.setdefault(KEY, extra)",
         "extra.update({KEY: extra})",
-        "tests/hooks/test_outlets.py::test_what_the_user_put_there_stays",
+        "tests/reporting/test_outlets.py::test_what_the_user_put_there_stays",
     ),
     Mutant(
         "names a dataset with its password",
         "reporting/datasets.py",
         'user, _, server = host.rpartition("@")',
         'user, server = "", host',
-        "tests/hooks/test_datasets.py::test_no_password_and_no_signature_is_in_a_name",
+        "tests/reporting/test_datasets.py::test_no_password_and_no_signature_is_in_a_name",
     ),
 )
 

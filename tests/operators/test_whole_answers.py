@@ -181,7 +181,7 @@ def test_the_client_gives_rows_with_the_whole_answer(gemini: Emulator) -> None:
 def test_columns_of_parquet_have_the_types_of_the_table_and_of_the_answers(
     gemini: Emulator, tmp_path: Path
 ) -> None:
-    out = tmp_path / "results.parquet_sink"
+    out = tmp_path / "rows.parquet"
     src = [{"id": 1, "lake": "Como"}, {"id": 2, "lake": "Garda"}]
     ran = ask(src=src, prompt="Describe {lake}.", output_type=Named, results_uri=str(out), ordered=True)
     assert ran.state == "success", ran.errors

@@ -11,7 +11,12 @@ import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import JobCancelled, ServerError, TooManyFailedRows
+from airflow_provider_genai_batch.exceptions import (
+    ConfigurationError,
+    JobCancelled,
+    ServerError,
+    TooManyFailedRows,
+)
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
@@ -67,6 +72,9 @@ class PlainTask:
     readable_name: str = "etl.ask"
     labels: Mapping[str, str] = field(default_factory=dict)
     run_begin: float | None = None
+
+    def open_client(self, conn_id: str) -> NoReturn:
+        raise ConfigurationError(conn_id)
 
     def records(self, place: tuple[int, int] = (0, 0)) -> Keeper:
         return Keeper(self.kept.setdefault(place, []))

@@ -37,7 +37,7 @@ def test_rows_that_stay_at_the_gemini_api_are_its_file_once_that_is_there() -> N
 def test_that_file_is_left_out_where_rows_landed() -> None:
     task = asked(results_uri="s3://aws@b/rows.parquet")
     manifest = {"output": ["files/batch-1"], "counts": COUNTS, "results_uri": task.results_uri}
-    assert outputs(task, **manifest) == [("s3://b", "results.parquet_sink", 3)]
+    assert outputs(task, **manifest) == [("s3://b", "rows.parquet", 3)]
 
 
 def test_the_table_that_vertex_made_takes_the_place_of_the_dataset_it_was_asked_for() -> None:

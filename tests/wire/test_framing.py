@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.wire.lines.entry import framing
+from airflow_provider_genai_batch.wire.lines import framing
 from airflow_provider_genai_batch.wire.lines.framing import Framer
 
 LINES = st.lists(st.binary(max_size=20).map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"")))

@@ -32,7 +32,7 @@ from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, output_schema
 from airflow_provider_genai_batch.wire.spelling import camel
 from tests.docs.pages import Page, code
-from tests.rows.answers import answered, refused
+from tests.results.answers import answered, refused
 from tests.wire.test_nothing_is_lost import members, spelled, with_text
 
 PLAIN = parquet.schema_of(parquet.columns_of(ColumnTypes()))
@@ -249,7 +249,7 @@ def test_rows_with_other_columns_each_are_text(rows: list[dict[str, Any]]) -> No
 
 
 def test_numbers_of_an_embedding_are_a_list_of_numbers(gemini: Emulator, tmp_path: Path) -> None:
-    out = tmp_path / "results.parquet_sink"
+    out = tmp_path / "rows.parquet"
     with GenAIBatchHook().get_conn() as client:
         gemini.script(JobScript(lifecycle=Lifecycle.at_once()))
         job = client.get(client.create("gemini-embedding-001", ["a", "b"]).name)

@@ -28,4 +28,4 @@ def test_other_endings_are_refused_before_anything_is_paid(uri: str) -> None:
 def test_parquet_without_its_extra_is_refused_and_the_extra_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UnsupportedError, match=r"Install airflow-provider-genai-batch\[parquet\]"):
-        check_results_uri("results.parquet_sink")
+        check_results_uri("rows.parquet")

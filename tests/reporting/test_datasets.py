@@ -26,8 +26,8 @@ from airflow_provider_genai_batch.reporting.datasets import Place, destination_o
         ("gs://my_conn@bucket/in.jsonl", "gs://bucket", "in.jsonl"),
         ("bq://project.dataset.table", "bigquery", "project.dataset.table"),
         ("files/abc-123", "gemini", "files/abc-123"),
-        ("s3://my_aws@bucket/rows.parquet", "s3://bucket", "results.parquet_sink"),
-        ("s3a://bucket/rows.parquet", "s3://bucket", "results.parquet_sink"),
+        ("s3://my_aws@bucket/rows.parquet", "s3://bucket", "rows.parquet"),
+        ("s3a://bucket/rows.parquet", "s3://bucket", "rows.parquet"),
         (
             "abfs://box@account.dfs.core.windows.net/a.jsonl",
             "abfss://box@account.dfs.core.windows.net",

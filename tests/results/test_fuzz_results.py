@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.lines.line_reader import LineReader
-from tests.rows.damage import damaged
+from tests.requests.damage import damaged
 from tests.wire.nouns import read_row
 
 CASES = int(os.environ.get("FUZZ_RESULTS", "10000"))

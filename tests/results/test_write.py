@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.results.row_counter import Tally
 from airflow_provider_genai_batch.results.sinks import Form, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
-from tests.rows.answers import answered, refused
+from tests.results.answers import answered, refused
 
 FIELDS = ["key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version"]
 

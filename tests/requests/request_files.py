@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.keys import read_key, stamp
-from tests.rows.damage import damaged
+from tests.requests.damage import damaged
 
 ROWS = 6
 BOM = b"\xef\xbb\xbf"

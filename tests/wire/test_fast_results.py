@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.answers.fast_results import UsualRows
 from airflow_provider_genai_batch.wire.answers.results import read_fields
-from tests.rows.cases import lines
+from tests.requests.cases import lines
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 KEYS = TEXTS | st.sampled_from(["r00000007", "r7", "key=0042"])

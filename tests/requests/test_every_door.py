@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.inputs.read import take_in
 from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.client.places import vertex_config
-from tests.rows.cases import BESIDE, EMBEDS, FLASH, OUTPUT, REFUSED, TAKEN, Refused, lines
+from tests.requests.cases import BESIDE, EMBEDS, FLASH, OUTPUT, REFUSED, TAKEN, Refused, lines
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 CONFIGS = {backend: ClientConfig(backend=backend, api_key="k", project="p") for backend in Backend}

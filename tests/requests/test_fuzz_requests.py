@@ -30,7 +30,7 @@ from airflow_provider_genai_batch.task.inputs.prepared import Intake
 from airflow_provider_genai_batch.task.inputs.read import take_in
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import vertex_config
-from tests.rows.request_files import (
+from tests.requests.request_files import (
     BOM,
     RequestFile,
     as_floats,
