@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.models.address import address
@@ -150,6 +149,8 @@ class GenAIBatchCancelOperator(_JobsOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Cancel."""
+        from airflow_provider_genai_batch.client.cancel import cancel_jobs
+
         names = self._names()
         with open_client(self.conn_id) as client:
             cancel_jobs(client, names)
