@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
-from airflow_provider_genai_batch.models.address import address
 from airflow_provider_genai_batch.operators.built import check_results
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
-from airflow_provider_genai_batch.models.address import address
 from airflow_provider_genai_batch.operators.built import check_order
 from airflow_provider_genai_batch.operators.outcome import TellsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.models.address import address, is_path
+from airflow_provider_genai_batch.address import address, is_path
 from airflow_provider_genai_batch.task.known import is_object, stands_for_more
 
 if TYPE_CHECKING:

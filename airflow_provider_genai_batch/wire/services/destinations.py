@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
-from airflow_provider_genai_batch.models.address import address
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
 from airflow_provider_genai_batch.wire.services.sources import check_format

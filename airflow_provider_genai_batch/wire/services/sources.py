@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
+from airflow_provider_genai_batch.address import address, is_path
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchSource
-from airflow_provider_genai_batch.models.address import address, is_path
 from airflow_provider_genai_batch.wire.prompts.embed import expand
 from airflow_provider_genai_batch.wire.spelling import fields_of
 
