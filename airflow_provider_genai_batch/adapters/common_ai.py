@@ -243,7 +243,7 @@ class GeminiBatchAdapter(_GenAIBatchAdapter):
     name = "google"
     conn_types = frozenset({"genai_batch"})
     backend = Backend.GEMINI
-    max_requests = limits_of(backend, Task.GENERATE, "").max_rows or sys.maxsize
+    max_requests = limits_of(backend, Task.GENERATE, "").max_requests or sys.maxsize
     max_payload_bytes = limits_of(backend, Task.GENERATE, "").max_bytes or sys.maxsize
 
 
@@ -253,7 +253,7 @@ class VertexBatchAdapter(_GenAIBatchAdapter):
     name = "google-cloud"
     conn_types = frozenset({"genai_batch", "google_cloud_platform"})
     backend = Backend.VERTEX
-    max_requests = limits_of(backend, Task.GENERATE, "").max_rows or sys.maxsize
+    max_requests = limits_of(backend, Task.GENERATE, "").max_requests or sys.maxsize
     max_payload_bytes = limits_of(backend, Task.GENERATE, "").max_bytes or sys.maxsize
 
 

@@ -70,7 +70,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         on_timeout: what becomes of the job at its deadline, ``cancel`` or ``leave``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         retry_failed_rows: how many further rounds may ask again for the rows that failed, each a job of those alone.
-        max_rows_per_job: more requests become several jobs with one manifest; None: what the service takes in one.
+        max_requests_per_job: more requests become several jobs with one manifest; None: what the service takes in one.
         max_bytes_per_job: the same for the bytes of their JSONL.
         max_active_jobs: how many of them go on at a time.
         max_cost: USD that the task may cost with all its rounds: requests that may cost more are refused before they
@@ -133,7 +133,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         on_timeout: str = "cancel",
         max_failed_rows: float = 0,
         retry_failed_rows: int = 0,
-        max_rows_per_job: int | None = None,
+        max_requests_per_job: int | None = None,
         max_bytes_per_job: int | None = None,
         max_active_jobs: int = 10,
         max_cost: float | None = None,
@@ -171,7 +171,7 @@ class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, Bas
         self.on_timeout = on_timeout
         self.max_failed_rows = max_failed_rows
         self.retry_failed_rows = retry_failed_rows
-        self.max_rows_per_job = max_rows_per_job
+        self.max_requests_per_job = max_requests_per_job
         self.max_bytes_per_job = max_bytes_per_job
         self.max_active_jobs = max_active_jobs
         self.max_cost = max_cost

@@ -39,7 +39,7 @@ class Preflight:
         model: the job's model.
         defaults: SDK config or REST fields merged into every request; its own values win.
         max_bytes: stands in for the service's limit.
-        max_rows: stands in for the service's limit.
+        max_requests: stands in for the service's limit.
         name: of the file, for messages.
         place: names a line by its number, where there are several files.
         check: refuses requests that the service would take; it sees each way to ask once, not each text.
@@ -61,7 +61,7 @@ class Preflight:
         *,
         defaults: Any = None,
         max_bytes: int | None = None,
-        max_rows: int | None = None,
+        max_requests: int | None = None,
         name: str = "",
         place: Callable[[int], str] | None = None,
         check: Check | None = None,
@@ -70,9 +70,9 @@ class Preflight:
         self.key_sum = 0
         self._backend, self._task, self._model = backend, task, model
         self._defaults, self._name = defaults or None, name
-        self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
+        self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
         self._most_bytes = self._limits.max_bytes or sys.maxsize
-        self._most_rows = self._limits.max_rows or sys.maxsize
+        self._most_rows = self._limits.max_requests or sys.maxsize
         self._number = 0
         self._place = place or "line {}".format
         self._keys, self._importer, self._framer = KeyLedger(), Importer(self._place), Framer()

@@ -29,19 +29,17 @@ def request_lines(
     defaults: Any = None,
     *,
     max_bytes: int | None = None,
-    max_rows: int | None = None,
+    max_requests: int | None = None,
     check: Check | None = None,
 ) -> Iterator[tuple[str | None, bytes]]:
     """Yield the key and the line of JSONL of each request; keys that are missing are stamped.
 
-    The key is None where the model takes none. `max_bytes` and `max_rows` stand in for the limits of one job. `check`
-    refuses requests that the service would take; it is not asked about those that differ in their texts alone.
-
-    Raises:
-        RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
-        InputError: there are none.
+    The key is None where the model takes none. `max_bytes` and `max_requests` stand in for the limits of one job.
+    `check` refuses requests that the service would take; it is not asked about those that differ in their texts
+    alone. Raises: RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
+    InputError: there are none.
     """
-    limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
+    limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
     importer, keyless = Importer("request {}".format), takes_text_only(model, backend)
     size = 0
     importing = backend is Backend.VERTEX

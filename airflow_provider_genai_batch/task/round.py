@@ -88,7 +88,7 @@ class Round:
         Returns:
             The jobs, which have ended unless the waiting did; without `wait` as they are.
         """
-        pieces = split(intake, self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
+        pieces = split(intake, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
         self._task.records().expect(memory.round, len(pieces))
         jobs: list[BatchJob] = []
@@ -162,7 +162,7 @@ class Round:
         self, jobs: Sequence[BatchJob], identity: Identity, intake: Intake, memory: AttemptState
     ) -> bool:
         """Whether a round would take one of these jobs up."""
-        pieces = split(intake, self._settings.max_rows_per_job, self._settings.max_bytes_per_job)
+        pieces = split(intake, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         several = len(pieces) > 1
         owns = [identity.piece(_part(piece, memory, several=several), memory.round) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)

@@ -47,7 +47,7 @@ class RunSettings:
     on_timeout: str = "cancel"
     max_failed_rows: float = 0
     retry_failed_rows: int = 0
-    max_rows_per_job: int | None = None
+    max_requests_per_job: int | None = None
     max_bytes_per_job: int | None = None
     max_active_jobs: int = 10
     max_cost: float | None = None

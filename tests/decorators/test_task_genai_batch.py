@@ -322,7 +322,7 @@ def test_a_function_that_changes_its_mind_among_several_jobs_does_not_ask_all_of
 
     if full:
         after_submit(monkeypatch, fill)
-    ran = ask(changing, deferrable=True, max_rows_per_job=1, max_active_jobs=5 if full else 1)
+    ran = ask(changing, deferrable=True, max_requests_per_job=1, max_active_jobs=5 if full else 1)
     (error,) = ran.errors
     assert isinstance(error, InputError)
     assert "not what it was" in str(error)

@@ -33,10 +33,10 @@ def numbers(text: str) -> list[int]:
 
 def test_the_size_of_a_job_is_as_told() -> None:
     gemini, vertex = (limits_of(backend, Task.GENERATE, MODEL) for backend in Backend)
-    assert gemini.max_rows is None
-    most = [vertex.max_rows]
-    most += [limits_of(Backend.VERTEX, Task.EMBED, name).max_rows for name in ("gemini-embedding-001",)]
-    most += [limits_of(Backend.VERTEX, Task.EMBED, "text-embedding-005").max_rows]
+    assert gemini.max_requests is None
+    most = [vertex.max_requests]
+    most += [limits_of(Backend.VERTEX, Task.EMBED, name).max_requests for name in ("gemini-embedding-001",)]
+    most += [limits_of(Backend.VERTEX, Task.EMBED, "text-embedding-005").max_requests]
     assert numbers(SIZES["requests in a job"][1]) == most
     assert [numbers(cell) for cell in SIZES["bytes of an input file"][:2]] == [
         [gemini.max_bytes],

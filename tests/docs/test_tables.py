@@ -219,7 +219,7 @@ def test_the_limits_of_each_service_are_told() -> None:
     text = " ".join(BACKENDS.section("# Choose a backend").split())
     assert f"more than {answers} answers without `max_output_tokens`, or more than {embeddings} emb" in text
     most = [
-        limits_of(Backend.VERTEX, task, name).max_rows
+        limits_of(Backend.VERTEX, task, name).max_requests
         for task, name in (
             (Task.GENERATE, model),
             (Task.EMBED, "gemini-embedding-001"),

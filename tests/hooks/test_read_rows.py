@@ -84,7 +84,7 @@ def test_rows_of_vertex_are_read_by_the_connection(
 
 def test_rounds_and_several_jobs_are_joined_to_one_row_a_request(gemini: Emulator) -> None:
     gemini.script(JobScript(row_errors={"alpha": 13}))
-    manifest = ask(retry_failed_rows=1, max_rows_per_job=2).xcom["ask"]
+    manifest = ask(retry_failed_rows=1, max_requests_per_job=2).xcom["ask"]
     assert len(manifest["job_names"]) == 3
     rows = list(read_rows(manifest))
     assert sorted(row.key for row in rows if row.key) == sorted(PROMPTS)

@@ -184,7 +184,7 @@ def test_a_store_that_hangs_is_waited_for_once(
     gemini: Emulator, hanging: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     gemini.script(JobScript())
-    ran = ask(max_rows_per_job=1)
+    ran = ask(max_requests_per_job=1)
     assert ran.state == "success", ran.errors
     assert _posts(gemini) == 2
     assert len(hanging) == 1

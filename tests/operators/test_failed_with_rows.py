@@ -94,7 +94,7 @@ def test_answers_that_never_come_are_asked_again_after_a_bounded_time(
 def test_of_several_jobs_only_what_is_unanswered_is_asked_again(vertex: Emulator, deferrable: bool) -> None:
     vertex.script(JobScript())
     vertex.script(JobScript(end="FAILED", error=OUT_OF_TIME, served=0.5))
-    ran = ask(max_rows_per_job=4, deferrable=deferrable)
+    ran = ask(max_requests_per_job=4, deferrable=deferrable)
     assert [type(error) for error in ran.errors] == [JobFailed]
     assert ran.state == "success"
     assert asked(vertex) == [4, 4, 2]

@@ -168,7 +168,11 @@ def test_no_more_jobs_of_claude_go_on_at_a_time_than_a_project_may_have(
     going: list[int] = []
 
     before_wait(monkeypatch, lambda _: going.append(sum(not one["ended"] for one in vertex.jobs)))
-    place = {"dest": f"gs://emulator-staging/{uuid4().hex}/", "max_rows_per_job": 1, "poll_interval": 0.05}
+    place = {
+        "dest": f"gs://emulator-staging/{uuid4().hex}/",
+        "max_requests_per_job": 1,
+        "poll_interval": 0.05,
+    }
     src = [str(number) for number in range(6)]
     ran = run_dag(lambda: GenAIBatchOperator(task_id="ask", model=CLAUDE, src=src, **place))
     assert ran.state == "success", ran.errors

@@ -141,7 +141,7 @@ def disturbed(emulator: Emulator, folder: Path, rows: int, **settings: Any) -> R
     lines = [{"key": f"k{n}", "request": {"contents": [{"parts": [{"text": f"t{n}"}]}]}} for n in range(rows)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     kind = type("Disturbed", (Disturbed,), {"emulator": emulator, "disturbed": False})
-    settings = {"max_rows_per_job": 2, "max_active_jobs": 1, "retry_failed_rows": 1, **settings}
+    settings = {"max_requests_per_job": 2, "max_active_jobs": 1, "retry_failed_rows": 1, **settings}
     return run_dag(
         lambda: kind(
             task_id="ask", model=MODEL, src=str(path), poll_interval=0.05, deferrable=True, **settings
@@ -216,7 +216,7 @@ def test_after_a_lack_of_capacity_a_rounds_jobs_are_found_again(
             gemini.faults.add("batches.create", Fault.error(429, retry_after=0))
 
     after_submit(monkeypatch, fill_up)
-    ran = ask(src=["a", "b", "c", "d"], max_rows_per_job=2, retry_failed_rows=1)
+    ran = ask(src=["a", "b", "c", "d"], max_requests_per_job=2, retry_failed_rows=1)
     assert ran.state == "success", ran.errors
     assert len(gemini.jobs) == 4
 
@@ -240,7 +240,7 @@ def test_a_line_that_never_comes_is_missing_after_a_bounded_time(
     monkeypatch.setattr(desk, "READ_PATIENCE", 0.5)
     gemini.script(JobScript())
     gemini.script(JobScript(missing=[0]))
-    ran = ask(max_rows_per_job=2, max_failed_rows=1, deferrable=deferrable)
+    ran = ask(max_requests_per_job=2, max_failed_rows=1, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     assert (ran.xcom["ask"]["counts"]["ok"], ran.xcom["ask"]["counts"]["missing"]) == (2, 1)
 
@@ -249,7 +249,7 @@ def test_a_line_that_never_comes_is_missing_after_a_bounded_time(
 def test_a_job_whose_rows_are_late_does_not_hide_behind_another(gemini: Emulator, deferrable: bool) -> None:
     gemini.script(JobScript())
     gemini.script(JobScript(late_output=10))
-    ran = ask(max_rows_per_job=2, deferrable=deferrable)
+    ran = ask(max_requests_per_job=2, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     assert ran.xcom["ask"]["counts"]["ok"] == 3
 

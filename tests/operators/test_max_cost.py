@@ -129,10 +129,12 @@ def test_pictures_are_said_to_be_not_counted(gemini: Emulator) -> None:
 def test_pieces_of_a_large_input_are_counted_together_before_the_first_is_submitted(
     service: Emulator,
 ) -> None:
-    ran = ask(service, max_rows_per_job=3, request_defaults=SHORT, max_cost=COST * 0.9)
+    ran = ask(service, max_requests_per_job=3, request_defaults=SHORT, max_cost=COST * 0.9)
     assert isinstance(ran.errors[0], CostLimitExceeded)
     assert not service.jobs
-    assert ask(service, max_rows_per_job=3, request_defaults=SHORT, max_cost=COST * 1.1).state == "success"
+    assert (
+        ask(service, max_requests_per_job=3, request_defaults=SHORT, max_cost=COST * 1.1).state == "success"
+    )
     assert len(service.jobs) == 4
 
 

@@ -100,7 +100,7 @@ def test_metrics_that_cannot_be_told_change_no_outcome(
 def test_jobs_rows_and_tokens_are_told(
     statsd: StatsDServer, service: Emulator, backend: str, deferrable: bool
 ) -> None:
-    ran = ask(service, max_rows_per_job=3, deferrable=deferrable)
+    ran = ask(service, max_requests_per_job=3, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     told = statsd.counters(f"backend={backend},model={MODEL}")
     assert told == at_the_service(service)
@@ -184,7 +184,7 @@ def test_a_failed_job_is_told_and_its_siblings_wait_for_the_attempt_that_reads_t
 ) -> None:
     gemini.script(JobScript())
     gemini.script(JobScript(end="FAILED"))
-    ran = ask(gemini, max_rows_per_job=4, retries=1)
+    ran = ask(gemini, max_requests_per_job=4, retries=1)
     assert [type(error) for error in ran.errors] == [JobFailed]
     assert ran.state == "success"
     told = statsd.counters()

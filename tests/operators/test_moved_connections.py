@@ -99,7 +99,7 @@ def test_all_jobs_of_an_input_that_changed_are_cancelled_by_the_notes_of_them(
     write("a", "b", "c")
     for _ in range(3):
         gemini.script(UNLISTED)
-    ran = ask_twice(monkeypatch, lambda: write("d"), 3, src=str(path), max_rows_per_job=1)
+    ran = ask_twice(monkeypatch, lambda: write("d"), 3, src=str(path), max_requests_per_job=1)
     assert ran.state == "success", ran.errors
     assert cancelled(gemini) == [True, True, True, False]
 

@@ -290,7 +290,7 @@ def test_of_several_jobs_only_the_table_with_failed_rows_is_gone_on_with(
     vertex.script(JobScript())
     vertex.script(JobScript(row_errors={1: 13}))
     ran = ask(
-        table, src=lines(), max_rows_per_job=4, max_active_jobs=1, retry_failed_rows=1, deferrable=False
+        table, src=lines(), max_requests_per_job=4, max_active_jobs=1, retry_failed_rows=1, deferrable=False
     )
     assert ran.state == "success", ran.errors
     manifest = ran.xcom["ask"]
@@ -312,7 +312,13 @@ def test_of_several_jobs_one_that_was_cancelled_without_rows_alone_is_replaced(
             service.cancel(second)
 
     die_before_wait(monkeypatch, cancel_the_second)
-    settings = {"model": MODEL, "poll_interval": 0.05, "retries": 1, "retry_delay": 0, "max_rows_per_job": 4}
+    settings = {
+        "model": MODEL,
+        "poll_interval": 0.05,
+        "retries": 1,
+        "retry_delay": 0,
+        "max_requests_per_job": 4,
+    }
     texts = [f"text {number}" for number in range(8)]
     ran = run_dag(
         lambda: GenAIBatchOperator(task_id="ask", src=texts, dest=f"bq://{table}_pieces", **settings)
@@ -329,7 +335,7 @@ def test_of_several_jobs_one_without_a_table_has_its_own_requests_missing(
     vertex.script(JobScript())
     vertex.script(JobScript(end="EXPIRED", states=("PENDING",)))
     texts = [f"text {number}" for number in range(8)]
-    settings = {"max_rows_per_job": 4, "max_failed_rows": allowed, "dest": f"bq://{table}_pieces"}
+    settings = {"max_requests_per_job": 4, "max_failed_rows": allowed, "dest": f"bq://{table}_pieces"}
     ran = ask(table, src=texts, **settings)
     assert ran.state == state, ran.errors
     counts = ran.xcom["ask"]["counts"] if ran.xcom["ask"] else ran.errors[0].manifest["counts"]

@@ -26,7 +26,13 @@ TEXTS = [f"text {number}" for number in range(10)]
 
 
 def ask(src: Any = TEXTS, **settings: Any) -> Ran:
-    settings = {"model": MODEL, "poll_interval": 0.05, "retry_delay": 0, "max_rows_per_job": 3, **settings}
+    settings = {
+        "model": MODEL,
+        "poll_interval": 0.05,
+        "retry_delay": 0,
+        "max_requests_per_job": 3,
+        **settings,
+    }
     return run_dag(lambda: GenAIBatchOperator(task_id="ask", src=src, **settings))
 
 
@@ -58,7 +64,7 @@ def test_no_more_jobs_go_on_at_a_time_than_allowed(
 
     before_wait(monkeypatch, lambda _: going.append(sum(not one["ended"] for one in gemini.jobs)))
 
-    settings: dict[str, Any] = {"max_rows_per_job": 3, "max_active_jobs": 2, "poll_interval": 0.05}
+    settings: dict[str, Any] = {"max_requests_per_job": 3, "max_active_jobs": 2, "poll_interval": 0.05}
     ran = run_dag(
         lambda: GenAIBatchOperator(task_id="ask", model=MODEL, src=TEXTS, deferrable=deferrable, **settings)
     )
@@ -131,7 +137,7 @@ def test_bytes_limit_a_piece_too(gemini: Emulator, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     line = {"key": "k", "request": {"contents": [{"parts": [{"text": "x" * 100}]}]}}
     path.write_text("".join(json.dumps({**line, "key": f"k{n}"}) + "\n" for n in range(10)))
-    ran = ask(str(path), max_rows_per_job=None, max_bytes_per_job=500)
+    ran = ask(str(path), max_requests_per_job=None, max_bytes_per_job=500)
     assert ran.state == "success", ran.errors
     assert len(gemini.jobs) > 2
     assert sum(asked(gemini)) == 10
@@ -155,7 +161,12 @@ def test_without_waiting_all_jobs_are_named(gemini: Emulator) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("retry_failed_rows", -1), ("max_rows_per_job", 0), ("max_active_jobs", 0), ("max_bytes_per_job", 1.5)],
+    [
+        ("retry_failed_rows", -1),
+        ("max_requests_per_job", 0),
+        ("max_active_jobs", 0),
+        ("max_bytes_per_job", 1.5),
+    ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(gemini: Emulator, setting: str, value: Any) -> None:
     (error,) = ask(**{setting: value}).errors

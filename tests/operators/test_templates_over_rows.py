@@ -364,7 +364,9 @@ def test_columns_are_those_of_the_row_in_every_job_and_round(service: Emulator, 
     out = tmp_path / "rows.jsonl"
     service.script(JobScript(missing=[stamp(0)]))
     service.script(JobScript(row_errors={stamp(2): 13}))
-    ran = ask(src=str(path), results_uri=str(out), max_rows_per_job=2, max_active_jobs=1, retry_failed_rows=1)
+    ran = ask(
+        src=str(path), results_uri=str(out), max_requests_per_job=2, max_active_jobs=1, retry_failed_rows=1
+    )
     assert ran.state == "success", ran.errors
     rows = landed(out)
     assert [(row["index"], row["status"], row["input"]) for row in rows] == [

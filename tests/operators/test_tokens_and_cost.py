@@ -61,7 +61,7 @@ def at_list_price(usage: dict[str, int]) -> float:
 @BACKENDS
 @EVERY_WAY
 def test_tokens_of_all_jobs_are_added_up(service: Emulator, deferrable: bool) -> None:
-    ran = ask(service, max_rows_per_job=3, deferrable=deferrable)
+    ran = ask(service, max_requests_per_job=3, deferrable=deferrable)
     assert ran.state == "success", ran.errors
     assert len(service.jobs) == 3
     manifest = ran.xcom["ask"]

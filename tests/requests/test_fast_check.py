@@ -89,7 +89,7 @@ def mutants(chance: random.Random, good: bytes) -> Iterator[bytes]:
 
 def verdict(lines: list[bytes], at: int, backend: Backend) -> tuple[str, bytes]:
     """Return why a line is refused, and what it is written as."""
-    check = Preflight(backend, Task.GENERATE, MODEL, max_rows=10**6)
+    check = Preflight(backend, Task.GENERATE, MODEL, max_requests=10**6)
     try:
         written = list(check.lines([b"".join(lines)]))
     except RequestError as error:

@@ -170,7 +170,7 @@ def test_an_empty_file_is_refused(data: str | bytes) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"max_rows": 2}, "line 3: more than 2 requests, which is what Vertex AI takes in one job"),
+        ({"max_requests": 2}, "line 3: more than 2 requests, which is what Vertex AI takes in one job"),
         ({"max_bytes": 200}, "line 3: the file is over 200 bytes, which is what Vertex AI takes in one file"),
     ],
 )
@@ -184,5 +184,5 @@ def test_the_limits_are_the_services_own() -> None:
 
     assert limits_of(GEMINI, Task.GENERATE, "m")[:2] == (2147483648, None)
     assert limits_of(VERTEX, Task.GENERATE, "m")[:2] == (1073741824, 200_000)
-    assert limits_of(VERTEX, Task.EMBED, "gemini-embedding-001").max_rows == 1_000_000
-    assert limits_of(VERTEX, Task.EMBED, "text-embedding-005").max_rows == 30_000
+    assert limits_of(VERTEX, Task.EMBED, "gemini-embedding-001").max_requests == 1_000_000
+    assert limits_of(VERTEX, Task.EMBED, "text-embedding-005").max_requests == 30_000

@@ -260,7 +260,7 @@ def test_no_rows_are_nothing_to_ask() -> None:
         written("{a}", [], name="in.csv")
 
 
-@pytest.mark.parametrize("most", [{"max_rows": 2}, {"max_bytes": 250}])
+@pytest.mark.parametrize("most", [{"max_requests": 2}, {"max_bytes": 250}])
 def test_more_rows_than_one_job_takes_are_refused(most: dict[str, int]) -> None:
     with pytest.raises(RequestError, match=r"^row 3: .*Make several jobs of it"):
         written("{a}", [{"a": "b"}] * 3, **most)

@@ -71,7 +71,7 @@ def one_job(emulator: Emulator, passage: Passage) -> Ran:
 
 
 def several_jobs(emulator: Emulator, passage: Passage) -> Ran:
-    return _ask(passage, max_rows_per_job=1, max_active_jobs=1)
+    return _ask(passage, max_requests_per_job=1, max_active_jobs=1)
 
 
 def a_second_round(emulator: Emulator, passage: Passage) -> Ran:

@@ -171,7 +171,7 @@ def test_an_input_is_cut_into_consecutive_pieces_by_rows(
     service: GenAIBatchClient, stack: ExitStack, tmp_path: Path, kind: str
 ) -> None:
     whole = read(stack, service, sources(tmp_path)[kind]([None] * 8))
-    pieces = split(whole, max_rows=3)
+    pieces = split(whole, max_requests=3)
     assert [(piece.first, piece.requests, piece.stamped) for piece in pieces] == [
         (0, 3, 3),
         (3, 3, 3),
@@ -205,7 +205,7 @@ def lines_of(piece: Intake) -> bytes:
 
 def test_pieces_are_read_side_by_side(service: GenAIBatchClient, stack: ExitStack, tmp_path: Path) -> None:
     names = [f"key-{i}" for i in range(4)]
-    one, other = split(read(stack, service, sources(tmp_path)["a file"](names)), max_rows=2)
+    one, other = split(read(stack, service, sources(tmp_path)["a file"](names)), max_requests=2)
     assert list(zip(one.keys(), other.keys(), strict=True)) == [
         ("key-0", "key-2"),
         ("key-1", "key-3"),
@@ -216,8 +216,8 @@ def test_a_piece_can_be_cut_and_chosen_from_again(
     service: GenAIBatchClient, stack: ExitStack, tmp_path: Path
 ) -> None:
     whole = read(stack, service, sources(tmp_path)["a file"]([None] * 10))
-    second = split(whole, max_rows=5)[1]
-    smaller = split(second, max_rows=2)
+    second = split(whole, max_requests=5)[1]
+    smaller = split(second, max_requests=2)
     assert [(piece.first, piece.requests) for piece in smaller] == [(5, 2), (7, 2), (9, 1)]
     chosen = subset(smaller[1], lambda _, place: place == 8)
     assert chosen is not None
@@ -228,7 +228,7 @@ def test_a_piece_can_be_cut_and_chosen_from_again(
 
 def test_a_piece_is_uploaded_alone(service: GenAIBatchClient, stack: ExitStack, tmp_path: Path) -> None:
     sent: dict[str, bytes] = {}
-    pieces = split(read(stack, service, sources(tmp_path)["a file"](["a", "b", "c"])), max_rows=2)
+    pieces = split(read(stack, service, sources(tmp_path)["a file"](["a", "b", "c"])), max_requests=2)
     for piece in pieces:
         placed = piece.place(service, Identity("k" * 64, str(piece.content)), STAGING)
         assert placed is not None
@@ -286,7 +286,7 @@ def test_whole_objects_are_grouped_and_read_in_place(
     on_vertex: GenAIBatchClient, stack: ExitStack, objects: Callable[[list[bytes]], list[str]]
 ) -> None:
     uris = objects([jsonl([f"o{i}a", f"o{i}b"]).rstrip(b"\n") for i in range(5)])
-    pieces = split(read(stack, on_vertex, uris), max_rows=5)
+    pieces = split(read(stack, on_vertex, uris), max_requests=5)
     assert [piece.source.gcs_uri for piece in pieces] == [tuple(uris[:2]), tuple(uris[2:4]), tuple(uris[4:])]
     assert [list(piece.keys()) for piece in pieces][2] == ["o4a", "o4b"]
     assert all(piece.in_place for piece in pieces)
@@ -298,7 +298,7 @@ def test_an_object_that_is_too_large_is_staged_in_pieces_and_its_neighbours_are_
     on_vertex: GenAIBatchClient, stack: ExitStack, objects: Callable[[list[bytes]], list[str]]
 ) -> None:
     uris = objects([jsonl(["a"]), jsonl(["b", "c", "d"]), jsonl(["e"])])
-    pieces = split(read(stack, on_vertex, uris), max_rows=2)
+    pieces = split(read(stack, on_vertex, uris), max_requests=2)
     assert [(piece.in_place, list(piece.keys())) for piece in pieces] == [
         (True, ["a"]),
         (False, ["b", "c"]),
@@ -311,7 +311,7 @@ def test_an_object_that_is_too_large_is_staged_in_pieces_and_its_neighbours_are_
 
 def test_a_slice_of_a_closed_input_reads_no_other_file(service: GenAIBatchClient, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        pieces = split(read(stack, service, sources(tmp_path)["a file"](["a", "b"])), max_rows=1)
+        pieces = split(read(stack, service, sources(tmp_path)["a file"](["a", "b"])), max_requests=1)
     with (tmp_path / "other").open("wb+"), pytest.raises(ValueError, match="closed"):
         list(pieces[1].keys())
 

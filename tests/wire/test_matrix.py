@@ -128,7 +128,7 @@ def test_the_older_multilingual_model_has_lines_of_bare_texts_and_their_limit() 
     asked = rest_request("guten Tag", backend=VERTEX, task=Task.EMBED, model=model)
     assert asked.request == {"content": "guten Tag"}
     assert takes_text_only(f"publishers/google/models/{model}", VERTEX)
-    assert limits_of(VERTEX, Task.EMBED, model).max_rows == 30_000
+    assert limits_of(VERTEX, Task.EMBED, model).max_requests == 30_000
 
 
 @pytest.mark.parametrize("size", ["2K", "4K", "512", "4k"])

@@ -30,7 +30,7 @@ def table_lines(  # noqa: PLR0913 - as for requests, which take no prompt
     defaults: Any = None,
     name: str = "",
     max_bytes: int | None = None,
-    max_rows: int | None = None,
+    max_requests: int | None = None,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the stamp of each row's place and its line of JSONL, with that as key (some models take none).
 
@@ -38,8 +38,8 @@ def table_lines(  # noqa: PLR0913 - as for requests, which take no prompt
         RequestError: a row without a value for the prompt, or too many; ``row 3 of in.csv`` is the third.
         InputError: there are none.
     """
-    limits = limits_of(backend, task, model, max_bytes=max_bytes, max_rows=max_rows)
-    most_bytes, most_rows = limits.max_bytes or sys.maxsize, limits.max_rows or sys.maxsize
+    limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
+    most_bytes, most_rows = limits.max_bytes or sys.maxsize, limits.max_requests or sys.maxsize
     write = prompt.writer(backend, task, model, defaults)
     number = size = 0
     try:

@@ -241,7 +241,7 @@ class Reading:
     @property
     def _most(self) -> dict[str, int]:
         """Stands in for the limits of one job where there may be several."""
-        return {"max_rows": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
+        return {"max_requests": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
 
 
 class _Checks:

@@ -34,7 +34,7 @@ class _Cut(NamedTuple):
     """Read where they are; none: the lines are staged."""
 
 
-def split(intake: Intake, max_rows: int | None = None, max_bytes: int | None = None) -> list[Intake]:
+def split(intake: Intake, max_requests: int | None = None, max_bytes: int | None = None) -> list[Intake]:
     """Cut an input into consecutive pieces for several jobs; one that is within the limits is itself the piece.
 
     Pieces read from the same lines and are not copied. Objects that the service reads in place are grouped whole;
@@ -42,7 +42,7 @@ def split(intake: Intake, max_rows: int | None = None, max_bytes: int | None = N
 
     Args:
         intake: the input.
-        max_rows: of a piece; never more than the service takes in one job.
+        max_requests: of a piece; never more than the service takes in one job.
         max_bytes: of a piece's lines, likewise.
 
     Raises:
@@ -55,7 +55,7 @@ def split(intake: Intake, max_rows: int | None = None, max_bytes: int | None = N
         ]
     own = intake.limits
     most = _Cut(
-        min(n for n in (max_rows, own.max_rows, sys.maxsize) if n is not None),
+        min(n for n in (max_requests, own.max_requests, sys.maxsize) if n is not None),
         min(n for n in (max_bytes, own.max_bytes, sys.maxsize) if n is not None),
     )
     if intake.entries:

@@ -33,7 +33,7 @@ class Limits(NamedTuple):
     """The most one input file may hold; None: no limit is documented."""
 
     max_bytes: int | None
-    max_rows: int | None
+    max_requests: int | None
     service: str
 
     def check(self, rows: int, size: int, where: str) -> None:
@@ -43,8 +43,8 @@ class Limits(NamedTuple):
             RequestError: it has; nothing was paid.
         """
         remedy = "Make several jobs of it."
-        if self.max_rows is not None and rows > self.max_rows:
-            msg = f"more than {self.max_rows} requests, which is what {self.service} takes in one job"
+        if self.max_requests is not None and rows > self.max_requests:
+            msg = f"more than {self.max_requests} requests, which is what {self.service} takes in one job"
             raise RequestError(msg, remedy, where=where)
         if self.max_bytes is not None and size > self.max_bytes:
             msg = f"the file is over {self.max_bytes} bytes, which is what {self.service} takes in one file"
@@ -52,19 +52,19 @@ class Limits(NamedTuple):
 
 
 def limits_of(
-    backend: Backend, task: Task, model: str, *, max_bytes: int | None = None, max_rows: int | None = None
+    backend: Backend, task: Task, model: str, *, max_bytes: int | None = None, max_requests: int | None = None
 ) -> Limits:
-    """Return the limits of a job; `max_bytes` and `max_rows` stand in for the service's own."""
+    """Return the limits of a job; `max_bytes` and `max_requests` stand in for the service's own."""
     own_bytes: int | None = MAX_FILE_BYTES
-    own_rows: int | None = None
+    own_requests: int | None = None
     if family_of(model) is not Family.GOOGLE:
         own_bytes = None  # no page names a limit for partners' models
     elif backend is Backend.VERTEX:
-        own_bytes, own_rows = 1024**3, 200_000
+        own_bytes, own_requests = 1024**3, 200_000
         if task is Task.EMBED:
-            own_rows = 30_000 if takes_text_only(model, backend) else 1_000_000
+            own_requests = 30_000 if takes_text_only(model, backend) else 1_000_000
     return Limits(
         own_bytes if max_bytes is None else max_bytes,
-        own_rows if max_rows is None else max_rows,
+        own_requests if max_requests is None else max_requests,
         SERVICE_NAMES[backend],
     )
