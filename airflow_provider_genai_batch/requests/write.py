@@ -36,8 +36,11 @@ def request_lines(
 
     The key is None where the model takes none. `max_bytes` and `max_requests` stand in for the limits of one job.
     `check` refuses requests that the service would take; it is not asked about those that differ in their texts
-    alone. Raises: RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
-    InputError: there are none.
+    alone.
+
+    Raises:
+        RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
+        InputError: there are none.
     """
     limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
     importer, keyless = Importer("request {}".format), takes_text_only(model, backend)
