@@ -57,18 +57,20 @@ demo: $(VENV)/.ready $(TEXTS)
 docs: $(VENV)/.ready
 	$(BIN)/python -m sphinx -q -E -W --keep-going -b html -c docs -d build/doctrees . build/site
 
+# Not `$(MAKE) lint` in the recipe of test: a line that calls make runs whole even under `make -n`.
+LINT := $(BIN)/ruff check .; $(BIN)/ruff format --check .; $(BIN)/mypy; $(BIN)/lint-imports
+
 lint: $(VENV)/.ready
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(LINT)
 
 # The oldest Airflow's environment and tests keep one core busy for minutes, and half of the other tests wait for
-# processes: they run side by side. What the former print is shown when the latter have ended.
+# processes: they run side by side. What the former print is shown when the latter have ended; until then it is in
+# build/oldest.log.
 test: $(TEXTS)
-	@setsid $(BIN)/python -m tests.matrix $(OLDEST) >build/oldest.log 2>&1 & oldest=$$!; \
+	@echo "The tests beside the oldest Airflow run meanwhile; to see how far they are: tail -f build/oldest.log"; \
+	setsid $(BIN)/python -m tests.matrix $(OLDEST) >build/oldest.log 2>&1 & oldest=$$!; \
 	trap 'kill -- -$$oldest 2>/dev/null || true' EXIT; trap 'exit 130' INT; \
-	$(MAKE) --no-print-directory lint; \
+	$(LINT); \
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder || failed=1; \
 	wait $$oldest || failed=1; \
 	cat build/oldest.log; test -z "$${failed-}"

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-_MEMORY = Path("/dev/shm")
+from tests.throwaway import folder, in_memory
 
-
-def _throw_away() -> str | None:
-    """Return where files are in memory: each run of a DAG waits until a dozen commits are on the disk."""
-    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2 * 1024**3
-    return str(_MEMORY) if roomy else None
-
-
-_HOME = Path(tempfile.mkdtemp(prefix="genai-batch-airflow-", dir=_throw_away()))
-atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+_HOME = folder("genai-batch-airflow", in_memory())
 (_HOME / "dags").mkdir()
 os.environ |= {
     "AIRFLOW_HOME": str(_HOME),

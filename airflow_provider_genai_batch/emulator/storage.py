@@ -26,7 +26,7 @@ Listing: TypeAlias = list[tuple[str, int]]
 _START_SECONDS = 20.0
 _ATTEMPTS = 3
 _CHUNK = 1 << 20
-_PAGE_OBJECTS = "1000"
+_PAGE_OBJECTS = 1000
 _NOT_FOUND = 404
 _MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -122,11 +122,12 @@ class CloudStorage(LoopbackServer):
             return False
         return True
 
-    def list(self, prefix_uri: str) -> Listing:
+    def list(self, prefix_uri: str, *, page_objects: int = _PAGE_OBJECTS) -> Listing:
         """List objects, all pages of them.
 
         Args:
             prefix_uri: ``gs://bucket/beginning-of-name``.
+            page_objects: How many objects a page holds at most.
 
         Returns:
             Address and size in bytes of each, sorted by name.
@@ -136,7 +137,7 @@ class CloudStorage(LoopbackServer):
         """
         bucket, prefix = _split(prefix_uri)
         found: Listing = []
-        query = {"prefix": prefix, "maxResults": _PAGE_OBJECTS}
+        query = {"prefix": prefix, "maxResults": str(page_objects)}
         while True:
             page = self._call("GET", f"/storage/v1/b/{_quoted(bucket)}/o", params=query).json()
             found += [(f"gs://{bucket}/{item['name']}", int(item["size"])) for item in page.get("items", [])]

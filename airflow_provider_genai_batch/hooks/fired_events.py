@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.models.identity import digest
 
 log = logging.getLogger(__name__)
 
-_SETTLED = 5.0
+SETTLED = 5.0
 """Seconds after which an event is taken to be in Airflow's database. What is kept before may be lost with its event."""
 _MOST = 1000
 """Names that are kept; the store is no place for more."""
@@ -55,7 +55,7 @@ class Fired:
     async def keep(self, of_late: Collection[str]) -> None:
         """Write down what can fire no more, of those that a walk still sees."""
         self._names = {name: at for name, at in self._names.items() if name in of_late}
-        settled = [name for name, at in self._names.items() if clock.time() - at >= _SETTLED][-_MOST:]
+        settled = [name for name, at in self._names.items() if clock.time() - at >= SETTLED][-_MOST:]
         if self._store is None or settled == self._kept:
             return
         try:

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.polling.poller import Looker
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 
-_STAYS_REFUSED = 30.0
+STAYS_REFUSED = 30.0
 """Seconds for which a connection that was read anew is not read again: thousands may wait with a revoked key."""
 
 
@@ -31,12 +31,17 @@ class _Lease:
             return False
         if self.looker.cancelled() or self.looker.exception() is not None:
             return True
-        if self.anew is not None and clock.monotonic() - self.anew < _STAYS_REFUSED:
+        if self.anew is not None and clock.monotonic() - self.anew < STAYS_REFUSED:
             return False
         return self.looker.result().client.refused
 
 
 _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakKeyDictionary()
+
+
+def lent() -> list[str]:
+    """Return the connections whose looker somebody on this event loop has."""
+    return [*_leases.get(asyncio.get_running_loop(), ())]
 
 
 class shared_looker:  # noqa: N801 - used as a function; a generator's frame for each waiting trigger would be much

@@ -33,7 +33,7 @@ def has_left(ti: Any, *states: str) -> bool:
     try:
         if in_loop(ti):
             return _end_in_loop(ti) is not None
-        return _state(ti) not in states
+        return state_of(ti) not in states
     except Exception as error:  # noqa: BLE001 - Airflow may fail in any way; then the job is left alone
         log.warning(
             "Airflow does not tell the state of task %s, so its job is left alone: %s",
@@ -60,7 +60,7 @@ def _end_in_loop(ti: Any) -> str | None:
     return None
 
 
-def _state(ti: Any) -> str | None:
+def state_of(ti: Any) -> str | None:
     """Ask Airflow for the state; None: it was cleared, or there is no such task instance (any more)."""
     try:
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance

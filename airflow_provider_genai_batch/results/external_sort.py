@@ -23,10 +23,17 @@ _BUFFER = 32 * 1024
 
 
 @contextmanager
-def in_order(lines: Iterable[tuple[int | None, bytes]]) -> Iterator[Iterator[bytes]]:
+def in_order(
+    lines: Iterable[tuple[int | None, bytes]], *, run_bytes: int = _RUN, fan: int = _FAN
+) -> Iterator[Iterator[bytes]]:
     """Take lines with their places in the input and give them sorted; those without a place come last, as they came.
 
     The temporary files are gone when the block ends.
+
+    Args:
+        lines: with their places.
+        run_bytes: about so much is in memory and sorted at once.
+        fan: so many temporary files are merged into one.
     """
     with ExitStack() as stack:
         levels: list[list[BinaryIO]] = []
@@ -35,16 +42,18 @@ def in_order(lines: Iterable[tuple[int | None, bytes]]) -> Iterator[Iterator[byt
         for arrival, (place, line) in enumerate(lines):
             held.append((_LAST if place is None else min(place, _LAST), arrival, line))
             size += len(line) + _OVERHEAD
-            if size >= _RUN:
+            if size >= run_bytes:
                 held.sort()
-                _keep(stack, levels, 0, held)
+                _keep(stack, levels, 0, held, fan)
                 held, size = [], 0
         held.sort()
         runs = [_read(run) for level in levels for run in level]
         yield (line for _, _, line in heapq.merge(*runs, held))
 
 
-def _keep(stack: ExitStack, levels: list[list[BinaryIO]], level: int, run: Iterable[Placed]) -> None:
+def _keep(
+    stack: ExitStack, levels: list[list[BinaryIO]], level: int, run: Iterable[Placed], fan: int
+) -> None:
     """Write a sorted run; where there are many of a level, make one of the next level of them."""
     if level == len(levels):
         levels.append([])
@@ -54,9 +63,9 @@ def _keep(stack: ExitStack, levels: list[list[BinaryIO]], level: int, run: Itera
         file.write(_HEAD.pack(place, arrival, len(line)))
         file.write(line)
     levels[level].append(file)
-    if len(levels[level]) == _FAN:
+    if len(levels[level]) == fan:
         full, levels[level] = levels[level], []
-        _keep(stack, levels, level + 1, heapq.merge(*map(_read, full)))
+        _keep(stack, levels, level + 1, heapq.merge(*map(_read, full)), fan)
         for done in full:
             done.close()
 

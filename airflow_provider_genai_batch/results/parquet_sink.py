@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_GROUP = 4 * 1024 * 1024
+GROUP_BYTES = 4 * 1024 * 1024
 """Bytes of lines that become one group of rows."""
 _BATCH, _BATCH_BYTES = 1024, 1024 * 1024
 """Rows, and bytes of their lines, that become columns at a time: each time costs as much as dozens of rows."""
@@ -97,7 +97,7 @@ class ParquetSink:
         self._size += len(lines)
         if len(self._rows) >= _BATCH or self._waiting >= _BATCH_BYTES:
             self._build()
-        if self._size >= _GROUP:
+        if self._size >= GROUP_BYTES:
             self._flush()
 
     def _build(self) -> None:

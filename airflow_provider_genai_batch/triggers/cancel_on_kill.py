@@ -25,7 +25,7 @@ _USER_ACTION = "__airflow_user_action__"
 3.4 says so only when its database has no such trigger any more: one that moved is released with another word. Source:
 ``airflow.jobs.triggerer_job_runner``.
 """
-_cancelling: set[asyncio.Task[None]] = set()
+cancelling: set[asyncio.Task[None]] = set()
 """Cancellations under way: the event loop itself keeps no task alive."""
 
 
@@ -69,8 +69,8 @@ class CancelsUnwanted(BaseTrigger):
         """
         if self.cancel_on_kill and self.job_names:
             work = asyncio.ensure_future(self._cancel_unwanted())
-            _cancelling.add(work)
-            work.add_done_callback(_cancelling.discard)
+            cancelling.add(work)
+            work.add_done_callback(cancelling.discard)
             await asyncio.shield(work)
 
     async def _cancel_unwanted(self) -> None:

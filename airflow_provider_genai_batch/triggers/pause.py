@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.triggers.cancel_on_kill import CancelsUnwanted
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.runner import Patience
 
-_SHORT = 5.0
+IN_SLOT = 5.0
 """Seconds for which late rows are waited for in the slot: to be deferred and resumed takes as long."""
 _LATE_SINCE = "late_since"
 
@@ -118,7 +118,7 @@ class LateRows:
                 f"{', '.join(self._event.get('job_names', ()))}. What they answered is paid. The next attempt takes "
                 "them up again and pays nothing."
             )
-        if waited + seconds < _SHORT:
+        if waited + seconds < IN_SLOT:
             clock.sleep(seconds)
             return
         longer = min(now + min(waited, LONGEST), self._since + READ_PATIENCE)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
@@ -57,7 +58,38 @@ class AirflowClient:
         Raises:
             httpx.HTTPStatusError: The API refused.
         """
+        if verb == "PATCH":
+            return self._until_heard(verb, path, **how).raise_for_status().json()
         return self._http.request(verb, path, **how).raise_for_status().json()
+
+    def _until_heard(self, verb: str, path: str, timeout: float = _SECONDS, **how: Any) -> httpx.Response:
+        """Make a call that does the same when it is made twice, and again while the server cannot say what it did.
+
+        Airflow answers 500 to each ``SQLAlchemyError`` (``SQLAlchemyErrorHandler`` in its
+        ``api_fastapi/common/exceptions.py``, read in 3.3). One of them is SQLite's "database is locked": whoever wants
+        to write waits five seconds for another writer, and on a busy machine the scheduler or the DAG processor, which
+        has just parsed the DAGs and writes them down, takes longer.
+
+        Raises:
+            TimeoutError: It did not say in time; the message has its last words.
+        """
+        heard: list[httpx.Response | httpx.TransportError] = []
+
+        def is_heard() -> bool:
+            try:
+                heard.append(self._http.request(verb, path, **how))
+            except httpx.TransportError as error:
+                heard.append(error)
+                return False
+            return not heard[-1].is_server_error
+
+        done = _within(timeout, is_heard)
+        last = heard[-1]
+        if done and isinstance(last, httpx.Response):
+            return last
+        said = last.text if isinstance(last, httpx.Response) else repr(last)
+        message = f"{verb} {path}: in {timeout:g} s, {len(heard)} calls were not answered but with: {said}"
+        raise TimeoutError(message)
 
     def wait_for_dag(self, dag_id: str, timeout: float = _SECONDS) -> None:
         """Wait until the DAG processor has seen a DAG.
@@ -82,8 +114,26 @@ class AirflowClient:
             conf: The run's configuration.
         """
         self.wait_for_dag(dag_id)
-        body = {"logical_date": None, "conf": conf or {}}
-        return DagRun(dag_id, self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+        return self.start(dag_id, f"manual__{uuid4().hex}", conf or {})
+
+    def start(self, dag_id: str, run_id: str, conf: dict[str, Any], timeout: float = _SECONDS) -> DagRun:
+        """Start a run once, however often the server has to be asked for it.
+
+        Args:
+            dag_id: A DAG that is known.
+            run_id: Of the run, and of no other.
+            conf: The run's configuration.
+            timeout: Seconds.
+
+        Raises:
+            httpx.HTTPStatusError: The API refused.
+            TimeoutError: It did not say whether there is a run.
+        """
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        reply = self._until_heard("POST", f"/dags/{dag_id}/dagRuns", timeout, json=body)
+        if reply.status_code != httpx.codes.CONFLICT:  # an earlier call made it, and its answer was lost
+            reply.raise_for_status()
+        return DagRun(dag_id, run_id)
 
     def run_state(self, run: DagRun) -> str:
         """Return the state of a run."""

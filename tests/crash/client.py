@@ -12,7 +12,7 @@ _TRIES = 5
 
 
 class PatientClient(AirflowClient):
-    """Asks again when no answer came; its runs have ids of their own, so that one that was asked twice is one."""
+    """Asks again when no answer came."""
 
     def call(self, verb: str, path: str, **how: Any) -> Any:
         """Call the API and return its JSON.
@@ -27,22 +27,6 @@ class PatientClient(AirflowClient):
             except httpx.TransportError:
                 continue
         return super().call(verb, path, **how)
-
-    def start(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> DagRun:
-        """Start a run.
-
-        Args:
-            dag_id: A DAG that is known.
-            run_id: Of the run.
-            conf: The run's configuration.
-        """
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        try:
-            self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)
-        except httpx.HTTPStatusError as error:
-            if error.response.status_code != httpx.codes.CONFLICT:
-                raise
-        return DagRun(dag_id, run_id)
 
     def log_events(self, run: DagRun, task_id: str, attempt: int) -> list[dict[str, Any]]:
         """Return the events of a task's log; none if it left none."""

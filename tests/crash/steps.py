@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import wait_until
+
 _SUPERVISOR = "LocalExecutor"
-_LONGEST_STALL = 120.0
 _ASKED = ".create: sent, reply not read"
 
 
@@ -87,12 +88,11 @@ class Walk:
 
     def wait_for_successor(self) -> None:
         """Stand still until a later attempt has begun."""
-        end = time.monotonic() + _LONGEST_STALL
-        while all(one["attempt"] <= self._attempt for one in walked(self._marks, self._cell)):
-            if time.monotonic() > end:
-                message = "no later attempt has begun"
-                raise TimeoutError(message)
-            time.sleep(0.05)
+
+        def has_begun() -> bool:
+            return any(one["attempt"] > self._attempt for one in walked(self._marks, self._cell))
+
+        wait_until(has_begun, "a later attempt has begun")
 
     def _append(self, note: Mapping[str, Any]) -> None:
         with (self._marks / f"{self._cell}.walk").open("a") as out:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +53,17 @@ def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
     commands = set(re.findall(r"`make (\w+)", README.text))
     assert commands == {"demo", "test", "docs", "lint", "format"}
     assert all(re.search(rf"^{command}:", makefile, re.MULTILINE) for command in commands)
+
+
+def test_a_dry_run_of_the_tests_runs_nothing(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "-n", "VENV=none", "test"]
+    said = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert "none/bin/mypy; none/bin/lint-imports" in said.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Makefile", "pyproject.toml"]
 
 
 def test_every_example_that_is_named_is_there_and_their_number_is_told() -> None:

@@ -94,12 +94,11 @@ def test_googles_client_renames_an_object(server: CloudStorage, google: google_s
         bucket.move_blob(bucket.blob("a move/of 100%"), "a move/again")
 
 
-def test_every_page_of_a_listing_is_read(server: CloudStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_genai_batch.emulator.storage._PAGE_OBJECTS", "7")
+def test_every_page_of_a_listing_is_read(server: CloudStorage) -> None:
     names = [f"gs://shared/many/{number:04}" for number in range(30)]
     for name in names:
         server.write(name, [b"x"])
-    assert [uri for uri, _ in server.list("gs://shared/many/")] == names
+    assert [uri for uri, _ in server.list("gs://shared/many/", page_objects=7)] == names
 
 
 def test_content_passes_in_pieces_both_ways(server: CloudStorage) -> None:

@@ -88,7 +88,7 @@ class Desk:
             budget=budget,
             clock=self.now,
         )
-        return drive(flow, lambda step: self._act(step, identity))
+        return drive(flow, lambda step: self.act(step, identity))
 
     def watch(self, *names: str, **plan: Any) -> Ending:
         """Wait."""
@@ -98,19 +98,19 @@ class Desk:
             "pending_deadline": self.now() + HOUR,
             **plan,
         }
-        return drive(watch(names, WaitPlan(**plan), clock=self.now), self._act)
+        return drive(watch(names, WaitPlan(**plan), clock=self.now), self.act)
 
     def settle(self, *names: str, ending: Ending | None = None, allowed: float = 0, **more: Any) -> Manifest:
         """Decide."""
         ended = ending or Ending(Why.ENDED, {})
         flow = settle(ended, names, max_failed_rows=allowed, results_uri=None, clock=self.now, **more)
-        return drive(flow, self._act)
+        return drive(flow, self.act)
 
     def posts(self) -> int:
         """Count create calls."""
         return self.place.posts()
 
-    def _act(self, step: Any, identity: Identity = IDENTITY) -> Any:
+    def act(self, step: Any, identity: Identity = IDENTITY) -> Any:
         self.steps.append(type(step).__name__)
         calls = self.client.calls
         acts: dict[type, Callable[[Any], Any]] = {
@@ -164,8 +164,8 @@ class Desk:
 
     def _land(self, jobs: tuple[BatchJob, ...]) -> Tally:
         tally = Tally(expected=3 * len(jobs), keyed=True, known=self.keys)
-        land([chain.from_iterable(map(self._rows, jobs))], tally, None)
+        land([chain.from_iterable(map(self.rows, jobs))], tally, None)
         return tally
 
-    def _rows(self, job: BatchJob) -> Any:
+    def rows(self, job: BatchJob) -> Any:
         return self.client.plain_rows(job)

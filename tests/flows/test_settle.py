@@ -250,14 +250,14 @@ def test_answers_that_are_too_large_to_come_inside_the_job_are_called_that(gemin
         gemini_desk.settle(gemini_desk.submit().name)
     name = _ended(gemini_desk)
 
-    real = gemini_desk._rows
+    real = gemini_desk.rows
 
     def rows(job: BatchJob) -> Any:
         gemini_desk.emulator.faults.clear()
         gemini_desk.emulator.faults.add("batches.get", Fault.error(503, times=5))
         yield from real(job)
 
-    gemini_desk._rows = rows
+    gemini_desk.rows = rows
     with at_pauses(lambda _: None), pytest.raises(OutputNotReadable, match=told):
         gemini_desk.settle(name)
     gemini_desk.emulator.faults.clear()
@@ -268,7 +268,7 @@ def test_trouble_in_reading_does_not_say_that_there_are_no_rows(
 ) -> None:
     """A cancelled job promises no rows, but a front end's 502 does not say that it has none."""
     name = _ended(gemini_desk, end="CANCELLED", served=0.67)
-    real, failures = gemini_desk._rows, [1, 1]
+    real, failures = gemini_desk.rows, [1, 1]
 
     def rows(job: BatchJob) -> Any:
         if failures:
@@ -276,7 +276,7 @@ def test_trouble_in_reading_does_not_say_that_there_are_no_rows(
             gemini_desk.emulator.faults.add("batches.get", Fault.html(502, times=5))
         return real(job)
 
-    monkeypatch.setattr(gemini_desk, "_rows", rows)
+    monkeypatch.setattr(gemini_desk, "rows", rows)
     with at_pauses(lambda _: None):
         manifest = gemini_desk.settle(name, allowed=3)
     assert manifest.counts is not None

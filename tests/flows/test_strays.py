@@ -26,7 +26,7 @@ def make(desk: Desk, identity: Identity = IDENTITY, **script) -> BatchJob:
 
 def strays(desk: Desk, known: BatchJob) -> Strays:
     flow = find_strays(IDENTITY, [known], names={known.name}, since=None, clock=desk.now)
-    return drive(flow, desk._act)
+    return drive(flow, desk.act)
 
 
 def test_they_are_of_the_same_requests_and_read_by_name(desk: Desk) -> None:
@@ -68,7 +68,7 @@ def test_one_that_is_not_needed_is_cancelled_and_one_that_cannot_be_is_named_as_
     known, first, second = make(desk), make(desk), make(desk)
     desk.emulator.faults.add(f"{desk.place.service}.cancel", Fault.error(403))
     with caplog.at_level(logging.WARNING):
-        drive(cancel_strays(IDENTITY, strays(desk, known), desk.now), desk._act)
+        drive(cancel_strays(IDENTITY, strays(desk, known), desk.now), desk.act)
     assert [job["cancel_requested"] for job in desk.emulator.jobs] == [False, False, True]
     said = [record.getMessage() for record in caplog.records]
     assert any(first.name in one and "is billed as it goes" in one for one in said)

@@ -272,7 +272,7 @@ def test_a_glance_remembers_what_it_saw_before_trouble(gemini_desk: Desk) -> Non
     gemini_desk.emulator.faults.add("batches.get", Fault.error(429, path=names[1]))
     seen: dict[str, object] = {}
     with pytest.raises(QuotaExceeded):
-        drive(glance(names, seen), gemini_desk._act)  # type: ignore[arg-type]  # a dict of jobs
+        drive(glance(names, seen), gemini_desk.act)  # type: ignore[arg-type]  # a dict of jobs
     assert list(seen) == names[:1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ import pytest
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.task.cost import prices
 
 MODEL = "gemini-2.5-flash"
 PROMPTS = {"alpha": "Say alpha", "0042": "Say beta", "gamma": "Say gamma {{ ds }}"}
@@ -48,6 +50,15 @@ def lines() -> bytes:
 def requests() -> list[dict[str, Any]]:
     """Return the prompts as a list."""
     return [{"key": key, "contents": text} for key, text in PROMPTS.items()]
+
+
+def without_price_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package with the price list not be installed."""
+
+    def not_installed(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(prices, "version", not_installed)
 
 
 def client() -> GenAIBatchClient:

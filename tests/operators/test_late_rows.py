@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobFailed, OutputNotReadable
-from airflow_provider_genai_batch.hooks import records
+from airflow_provider_genai_batch.hooks.state_store import StateStore
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from airflow_provider_genai_batch.task import runner as desk
@@ -34,7 +34,7 @@ def deferrals(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return wait(self)
 
     monkeypatch.setattr(pause.GenAIBatchPauseTrigger, "run", note)
-    monkeypatch.setattr(pause, "_SHORT", 0.0)
+    monkeypatch.setattr(pause, "IN_SLOT", 0.0)
     return memos
 
 
@@ -191,7 +191,7 @@ def test_a_job_of_that_round_that_goes_on_is_cancelled_when_the_task_is_killed(
         pauses.append((going, {*self.job_names}, self.cancel_on_kill))
 
     monkeypatch.setattr(pause.GenAIBatchPauseTrigger, "__init__", note)
-    monkeypatch.setattr(pause, "_SHORT", 0.0)
+    monkeypatch.setattr(pause, "IN_SLOT", 0.0)
     for _ in range(3):
         gemini.script(JobScript(all_rows_fail=13))
     gemini.script(JobScript())
@@ -223,13 +223,7 @@ def test_after_a_lack_of_capacity_a_rounds_jobs_are_found_again(
 
 def without_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as before Airflow 3.3."""
-    begin = records.Records.__init__
-
-    def none(self: Any, *args: Any) -> None:
-        begin(self, *args)
-        self._store = None
-
-    monkeypatch.setattr(records.Records, "__init__", none)
+    monkeypatch.setattr(StateStore, "of", lambda _: None)
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])

@@ -13,10 +13,9 @@ from pydantic import BaseModel
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task.cost import prices
 from tests.dags import Ran, run_dag
 from tests.operators.doors import die_after_submit
-from tests.operators.scenes import MODEL, client
+from tests.operators.scenes import MODEL, client, without_price_list
 
 BACKENDS = pytest.mark.parametrize("backend", ["gemini", "vertex"])
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
@@ -231,7 +230,7 @@ def test_a_model_without_a_price_is_refused(gemini: Emulator) -> None:
 def test_without_a_price_list_the_limit_is_refused_and_not_ignored(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prices, "_PACKAGE", "a-package-that-is-not-installed")
+    without_price_list(monkeypatch)
     (refusal,) = ask(gemini, max_cost=5).errors
     assert isinstance(refusal, ConfigurationError)
     assert "pip install 'airflow-provider-genai-batch[prices]'" in str(refusal)

@@ -178,7 +178,7 @@ def test_killing_the_task_in_place_cancels_its_job(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    monkeypatch.setattr(states, "_state", lambda _: state)
+    monkeypatch.setattr(states, "state_of", lambda _: state)
     with killed_at_the_first_pause(monkeypatch):
         ask(["a"], deferrable=False)
     assert [job["cancel_requested"] for job in gemini.jobs] == [True]
@@ -233,7 +233,7 @@ def test_when_airflow_does_not_tell_the_state_the_job_is_left_alone(
         raise ConnectionError(msg)
 
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    monkeypatch.setattr(states, "_state", away)
+    monkeypatch.setattr(states, "state_of", away)
     with killed_at_the_first_pause(monkeypatch):
         ask(["a"], deferrable=False)
     assert [job["cancel_requested"] for job in gemini.jobs] == [False]
@@ -247,7 +247,7 @@ def test_killing_the_task_while_its_create_is_under_way_cancels_the_job(
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     running = note_operators(monkeypatch)
-    monkeypatch.setattr(states, "_state", lambda _: "failed")
+    monkeypatch.setattr(states, "state_of", lambda _: "failed")
     after_submit(monkeypatch, lambda _: running[0].on_kill())  # Airflow lets the task go on after it
     ran = ask(["a"], **how)
     assert isinstance(ran.errors[0], JobCancelled)

@@ -16,9 +16,8 @@ from airflow_provider_genai_batch.exceptions import JobFailed, TooManyFailedRows
 from airflow_provider_genai_batch.models import Usage
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
-from airflow_provider_genai_batch.task.cost import prices
 from tests.dags import Ran, run_dag
-from tests.operators.scenes import MODEL, client
+from tests.operators.scenes import MODEL, client, without_price_list
 
 TEXTS = [f"text {number} " * (number + 1) for number in range(8)]
 BACKENDS = pytest.mark.parametrize("backend", ["gemini", "vertex"])
@@ -139,7 +138,7 @@ def test_the_sensor_tells_the_cost_of_jobs_of_several_models_each_at_its_price(g
 def test_without_a_price_list_there_is_no_cost_and_all_else_is_as_ever(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prices, "_PACKAGE", "a-package-that-is-not-installed")
+    without_price_list(monkeypatch)
     ran = ask(gemini)
     assert ran.state == "success", ran.errors
     assert ran.xcom["ask"]["usage"]["total"] > 0

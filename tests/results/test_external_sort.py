@@ -5,37 +5,30 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.results import external_sort as order
 from airflow_provider_genai_batch.results.external_sort import in_order
 
 PLACED = st.lists(st.tuples(st.none() | st.integers(0, 50), st.binary(max_size=20)))
 
 
-@pytest.fixture
-def tight(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a few lines be many."""
-    monkeypatch.setattr(order, "_RUN", 1000)
-    monkeypatch.setattr(order, "_FAN", 3)
+TIGHT = {"run_bytes": 1000, "fan": 3}
+"""Let a few lines be many."""
 
 
-@pytest.mark.usefixtures("tight")
 @settings(deadline=None)
 @given(PLACED)
 def test_lines_come_by_place_and_those_without_one_come_last_as_they_came(lines: list[Any]) -> None:
-    with in_order(iter(lines)) as found:
+    with in_order(iter(lines), **TIGHT) as found:
         expected = sorted(lines, key=lambda one: 1e9 if one[0] is None else one[0])
         assert list(found) == [line for _, line in expected]
 
 
-@pytest.mark.usefixtures("tight")
 def test_pieces_of_pieces_are_merged() -> None:
     places = list(range(500))
     random.Random(1).shuffle(places)
-    with in_order((place, b"%d" % place) for place in places) as found:
+    with in_order(((place, b"%d" % place) for place in places), **TIGHT) as found:
         assert list(found) == [b"%d" % place for place in range(500)]
 
 

@@ -99,7 +99,7 @@ def test_no_rows_make_a_file_with_columns() -> None:
 
 
 def test_groups_are_written_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "_GROUP", 100_000)
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 100_000)
     rows = (answered(stamp(n), "x" * 100) for n in range(5000))
     file = pq.ParquetFile(_land(rows, expected=5000))
     assert file.num_row_groups > 5

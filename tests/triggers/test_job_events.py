@@ -237,7 +237,7 @@ class Store:
 async def test_what_has_fired_does_not_fire_in_the_next_life_where_airflow_keeps_it(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fired, "_SETTLED", 0.1)
+    monkeypatch.setattr(fired, "SETTLED", 0.1)
     store = Store()
     (first,) = submit(gemini, "first")
     told = []

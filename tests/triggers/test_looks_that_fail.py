@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.polling import poller as looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.hooks import poller_pool as shared
+from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
 from airflow_provider_genai_batch.models import BatchJob
 from tests.client.raw import RawServer, answer
 from tests.triggers.watching import ended, fire, fire_all, submit, trigger
@@ -87,11 +88,11 @@ async def test_what_all_are_told_grows_with_none_of_them(
 ) -> None:
     names = submit(gemini, [JobScript() for _ in range(30)])
 
-    async def broken(*_: Any) -> None:
+    async def broken(*_: Any, **_settings: Any) -> None:
         msg = "a bug"
         raise LookupError(msg)
 
-    monkeypatch.setattr(looker.Looker, "_walk", broken)
+    monkeypatch.setattr(AsyncGenAIBatchClient, "perform", broken)
     ends = await asyncio.gather(*(fire(trigger([name])) for name in names), return_exceptions=True)
     assert [(type(end), str(end)) for end in ends] == [(LookupError, "a bug")] * 30
     assert max(len(extract_tb(end.__traceback__)) for end in ends if isinstance(end, Exception)) < 12
@@ -102,10 +103,10 @@ async def test_a_fault_of_which_there_is_only_one_reaches_everybody(
 ) -> None:
     names = submit(gemini, [JobScript() for _ in range(3)])
 
-    async def broken(*_: Any) -> None:
+    async def broken(*_: Any, **_settings: Any) -> None:
         BatchJob.model_validate({"name": 5})
 
-    monkeypatch.setattr(looker.Looker, "_walk", broken)
+    monkeypatch.setattr(AsyncGenAIBatchClient, "perform", broken)
     waiting = asyncio.gather(*(fire(trigger([name])) for name in names), return_exceptions=True)
     ends = await asyncio.wait_for(waiting, PATIENCE)
     assert [type(end) for end in ends] == [ValidationError] * 3
@@ -127,8 +128,8 @@ async def test_a_refusal_that_is_told_again_and_again_stays_as_it_was(
     monkeypatch.setattr(looker.Sight, "fail", noted)
     waiting = [asyncio.ensure_future(fire(trigger([name]))) for name in names]
     await until(lambda: len(told) > 40)
-    lease = shared._leases[asyncio.get_running_loop()]["genai_batch_default"]
-    trouble = lease.looker.result()._trouble
+    async with shared_looker("genai_batch_default") as shared:
+        trouble = shared.trouble
     assert trouble is not None
     assert len(extract_tb(trouble.__traceback__)) < 12
     for task in waiting:

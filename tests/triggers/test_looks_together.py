@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.polling import poller as looker
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
@@ -160,7 +161,7 @@ async def test_a_storm_of_refusals_slows_all_looks_and_changes_no_verdict(
         gemini.faults.clear()
     assert {**first, **second} == ended(names, scripts)
     refused = [r for r in gemini.requests if r["status"] == 429]
-    assert 1 <= len(refused) <= looker._TOGETHER + 1, "one refusal must do for all"
+    assert 1 <= len(refused) <= looker.TOGETHER + 1, "one refusal must do for all"
 
 
 async def test_while_the_service_wants_to_be_left_alone_deadlines_still_pass(gemini: Emulator) -> None:
@@ -215,11 +216,11 @@ async def test_a_fault_of_ours_reaches_everybody_who_waits(
 ) -> None:
     names = submit(gemini, [JobScript() for _ in range(3)])
 
-    async def broken(*_: Any) -> None:
+    async def broken(*_: Any, **_settings: Any) -> None:
         msg = "a bug"
         raise LookupError(msg)
 
-    monkeypatch.setattr(looker.Looker, "_walk", broken)
+    monkeypatch.setattr(AsyncGenAIBatchClient, "perform", broken)
     ends = await asyncio.gather(*(fire(trigger([name])) for name in names), return_exceptions=True)
     assert [type(end) for end in ends] == [LookupError] * 3
 

@@ -96,7 +96,7 @@ async def test_triggers_that_wait_and_those_that_come_go_on_with_the_new_key(
     events = await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
     assert [event["why"] for event in events] == ["ended"] * 5
     assert len(clients) == 2
-    assert not shared._leases[asyncio.get_running_loop()]
+    assert not shared.lent()
 
 
 async def test_a_key_that_stays_wrong_is_told_to_all_by_two_clients_at_most(
@@ -109,7 +109,7 @@ async def test_a_key_that_stays_wrong_is_told_to_all_by_two_clients_at_most(
     assert {event["why"] for event in events} == {"lost"}
     assert all("API key not valid" in event["detail"] for event in events)
     assert len(clients) == 2
-    assert not shared._leases[asyncio.get_running_loop()]
+    assert not shared.lent()
 
 
 async def test_a_connection_is_not_read_anew_again_and_again(
@@ -122,10 +122,10 @@ async def test_a_connection_is_not_read_anew_again_and_again(
             second.client.refused = True
             async with shared_looker(CONNECTION) as third:
                 assert third is second
-            monkeypatch.setattr(shared, "_STAYS_REFUSED", 0)
+            monkeypatch.setattr(shared, "STAYS_REFUSED", 0)
             async with shared_looker(CONNECTION) as fourth:
                 assert fourth is not second
-    assert not shared._leases[asyncio.get_running_loop()]
+    assert not shared.lent()
 
 
 async def test_a_connection_that_could_not_be_read_anew_is_read_again(
@@ -139,4 +139,4 @@ async def test_a_connection_that_could_not_be_read_anew_is_read_again(
                 await shared_looker(CONNECTION).__aenter__()
         async with shared_looker(CONNECTION) as second:
             assert second is not first
-    assert not shared._leases[asyncio.get_running_loop()]
+    assert not shared.lent()

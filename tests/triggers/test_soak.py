@@ -72,4 +72,4 @@ async def test_of_thousands_of_jobs_none_is_lost(monkeypatch: pytest.MonkeyPatch
         told = {name: (event["why"], event["states"][name]) for name, event in events.items()}
         assert told == {name: ("ended", f"BATCH_STATE_{end}") for name, end in wanted.items()}
         assert not any(job["cancel_requested"] for job in service.jobs)
-    assert not shared._leases[asyncio.get_running_loop()]
+    assert not shared.lent()

@@ -88,7 +88,7 @@ async def test_many_triggers_share_one_client_and_the_last_one_closes_it(
     assert {event["why"] for event in events} == {"ended"}
     assert len(made) == 1
     assert closed == made
-    assert not shared._leases[asyncio.get_running_loop()]
+    assert not shared.lent()
 
 
 def _looked_for(emulator: Emulator, name: str) -> bool:
@@ -156,7 +156,7 @@ async def test_a_task_that_was_ended_has_its_jobs_cancelled(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    monkeypatch.setattr(states, "_state", lambda _: state)
+    monkeypatch.setattr(states, "state_of", lambda _: state)
     await killable(submit()).on_kill()
     assert gemini.jobs[0]["cancel_requested"]
 
@@ -165,7 +165,7 @@ async def test_a_trigger_that_only_moves_cancels_nothing(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    monkeypatch.setattr(states, "_state", lambda _: "deferred")
+    monkeypatch.setattr(states, "state_of", lambda _: "deferred")
     await killable(submit()).on_kill()
     assert not gemini.jobs[0]["cancel_requested"]
 
@@ -175,7 +175,7 @@ async def test_a_copy_that_is_left_behind_by_a_task_that_goes_on_cancels_none_of
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     names = _one_that_ends_and_one_that_goes_on(gemini)
-    monkeypatch.setattr(states, "_state", lambda _: state)
+    monkeypatch.setattr(states, "state_of", lambda _: state)
     assert (await fire(trigger(names, until_first=True)))["why"] == "ended"  # with another triggerer
     await killable(names, until_first=True).on_kill()
     assert not any(job["cancel_requested"] for job in gemini.jobs)
@@ -188,7 +188,7 @@ async def test_a_task_that_was_ended_while_it_waited_for_the_first_of_several_ha
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None
 ) -> None:
     names = _one_that_ends_and_one_that_goes_on(gemini)
-    monkeypatch.setattr(states, "_state", lambda _: state)
+    monkeypatch.setattr(states, "state_of", lambda _: state)
     await killable(names, until_first=True).on_kill()
     assert gemini.jobs[1]["cancel_requested"]
 
@@ -199,7 +199,7 @@ async def test_a_task_that_runs_again_after_it_was_cleared_has_its_only_job_canc
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str, plan: dict[str, bool]
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    monkeypatch.setattr(states, "_state", lambda _: state)
+    monkeypatch.setattr(states, "state_of", lambda _: state)
     await killable(submit(), **plan).on_kill()
     assert gemini.jobs[0]["cancel_requested"]
 
@@ -221,7 +221,7 @@ async def test_a_cancellation_goes_on_though_airflow_cancels_it_again_and_again(
         answer.wait(120)
         return "failed"
 
-    monkeypatch.setattr(states, "_state", slow)
+    monkeypatch.setattr(states, "state_of", slow)
     killing = asyncio.ensure_future(killable(submit()).on_kill())
     await asyncio.to_thread(asked.wait, 30)
     for _ in range(3):
@@ -230,7 +230,7 @@ async def test_a_cancellation_goes_on_though_airflow_cancels_it_again_and_again(
     with pytest.raises(asyncio.CancelledError):
         await killing
     answer.set()
-    await asyncio.gather(*unwanted._cancelling)
+    await asyncio.gather(*unwanted.cancelling)
     assert gemini.jobs[0]["cancel_requested"]
 
 
@@ -243,7 +243,7 @@ async def test_a_job_that_cannot_be_cancelled_is_named_in_the_log(
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     names = submit()
     gemini.faults.add("batches.cancel", Fault.error(403))
-    monkeypatch.setattr(states, "_state", lambda _: "failed")
+    monkeypatch.setattr(states, "state_of", lambda _: "failed")
     await killable(names).on_kill()
     said = capsys.readouterr().out + caplog.text  # Airflow 3, and 2
     assert f"Job {names[0]} could not be cancelled" in said
@@ -256,7 +256,7 @@ async def test_a_job_that_cannot_be_cancelled_keeps_no_other_from_it(
         gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     names = submit(3)
     gemini.faults.add("batches.cancel", Fault.error(403, path=names[0]))
-    monkeypatch.setattr(states, "_state", lambda _: "failed")
+    monkeypatch.setattr(states, "state_of", lambda _: "failed")
     await killable(names).on_kill()
     asked = {job["name"]: bool(job["cancel_requested"]) for job in gemini.jobs}
     assert [asked[name] for name in names] == [False, True, True]
@@ -267,7 +267,7 @@ async def test_jobs_that_go_on_while_another_finds_no_capacity_are_cancelled_wit
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, state: str | None, cancelled: bool
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    monkeypatch.setattr(states, "_state", lambda _: state)
+    monkeypatch.setattr(states, "state_of", lambda _: state)
     waiting = GenAIBatchPauseTrigger(time.time() + 3600, {}, "genai_batch_default", submit(), True)
     await as_prepared(waiting).on_kill()
     assert bool(gemini.jobs[0]["cancel_requested"]) is cancelled

@@ -24,7 +24,7 @@ _GATHER = 0.02
 """Seconds given to looks that fall together to come together."""
 _LONGEST_DOUBT = 64
 """Rounds for which a list that was not worth its while is left alone, at most."""
-_TOGETHER = MAX_CONNECTIONS - 2
+TOGETHER = MAX_CONNECTIONS - 2
 """Looks by name under way at once: a cancellation still finds a connection."""
 _OUTAGE = 16
 """Looks in a row that meet trouble after which the service is taken to be away, for this round."""
@@ -100,7 +100,8 @@ class Looker:
         self._next = float("inf")
         self._sooner = asyncio.Event()
         self._troubles = 0
-        self._trouble: Exception | None = None
+        self.trouble: Exception | None = None
+        """Why the service is not asked for the present."""
         self._not_before = 0.0
         self._doubt = 0
         self._rounds_without_list = 0
@@ -167,19 +168,19 @@ class Looker:
         """Answer what is due, and by the way what soon will be."""
         now = clock.monotonic()
         try:
-            if self._trouble is not None and now < self._not_before:
-                raise self._trouble.with_traceback(
+            if self.trouble is not None and now < self._not_before:
+                raise self.trouble.with_traceback(
                     None
                 )  # whoever is due is told why; the service is not asked
             await self._walk([sight for sight in self._open() if sight.listed and sight.ready <= now], now)
-            late = self._trouble is not None  # who was due meanwhile is not made to wait for another chance
+            late = self.trouble is not None  # who was due meanwhile is not made to wait for another chance
             await self._ask_each(
                 [s for s in self._open() if s.suspect or (s.ready if late else s.due) <= now]
             )
-            self._troubles, self._trouble = 0, None
+            self._troubles, self.trouble = 0, None
         except PASSING as error:
-            if error is not self._trouble:
-                self._troubles, self._trouble = self._troubles + 1, error
+            if error is not self.trouble:
+                self._troubles, self.trouble = self._troubles + 1, error
                 pause = backoff(self._troubles, getattr(error, "retry_after", None))
                 self._not_before = clock.monotonic() + pause
                 log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
@@ -284,7 +285,7 @@ class Looker:
                     troubles, sight.failed = 0, 0.0
                     sight.tell(Glimpse.of(job))
 
-        await asyncio.gather(*(ask() for _ in range(min(_TOGETHER, len(sights)))))
+        await asyncio.gather(*(ask() for _ in range(min(TOGETHER, len(sights)))))
 
 
 def _own(error: Exception) -> Exception:
