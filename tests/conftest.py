@@ -6,8 +6,13 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.throwaway import folder, in_memory
+
+# How long an example takes is the machine's business.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _HOME = folder("genai-batch-airflow", in_memory())
 (_HOME / "dags").mkdir()

@@ -13,11 +13,11 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services import files, gemini, storage, vertex
 from airflow_provider_genai_batch.wire.services.create import JobSpec
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest, read_object
-from airflow_provider_genai_batch.wire.services.list_entries import Entry, glances
+from airflow_provider_genai_batch.wire.services.list_entries import ListEntry, entries_reader
 
 T = TypeVar("T")
 _FILE_NAME = re.compile(r"files/[\w.~-]+", re.ASCII)
@@ -105,33 +105,37 @@ class Calls:
         page = vertex.list_jobs(self._parent(), page_size=page_size, page_token=page_token, filter_=filter_)
         return Call("batchPredictionJobs.list", page, vertex.read_list)
 
-    def glance(self, *, page_size: int, page_token: str | None = None) -> Call[tuple[list[Entry], str]]:
+    def list_status(
+        self, *, page_size: int, page_token: str | None = None
+    ) -> Call[tuple[list[ListEntry], str]]:
         """List one page of jobs, newest first, with nothing but what moves; `read_entry` reads an entry."""
         if self._gemini:
             page = gemini.list_jobs(
-                self._root(), page_size=page_size, page_token=page_token, fields=gemini.GLANCE_FIELDS
+                self._root(), page_size=page_size, page_token=page_token, fields=gemini.STATUS_FIELDS
             )
-            return Call("batches.list", page, glances("operations"))
+            return Call("batches.list", page, entries_reader("operations"))
         page = vertex.list_jobs(
-            self._parent(), page_size=page_size, page_token=page_token, mask=vertex.GLANCE_MASK
+            self._parent(), page_size=page_size, page_token=page_token, mask=vertex.STATUS_MASK
         )
-        return Call("batchPredictionJobs.list", page, glances("batchPredictionJobs"))
+        return Call("batchPredictionJobs.list", page, entries_reader("batchPredictionJobs"))
 
-    def survey(self, *, page_size: int, page_token: str | None = None) -> Call[tuple[list[BatchJob], str]]:
+    def list_summaries(
+        self, *, page_size: int, page_token: str | None = None
+    ) -> Call[tuple[list[BatchJob], str]]:
         """List one page of jobs, newest first, with all that tells one from another, and no rows."""
         if self._gemini:
             page = gemini.list_jobs(
-                self._root(), page_size=page_size, page_token=page_token, fields=gemini.SURVEY_FIELDS
+                self._root(), page_size=page_size, page_token=page_token, fields=gemini.SUMMARY_FIELDS
             )
             return Call("batches.list", page, gemini.read_list)
         page = vertex.list_jobs(
-            self._parent(), page_size=page_size, page_token=page_token, mask=vertex.SURVEY_MASK
+            self._parent(), page_size=page_size, page_token=page_token, mask=vertex.SUMMARY_MASK
         )
         return Call("batchPredictionJobs.list", page, vertex.read_list)
 
-    def read_entry(self, entry: Entry) -> Glimpse:
+    def read_entry(self, entry: ListEntry) -> JobStatus:
         """Read a job as a list shows it."""
-        read = gemini.read_glimpse if self._gemini else vertex.read_glimpse
+        read = gemini.read_status if self._gemini else vertex.read_status
         return read(json.loads(entry.shown))
 
     def lists(self, name: str) -> bool:

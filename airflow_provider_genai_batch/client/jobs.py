@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 
 PAGE_SIZE = 100
@@ -183,7 +183,7 @@ def _is_enough(jobs: Sequence[BatchJob], identity: Identity, since: float | None
     return all(is_older(job, since) for job in jobs)
 
 
-def is_older(job: BatchJob | Glimpse, than: float | None) -> bool:
+def is_older(job: BatchJob | JobStatus, than: float | None) -> bool:
     """Tell whether a job was created before a moment, in seconds since the epoch, whatever the clocks."""
     if than is None or job.create_time is None:
         return False

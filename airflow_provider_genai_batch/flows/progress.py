@@ -6,7 +6,7 @@ import logging
 
 from msgspec import Struct
 
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _LONG = 600.0
 class Progress(Struct, gc=False):
     """Tells of one job's states and counts in the task's log, and nothing at a look that found nothing new.
 
-    Like `Glimpse` it is nothing to the garbage collector, for there is one for each job that is waited for.
+    Like `JobStatus` it is nothing to the garbage collector, for there is one for each job that is waited for.
     """
 
     _state: str | None = None
@@ -34,7 +34,7 @@ class Progress(Struct, gc=False):
         """When the job ends if it goes on as it does (seconds since the epoch); None while that cannot be told."""
         return self._ends
 
-    def tell(self, job: Glimpse, now: float) -> None:
+    def tell(self, job: JobStatus, now: float) -> None:
         """Log what is new since the last time; a state nobody has heard of once, as a warning.
 
         Args:
@@ -59,7 +59,7 @@ class Progress(Struct, gc=False):
             log.info("Job %s is %s%s.", job.name, job.state.value, self._how_far(job, finished, now))
         self._state, self._told, self._told_at = job.raw_state, finished, now
 
-    def _foresee(self, job: Glimpse, finished: int, now: float) -> None:
+    def _foresee(self, job: JobStatus, finished: int, now: float) -> None:
         """Tell from how fast the counters moved until they last did when they will be through."""
         if self._moved is None or finished != self._moved[1]:
             self._moved = (now, finished)
@@ -67,7 +67,7 @@ class Progress(Struct, gc=False):
             rate = (finished - before) / (now - began) if now > began else 0.0
             self._ends = now + ((job.total or 0) - finished) / rate if rate > 0 else None
 
-    def _how_far(self, job: Glimpse, finished: int, now: float) -> str:
+    def _how_far(self, job: JobStatus, finished: int, now: float) -> str:
         said = ""
         if job.total and (finished or not job.done):
             said = f": {finished} of {job.total} requests done ({100 * finished // job.total} %)"
@@ -80,7 +80,7 @@ class Progress(Struct, gc=False):
         return said
 
 
-def _known(job: Glimpse) -> bool:
+def _known(job: JobStatus) -> bool:
     return job.raw_state.rpartition("_STATE_")[2] in (job.state.value, "") or job.raw_state.isdigit()
 
 

@@ -18,7 +18,7 @@ class Sleep:
 
 @dataclass(frozen=True)
 class Look:
-    """Look at a job by name; answers a `BatchJob`, or a `Glimpse` where many are waited for together."""
+    """Look at a job by name; answers a `BatchJob`, or a `JobStatus` where many are waited for together."""
 
     name: str
 

@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from airflow_provider_genai_batch.models.stored import read_stored
 
 log = logging.getLogger(__name__)
@@ -122,13 +122,13 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
         clock: tells the seconds since the epoch by the service's clock, which its first answer may set.
     """
     started: float | None = None
-    seen: dict[str, Glimpse] = {}
+    seen: dict[str, JobStatus] = {}
     progress = {name: Progress() for name in names}
     failures = 0
     while True:
         pause, unanswered = plan.poll_interval, ""
         try:
-            ending = yield from glance(names, seen, progress, clock, plan.appear_until)
+            ending = yield from look_once(names, seen, progress, clock, plan.appear_until)
             failures = 0
         except PASSING as error:
             ending, unanswered = None, str(error)
@@ -151,7 +151,7 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
         yield Sleep(max(0.0, min(pause if failures else spread(pause), limit - clock())))
 
 
-def _limit(plan: WaitPlan, seen: Mapping[str, Glimpse]) -> tuple[float, str]:
+def _limit(plan: WaitPlan, seen: Mapping[str, JobStatus]) -> tuple[float, str]:
     """Return when the time is over that ends first, and which time that is."""
     limits = [(plan.deadline, "timeout")]
     if any(job.state.queued for job in seen.values()):
@@ -163,7 +163,7 @@ def _limit(plan: WaitPlan, seen: Mapping[str, Glimpse]) -> tuple[float, str]:
 
 def _pauses(
     names: Sequence[str],
-    seen: Mapping[str, Glimpse],
+    seen: Mapping[str, JobStatus],
     progress: Mapping[str, Progress],
     now: float,
     waited: float,
@@ -181,16 +181,16 @@ def _pauses(
             )
 
 
-def glance(
+def look_once(
     names: Sequence[str],
-    seen: dict[str, Glimpse],
+    seen: dict[str, JobStatus],
     progress: Mapping[str, Progress] = MappingProxyType({}),
     clock: Callable[[], float] = clock.time,
     appear_until: float = 0.0,
 ) -> Generator[Any, Any, Ending | None]:
     """Look once at every job that is not known to have ended; None while one of them goes on.
 
-    `seen` holds what earlier glances saw and is brought up to date; `progress` tells what is new. Until `appear_until`
+    `seen` holds what earlier looks saw and is brought up to date; `progress` tells what is new. Until `appear_until`
     a job that the service does not know was created a moment ago, and goes on.
 
     Raises:
@@ -202,7 +202,7 @@ def glance(
         if before is not None and before.done:
             continue
         try:
-            job = Glimpse.of((yield Look(name)))
+            job = JobStatus.of((yield Look(name)))
         except PASSING:
             raise
         except ApiError as error:
@@ -220,7 +220,7 @@ def glance(
 
 def _give_up(
     names: Sequence[str],
-    seen: dict[str, Glimpse],
+    seen: dict[str, JobStatus],
     plan: WaitPlan,
     which: str,
     clock: Callable[[], float],
@@ -244,7 +244,7 @@ def _give_up(
             continue
         asked = asked or became.asked
         if became.job is not None:
-            seen[name] = Glimpse.of(became.job)
+            seen[name] = JobStatus.of(became.job)
         if became.outcome is CancelOutcome.SPARED and not seen[name].done:
             log.info("The time of job %s is not over by the service's clock; it is waited for.", name)
             return None
@@ -254,7 +254,7 @@ def _give_up(
     while ending is None and clock() < until:
         yield Sleep(min(plan.poll_interval, FIRST))
         with suppress(*PASSING):
-            ending = yield from glance(names, seen, clock=clock, appear_until=plan.appear_until)
+            ending = yield from look_once(names, seen, clock=clock, appear_until=plan.appear_until)
     if ending is not None and (plan.late or not asked):
         return ending
     detail = "".join([which, *troubles])
@@ -270,5 +270,5 @@ def _cancel_late(name: str, plan: WaitPlan, clock: Callable[[], float]) -> Cance
     return Cancel(name, only_if=is_late, is_new=lambda: clock() < plan.appear_until)
 
 
-def _states(seen: dict[str, Glimpse]) -> dict[str, str]:
+def _states(seen: dict[str, JobStatus]) -> dict[str, str]:
     return {name: job.raw_state or job.state.value for name, job in seen.items()}

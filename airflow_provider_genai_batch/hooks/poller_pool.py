@@ -1,4 +1,4 @@
-"""One async client and one looker per connection and event loop, for as long as somebody uses them."""
+"""One async client and one poller per connection and event loop, for as long as somebody uses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.client.polling.poller import Looker
+from airflow_provider_genai_batch.client.polling.poller import JobPoller
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 
 STAYS_REFUSED = 30.0
@@ -17,7 +17,7 @@ STAYS_REFUSED = 30.0
 
 @dataclass
 class _Lease:
-    looker: asyncio.Task[Looker]
+    poller: asyncio.Task[JobPoller]
     users: int = 0
     anew: float | None = None
     """When it took the place of one whose credentials were refused."""
@@ -27,25 +27,25 @@ class _Lease:
     @property
     def over(self) -> bool:
         """Whether the next borrower gets another one; whoever has this one keeps it."""
-        if not self.looker.done():
+        if not self.poller.done():
             return False
-        if self.looker.cancelled() or self.looker.exception() is not None:
+        if self.poller.cancelled() or self.poller.exception() is not None:
             return True
         if self.anew is not None and clock.monotonic() - self.anew < STAYS_REFUSED:
             return False
-        return self.looker.result().client.refused
+        return self.poller.result().client.refused
 
 
 _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Lease]] = WeakKeyDictionary()
 
 
 def lent() -> list[str]:
-    """Return the connections whose looker somebody on this event loop has."""
+    """Return the connections whose poller somebody on this event loop has."""
     return [*_leases.get(asyncio.get_running_loop(), ())]
 
 
-class shared_looker:  # noqa: N801 - used as a function; a generator's frame for each waiting trigger would be much
-    """Lend the loop's looker of a connection, and its client with it; the last one out closes them.
+class shared_poller:  # noqa: N801 - used as a function; a generator's frame for each waiting trigger would be much
+    """Lend the loop's poller of a connection, and its client with it; the last one out closes them.
 
     The connection is looked up once, by whoever comes first; a cancelled first comer does not take the look-up
     of the others along. It is looked up anew once its credentials were refused: a key may have been rotated.
@@ -57,7 +57,7 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
         self._conn_id = conn_id
         self._lease: _Lease | None = None
 
-    async def __aenter__(self) -> Looker:
+    async def __aenter__(self) -> JobPoller:
         """Borrow."""
         leases = _leases.setdefault(asyncio.get_running_loop(), {})
         lease = leases.get(self._conn_id)
@@ -69,13 +69,13 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
         self._lease = lease
         lease.users += 1
         try:
-            return await asyncio.shield(lease.looker)
+            return await asyncio.shield(lease.poller)
         except BaseException:  # of a cancelled borrower, too, nobody else would give it back
             await self._give_back(lease)
             raise
 
     def _make(self, **more: Any) -> _Lease:
-        return _Lease(asyncio.ensure_future(_looker(self._conn_id)), **more)
+        return _Lease(asyncio.ensure_future(_poller(self._conn_id)), **more)
 
     async def __aexit__(self, *_: object) -> None:
         """Give back."""
@@ -90,15 +90,15 @@ class shared_looker:  # noqa: N801 - used as a function; a generator's frame for
             leases = _leases[asyncio.get_running_loop()]
             if leases.get(self._conn_id) is lease:
                 del leases[self._conn_id]
-            await _close(lease.looker)
+            await _close(lease.poller)
             lease = lease.successor
 
 
-async def _looker(conn_id: str) -> Looker:
-    return Looker(await GenAIBatchHook(conn_id).get_async_conn())
+async def _poller(conn_id: str) -> JobPoller:
+    return JobPoller(await GenAIBatchHook(conn_id).get_async_conn())
 
 
-async def _close(pending: asyncio.Task[Looker]) -> None:
+async def _close(pending: asyncio.Task[JobPoller]) -> None:
     if pending.done():
         if not pending.cancelled() and pending.exception() is None:
             await pending.result().close()

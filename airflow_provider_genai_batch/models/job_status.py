@@ -9,7 +9,7 @@ from msgspec import Struct
 from airflow_provider_genai_batch.models.job import BatchJob, JobState
 
 
-class Glimpse(Struct, frozen=True, gc=False):
+class JobStatus(Struct, frozen=True, gc=False):
     """What moves while a job goes on.
 
     Ten thousand jobs that move make as many of these every few seconds. A `BatchJob` is five objects to the garbage
@@ -27,9 +27,9 @@ class Glimpse(Struct, frozen=True, gc=False):
     """How many of them have succeeded or failed."""
 
     @classmethod
-    def of(cls, job: BatchJob | Glimpse) -> Glimpse:
+    def of(cls, job: BatchJob | JobStatus) -> JobStatus:
         """Keep of a job what is needed."""
-        if isinstance(job, Glimpse):
+        if isinstance(job, JobStatus):
             return job
         counts = job.counts
         return cls(job.name, job.state, job.raw_state, job.create_time, counts.total, counts.finished)

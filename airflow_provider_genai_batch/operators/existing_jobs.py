@@ -116,7 +116,7 @@ class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
         names = self._names()
         with open_client(self.conn_id) as client:
             desk = JobDesk(client)
-            ending = desk.glance(names)
+            ending = desk.look_once(names)
             if ending is None:
                 msg = f"{', '.join(names)}: not all of these have ended. Wait for them with GenAIBatchSensor first."
                 raise InputError(msg)

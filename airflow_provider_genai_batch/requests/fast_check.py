@@ -32,7 +32,7 @@ _OPENED = re.compile(rb'("request"\s*:\s*\{\s*)(|.*,\s*)"contents?"\s*:\s*\Z', r
 _Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARACTERS)]
 
 
-class Glance:
+class FastCheck:
     """Looks at lines of one file.
 
     They have a key and a request, or the request alone, or are the request: of one form at a time, that of the last

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.requests.fast_check import TOGETHER, Glance
+from airflow_provider_genai_batch.requests.fast_check import TOGETHER, FastCheck
 from airflow_provider_genai_batch.requests.key_ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.requests.line_kind import JSON_SPACE, check_shape, parse, says
 from airflow_provider_genai_batch.requests.vertex_importer import Importer, importable
@@ -79,7 +79,7 @@ class Preflight:
         self._beside = f" of {name}" if name and place is None else ""
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
         self._family = family_of(model)
-        self._glance = Glance(backend, task)
+        self._fast_check = FastCheck(backend, task)
         self._usual: dict[str, Any] | None = None
         self._beside_all = b""
         self._check = check
@@ -101,9 +101,9 @@ class Preflight:
             for begin in range(0, len(block), TOGETHER):
                 some = block[begin : begin + TOGETHER]
                 if closely and self._beside_all and not self._framer.odd:
-                    keys = self._glance.keys_of_texts(some)
+                    keys = self._fast_check.keys_of_texts(some)
                 else:
-                    keys = None if closely or self._unchecked else self._glance.keys(some)
+                    keys = None if closely or self._unchecked else self._fast_check.keys(some)
                 written = self._each(some, closely) if keys is None else self._all(some, keys)
                 digest.update(b"".join(written))
                 yield from written
@@ -140,7 +140,7 @@ class Preflight:
         passed = []
         for line in lines:
             self._number += 1
-            key, written = None if closely or self._unchecked else self._glance.key(line), line
+            key, written = None if closely or self._unchecked else self._fast_check.key(line), line
             if key == "":
                 (key,), (written,) = self._stamped([line])
             elif key is None:
@@ -162,7 +162,7 @@ class Preflight:
         keys = [*map(stamp, range(self.rows, self.rows + len(lines)))]
         self.stamped += len(lines)
         self.unchanged = False
-        return keys, [*map(self._glance.stamped, lines, keys)]
+        return keys, [*map(self._fast_check.stamped, lines, keys)]
 
     def _count(self, line: bytes, number: int) -> None:
         self.rows += 1
@@ -221,7 +221,7 @@ class Preflight:
             self._importer.check(importable(row), number)
         self.unchanged = self.unchanged and written is line
         if as_given:
-            self._glance.remember(line)
+            self._fast_check.remember(line)
         return key, written
 
     def _asked(self, row: dict[str, Any], number: int) -> WireRequest:

@@ -182,7 +182,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         from airflow_provider_genai_batch.task.runner import JobDesk, Patience
 
         names = self._names()
-        ending = JobDesk(client).glance(names, appear_until(self.job_names))
+        ending = JobDesk(client).look_once(names, appear_until(self.job_names))
         if ending is None:
             return None
         try:

@@ -41,7 +41,7 @@ from airflow_provider_genai_batch.flows.steps import (
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.submit import orphan, submit
-from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, glance, watch
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, look_once, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.identity import Identity
@@ -231,10 +231,10 @@ class JobDesk:
             note({WHY: ending.why.value})
         return ending
 
-    def glance(self, names: list[str], appear_until: float = 0.0) -> Ending | None:
+    def look_once(self, names: list[str], appear_until: float = 0.0) -> Ending | None:
         """Look once; None while a job goes on, or does not appear yet."""
         service_time = self._client.service_time
-        return drive(glance(names, {}, clock=service_time, appear_until=appear_until), self._act)
+        return drive(look_once(names, {}, clock=service_time, appear_until=appear_until), self._act)
 
     def settle(
         self,

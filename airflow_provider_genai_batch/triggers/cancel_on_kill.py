@@ -78,7 +78,7 @@ class CancelsUnwanted(BaseTrigger):
         from asgiref.sync import sync_to_async
 
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
-        from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
+        from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 
         if in_loop(self.task_instance):
             # A triggerer cannot ask how this iteration fares. Airflow's word is enough where the trigger, had it fired
@@ -89,9 +89,9 @@ class CancelsUnwanted(BaseTrigger):
         elif not await sync_to_async(has_left)(self.task_instance, *self.wanting):
             return
         try:
-            async with shared_looker(self.conn_id) as looker:
+            async with shared_poller(self.conn_id) as poller:
                 for name in self.job_names:
-                    await self._cancel(looker.client, name)
+                    await self._cancel(poller.client, name)
         except (GenAIBatchError, AirflowNotFoundException) as error:
             self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
 

@@ -85,10 +85,10 @@ class GenAIBatchTrigger(CancelsUnwanted):
     async def _wait(self) -> Ending:
         from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-        from airflow_provider_genai_batch.client.polling.driver import follow
+        from airflow_provider_genai_batch.client.polling.driver import drive_with_poller
         from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
-        from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
+        from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
         from airflow_provider_genai_batch.task.traces import WAIT, WHY, of_jobs, passed
 
         if not self.job_names:
@@ -96,11 +96,11 @@ class GenAIBatchTrigger(CancelsUnwanted):
         began = int(clock.time() * 1e9)
         try:
             for again in (False, True):
-                async with shared_looker(self.conn_id) as looker:
-                    plan, service_time = WaitPlan.from_dict(self.plan), looker.client.service_time
+                async with shared_poller(self.conn_id) as poller:
+                    plan, service_time = WaitPlan.from_dict(self.plan), poller.client.service_time
                     flow = watch(self.job_names, plan, clock=service_time)
-                    ending = await follow(flow, self.job_names, looker)
-                if again or ending.why is not Why.LOST or not looker.client.refused:
+                    ending = await drive_with_poller(flow, self.job_names, poller)
+                if again or ending.why is not Why.LOST or not poller.client.refused:
                     break  # else the connection may have another key by now
         except (GenAIBatchError, AirflowNotFoundException) as error:  # no connection to use: the task says so
             ending = Ending(Why.LOST, {}, str(error))

@@ -139,13 +139,13 @@ class GenAIBatchJobsTrigger(_Base):
         from airflow_provider_genai_batch.client.polling.ended_jobs import EndedJobs
         from airflow_provider_genai_batch.flows.cadence import spread
         from airflow_provider_genai_batch.flows.retry import backoff
-        from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
+        from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 
         jobs, failures = EndedJobs(kwargs["window"]), 0
         while True:
             try:
-                async with shared_looker(kwargs["conn_id"]) as looker:
-                    found = await looker.client.run(jobs.round(looker.client.calls, clock.time()))
+                async with shared_poller(kwargs["conn_id"]) as poller:
+                    found = await poller.client.run(jobs.round(poller.client.calls, clock.time()))
             except Exception as error:  # noqa: BLE001 - a trigger that ends begins anew, and knows nothing any more
                 failures += 1
                 pause = backoff(failures, getattr(error, "retry_after", None), longest=_LONGEST_PAUSE)

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_genai_batch.flows import progress
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from tests.docs.pages import Page
 
 CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -37,7 +37,7 @@ def test_the_log_reads_as_the_reference_shows(caplog: pytest.LogCaptureFixture) 
                 counts=JobCounts(total=400, succeeded=done),
                 create_time=CREATED,
             )
-            told.tell(Glimpse.of(job), CREATED.timestamp() + seconds)
+            told.tell(JobStatus.of(job), CREATED.timestamp() + seconds)
     texts = [block.text for block in Page("docs/reference/operators.md").blocks if block.language == "text"]
     (shown,) = [text for text in texts if text.startswith("Job ")]
     assert caplog.messages == shown.splitlines()

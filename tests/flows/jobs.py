@@ -6,12 +6,12 @@ from datetime import datetime, timezone
 
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 
 BEGIN = 1_700_000_000.0
 
 
-def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -> Glimpse:
+def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -> JobStatus:
     whole = BatchJob(
         name="batches/a",
         backend=Backend.GEMINI,
@@ -20,4 +20,4 @@ def job(state: JobState, done: int = 0, *, total: int = 1000, failed: int = 0) -
         create_time=datetime.fromtimestamp(BEGIN, timezone.utc),
         counts=JobCounts(total=total, succeeded=done, failed=failed),
     )
-    return Glimpse.of(whole)
+    return JobStatus.of(whole)

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.exceptions import QuotaExceeded, TransportErro
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.outcome.messages import timed_out
 from airflow_provider_genai_batch.flows.steps import Cancel, Look
-from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, glance, watch
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, look_once, watch
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
@@ -272,7 +272,7 @@ def test_a_glance_remembers_what_it_saw_before_trouble(gemini_desk: Desk) -> Non
     gemini_desk.emulator.faults.add("batches.get", Fault.error(429, path=names[1]))
     seen: dict[str, object] = {}
     with pytest.raises(QuotaExceeded):
-        drive(glance(names, seen), gemini_desk.act)  # type: ignore[arg-type]  # a dict of jobs
+        drive(look_once(names, seen), gemini_desk.act)  # type: ignore[arg-type]  # a dict of jobs
     assert list(seen) == names[:1]
 
 

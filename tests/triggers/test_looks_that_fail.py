@@ -13,9 +13,9 @@ import pytest
 from pydantic import ValidationError
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
-from airflow_provider_genai_batch.client.polling import poller as looker
+from airflow_provider_genai_batch.client.polling import poller
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
+from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 from airflow_provider_genai_batch.models import BatchJob
 from tests.client.raw import RawServer, answer
 from tests.triggers.watching import ended, fire, fire_all, submit, trigger
@@ -27,7 +27,7 @@ PATIENCE = 20
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looker, "backoff", lambda *_: 0.3)
+    monkeypatch.setattr(poller, "backoff", lambda *_: 0.3)
     monkeypatch.setattr("airflow_provider_genai_batch.flows.watch.backoff", lambda *_: 0.05)
 
 
@@ -44,7 +44,7 @@ async def test_a_list_that_is_always_refused_for_too_many_calls_is_done_without(
 async def test_jobs_that_cannot_be_looked_at_for_now_do_not_keep_others_from_it(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looker, "PAGE_COSTS", 10**9)
+    monkeypatch.setattr(poller, "PAGE_COSTS", 10**9)
     names = submit(gemini, [JobScript() for _ in range(125)])
     away, others = names[:120], names[120:]
     for name in away:
@@ -115,20 +115,20 @@ async def test_a_fault_of_which_there_is_only_one_reaches_everybody(
 async def test_a_refusal_that_is_told_again_and_again_stays_as_it_was(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looker, "backoff", lambda *_: 3600)
+    monkeypatch.setattr(poller, "backoff", lambda *_: 3600)
     gemini.faults.add("batches.get", Fault.error(429, "later"))
     names = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING")) for _ in range(2)])
     told: list[Exception] = []
-    fail = looker.Sight.fail
+    fail = poller.WatchedJob.fail
 
-    def noted(self: looker.Sight, error: Exception) -> None:
+    def noted(self: poller.WatchedJob, error: Exception) -> None:
         told.append(error)
         fail(self, error)
 
-    monkeypatch.setattr(looker.Sight, "fail", noted)
+    monkeypatch.setattr(poller.WatchedJob, "fail", noted)
     waiting = [asyncio.ensure_future(fire(trigger([name]))) for name in names]
     await until(lambda: len(told) > 40)
-    async with shared_looker("genai_batch_default") as shared:
+    async with shared_poller("genai_batch_default") as shared:
         trouble = shared.trouble
     assert trouble is not None
     assert len(extract_tb(trouble.__traceback__)) < 12

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
-from airflow_provider_genai_batch.client.polling import poller as looker
+from airflow_provider_genai_batch.client.polling import poller
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.flows.progress import Progress
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from tests.operators.scenes import MODEL, client, lines
 from tests.triggers.watching import ended, fire, fire_all, submit, trigger
 from tests.waiting import until
@@ -148,7 +148,7 @@ async def test_a_job_that_is_deleted_meanwhile_is_lost_and_the_others_are_not(ge
 async def test_a_storm_of_refusals_slows_all_looks_and_changes_no_verdict(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looker, "backoff", lambda *_: 0.3)
+    monkeypatch.setattr(poller, "backoff", lambda *_: 0.3)
     for method in ("batches.list", "batches.get"):
         gemini.faults.add(method, Fault.error(429, "slow down", retry_after=0))
     scripts = [JobScript(end=ENDS[n % 4]) for n in range(40)]
@@ -161,7 +161,7 @@ async def test_a_storm_of_refusals_slows_all_looks_and_changes_no_verdict(
         gemini.faults.clear()
     assert {**first, **second} == ended(names, scripts)
     refused = [r for r in gemini.requests if r["status"] == 429]
-    assert 1 <= len(refused) <= looker.TOGETHER + 1, "one refusal must do for all"
+    assert 1 <= len(refused) <= poller.MAX_PARALLEL_LOOKS + 1, "one refusal must do for all"
 
 
 async def test_while_the_service_wants_to_be_left_alone_deadlines_still_pass(gemini: Emulator) -> None:
@@ -177,8 +177,8 @@ async def test_while_the_service_wants_to_be_left_alone_deadlines_still_pass(gem
 async def test_a_restart_of_the_service_loses_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, looker.__name__)
-    monkeypatch.setattr(looker, "backoff", lambda *_: 0.05)
+    caplog.set_level(logging.INFO, poller.__name__)
+    monkeypatch.setattr(poller, "backoff", lambda *_: 0.05)
     first = Emulator(directory=tmp_path).start()
     try:
         port = int(first.url.rpartition(":")[2])
@@ -247,7 +247,7 @@ async def test_what_a_look_finds_is_logged_in_the_context_of_its_own_trigger(
     logged: set[tuple[str, str]] = set()
     tell = Progress.tell
 
-    def noted(self: Progress, job: Glimpse, now: float) -> None:
+    def noted(self: Progress, job: JobStatus, now: float) -> None:
         logged.add((whose.get(), job.name))
         tell(self, job, now)
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_genai_batch.client.transport import http
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks import poller_pool as shared
-from airflow_provider_genai_batch.hooks.poller_pool import shared_looker
+from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 from tests.client.raw import RawServer, answer
 from tests.triggers.watching import fire, trigger
 from tests.waiting import until
@@ -115,15 +115,15 @@ async def test_a_key_that_stays_wrong_is_told_to_all_by_two_clients_at_most(
 async def test_a_connection_is_not_read_anew_again_and_again(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with shared_looker(CONNECTION) as first:
+    async with shared_poller(CONNECTION) as first:
         first.client.refused = True
-        async with shared_looker(CONNECTION) as second:
+        async with shared_poller(CONNECTION) as second:
             assert second is not first
             second.client.refused = True
-            async with shared_looker(CONNECTION) as third:
+            async with shared_poller(CONNECTION) as third:
                 assert third is second
             monkeypatch.setattr(shared, "STAYS_REFUSED", 0)
-            async with shared_looker(CONNECTION) as fourth:
+            async with shared_poller(CONNECTION) as fourth:
                 assert fourth is not second
     assert not shared.lent()
 
@@ -131,12 +131,12 @@ async def test_a_connection_is_not_read_anew_again_and_again(
 async def test_a_connection_that_could_not_be_read_anew_is_read_again(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with shared_looker(CONNECTION) as first:
+    async with shared_poller(CONNECTION) as first:
         first.client.refused = True
         with monkeypatch.context() as gone:
             gone.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", '{"conn_type": "http"}')
             with pytest.raises(GenAIBatchError):
-                await shared_looker(CONNECTION).__aenter__()
-        async with shared_looker(CONNECTION) as second:
+                await shared_poller(CONNECTION).__aenter__()
+        async with shared_poller(CONNECTION) as second:
             assert second is not first
     assert not shared.lent()

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services import gemini, vertex
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer
-from airflow_provider_genai_batch.wire.services.list_entries import glances
+from airflow_provider_genai_batch.wire.services.list_entries import entries_reader
 
 JOBS = [{"name": "1", "state": "JOB_STATE_RUNNING"}, {"name": "2"}]
 
 
 def read(page: Any, member: str) -> tuple[list[tuple[str, Any]], str]:
-    entries, token = glances(member)(HttpAnswer(200, {}, json.dumps(page).encode()))
+    entries, token = entries_reader(member)(HttpAnswer(200, {}, json.dumps(page).encode()))
     return [(entry.name, json.loads(entry.shown)) for entry in entries], token
 
 
@@ -87,8 +87,8 @@ SHOWN = {
 
 
 @given(st.fixed_dictionaries({}, optional=SHOWN), st.fixed_dictionaries({}, optional=SHOWN))
-def test_a_glimpse_is_what_a_whole_job_shows(entry: dict[str, Any], metadata: dict[str, Any]) -> None:
+def test_a_listed_status_is_that_of_the_whole_job(entry: dict[str, Any], metadata: dict[str, Any]) -> None:
     wrapped = {**entry, "metadata": metadata}
     for shown in (entry, wrapped):
-        assert gemini.read_glimpse(shown) == Glimpse.of(gemini.read_job(shown))
-    assert vertex.read_glimpse(entry) == Glimpse.of(vertex.read_job(entry))
+        assert gemini.read_status(shown) == JobStatus.of(gemini.read_job(shown))
+    assert vertex.read_status(entry) == JobStatus.of(vertex.read_job(entry))

@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.models import BatchJob
 
 log = logging.getLogger(__name__)
 
-_OUTAGE = 3
+_MAX_FAILURES_IN_A_ROW = 3
 """Looks in a row that meet trouble after which no more are tried in a round; each was tried several times."""
 
 
@@ -35,12 +35,11 @@ class Ended(NamedTuple):
 class EndedJobs:
     """Knows which jobs go on, so that a round costs the pages of new jobs, and little for those before.
 
-    A job that went on when it was seen is told of when it has ended, however late the list shows that. One that had
-    ended when it was first seen is, if that was in `window` or since the last round. None is told of again once it
-    was forgotten: what is forgotten is older than what is taken in.
+    A job seen running is reported when it ends, however late the list shows that. A job first seen ended is reported if
+    it ended within `window` or since the last round. Each is reported once: what is forgotten is older than `window`.
 
     Args:
-        window: seconds before the first round, and for which each job is told of.
+        window: seconds before the first round, and for which each job is reported.
     """
 
     def __init__(self, window: float) -> None:
@@ -71,7 +70,7 @@ class EndedJobs:
         newest, unseen = self._newest, dict(self._going)
         pages, order = Pages("jobs"), CreationOrder()
         while not pages.over:
-            jobs, token = yield calls.survey(page_size=PAGE_SIZE, page_token=pages.token)
+            jobs, token = yield calls.list_summaries(page_size=PAGE_SIZE, page_token=pages.token)
             pages.turn(token)
             found = len(unseen)
             for job in jobs:
@@ -105,7 +104,7 @@ class EndedJobs:
                 log.info("Job %s cannot be looked at: %s", name, error)
                 self._going[name] = self._going.pop(name, None)
                 troubles += 1
-                if isinstance(error, QuotaExceeded) or troubles >= _OUTAGE:
+                if isinstance(error, QuotaExceeded) or troubles >= _MAX_FAILURES_IN_A_ROW:
                     return
             else:
                 troubles = 0

@@ -15,38 +15,49 @@ from airflow_provider_genai_batch.client.jobs import PAGE_COSTS, PAGE_SIZE, is_o
 from airflow_provider_genai_batch.client.transport.http import MAX_CONNECTIONS
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
 from airflow_provider_genai_batch.flows.retry import backoff
-from airflow_provider_genai_batch.models.job_status import Glimpse
-from airflow_provider_genai_batch.wire.services.list_entries import Entry
+from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.wire.services.list_entries import ListEntry
 
 log = logging.getLogger(__name__)
 
-_GATHER = 0.02
-"""Seconds given to looks that fall together to come together."""
-_LONGEST_DOUBT = 64
-"""Rounds for which a list that was not worth its while is left alone, at most."""
-TOGETHER = MAX_CONNECTIONS - 2
-"""Looks by name under way at once: a cancellation still finds a connection."""
-_OUTAGE = 16
-"""Looks in a row that meet trouble after which the service is taken to be away, for this round."""
+_COALESCE_SECONDS = 0.02
+"""Seconds to wait for looks that are due at about the same time, so that one round answers them."""
+_LONGEST_BACKOFF = 64
+"""The most rounds that pass without the list after it answered too few looks."""
+MAX_PARALLEL_LOOKS = MAX_CONNECTIONS - 2
+"""Looks by name under way at once; the connections left are for cancellations."""
+_MAX_FAILURES_IN_A_ROW = 16
+"""After so many failed looks in a row the service counts as unavailable for the rest of the round."""
 
 
 class Watcher(Protocol):
     """Whoever wants to know."""
 
-    def told(self, sight: Sight, error: Exception | None) -> None:
-        """Take an answer: the job in ``sight.job``, or trouble. It must not raise, and not take long."""
+    def on_answer(self, watched: WatchedJob, error: Exception | None) -> None:
+        """Take an answer: the job in ``watched.job``, or trouble. It must not raise, and not take long."""
 
 
-class Sight:
+class WatchedJob:
     """One job that is watched: what is asked about it, and what was seen last.
 
     Args:
         name: the job.
-        watcher: who is told.
+        watcher: who gets the answers.
         listed: whether the connection's list has the job.
     """
 
-    __slots__ = ("due", "failed", "job", "listed", "name", "open", "ready", "shown", "suspect", "watcher")
+    __slots__ = (
+        "due",
+        "failed",
+        "job",
+        "list_says_ended",
+        "listed",
+        "name",
+        "open",
+        "shown",
+        "watcher",
+        "welcome_from",
+    )
 
     def __init__(self, name: str, watcher: Watcher, *, listed: bool) -> None:
         self.name = name
@@ -54,48 +65,48 @@ class Sight:
         self.listed = listed
         self.open = False
         """Whether a question is waiting for its answer."""
-        self.due = self.ready = 0.0
+        self.due = self.welcome_from = 0.0
         """When it has to be answered, and from when on an answer is welcome (monotonic seconds)."""
         self.failed = 0.0
         """When the last look by name met trouble that may pass (monotonic seconds); 0: it did not."""
-        self.suspect = False
+        self.list_says_ended = False
         """Whether the list says that the job has ended."""
         self.shown: int | None = None
         """Hash of what the list showed last: small, and the garbage collector has nothing to do with it."""
-        self.job: Glimpse | None = None
+        self.job: JobStatus | None = None
 
-    def tell(self, job: Glimpse) -> None:
+    def answer(self, job: JobStatus) -> None:
         """Answer the question."""
         self.job = job
         if self.open:
             self.open = False
-            self.watcher.told(self, None)
+            self.watcher.on_answer(self, None)
 
     def fail(self, error: Exception) -> None:
         """Answer the question with trouble."""
         if self.open:
             self.open = False
-            self.watcher.told(self, error)
+            self.watcher.on_answer(self, error)
 
 
-class Looker:
+class JobPoller:
     """Answers the looks of everybody on one event loop who watches jobs of one connection.
 
     A round begins when a look is due. It takes along every look that has waited for a third of its time, so that looks
     at jobs that were submitted at different times come to meet, and walks the list's pages as far as they pay. What it
-    does not find is asked for by name, and so is what the list says has ended before anybody is told: lists lag.
+    does not find is asked for by name, and so is what the list says has ended, because lists lag.
 
     A refusal for too many calls (429) and a service that is away end the round for all, and put the next off.
     Nothing is created per look: with ten thousand jobs, what is created and kept makes the garbage collector stop the
     event loop for a fifth of a second at a time.
 
     Args:
-        client: of the event loop; whoever lends the looker closes it.
+        client: of the event loop; whoever lends the poller closes it.
     """
 
     def __init__(self, client: AsyncGenAIBatchClient) -> None:
         self.client = client
-        self._sights: dict[str, tuple[Sight, ...]] = {}
+        self._watched: dict[str, tuple[WatchedJob, ...]] = {}
         self._rounds: asyncio.Task[None] | None = None
         self._next = float("inf")
         self._sooner = asyncio.Event()
@@ -103,36 +114,35 @@ class Looker:
         self.trouble: Exception | None = None
         """Why the service is not asked for the present."""
         self._not_before = 0.0
-        self._doubt = 0
+        self._list_backoff = 0
         self._rounds_without_list = 0
 
-    def watch(self, name: str, watcher: Watcher) -> Sight:
+    def watch(self, name: str, watcher: Watcher) -> WatchedJob:
         """Begin to watch a job; nothing is asked yet."""
-        sight = Sight(name, watcher, listed=self.client.calls.lists(name))
-        self._sights[_id(name)] = (*self._sights.get(_id(name), ()), sight)
-        return sight
+        watched = WatchedJob(name, watcher, listed=self.client.calls.lists(name))
+        self._watched[_id(name)] = (*self._watched.get(_id(name), ()), watched)
+        return watched
 
-    def leave(self, sight: Sight) -> None:
+    def leave(self, watched: WatchedJob) -> None:
         """Watch a job no more."""
-        sight.open = False
-        left = tuple(other for other in self._sights.pop(_id(sight.name)) if other is not sight)
+        watched.open = False
+        left = tuple(other for other in self._watched.pop(_id(watched.name)) if other is not watched)
         if left:
-            self._sights[_id(sight.name)] = left
+            self._watched[_id(watched.name)] = left
 
-    def ask(self, sight: Sight, after: float) -> None:
+    def ask(self, watched: WatchedJob, after: float) -> None:
         """Look at a job in so many seconds, or somewhat sooner.
 
-        The watcher is told what ``client.get`` returns or raises; trouble that may pass (`PASSING`) is not waited
-        out here.
+        The watcher gets what ``client.get`` returns or raises; passing trouble (`PASSING`) is not waited out here.
         """
         now = clock.monotonic()
-        sight.open, sight.suspect = True, False
-        sight.due, sight.ready = now + after, now + after / 3
+        watched.open, watched.list_says_ended = True, False
+        watched.due, watched.welcome_from = now + after, now + after / 3
         if self._rounds is None or self._rounds.done():
             # Of nobody's context: what it logs is not the business of the trigger that happened to come first.
             create_task = asyncio.get_running_loop().create_task
             self._rounds = contextvars.Context().run(create_task, self._go_round())
-        elif sight.due < self._next:
+        elif watched.due < self._next:
             self._sooner.set()
 
     async def close(self) -> None:
@@ -147,21 +157,21 @@ class Looker:
         try:
             while await self._until_due():
                 await self._round()
-        except Exception as error:  # noqa: BLE001 - whoever waits is told, instead of waiting for ever
-            for sight in self._open():
-                sight.fail(_own(error))
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it, instead of waiting for ever
+            for watched in self._open():
+                watched.fail(_own(error))
 
     async def _until_due(self) -> bool:
         """Wait for the first look that is due; return whether there is one."""
         while True:
             self._sooner.clear()
-            self._next = min((sight.due for sight in self._open()), default=float("inf"))
+            self._next = min((watched.due for watched in self._open()), default=float("inf"))
             pause = self._next - clock.monotonic()
             if pause == float("inf"):
                 return False
             if pause <= 0 or not await clock.wait(self._sooner, pause):
                 break
-        await clock.async_sleep(_GATHER)
+        await clock.async_sleep(_COALESCE_SECONDS)
         return True
 
     async def _round(self) -> None:
@@ -169,13 +179,13 @@ class Looker:
         now = clock.monotonic()
         try:
             if self.trouble is not None and now < self._not_before:
-                raise self.trouble.with_traceback(
-                    None
-                )  # whoever is due is told why; the service is not asked
-            await self._walk([sight for sight in self._open() if sight.listed and sight.ready <= now], now)
+                raise self.trouble.with_traceback(None)  # whoever is due learns why; the service is not asked
+            await self._walk(
+                [watched for watched in self._open() if watched.listed and watched.welcome_from <= now], now
+            )
             late = self.trouble is not None  # who was due meanwhile is not made to wait for another chance
             await self._ask_each(
-                [s for s in self._open() if s.suspect or (s.ready if late else s.due) <= now]
+                [s for s in self._open() if s.list_says_ended or (s.welcome_from if late else s.due) <= now]
             )
             self._troubles, self.trouble = 0, None
         except PASSING as error:
@@ -184,16 +194,18 @@ class Looker:
                 pause = backoff(self._troubles, getattr(error, "retry_after", None))
                 self._not_before = clock.monotonic() + pause
                 log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
-            for sight in self._open():
-                if sight.due <= now:
-                    sight.fail(_own(error))
+            for watched in self._open():
+                if watched.due <= now:
+                    watched.fail(_own(error))
 
-    def _open(self) -> list[Sight]:
-        return [sight for sights in self._sights.values() for sight in sights if sight.open]
+    def _open(self) -> list[WatchedJob]:
+        return [
+            watched for watched_jobs in self._watched.values() for watched in watched_jobs if watched.open
+        ]
 
     # ------------------------------------------------------------ together
 
-    async def _walk(self, ready: Sequence[Sight], began: float) -> None:
+    async def _walk(self, ready: Sequence[WatchedJob], began: float) -> None:
         """Answer looks from the list, as far as it pays.
 
         Raises:
@@ -208,11 +220,11 @@ class Looker:
         left = len(ready)
         token: str | None = None
         while left > 0 and (pages < budget or found >= pages * PAGE_COSTS) and token != "":
-            call = self.client.calls.glance(page_size=PAGE_SIZE, page_token=token)
+            call = self.client.calls.list_status(page_size=PAGE_SIZE, page_token=token)
             try:
                 page = await self.client.perform(call, tries=1)
             except PASSING as error:
-                # A first refusal for too many calls is taken to be of all calls, another in a row of the list's.
+                # A first 429 counts for all calls, a second in a row for the list alone.
                 if self._troubles or not isinstance(error, QuotaExceeded):
                     self._learn(0, pages)
                 raise
@@ -227,65 +239,65 @@ class Looker:
                 break
         self._learn(found, pages)
 
-    def _take(self, entries: Sequence[Entry], began: float) -> tuple[int, int]:
+    def _take(self, entries: Sequence[ListEntry], began: float) -> tuple[int, int]:
         """Answer looks from a page of the list; return how many, and how many of them were welcome at `began`."""
         now = clock.monotonic()
         found = wanted = 0
         for entry in entries:
-            for sight in self._sights.get(_id(entry.name), ()):
-                if sight.open and sight.listed and sight.ready <= now:
+            for watched in self._watched.get(_id(entry.name), ()):
+                if watched.open and watched.listed and watched.welcome_from <= now:
                     found += 1
-                    wanted += sight.ready <= began
-                    self._see(sight, entry)
+                    wanted += watched.welcome_from <= began
+                    self._see(watched, entry)
         return found, wanted
 
-    def _see(self, sight: Sight, entry: Entry) -> None:
-        job, shown = sight.job, hash(entry.shown)
-        if job is None or shown != sight.shown:
+    def _see(self, watched: WatchedJob, entry: ListEntry) -> None:
+        job, shown = watched.job, hash(entry.shown)
+        if job is None or shown != watched.shown:
             job = self.client.calls.read_entry(entry)
-            sight.suspect = job.done
-            sight.shown = None if job.done else shown
-        if not sight.suspect:
-            sight.tell(job)
+            watched.list_says_ended = job.done
+            watched.shown = None if job.done else shown
+        if not watched.list_says_ended:
+            watched.answer(job)
 
     def _learn(self, found: int, pages: int) -> None:
         """Leave the list alone for longer and longer while it answers less than it costs."""
         worth = pages and found >= pages * PAGE_COSTS
-        self._doubt = 0 if worth else min(_LONGEST_DOUBT, self._doubt * 2 or 2)
-        self._rounds_without_list = self._doubt
+        self._list_backoff = 0 if worth else min(_LONGEST_BACKOFF, self._list_backoff * 2 or 2)
+        self._rounds_without_list = self._list_backoff
 
     # ------------------------------------------------------------ one by one
 
-    async def _ask_each(self, sights: Sequence[Sight]) -> None:
+    async def _ask_each(self, watched_jobs: Sequence[WatchedJob]) -> None:
         """Get jobs by name, some at a time; last those that met trouble, which may be theirs alone.
 
         Raises:
             CallError: that is all for this round; it may pass.
         """
-        todo = iter(sorted(sights, key=attrgetter("failed")))
+        todo = iter(sorted(watched_jobs, key=attrgetter("failed")))
         troubles = 0
 
         async def ask() -> None:
             nonlocal troubles
-            for sight in todo:
-                if not sight.open:
+            for watched in todo:
+                if not watched.open:
                     continue
                 try:
-                    job = await self.client.perform(self.client.calls.look(sight.name), tries=1)
+                    job = await self.client.perform(self.client.calls.look(watched.name), tries=1)
                 except GenAIBatchError as error:
                     passing = isinstance(error, PASSING)
-                    sight.failed = clock.monotonic() if passing else 0.0
+                    watched.failed = clock.monotonic() if passing else 0.0
                     troubles = troubles + 1 if passing else 0
-                    if isinstance(error, QuotaExceeded) or troubles >= _OUTAGE:
+                    if isinstance(error, QuotaExceeded) or troubles >= _MAX_FAILURES_IN_A_ROW:
                         for _ in todo:  # nobody asks for the rest
                             pass
                         raise
-                    sight.fail(error)
+                    watched.fail(error)
                 else:
-                    troubles, sight.failed = 0, 0.0
-                    sight.tell(Glimpse.of(job))
+                    troubles, watched.failed = 0, 0.0
+                    watched.answer(JobStatus.of(job))
 
-        await asyncio.gather(*(ask() for _ in range(min(TOGETHER, len(sights)))))
+        await asyncio.gather(*(ask() for _ in range(min(MAX_PARALLEL_LOOKS, len(watched_jobs)))))
 
 
 def _own(error: Exception) -> Exception:
@@ -304,7 +316,11 @@ def _id(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _oldest(sights: Sequence[Sight]) -> float | None:
+def _oldest(watched_jobs: Sequence[WatchedJob]) -> float | None:
     """Return when the oldest of the jobs was created, in seconds since the epoch; None if that is not known of one."""
-    times = [sight.job.create_time.timestamp() for sight in sights if sight.job and sight.job.create_time]
-    return min(times) if len(times) == len(sights) else None
+    times = [
+        watched.job.create_time.timestamp()
+        for watched in watched_jobs
+        if watched.job and watched.job.create_time
+    ]
+    return min(times) if len(times) == len(watched_jobs) else None

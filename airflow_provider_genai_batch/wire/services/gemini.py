@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.models import (
     JobState,
 )
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 from airflow_provider_genai_batch.wire.services.http import (
     HttpAnswer,
@@ -49,9 +49,9 @@ LOOK_FIELDS = (
     "inputConfig(fileName),output(responsesFile)),response(responsesFile)"
 )
 """Everything about a job but its rows, which an inline job would otherwise carry twice."""
-GLANCE_FIELDS = "nextPageToken,operations(name,done,metadata(state,createTime,batchStats))"
+STATUS_FIELDS = "nextPageToken,operations(name,done,metadata(state,createTime,batchStats))"
 """What of a page of jobs tells which of them have moved."""
-SURVEY_FIELDS = (
+SUMMARY_FIELDS = (
     "nextPageToken,operations(name,done,error,"
     "metadata(state,model,displayName,createTime,updateTime,endTime,batchStats))"
 )
@@ -139,12 +139,12 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
     )
 
 
-def read_glimpse(payload: Mapping[str, Any]) -> Glimpse:
+def read_status(payload: Mapping[str, Any]) -> JobStatus:
     """Read what an entry of a list tells whoever waits for the job."""
     meta = mapping(payload.get("metadata")) or payload
     state, raw = _state(payload, meta, read_problem(payload.get("error")))
     counts = _counts(meta)
-    return Glimpse(
+    return JobStatus(
         _name(payload, meta), state, raw, timestamp(get(meta, "createTime")), counts.total, counts.finished
     )
 

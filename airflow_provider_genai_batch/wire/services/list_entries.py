@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.wire.services.http import HttpAnswer, read_obj
 from airflow_provider_genai_batch.wire.values import get, objects
 
 
-class Entry(Struct, frozen=True, gc=False):
+class ListEntry(Struct, frozen=True, gc=False):
     """A job in a list."""
 
     name: str
@@ -35,30 +35,30 @@ class _Page(Struct, gc=False, rename="camel"):
 _PAGE, _NAME = Decoder(_Page), Decoder(_Name)
 
 
-def glances(member: str) -> Callable[[HttpAnswer], tuple[list[Entry], str]]:
+def entries_reader(member: str) -> Callable[[HttpAnswer], tuple[list[ListEntry], str]]:
     """Return the reader of a page whose jobs are in `member`; it returns them, and the next page's token or nothing.
 
     The reader raises what `wire.services.http.read_object` does, and ValueError for jobs that are no objects.
     """
 
-    def read(answer: HttpAnswer) -> tuple[list[Entry], str]:
+    def read(answer: HttpAnswer) -> tuple[list[ListEntry], str]:
         usual = _usual(answer.body)
         if usual is not None:
             return usual
         payload = read_object(answer)
         jobs = objects(get(payload, member, ()))
-        entries = [Entry(str(get(job, "name", "")), json.dumps(job).encode()) for job in jobs]
+        entries = [ListEntry(str(get(job, "name", "")), json.dumps(job).encode()) for job in jobs]
         return entries, str(get(payload, "nextPageToken", ""))
 
     return read
 
 
-def _usual(body: bytes) -> tuple[list[Entry], str] | None:
+def _usual(body: bytes) -> tuple[list[ListEntry], str] | None:
     """Read a page that has jobs and spells what it has as documented; None for any other."""
     try:
         page = _PAGE.decode(body)
         jobs = page.operations or page.batch_prediction_jobs
-        entries = [Entry(_NAME.decode(job).name, bytes(job)) for job in jobs]
+        entries = [ListEntry(_NAME.decode(job).name, bytes(job)) for job in jobs]
     except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
         return None
     certain = entries and (page.next_page_token or b"next_page_token" not in body)

@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchDestination, BatchJob, BatchSource, JobCounts, JobOutput
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import Glimpse
+from airflow_provider_genai_batch.models.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 from airflow_provider_genai_batch.wire.services.http import (
     HttpAnswer,
@@ -31,9 +31,9 @@ LOCATION = r"[a-z0-9-]+"
 """A location becomes part of a host name, to which a token is sent: nothing but a plain word may stand there."""
 FULL_JOB_NAME = re.compile(rf"projects/{PROJECT}/locations/{LOCATION}/batchPredictionJobs/[0-9]+")
 """What names a job wherever it is; the service answers nothing less."""
-GLANCE_MASK = "name,state,createTime,completionStats"
+STATUS_MASK = "name,state,createTime,completionStats"
 """What of a page of jobs tells which of them have moved."""
-SURVEY_MASK = (
+SUMMARY_MASK = (
     "name,displayName,model,state,error,createTime,startTime,endTime,updateTime,completionStats,labels"
 )
 """What of a page of jobs tells one from another."""
@@ -158,12 +158,12 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
     )
 
 
-def read_glimpse(payload: Mapping[str, Any]) -> Glimpse:
+def read_status(payload: Mapping[str, Any]) -> JobStatus:
     """Read what an entry of a list tells whoever waits for the job."""
     state, raw = read_state(get(payload, "state"))
     counts = _counts(mapping(get(payload, "completionStats")))
     name, created = str(payload.get("name") or ""), timestamp(get(payload, "createTime"))
-    return Glimpse(name, state, raw, created, counts.total, counts.finished)
+    return JobStatus(name, state, raw, created, counts.total, counts.finished)
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:
