@@ -185,10 +185,11 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         ending = JobDesk(client).look_once(names, appear_until(self.job_names))
         if ending is None:
             return None
+        before = client.service_time()  # what settling takes for young is young by this time, too
         try:
             return self._settle(client, context, ending, names, Patience(0))
         except OutputNotReadable as error:
-            if _had_time(client, names):
+            if not _awaits_rows(client, names, before):
                 raise
             self.log.warning("%s Looking again.", error)
             return None
@@ -242,9 +243,8 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             raise
 
 
-def _had_time(client: GenAIBatchClient, names: list[str]) -> bool:
-    """Whether the jobs ended so long ago that their rows should have been readable by now."""
-    from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
+def _awaits_rows(client: GenAIBatchClient, names: list[str], now: float) -> bool:
+    """Whether one of the jobs ended so lately before `now` that not all of its rows need be readable."""
+    from airflow_provider_genai_batch.flows.outcome.collect import is_fresh
 
-    ends = [end for name in names if (end := client.get(name).end_time)]
-    return bool(ends) and client.service_time() - max(ends).timestamp() > READ_PATIENCE
+    return any(is_fresh(client.get(name), now, unknown=True) for name in names)

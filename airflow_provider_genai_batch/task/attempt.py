@@ -13,6 +13,7 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, JobTimedOut
 from airflow_provider_genai_batch.flows.outcome.manifest import describe
+from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.retry import backoff
@@ -34,6 +35,7 @@ from airflow_provider_genai_batch.task.runner import JobDesk
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Memo
 from airflow_provider_genai_batch.task.stray_jobs import StrayJobs
+from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
@@ -123,15 +125,13 @@ class TaskAttempt:
         memory.deadline = memory.deadline or now + self._settings.budget(order.backend)
         pause = backoff(failures, getattr(error, "retry_after", None), longest=300.0)
         if now + pause > memory.deadline:
-            msg = (
-                f"The input could not be read until the deadline ({error}). Nothing was created for it, and nothing is "
-                "billed. The next attempt tries again."
-            )
-            raise JobTimedOut(msg, job_names=memory.mine) from error
+            became = nothing_more(memory.mine, again=not self._task.is_first_try)
+            msg = f"The input could not be read until the deadline ({error}). {became}"
+            raise JobTimedOut(msg, job_names=memory.mine, manifest=memory.manifest) from error
         log.warning(
-            "The input cannot be read for now (%s). Nothing was created for it, and nothing is billed; trying again in "
-            "%.0f s.",
+            "The input cannot be read for now (%s). %s; trying again in %.0f s.",
             error,
+            "Jobs that are there are left as they are" if memory.mine else "This attempt has created nothing",
             pause,
         )
         if self._settings.deferrable:
@@ -163,6 +163,7 @@ class TaskAttempt:
             try:
                 return strays.settled(Ending.from_dict(event), memo, self._settle, event)
             except SubmitAnew as again:
+                memory.manifest = again.manifest
                 order = self._settings.order(self._client.config)
                 attempt = Attempt(look_first=True, mine=memory.mine)
 
@@ -191,9 +192,9 @@ class TaskAttempt:
         asked = Asked.of(intake)
         while True:
             round_ = Round(self._settings, self._task, self._client, self._desk, order)
-            strays = self._strays(identity, asked, memory, order)
+            strays = self._strays(identity, asked, memory)
             try:
-                jobs = round_.submit(identity, asked_now, attempt, memory, asked)
+                jobs = self._submitted(round_, identity, asked_now, attempt, memory, asked)
                 if not self._settings.wait:
                     return describe(jobs).model_dump(mode="json")
                 names = [*memory.done, *(job.name for job in jobs)]
@@ -205,14 +206,30 @@ class TaskAttempt:
                 return further
             attempt, asked_now = further
 
-    def _strays(
-        self, identity: Identity | None, asked: Asked, memory: AttemptState, order: Order | None = None
-    ) -> StrayJobs:
+    @staticmethod
+    def _submitted(
+        round_: Round,
+        identity: Identity,
+        asked_now: Intake,
+        attempt: Attempt,
+        memory: AttemptState,
+        asked: Asked,
+    ) -> list[BatchJob]:
+        """Come to the jobs of a round; where that fails for want of time, what earlier rounds brought is not lost."""
+        try:
+            return round_.submit(identity, asked_now, attempt, memory, asked)
+        except JobTimedOut as error:
+            if memory.manifest is not None and error.manifest is None:
+                error.add(f"Earlier: {nothing_more(memory.done, again=True)}")
+                error.job_names = (*memory.done, *(n for n in error.job_names if n not in memory.done))
+                error.manifest = memory.manifest
+            raise
+
+    def _strays(self, identity: Identity | None, asked: Asked, memory: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
             assert identity is not None  # noqa: S101 - else there are no such jobs
-            wanted = order or self._settings.order(self._client.config)
-            round_ = Round(self._settings, self._task, self._client, self._desk, wanted)
-            return round_.wait_for(going, jobs, memory, asked, identity)
+            waiting = Waiting(self._settings, self._task, self._client, self._desk)
+            return waiting.wait_for(going, jobs, memory, asked, identity)
 
         return StrayJobs(self._settings, self._task, self._desk, identity, asked, memory, wait)
 
@@ -264,6 +281,7 @@ class TaskAttempt:
             resumed=False,
             refusals=0,
         )
+        memory.manifest = again.manifest
         if rest is not None:
             memory.round += 1
             memory.done = [*again.job_names]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,11 @@ from airflow_provider_genai_batch.exceptions import (
     ConfigurationError,
     JobCancelled,
     JobTimedOut,
-    NotFound,
 )
 from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
-from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHIN, created_at
-from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
+from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
@@ -32,7 +29,8 @@ from airflow_provider_genai_batch.task.inputs.split import split
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.task.state import AttemptState
+from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.catalog.limits import jobs_at_once
 
 if TYPE_CHECKING:
@@ -45,11 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class Round:
-    """The jobs of one round.
-
-    Attributes:
-        ending: how the waiting for them ended.
-    """
+    """The jobs of one round."""
 
     def __init__(
         self,
@@ -61,12 +55,15 @@ class Round:
     ) -> None:
         self._settings, self._task, self._client = settings, task, client
         self._desk, self._order = desk, order
-        self.ending = Ending(Why.ENDED, {})
+        self._waiting = Waiting(settings, task, client, desk)
         self._limit = cost_limit(settings.max_cost, order)
         self._begun: str | None = None
-        self._apart = 0.0
-        """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
         self._writable = False
+
+    @property
+    def ending(self) -> Ending:
+        """How the waiting for its jobs ended."""
+        return self._waiting.ending
 
     def submit(
         self,
@@ -95,7 +92,7 @@ class Round:
         going: dict[str, BatchJob] = {}
         for number, piece in enumerate(pieces):
             if len(going) >= self._most_active:
-                self._wait(going, jobs, memory, asked, identity, more=True)
+                self._waiting.wait(going, jobs, memory, asked, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
             self._begun = identity.fingerprint if memory.round or number else None
@@ -113,7 +110,7 @@ class Round:
                 if jobs:
                     log.warning("A job was refused. %s", self._left([job.name for job in jobs], []))
                 raise
-            jobs += [found.job, *self._twins(found, asked)]
+            jobs += [found.job, *filter(asked.joins, found.twins)]
             self._task.show_links(jobs, self._client.config.project)
             self._note(found, jobs, memory)
             attempt = replace(attempt, reattach=True, before=memory.before)
@@ -121,10 +118,10 @@ class Round:
                 going[found.job.name] = found.job
             met = {job.name for job in jobs}
             self._task.waiting_for = [*going, *(name for name in memory.mine if name not in met)]
-            self._task.appear_until = self._appear_until([found.job])
+            self._task.appear_until = self._waiting.appear_until([found.job])
             self._stop_if_killed(found.job)
         if going and self._settings.wait:
-            self._wait(going, jobs, memory, asked, identity, more=False)
+            self._waiting.wait(going, jobs, memory, asked, identity, more=False)
         return jobs
 
     @property
@@ -132,31 +129,6 @@ class Round:
         """Return how many jobs go on at a time; the service has a limit for some models."""
         own = self._settings.max_active_jobs
         return min(own, jobs_at_once(self._settings.model) or own)
-
-    def wait_for(
-        self,
-        going: Sequence[BatchJob],
-        jobs: Sequence[BatchJob],
-        memory: AttemptState,
-        asked: Asked,
-        identity: Identity,
-    ) -> Ending:
-        """Wait for jobs that somebody else submitted, or leave by a deferral.
-
-        Args:
-            going: they.
-            jobs: all of the round, with them.
-            memory: what this attempt did so far.
-            asked: what is known of the whole input.
-            identity: of the whole input.
-
-        Returns:
-            How the waiting ended.
-        """
-        self._task.waiting_for = [*self._task.waiting_for, *(job.name for job in going)]
-        self._task.appear_until = self._appear_until(going)
-        self._wait({job.name: job for job in going}, jobs, memory, asked, identity, more=False)
-        return self.ending
 
     def comes_to(
         self, jobs: Sequence[BatchJob], identity: Identity, intake: Intake, memory: AttemptState
@@ -169,7 +141,7 @@ class Round:
 
     def _created(self, job: BatchJob) -> None:
         self._task.waiting_for = [*self._task.waiting_for, job.name]
-        self._task.appear_until = self._appear_until([job])
+        self._task.appear_until = self._waiting.appear_until([job])
 
     def _check(self, pieces: Sequence[Intake]) -> None:
         if not self._settings.wait and len(pieces) > self._most_active:
@@ -201,24 +173,17 @@ class Round:
             raise ConfigurationError(f"{error} {self._left(memory.mine, [])}") from error
         self._writable = True
 
-    @staticmethod
-    def _twins(found: Found, asked: Asked) -> list[BatchJob]:
-        """Return the twins of a job whose rows can be told apart by their keys."""
-        if asked.requests is None or not asked.keyed:
-            return []
-        return [job for job in found.twins if not job.output.bigquery_table]
-
     def _note(self, found: Found, jobs: Sequence[BatchJob], memory: AttemptState) -> None:
         memory.before += [name for name in found.before if name not in memory.before]
         twins = [job for job in found.twins if job in jobs]
         new = found.job.name not in memory.mine
-        if new and not found.taken_up and found.job.create_time:
-            self._apart = self._client.service_time() - found.job.create_time.timestamp()
+        if new and not found.taken_up:
+            self._waiting.note_creation(found.job)
         memory.twins += [job.name for job in twins if job.name not in memory.twins]
         for job in (found.job, *twins):
             if job.name in memory.mine:
                 continue
-            taken_up = found.taken_up or job is not found.job
+            taken_up = found.taken_up or (job is not found.job and not self._task.is_first_try)
             memory.mine.append(job.name)
             memory.idle = memory.idle and taken_up and job.done
             if taken_up:
@@ -236,7 +201,9 @@ class Round:
                 JobState.FAILED,
             )
         ):
-            self._desk.wait([found.job.name], replace(self._plan([found.job]), cancel_on_timeout=False))
+            self._desk.wait(
+                [found.job.name], replace(self._waiting.plan([found.job]), cancel_on_timeout=False)
+            )
             raise SubmitAnew([found.job.name])
 
     def _come_to_job(
@@ -287,33 +254,6 @@ class Round:
             await_capacity=await_capacity,
         )
 
-    def _wait(
-        self,
-        going: dict[str, BatchJob],
-        jobs: Sequence[BatchJob],
-        memory: AttemptState,
-        asked: Asked,
-        identity: Identity,
-        *,
-        more: bool,
-    ) -> None:
-        """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
-        taken_up = not going.keys().isdisjoint(memory.taken_up)
-        plan = replace(self._plan([*going.values()], taken_up=taken_up), until_first=more)
-        if self._settings.deferrable:
-            names = [*memory.done, *(job.name for job in jobs)]
-            memo = Memo(replace(memory, idle=False), names, asked, identity.fingerprint, more)
-            self._task.defer_until_ended([*going], plan, memo.as_dict())
-        self.ending = self._desk.wait([*going], plan)
-        if more and self.ending.why is Why.ENDED:
-            for name in [*going]:
-                with suppress(NotFound):  # it does not appear yet
-                    if self._client.get(name).done:
-                        del going[name]
-        else:
-            going.clear()
-        self._task.waiting_for = [*going]
-
     def _left(self, names: Sequence[str], over: Sequence[str]) -> str:
         """Tell of the jobs before one that was not submitted; those whose time is over are cancelled, too."""
         became = "Those that go on are left running and are billed as they go."
@@ -334,23 +274,6 @@ class Round:
         return (
             f"Before it, {', '.join(names)} had been submitted. {became} The next attempt takes their rows."
         )
-
-    def _plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
-        now = self._client.service_time()
-        oldest = min(jobs, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
-        plan = self._settings.wait_plan(oldest, now=now, taken_up=taken_up)
-        return replace(
-            plan,
-            deadline=plan.deadline + self._apart,
-            pending_deadline=plan.pending_deadline + self._apart,
-            appear_until=self._appear_until(jobs),
-        )
-
-    def _appear_until(self, jobs: Sequence[BatchJob]) -> float:
-        """Return when the newest of jobs has to be known by its name."""
-        times = [created for job in jobs if (created := created_at(job)) is not None]
-        newest = max(times) + self._apart if times else self._client.service_time()
-        return newest + APPEARS_WITHIN
 
     def _stop_if_killed(self, job: BatchJob) -> None:
         if self._task.killed and (became := self._task.cancel_unwanted()):

@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.outcome.bigquery_output import CountTables
 from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE, Fetch, Land
+from airflow_provider_genai_batch.flows.outcome.messages import UNSEEN, UNSENT
 from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew, settle
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, cancel_strays, find_strays
 from airflow_provider_genai_batch.flows.record import RecordKeeper
@@ -65,13 +66,6 @@ log = logging.getLogger(__name__)
 
 OpenClient: TypeAlias = Callable[[str], AbstractContextManager[GenAIBatchClient]]
 """Opens a client of an Airflow connection; closed at the end of the block."""
-
-
-_UNSENT = "No job was created, and nothing is billed. The next attempt asks again."
-_UNSEEN = (
-    "This attempt created no job. One of an earlier attempt is left as it is, and is billed as it goes. The next "
-    "attempt looks for it again before it asks anything."
-)
 
 
 @contextmanager
@@ -173,7 +167,7 @@ class JobDesk:
             steady=clock.monotonic,
         )
         with span(SUBMIT) as note:
-            with _told_what_became(_UNSEEN if attempt.look_first or attempt.mine else _UNSENT):
+            with _told_what_became(UNSEEN if attempt.look_first or attempt.mine else UNSENT):
                 found = drive(flow, act)
             note({**of_job(found.job), TAKEN_UP: found.taken_up})
         return found

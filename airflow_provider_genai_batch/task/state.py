@@ -37,6 +37,8 @@ class AttemptState:
     """What jobs of earlier rounds are known to have cost, in USD."""
     strays: list[str] = field(default_factory=list)
     """Those of `mine` that only a list told of."""
+    manifest: dict[str, Any] | None = None
+    """Of the jobs that were settled last, as JSON; None: no jobs have been settled yet."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class StrayJobs:
                     self._cancel(self._look(memo.jobs))
                 raise
             except (SubmitAnew, *_TOO_FEW) as error:
-                strays = self._look(memo.jobs) if self._joins else Strays()
+                strays = self._look(memo.jobs).only(self._asked.joins) if self._joins else Strays()
                 may_go_on = isinstance(error, SubmitAnew)
                 self.later = strays.only(self._is_later) if may_go_on else Strays()
                 strays = strays.only(lambda job: not self._is_later(job)) if may_go_on else strays
@@ -114,17 +114,19 @@ class StrayJobs:
                 if not failed and self._task.is_first_try:
                     return manifest  # it is whole, and nobody else was at work
                 strays = self._look(memo.jobs)
-                if not failed or not strays.ended or not self._joins:
+                ended = Strays(strays.ended).only(self._asked.joins)
+                if not failed or not ended:
                     self._cancel(strays)
                     return manifest
-                (ending, memo), event = self.joined(memo, Strays(strays.ended)), None
+                (ending, memo), event = self.joined(memo, ended), None
 
     def joined(self, memo: Memo, strays: Strays) -> tuple[Ending, Memo]:
         """Return the end of jobs and of stray ones; those that go on are waited for."""
         memory, known = self._memory, self._desk.books.at_hand
         for job in strays.jobs:
             memory.mine.append(job.name)
-            memory.taken_up.append(job.name)
+            if not self._task.is_first_try:  # else it is of this attempt's own create call
+                memory.taken_up.append(job.name)
             memory.twins.append(job.name)  # what a further round is known by does not depend on them
             memory.strays.append(job.name)
         memory.idle = memory.idle and not strays.going
@@ -155,7 +157,6 @@ class StrayJobs:
             return Strays()
         known = {*names, *self._memory.before}
         strays = self._desk.find_strays(self._identity, known, self._task.run_begin)
-        strays = strays.only(lambda job: not job.state.final or not job.output.bigquery_table)
         if self._settings.reattach:
             return strays
         times = [at for job in self._desk.books.at_hand if (at := created_at(job)) is not None]

@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_genai_batch.clock import SystemClock, replaced
-from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.flows.outcome import collect
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchResultsOperator
 from airflow_provider_genai_batch.task import runner as desk
 from tests.dags import run_dag
@@ -57,6 +58,18 @@ def test_a_shard_that_never_comes_is_missing_after_a_bounded_time(
     assert ran.state == "success", ran.errors
     assert (ran.xcom["wait"]["counts"]["ok"], ran.xcom["wait"]["counts"]["missing"]) == (5, 5)
     assert len(out.read_text().splitlines()) == 10
+
+
+def test_a_sensor_that_pokes_takes_a_shard_that_never_comes_for_missing_once_it_is_old(
+    vertex: Emulator, src: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it pokes: the clocks of the service may be apart, and the shard may be young."""
+    monkeypatch.setattr(collect, "READ_PATIENCE", 0.2)
+    monkeypatch.setattr(collect, "CLOCKS_APART", 5.0)
+    vertex.script(JobScript(lifecycle=Lifecycle.at_once(), shards=2, shard_looks=10_000))
+    ran = wait_by("sensor", src, max_failed_rows=0.6)
+    assert ran.state == "success", ran.errors
+    assert (ran.xcom["wait"]["counts"]["ok"], ran.xcom["wait"]["counts"]["missing"]) == (5, 5)
 
 
 def test_no_half_of_the_rows_is_published_while_the_others_are_awaited(

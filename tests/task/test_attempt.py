@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Li
 from airflow_provider_genai_batch.exceptions import (
     ConfigurationError,
     JobCancelled,
+    JobTimedOut,
     ServerError,
     TooManyFailedRows,
 )
@@ -192,6 +193,45 @@ def test_an_input_that_cannot_be_read_again_for_now_is_waited_for(
         attempt(task, client, ["a", "b"], **how).resume(again, memo)
     manifest = attempt(task, client, ["a", "b"], **how).complete(ended(client, second.value))
     assert (manifest["counts"]["ok"], [job["rows"]["total"] for job in emulator.jobs]) == (2, [2, 1])
+
+
+def test_trouble_that_outlasts_the_deadline_hides_no_job_that_is_paid_for(
+    emulator: Emulator, client: GenAIBatchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.script(JobScript(row_errors={0: 13}))
+    how = {"deferrable": True, "retry_failed_rows": 1, "timeout": 0.001}
+    with pytest.raises(Deferred) as first:
+        attempt(PlainTask(), client, ["a", "b"], **how).run(Attempt())
+    event = ended(client, first.value)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ServerError("away", code=503, method="objects.get")
+
+    monkeypatch.setattr("airflow_provider_genai_batch.task.attempt.take_in", fail)
+    with pytest.raises(JobTimedOut) as failure:
+        attempt(PlainTask(), client, ["a", "b"], **how).complete(event)
+    name = emulator.jobs[0]["name"]
+    assert failure.value.job_names == (name,)
+    assert (failure.value.manifest or {})["counts"]["ok"] == 1
+    assert f"What {name} answered is paid for" in str(failure.value)
+    assert "nothing is billed" not in str(failure.value)
+
+
+def test_a_further_round_without_capacity_hides_no_job_that_is_paid_for(
+    emulator: Emulator, client: GenAIBatchClient
+) -> None:
+    emulator.script(JobScript(row_errors={0: 13}))
+    how = {"deferrable": True, "retry_failed_rows": 1, "timeout": 0.001}
+    with pytest.raises(Deferred) as first:
+        attempt(PlainTask(), client, ["a", "b"], **how).run(Attempt())
+    event = ended(client, first.value)
+    emulator.faults.add("batches.create", Fault.error(429, message="too many", grpc="RESOURCE_EXHAUSTED"))
+    with pytest.raises(JobTimedOut) as failure:
+        attempt(PlainTask(), client, ["a", "b"], **how).complete(event)
+    name = emulator.jobs[0]["name"]
+    assert failure.value.job_names == (name,)
+    assert (failure.value.manifest or {})["counts"]["ok"] == 1
+    assert f"What {name} answered is paid for" in str(failure.value)
 
 
 def test_a_job_that_is_stuck_is_what_a_kill_would_cancel(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import wave
 from base64 import b64encode
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.task.files.drafts import ABANDONED_AFTER, draft_of
@@ -35,7 +37,6 @@ def test_a_row_says_where_its_file_is_and_what_it_is(tmp_path: Path) -> None:
     assert said == {"mime_type": "image/png", "bytes": 300_000, "sha256": digest, "uri": str(path)}
     assert path.read_bytes() == PICTURE
     assert [path] == [*path.parent.iterdir()], "a draft was left"
-    assert (media.files, media.bytes) == (1, 300_000)
 
 
 def test_a_file_uri_and_a_relative_path_lead_to_the_file(
@@ -135,6 +136,25 @@ def test_object_storage_takes_each_file_once(request: pytest.FixtureRequest, con
         assert folder(uri, client)("ä b", 0, 0, "image/png", DATA) == said
         assert client.perform(client.calls.get_object(said["uri"])).generation == generation
         check_media_writable(uri, client)
+
+
+def test_a_folder_of_a_store_is_looked_through_once_for_what_dead_writers_left(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, place = MemoryFileSystem(), f"/media{uuid4().hex}"
+    attach("memory", fs=store)
+    dead, young = (f"{place}/media.{digit * 32}.part" for digit in "01")
+    for left in (dead, young):
+        store.pipe_file(left, b"half")
+    store.store[dead].modified -= timedelta(seconds=2 * ABANDONED_AFTER)
+    asked: list[str] = []
+    tell = store.modified
+    monkeypatch.setattr(store, "modified", lambda path: asked.append(path) or tell(path))
+    with _client() as client:
+        media = folder(f"memory:/{place}", client)
+        uris = [media(str(number), 0, 0, "image/png", DATA)["uri"] for number in range(4)]
+    assert asked == [uris[0].removeprefix("memory:/"), dead, young]
+    assert sorted(store.find(place)) == sorted([young, *(uri.removeprefix("memory:/") for uri in uris)])
 
 
 def _client() -> Any:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.exceptions import TooManyFailedRows
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models.base import Backend
-from tests.task.test_attempt import Deferred, PlainTask, attempt, ended
+from airflow_provider_genai_batch.task.attempt import TaskAttempt
+from airflow_provider_genai_batch.task.settings import RunSettings
+from tests.task.test_attempt import MODEL, Deferred, PlainTask, attempt, ended
 
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
 AT_ONCE, STUCK = Lifecycle.at_once(), Lifecycle.stuck("RUNNING")
@@ -26,24 +32,29 @@ def client(emulator: Emulator) -> Iterator[GenAIBatchClient]:
         yield running
 
 
-def run(client: GenAIBatchClient, task: PlainTask | None = None, **settings: Any) -> dict[str, Any]:
+def run(
+    client: GenAIBatchClient,
+    task: PlainTask | None = None,
+    source: Sequence[str] = ("a", "b", "c"),
+    **settings: Any,
+) -> dict[str, Any]:
     """Run an attempt to its end, through its deferrals."""
     task = task or PlainTask()
     first = Attempt(look_first=not task.is_first_try)
     try:
-        return attempt(task, client, ["a", "b", "c"], **settings).run(first)
+        return attempt(task, client, source, **settings).run(first)
     except Deferred as deferral:
         left = deferral
     while True:
         try:
-            return attempt(task, client, ["a", "b", "c"], **settings).complete(ended(client, left))
+            return attempt(task, client, source, **settings).complete(ended(client, left))
         except Deferred as deferral:
             left = deferral
 
 
-def twins(emulator: Emulator, told_of: JobScript, other: JobScript) -> None:
+def twins(emulator: Emulator, told_of: JobScript, other: JobScript, method: str = "batches.create") -> None:
     """Let the next create call make two jobs; its answer tells of the second."""
-    emulator.faults.add("batches.create", Fault.twice())
+    emulator.faults.add(method, Fault.twice())
     emulator.script(other)
     emulator.script(told_of)
 
@@ -114,3 +125,59 @@ def test_a_further_round_that_followed_another_job_of_the_same_requests_is_not_a
     manifest = run(client, PlainTask(is_first_try=False), deferrable=deferrable, retry_failed_rows=1)
     assert manifest["counts"]["ok"] == 3
     assert [int(job["rows"]["total"]) for job in emulator.jobs if job["name"] != followed] == [3, 1]
+
+
+@EVERY_WAY
+def test_a_first_attempt_with_a_twin_asks_no_further_round_of_its_own_accord(
+    emulator: Emulator, client: GenAIBatchClient, deferrable: bool
+) -> None:
+    failed = {0: 13}
+    twins(
+        emulator,
+        JobScript(AT_ONCE, row_errors=failed),
+        JobScript(AT_ONCE, end="CANCELLED", row_errors=failed),
+    )
+    with pytest.raises(TooManyFailedRows):
+        run(client, deferrable=deferrable, retry_failed_rows=0)
+    assert len(emulator.jobs) == 2
+
+
+def test_a_deferred_attempt_that_waits_for_a_twin_does_not_ask_for_its_input_again(
+    emulator: Emulator, client: GenAIBatchClient
+) -> None:
+    twins(emulator, JobScript(AT_ONCE, row_errors={0: 13}), JobScript(Lifecycle(looks=5)))
+    calls: list[int] = []
+
+    def source() -> list[str]:
+        calls.append(1)
+        return ["a", "b", "c"]
+
+    settings = RunSettings(conn_id="any", model=MODEL, source=source, poll_interval=0.05, deferrable=True)
+    with pytest.raises(Deferred) as first:
+        TaskAttempt(settings, PlainTask(), client).run(Attempt())
+    with pytest.raises(Deferred) as second:
+        TaskAttempt(settings, PlainTask(), client).complete(ended(client, first.value))
+    assert len(calls) == 1
+    manifest = TaskAttempt(settings, PlainTask(), client).complete(ended(client, second.value))
+    assert manifest["counts"]["ok"] == 3
+
+
+@EVERY_WAY
+def test_a_twin_that_writes_to_bigquery_is_not_counted_beside_another_table(
+    vertex: Emulator, cloud_storage: CloudStorage, deferrable: bool
+) -> None:
+    uri = f"gs://emulator-staging/{uuid4().hex}/in.jsonl"
+    asked = [{"role": "user", "parts": [{"text": "Hi"}]}]
+    rows = [{"key": key, "request": {"contents": asked}} for key in "abc"]
+    cloud_storage.write(uri, [b"".join(json.dumps(row).encode() + b"\n" for row in rows)])
+    both = JobScript(AT_ONCE, row_errors={0: 13}), JobScript(Lifecycle(looks=12))
+    twins(vertex, *both, method="batchPredictionJobs.create")
+    settings = {
+        "dest": f"bq://{vertex.bigquery.project}.tests",
+        "deferrable": deferrable,
+        "max_failed_rows": 0,
+    }
+    with GenAIBatchHook().get_conn() as client, pytest.raises(TooManyFailedRows) as failure:
+        run(client, source=[uri], **settings)
+    counts = (failure.value.manifest or {})["counts"]
+    assert (counts["total"], counts["ok"]) == (3, 2)

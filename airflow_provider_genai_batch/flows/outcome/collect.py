@@ -91,7 +91,7 @@ def landed(
         enough: Rows | None = None
         now = service_clock()
         overdue = overdue or (patience > 0 and clock() >= until)
-        fresh = [] if overdue else [job for job in jobs if _is_fresh(job, now, unknown=patience > 0)]
+        fresh = [] if overdue else [job for job in jobs if is_fresh(job, now, unknown=patience > 0)]
         try:
             rows = yield from _read(jobs, partly=not fresh)
             said = _awaited(rows, fresh)
@@ -205,7 +205,7 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
     return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
 
 
-def _is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:
+def is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:
     """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not told.
 
     A front end's clock may be ahead of the job's times. So one that looks somewhat old may be young: its rows are

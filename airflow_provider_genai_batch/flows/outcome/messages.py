@@ -23,6 +23,29 @@ LARGE_INLINE = (
 )
 
 
+UNSENT = "No job was created, and nothing is billed. The next attempt asks again."
+UNSEEN = (
+    "This attempt created no job. One of an earlier attempt is left as it is, and is billed as it goes. The next "
+    "attempt looks for it again before it asks anything."
+)
+
+
+def nothing_more(names: Sequence[str], *, again: bool) -> str:
+    """Tell what became of the jobs and the money where no further job could be asked for.
+
+    Args:
+        names: the jobs that the attempt came to before.
+        again: there were attempts before this one.
+    """
+    if not names:
+        nothing = "Nothing was created for it, and nothing is billed. The next attempt tries again."
+        return UNSEEN if again else nothing
+    return (
+        f"No further job was created. What {', '.join(names)} answered is paid for; if it goes on, it is billed as it "
+        "goes. The next attempt takes its rows and asks only for those that are missing."
+    )
+
+
 def shown(counts: RowCounts) -> str:
     """Tell how many rows failed, and how."""
     kinds = {

@@ -70,6 +70,12 @@ class SubmitAnew(Exception):
         self.cut_short, self.tables = cut_short, tuple(tables)
         self.useless = tuple(useless) or self.job_names
 
+    @property
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest of the jobs as JSON, if there is one."""
+        manifest = self.failure.manifest if self.failure else None
+        return None if manifest is None else dict(manifest)
+
 
 def settle(  # noqa: PLR0913 - one a setting; keyword-only
     ending: Ending,

@@ -184,7 +184,16 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
             _put(uri, spooled)
 
 
-def publish_once(uri: str, client: GenAIBatchClient, stream: BinaryIO, size: int, *, mime_type: str) -> None:
+def publish_once(
+    uri: str,
+    client: GenAIBatchClient,
+    stream: BinaryIO,
+    size: int,
+    *,
+    mime_type: str,
+    part_of: str,
+    tidy: bool,
+) -> bool:
     """Write an object whose name stands for its content, whole or not at all. One that is there whole is left.
 
     Args:
@@ -193,6 +202,11 @@ def publish_once(uri: str, client: GenAIBatchClient, stream: BinaryIO, size: int
         stream: seekable.
         size: bytes of it.
         mime_type: of the object, where the store keeps one.
+        part_of: what it is called until it is whole, in the same folder, before what tells writers apart.
+        tidy: take away what writers of such parts left in the folder that died.
+
+    Returns:
+        Whether it looked for such parts.
 
     Raises:
         OSError: it cannot be written there.
@@ -202,8 +216,11 @@ def publish_once(uri: str, client: GenAIBatchClient, stream: BinaryIO, size: int
             client.upload(stream, uri, mime_type=mime_type, reuse=True)
         except CallError as error:
             raise OSError(str(error)) from error
-    elif _size(_object(uri)) != size:
-        _put(uri, stream)
+        return True  # the service publishes whole objects by itself
+    if _size(_object(uri)) == size:
+        return False
+    _put(uri, stream, part_of=part_of, tidy=tidy)
+    return tidy
 
 
 def _unreadable(uri: str, error: OSError) -> InputError:
@@ -217,7 +234,7 @@ def _by_connection(uri: str, client: GenAIBatchClient) -> bool:
     return uri.startswith("gs://") and client.config.backend is Backend.VERTEX
 
 
-def _put(uri: str, stream: BinaryIO) -> None:
+def _put(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: bool = True) -> None:
     """Write object storage under a name of one's own, then move: a broken writer may still publish what it has.
 
     Whoever loses a race against another writer of the same rows has published them, too. Where a store moves by
@@ -227,10 +244,11 @@ def _put(uri: str, stream: BinaryIO) -> None:
         OSError: it cannot be written, or others keep writing there.
     """
     target = _object(uri)
+    part_of = part_of or uri
     size = stream.seek(0, os.SEEK_END)
     trouble: Exception | None = None
     for _ in range(_TURNS):
-        part = _object(f"{uri}.{uuid4().hex}.part")
+        part = _object(f"{part_of}.{uuid4().hex}.part")
         try:
             stream.seek(0)
             with part.open("wb") as out:
@@ -241,7 +259,8 @@ def _put(uri: str, stream: BinaryIO) -> None:
             trouble = error
         else:
             trouble = None
-            _remove_abandoned(target)
+            if tidy:
+                _remove_abandoned(target, _object(part_of))
             if _comes_to(target, size):
                 return
         if _holds(target, stream, size):
@@ -252,12 +271,14 @@ def _put(uri: str, stream: BinaryIO) -> None:
     raise OSError(msg)
 
 
-def _remove_abandoned(target: Any) -> None:
-    """Take away parts of an object whose writers died a day ago or earlier.
+def _remove_abandoned(target: Any, part_of: Any) -> None:
+    """Take away parts whose writers died a day ago or earlier.
 
-    Their age is told by the store's own clock: the object was published just now.
+    Args:
+        target: an object that was published just now: its time tells that of the store's own clock.
+        part_of: what the parts are called.
     """
-    fs, folder, prefix = target.fs, target.parent.path, f"{target.name}."
+    fs, folder, prefix = target.fs, target.parent.path, f"{part_of.name}."
     try:
         # Stores of objects list by prefix, so that what else is in the folder costs nothing.
         by_prefix = "prefix" in signature(getattr(fs, "_find", fs.find)).parameters

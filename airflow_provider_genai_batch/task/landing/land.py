@@ -66,6 +66,15 @@ class Asked:
         content = intake.content if isinstance(intake.content, str) else None
         return cls(intake.requests, intake.keyed, stamped, intake.key_sum, intake.asks_for_type, content)
 
+    def joins(self, job: BatchJob) -> bool:
+        """Whether a job's rows can be counted beside those of another job of the same requests.
+
+        Their keys tell which rows are of one request. Rows in BigQuery are counted by their tables, also those of a job
+        that has yet to write its own.
+        """
+        table = job.output.bigquery_table or (job.destination and job.destination.bigquery_uri)
+        return self.requests is not None and self.keyed and not table
+
 
 @dataclass(frozen=True)
 class Landing:

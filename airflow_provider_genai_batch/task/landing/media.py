@@ -37,10 +37,6 @@ class MediaFolder:
         uri: of the folder, in object storage or on this machine.
         client: of the task's connection.
         write: False says what is there, or would be, and writes nothing.
-
-    Attributes:
-        files: how many were given so far.
-        bytes: of them.
     """
 
     def __init__(self, uri: str, client: GenAIBatchClient, *, write: bool = True) -> None:
@@ -48,7 +44,6 @@ class MediaFolder:
         path = local_path(uri)
         self._path = None if path is None else path.absolute()
         self._looked = False
-        self.files = self.bytes = 0
 
     def __call__(
         self, key: str | None, candidate: int, part: int, mime_type: str | None, data: str
@@ -83,8 +78,6 @@ class MediaFolder:
             except OSError as error:
                 msg = f"{uri}: {error}"
                 raise OSError(msg) from error
-        self.files += 1
-        self.bytes += size
         return {"mime_type": kind.mime_type, "bytes": size, "sha256": digest, "uri": uri}
 
     def _address(self, name: str) -> str:
@@ -94,7 +87,11 @@ class MediaFolder:
 
     def _publish(self, uri: str, stream: BinaryIO, size: int, mime_type: str) -> None:
         if self._path is None:
-            publish_once(uri, self._client, stream, size, mime_type=mime_type)
+            part_of, tidy = self._address(_DRAFTS), not self._looked
+            did = publish_once(
+                uri, self._client, stream, size, mime_type=mime_type, part_of=part_of, tidy=tidy
+            )
+            self._looked = self._looked or did
             return
         path = self._path / uri.rpartition("/")[2]
         if _size(path) != size:

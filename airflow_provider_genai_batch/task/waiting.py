@@ -1,0 +1,120 @@
+"""Waiting for the jobs of a round: in place, or by a deferral. It needs nothing of what they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.exceptions import NotFound
+from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHIN, created_at
+from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.state import AttemptState, Memo
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.task.landing.land import Asked
+    from airflow_provider_genai_batch.task.runner import JobDesk
+
+
+class Waiting:
+    """How an attempt waits for jobs.
+
+    Args:
+        settings: of the task.
+        task: the task instance.
+        client: of the task's connection.
+        desk: looks at jobs.
+
+    Attributes:
+        ending: how the last waiting ended.
+    """
+
+    def __init__(
+        self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient, desk: JobDesk
+    ) -> None:
+        self._settings, self._task, self._client, self._desk = settings, task, client, desk
+        self.ending = Ending(Why.ENDED, {})
+        self._ahead = 0.0
+        """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
+
+    def note_creation(self, job: BatchJob) -> None:
+        """Compare the service's clock with the time that it gives of a job that it created this moment."""
+        created = created_at(job)
+        if created is not None:
+            self._ahead = self._client.service_time() - created
+
+    def wait(
+        self,
+        going: dict[str, BatchJob],
+        jobs: Sequence[BatchJob],
+        memory: AttemptState,
+        asked: Asked,
+        identity: Identity,
+        *,
+        more: bool,
+    ) -> None:
+        """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
+        taken_up = not going.keys().isdisjoint(memory.taken_up)
+        plan = replace(self.plan([*going.values()], taken_up=taken_up), until_first=more)
+        if self._settings.deferrable:
+            names = [*memory.done, *(job.name for job in jobs)]
+            memo = Memo(replace(memory, idle=False), names, asked, identity.fingerprint, more)
+            self._task.defer_until_ended([*going], plan, memo.as_dict())
+        self.ending = self._desk.wait([*going], plan)
+        if more and self.ending.why is Why.ENDED:
+            for name in [*going]:
+                with suppress(NotFound):  # it does not appear yet
+                    if self._client.get(name).done:
+                        del going[name]
+        else:
+            going.clear()
+        self._task.waiting_for = [*going]
+
+    def wait_for(
+        self,
+        going: Sequence[BatchJob],
+        jobs: Sequence[BatchJob],
+        memory: AttemptState,
+        asked: Asked,
+        identity: Identity,
+    ) -> Ending:
+        """Wait for jobs that somebody else submitted, or leave by a deferral.
+
+        Args:
+            going: they.
+            jobs: all of the round, with them.
+            memory: what this attempt did so far.
+            asked: what is known of the whole input.
+            identity: of the whole input.
+
+        Returns:
+            How the waiting ended.
+        """
+        self._task.waiting_for = [*self._task.waiting_for, *(job.name for job in going)]
+        self._task.appear_until = self.appear_until(going)
+        self.wait({job.name: job for job in going}, jobs, memory, asked, identity, more=False)
+        return self.ending
+
+    def plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
+        """Return how to wait for jobs; of several the oldest one's time counts."""
+        now = self._client.service_time()
+        oldest = min(jobs, key=lambda job: created_at(job) or 0.0)
+        plan = self._settings.wait_plan(oldest, now=now, taken_up=taken_up)
+        return replace(
+            plan,
+            deadline=plan.deadline + self._ahead,
+            pending_deadline=plan.pending_deadline + self._ahead,
+            appear_until=self.appear_until(jobs),
+        )
+
+    def appear_until(self, jobs: Sequence[BatchJob]) -> float:
+        """Return when the newest of jobs has to be known by its name, in seconds since the epoch."""
+        times = [created for job in jobs if (created := created_at(job)) is not None]
+        newest = max(times) + self._ahead if times else self._client.service_time()
+        return newest + APPEARS_WITHIN
