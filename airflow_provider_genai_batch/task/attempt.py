@@ -131,7 +131,9 @@ class TaskAttempt:
         log.warning(
             "The input cannot be read for now (%s). %s; trying again in %.0f s.",
             error,
-            "Jobs that are there are left as they are" if memory.mine else "This attempt has created nothing",
+            "Nothing was created for it, and nothing is billed"
+            if self._task.is_first_try and not memory.mine
+            else "Nothing was created for it; jobs that are there are left as they are",
             pause,
         )
         if self._settings.deferrable:
