@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
-from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.hooks.task_instance import begin_of, owner_labels, readable_name
 from airflow_provider_genai_batch.models import BatchJob, BatchSource
 from airflow_provider_genai_batch.models.identity import Identity
@@ -54,7 +54,7 @@ def submit(
             ),
             Attempt(look_first=again, before=ended, since=since),
             display_name=identity.display_name(readable),
-            records=Records(context),
+            records=JobRecords(context),
             budget=context["task"].timeout,
         ).job
 

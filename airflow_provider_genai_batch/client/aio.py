@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.client.storage import bigquery as tables
 from airflow_provider_genai_batch.client.storage import downloads, uploads
 from airflow_provider_genai_batch.client.storage.upload_source import upload_flow, upload_source
 from airflow_provider_genai_batch.client.transport.http import AsyncHttp
-from airflow_provider_genai_batch.client.transport.retries import TRIES, Patience, Send, attempts
+from airflow_provider_genai_batch.client.transport.retries import TRIES, RetryBudget, Send, send_with_retries
 from airflow_provider_genai_batch.exceptions import AuthenticationError, CallError, ConfigurationError
 from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
@@ -155,7 +155,9 @@ class AsyncGenAIBatchClient:
     async def perform(self, call: Call[T], tries: int = TRIES) -> T:
         """Send a call; safe ones up to `tries` times."""
         try:
-            return await adrive(attempts(call, tries, renewable=self._auth.renewable), self._attempt)
+            return await adrive(
+                send_with_retries(call, tries, renewable=self._auth.renewable), self._send_once
+            )
         except (AuthenticationError, ConfigurationError):
             self.refused = True
             raise
@@ -170,9 +172,9 @@ class AsyncGenAIBatchClient:
             return await self.perform(step)
         if isinstance(step, uploads.Read):
             return await asyncio.to_thread(step.bytes)
-        return await self._attempt(step)
+        return await self._send_once(step)
 
-    async def _attempt(self, step: Any) -> Any:
+    async def _send_once(self, step: Any) -> Any:
         if isinstance(step, Sleep):
             return await clock.async_sleep(step.seconds)
         send: Send = step
@@ -185,7 +187,7 @@ class AsyncGenAIBatchClient:
 
     async def _stream(self, call: Call[None]) -> AsyncGenerator[bytes, None]:
         resumed, renew = downloads.Resumed(call), False
-        patience = Patience(TRIES, renewable=self._auth.renewable)
+        budget = RetryBudget(TRIES, renewable=self._auth.renewable)
         while True:
             resumed.again()
             before = resumed.handed_out
@@ -198,7 +200,7 @@ class AsyncGenAIBatchClient:
                 return
             except CallError as error:
                 if resumed.handed_out > before:
-                    patience.progress()
-                renew, pause = patience.after(error, call.method)
+                    budget.progress()
+                renew, pause = budget.after(error, call.method)
                 if not renew:
                     await clock.async_sleep(pause)

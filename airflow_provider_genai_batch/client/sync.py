@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.client.storage import bigquery as tables
 from airflow_provider_genai_batch.client.storage import downloads, uploads
 from airflow_provider_genai_batch.client.storage.upload_source import upload_flow, upload_source
 from airflow_provider_genai_batch.client.transport.http import SyncHttp
-from airflow_provider_genai_batch.client.transport.retries import TRIES, Patience, Send, attempts
+from airflow_provider_genai_batch.client.transport.retries import TRIES, RetryBudget, Send, send_with_retries
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
@@ -178,7 +178,7 @@ class GenAIBatchClient:
 
     def perform(self, call: Call[T], tries: int = TRIES) -> T:
         """Send a call; safe ones up to `tries` times."""
-        return drive(attempts(call, tries, renewable=self._auth.renewable), self._attempt)
+        return drive(send_with_retries(call, tries, renewable=self._auth.renewable), self._send_once)
 
     def run(self, flow: Generator[Any, Any, T]) -> T:
         """Carry out a protocol of calls."""
@@ -190,9 +190,9 @@ class GenAIBatchClient:
             return self.perform(step)
         if isinstance(step, uploads.Read):
             return step.bytes()
-        return self._attempt(step)
+        return self._send_once(step)
 
-    def _attempt(self, step: Any) -> Any:
+    def _send_once(self, step: Any) -> Any:
         if isinstance(step, Sleep):
             return clock.sleep(step.seconds)
         send: Send = step
@@ -204,7 +204,7 @@ class GenAIBatchClient:
 
     def _stream(self, call: Call[None]) -> Iterator[bytes]:
         resumed, renew = downloads.Resumed(call), False
-        patience = Patience(TRIES, renewable=self._auth.renewable)
+        budget = RetryBudget(TRIES, renewable=self._auth.renewable)
         while True:
             resumed.again()
             before = resumed.handed_out
@@ -217,7 +217,7 @@ class GenAIBatchClient:
                 return
             except CallError as error:
                 if resumed.handed_out > before:
-                    patience.progress()
-                renew, pause = patience.after(error, call.method)
+                    budget.progress()
+                renew, pause = budget.after(error, call.method)
                 if not renew:
                     clock.sleep(pause)

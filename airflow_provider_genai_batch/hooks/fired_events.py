@@ -18,7 +18,7 @@ _MOST = 1000
 """Names that are kept; the store is no place for more."""
 
 
-class Fired:
+class FiredEvents:
     """Names of jobs that a trigger has fired for, across its lives where Airflow keeps them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a task instance wrote down, in Airflow's task state store (3.3 and later): a shortcut, never needed."""
+"""Records of a task instance in Airflow's task state store (3.3 and later): a shortcut, never needed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 _KEY = "genai_batch_job"
 _COUNTS_KEY = "genai_batch_jobs"
 """Below it: how many jobs each round has, by the round's number. With one job in the first round there is nothing."""
-_TOLD_KEY = "genai_batch_told"
+_REPORTED_KEY = "genai_batch_reported"
 _MOST_JOBS = 10_000
 """Notes of a round that are read again, whatever number is kept."""
-_MOST_TOLD = 1000
+_MOST_REPORTED = 1000
 """Names that are kept; the store is no place for more."""
 
 
-class Records:
+class JobRecords:
     """The record of one task instance; it outlives attempts, but may be cleared."""
 
     def __init__(self, context: Context, place: tuple[int, int] = (0, 0)) -> None:
@@ -39,7 +39,7 @@ class Records:
         """Return what was written; None where Airflow keeps nothing or does not say."""
         if self._store is None:
             return None
-        record = Record.from_dict(self._store.get(self._key, "what an earlier attempt wrote down"))
+        record = Record.from_dict(self._store.get(self._key, "what an earlier attempt recorded"))
         if self._attempt and record.attempt not in (self._attempt, self._attempt - 1):
             return replace(record, outdated=True)
         return record
@@ -50,7 +50,7 @@ class Records:
             return []
         counts = {0: 1} | self._counts(self._store)
         places = [(round_, number) for round_, count in counts.items() for number in range(count)]
-        what = "what an earlier attempt wrote down"
+        what = "what an earlier attempt recorded"
         return [Record.from_dict(self._store.get(_key(place), what)) for place in places]
 
     def expect(self, round_: int, jobs: int) -> None:
@@ -106,8 +106,8 @@ def _key(place: tuple[int, int]) -> str:
     return _KEY if place == (0, 0) else f"{_KEY}_{place[0]}_{place[1]}"
 
 
-class Told:
-    """Names of the jobs of one task instance that Airflow's metrics were told of."""
+class ReportedJobs:
+    """Names of the jobs of one task instance that were reported to Airflow's metrics."""
 
     def __init__(self, context: Context) -> None:
         self._store = StateStore.of(context)
@@ -116,18 +116,18 @@ class Told:
         """Return the names; none where Airflow keeps nothing or does not say."""
         if self._store is None:
             return set()
-        names = self._store.get(_TOLD_KEY, "which jobs its metrics were told of")
+        names = self._store.get(_REPORTED_KEY, "which jobs were reported to its metrics")
         return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
     def add(self, names: Iterable[str]) -> bool:
         """Write names down; False where Airflow refuses, as it does once the attempt is not the task's any more."""
         if self._store is None:
             return True
-        fresh = [*names]
-        earlier = sorted(self.read().difference(fresh))
-        what = f"that its metrics are told of {', '.join(fresh)}, so they are not"
+        new = [*names]
+        earlier = sorted(self.read().difference(new))
+        what = f"that {', '.join(new)} is reported to its metrics, so it is not reported"
         try:
-            return self._store.set(_TOLD_KEY, [*earlier, *fresh][-_MOST_TOLD:], what)
+            return self._store.set(_REPORTED_KEY, [*earlier, *new][-_MOST_REPORTED:], what)
         except Exception as error:  # noqa: BLE001 - Airflow's own, of any kind
-            log.warning("Airflow's metrics are told nothing of %s: %s", ", ".join(fresh), said(error))
+            log.warning("%s is not reported to Airflow's metrics: %s", ", ".join(new), said(error))
             return False

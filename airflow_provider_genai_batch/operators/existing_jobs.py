@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.operators.built import check_results
-from airflow_provider_genai_batch.operators.outcome import TellsOutcome
+from airflow_provider_genai_batch.operators.outcome import ReportsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
 from airflow_provider_genai_batch.task.known import check_job_names
 
@@ -38,7 +38,7 @@ class _JobsOperator(BaseOperator):
         return job_names(self.job_names)
 
 
-class GenAIBatchResultsOperator(TellsOutcome, RendersAddresses, _JobsOperator):
+class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator):
     """Land the rows of ended jobs, also of jobs started elsewhere.
 
     Args:

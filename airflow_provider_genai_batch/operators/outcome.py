@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import JobError
-from airflow_provider_genai_batch.reporting.outlets import tell_outlets
+from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class TellsOutcome:
+class ReportsOutcome:
     """An operator whose outcome is a manifest.
 
     Attributes:
@@ -31,7 +31,7 @@ class TellsOutcome:
             self.outcome = error.manifest or {"job_names": error.job_names}
             raise
         self.outcome = manifest
-        tell_outlets(context, self.outlets, manifest)
+        add_manifest_to_outlets(context, self.outlets, manifest)
         return manifest
 
     def lineage(self) -> Any:

@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.built import check_order
-from airflow_provider_genai_batch.operators.outcome import TellsOutcome
+from airflow_provider_genai_batch.operators.outcome import ReportsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
 from airflow_provider_genai_batch.task.unpaid import refusals
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 trust_models()
 
 
-class GenAIBatchOperator(TellsOutcome, RendersAddresses, KeepsOverDeferrals, BaseOperator):
+class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, BaseOperator):
     """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, decide by them.
 
     Args:

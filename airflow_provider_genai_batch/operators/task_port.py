@@ -13,13 +13,13 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
-from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.hooks.task_instance import begin_of, key_of, owner_labels, readable_name
 from airflow_provider_genai_batch.hooks.task_state import has_left
 from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
-from airflow_provider_genai_batch.reporting.metrics import told
+from airflow_provider_genai_batch.reporting.metrics import report_metrics
 from airflow_provider_genai_batch.task.files.overlap import warn_of_one_file
 from airflow_provider_genai_batch.task.landing.usage_ledger import Books
 from airflow_provider_genai_batch.task.runner import Patience
@@ -97,13 +97,13 @@ class OperatorPort:
         """Open a client of a connection that an earlier attempt of the task used."""
         return open_earlier_client(conn_id)
 
-    def records(self, place: tuple[int, int] = (0, 0)) -> Records:
+    def records(self, place: tuple[int, int] = (0, 0)) -> JobRecords:
         """Return the record of a job in Airflow's task state store."""
-        return Records(self._context, place)
+        return JobRecords(self._context, place)
 
     def metrics(self, books: Books) -> AbstractContextManager[None]:
         """Report to Airflow's metrics what was settled."""
-        return told(books, self._context)
+        return report_metrics(books, self._context)
 
     def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
         """Store the links of jobs for Airflow's page of the task."""

@@ -1,4 +1,4 @@
-"""What Airflow's metrics are told of jobs: each job once, when it has been settled."""
+"""Airflow's metrics of jobs: each job is counted once, when it has been settled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
-from airflow_provider_genai_batch.hooks.records import Told
+from airflow_provider_genai_batch.hooks.records import ReportedJobs
 from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.landing.usage_ledger import Books
@@ -32,57 +32,57 @@ _SPANS = {
 
 
 @contextmanager
-def told(books: Books, context: Context) -> Iterator[None]:
-    """Tell Airflow's metrics at the end what was settled, however it ended; but not at a deferral."""
+def report_metrics(ledger: Books, context: Context) -> Iterator[None]:
+    """Report at the end of the block what was settled in it, however it ended; but not at a deferral."""
     try:
         yield
     except (GenAIBatchError, SubmitAnew):
-        _tell(books, context)
+        _report(ledger, context)
         raise
-    _tell(books, context)
+    _report(ledger, context)
 
 
-def _tell(books: Books, context: Context) -> None:
-    """Tell Airflow's metrics of the jobs in the books that they have not been told of.
+def _report(ledger: Books, context: Context) -> None:
+    """Report the jobs in the ledger that have not been reported yet.
 
-    Those that they have are noted in Airflow's task state store, before they are told: a retry that takes a job up does
-    not count it again. Before Airflow 3.3 there is no such store, and it does.
+    Reported jobs are recorded in Airflow's task state store first, so a retry does not count them twice (before Airflow
+    3.3 there is no store, and it does).
 
-    Metrics that cannot be told are no more than a warning: the jobs are paid for, and so is their outcome.
+    Metrics that cannot be sent are no more than a warning: the jobs are paid for, and their outcome stands.
     """
     try:
-        _tell_fresh(books, context)
+        _report_new(ledger, context)
     except Exception as error:  # noqa: BLE001 - Airflow has several backends of metrics, each with failures of its own
         log.warning(
-            "Airflow's metrics could not be told: %s: %s", type(error).__name__, printable(str(error))
+            "Airflow's metrics could not be reported: %s: %s", type(error).__name__, printable(str(error))
         )
 
 
-def _tell_fresh(books: Books, context: Context) -> None:
-    notes = Told(context)
-    told = notes.read()
-    fresh = [job for name, job in books.jobs.items() if name not in told]
-    if not fresh or not notes.add([job.name for job in fresh]):
+def _report_new(ledger: Books, context: Context) -> None:
+    store = ReportedJobs(context)
+    reported = store.read()
+    new = [job for name, job in ledger.jobs.items() if name not in reported]
+    if not new or not store.add([job.name for job in new]):
         return
-    for job in fresh:
-        _tell_job(job)
-        if job.name in books.shares:
-            share = books.shares[job.name]
+    for job in new:
+        _report_job(job)
+        if job.name in ledger.shares:
+            share = ledger.shares[job.name]
             _count(ROWS, share.rows.items(), job)
             _count(TOKENS, share.usage, job)
-    _tell_requests(books, fresh[-1])
+    _report_requests(ledger, new[-1])
 
 
-def _tell_requests(books: Books, job: BatchJob) -> None:
+def _report_requests(ledger: Books, job: BatchJob) -> None:
     """Count requests that no job has a row for; and all rows where they stay in BigQuery."""
-    if books.counts is None:
+    if ledger.counts is None:
         return
-    read = books.shares.keys() & books.jobs.keys()
+    read = ledger.shares.keys() & ledger.jobs.keys()
     statuses = ["missing"] if read else [status.value for status in RowStatus]
-    _count(ROWS, ((status, getattr(books.counts, status)) for status in statuses), job)
+    _count(ROWS, ((status, getattr(ledger.counts, status)) for status in statuses), job)
 
 
-def _tell_job(job: BatchJob) -> None:
+def _report_job(job: BatchJob) -> None:
     from airflow.providers.common.compat.sdk import Stats
 
     _count(JOBS, [(job.state.value.lower(), 1)], job)
@@ -101,5 +101,5 @@ def _count(what: str, numbers: Iterable[tuple[str, int]] | Usage, job: BatchJob)
 
 
 def _tags(job: BatchJob) -> dict[str, Any]:
-    """Return what tells jobs apart, short: the model's name without its path."""
+    """Return the tags of a job, short: the model's name without its path."""
     return {"backend": job.backend.value, "model": (job.model or "unknown").rpartition("/")[2]}

@@ -20,7 +20,7 @@ _LONG = ("job_names", "output", "causes")
 """Fields that grow with the number of jobs. Without names it is no manifest: nobody takes a part for the whole."""
 
 
-def tell_outlets(context: Context, outlets: Iterable[Any], manifest: Mapping[str, Any]) -> None:
+def add_manifest_to_outlets(context: Context, outlets: Iterable[Any], manifest: Mapping[str, Any]) -> None:
     """Put the manifest into the event of each asset that a task has as an outlet.
 
     What the user put there stays. An alias stands for assets that the user names, with an extra of their own.

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.requests.weight import BYTES_A_TOKEN, Weight
+from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, TokenEstimate
 from airflow_provider_genai_batch.wire.answers.media import asks_for
 from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.gemini import MOST_INLINE_BYTES, MOST_INLINE_MEDIA
@@ -31,7 +31,7 @@ def fits_inline(entries: Sequence[Mapping[str, Any]], model: str) -> bool:
         return len(entries) * EMBEDDING_BYTES <= MOST_INLINE_BYTES
     if any(asks_for(entry["request"], model) for entry in entries):
         return False
-    return Weight().add(entries).output * BYTES_A_TOKEN <= MOST_INLINE_BYTES
+    return TokenEstimate().add(entries).output * BYTES_A_TOKEN <= MOST_INLINE_BYTES
 
 
 def check_inline_media(entries: Sequence[Mapping[str, Any]], model: str) -> None:

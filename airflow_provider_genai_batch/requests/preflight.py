@@ -10,8 +10,8 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.requests.duplicate_keys import DuplicateKeyFinder, same_key
 from airflow_provider_genai_batch.requests.fast_check import TOGETHER, FastCheck
-from airflow_provider_genai_batch.requests.key_ledger import KeyLedger, same_key
 from airflow_provider_genai_batch.requests.line_kind import JSON_SPACE, check_shape, parse, says
 from airflow_provider_genai_batch.requests.vertex_importer import Importer, importable
 from airflow_provider_genai_batch.requests.write import Check
@@ -50,7 +50,7 @@ class Preflight:
         sha256: hex digest of what was yielded.
         stamped: how many keys were stamped.
         unchanged: whether what was yielded is what came in.
-        key_sum: stands for the set of keys; see `KeyLedger`.
+        key_sum: stands for the set of keys; see `DuplicateKeyFinder`.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only but for what it is about
@@ -75,7 +75,7 @@ class Preflight:
         self._most_rows = self._limits.max_requests or sys.maxsize
         self._number = 0
         self._place = place or "line {}".format
-        self._keys, self._importer, self._framer = KeyLedger(), Importer(self._place), Framer()
+        self._keys, self._importer, self._framer = DuplicateKeyFinder(), Importer(self._place), Framer()
         self._beside = f" of {name}" if name and place is None else ""
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
         self._family = family_of(model)

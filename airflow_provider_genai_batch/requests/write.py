@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.requests.key_ledger import KeyLedger, same_key
+from airflow_provider_genai_batch.requests.duplicate_keys import DuplicateKeyFinder, same_key
 from airflow_provider_genai_batch.requests.vertex_importer import Importer, importable
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.keys import stamp
@@ -80,7 +80,7 @@ def _keyed(
     items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any, check: Check | None
 ) -> Iterator[tuple[str, WireRequest, bool]]:
     """Give each request with its key, and whether it is a usual one: with what all of them have, but for its texts."""
-    ledger = KeyLedger()
+    finder = DuplicateKeyFinder()
     index = -1
     beside: dict[str, Any] | None = None
     for index, item in enumerate(expand(items) if task is Task.EMBED else items):
@@ -96,11 +96,11 @@ def _keyed(
             if beside is None and task is Task.GENERATE and request.family is Family.GOOGLE:
                 beside = usual_fields(defaults, backend)
         key = stamp(index) if request.key is None else request.key
-        if twice := ledger.add(key, index + 1):
+        if twice := finder.add(key, index + 1):
             raise same_key(*map("request {}".format, twice))
         yield key, request, usual
     if index < 0:
         msg = "there are no requests: there is nothing to ask"
         raise InputError(msg)
-    if twice := ledger.twice():
+    if twice := finder.twice():
         raise same_key(*map("request {}".format, twice))

@@ -8,7 +8,7 @@ _MORE = 4096
 _FULL = 0xFF
 
 
-class Marks:
+class Bitset:
     """Numbers from 0 on.
 
     Args:
@@ -37,13 +37,13 @@ class Marks:
         at = place >> 3
         return at < len(self.bits) and bool(self.bits[at] & (1 << (place & 7)))
 
-    def copy(self) -> Marks:
+    def copy(self) -> Bitset:
         """Return the set as it is now."""
-        other = Marks()
+        other = Bitset()
         other.bits = bytearray(self.bits)
         return other
 
-    def absent(self, end: int) -> Iterator[int]:
+    def unset_below(self, end: int) -> Iterator[int]:
         """Give the numbers below `end` that are not there. They may be added meanwhile."""
         for at in range((end + 7) >> 3):
             if at < len(self.bits) and self.bits[at] == _FULL:

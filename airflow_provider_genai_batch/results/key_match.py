@@ -1,4 +1,4 @@
-"""Calling the roll: which request a row answers, and whether another row did before.
+"""The match of rows to requests by their keys, and whether another row of the request came before.
 
 Rounds are read from the last to the first. So the first row of a request is the one that counts, in a round and over
 all rounds. A good row that comes behind one that failed is the exception: `results.row_counter` then has all rows read
@@ -12,21 +12,21 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from airflow_provider_genai_batch.results.bitset import Marks
+from airflow_provider_genai_batch.results.bitset import Bitset
 from airflow_provider_genai_batch.results.key_set import KeyPlaces, KeySet
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 
-SOMEWHERE = -1
+UNPLACED = -1
 """The place of a request that nobody knows."""
-TWICE = -2
+DUPLICATE = -2
 """Said of a row whose request had one before, in the same round."""
 REPLACED = -3
 """Said of a row whose request has one of a later round."""
-STRANGE = -4
+UNKNOWN = -4
 """Said of a row whose key no request had."""
 
 
-class Roll(Protocol):
+class KeyMatcher(Protocol):
     """Knows requests by their keys."""
 
     @property
@@ -35,13 +35,13 @@ class Roll(Protocol):
 
     @property
     def sure(self) -> bool:
-        """Whether each row was told from all others."""
+        """Whether each row is known to belong to a request of its own."""
 
     def begin(self, number: int) -> None:
         """Begin with the rows of a round."""
 
-    def call(self, key: str, index: int | None) -> int:
-        """Take the key of a row, and the index it spells; return the request's place, or a word from above."""
+    def match(self, key: str, index: int | None) -> int:
+        """Take the key of a row, and the index it spells; return the request's place, or a constant from above."""
 
     def failed(self, key: str, place: int) -> None:
         """Note that a request's row is not ``ok``."""
@@ -49,18 +49,18 @@ class Roll(Protocol):
     def unanswered(self, key: str, index: int | None) -> bool:
         """Whether a request has no row that is ``ok``."""
 
-    def absent(self) -> Iterator[tuple[str, int]]:
-        """Call the requests that are known and have no row, and give their keys and places."""
+    def missing(self) -> Iterator[tuple[str, int]]:
+        """Give keys and places of the requests that are known and have no row; each counts as failed after that."""
 
 
-class StampedRoll(Roll):
+class StampedKeyMatcher(KeyMatcher):
     """Requests whose keys are all stamps of this package: a bit each tells whether there is a row."""
 
     sure = True
 
     def __init__(self, expected: int) -> None:
         self._expected = expected
-        self._seen, self._later, self._failed = Marks(expected), Marks(), Marks()
+        self._seen, self._later, self._failed = Bitset(expected), Bitset(), Bitset()
         self._bits = self._seen.bits
 
     @property
@@ -73,14 +73,14 @@ class StampedRoll(Roll):
         self._later = self._seen.copy()
 
     @override
-    def call(self, _key: str, index: int | None) -> int:
+    def match(self, _key: str, index: int | None) -> int:
         if index is None or index >= self._expected:
-            return STRANGE
-        # As `Marks.add`, for which the call alone would cost as much.
+            return UNKNOWN
+        # As `Bitset.add`, for which the call alone would cost as much.
         at, bit = index >> 3, 1 << (index & 7)
         byte = self._bits[at]
         if byte & bit:
-            return REPLACED if index in self._later else TWICE
+            return REPLACED if index in self._later else DUPLICATE
         self._bits[at] = byte | bit
         return index
 
@@ -93,8 +93,8 @@ class StampedRoll(Roll):
         return index is not None and (index in self._failed or index not in self._seen)
 
     @override
-    def absent(self) -> Iterator[tuple[str, int]]:
-        for place in self._seen.absent(self._expected):
+    def missing(self) -> Iterator[tuple[str, int]]:
+        for place in self._seen.unset_below(self._expected):
             self._seen.add(place)
             self._failed.add(place)
             yield self._key(place), place
@@ -103,7 +103,7 @@ class StampedRoll(Roll):
         return stamp(place)
 
 
-class KnownRoll(StampedRoll):
+class KnownKeyMatcher(StampedKeyMatcher):
     """Requests whose keys are at hand."""
 
     def __init__(self, keys: Iterable[str]) -> None:
@@ -111,8 +111,8 @@ class KnownRoll(StampedRoll):
         super().__init__(self._places.count)
 
     @override
-    def call(self, key: str, _index: int | None) -> int:
-        return super().call(key, self._places.get(key))
+    def match(self, key: str, _index: int | None) -> int:
+        return super().match(key, self._places.get(key))
 
     @override
     def unanswered(self, key: str, _index: int | None) -> bool:
@@ -122,7 +122,7 @@ class KnownRoll(StampedRoll):
         return self._places.key(place)
 
 
-class KeyRoll(Roll):
+class KeySumMatcher(KeyMatcher):
     """Requests of whose keys nobody knows more than what they add up to.
 
     Where that is known, the keys of the first round, which are nearly all, need not be remembered: number and sum tell
@@ -152,15 +152,15 @@ class KeyRoll(Roll):
         self._own = KeySet() if number or self._wanted_sum is None else None
 
     @override
-    def call(self, key: str, _index: int | None) -> int:
+    def match(self, key: str, _index: int | None) -> int:
         if self._later and any(key in later for later in self._later):
             return REPLACED
         if self._own is not None and not self._own.add(key):
-            return TWICE
+            return DUPLICATE
         self._joined += 1
         if self._wanted_sum is not None:
             self._sum = (self._sum + key_digest(key)) & MASK
-        return SOMEWHERE
+        return UNPLACED
 
     @override
     def failed(self, key: str, _place: int) -> None:
@@ -173,5 +173,5 @@ class KeyRoll(Roll):
         return self._own is not None and key not in self._own and not any(key in rows for rows in self._later)
 
     @override
-    def absent(self) -> Iterator[tuple[str, int]]:
+    def missing(self) -> Iterator[tuple[str, int]]:
         return iter(())

@@ -6,7 +6,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterable
 
-from airflow_provider_genai_batch.results.bitset import Marks
+from airflow_provider_genai_batch.results.bitset import Bitset
 from airflow_provider_genai_batch.wire.keys import stamped_index
 
 _CACHE_KIB = 4096
@@ -33,7 +33,7 @@ class KeySet:
     """A set of keys, exact, of any size. Stamps cost a bit; others some microseconds and no memory to speak of."""
 
     def __init__(self) -> None:
-        self._stamps = Marks()
+        self._stamps = Bitset()
         self._base: sqlite3.Connection | None = None
         self._others = 0
 

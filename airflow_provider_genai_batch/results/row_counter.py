@@ -11,14 +11,14 @@ from airflow_provider_genai_batch.models.share import LONG_PROMPT, Share, Sums
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.key_match import (
+    DUPLICATE,
     REPLACED,
-    SOMEWHERE,
-    STRANGE,
-    TWICE,
-    KeyRoll,
-    KnownRoll,
-    Roll,
-    StampedRoll,
+    UNKNOWN,
+    UNPLACED,
+    KeyMatcher,
+    KeySumMatcher,
+    KnownKeyMatcher,
+    StampedKeyMatcher,
 )
 from airflow_provider_genai_batch.results.key_set import KeySet
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
@@ -34,7 +34,7 @@ _LONGEST_CAUSE = 300
 """Characters, in messages and in the manifest."""
 
 
-class Tally:
+class RowCounter:
     """Takes rows one by one and says at the end which requests have none.
 
     Attributes:
@@ -67,7 +67,7 @@ class Tally:
             expected: number of requests.
             keyed: every request has a key that its row brings back.
             stamped: all keys were stamped by this package, so they are known.
-            key_sum: of the requests' keys, see `requests.key_ledger.KeyLedger`; tells at the end whether all came back.
+            key_sum: of the requests' keys, see `requests.duplicate_keys`; tells at the end whether all came back.
             known: the keys themselves, in order.
             answered: requests of which an earlier reading found a good row behind one that failed: those that fail
                 are passed over. What this reading finds is added, and then it is not `sure`.
@@ -82,21 +82,21 @@ class Tally:
         self._keyed = keyed
         # Where some keys are the users' own, one that looks like a stamp may be theirs.
         self._trusts_stamps = stamped or not keyed
-        self._roll: Roll
+        self._matcher: KeyMatcher
         if known is not None:
-            self._roll = KnownRoll(known)
+            self._matcher = KnownKeyMatcher(known)
         elif stamped:
-            self._roll = StampedRoll(expected or 0)
+            self._matcher = StampedKeyMatcher(expected or 0)
         else:
-            self._roll = KeyRoll(expected, key_sum if keyed else None)
-        self._call = self._roll.call
+            self._matcher = KeySumMatcher(expected, key_sum if keyed else None)
+        self._match = self._matcher.match
         self.dropped = Dropped()
         self._answered = KeySet() if answered is None else answered
         self._were_answered = len(self._answered)
         self.digest: str | None = None
         self._round = 0
         self._keyless = 0
-        self._others: list[Tally] = []
+        self._others: list[RowCounter] = []
         self._ok = 0
         self._status: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
@@ -116,11 +116,11 @@ class Tally:
     def begin_round(self, number: int) -> None:
         """Begin with the rows of a round: the last one comes first."""
         self._round = number
-        self._roll.begin(number)
+        self._matcher.begin(number)
 
     def begin_again(self) -> None:
         """Begin with the rows of a job that asked what another one of the round did: both are paid."""
-        self._roll.begin(self._round)
+        self._matcher.begin(self._round)
 
     def take(self, row: PlainRow) -> bool:
         """Count a row and set its index to what is sure; False if it must not be landed."""
@@ -132,16 +132,16 @@ class Tally:
                 self._leave(row)
                 return False
             self._keyless += 1
-            place = SOMEWHERE
+            place = UNPLACED
         elif self._were_answered and row["status"] != "ok" and key in self._answered:
             self.replaced += 1
             self._leave(row)
             return False
         else:
-            place = self._call(key, row["index"])
+            place = self._match(key, row["index"])
             if place >= 0:
                 row["index"] = place
-            elif place == SOMEWHERE:
+            elif place == UNPLACED:
                 if not self._trusts_stamps:
                     row["index"] = None
             else:
@@ -159,7 +159,7 @@ class Tally:
             self._fail(row, place)
         return True
 
-    def absorb(self, other: Tally) -> Tally:
+    def absorb(self, other: RowCounter) -> RowCounter:
         """Add the counts of rows of other requests. Nothing is taken after that."""
         self._shares = {**self.shares, **other.shares}
         self.rows_read += other.rows_read
@@ -191,7 +191,7 @@ class Tally:
         Where the keys that came are not those that were asked for, with the keys `known`, or without their sum: then
         those that came are remembered. Where a good row came behind one that failed, with what is `answered`.
         """
-        settled = self._roll.sure and len(self._answered) == self._were_answered
+        settled = self._matcher.sure and len(self._answered) == self._were_answered
         return settled and all(other.sure for other in self._others)
 
     def came_of(self, job: str) -> int | None:
@@ -203,9 +203,9 @@ class Tally:
         """Give a row for every request that has none, and count it; without its key where that is not known."""
         if self.expected is None:
             return
-        left = self.expected - self._roll.joined - self._keyless
+        left = self.expected - self._matcher.joined - self._keyless
         if left > 0:
-            for key, place in self._roll.absent():
+            for key, place in self._matcher.missing():
                 left -= 1
                 self._sample("missing", key)
                 yield self._missed(missing_row(key, place))
@@ -219,7 +219,7 @@ class Tally:
             key: the request's key; without one it cannot be told.
             index: its place in the input, which tells where all keys are stamps.
         """
-        return key is not None and self._roll.unanswered(key, index)
+        return key is not None and self._matcher.unanswered(key, index)
 
     def take_service_counts(self, jobs: Sequence[JobCounts]) -> None:
         """Count by the service's counters, where rows stay with it."""
@@ -300,12 +300,12 @@ class Tally:
         return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
 
     def _drop(self, row: PlainRow, why: int) -> None:
-        if why != STRANGE and row["status"] == "ok" and self._roll.unanswered(row["key"], row["index"]):
+        if why != UNKNOWN and row["status"] == "ok" and self._matcher.unanswered(row["key"], row["index"]):
             self._answered.add(row["key"])
         if why == REPLACED:
             self.replaced += 1
             self._leave(row)
-        elif why == TWICE:
+        elif why == DUPLICATE:
             self.duplicates += 1
             self._sample("duplicates", row["key"])
         else:
@@ -353,7 +353,7 @@ class Tally:
 
     def _fail(self, row: PlainRow, place: int) -> None:
         if row["key"] is not None:
-            self._roll.failed(row["key"], place)
+            self._matcher.failed(row["key"], place)
         self._status[row["status"]] += 1
         cause = _cause(row)
         if len(self._causes) < _CAUSES or cause in self._causes:

@@ -12,7 +12,7 @@ from msgspec.json import Encoder
 from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.results.external_sort import in_order
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Write
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, invalid_error, store_media
 
@@ -33,7 +33,7 @@ _encoder = Encoder()
 
 def land(
     rounds: Sequence[Iterable[PlainRow]],
-    tally: Tally,
+    tally: RowCounter,
     write: Write | None,
     *,
     ordered: bool = False,
@@ -108,7 +108,7 @@ def _plain(value: Any) -> Any:
 
 
 def _counted(
-    rounds: Sequence[Iterable[PlainRow]], tally: Tally, validate: Validate | None
+    rounds: Sequence[Iterable[PlainRow]], tally: RowCounter, validate: Validate | None
 ) -> Iterator[PlainRow]:
     """Give the rows that are to be landed."""
     take = tally.take

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
-from airflow_provider_genai_batch.reporting.outlets import tell_outlets
+from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
 from airflow_provider_genai_batch.task.checks import check_allowance
 from airflow_provider_genai_batch.task.known import check_job_names, is_known
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
@@ -202,14 +202,14 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         names: list[str],
         patience: Patience,
     ) -> dict[str, Any]:
-        from airflow_provider_genai_batch.reporting.metrics import told
+        from airflow_provider_genai_batch.reporting.metrics import report_metrics
         from airflow_provider_genai_batch.task.landing.land import Landing
         from airflow_provider_genai_batch.task.runner import JobDesk
 
         landing, desk = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobDesk(client)
-        with told(desk.books, context):
+        with report_metrics(desk.books, context):
             manifest = desk.settle(ending, names, landing, patience=patience).model_dump(mode="json")
-        tell_outlets(context, self.outlets, manifest)
+        add_manifest_to_outlets(context, self.outlets, manifest)
         return manifest
 
     @contextmanager

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.hooks.task_state import has_left, in_loop
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import AsyncGenAIBatchClient
 
-GOING_ON = ("deferred", "scheduled", "queued", "running")
+STILL_WANTED = ("deferred", "scheduled", "queued", "running")
 """States of a task that wants its jobs, and may have been resumed by another triggerer's copy of the trigger.
 
 Then Airflow stops this copy, and no user has done anything. A task that a user cleared looks the same as soon as it is
@@ -53,7 +53,7 @@ class CancelsUnwanted(BaseTrigger):
     @property
     def wanting(self) -> Sequence[str]:
         """The states in which the task wants its jobs."""
-        return GOING_ON
+        return STILL_WANTED
 
     async def stopped(self, stop: asyncio.CancelledError) -> None:
         """Take note that the trigger was cancelled: before Airflow 3.3 nobody else calls `on_kill`."""

@@ -12,7 +12,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
-from airflow_provider_genai_batch.triggers.cancel_on_kill import GOING_ON, CancelsUnwanted
+from airflow_provider_genai_batch.triggers.cancel_on_kill import STILL_WANTED, CancelsUnwanted
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.watch import Ending
@@ -117,4 +117,4 @@ class GenAIBatchTrigger(CancelsUnwanted):
     def wanting(self) -> Sequence[str]:
         """The states in which the task wants its jobs: of several it may wait for the first, and goes on after that."""
         more_than_one = self.plan.get("until_first") and len(self.job_names) > 1
-        return GOING_ON if more_than_one else ("deferred",)
+        return STILL_WANTED if more_than_one else ("deferred",)

@@ -165,10 +165,10 @@ class GenAIBatchJobsTrigger(_Base):
         self, shared_stream: AsyncIterator[Sequence[Ended]]
     ) -> AsyncGenerator[TriggerEvent, None]:
         """Fire for what matches and is new."""
-        from airflow_provider_genai_batch.hooks.fired_events import Fired
+        from airflow_provider_genai_batch.hooks.fired_events import FiredEvents
 
         begun = clock.time()
-        fired = Fired(getattr(self, "asset_state_store", None), self.serialize()[1])
+        fired = FiredEvents(getattr(self, "asset_state_store", None), self.serialize()[1])
         seen: Collection[str] | None = None
         async for ended in shared_stream:
             names = {job.name for job, _ in ended}

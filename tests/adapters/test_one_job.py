@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.adapters.common_ai import GeminiBatchAdapter, 
 from airflow_provider_genai_batch.adapters.places import Place
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import CreateOutcomeUnknown, PermissionDenied
-from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.records import JobRecords
 from tests.adapters.batches import BOTH_WAYS, MODELS, ask
 from tests.operators.scenes import MODEL, client
 
@@ -55,7 +55,7 @@ def once(patch: pytest.MonkeyPatch, owner: Any, name: str, deed: Callable[..., N
 def dies_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the first worker die when the service has the job and nobody has written it down."""
     once(monkeypatch, state, "write_submitted", lambda **_: None)
-    monkeypatch.setattr(Records, "read", lambda _: None)
+    monkeypatch.setattr(JobRecords, "read", lambda _: None)
 
 
 @pytest.mark.parametrize("fault", [Fault.lost_reply(), Fault.unreadable()], ids=lambda f: f.kind)

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
@@ -37,7 +37,7 @@ def main(address: str, kind: str, rows: int, target: str, settings: dict[str, An
             counts = tallies.pop().counts
             assert counts.ok == counts.total == number, counts
 
-        tallies: list[Tally] = []
+        tallies: list[RowCounter] = []
         figures: dict[str, float] = {}
         land(_WARM_UP)
         land(rows)

@@ -31,7 +31,7 @@ from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watc
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.write import land
 from tests.client.places import BUCKET, MODEL, Either, lines
 
@@ -162,8 +162,8 @@ class Desk:
         job: BatchJob = self.client.perform(call)
         return job
 
-    def _land(self, jobs: tuple[BatchJob, ...]) -> Tally:
-        tally = Tally(expected=3 * len(jobs), keyed=True, known=self.keys)
+    def _land(self, jobs: tuple[BatchJob, ...]) -> RowCounter:
+        tally = RowCounter(expected=3 * len(jobs), keyed=True, known=self.keys)
         land([chain.from_iterable(map(self.rows, jobs))], tally, None)
         return tally
 

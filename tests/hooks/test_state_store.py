@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.hooks import state_store
-from airflow_provider_genai_batch.hooks.records import Records, Told
+from airflow_provider_genai_batch.hooks.records import JobRecords, ReportedJobs
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
@@ -221,8 +221,8 @@ class Try:
         self.try_number = number
 
 
-def _records(kept: Kept, attempt: int) -> Records:
-    return Records({"task_state_store": kept, "ti": Try(attempt)})  # type: ignore[typeddict-item]
+def _records(kept: Kept, attempt: int) -> JobRecords:
+    return JobRecords({"task_state_store": kept, "ti": Try(attempt)})  # type: ignore[typeddict-item]
 
 
 def test_a_note_is_outdated_when_an_attempt_lies_between() -> None:
@@ -237,8 +237,8 @@ def test_a_note_is_outdated_when_an_attempt_lies_between() -> None:
 
 def test_names_that_metrics_were_told_of_are_kept_up_to_a_bound() -> None:
     kept = Kept()
-    told = Told({"task_state_store": kept})  # type: ignore[typeddict-item]
+    told = ReportedJobs({"task_state_store": kept})  # type: ignore[typeddict-item]
     for number in range(12):
         assert told.add([f"batches/{number}-{part}" for part in range(100)])
-    assert len(kept["genai_batch_told"]) == 1000
+    assert len(kept["genai_batch_reported"]) == 1000
     assert told.read() >= {f"batches/11-{part}" for part in range(100)}

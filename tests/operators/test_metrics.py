@@ -1,4 +1,4 @@
-"""Airflow's metrics are told of each job once, by Airflow's own client of a StatsD server."""
+"""Airflow's metrics hear of each job once, by Airflow's own client of a StatsD server."""
 
 from __future__ import annotations
 

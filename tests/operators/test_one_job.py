@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Li
 from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.hooks import task_state as states
-from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit, die_after_submit, die_before_wait
@@ -269,7 +269,7 @@ def test_a_retry_looks_more_than_once_for_a_list_lags(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     die_after_submit(monkeypatch)
-    monkeypatch.setattr(Records, "read", lambda _: None)
+    monkeypatch.setattr(JobRecords, "read", lambda _: None)
     gemini.script(JobScript(list_lag=2))
     assert ask(["a"], retries=1).state == "success"
     assert len(gemini.jobs) == 1

@@ -33,7 +33,7 @@ def manifest(jobs: int = 1) -> dict[str, Any]:
 
 def told(manifest: dict[str, Any], *asked: Any, events: Any = None) -> OutletEventAccessors:
     events = OutletEventAccessors() if events is None else events
-    outlets.tell_outlets({"outlet_events": events}, asked, manifest)
+    outlets.add_manifest_to_outlets({"outlet_events": events}, asked, manifest)
     return events
 
 
@@ -58,7 +58,7 @@ def test_an_alias_and_an_outlet_that_is_no_asset_are_left_alone() -> None:
 
 
 def test_nothing_happens_where_airflow_has_no_events() -> None:
-    outlets.tell_outlets({}, [ROWS], manifest())  # type: ignore[typeddict-item]
+    outlets.add_manifest_to_outlets({}, [ROWS], manifest())  # type: ignore[typeddict-item]
 
 
 def test_the_manifest_of_many_jobs_is_cut_short_so_that_nobody_takes_it_for_the_whole() -> None:

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.results.read import RowReader
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Form, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
@@ -123,7 +123,7 @@ def _check(seed: int, form: Form) -> None:
     else:
         assert [row for row in rows if row in one_by_one] == one_by_one
 
-    tally, out = Tally(expected=ROWS, keyed=True, stamped=True), io.BytesIO()
+    tally, out = RowCounter(expected=ROWS, keyed=True, stamped=True), io.BytesIO()
     with opened(out, form) as write:
         land([[read_fields(one, backend, Reading(keep_response=True)) for one in objects]], tally, write)
     assert tally.counts.total == ROWS

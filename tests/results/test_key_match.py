@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.results.bitset import Marks
+from airflow_provider_genai_batch.results.bitset import Bitset
 from airflow_provider_genai_batch.results.key_match import (
-    STRANGE,
-    TWICE,
-    KeyRoll,
-    KnownRoll,
-    Roll,
-    StampedRoll,
+    DUPLICATE,
+    UNKNOWN,
+    KeyMatcher,
+    KeySumMatcher,
+    KnownKeyMatcher,
+    StampedKeyMatcher,
 )
 from airflow_provider_genai_batch.results.key_set import KeyPlaces, KeySet
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp, stamped_index
@@ -30,24 +30,24 @@ KEYS = (
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 300) | st.integers(32_700, 32_800)))
-def test_marks_are_a_set_of_numbers(numbers: list[int]) -> None:
-    marks, seen = Marks(), set[int]()
+def test_a_bitset_is_a_set_of_numbers(numbers: list[int]) -> None:
+    bits, seen = Bitset(), set[int]()
     for number in numbers:
-        assert marks.add(number) is (number not in seen)
+        assert bits.add(number) is (number not in seen)
         seen.add(number)
-    assert len(marks) == len(seen)
+    assert len(bits) == len(seen)
     end = max(seen, default=0) + 20
     assert (
-        list(marks.absent(end))
+        list(bits.unset_below(end))
         == [n for n in range(end) if n not in seen]
-        == [n for n in range(end) if n not in marks]
+        == [n for n in range(end) if n not in bits]
     )
 
 
-def test_a_copy_of_marks_stays_as_it_was() -> None:
-    marks = Marks(room=8)
-    before = marks.copy()
-    marks.add(3)
+def test_a_copy_of_a_bitset_stays_as_it_was() -> None:
+    bits = Bitset(room=8)
+    before = bits.copy()
+    bits.add(3)
     assert 3 not in before
 
 
@@ -84,33 +84,33 @@ def test_a_table_larger_than_its_cache_is_as_good() -> None:
 # ------------------------------------------------------------ rolls agree
 
 ASKED = [stamp(index) for index in range(6)]
-ROLLS: dict[str, Callable[[], Roll]] = {
-    "stamped": lambda: StampedRoll(len(ASKED)),
-    "known": lambda: KnownRoll(ASKED),
+MATCHERS: dict[str, Callable[[], KeyMatcher]] = {
+    "stamped": lambda: StampedKeyMatcher(len(ASKED)),
+    "known": lambda: KnownKeyMatcher(ASKED),
 }
 ROUNDS = st.lists(st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=8), min_size=1, max_size=3)
 
 
-def _called(roll: Roll, rounds: list[list[tuple[int, bool]]]) -> list[Any]:
+def _called(matcher: KeyMatcher, rounds: list[list[tuple[int, bool]]]) -> list[Any]:
     said = []
     for number in reversed(range(len(rounds))):
-        roll.begin(number)
+        matcher.begin(number)
         for index, good in rounds[number]:
             key = stamp(index)
-            place = roll.call(key, stamped_index(key))
+            place = matcher.match(key, stamped_index(key))
             said.append(place)
-            if place > TWICE and not good:
-                roll.failed(key, place)
+            if place > DUPLICATE and not good:
+                matcher.failed(key, place)
     return said
 
 
 @settings(deadline=None)
 @given(ROUNDS)
 def test_stamps_and_known_keys_tell_the_same(rounds: list[list[tuple[int, bool]]]) -> None:
-    one, two = StampedRoll(len(ASKED)), KnownRoll(ASKED)
+    one, two = StampedKeyMatcher(len(ASKED)), KnownKeyMatcher(ASKED)
     assert _called(one, rounds) == _called(two, rounds)
     assert one.joined == two.joined
-    assert list(one.absent()) == list(two.absent())
+    assert list(one.missing()) == list(two.missing())
     for index, key in enumerate(ASKED):
         assert one.unanswered(key, index) is two.unanswered(key, index)
 
@@ -121,11 +121,11 @@ def test_the_first_row_of_the_last_round_decides(rounds: list[list[tuple[int, bo
     final: dict[int, bool] = {}
     for rows in rounds:
         final |= dict(reversed(rows))
-    for begin in (*ROLLS.values(), lambda: KeyRoll(None, None)):
-        roll = begin()
-        _called(roll, rounds)
+    for begin in (*MATCHERS.values(), lambda: KeySumMatcher(None, None)):
+        matcher = begin()
+        _called(matcher, rounds)
         for index, key in enumerate(ASKED):
-            assert roll.unanswered(key, index) is not final.get(index, False)
+            assert matcher.unanswered(key, index) is not final.get(index, False)
 
 
 @settings(deadline=None)
@@ -133,23 +133,23 @@ def test_the_first_row_of_the_last_round_decides(rounds: list[list[tuple[int, bo
 def test_sums_are_sure_only_of_what_remembering_keys_would_tell_too(
     rounds: list[list[tuple[int, bool]]],
 ) -> None:
-    roll = KeyRoll(len(ASKED), sum(map(key_digest, ASKED)) & MASK)
-    said = _called(roll, rounds)
-    exact = KnownRoll(ASKED)
+    matcher = KeySumMatcher(len(ASKED), sum(map(key_digest, ASKED)) & MASK)
+    said = _called(matcher, rounds)
+    exact = KnownKeyMatcher(ASKED)
     told = _called(exact, rounds)
-    all_once = set(told).isdisjoint({STRANGE, TWICE}) and exact.joined == len(ASKED)
-    if roll.sure:
+    all_once = set(told).isdisjoint({UNKNOWN, DUPLICATE}) and exact.joined == len(ASKED)
+    if matcher.sure:
         assert exact.joined == len(ASKED)
-        assert STRANGE not in told
+        assert UNKNOWN not in told
         assert [s < 0 and s != -1 for s in said] == [t < 0 for t in told]
         for index, key in enumerate(ASKED):
-            assert roll.unanswered(key, index) is exact.unanswered(key, index)
+            assert matcher.unanswered(key, index) is exact.unanswered(key, index)
     else:
         assert not all_once
 
 
-@pytest.mark.parametrize("begin", ROLLS.values(), ids=ROLLS)
-def test_an_index_beyond_the_requests_is_unknown(begin: Callable[[], Roll]) -> None:
-    roll = begin()
-    assert [roll.call(stamp(6), 6), roll.call("nobody's", None)] == [STRANGE, STRANGE]
-    assert roll.unanswered(stamp(0), 0)
+@pytest.mark.parametrize("begin", MATCHERS.values(), ids=MATCHERS)
+def test_an_index_beyond_the_requests_is_unknown(begin: Callable[[], KeyMatcher]) -> None:
+    matcher = begin()
+    assert [matcher.match(stamp(6), 6), matcher.match("nobody's", None)] == [UNKNOWN, UNKNOWN]
+    assert matcher.unanswered(stamp(0), 0)

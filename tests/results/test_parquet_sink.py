@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.results import parquet_sink as parquet
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.read_back import landed_rows
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
@@ -41,7 +41,7 @@ PLAIN = parquet.schema_of(parquet.columns_of(ColumnTypes()))
 def _land(*rounds: Any, expected: int, **settings: Any) -> io.BytesIO:
     out = io.BytesIO()
     with opened(out, "parquet") as write:
-        land(rounds, Tally(expected=expected, keyed=True, stamped=True), write, **settings)
+        land(rounds, RowCounter(expected=expected, keyed=True, stamped=True), write, **settings)
     out.seek(0)
     return out
 
@@ -169,7 +169,7 @@ REVIEW = Review(
 def _typed(kinds: ColumnTypes, *rows: Any, **settings: Any) -> tuple[Any, list[ResultRow]]:
     out = io.BytesIO()
     with opened(out, "parquet", kinds) as write:
-        land([rows], Tally(expected=len(rows), keyed=True, stamped=True), write, **settings)
+        land([rows], RowCounter(expected=len(rows), keyed=True, stamped=True), write, **settings)
     out.seek(0)
     return pq.read_schema(out), [*landed_rows(out, "parquet")]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowError, RowStatus, Usage
 from airflow_provider_genai_batch.results.key_set import KeySet
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp, stamped_index
 
@@ -29,7 +29,7 @@ def _row(key: str | None, status: RowStatus = RowStatus.OK, **fields: object) ->
 def test_counts_sum_to_the_requests_whatever_comes_back(
     came: list[tuple[int, RowStatus]], asked: int
 ) -> None:
-    tally = Tally(expected=asked, keyed=True, stamped=True)
+    tally = RowCounter(expected=asked, keyed=True, stamped=True)
     landed = [row for index, status in came if tally.take(row := _row(stamp(index), status))]
     missing = list(tally.missing())
     counts = tally.counts
@@ -43,14 +43,14 @@ def test_counts_sum_to_the_requests_whatever_comes_back(
 
 
 def test_the_first_of_two_rows_counts() -> None:
-    tally = Tally(expected=1, keyed=True)
+    tally = RowCounter(expected=1, keyed=True)
     assert tally.take(_row("a"))
     assert not tally.take(_row("a", RowStatus.ERROR))
     assert (tally.counts, tally.duplicates) == (RowCounts(total=1, ok=1), 1)
 
 
 def test_a_row_without_a_key_is_not_joined_where_all_had_one() -> None:
-    tally = Tally(expected=2, keyed=True, stamped=True)
+    tally = RowCounter(expected=2, keyed=True, stamped=True)
     tally.take(_row(stamp(0)))
     assert not tally.take(_row(None))
     assert [row["key"] for row in tally.missing()] == [stamp(1)]
@@ -58,7 +58,7 @@ def test_a_row_without_a_key_is_not_joined_where_all_had_one() -> None:
 
 
 def test_rows_without_keys_count_where_there_are_none() -> None:
-    tally = Tally(expected=3)
+    tally = RowCounter(expected=3)
     assert tally.take(_row(None))
     assert tally.take(_row(None))
     (row,) = tally.missing()
@@ -66,7 +66,7 @@ def test_rows_without_keys_count_where_there_are_none() -> None:
 
 
 def test_a_key_that_nobody_stamped_is_unknown_where_all_were() -> None:
-    tally = Tally(expected=2, keyed=True, stamped=True)
+    tally = RowCounter(expected=2, keyed=True, stamped=True)
     tally.take(_row(stamp(0)))
     assert not tally.take(_row("stranger"))
     assert [row["key"] for row in tally.missing()] == [stamp(1)]
@@ -74,7 +74,7 @@ def test_a_key_that_nobody_stamped_is_unknown_where_all_were() -> None:
 
 
 def test_a_stranger_does_not_stand_for_a_request_when_the_keys_are_known() -> None:
-    tally = Tally(expected=3, keyed=True, known=["a", "b", "c"])
+    tally = RowCounter(expected=3, keyed=True, known=["a", "b", "c"])
     assert [tally.take(_row(key)) for key in ("a", "stranger", "c")] == [True, False, True]
     assert [(row["key"], row["index"]) for row in tally.missing()] == [("b", 1)]
     assert (tally.unknown, tally.counts) == (1, RowCounts(total=3, ok=2, missing=1))
@@ -95,27 +95,27 @@ def test_the_sum_of_the_keys_tells_whether_they_are_those_that_were_asked(
     came: list[str], sure: bool
 ) -> None:
     key_sum = sum(map(key_digest, "abc")) & MASK
-    tally = Tally(expected=3, keyed=True, key_sum=key_sum)
+    tally = RowCounter(expected=3, keyed=True, key_sum=key_sum)
     for key in came:
         tally.take(_row(key))
     assert tally.sure is sure
 
 
 def test_missing_rows_whose_keys_nobody_knows_are_counted_all_the_same() -> None:
-    tally = Tally(expected=3, keyed=True)
+    tally = RowCounter(expected=3, keyed=True)
     tally.take(_row("a"))
     assert [row["key"] for row in tally.missing()] == [None, None]
     assert tally.counts == RowCounts(total=3, ok=1, missing=2)
 
 
 def test_nobody_is_missed_where_the_number_is_not_known() -> None:
-    tally = Tally(expected=None)
+    tally = RowCounter(expected=None)
     tally.take(_row("a"))
     assert list(tally.missing()) == []
 
 
 def test_tokens_are_summed_kind_by_kind() -> None:
-    tally = Tally(expected=2)
+    tally = RowCounter(expected=2)
     assert tally.usage is None
     for _ in range(2):
         tally.take(_row(None, usage=Usage(input=1, output=2, cached=3, thoughts=4, total=10)))
@@ -123,7 +123,7 @@ def test_tokens_are_summed_kind_by_kind() -> None:
 
 
 def test_the_commonest_causes_are_told_with_their_numbers() -> None:
-    tally = Tally(expected=20)
+    tally = RowCounter(expected=20)
     for number in range(7):
         for _ in range(number + 1):
             error = RowError(code=3, status="BAD", message=f"cause {number} " + "x" * 500)
@@ -135,14 +135,14 @@ def test_the_commonest_causes_are_told_with_their_numbers() -> None:
 
 
 def test_a_cause_that_passes_says_so() -> None:
-    tally = Tally(expected=1)
+    tally = RowCounter(expected=1)
     message = "Service agents are being provisioned (https://cloud.google.com/…). Please try again in a few minutes."
     tally.take(_row(None, RowStatus.ERROR, error=RowError(code=9, message=message + "x" * 500)))
     assert "this passes: Google sets the project up, ask again in a few minutes" in tally.causes()
 
 
 def test_millions_of_different_causes_do_not_fill_the_memory() -> None:
-    tally = Tally(expected=3000)
+    tally = RowCounter(expected=3000)
     for number in range(3000):
         tally.take(_row(str(number), RowStatus.ERROR, error=RowError(message=f"cause {number}")))
     assert len(tally._causes) == 1000
@@ -163,13 +163,13 @@ def test_millions_of_different_causes_do_not_fill_the_memory() -> None:
 def test_the_services_own_counts_are_taken_where_rows_stay_with_it(
     jobs: list[JobCounts], expected: int | None, counts: RowCounts
 ) -> None:
-    tally = Tally(expected=expected)
+    tally = RowCounter(expected=expected)
     tally.take_service_counts(jobs)
     assert tally.counts == counts
 
 
 def test_it_is_known_how_many_rows_of_each_job_came() -> None:
-    one, other = Tally(expected=2), Tally(expected=1)
+    one, other = RowCounter(expected=2), RowCounter(expected=1)
     for name, keys in (("talks", (0, 1, 1)), ("is silent", ()), ("answers again", (0,))):
         one.begin_again()
         one.begin_job(name)
@@ -182,14 +182,18 @@ def test_it_is_known_how_many_rows_of_each_job_came() -> None:
     assert (both.duplicates, both.replaced) == (1, 1)
 
 
-@pytest.mark.parametrize("roll", ["stamps", "own keys", "known keys"])
-def test_a_good_row_behind_one_that_failed_is_found_and_counts_when_rows_are_taken_again(roll: str) -> None:
-    keys = [stamp(number) if roll == "stamps" else f"key-{number}" for number in range(3)]
+@pytest.mark.parametrize("matcher", ["stamps", "own keys", "known keys"])
+def test_a_good_row_behind_one_that_failed_is_found_and_counts_when_rows_are_taken_again(
+    matcher: str,
+) -> None:
+    keys = [stamp(number) if matcher == "stamps" else f"key-{number}" for number in range(3)]
     answered = KeySet()
 
-    def take() -> tuple[Tally, list[PlainRow]]:
-        known = keys if roll == "known keys" else None
-        tally = Tally(expected=3, keyed=True, stamped=roll == "stamps", known=known, answered=answered)
+    def take() -> tuple[RowCounter, list[PlainRow]]:
+        known = keys if matcher == "known keys" else None
+        tally = RowCounter(
+            expected=3, keyed=True, stamped=matcher == "stamps", known=known, answered=answered
+        )
         tally.begin_job("one")
         rows = [
             _row(keys[0], RowStatus.ERROR),

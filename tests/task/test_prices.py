@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.exceptions import CostLimitExceeded
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, Usage
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.share import Share
-from airflow_provider_genai_batch.requests.weight import Weight
+from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost import prices
 from airflow_provider_genai_batch.task.cost.limit import CostLimit
 from airflow_provider_genai_batch.task.cost.prices import Rates, cost_of, is_installed, price_of
@@ -102,7 +102,9 @@ def test_the_most_that_requests_of_claude_may_cost_has_the_tenth_in_it() -> None
     price = price_of("publishers/anthropic/models/claude-sonnet-4-6", LISTED)
     assert price is not None
     body = {"messages": [{"role": "user", "content": "x" * 4_000}], "max_tokens": 1000, "system": "y" * 4_000}
-    weight = Weight().add([{"custom_id": "a", "request": body}, {"custom_id": "b", "body": {**body, "n": 2}}])
+    weight = TokenEstimate().add(
+        [{"custom_id": "a", "request": body}, {"custom_id": "b", "body": {**body, "n": 2}}]
+    )
     assert (weight.input, weight.output, weight.unbounded) == (4000, 3000, 0)
     lines = BytesIO(
         b"".join(json.dumps({"custom_id": "a", "request": body}).encode() + b"\n" for _ in range(2))

@@ -6,20 +6,20 @@ import pytest
 
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.task.landing.usage_ledger import Books
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 NAME = "batches/a"
 
 
-def tally_of(tokens: int) -> Tally:
+def tally_of(tokens: int) -> RowCounter:
     """Count one row, with so many tokens."""
     response = {
         "candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}],
         "usageMetadata": {"promptTokenCount": tokens, "totalTokenCount": tokens},
     }
-    tally = Tally(expected=1)
+    tally = RowCounter(expected=1)
     tally.begin_job(NAME)
     tally.take(read_fields({"key": "a", "response": response}, Backend.GEMINI))
     return tally

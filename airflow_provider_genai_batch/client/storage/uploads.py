@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from airflow_provider_genai_batch.client.calls import Call, Calls
-from airflow_provider_genai_batch.client.transport.retries import TRIES, Patience
+from airflow_provider_genai_batch.client.transport.retries import TRIES, RetryBudget
 from airflow_provider_genai_batch.exceptions import (
     PASSING,
     AlreadyExists,
@@ -277,7 +277,7 @@ def _chunk(
     clear: Callable[..., bool],
 ) -> Flow:
     """Send one chunk until it is there; returns the last answer."""
-    end, patience = offset + len(chunk), Patience(TRIES, renewable=False)
+    end, budget = offset + len(chunk), RetryBudget(TRIES, renewable=False)
     trouble: CallError
     while True:
         try:
@@ -289,7 +289,7 @@ def _chunk(
             )
         except PASSING as error:
             trouble = error
-        _, pause = patience.after(trouble, trouble.method)
+        _, pause = budget.after(trouble, trouble.method)
         yield Sleep(pause)
         answer = yield query()
         have = received(answer)
@@ -299,5 +299,5 @@ def _chunk(
             msg = f"the server has {have} bytes of an upload that stands at {offset}"
             raise TransportError(msg, method="files.upload")
         if have > offset:
-            patience.progress()
+            budget.progress()
         chunk, offset = chunk[have - offset :], have

@@ -35,7 +35,7 @@ class Send:
     """The token at hand was refused: get another."""
 
 
-class Patience:
+class RetryBudget:
     """How often one call may fail before it is given up, and what is done in between."""
 
     def __init__(self, tries: int, *, renewable: bool) -> None:
@@ -84,7 +84,7 @@ class Patience:
         return backoff(self._failures, hint)
 
 
-def attempts(call: Call[T], tries: int = TRIES, *, renewable: bool = True) -> Generator[Any, Any, T]:
+def send_with_retries(call: Call[T], tries: int = TRIES, *, renewable: bool = True) -> Generator[Any, Any, T]:
     """Perform a call; `renewable` tells whether its credentials are a token, of which there may be a newer one.
 
     Raises:
@@ -92,14 +92,14 @@ def attempts(call: Call[T], tries: int = TRIES, *, renewable: bool = True) -> Ge
         TransportError: no whole answer came.
         UnreadableAnswer: an answer came that cannot be read.
     """
-    patience = Patience(tries, renewable=renewable and not call.request.anonymous)
+    budget = RetryBudget(tries, renewable=renewable and not call.request.anonymous)
     renew = False
     while True:
         try:
             answer: HttpAnswer = yield Send(call.request, renew)
             return _read(call, answer)
         except CallError as error:
-            renew, pause = patience.after(error, call.method, safe=call.safe)
+            renew, pause = budget.after(error, call.method, safe=call.safe)
             if not renew:
                 yield Sleep(pause)
 

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.job import Verdict, total_of
 from airflow_provider_genai_batch.models.table import TableCounts
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.services.create import task_of
 
@@ -39,7 +39,7 @@ def standing(jobs: Sequence[BatchJob], counted: Counted | None) -> list[BatchJob
     return [_best(job, jobs, counted) for job in jobs if _given(job) not in places]
 
 
-def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Counted | None) -> Tally:
+def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Counted | None) -> RowCounter:
     """Count the rows of standing jobs: by their tables, or else by the service's own counters.
 
     Args:
@@ -48,10 +48,10 @@ def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Count
         counted: their tables.
     """
     if counted is None:
-        tally = Tally(expected=total_of(jobs))
+        tally = RowCounter(expected=total_of(jobs))
         tally.take_service_counts([job.counts for job in jobs])
         return tally
-    tally = Tally(expected=None)
+    tally = RowCounter(expected=None)
     for job in jobs:
         tally.take_table(counted[job.name], max(_requests(one) for one in _before(job, all_jobs)))
     return tally

@@ -28,7 +28,7 @@ from airflow_provider_genai_batch.flows.retry import backoff
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import Verdict, total_of
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 
 READ_PATIENCE = 600.0
 """Seconds for which rows of a job that ended are asked for again when they are not there yet."""
@@ -48,7 +48,7 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Land:
-    """Read the rows of jobs, and write them where the task wants them; answers a `Tally`."""
+    """Read the rows of jobs, and write them where the task wants them; answers a `RowCounter`."""
 
     jobs: tuple[BatchJob, ...]
     besides: int = 0
@@ -61,7 +61,7 @@ class Land:
 class Rows:
     """What became of the rows of jobs."""
 
-    tally: Tally
+    tally: RowCounter
     jobs: tuple[BatchJob, ...]
     """Those whose rows stand."""
     in_bigquery: bool = False
@@ -102,7 +102,7 @@ def landed(
         except _NOT_YET as error:
             # Trouble in reading does not say that there is nothing to read.
             if not _promised(jobs) and not isinstance(error, PASSING):
-                return Rows(Tally(expected=total_of(jobs)), jobs)
+                return Rows(RowCounter(expected=total_of(jobs)), jobs)
             trouble, said = error, str(error)
         failures += 1
         pause = backoff(failures, getattr(trouble, "retry_after", None))
@@ -112,7 +112,7 @@ def landed(
                 continue
             if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
                 # Nobody says that a failed job shows its rows.
-                return Rows(Tally(expected=total_of(jobs)), jobs)
+                return Rows(RowCounter(expected=total_of(jobs)), jobs)
             large = isinstance(trouble, PASSING) and any(job.output.inline for job in jobs)
             msg = (
                 f"The rows of {', '.join(names)} could not be read for {patience:.0f} s: {said}. The job has ended and "
@@ -131,7 +131,7 @@ def _awaited(rows: Rows, fresh: Sequence[BatchJob]) -> str:
     return f"not all rows that it has counted are there yet: {'; '.join(late)}" if late else ""
 
 
-def behind(jobs: Sequence[BatchJob], tally: Tally) -> list[str]:
+def behind(jobs: Sequence[BatchJob], tally: RowCounter) -> list[str]:
     """Tell of the jobs of which fewer rows came than there should be, by the service's own count of them.
 
     Output is written in pieces: a job can have ended, and one of its shards, or the end of a file, is not there yet.
@@ -161,7 +161,7 @@ def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[Any, Any, Ro
     others = tuple(job for job in stand if not job.output.bigquery_table)
     tally = count(in_tables, jobs, counted)
     if others:
-        rest: Tally = yield Land(others, tally.counts.total, partly)
+        rest: RowCounter = yield Land(others, tally.counts.total, partly)
         tally = rest.absorb(tally) if rest.rows_read or not _promised(others) else rest
     more = to_go_on_with(in_tables, counted)
     return Rows(tally, tuple(stand), in_bigquery=True, tables=more, short=is_short(in_tables, counted))

@@ -34,7 +34,7 @@ from airflow_provider_genai_batch.flows.steps import Discard
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 
 
 class SubmitAnew(Exception):
@@ -56,7 +56,7 @@ class SubmitAnew(Exception):
     def __init__(
         self,
         job_names: Sequence[str],
-        tally: Tally | None = None,
+        tally: RowCounter | None = None,
         failure: JobError | None = None,
         *,
         cut_short: bool = True,
@@ -161,7 +161,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     return manifest
 
 
-def _cut_short(jobs: Sequence[BatchJob], tally: Tally, max_failed_rows: float) -> list[str]:
+def _cut_short(jobs: Sequence[BatchJob], tally: RowCounter, max_failed_rows: float) -> list[str]:
     """Return the jobs of which a cancellation or failure left too few rows.
 
     A Gemini job that was cancelled while it ran ends as SUCCEEDED, and only its rows tell.
@@ -188,7 +188,7 @@ def refuse_paused(jobs: Sequence[BatchJob]) -> None:
 
 
 def _judge(
-    jobs: Sequence[BatchJob], tally: Tally, manifest: Manifest, max_failed_rows: float, submits: bool
+    jobs: Sequence[BatchJob], tally: RowCounter, manifest: Manifest, max_failed_rows: float, submits: bool
 ) -> None:
     then = anew(submits)
     names, counts = [job.name for job in jobs], tally.counts

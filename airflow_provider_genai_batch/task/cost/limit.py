@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.share import LONG_PROMPT
-from airflow_provider_genai_batch.requests.weight import BYTES_A_TOKEN, MOST_OUTPUT, Weight
+from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 from airflow_provider_genai_batch.task.cost.prices import Price, is_installed, price_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.services.create import task_of
@@ -57,7 +57,7 @@ class CostLimit:
         """
         if not intake.readable:
             raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(intake.source))))
-        weight = Weight().add(_rows(intake), answers=self.task is Task.GENERATE)
+        weight = TokenEstimate().add(_rows(intake), answers=self.task is Task.GENERATE)
         most = self._most(weight)
         sums = self._sums(weight, most, spent)
         if spent + float(most) > self.usd:
@@ -74,7 +74,7 @@ class CostLimit:
                 "max_cost does not count %d files and pictures, whose tokens are not known.", weight.unsized
             )
 
-    def _most(self, weight: Weight) -> Decimal:
+    def _most(self, weight: TokenEstimate) -> Decimal:
         short, long = self.price.short, self.price.long
         asked = (
             Decimal(weight.input - weight.long_input) * short.input + Decimal(weight.long_input) * long.input
@@ -82,7 +82,7 @@ class CostLimit:
         answered = (weight.output - weight.long_output) * short.output + weight.long_output * long.output
         return (asked + answered) * (1 + self.price.margin) / _MILLION
 
-    def _sums(self, weight: Weight, most: Decimal, spent: float) -> str:
+    def _sums(self, weight: TokenEstimate, most: Decimal, spent: float) -> str:
         """Say how the sum comes about."""
         short, long = self.price.short, self.price.long
         lines = [

@@ -40,7 +40,7 @@ class Intake:
     stamps: bool = False
     """Whether all keys are stamps of places in the whole input."""
     key_sum: int | None = None
-    """Stands for the set of keys, see `requests.key_ledger.KeyLedger`."""
+    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`."""
     asks_for_type: bool = False
     """One of the requests has a response schema of its own."""
     keyed: bool = True

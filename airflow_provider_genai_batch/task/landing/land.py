@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.digest import Summed
 from airflow_provider_genai_batch.results.key_set import KeySet
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import form_of, opened
 from airflow_provider_genai_batch.results.write import Carry, Validate, land
 from airflow_provider_genai_batch.task.files.files import Draft, published
@@ -53,7 +53,7 @@ class Asked:
     stamped: bool = False
     """All keys were stamped here, so they are known without the input."""
     key_sum: int | None = None
-    """Stands for the set of keys, see `requests.key_ledger.KeyLedger`."""
+    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`."""
     for_type: bool = False
     """One of the requests has a response schema."""
     content: str | None = None
@@ -128,17 +128,17 @@ class Landing:
         *,
         sums: bool = True,
         answered: KeySet | None = None,
-    ) -> Tally:
+    ) -> RowCounter:
         """Begin to count the rows of jobs of the first round.
 
         Args:
             jobs: together they had all requests; of two that asked the same, one counts.
             known: the keys.
             sums: let the sum of the keys tell whether all came; else those that came are remembered.
-            answered: see `Tally`.
+            answered: see `RowCounter`.
         """
         asked = self.asked
-        return Tally(
+        return RowCounter(
             expected=total_of(_one_of_twins(jobs)) if asked.requests is None else asked.requests,
             keyed=asked.keyed,
             stamped=asked.stamped,
@@ -148,7 +148,7 @@ class Landing:
         )
 
 
-def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing) -> Tally:
+def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing) -> RowCounter:
     """Read the rows of jobs, count them, and write them where they are wanted.
 
     Args:
@@ -183,7 +183,7 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     return tally
 
 
-def _check_joined(jobs: Sequence[BatchJob], tally: Tally, landing: Landing) -> None:
+def _check_joined(jobs: Sequence[BatchJob], tally: RowCounter, landing: Landing) -> None:
     """Refuse to call requests missing whose rows came without keys, of jobs that somebody else submitted.
 
     Their place in the file says nothing: the services send rows in any order.
@@ -207,7 +207,7 @@ def write_rows(
     landing: Landing,
     out: BinaryIO | None,
     media: MediaFolder | None = None,
-) -> Tally:
+) -> RowCounter:
     """Read rows, count them, and write them to `out`, and their pictures and sound to `media`.
 
     They are read again where only their keys tell which count, or fewer came than the service has counted: a download
@@ -245,7 +245,7 @@ def _read(
     answered: dict[int, KeySet],
     *,
     sums: bool = True,
-) -> Tally:
+) -> RowCounter:
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
     tallies = []
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
@@ -266,7 +266,7 @@ def _read(
                 store=media,
             )
             tallies.append(tally)
-    whole = reduce(Tally.absorb, tallies)
+    whole = reduce(RowCounter.absorb, tallies)
     whole.digest = str(summed.digest) if summed and whole.rows_read else None
     return whole
 
@@ -282,7 +282,7 @@ def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
 
 
 def _rows(
-    client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: Tally, reading: Reading
+    client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: RowCounter, reading: Reading
 ) -> Iterator[PlainRow]:
     tags: set[str] = set()
     for job in jobs:
@@ -312,7 +312,7 @@ def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJo
     return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
 
 
-def tell_what_did_not_land(tally: Tally) -> None:
+def tell_what_did_not_land(tally: RowCounter) -> None:
     """Say which rows were not landed, which requests have none, and what of answers is in no row."""
     for kind, count, what in (
         ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, RowCou
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.share import Share
 from airflow_provider_genai_batch.printable import printable
-from airflow_provider_genai_batch.results.row_counter import Tally
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.task.cost.prices import cost_of
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Books:
         self._fetched[job.name] = job
         return job
 
-    def landed(self, tally: Tally) -> Tally:
+    def landed(self, tally: RowCounter) -> RowCounter:
         """Take what rows tell."""
         self.shares |= tally.shares
         try:

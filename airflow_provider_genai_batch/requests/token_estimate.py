@@ -24,7 +24,7 @@ _WORDS = frozenset({"role", "type", "thoughtSignature", "thought_signature"})
 
 
 @dataclass
-class Weight:
+class TokenEstimate:
     """Tokens of some requests.
 
     Attributes:
@@ -45,7 +45,7 @@ class Weight:
     unbounded: int = 0
     unsized: int = 0
 
-    def add(self, rows: Iterable[Mapping[str, Any]], *, answers: bool = True) -> Weight:
+    def add(self, rows: Iterable[Mapping[str, Any]], *, answers: bool = True) -> TokenEstimate:
         """Add requests as lines of a file or entries of a create call have them; return itself.
 
         Args:

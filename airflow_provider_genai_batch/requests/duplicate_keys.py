@@ -18,7 +18,7 @@ def same_key(earlier: str, later: str) -> RequestError:
     return RequestError(msg, "Keys join rows to requests: make each one different.", where=later)
 
 
-class KeyLedger:
+class DuplicateKeyFinder:
     """Finds a key that is there twice without holding the keys.
 
     It keeps a 63-bit digest and the line of each key. Whether one is there twice is looked at each time their

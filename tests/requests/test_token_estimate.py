@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.models.share import LONG_PROMPT
-from airflow_provider_genai_batch.requests.weight import BYTES_A_TOKEN, MOST_OUTPUT, Weight
+from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 
 
 def line(text: str = "abcd", **more: Any) -> dict[str, Any]:
@@ -17,8 +17,8 @@ def line(text: str = "abcd", **more: Any) -> dict[str, Any]:
     }
 
 
-def weigh(*rows: dict[str, Any], answers: bool = True) -> Weight:
-    return Weight().add(rows, answers=answers)
+def weigh(*rows: dict[str, Any], answers: bool = True) -> TokenEstimate:
+    return TokenEstimate().add(rows, answers=answers)
 
 
 @pytest.mark.parametrize(
