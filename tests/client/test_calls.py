@@ -265,10 +265,10 @@ def test_rows_that_come_late_are_told_from_none(emulator: Emulator, gem: Any, tm
 
 
 def test_a_status_that_is_neither_done_nor_refused_is_unreadable(gem: Any) -> None:
-    from airflow_provider_genai_batch.client.transport.retries import attempts
+    from airflow_provider_genai_batch.client.transport.retries import send_with_retries
 
     for status in (204, 302):
-        flow = attempts(gem.calls.get("batches/a"), tries=1)
+        flow = send_with_retries(gem.calls.get("batches/a"), tries=1)
         next(flow)
         with pytest.raises(UnreadableAnswer, match=str(status)):
             flow.send(HttpAnswer(status, {}, b""))

@@ -151,11 +151,11 @@ def test_a_created_embedding_job_is_sent_once_too(emulator: Emulator, gem: Any) 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'"x"', b'{"name": ""}', b"[" * 100_000])
 def test_an_answer_that_names_no_job_leaves_the_create_open(either: Either, body: bytes) -> None:
     from airflow_provider_genai_batch.client.job_params import job_spec
-    from airflow_provider_genai_batch.client.transport.retries import attempts
+    from airflow_provider_genai_batch.client.transport.retries import send_with_retries
 
     source: Any = "gs://b/in.jsonl" if either.vertex else ["hi"]
     spec = job_spec(either.client.client.config, MODEL, source)
-    flow = attempts(either.client.calls.create(spec))
+    flow = send_with_retries(either.client.calls.create(spec))
     next(flow)
     with pytest.raises(UnreadableAnswer):
         flow.send(HttpAnswer(200, {}, body))

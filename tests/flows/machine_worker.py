@@ -33,7 +33,7 @@ from airflow_provider_genai_batch.flows.steps import (
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.submit import STALE, submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
-from airflow_provider_genai_batch.hooks.records import Records
+from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.models import BatchJob, JobState, RowCounts
 from airflow_provider_genai_batch.models.identity import Identity
 from tests.flows.machine_service import ROWS, Job, carry_out
@@ -108,7 +108,7 @@ class Worker:
         self.again = task.tries > 1
         self.display_name = identity.display_name("nightly")
         ti = SimpleNamespace(try_number=task.tries)
-        self.records = Records({"task_state_store": task.store.line(self), "ti": ti})  # type: ignore[typeddict-item]
+        self.records = JobRecords({"task_state_store": task.store.line(self), "ti": ti})  # type: ignore[typeddict-item]
         self.orphan = self.killed = self.deferred = False
         self.waiting_for: list[str] = []
         self.mine: list[str] = []
