@@ -154,7 +154,7 @@ def test_a_slow_answer_does_not_spoil_what_quick_ones_told() -> None:
     clock = ServiceClock()
     clock.learn(date(0), 100, 100)
     clock.learn(date(30), 101, 161)
-    assert clock.time_at(100) == pytest.approx(NOON + 0.5)
+    assert clock.time_at(100) == pytest.approx(NOON + 0.5, abs=0.01)
 
 
 def test_a_machine_that_was_asleep_learns_the_time_anew() -> None:
@@ -162,4 +162,4 @@ def test_a_machine_that_was_asleep_learns_the_time_anew() -> None:
     clock = ServiceClock()
     clock.learn(date(0), 100, 100)
     clock.learn(date(7200), 101, 101)
-    assert clock.time_at(101) == pytest.approx(NOON + 7200.5)
+    assert clock.time_at(101) == pytest.approx(NOON + 7200.5, abs=0.01)

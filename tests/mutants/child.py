@@ -32,6 +32,16 @@ class Run(NamedTuple):
     status: int | None
     said: str
 
+    @property
+    def passed(self) -> bool:
+        """Whether all tests ran and held."""
+        return self.status == 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether a test itself did not hold, rather than what sets it up, or the process."""
+        return self.status == 1 and "1 failed" in self.said
+
 
 def context() -> ForkServerContext:
     """Return what starts the processes."""

@@ -319,6 +319,51 @@ SUBMIT = (
         "Cancel(name, ",
         "tests/flows/test_watch.py::test_a_deadline_is_checked_by_the_clock_of_the_last_look_before_a_cancellation",
     ),
+    Mutant(
+        "takes a list that lags for the whole",
+        "flows/outcome/stray_jobs.py",
+        "    return all(job.name in shown for job in young)",
+        "    return shown is not young",
+        "tests/flows/test_strays.py::test_a_list_that_does_not_show_a_young_job_that_is_known_is_asked_again",
+    ),
+    Mutant(
+        "cancels whatever a name leads to",
+        "client/jobs.py",
+        "if only_if is not None and not only_if(job):",
+        "if only_if is not None and not job.name:",
+        "tests/client/test_cancel.py::test_a_job_that_may_not_be_cancelled_is_read_and_left_alone",
+    ),
+    Mutant(
+        "keeps to what the service's clock told first",
+        "client/service_clock.py",
+        "            if least <= known_most and known_least <= most:",
+        "            if least is not None:",
+        "tests/client/test_service_clock.py::test_a_machine_that_was_asleep_learns_the_time_anew",
+    ),
+)
+
+ANSWERS = (
+    Mutant(
+        "leaves Claude's cached tokens out of its input",
+        "wire/answers/claude.py",
+        "return tokens(fresh + made + cached, ",
+        "return tokens(fresh, ",
+        "tests/wire/test_partner_rows.py::test_a_message_of_claude_is_a_row_with_all_of_its_input_counted",
+    ),
+    Mutant(
+        "gives long keys one file of media",
+        "results/media.py",
+        'return f"{name}~{sha256(data).hexdigest()[:_HEX]}"',
+        "return name",
+        "tests/results/test_media.py::test_long_keys_that_begin_alike_have_names_of_their_own",
+    ),
+    Mutant(
+        "drops what it does not know without a count",
+        "wire/answers/members.py",
+        "        if name not in known and not nothing(member) and to_lower_camel(name) not in known:",
+        "        if name in known and nothing(member) and to_lower_camel(name) not in known:",
+        "tests/wire/test_partner_rows.py::test_what_lands_nowhere_is_counted_unless_the_response_is_kept",
+    ),
 )
 
 TOLD = (
@@ -359,4 +404,4 @@ TOLD = (
     ),
 )
 
-MUTANTS = (*CLIENT, *EMULATOR, *SUBMIT, *TOLD)
+MUTANTS = (*CLIENT, *EMULATOR, *SUBMIT, *ANSWERS, *TOLD)

@@ -15,12 +15,21 @@ from tests.mutants.table import MUTANTS, Mutant
 PACKAGE = "airflow_provider_genai_batch"
 AT_ONCE = 2
 UNMUTATED = ""
-_FAILED = pytest.ExitCode.TESTS_FAILED
+_TRIES = 3
+
+
+def _run(processes: ForkServerContext, folder: Path, *tests: str) -> Run:
+    """Run tests until they come to a verdict: on a busy machine a server may not start, or a process be killed."""
+    for _ in range(_TRIES):
+        found = run(processes, folder, *tests)
+        if found.passed or found.failed:
+            break
+    return found
 
 
 def _unmutated(processes: ForkServerContext, folder: Path) -> Run:
     shutil.copytree(ROOT / PACKAGE, folder / PACKAGE)
-    return run(processes, folder, *sorted({mutant.test for mutant in MUTANTS}))
+    return _run(processes, folder, *sorted({mutant.test for mutant in MUTANTS}))
 
 
 def _mutated(processes: ForkServerContext, folder: Path, mutant: Mutant) -> Run:
@@ -30,7 +39,7 @@ def _mutated(processes: ForkServerContext, folder: Path, mutant: Mutant) -> Run:
     assert text.count(mutant.old) == 1, f"{mutant.file} holds {mutant.old!r} {text.count(mutant.old)} times"
     path.write_text(text.replace(mutant.old, mutant.new))
     compile(path.read_text(), str(path), "exec")
-    return run(processes, folder, mutant.test)
+    return _run(processes, folder, mutant.test)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +58,12 @@ def test_a_mutant_is_caught(mutant: Mutant, outcomes: dict[str, Run]) -> None:
     text = (ROOT / PACKAGE / mutant.file).read_text()
     assert text.count(mutant.old) == 1, "the text that is to be changed is not there exactly once"
     found = outcomes[mutant.name]
-    assert found.status == _FAILED, found.said
-    assert "1 failed" in found.said
+    assert not found.passed, f"{mutant.test} holds with the mutant"
+    assert found.failed, f"it came to no verdict, status {found.status}: {found.said[-5000:]}"
 
 
 def test_the_tests_that_catch_mutants_pass_without_them(
     outcomes: dict[str, Run],
 ) -> None:
     found = outcomes[UNMUTATED]
-    assert found.status == pytest.ExitCode.OK, found.said[-5000:]
+    assert found.passed, found.said[-5000:]
