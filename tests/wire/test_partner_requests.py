@@ -162,7 +162,7 @@ def test_a_conversation_with_a_picture_keeps_its_turns() -> None:
 def test_claude_is_made_to_call_a_tool_whose_input_is_the_answer() -> None:
     asked = body("Name a lake.", CLAUDE, ask_for(Lake, {"temperature": 0}))
     (tool,) = asked["tools"]
-    assert asked["tool_choice"] == {"type": "tool", "name": tool["name"]}
+    assert asked["tool_choice"]["name"] == tool["name"]
     assert "output_config" not in asked
     assert tool["input_schema"]["properties"]["depth"] == {"type": ["number", "null"]}
     (tool,) = body("Count.", CLAUDE, ask_for(list[int], None))["tools"]
@@ -196,11 +196,11 @@ def test_functions_are_declared_in_the_words_of_each_family() -> None:
         "tool_config": {"function_calling_config": {"mode": "ANY"}},
     }
     schema = {"type": "object", "properties": {"lake": {"type": "string"}}}
-    claude, oss = (body({"contents": "a", "config": config}, model) for model in (CLAUDE, OSS))
+    claude, llama = (body({"contents": "a", "config": config}, model) for model in (CLAUDE, LLAMA))
     assert claude["tools"] == [{"name": "depth", "input_schema": schema}]
     assert claude["tool_choice"] == {"type": "any"}
-    assert oss["tools"] == [{"type": "function", "function": {"name": "depth", "parameters": schema}}]
-    assert oss["tool_choice"] == "required"
+    assert llama["tools"] == [{"type": "function", "function": {"name": "depth", "parameters": schema}}]
+    assert llama["tool_choice"] == "required"
 
 
 @pytest.mark.parametrize("model", [CLAUDE, OSS])
@@ -265,6 +265,7 @@ def test_what_a_family_has_no_word_for_is_refused_by_name(config: Any, name: str
         ({"custom_id": "a", "body": {"messages": ASKED}}, CLAUDE, '"request": {"messages"'),
         ({"prompt": "Name a lake."}, CLAUDE, '"request": {"messages"'),
         ({"name": "Baikal"}, OSS, "… {name} …"),
+        ({"role": "user", "content": "Name a lake."}, CLAUDE, '"request": {"messages"'),
         ({"messages": ASKED, "anthropic_version": "2023-06-01"}, CLAUDE, VERSION),
         (5, CLAUDE, "type int"),
         ({}, CLAUDE, "there is nothing"),

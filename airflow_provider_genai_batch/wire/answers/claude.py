@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from airflow_provider_genai_batch.models.answer import Citation
 from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, tokens
 from airflow_provider_genai_batch.wire.answers.members import Dropped, count_rest, count_value, read_members
-from airflow_provider_genai_batch.wire.partners.schema import ANSWER_TOOL, VALUE, VALUE_TOOL
+from airflow_provider_genai_batch.wire.schemas.partner_schema import ANSWER_TOOL, VALUE, VALUE_TOOL
 from airflow_provider_genai_batch.wire.values import integer, mapping, text
 
 FINISH: dict[str, Finish] = {

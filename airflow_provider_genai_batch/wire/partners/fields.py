@@ -16,10 +16,16 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.partners.content import system_text
 from airflow_provider_genai_batch.wire.partners.messages import PARTNER_MESSAGES
-from airflow_provider_genai_batch.wire.partners.schema import answer_tool, plain_schema
 from airflow_provider_genai_batch.wire.partners.typed import partner_message, unknown_field
-from airflow_provider_genai_batch.wire.prompts.config import request_fields
+from airflow_provider_genai_batch.wire.prompts.config import SCHEMAS, request_fields
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
+from airflow_provider_genai_batch.wire.schemas.partner_schema import (
+    answer_choice,
+    answer_tool,
+    has_answer_tool,
+    plain_schema,
+)
+from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
 from airflow_provider_genai_batch.wire.spelling import fields_of
 from airflow_provider_genai_batch.wire.values import snake
 
@@ -63,6 +69,10 @@ _INSTEAD = {
         for name in ("responseFormat", "responseMimeType")
     },
 }
+_TOOLS = ("tools", "toolConfig", "tool_choice")
+"""Fields about tools: of both, of Google's, of the partner's own."""
+_ANSWER_IS_A_TOOL = "and Claude gives an answer of a schema by calling one tool that is made of it"
+_KEEP_ONE = "Keep one of them, or take a Gemini model, which has both."
 _CHOICES: dict[Family, dict[str, Any]] = {
     Family.ANTHROPIC: {"AUTO": {"type": "auto"}, "ANY": {"type": "any"}, "NONE": {"type": "none"}},
     Family.OPENAI: {"AUTO": "auto", "ANY": "required", "NONE": "none"},
@@ -99,12 +109,26 @@ def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: An
         else:
             kinds = PARTNER_MESSAGES[family]["Request"]
             raise unknown_field(snake(name), "Request", "", family, kinds, own)
+    if family is Family.ANTHROPIC:
+        _refuse_tools_beside_schema(own, googles)
     spelled = partner_message(own, "Request", "", family)
     translated = _translated(request_fields(googles, Backend.VERTEX, flat=flat, origin=origin), family)
     if twice := sorted(spelled.keys() & translated.keys()):
         msg = f"{twice[0]} is given twice, in two spellings"
         raise RequestError(msg, "Keep one.")
     return {**spelled, **translated}
+
+
+def _refuse_tools_beside_schema(own: Mapping[str, Any], googles: Mapping[str, Any]) -> None:
+    """Refuse tools where the answer is a tool already."""
+    given = {**(fields_of(googles.get("generationConfig")) or {}), **googles}
+    schema = next((name for name in sorted(SCHEMAS) if name in given), None)
+    tools = _tools_in({**own, **googles})
+    if schema is None or tools is None:
+        return
+    said = "output_type" if isinstance(given[schema], TypeSchema) else snake(schema)
+    msg = f"{snake(tools)} stands beside {said}, {_ANSWER_IS_A_TOOL}"
+    raise RequestError(msg, _KEEP_ONE)
 
 
 def _is_own(name: str, value: Any, family: Family) -> bool:
@@ -154,7 +178,7 @@ def _asked(schema: Any, family: Family) -> dict[str, Any]:
     """Say what answers are to be."""
     if family is Family.ANTHROPIC:
         tool = answer_tool(schema)
-        return {"tools": [tool], "tool_choice": {"type": "tool", "name": tool["name"]}}
+        return {"tools": [tool], "tool_choice": answer_choice(tool)}
     asked = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     return {"response_format": asked}
 
@@ -232,4 +256,15 @@ def merged_fields(defaults: dict[str, Any], own: dict[str, Any], *, checked: str
             raise RequestError(
                 msg, "Keep one, or make a job of its own of the requests that are answered otherwise."
             )
+    both = ((defaults, own, "the request"), (own, defaults, "request_defaults"))
+    for asking, other, whose in both:
+        if has_answer_tool(asking) and not has_answer_tool(other) and (tools := _tools_in(other)):
+            where = "request_defaults" if whose == "the request" else "the request"
+            msg = f"{tools} of {whose} stands beside the schema of {where}, {_ANSWER_IS_A_TOOL}"
+            raise RequestError(msg, _KEEP_ONE)
     return {**defaults, **own}
+
+
+def _tools_in(fields: Mapping[str, Any]) -> str | None:
+    """Return the name of a field about tools."""
+    return next((name for name in _TOOLS if name in fields), None)

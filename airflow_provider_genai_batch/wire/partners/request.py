@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.keys import check_key, spell_custom_id
-from airflow_provider_genai_batch.wire.partners.fields import SYSTEM, merged_fields, partner_fields
+from airflow_provider_genai_batch.wire.partners.fields import SHOWN, SYSTEM, merged_fields, partner_fields
 from airflow_provider_genai_batch.wire.partners.messages import LINES, PARTNER_MESSAGES
+from airflow_provider_genai_batch.wire.partners.tool_choice import check_tool_choice
 from airflow_provider_genai_batch.wire.partners.typed import own_fields, partner_message
+from airflow_provider_genai_batch.wire.prompts.content import is_prompt
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
@@ -36,7 +38,7 @@ _OF_OTHERS = frozenset({*_OF_THE_LINE, "request", "params", "body", "messages", 
 _ALSO_COLUMNS = frozenset({"metadata", "user"})
 """Fields of a request that are names for an author's own data, too."""
 _NO_TOOLS = ("code_execution", "web_fetch", "mcp")
-"""How types of tools begin that Claude does not have on Vertex AI."""
+"""How types of tools begin that no partner's model has on Vertex AI."""
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -106,6 +108,7 @@ def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -
     if body.get("max_tokens", 1) < 1:
         msg = f"max_tokens is {body['max_tokens']}"
         raise RequestError(msg, "Give a number from 1 on.")
+    check_tool_choice(body, family, model)
     if family is Family.OPENAI:
         if system := body.pop(SYSTEM, None):
             first = body["messages"][0].get("role")
@@ -115,12 +118,6 @@ def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -
     if body.get("anthropic_version", VERSION) != VERSION:
         msg = f"anthropic_version is {body['anthropic_version']!r}"
         raise RequestError(msg, f"Write {VERSION}, or leave it out to have it written.")
-    forced = (body.get("tool_choice") or {}).get("type") in ("any", "tool")
-    if forced and (body.get("thinking") or {}).get("type") == "enabled":
-        msg = "thinking is enabled where a tool has to be called, which Claude does not take together"
-        raise RequestError(
-            msg, "Leave thinking out, or leave out output_type (or tool_choice), which makes it call one."
-        )
     whole = {"anthropic_version": VERSION, "max_tokens": MOST_TOKENS, **body}
     budget = (body.get("thinking") or {}).get("budget_tokens", 0)
     if budget >= whole["max_tokens"]:
@@ -195,7 +192,7 @@ def _body(fields: dict[str, Any], family: Family, model: str) -> dict[str, Any]:
     for tool in body.get("tools", ()):
         if str(tool.get("type", "")).startswith(_NO_TOOLS):
             msg = f"there is a tool of the type {tool['type']!r}"
-            raise RequestError(msg, "Leave it out: Claude does not have it on Vertex AI.")
+            raise RequestError(msg, f"Leave it out: {SHOWN[family]} does not have it on Vertex AI.")
     return body
 
 
@@ -229,8 +226,8 @@ def _key(fields: Mapping[str, Any], family: Family) -> str | None:
 
 
 def _googles(fields: Mapping[str, Any]) -> bool:
-    """Whether a request is in Google's spelling."""
-    return "contents" in fields or "parts" in fields or "text" in fields or "inline_data" in fields
+    """Whether a request is in Google's spelling: it has contents, or is a prompt itself."""
+    return "contents" in fields or ("content" not in fields and is_prompt(fields))
 
 
 def _are_messages(value: Any) -> bool:

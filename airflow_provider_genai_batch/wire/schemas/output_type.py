@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_check, json_schema_of
+from airflow_provider_genai_batch.wire.schemas.partner_schema import has_answer_tool
 from airflow_provider_genai_batch.wire.schemas.text_values import Back
 from airflow_provider_genai_batch.wire.schemas.type_schema import schema_of_type
 from airflow_provider_genai_batch.wire.spelling import fields_of
@@ -108,11 +109,32 @@ class _AsWritten(GenerateJsonSchema):
         return not field.get("serialization_exclude_if")
 
 
-def asks_for_type(output_type: Any, request_defaults: Any) -> bool:
-    """Whether every answer of a job is to be of a type: half of one is of none."""
-    fields = fields_of(request_defaults) or {}
+def asks_for_type(output_type: Any, request: Any) -> bool:
+    """Whether answers are to be of a type: half of one is of none.
+
+    Args:
+        output_type: of the task, or None.
+        request: of any family, whole or the fields that every request gets; or None.
+    """
+    fields = fields_of(request) or {}
     inside = fields_of(fields.get("generationConfig")) or {}
-    return output_type is not None or any(name in fields or name in inside for name in _SCHEMAS)
+    return (
+        output_type is not None
+        or any(name in fields or name in inside for name in _SCHEMAS)
+        or any(map(_has_schema, (fields.get("responseFormat"), inside.get("responseFormat"))))
+        or _has_schema((fields_of(fields.get("outputConfig")) or {}).get("format"))
+        or has_answer_tool(fields)
+    )
+
+
+def _has_schema(response_format: Any) -> bool:
+    """Whether a format of an answer, or one of several, has a schema: ``schema`` itself, or in one of its members."""
+    several = response_format if isinstance(response_format, (list, tuple)) else [response_format]
+    for one in several:
+        fields = fields_of(one) or {}
+        if "schema" in fields or any("schema" in (fields_of(inner) or {}) for inner in fields.values()):
+            return True
+    return False
 
 
 def read_back(output_type: Any, text: str) -> str:

@@ -1,4 +1,4 @@
-"""What answers are to be, for partners' models: plain JSON Schema in place of Google's dialect.
+"""Schemas of answers for partners' models: plain JSON Schema in place of Google's dialect, and Claude's answer tool.
 
 Source: Google's Schema reference for the dialect; Anthropic's and OpenAI's pages on tools and structured output for
 what is plain JSON Schema there.
@@ -6,26 +6,23 @@ what is plain JSON Schema there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 ANSWER_TOOL, VALUE_TOOL = "structured_answer", "structured_value"
-"""Names of the tool that Claude is made to call. Its input is the answer; of the second the field ``value`` is, for a
-tool's input is an object, and an answer may be a list or a word."""
+"""Names of the tool that Claude has to call. The input of the first is the answer. A tool's input is an object, so an
+answer that is a list or a word is the field ``value`` of the input of the second."""
 VALUE = "value"
-_LISTS, _NAMED = ("anyOf", "prefixItems"), ("properties", "defs")
-_RENAMED = {"defs": "$defs", "ref": "$ref"}
-_NOT_PLAIN = frozenset({"nullable", "propertyOrdering", "example", "title"})
+_HOLD_ONE = frozenset({"items", "additionalProperties"})
+_NOT_PLAIN = frozenset({"nullable", "propertyOrdering", "example", "title", "defs"})
+"""Words of the dialect that are left out. References are resolved before, so nothing needs ``defs``."""
 
 
 def plain_schema(schema: Any) -> Any:
     """Return a schema of Google's dialect as JSON Schema: types in lower case, null in place of ``nullable``."""
     if not isinstance(schema, dict):
         return schema
-    plain = {
-        _RENAMED.get(name, name): _plain_value(name, value)
-        for name, value in schema.items()
-        if name not in _NOT_PLAIN
-    }
+    plain = {name: _plain_value(name, value) for name, value in schema.items() if name not in _NOT_PLAIN}
     if not schema.get("nullable"):
         return plain
     if "anyOf" in plain or "enum" in plain:
@@ -34,20 +31,20 @@ def plain_schema(schema: Any) -> Any:
 
 
 def _plain_value(name: str, value: Any) -> Any:
-    if name == "type" and isinstance(value, str):
+    if name == "type":
         return value.lower()
-    if name in _LISTS and isinstance(value, list):
+    if name == "anyOf":
         return [plain_schema(one) for one in value]
-    if name in _NAMED and isinstance(value, dict):
+    if name == "properties":
         return {key: plain_schema(one) for key, one in value.items()}
-    return plain_schema(value) if name == "items" else value
+    return plain_schema(value) if name in _HOLD_ONE else value
 
 
 def answer_tool(schema: Any) -> dict[str, Any]:
     """Return the tool of Claude's whose input is an answer of a schema.
 
     ``output_config.format`` and strict tools are off by default on Vertex AI: a policy of the organisation has to allow
-    them (``constraints/vertexai.allowedPartnerModelFeatures``). A plain tool that has to be called is not.
+    them (``constraints/vertexai.allowedPartnerModelFeatures``). A plain tool that has to be called needs no permission.
     """
     if isinstance(schema, dict) and schema.get("type") == "object":
         return {"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": schema}
@@ -56,3 +53,14 @@ def answer_tool(schema: Any) -> dict[str, Any]:
         whole["properties"][VALUE] = {name: value for name, value in schema.items() if name != "$defs"}
         whole["$defs"] = schema["$defs"]
     return {"name": VALUE_TOOL, "description": "Give the answer.", "input_schema": whole}
+
+
+def answer_choice(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return the ``tool_choice`` by which Claude calls `answer_tool`, once."""
+    return {"type": "tool", "name": tool["name"], "disable_parallel_tool_use": True}
+
+
+def has_answer_tool(request: Mapping[str, Any]) -> bool:
+    """Whether Claude has to give its answer by calling `answer_tool`."""
+    choice = request.get("tool_choice", request.get("toolChoice"))
+    return isinstance(choice, Mapping) and choice.get("name") in (ANSWER_TOOL, VALUE_TOOL)
