@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,8 @@ from airflow_provider_genai_batch.wire.services.destinations import (
 from airflow_provider_genai_batch.wire.services.labels import check_labels
 from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class JobParams:
@@ -40,8 +43,6 @@ class JobParams:
     labels: Mapping[str, str] = field(default_factory=dict)
     webhook: Mapping[str, Any] | None = field(default=None, repr=False)
     priority: int | None = None
-    notes: tuple[str, ...] = ()
-    """What the documents do not say of such a job, for the log."""
 
     def place_beside(self, source: BatchSource | None, suffix: str) -> BatchDestination:
         """Return where Vertex AI writes if no destination was given.
@@ -79,6 +80,8 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
 ) -> JobParams:
     """Read the parameters of a job, and check them against its service.
 
+    What Google's pages do not say of such a job goes into the log.
+
     Args:
         connection: of the service.
         model: see `GenAIBatchOperator`, as for all below.
@@ -102,11 +105,11 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     source = read_rows(src) if are_rows else read_source(src)
     check_backend(source, destination, backend, webhook=hook)
-    notes: tuple[str, ...] = ()
     if backend is Backend.VERTEX:
-        notes = (*check_places(model, source, destination, connection.location),)
+        for note in check_places(model, source, destination, connection.location):
+            log.info("%s", note)
         if priority is not None:
-            notes = (*notes, f"Vertex AI has no priority for batch jobs; priority={priority} is not sent.")
+            log.info("Vertex AI has no priority for batch jobs; priority=%s is not sent.", priority)
     check_defaults(request_defaults, backend, model)
     return JobParams(
         backend=backend,
@@ -118,7 +121,6 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
         labels=labels or {},
         webhook=hook,
         priority=priority,
-        notes=notes,
     )
 
 

@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 from airflow_provider_genai_batch.results.external_sort import in_order
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Write
-from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, invalid_error, store_media
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, row_error, store_media
 
 Validate: TypeAlias = Callable[[str], Any]
 """Takes an answer's text and returns the `output`; raises ValueError where it is not what was asked for."""
@@ -143,7 +143,7 @@ def _validate(row: PlainRow, validate: Validate) -> None:
         except ValueError as error:
             wrong = str(error)
     row["status"] = "invalid"
-    row["error"] = invalid_error(INVALID_OUTPUT, wrong)
+    row["error"] = row_error(wrong, status=INVALID_OUTPUT)
 
 
 def _with_files(rows: Iterable[PlainRow], store: Store) -> Iterator[PlainRow]:

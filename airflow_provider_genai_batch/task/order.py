@@ -144,8 +144,6 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         priority=priority,
     )
     refuse_own_labels(labels)
-    for note in params.notes:
-        log.info("%s", note)
     source, destination = params.source, params.destination
     given = "results_uri" if results_uri else "media_uri" if media_uri else ""
     if given and (source.bigquery_uri if destination is None else destination.bigquery_uri):

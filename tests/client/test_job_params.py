@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -58,3 +59,15 @@ def test_spaces_around_a_models_name_are_no_part_of_it() -> None:
 def test_many_files_have_no_place_beside_them() -> None:
     with pytest.raises(InputError, match="give dest"):
         job_spec(ClientConfig(Backend.VERTEX, project="any"), MODEL, "gs://bucket/in/*.jsonl")
+
+
+def test_what_is_not_certain_of_a_job_is_in_the_log_once(caplog: pytest.LogCaptureFixture) -> None:
+    connection = ClientConfig(Backend.VERTEX, project="any", location="us-east5")
+    place = {"dest": "gs://bucket/out/", "priority": 5}
+    with caplog.at_level(logging.INFO, logger="airflow_provider_genai_batch"):
+        job_spec(connection, "claude-sonnet-4-6", "gs://bucket/in.jsonl", **place)
+    said = [record.getMessage() for record in caplog.records]
+    assert [("us-east5 is not certain" in one, "priority=5 is not sent" in one) for one in said] == [
+        (True, False),
+        (False, True),
+    ]

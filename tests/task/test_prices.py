@@ -41,6 +41,7 @@ def share(usage: Usage, long: Usage | None = None) -> Share:
         "models/gemini-2.5-flash",
         "publishers/google/models/gemini-2.5-flash",
         "projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash",
+        "google/gemini-2.5-flash",
     ],
 )
 def test_a_model_is_found_however_a_service_spells_it(model: str) -> None:
@@ -60,6 +61,8 @@ def test_a_model_is_found_however_a_service_spells_it(model: str) -> None:
         "gemini-9",
         "tunedModels/gemini-2.5-flash",
         "projects/p/locations/l/models/123",
+        "projects/p/locations/l/models/gemini-2.5-flash",
+        "mistralai/gemini-2.5-flash",
         "publishers/google/models/text-embedding-005",
     ],
 )
@@ -72,6 +75,8 @@ def test_claude_has_the_prices_of_its_publishers_batches_and_a_tenth_that_region
     assert price is not None
     assert (price.basis, price.margin) == ("batch", Decimal("0.1"))
     assert price.short == Rates(Decimal("1.5"), Decimal("0.15"), Decimal("7.5"))
+    assert price_of("anthropic/claude-sonnet-4-6", LISTED) == price
+    assert price_of("claude-sonnet-4-6", LISTED) == price
     dated = price_of("publishers/anthropic/models/claude-haiku-4-5@20251001", LISTED)
     assert dated is not None
     assert (dated.short.input, dated.short.output) == (Decimal("0.5"), Decimal("2.5"))

@@ -184,7 +184,9 @@ def test_a_file_by_itself_is_refused_as_a_file(name: str) -> None:
         ({"response_schema": SCHEMA}, OSS),
     ],
 )
-def test_a_request_whose_answer_has_a_schema_asks_for_a_type_in_every_spelling(given: Any, model: str) -> None:
+def test_a_request_whose_answer_has_a_schema_asks_for_a_type_in_every_spelling(
+    given: Any, model: str
+) -> None:
     assert asks_for_type(None, given)
     assert asks_for_type(None, body({"contents": "a", "config": given}, model))
     assert asks_for_type(None, body("a", model, given))

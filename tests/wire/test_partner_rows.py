@@ -211,6 +211,20 @@ def test_several_choices_are_candidates_and_a_good_one_behind_a_blocked_one_is_t
     assert [one["finish_reason"] for one in row["candidates"]] == ["content_filter", "stop"]
 
 
+def test_choices_are_known_by_their_index_and_not_by_their_place() -> None:
+    choices = [
+        {"index": 1, "message": {"content": "Garda", "reasoning_content": "Hm."}, "finish_reason": "stop"},
+        {"index": 0, "message": {"content": "Como", "reasoning_content": "Ah."}, "finish_reason": "stop"},
+    ]
+    row = read({"custom_id": "a", "response": {**CHAT, "choices": choices}})
+    assert [(one["index"], one["text"]) for one in row["candidates"]] == [(1, "Garda"), (0, "Como")]
+    assert [(part["candidate"], part["text"]) for part in row["parts"]] == [(1, "Hm."), (0, "Ah.")]
+    for choice in choices:
+        choice["index"] = 7  # tells nothing apart
+    row = read({"custom_id": "a", "response": {**CHAT, "choices": choices}})
+    assert [one["index"] for one in row["candidates"]] == [0, 1]
+
+
 def test_citations_and_probabilities_are_in_the_row() -> None:
     cited = {"type": "char_location", "cited_text": "deep", "document_title": "Lakes", "start_char_index": 1}
     row = claude(content=[{"type": "text", "text": "Como", "citations": [cited]}])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +14,7 @@ from packaging.version import Version
 from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.share import Share
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.catalog.publishers import FAMILIES, publisher_of
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,6 @@ _OPEN = {
 genai-prices has only what other services take for them. None is known for what comes from a cache.
 """
 _OPEN_SOURCE = "Google's batch prices as in litellm 1.110.2, November 2026"
-_NAME = re.compile(r"(?:(?:.*/)?publishers/[^/]+/models/|models/)?([^/@]+)(?:@[^/]*)?")
-"""Models that somebody tuned have numbers, or names of their own: their prices are not known."""
 
 
 class Rates(NamedTuple):
@@ -100,17 +97,18 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
     Returns:
         None without a price list, or where it does not have the model.
     """
-    found = _NAME.fullmatch(model or "")
-    if found is None or not is_installed():
+    publisher, dated = publisher_of(model or "")
+    # A model that somebody tuned has a number, or a name of its own: its price is not known.
+    if publisher not in FAMILIES or not is_installed():
         return None
-    if found[1] in _OPEN:
-        asked, answered = map(Decimal, _OPEN[found[1]])
+    name, family = dated.partition("@")[0], FAMILIES[publisher]
+    if name in _OPEN:
+        asked, answered = map(Decimal, _OPEN[name])
         rates = Rates(asked, asked, answered)
-        return Price(found[1], _BATCH, rates, rates, _OPEN_SOURCE)
+        return Price(name, _BATCH, rates, rates, _OPEN_SOURCE)
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
-    family = family_of(model)
     # Google's list has the same standard prices for Claude, and none for batches.
     provider = "anthropic" if family is Family.ANTHROPIC else "google"
 
@@ -118,7 +116,7 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
         def price(**kinds: int) -> Any:
             tokens = Tokens(input_tokens=prompt, **kinds)
             return calc_price(
-                tokens, found[1], provider_id=provider, genai_request_timestamp=at, price_context=context
+                tokens, name, provider_id=provider, genai_request_timestamp=at, price_context=context
             )
 
         whole, cached = price().input_price, price(cache_read_tokens=prompt).input_price
@@ -126,7 +124,7 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
         return Rates(*(each * _MILLION / prompt for each in (whole, cached, output)))
 
     try:
-        listed = calc_price(Tokens(input_tokens=1), found[1], provider_id=provider).model.id
+        listed = calc_price(Tokens(input_tokens=1), name, provider_id=provider).model.id
         standard = [listed_rates(prompt, None) for prompt in (_SHORT, _LONG)]
         batch = [listed_rates(prompt, {"processing": "batch"}) for prompt in (_SHORT, _LONG)]
     except (LookupError, ValueError):  # the model is not there, or is not priced by tokens of text

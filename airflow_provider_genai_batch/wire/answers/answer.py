@@ -6,7 +6,7 @@ whether it is good, is decided here, once for all families.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
@@ -40,14 +40,19 @@ class Finish(Enum):
     """A word that nobody has heard of. It may mean anything, so such an answer is not called good."""
 
 
+def finish_of(reason: str | None, known: Mapping[str, Finish]) -> Finish | None:
+    """Return what a finish reason means, by those that are known of a family; None where there is none."""
+    return None if reason is None else known.get(reason, Finish.UNKNOWN)
+
+
 @dataclass(frozen=True)
 class Reading:
-    """How answers are read. Neither field of it changes what a plain answer's row is.
+    """How answers are read.
 
     Attributes:
-        keep_response: let each row have the service's own response; then nothing counts as dropped.
-        keep_media: let `media` of a row have the base64 text of pictures and sound as ``data``, for `store_media`. Else
-            they are counted as dropped.
+        keep_response: each row has the service's own response; then nothing counts as dropped.
+        keep_media: `media` of a row has the base64 text of pictures and sound as ``data``, for `store_media`. Otherwise
+            they count as dropped.
         cut_off_is_good: answers that were cut off at a limit of tokens are ``ok``.
         dropped: counts what lands nowhere, while rows are read.
     """
@@ -56,6 +61,11 @@ class Reading:
     keep_media: bool = False
     cut_off_is_good: bool = True
     dropped: Dropped = field(default_factory=Dropped)
+
+    @property
+    def counted(self) -> Dropped:
+        """Where a reader counts what it leaves out; nobody looks there if the row has the whole response."""
+        return Dropped() if self.keep_response else self.dropped
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ def tokens(
 
 def answer_row(key: str | None, answer: Answer, reading: Reading) -> PlainRow:
     """Return the row of an answer."""
-    status, why = status_of(answer, reading)
+    status, error = status_of(answer, reading)
     row = plain_row(
         key,
         status,
@@ -161,15 +171,15 @@ def answer_row(key: str | None, answer: Answer, reading: Reading) -> PlainRow:
         model_version=answer.model_version,
     )
     if status != "ok":
-        row["error"] = invalid_error(*why)
+        row["error"] = error
     for name in _MORE:
         if value := getattr(answer, name):
             row[name] = value
     return row
 
 
-def status_of(answer: Answer, reading: Reading) -> tuple[str, tuple[str, str]]:
-    """Return the status of an answer's row, and what its error says: a word for the cause, and a message.
+def status_of(answer: Answer, reading: Reading) -> tuple[str, dict[str, Any] | None]:
+    """Return the status of an answer's row, and its error.
 
     It is ``ok`` where there is something to use, and the reason for which the model stopped is known to mean that the
     answer is whole, or is not told; where the model was cut off, as the `reading` wants it.
@@ -177,16 +187,14 @@ def status_of(answer: Answer, reading: Reading) -> tuple[str, tuple[str, str]]:
     reason = answer.finish_reason
     word = str(answer.blocked or reason or "no candidate")
     if not answer.has_content:
-        return "invalid", (word, answer.message or f"no usable answer: {word}")
+        return "invalid", row_error(answer.message or f"no usable answer: {word}", status=word)
     if answer.finish in (None, Finish.WHOLE) or (answer.finish is Finish.CUT_OFF and reading.cut_off_is_good):
-        return "ok", ("", "")
+        return "ok", None
     said = _SAID[answer.finish].format(reason)
-    return "invalid", (str(reason), answer.message or said)
+    return "invalid", row_error(answer.message or said, status=str(reason))
 
 
 _SAID = {
-    None: "no usable answer: {}",
-    Finish.WHOLE: "no usable answer: {}",
     Finish.CUT_OFF: "the answer was cut off at a limit of tokens: {}",
     Finish.UNUSABLE: "no usable answer: {}",
     Finish.UNKNOWN: "the model stopped for a reason that this version does not know: {}",
@@ -208,11 +216,6 @@ def plain_row(key: str | None, status: str, **fields: Any) -> PlainRow:
     }
     row.update(fields)
     return row
-
-
-def invalid_error(status: str, message: str) -> dict[str, Any]:
-    """Return the error of an answer that is of no use."""
-    return row_error(message, status=status)
 
 
 def row_error(message: str, *, code: int | None = None, status: str = "") -> dict[str, Any]:

@@ -10,10 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_genai_batch.models.answer import Logprobs
-from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, tokens
-from airflow_provider_genai_batch.wire.answers.gemini import chosen_of, with_others
-from airflow_provider_genai_batch.wire.answers.members import Dropped, count_rest, count_value, read_members
-from airflow_provider_genai_batch.wire.values import integer, mapping, text
+from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
+from airflow_provider_genai_batch.wire.answers.candidates import answer_of, indices
+from airflow_provider_genai_batch.wire.answers.members import (
+    Dropped,
+    count_rest,
+    count_value,
+    filled,
+    listed,
+    read_members,
+)
+from airflow_provider_genai_batch.wire.values import integer, listing, mapping, text
 
 FINISH: dict[str, Finish] = {
     "stop": Finish.WHOLE,
@@ -48,7 +55,7 @@ def is_completion(response: Mapping[str, Any]) -> bool:
 
 def read_completion(response: Mapping[str, Any], reading: Reading) -> Answer:
     """Read a ChatCompletion; of several choices as of several candidates."""
-    dropped = Dropped() if reading.keep_response else reading.dropped
+    dropped = reading.counted
     count_rest(response, _COMPLETION, "", dropped)
     usage, version = _usage(response.get("usage"), dropped), text(response.get("model"))
     if isinstance(data := response.get("data"), list) and data:
@@ -56,39 +63,28 @@ def read_completion(response: Mapping[str, Any], reading: Reading) -> Answer:
         if len(data) > 1:
             dropped.count("data", len(data) - 1)
         return Answer(output=first.get("embedding"), usage=usage, model_version=version)
-    listed = response.get("choices")
-    if not isinstance(listed, list):
-        count_value(listed, "choices", dropped)
-        listed = []
-    read = [(place, _choice(place, choice, dropped)) for place, choice in enumerate(listed)]
-    answer = chosen_of([one for _, one in read])
-    if len(read) > 1:
-        answer = with_others(answer, read)
+    choices = listed(response.get("choices"), "choices", dropped)
+    places = zip(indices(choices), choices, strict=True)
+    answer = answer_of({index: _choice(index, choice, dropped) for index, choice in places}, dropped)
     answer.usage, answer.model_version = usage, version
     return answer
 
 
-def _choice(place: int, choice: Any, dropped: Dropped) -> Answer:
+def _choice(index: int, choice: Any, dropped: Dropped) -> Answer:
     given = mapping(choice)
     count_rest(given, _CHOICE, "choices", dropped)
     reason = text(given.get("finish_reason"))
-    answer = Answer(
-        finish_reason=reason, finish=None if reason is None else FINISH.get(reason, Finish.UNKNOWN)
-    )
+    answer = Answer(finish_reason=reason, finish=finish_of(reason, FINISH))
     said = mapping(given.get("message"))
     count_rest(said, _MESSAGE, "message", dropped)
     answer.text = _content(said.get("content"), dropped)
     parts: list[dict[str, Any]] = []
     if thought := text(said.get("reasoning_content")) or text(said.get("reasoning")):
-        parts.append({"candidate": place, "part": len(parts), "text": thought, "thought": True})
-    listed = said.get("tool_calls")
-    if not isinstance(listed, list):
-        count_value(listed, "message.toolCalls", dropped)
-        listed = []
-    for call in listed:
+        parts.append({"candidate": index, "part": len(parts), "text": thought, "thought": True})
+    for call in listed(said.get("tool_calls"), "message.toolCalls", dropped):
         made = _call(mapping(call))
         answer.output = [*(answer.output or ()), made]
-        parts.append({"candidate": place, "part": len(parts), "function_call": made})
+        parts.append({"candidate": index, "part": len(parts), "function_call": made})
     answer.parts = parts or None
     if refused := text(said.get("refusal")):
         answer.blocked, answer.message = "refusal", refused
@@ -118,27 +114,22 @@ def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         args = {"arguments": given}
     args = args if isinstance(args, dict) else {"arguments": args}
-    found = {"id": text(call.get("id")), "name": text(function.get("name")), "args": args}
-    return {name: value for name, value in found.items() if value is not None}
+    return filled(id=text(call.get("id")), name=text(function.get("name")), args=args)
 
 
 def _logprobs(logprobs: Any, dropped: Dropped) -> dict[str, Any] | None:
     given = mapping(logprobs)
-    listed = given.get("content")
+    said = listing(given.get("content"))
     count_rest(given, frozenset(("content",)), "logprobs", dropped)
-    if not isinstance(listed, list) or not listed:
+    if not said:
         return None
-    named = [_named(one) for one in listed]
-    top = [[_named(each) for each in _listed(mapping(one).get("top_logprobs"))] for one in listed]
+    named = [_named(one) for one in said]
+    top = [[_named(each) for each in listing(mapping(one).get("top_logprobs"))] for one in said]
     spelled = {
         "chosen_candidates": named,
         "top_candidates": [{"candidates": each} for each in top] if any(top) else None,
     }
     return read_members(Logprobs, spelled, "logprobs", dropped)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _named(one: Any) -> dict[str, Any]:

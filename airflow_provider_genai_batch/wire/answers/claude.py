@@ -12,8 +12,14 @@ from typing import Any
 from pydantic_core import to_json
 
 from airflow_provider_genai_batch.models.answer import Citation
-from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, tokens
-from airflow_provider_genai_batch.wire.answers.members import Dropped, count_rest, count_value, read_members
+from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
+from airflow_provider_genai_batch.wire.answers.members import (
+    Dropped,
+    count_rest,
+    filled,
+    listed,
+    read_members,
+)
 from airflow_provider_genai_batch.wire.schemas.partner_schema import ANSWER_TOOL, VALUE, VALUE_TOOL
 from airflow_provider_genai_batch.wire.values import integer, mapping, text
 
@@ -58,7 +64,6 @@ _CITATION = {
     "end_char_index": "end_index",
 }
 """Members of a citation, with those of `models.answer.Citation`."""
-_PLACE = ("candidate", "part")
 
 
 def is_message(response: Mapping[str, Any]) -> bool:
@@ -68,21 +73,17 @@ def is_message(response: Mapping[str, Any]) -> bool:
 
 def read_message(response: Mapping[str, Any], reading: Reading) -> Answer:
     """Read a Message."""
-    dropped = Dropped() if reading.keep_response else reading.dropped
+    dropped = reading.counted
     count_rest(response, _MESSAGE, "", dropped)
     reason = text(response.get("stop_reason"))
     answer = Answer(
         finish_reason=reason,
-        finish=None if reason is None else FINISH.get(reason, Finish.UNKNOWN),
+        finish=finish_of(reason, FINISH),
         usage=_usage(response.get("usage"), dropped),
         model_version=text(response.get("model")),
     )
-    blocks = response.get("content")
-    if not isinstance(blocks, list):
-        count_value(blocks, "content", dropped)
-        blocks = []
     said: list[str] = []
-    for number, block in enumerate(blocks):
+    for number, block in enumerate(listed(response.get("content"), "content", dropped)):
         kind = str(mapping(block).get("type"))
         read = _READERS.get(kind)
         if read is None:
@@ -98,11 +99,7 @@ def _text(answer: Answer, _number: int, block: Mapping[str, Any], said: list[str
     count_rest(block, frozenset(("type", "text", "citations")), "content.text", dropped)
     if isinstance(block.get("text"), str):
         said.append(block["text"])
-    listed = block.get("citations")
-    if not isinstance(listed, list):
-        count_value(listed, "content.citations", dropped)
-        return
-    for citation in listed:
+    for citation in listed(block.get("citations"), "content.citations", dropped):
         given = mapping(citation)
         named = {_CITATION.get(name, name): value for name, value in given.items() if name != "type"}
         if found := read_members(Citation, named, "content.citations", dropped):
@@ -120,7 +117,7 @@ def _tool_use(
         said.append(to_json(mapping(given).get(VALUE)).decode())
         return
     count_rest(block, frozenset(("type", "id", "name", "input")), "content.toolUse", dropped)
-    call = _filled(id=text(block.get("id")), name=name, args=mapping(given) or None)
+    call = filled(id=text(block.get("id")), name=name, args=mapping(given) or None)
     answer.output = [*(answer.output or ()), call]
     _add(answer, number, function_call=call)
 
@@ -133,7 +130,7 @@ def _thinking(
     _add(
         answer,
         number,
-        **_filled(text=text(block.get("thinking")) or None, thought=True, thought_signature=signature),
+        **filled(text=text(block.get("thinking")) or None, thought=True, thought_signature=signature),
     )
 
 
@@ -141,7 +138,7 @@ def _server_tool(
     answer: Answer, number: int, block: Mapping[str, Any], _said: list[str], dropped: Dropped
 ) -> None:
     count_rest(block, frozenset(("type", "id", "name", "input")), "content.serverToolUse", dropped)
-    call = _filled(
+    call = filled(
         id=text(block.get("id")), tool_type=text(block.get("name")), args=mapping(block.get("input")) or None
     )
     _add(answer, number, tool_call=call)
@@ -152,18 +149,14 @@ def _tool_result(
 ) -> None:
     kind = str(block.get("type"))
     count_rest(block, frozenset(("type", "tool_use_id", "content")), f"content.{kind}", dropped)
-    found = _filled(
+    found = filled(
         id=text(block.get("tool_use_id")), tool_type=kind, response={"content": block.get("content")}
     )
     _add(answer, number, tool_response=found)
 
 
 def _add(answer: Answer, number: int, **members: Any) -> None:
-    answer.parts = [*(answer.parts or ()), {**dict(zip(_PLACE, (0, number), strict=True)), **members}]
-
-
-def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
+    answer.parts = [*(answer.parts or ()), {"candidate": 0, "part": number, **members}]
 
 
 def _read_details(answer: Answer, details: Any, dropped: Dropped) -> None:

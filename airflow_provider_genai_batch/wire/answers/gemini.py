@@ -6,15 +6,16 @@ Source: google-genai's ``types``, both services' REST references, and captures o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from airflow_provider_genai_batch.models.answer import Citation, Grounding, Logprobs, Part, UrlMetadata
-from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, tokens
+from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
+from airflow_provider_genai_batch.wire.answers.candidates import answer_of, indices
 from airflow_provider_genai_batch.wire.answers.members import (
     Dropped,
     count_rest,
     count_value,
+    listed,
     nothing,
     read_list,
     read_members,
@@ -82,7 +83,7 @@ _USEFUL = (
 
 def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
     """Read a response. Of several candidates the first whole one is chosen, else the first that can be used."""
-    dropped = Dropped() if reading.keep_response else reading.dropped
+    dropped = reading.counted
     usage, version = _usage(response, dropped), text(get(response, "modelVersion"))
     embedding = mapping(response.get("embedding"))
     if values := embedding.get("values"):
@@ -90,58 +91,13 @@ def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
         count_rest(response, _EMBEDDING, "", dropped)
         return Answer(output=values, usage=usage, model_version=version)
     count_rest(response, _RESPONSE, "", dropped)
-    listed = response.get("candidates")
-    if not isinstance(listed, list):
-        count_value(listed, "candidates", dropped)
-        listed = []
-    places = zip(_indices(listed), listed, strict=True)
-    read = [(index, _candidate(index, one, reading, dropped)) for index, one in places]
-    answer = chosen_of([one for _, one in read])
-    if len(read) > 1:
-        answer = with_others(answer, read)
-    elif read and read[0][0] and not (answer.parts or answer.media):
-        dropped.count("index")  # of the only one, and not the first
+    candidates = listed(response.get("candidates"), "candidates", dropped)
+    places = zip(indices(candidates), candidates, strict=True)
+    read = {index: _candidate(index, one, reading, dropped) for index, one in places}
+    answer = answer_of(read, dropped)
     answer.usage, answer.model_version = usage, version
     _read_feedback(answer, get(response, "promptFeedback"), dropped)
     return answer
-
-
-def finish_of(reason: str | None) -> Finish | None:
-    """Return what a finish reason means; None where there is none."""
-    return None if reason is None else FINISH.get(reason, Finish.UNKNOWN)
-
-
-def chosen_of(read: list[Answer]) -> Answer:
-    """Return the first whole one of several answers with something in it, else the first that can be used."""
-    good = [one for one in read if one.has_content]
-    for finish in ((None, Finish.WHOLE), (Finish.CUT_OFF,)):
-        for one in good:
-            if one.finish in finish:
-                return one
-    return next(iter([*good, *read]), Answer())
-
-
-def with_others(chosen: Answer, read: list[tuple[int, Answer]]) -> Answer:
-    """Return the chosen one of several answers, with what is listed of all."""
-    listed = [
-        {
-            "index": index,
-            "text": one.text,
-            "finish_reason": one.finish_reason,
-            **{name: more for name in ("grounding", "citations", "logprobs") if (more := getattr(one, name))},
-        }
-        for index, one in read
-    ]
-    parts = [part for _, one in read for part in one.parts or ()]
-    media = [medium for _, one in read for medium in one.media or ()]
-    return replace(chosen, candidates=listed, parts=parts, media=media)
-
-
-def _indices(candidates: list[Any]) -> list[int]:
-    """Return what candidates call themselves, where that tells them apart; else their places."""
-    said = [integer(get(mapping(one), "index", place)) for place, one in enumerate(candidates)]
-    told = [index for index in said if index is not None and index >= 0]
-    return told if len(set(told)) == len(candidates) else list(range(len(candidates)))
 
 
 def _candidate(index: int, candidate: Any, reading: Reading, dropped: Dropped) -> Answer:
@@ -151,7 +107,7 @@ def _candidate(index: int, candidate: Any, reading: Reading, dropped: Dropped) -
     count_rest(candidate, _CANDIDATE, "", dropped)
     content, reason = get(candidate, "content"), get(candidate, "finishReason")
     reason = None if reason is None else str(reason)
-    answer = Answer(finish_reason=reason, finish=finish_of(reason))
+    answer = Answer(finish_reason=reason, finish=finish_of(reason, FINISH))
     if isinstance(content, dict):
         count_rest(content, _CONTENT, "content", dropped)
         if content.get("role") not in (None, "", "model"):
@@ -172,11 +128,8 @@ def _candidate(index: int, candidate: Any, reading: Reading, dropped: Dropped) -
 
 def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, dropped: Dropped) -> None:
     """Read the parts of a candidate: its text, its calls, its media, and all of it that is no plain text."""
-    if not isinstance(parts, list):
-        count_value(parts, "content.parts", dropped)
-        return
     read, media = [], []
-    for number, part in enumerate(parts):
+    for number, part in enumerate(listed(parts, "content.parts", dropped)):
         if not isinstance(part, dict):
             count_value(part, "content.parts", dropped)
             continue

@@ -72,10 +72,7 @@ def read_members(model: type[BaseModel], value: Any, where: str, dropped: Droppe
 
 def read_list(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> list[Any] | None:
     """Return what the objects of an array have of a model's fields, each as `read_members` reads it."""
-    if not isinstance(value, list):
-        count_value(value, where, dropped)
-        return None
-    read = (read_members(model, item, where, dropped) for item in value)
+    read = (read_members(model, item, where, dropped) for item in listed(value, where, dropped))
     return [one for one in read if one is not None] or None
 
 
@@ -90,6 +87,19 @@ def count_value(value: Any, where: str, dropped: Dropped) -> None:
     """Count a value that cannot be read where it stands."""
     if not nothing(value):
         dropped.count(where)
+
+
+def listed(value: Any, where: str, dropped: Dropped) -> list[Any]:
+    """Return an array; an empty one for anything else, which is counted unless it is `nothing`."""
+    if isinstance(value, list):
+        return value
+    count_value(value, where, dropped)
+    return []
+
+
+def filled(**members: Any) -> dict[str, Any]:
+    """Return the members that are not None."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def nothing(value: Any) -> bool:
@@ -130,10 +140,8 @@ def _reader(kind: Any) -> Reader:
 
 def _many(read: Reader) -> Reader:
     def many(value: Any, where: str, dropped: Dropped) -> list[Any] | None:
-        if not isinstance(value, list):
-            count_value(value, where, dropped)
-            return None
-        return [one for item in value if (one := read(item, where, dropped)) is not None] or None
+        items = listed(value, where, dropped)
+        return [one for item in items if (one := read(item, where, dropped)) is not None] or None
 
     return many
 

@@ -15,7 +15,6 @@ from airflow_provider_genai_batch.wire.answers.answer import (
     PlainRow,
     Reading,
     answer_row,
-    invalid_error,
     plain_row,
     row_error,
     tokens,
@@ -126,7 +125,7 @@ def missing_row(key: str | None, index: int | None) -> PlainRow:
 
 def useless_row(line: Mapping[str, Any], backend: Backend, status: str, message: str) -> PlainRow:
     """Return the row of an answer of which no more is known than its key."""
-    return plain_row(_key(line, backend), "invalid", error=invalid_error(status, message))
+    return plain_row(_key(line, backend), "invalid", error=row_error(message, status=status))
 
 
 def _key(line: Mapping[str, Any], backend: Backend) -> str | None:

@@ -23,12 +23,13 @@ _BARE = re.compile(
 )
 """Names without a publisher that others than Google have given."""
 _HYPHENS = {"zaiorg": "zai-org", "deepseekai": "deepseek-ai"}
-_FAMILIES = {
+FAMILIES = {
     "google": Family.GOOGLE,
     "anthropic": Family.ANTHROPIC,
     "meta": Family.OPENAI,
     "openai": Family.OPENAI,
 }
+"""Publishers of models that batch runs, with how their requests and rows are spelled."""
 OPEN_MODELS = ("llama-4", "gpt-oss-120b")
 """How names begin of what the list of open models in batch has left, in autumn 2026."""
 _INSTEAD = (
@@ -111,7 +112,7 @@ def publisher_of(model: str) -> tuple[str | None, str]:
 
 def family_of(model: str | None) -> Family:
     """Tell by a model's name how its requests and rows are spelled; what is not known is Google's."""
-    return _FAMILIES.get(publisher_of(model or "")[0] or "google", Family.GOOGLE)
+    return FAMILIES.get(publisher_of(model or "")[0] or "google", Family.GOOGLE)
 
 
 def named_in_full(model: str) -> str:
@@ -152,10 +153,10 @@ def check_has_batch(model: str, backend: Backend) -> None:
                 f"no page of Google's names a batch for {without.shown}, on either service. {without.instead}"
             )
             raise _refused(model, msg)
-    if publisher not in _FAMILIES:
+    if publisher not in FAMILIES:
         msg = f"no page of Google's names a batch for models of the publisher {publisher!r}. {_INSTEAD}"
         raise _refused(model, msg)
-    family = _FAMILIES[publisher]
+    family = FAMILIES[publisher]
     if family is not Family.GOOGLE and backend is Backend.GEMINI:
         msg = (
             f"{name} is a model of {publisher}, which Vertex AI runs and the Gemini API does not. Set "
