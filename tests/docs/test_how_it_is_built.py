@@ -1,0 +1,89 @@
+"""The page of the house names every room, every layer and files that are there, and answers ten questions."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_genai_batch
+from tests.docs.pages import ROOT, Page, code
+
+PAGE = Page("docs/explanation/how-it-is-built.md")
+PACKAGE = Path(airflow_provider_genai_batch.__file__).parent
+QUESTIONS = {
+    "Where is a task's outcome decided?": ("flows/outcome/settle.py", "settle"),
+    "Where is a job looked for before it is created?": ("flows/submission/submit.py", "submit"),
+    "Where are the operator's and the client's job parameters read?": (
+        "client/job_params.py",
+        "read_job_params",
+    ),
+    "Where is it decided which models run in batch, and where?": ("wire/catalog/matrix.py", "check_places"),
+    "Where is a job cancelled, and what if it has ended meanwhile?": ("client/jobs.py", "cancel_job"),
+    "Where is the job's display name, which says whose it is?": ("models/identity.py", "Identity"),
+    "Where is a row joined with its request?": ("results/key_match.py", "KeyMatcher"),
+    "Where do seconds between looks come from?": ("flows/cadence.py", "cadence"),
+    "Where are HTTP errors mapped to exceptions?": ("wire/services/errors.py", "api_error"),
+    "Where does an attempt meet Airflow?": ("operators/task_port.py", "OperatorPort"),
+}
+_PATH = re.compile(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?)`")
+
+
+def test_every_room_is_listed_once_and_no_other() -> None:
+    rooms = [f"{path.parent.relative_to(PACKAGE).as_posix()}/" for path in PACKAGE.rglob("__init__.py")]
+    listed = [code(room) for room, _ in PAGE.table("## Rooms", "Room")]
+    assert sorted(listed) == sorted(set(rooms) - {"./"})
+
+
+def test_a_room_has_one_sentence_or_two() -> None:
+    for room, sentence in PAGE.table("## Rooms", "Room"):
+        assert sentence.endswith("."), room
+        assert len(sentence) <= 120, room
+
+
+def test_the_layers_are_those_of_the_contract() -> None:
+    contract = (ROOT / "pyproject.toml").read_text().partition('name = "Imports go down only"')[2]
+    layers = re.findall(r'"([a-z_| ]+)"', contract.partition("layers = [")[2].partition("]")[0])
+    (block,) = PAGE.blocks
+    assert block.text.splitlines() == layers
+
+
+def test_every_room_at_the_top_has_its_layer() -> None:
+    (block,) = PAGE.blocks
+    layers = set(re.findall(r"\w+", block.text))
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    beside = {"emulator", "testing"}  # they have contracts of their own
+    assert rooms - beside <= layers
+
+
+def test_every_path_of_the_page_is_there() -> None:
+    paths = _PATH.findall(PAGE.prose)
+    assert len(paths) > 50
+    missing = [path for path in paths if not (PACKAGE / path).exists()]
+    assert not missing
+
+
+def test_the_page_answers_the_ten_questions() -> None:
+    answers = {
+        question: (code(file), code(name))
+        for question, file, name in PAGE.table("## Where is it?", "Question")
+    }
+    assert answers == QUESTIONS
+
+
+@pytest.mark.parametrize(("file", "name"), QUESTIONS.values(), ids=lambda value: value)
+def test_what_answers_a_question_is_defined_in_its_file(file: str, name: str) -> None:
+    defined = {getattr(node, "name", "") for node in ast.parse((PACKAGE / file).read_text()).body}
+    assert name in defined
+
+
+def test_there_are_at_most_twenty_rooms_at_the_top() -> None:
+    assert len([*PACKAGE.glob("*/__init__.py")]) <= 20
+
+
+def test_a_word_has_one_meaning() -> None:
+    words = [word for word, _ in PAGE.table("## Words", "Word")]
+    assert words
+    assert len(words) == len(set(words))
