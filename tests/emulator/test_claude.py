@@ -227,6 +227,16 @@ def test_a_gemini_line_never_succeeds(
         assert row["status"].startswith("Bad Request: ")
 
 
+@pytest.mark.parametrize("odd", [5, "text", [1], True])
+def test_a_request_that_is_no_object_is_no_gemini_line(
+    jobs: Vertex, vertex_emulator: Emulator, put: Put, place: str, odd: Any
+):
+    vertex_emulator.script(JobScript(foreign_lines="import"))
+    ended = jobs.run(put([{"request": odd}]), place)
+    assert (ended["state"], ended["error"]["code"]) == ("JOB_STATE_FAILED", 3)
+    assert "Row 1: Missing or foreign request" in ended["error"]["message"]
+
+
 @pytest.mark.parametrize("how", ["import", "row"])
 def test_a_claude_line_is_no_gemini_line(
     jobs: Vertex, vertex_emulator: Emulator, put: Put, place: str, output: Output, how: str

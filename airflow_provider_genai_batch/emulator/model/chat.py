@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.names import last_part
-from airflow_provider_genai_batch.emulator.model.schema import fitting
+from airflow_provider_genai_batch.emulator.model.schema import fitting, said_or_fitting
 from airflow_provider_genai_batch.emulator.model.text import (
     content_text,
     cut,
@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.emulator.model.text import (
     plain_answer,
     tokens,
 )
+from airflow_provider_genai_batch.emulator.model.tools import chosen_of
 
 _LEAST_CACHED = 32
 """Tokens of a prompt from which some of it is found in a cache; the service's own number is larger."""
@@ -119,13 +120,10 @@ def _stops(request: JsonObject) -> list[str]:
 
 
 def _text(request: JsonObject, prompt: str, system: str, seed: str, said: Any) -> str:
-    if isinstance(said, str):
-        return said
-    if said is not None:
-        return json.dumps(said, ensure_ascii=False)
     wanted = request.get("response_format") or {}
-    if wanted.get("type") == "json_schema":
-        return json.dumps(fitting(wanted["json_schema"]["schema"], seed), ensure_ascii=False)
+    schema = wanted["json_schema"]["schema"] if wanted.get("type") == "json_schema" else None
+    if (given := said_or_fitting(said, schema, seed)) is not None:
+        return given
     text = plain_answer(prompt, system)
     return json.dumps({"answer": text}, ensure_ascii=False) if wanted.get("type") == "json_object" else text
 
@@ -138,8 +136,7 @@ def _called(request: JsonObject, prompt: str) -> JsonObject | None:
         return None
     if isinstance(choice, dict):
         return next(one for one in functions if one["name"] == choice["function"]["name"])
-    spoken_of = next((one for one in functions if one["name"] in prompt), None)
-    return spoken_of or (functions[0] if choice == "required" else None)
+    return chosen_of(functions, prompt, forced=choice == "required")
 
 
 def _usage(prompt: str, choices: list[JsonObject]) -> JsonObject:

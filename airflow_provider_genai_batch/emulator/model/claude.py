@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.names import last_part
-from airflow_provider_genai_batch.emulator.model.schema import fitting
+from airflow_provider_genai_batch.emulator.model.schema import fitting, said_or_fitting
 from airflow_provider_genai_batch.emulator.model.text import (
     content_text,
     cut,
@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.emulator.model.text import (
     plain_answer,
     tokens,
 )
+from airflow_provider_genai_batch.emulator.model.tools import chosen_of
 
 _LETTERS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _ID_LENGTH = 22
@@ -126,14 +127,9 @@ def _content(request: JsonObject, asked: _Asked, said: Any) -> tuple[list[JsonOb
 
 
 def _text(request: JsonObject, asked: _Asked, said: Any) -> str:
-    if isinstance(said, str):
-        return said
-    if said is not None:
-        return json.dumps(said, ensure_ascii=False)
-    wanted = (request.get("output_config") or {}).get("format")
-    if wanted:
-        return json.dumps(fitting(wanted["schema"], asked.seed), ensure_ascii=False)
-    return plain_answer(asked.prompt, asked.system)
+    wanted = (request.get("output_config") or {}).get("format") or {}
+    given = said_or_fitting(said, wanted.get("schema"), asked.seed)
+    return plain_answer(asked.prompt, asked.system) if given is None else given
 
 
 def _called(request: JsonObject, prompt: str) -> JsonObject | None:
@@ -144,8 +140,7 @@ def _called(request: JsonObject, prompt: str) -> JsonObject | None:
         return None
     if choice["type"] == "tool":
         return next((tool for tool in tools if tool["name"] == choice["name"]), None)
-    spoken_of = next((tool for tool in tools if tool["name"] in prompt), None)
-    return spoken_of or (tools[0] if choice["type"] == "any" else None)
+    return chosen_of(tools, prompt, forced=choice["type"] == "any")
 
 
 def _usage(request: JsonObject, asked: _Asked, content: list[JsonObject]) -> JsonObject:

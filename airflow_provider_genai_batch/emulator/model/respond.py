@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.emulator.model.embed import default_dimension,
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 from airflow_provider_genai_batch.emulator.model.more import Wanted, in_words, more_of, scripted, wants_more
 from airflow_provider_genai_batch.emulator.model.reply import Parts, Reply, Shape
-from airflow_provider_genai_batch.emulator.model.schema import fitting
+from airflow_provider_genai_batch.emulator.model.schema import fitting, said_or_fitting
 from airflow_provider_genai_batch.emulator.model.text import (
     content_text,
     cut,
@@ -123,20 +123,16 @@ class Responder:
         return text, "STOP"
 
     def _text(self, said: Any, config: JsonObject, prompt: str, system: str) -> str:
-        if isinstance(said, str):
-            return said
-        if said is not None:
-            return json.dumps(said, ensure_ascii=False)
-        if _FORMATS.isdisjoint(config):
+        if said is None and _FORMATS.isdisjoint(config):
             return plain_answer(prompt, system)
         schema = field(config, "responseSchema")
         if schema is None:
             schema = field(config, "responseJsonSchema") or config.get("_responseJsonSchema")
         kind = field(config, "responseMimeType")
-        if schema is not None and kind != "text/x.enum":
-            return json.dumps(fitting(schema, prompt + system), ensure_ascii=False)
-        if schema is not None:
+        if said is None and schema is not None and kind == "text/x.enum":
             return str(fitting(schema, prompt + system))
+        if (given := said_or_fitting(said, schema, prompt + system)) is not None:
+            return given
         text = plain_answer(prompt, system)
         return json.dumps({"answer": text}, ensure_ascii=False) if kind == "application/json" else text
 

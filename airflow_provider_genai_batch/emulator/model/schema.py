@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from typing import Any
@@ -35,6 +36,21 @@ def fitting(schema: Any, seed: str) -> Any:
     root = schema if isinstance(schema, dict) else {}
     # Pretending needs no secrecy, only the same answer every time.
     return _Writer(root, random.Random(seed)).value(root, 0)  # noqa: S311 - see above
+
+
+def said_or_fitting(said: Any, schema: Any, seed: str) -> str | None:
+    """Return an answer that is given or has a form, as text; None: the model has to find its own words.
+
+    Args:
+        said: Text or JSON that a script or a function of a test answers; None: neither.
+        schema: What JSON has to fit; None: it need not be JSON.
+        seed: Decides which JSON it is.
+    """
+    if isinstance(said, str):
+        return said
+    if said is None and schema is None:
+        return None
+    return json.dumps(fitting(schema, seed) if said is None else said, ensure_ascii=False)
 
 
 class _Writer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, camel, field
@@ -51,8 +51,7 @@ def call(request: JsonObject, prompt: str, model: str, said: Any) -> JsonObject 
     offered = [one for one in declared if not allowed or one.get("name") in allowed]
     if mode == "NONE" or not offered or isinstance(said, str):
         return None
-    chosen = next((one for one in offered if one["name"] in prompt), None)
-    chosen = chosen or (offered[0] if mode == "ANY" else None)
+    chosen = chosen_of(offered, prompt, forced=mode == "ANY")
     if chosen is None:
         return None
     schema = chosen.get("parameters") or field(chosen, "parametersJsonSchema") or {}
@@ -61,6 +60,18 @@ def call(request: JsonObject, prompt: str, model: str, said: Any) -> JsonObject 
     if model.startswith("gemini-3"):
         part["functionCall"] = {"id": f"call-{number_of(prompt):012x}", **part["functionCall"]}
     return {**part, "thoughtSignature": signature(prompt + chosen["name"])}
+
+
+def chosen_of(offered: Sequence[JsonObject], prompt: str, *, forced: bool) -> JsonObject | None:
+    """Return the function that a model of any family calls: one that the prompt speaks of, or the first if forced.
+
+    Args:
+        offered: Functions with a ``name`` that it may call.
+        prompt: What is asked.
+        forced: Whether it has to call one.
+    """
+    spoken_of = next((one for one in offered if one["name"] in prompt), None)
+    return spoken_of or (offered[0] if forced and offered else None)
 
 
 def code(prompt: str) -> list[JsonObject]:

@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.emulator.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
 from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed, coerced
 from airflow_provider_genai_batch.emulator.vertex.lines import processed_time, status_text
-from airflow_provider_genai_batch.emulator.vertex.partner_importer import PartnerImporter
+from airflow_provider_genai_batch.emulator.vertex.partner_rows import PartnerRows
 
 _OWN = ("custom_id", "request")
 _PHRASES = {
@@ -33,22 +33,16 @@ _PHRASES = {
 }
 
 
-class ClaudeRows:
+class ClaudeRows(PartnerRows):
     """The rows of one Claude job."""
 
     needed: Sequence[str] = _OWN
     reserved: Sequence[str] = ("response", "status")
-    resumes = False
-    most = 200_000
 
     def __init__(self, task: Task) -> None:
         """Work on one job."""
-        self._task = task
+        super().__init__(task)
         self.style = Style(claude.finished, lambda: claude.refusal(task.model), claude.emptied)
-
-    def importer(self) -> PartnerImporter:
-        """Return an importer that looks at columns only."""
-        return PartnerImporter(self.taken, self.reserved)
 
     def taken(self, row: JsonObject, number: int) -> JsonObject:
         """Take a row of this family; one of another fails the job unless a script has it fail the row.
@@ -60,17 +54,19 @@ class ClaudeRows:
         if custom_id is not None and not isinstance(custom_id, str):
             message = f"Field custom_id is of type STRING, not {type(custom_id).__name__}"
             raise ImportFailed(message, number)
-        if self._task.script.foreign_lines != "row" and (why := _foreign(row)):
-            raise ImportFailed(why, number)
-        return row
+        return super().taken(row, number)
 
-    def is_done(self, _row: JsonObject) -> bool:
-        """Ask every row: no page speaks of going on from an earlier output."""
-        return False
-
-    def key_of(self, row: JsonObject) -> str | None:
-        """Return the row's ``custom_id``."""
-        return row.get("custom_id")
+    def foreign(self, row: JsonObject) -> str:
+        """Return why a row is none of Claude's; empty for one that is."""
+        missing = [name for name in _OWN if row.get(name) is None]
+        if missing:
+            return f"Required field {missing[0]} is missing"
+        request = row["request"]
+        return (
+            "Field request.contents is none of this model"
+            if isinstance(request, dict) and "contents" in request
+            else ""
+        )
 
     def answered(self, responder: Responder, row: JsonObject, said: Any) -> JsonObject:
         """Return the Message that answers a row.
@@ -79,7 +75,7 @@ class ClaudeRows:
             RowError: It is refused.
         """
         request = row.get("request")
-        if (why := _foreign(row)) or not isinstance(request, dict):
+        if (why := self.foreign(row)) or not isinstance(request, dict):
             raise RowError(3, why or "request: Input should be a valid dictionary")
         check_body(request, features=self._task.features)
         return claude.message(request, self._task.model, responder.said(request) if said is None else said)
@@ -101,16 +97,10 @@ class ClaudeRows:
             "response": verdict.response,
         }
 
-    def unreached(self, _row: JsonObject) -> JsonObject | None:
-        """Return nothing: rows of a cancelled or expired job were never captured."""
-        return None
-
-    def stranger(self, responder: Responder, key: str) -> JsonObject:
-        """Return an output row that nobody asked for."""
-        message = {"role": "user", "content": "Nobody asked."}
-        request = {"anthropic_version": VERSION, "max_tokens": 100, "messages": [message]}
-        row = {"custom_id": key, "request": request}
-        return self.line(row, Verdict(response=self.answered(responder, row, "Nobody asked.")))
+    def asks(self, text: str) -> JsonObject:
+        """Return the members of a row that ask a text."""
+        message = {"role": "user", "content": text}
+        return {"request": {"anthropic_version": VERSION, "max_tokens": 100, "messages": [message]}}
 
     def copied(self, columns: Sequence[Column]) -> list[Column]:
         """Copy the family's own columns, and others only by script."""
@@ -120,19 +110,6 @@ class ClaudeRows:
         """Return the result columns; clients read ``response`` as JSON text."""
         kind = self._task.script.response_type
         return {"response": kind, "status": "STRING", "processed_time": "TIMESTAMP"}
-
-
-def _foreign(row: JsonObject) -> str:
-    """Return why a row is none of Claude's; empty for one that is."""
-    missing = [name for name in _OWN if row.get(name) is None]
-    if missing:
-        return f"Required field {missing[0]} is missing"
-    request = row["request"]
-    return (
-        "Field request.contents is none of this model"
-        if isinstance(request, dict) and "contents" in request
-        else ""
-    )
 
 
 def _status(error: JsonObject) -> str:

@@ -42,9 +42,6 @@ class RowImporter(Protocol):
             ImportFailed: The importer cannot take it.
         """
 
-    def echoed(self, request: Any) -> Any:
-        """Return a request as the output repeats it, once every row was read."""
-
 
 class Family(Protocol):
     """The rows of one job."""

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.emulator.vertex import lines
 from airflow_provider_genai_batch.emulator.vertex.answers import shaped
 from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
 from airflow_provider_genai_batch.emulator.vertex.forms import FORMS, WITHOUT_NULLS
-from airflow_provider_genai_batch.emulator.vertex.importer import Importer, ImportFailed
+from airflow_provider_genai_batch.emulator.vertex.importer import Importer, check_own
 from airflow_provider_genai_batch.emulator.vertex.source import RESULT_COLUMNS
 
 _RESULT_TYPES = {"response": "JSON", "status": "STRING", "processed_time": "TIMESTAMP"}
@@ -52,9 +52,8 @@ class GoogleRows:
 
     def taken(self, row: JsonObject, number: int) -> JsonObject:
         """Take any row of a table that has the column, unless a script is strict."""
-        if self._task.script.foreign_lines == "import" and not _is_own(row, self.needed):
-            message = f"Missing or foreign {self.needed[0]}"
-            raise ImportFailed(message, number)
+        if self._task.script.foreign_lines == "import":
+            check_own(row, self.needed[0], number)
         return row
 
     def is_done(self, row: JsonObject) -> bool:
@@ -101,12 +100,3 @@ class GoogleRows:
 
 def _as_it_came(request: Any) -> Any:
     return request
-
-
-def _is_own(row: JsonObject, needed: Sequence[str]) -> bool:
-    value = row.get(needed[0])
-    return (
-        isinstance(value, str)
-        if needed[0] == "content"
-        else isinstance(value, dict) and "messages" not in value
-    )

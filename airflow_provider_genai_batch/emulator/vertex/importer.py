@@ -78,8 +78,7 @@ class Importer:
         except RecursionError as problem:
             raise ImportFailed("Lists are nested too deeply", self._row) from problem
         for name in self._needed:
-            if row.get(name) is None or (name == "request" and "messages" in row[name]):
-                raise ImportFailed(f"Missing or foreign {name}", self._row)
+            check_own(row, name, self._row)
         if self._types.get("request.contents[].parts") == "STRING":
             raise ImporterBroke(self._row)
         return row
@@ -139,6 +138,23 @@ class Importer:
         elif isinstance(value, list):
             for inner in value:
                 self._value(inner, f"{path}[]", depth)
+
+
+def check_own(row: JsonObject, needed: str, number: int) -> None:
+    """Take a row that is one of a Google model's.
+
+    Args:
+        row: The row.
+        needed: ``content`` (a text) or ``request`` (an object of Gemini's, which has no ``messages``).
+        number: The row's.
+
+    Raises:
+        ImportFailed: It is of another family, or of none.
+    """
+    value = row.get(needed)
+    kind = str if needed == "content" else dict
+    if not isinstance(value, kind) or (needed == "request" and "messages" in value):
+        raise ImportFailed(f"Missing or foreign {needed}", number)
 
 
 def coerced(value: Any) -> Any:

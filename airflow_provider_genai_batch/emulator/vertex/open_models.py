@@ -14,49 +14,30 @@ from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.model.text import number_of
 from airflow_provider_genai_batch.emulator.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
-from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed, coerced
+from airflow_provider_genai_batch.emulator.vertex.importer import coerced
 from airflow_provider_genai_batch.emulator.vertex.lines import status_text
-from airflow_provider_genai_batch.emulator.vertex.partner_importer import PartnerImporter
+from airflow_provider_genai_batch.emulator.vertex.partner_rows import PartnerRows
 
 _OWN = frozenset({"custom_id", "method", "url", "body"})
 
 
-class OpenRows:
+class OpenRows(PartnerRows):
     """The rows of one job of an open model."""
 
     needed: Sequence[str] = ("custom_id", "body")
     reserved: Sequence[str] = ("response", "id")
-    resumes = False
-    most = 200_000
 
     def __init__(self, task: Task) -> None:
         """Work on one job."""
-        self._task = task
+        super().__init__(task)
         self._created = task.at_ns // NANOSECONDS
         self.style = Style(chat.finished, lambda: chat.filtered(task.model, self._created), chat.emptied)
 
-    def importer(self) -> PartnerImporter:
-        """Return an importer that looks at columns only."""
-        return PartnerImporter(self.taken, self.reserved)
-
-    def taken(self, row: JsonObject, number: int) -> JsonObject:
-        """Take a row of this family; one of another fails the job unless a script has it fail the row.
-
-        Raises:
-            ImportFailed: It is of another family.
-        """
-        if self._task.script.foreign_lines != "row" and (why := _foreign(row)):
-            raise ImportFailed(why, number)
-        return row
-
-    def is_done(self, _row: JsonObject) -> bool:
-        """Ask every row: no page speaks of going on from an earlier output."""
-        return False
-
-    def key_of(self, row: JsonObject) -> str | None:
-        """Return the row's ``custom_id``."""
-        custom_id = row.get("custom_id")
-        return None if custom_id is None else str(custom_id)
+    def foreign(self, row: JsonObject) -> str:
+        """Return why a row is none of an open model's; empty for one that is."""
+        if row.get("custom_id") is None:
+            return "Required field custom_id is missing"
+        return "" if isinstance(row.get("body"), dict) else "Required field body is missing"
 
     def answered(self, responder: Responder, row: JsonObject, said: Any) -> JsonObject:
         """Return the ChatCompletion that answers a row.
@@ -64,7 +45,7 @@ class OpenRows:
         Raises:
             RowError: It is refused.
         """
-        if why := _foreign(row):
+        if why := self.foreign(row):
             raise RowError(3, why)
         body: JsonObject = row["body"]
         check_body(body, self._task.model)
@@ -91,14 +72,9 @@ class OpenRows:
             **status,
         }
 
-    def unreached(self, _row: JsonObject) -> JsonObject | None:
-        """Return nothing: rows of a cancelled or expired job were never captured."""
-        return None
-
-    def stranger(self, responder: Responder, key: str) -> JsonObject:
-        """Return an output row that nobody asked for."""
-        row = {"custom_id": key, "body": {"messages": [{"role": "user", "content": "Nobody asked."}]}}
-        return self.line(row, Verdict(response=self.answered(responder, row, "Nobody asked.")))
+    def asks(self, text: str) -> JsonObject:
+        """Return the members of a row that ask a text."""
+        return {"body": {"messages": [{"role": "user", "content": text}]}}
 
     def copied(self, columns: Sequence[Column]) -> list[Column]:
         """Copy columns that the family does not know; its own come with the results."""
@@ -109,10 +85,3 @@ class OpenRows:
         kind = self._task.script.response_type
         columns = {"id": "STRING", "custom_id": "STRING", "response": kind, "error": kind}
         return {**columns, "status": "STRING"} if self._task.script.status_column else columns
-
-
-def _foreign(row: JsonObject) -> str:
-    """Return why a row is none of an open model's; empty for one that is."""
-    if row.get("custom_id") is None:
-        return "Required field custom_id is missing"
-    return "" if isinstance(row.get("body"), dict) else "Required field body is missing"

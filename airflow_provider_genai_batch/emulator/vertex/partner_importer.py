@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed
@@ -52,7 +51,3 @@ class PartnerImporter:
                 why = f'Invalid field name "{name}". Fields must contain only letters, numbers, and underscores.'
                 raise ImportFailed(why, self._row)
         return self._taken(row, self._row)
-
-    def echoed(self, request: Any) -> Any:
-        """Return a request as it came."""
-        return request
