@@ -174,7 +174,7 @@ class NotFound(ApiError):
 
 
 class AlreadyExists(ApiError):
-    """409: the name is taken."""
+    """409: the name is in use."""
 
 
 class PreconditionFailed(ApiError):

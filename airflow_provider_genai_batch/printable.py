@@ -9,7 +9,7 @@ import re
 
 LONGEST = 1000
 """Characters of one text that somebody else wrote."""
-# Controls with line breaks and the escape that begins terminal sequences, other line breaks, marks that turn the
+# Controls with line breaks and the escape that begins terminal sequences, other line breaks, characters that turn the
 # direction of what follows, and halves of surrogate pairs. PostgreSQL stores neither the first control nor the last.
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"

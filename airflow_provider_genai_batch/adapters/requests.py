@@ -59,13 +59,13 @@ class Wording:
 
     def _params(self, given: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
         fields = request_fields(given, self.backend)
-        taken = {"systemInstruction": "system_prompt", "maxOutputTokens": "max_tokens"}
+        overridden = {"systemInstruction": "system_prompt", "maxOutputTokens": "max_tokens"}
         if self.output is not None:
-            taken |= dict.fromkeys(_ANSWER, "output_type")
+            overridden |= dict.fromkeys(_ANSWER, "output_type")
         for field_name in (*fields, *fields.get("generationConfig", {})):
-            if field_name in taken:
-                msg = f"{name} says {field_name}, which {taken[field_name]} would override"
-                raise RequestError(msg, f"Give {taken[field_name]} instead.")
+            if field_name in overridden:
+                msg = f"{name} says {field_name}, which {overridden[field_name]} would override"
+                raise RequestError(msg, f"Give {overridden[field_name]} instead.")
         return fields
 
     def _own(self, max_tokens: int | None, system_prompt: str | None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _STATUSES: dict[str, Literal["success", "errored", "cancelled"]] = {
 def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
     """Read the rows of a job that ended, all of them, to this machine's disk, and give them one by one.
 
-    They are taken from there because a download that was cut off is begun again, and what common.ai has seen it has
+    They are read from there because a download that was cut off is begun again, and what common.ai has seen it has
     written.
 
     Raises:
@@ -62,7 +62,7 @@ def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
     try:
         return any(row["status"] == "cancelled" for row in client.plain_rows(job))
     except CallError as error:
-        log.warning("Whether job %s was cancelled cannot be told yet: %s", job.name, error)
+        log.warning("Whether job %s was cancelled is not known yet: %s", job.name, error)
         return False
 
 
@@ -111,7 +111,7 @@ def _item(row: dict[str, Any], index: int) -> RawResultItem:
             "cached_tokens": usage["cached"],
             "thoughts_tokens": usage["thoughts"],
         },
-        # A prompt that was blocked has no finish reason; why it was is told in its place.
+        # A blocked prompt has no finish reason; the reason of the block stands in its place.
         finish_reason=printable(
             row["finish_reason"] or (error.get("status") if status == "success" else None) or ""
         )

@@ -26,10 +26,10 @@ def submit(
     requests: Iterable[Any],
     defaults: Any,
 ) -> BatchJob:
-    """Create the job of an identity, or take up one that goes on.
+    """Create the job of an identity, or reattach to one that is running.
 
-    common.ai asks for this when it knows of no job, or is done with those there were. So one that has ended is not
-    taken up: its own record decides that, not what the service still shows.
+    common.ai asks for this when it knows of no job, or is done with those there were. So this
+    does not reattach to an ended job: its own record decides that, not what the service still shows.
 
     Raises:
         InputError: a request cannot be sent; nothing was.

@@ -68,9 +68,9 @@ def list_(args: Namespace) -> None:
 def show_(args: Namespace) -> None:
     """Print one job."""
     with _client(args) as client:
-        told = client.get(args.job).model_dump(mode="json", exclude_none=True)
-    fields = [{"field": name, "value": value} for name, value in told.items() if value not in ("", {}, [])]
-    _print([told] if args.output in ("json", "yaml") else fields, args.output)
+        job = client.get(args.job).model_dump(mode="json", exclude_none=True)
+    fields = [{"field": name, "value": value} for name, value in job.items() if value not in ("", {}, [])]
+    _print([job] if args.output in ("json", "yaml") else fields, args.output)
 
 
 @_command
@@ -109,25 +109,25 @@ def rows_(args: Namespace) -> None:
 def check_(args: Namespace) -> None:
     """Read a file of requests as the operator does, and print what it would do with it."""
     if args.backend and local_path(args.file) is not None:
-        told = _checked(args, Backend(args.backend), None)
+        verdict = _checked(args, Backend(args.backend), None)
     else:
         with _client(args) as client:
-            told = _checked(args, client.config.backend, client)
-    _print([told], args.output)
+            verdict = _checked(args, client.config.backend, client)
+    _print([verdict], args.output)
 
 
-def _print(told: list[dict[str, Any]], output: str) -> None:
+def _print(records: list[dict[str, Any]], output: str) -> None:
     """Print as Airflow's commands do, but in JSON numbers as numbers: Airflow makes strings of them."""
     if output == "json":
-        print(_json(told))  # noqa: T201 - a command's answer
+        print(_json(records))  # noqa: T201 - a command's answer
     else:
-        AirflowConsole().print_as(told, output)
+        AirflowConsole().print_as(records, output)
 
 
-def _json(told: Any) -> str:
+def _json(value: Any) -> str:
     """Spell JSON that any terminal and any file takes: what is no printable text is escaped."""
-    text = json.dumps(told, ensure_ascii=False)
-    return text if printable(text, len(text)) == text else json.dumps(told)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if printable(text, len(text)) == text else json.dumps(value)
 
 
 def _checked(args: Namespace, backend: Backend, client: Any) -> dict[str, Any]:
@@ -138,10 +138,10 @@ def _checked(args: Namespace, backend: Backend, client: Any) -> dict[str, Any]:
     return {
         "file": args.file,
         "backend": backend.value,
-        "rows": check.rows,
+        "requests": check.rows,
         "bytes": check.bytes,
         "keys to be added": check.stamped,
-        "taken": "as it is" if check.unchanged else "with changes",
+        "sent": "as it is" if check.unchanged else "with changes",
     }
 
 

@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.models import BatchJob
 log = logging.getLogger(__name__)
 
 NEWEST_FIRST_AFTER = 20
-"""Jobs that have to follow each other from newer to older before a list is taken to be in that order.
+"""Jobs that have to follow each other from newer to older before a list counts as ordered.
 
 No page of Google's promises an order. A list in any other shows so many in this one by accident once in 20! walks.
 """

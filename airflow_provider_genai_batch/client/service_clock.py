@@ -16,7 +16,7 @@ _RESOLUTION = 1.0
 
 
 class ServiceClock:
-    """What time it is at the service, told by the ``Date`` of its answers.
+    """The service's time, as the ``Date`` of its answers gives it.
 
     An answer that was asked for at `sent` and came at `received`, by a clock that does not jump, was dated in between,
     so each narrows down how far the two clocks are apart. One that contradicts those before is believed: clocks drift,
@@ -29,7 +29,7 @@ class ServiceClock:
 
     @property
     def known(self) -> bool:
-        """Whether the service has told its time."""
+        """Whether the service's time is known."""
         return self._ahead is not None
 
     def learn(self, headers: Mapping[str, str], sent: float, received: float) -> None:
@@ -60,10 +60,10 @@ class ServiceClock:
         """Return the service's time at a moment of the monotonic clock, to about half a second.
 
         Raises:
-            ValueError: the service has not told its time.
+            ValueError: the service's time is not known.
         """
         if self._ahead is None:
-            msg = "no answer has told the service's time"
+            msg = "no answer has given the service's time"
             raise ValueError(msg)
         least, most = self._ahead
         return monotonic + (least + most) / 2

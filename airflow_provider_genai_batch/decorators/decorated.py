@@ -112,7 +112,7 @@ class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
         return source
 
     def _called_again(self) -> Any:
-        """Call it for what a job that is there has asked: not to have that is told as of any other input."""
+        """Call it for the requests of an existing job; without them the error is that of any other input."""
         with self._as_input_error():
             source = self._called()
         return self._read_again(source) if isinstance(source, Iterator) else source

@@ -97,7 +97,7 @@ class Guard(BaseHTTPMiddleware):
         return None
 
     def claim(self, project: str, job_id: str) -> bool:
-        """Take a job id; False when it was taken before.
+        """Take a job id; False when it was used before.
 
         Claimed before the job runs, so that two requests at the same time cannot both have it.
         """

@@ -77,7 +77,7 @@ def _remembering_job_id(original: Any) -> Any:
 
 
 def _under_the_callers_id(original: Any) -> Any:
-    taken: set[tuple[str, str]] = set()
+    used: set[tuple[str, str]] = set()
 
     async def run_load(*, project_id: str, configuration: dict[str, Any], **rest: Any) -> Any:
         plain = {name: value for name, value in configuration.items() if name != _JOB_ID}
@@ -85,10 +85,10 @@ def _under_the_callers_id(original: Any) -> Any:
         job_id = configuration.get(_JOB_ID)
         if job_id is None:
             return await original(project_id=project_id, configuration=plain, **rest)
-        if (project_id, job_id) in taken or rest["ctx"].catalog.get_job(project_id, job_id) is not None:
+        if (project_id, job_id) in used or rest["ctx"].catalog.get_job(project_id, job_id) is not None:
             message = f"Already Exists: Job {project_id}:US.{job_id}"
             raise AlreadyExistsError(message)
-        taken.add((project_id, job_id))
+        used.add((project_id, job_id))
         token = _upload_job_id.set(job_id)
         try:
             return await original(project_id=project_id, configuration=plain, **rest)

@@ -30,7 +30,7 @@ _Protocol = type("_Protocol", (_ShowsTransport, AutoHTTPProtocol), {})
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and stops when told instead of looking ten times a second."""
+    """Says when it is ready, and stops on request instead of looking ten times a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -77,9 +77,9 @@ class CloudStorage(LoopbackServer):
         front = Front(check_at_start=self._check_at_start)
         try:
             server = ServerThread(front, "127.0.0.1", self._port)
-        except OSError as taken:
+        except OSError as in_use:
             message = f"Cloud Storage cannot start: something else serves http://127.0.0.1:{self._port}"
-            raise ChildFailedError(message) from taken
+            raise ChildFailedError(message) from in_use
         server.start()
         self._front, self._server = front, server
         self._url = f"http://127.0.0.1:{server.port}"
@@ -87,7 +87,7 @@ class CloudStorage(LoopbackServer):
             try:
                 front.upstream = self._start(free_port())
             except ChildFailedError:
-                # Another process may have taken the free port in between.
+                # Another process may have bound the free port in between.
                 if attempt == _ATTEMPTS:
                     self.stop()
                     raise
@@ -219,7 +219,7 @@ class CloudStorage(LoopbackServer):
         return url
 
     def _refuse_occupied(self, url: str) -> None:
-        """Refuse a port in use: its server would be taken for the new one, which dies of it a moment later."""
+        """Refuse a port in use: its server would pass for the new one, which dies of it a moment later."""
         if self._answers():
             message = f"fake-gcs-server cannot start: something else serves {url}"
             raise ChildFailedError(message)

@@ -21,7 +21,7 @@ _GOOGLE_TYPE = "google_cloud_platform"
 _OLD_PREFIX = f"extra__{_GOOGLE_TYPE}__"
 _OTHER_CREDENTIALS = {
     "is_anonymous": "Vertex AI answers no anonymous calls: name an account by",
-    "idp_issuer_url": "Tokens of an identity provider are taken from a credential configuration file only: use",
+    "idp_issuer_url": "Tokens of an identity provider come from a credential configuration file only: use",
 }
 """Ways of a Google connection to name an account that are not read here."""
 _PORT = re.compile(r":\d*$")
@@ -74,20 +74,22 @@ def client_config(connection: Connection) -> ClientConfig:
 
 
 def _extra(connection: Connection) -> Mapping[str, Any]:
-    """Return the extra's fields. None of its text is told: it may be a secret."""
+    """Return the extra's fields. None of its text is shown, because it may be a secret."""
     if not connection.extra:
         return {}
     try:
         read = json.loads(connection.extra)
     except ValueError:
-        told = "cannot be read as JSON"
+        wrong = "cannot be read as JSON"
     else:
         if isinstance(read, dict):
             return connection.extra_dejson
         if read is None:
             return {}
-        told = f"is JSON, but a {type(read).__name__} and no object"
-    msg = f'The extra of connection {connection.conn_id!r} {told}: write one such as {{"backend": "gemini"}}.'
+        wrong = f"is JSON, but a {type(read).__name__} and no object"
+    msg = (
+        f'The extra of connection {connection.conn_id!r} {wrong}: write one such as {{"backend": "gemini"}}.'
+    )
     raise ConfigurationError(msg)
 
 

@@ -1,4 +1,4 @@
-"""The form of a connection, told without importing the hook."""
+"""The form of a connection, for Airflow to show without importing the hook."""
 
 from __future__ import annotations
 

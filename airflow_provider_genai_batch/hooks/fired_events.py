@@ -1,4 +1,4 @@
-"""What an asset watcher's trigger has fired for, in the asset's state store (Airflow 3.3 and later)."""
+"""Events that an asset watcher's trigger has fired, in the asset's state store (Airflow 3.3 and later)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.identity import digest
 log = logging.getLogger(__name__)
 
 SETTLED = 5.0
-"""Seconds after which an event is taken to be in Airflow's database. What is kept before may be lost with its event."""
+"""Seconds after which an event counts as stored in Airflow's database; a name kept earlier may get lost with it."""
 _MOST = 1000
 """Names that are kept; the store is no place for more."""
 

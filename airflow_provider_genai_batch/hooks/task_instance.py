@@ -1,4 +1,4 @@
-"""What a job is told of the task instance that asks it."""
+"""The name, key and labels of a task instance, as its jobs carry them."""
 
 from __future__ import annotations
 

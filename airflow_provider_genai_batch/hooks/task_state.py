@@ -18,11 +18,11 @@ def has_left(ti: Any, *states: str) -> bool:
     """Tell whether a task instance is in none of these states any more: killed, cleared, marked, or its run deleted.
 
     A process is also stopped when Airflow's API server is away, a machine is drained, or a trigger moves to another
-    triggerer. Then the state is what it was, and the job that is paid for is taken up by whoever comes next. So is it
+    triggerer. Then the state is what it was, and the next attempt reattaches to the job, which is paid for. So is it
     when Airflow does not answer.
 
-    Of a task in a Task Loop (Airflow 3.4) only an end is told, such as a user's mark, and only in a task's own process:
-    asked for its state, Airflow answers with that of the loop's latest iteration. A cleared one is taken not to have
+    In a Task Loop (Airflow 3.4) only an end is known, such as one that a user set, and only in its own process:
+    asked for its state, Airflow answers with that of the loop's latest iteration. A cleared one counts as not having
     left, and its next attempt takes the job up.
 
     Args:
@@ -54,9 +54,9 @@ def _end_in_loop(ti: Any) -> str | None:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     here = (ti.task_id, str(ti.region_id), ti.region_index)
-    for told in RuntimeTaskInstance.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id):
-        if (told.get("task_id"), str(told.get("region_id")), told.get("region_index")) == here:
-            return str(told.get("state"))
+    for crumb in RuntimeTaskInstance.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id):
+        if (crumb.get("task_id"), str(crumb.get("region_id")), crumb.get("region_index")) == here:
+            return str(crumb.get("state"))
     return None
 
 

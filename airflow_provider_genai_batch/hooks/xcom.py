@@ -1,4 +1,4 @@
-"""Requests and rows as XComs: Airflow makes objects again of classes that it is told to trust, and of no others."""
+"""Requests and rows as XComs: Airflow deserializes objects of trusted classes only."""
 
 from __future__ import annotations
 

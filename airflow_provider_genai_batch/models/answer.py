@@ -207,7 +207,7 @@ class ReviewSnippet(Sparse):
 
 
 class PlaceAnswerSources(Sparse):
-    """What an answer about a place is taken from."""
+    """The sources of an answer about a place."""
 
     review_snippets: tuple[ReviewSnippet, ...] | None = None
     review_snippet: ReviewSnippet | None = None
@@ -373,7 +373,7 @@ class Date(Sparse):
 
 
 class Citation(Sparse):
-    """A source that a piece of the answer was taken from."""
+    """A source of a piece of the answer."""
 
     start_index: int | None = None
     end_index: int | None = None

@@ -33,7 +33,7 @@ class Cancellation:
 
     @property
     def asked(self) -> bool:
-        """Whether the service has taken a cancellation of the job, now or before."""
+        """Whether the service has accepted a cancellation of the job, now or before."""
         return self.outcome in (CancelOutcome.ASKED, CancelOutcome.CANCELLING)
 
     @property

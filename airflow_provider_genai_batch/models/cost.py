@@ -1,4 +1,4 @@
-"""What jobs cost, as well as it can be told from tokens and a price list."""
+"""Costs of jobs, estimated from tokens and a price list."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Identity:
         return f"{self.key[:_SHORT]}-{self.fingerprint[:_SHORT]}-r{self.round}"
 
     def owns(self, job: BatchJob) -> bool:
-        """Whether a job is this one: by its display name or labels or, should those not be told, the file it reads."""
+        """Whether a job is this one: by its display name or labels or, where those are missing, the file it reads."""
         reads = job.source.file_name if job.source else None
         return tag_of_job(job) == self.tag or reads == file_name(self.tag)
 

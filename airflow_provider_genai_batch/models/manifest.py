@@ -59,7 +59,7 @@ class Manifest(Noun):
     """The commonest causes of failed rows, with their numbers."""
     usage: Usage | None = None
     cost: Cost | None = None
-    """None where the extra ``prices`` is missing, its price list does not have the model, or no row told tokens."""
+    """None where the extra ``prices`` is missing, its price list does not have the model, or no row gave tokens."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None

@@ -1,4 +1,4 @@
-"""What each job of several brought, told apart by sums before and after its rows."""
+"""Rows and tokens of each of several jobs: the difference of the sums before and after its rows."""
 
 from __future__ import annotations
 

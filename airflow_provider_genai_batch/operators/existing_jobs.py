@@ -47,7 +47,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files.
         src: the requests, in any form that `GenAIBatchOperator` takes; they are read and checked, and not sent. With
             them each row is joined to its request: missing ones are named, those of strangers dropped. All jobs are
-            taken to have asked them together. Without it rows are what the jobs say.
+            assumed to have asked them together. Without it rows are what the jobs say.
         ordered: land rows in the order of the input; with keys of your own that needs `src`.
         output_type: what answers are to be; each is checked against it.
         keep: ``response`` lands the service's own response with each row.

@@ -1,4 +1,4 @@
-"""What OpenLineage is told of a task. Loaded when OpenLineage asks, as it needs the extra ``openlineage``."""
+"""OpenLineage events of a task. Loaded when OpenLineage asks, because it needs the extra ``openlineage``."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class DuplicateKeyFinder:
 
     It keeps a 63-bit digest and the line of each key. Whether one is there twice is looked at each time their
     number has doubled, and at the end: so it is found late, but a file of five million keys costs 60 MB and
-    no time to speak of. Two different keys with one digest would be taken for one; among five million that
+    no time to speak of. Two different keys with one digest would count as one; among five million that
     happens once in a million files.
 
     Attributes:

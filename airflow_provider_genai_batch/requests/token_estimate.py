@@ -1,4 +1,4 @@
-"""How many tokens requests may cost at most, as well as that can be told from their text."""
+"""The most tokens that requests may cost, estimated from their text."""
 
 from __future__ import annotations
 

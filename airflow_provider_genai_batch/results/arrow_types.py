@@ -46,7 +46,7 @@ class Scope(NamedTuple):
         definitions: what references name.
         within: the references that it stands in.
         sparse: members of objects may be absent, which is the same as null. Else an object with such a member is JSON
-            text, for the two would be told apart no more.
+            text, because the two could no longer be distinguished.
     """
 
     definitions: Schema

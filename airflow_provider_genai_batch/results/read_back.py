@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.results.sinks import Form
 
 _BATCH = 1024
-"""Rows that are taken out of columns at a time."""
+"""Rows that are read from columns at a time."""
 _CHUNK = 1024 * 1024
 
 

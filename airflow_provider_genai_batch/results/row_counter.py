@@ -43,7 +43,7 @@ class RowCounter:
         duplicates: rows whose key came before; the first good one counts.
         replaced: rows of requests that have a better one: of a later round, or a good one in place of one that failed.
             Their tokens are counted, for they are paid.
-        unjoined: rows without a key although every request had one; they cannot be told apart, so they are not
+        unjoined: rows without a key although every request had one; they cannot be matched to requests, so they are not
             landed, and their requests count as missing. Their tokens are counted.
         unknown: rows whose key no request had; their tokens are counted.
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
@@ -160,7 +160,7 @@ class RowCounter:
         return True
 
     def absorb(self, other: RowCounter) -> RowCounter:
-        """Add the counts of rows of other requests. Nothing is taken after that."""
+        """Add the counts of rows of other requests. No row may follow."""
         self._shares = {**self.shares, **other.shares}
         self.rows_read += other.rows_read
         self.duplicates += other.duplicates
@@ -213,10 +213,10 @@ class RowCounter:
             yield self._missed(missing_row(None, None))
 
     def unanswered(self, key: str | None, index: int | None) -> bool:
-        """Whether a request has no row that is ``ok``: one that failed, or none. To be asked when all rows are taken.
+        """Whether a request has no row that is ``ok``: one that failed, or none. To be asked after all rows.
 
         Args:
-            key: the request's key; without one it cannot be told.
+            key: the request's key; without one it is not known.
             index: its place in the input, which tells where all keys are stamps.
         """
         return key is not None and self._matcher.unanswered(key, index)
@@ -240,11 +240,11 @@ class RowCounter:
             requests: how many there were to ask; those that are not in the table are missing.
         """
         self._ok += table.ok
-        told = table.ok + table.unanswered
+        known = table.ok + table.unanswered
         for status, number in table.failures:
             self._take_alike(read_fields({"status": status}, Backend.VERTEX), number)
-            told += number
-        self._take_alike(read_fields({"status": "another cause"}, Backend.VERTEX), table.total - told)
+            known += number
+        self._take_alike(read_fields({"status": "another cause"}, Backend.VERTEX), table.total - known)
         missing = table.unanswered + max(0, requests - table.total)
         self._take_alike(missing_row(None, None), missing)
         self._keyless += table.total
@@ -263,7 +263,7 @@ class RowCounter:
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens of all rows; None when no row told."""
+        """Tokens of all rows; None when no row gave any."""
         usage = Usage(
             input=self._input,
             output=self._output,

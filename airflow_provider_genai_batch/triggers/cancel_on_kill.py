@@ -35,7 +35,7 @@ class CancelsUnwanted(BaseTrigger):
     Args:
         conn_id: the Airflow connection.
         job_names: the jobs.
-        cancel_on_kill: cancel them when somebody kills, clears or marks the task meanwhile.
+        cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state meanwhile.
     """
 
     def __init__(self, conn_id: str, job_names: Sequence[str], *, cancel_on_kill: bool) -> None:
@@ -84,7 +84,7 @@ class CancelsUnwanted(BaseTrigger):
             # A triggerer cannot ask how this iteration fares. Airflow's word is enough where the trigger, had it fired
             # with another triggerer, would have done so for the end of the only job.
             if not self._user_action or self.wanting != ("deferred",):
-                self.log.info("The state of one iteration is not told: %s is left alone.", self.job_names)
+                self.log.info("The state of one iteration is not known: %s is left alone.", self.job_names)
                 return
         elif not await sync_to_async(has_left)(self.task_instance, *self.wanting):
             return

@@ -52,7 +52,7 @@ class KeepsOverDeferrals(_Base):
         return {"begun": self.begun}
 
     def take_back(self, carried: Mapping[str, Any]) -> None:
-        """Take what was kept, by whatever version of this package; an attempt that was not told of begins now."""
+        """Take what was kept, by whatever version of this package; an attempt that is missing there begins now."""
         self.begin()
         begun = carried.get("begun")
         self._begun = begun if isinstance(begun, (int, float)) else None

@@ -36,7 +36,7 @@ class GenAIBatchTrigger(CancelsUnwanted):
         job_names: the jobs.
         plan: `flows.watch.WaitPlan` as a dict.
         memo: whatever the task wants back with the event.
-        cancel_on_kill: cancel the jobs when somebody kills, clears or marks the task meanwhile.
+        cancel_on_kill: cancel the jobs when somebody kills or clears the task, or sets its state meanwhile.
         **_newer: what a newer version of this package serialised beside these.
 
     The event's payload is `flows.watch.Ending` as a dict, ``job_names`` and ``memo``; no rows.

@@ -192,6 +192,6 @@ class GenAIBatchJobsTrigger(_Base):
 
 
 def _payload(job: BatchJob) -> dict[str, Any]:
-    """Return what a DAG is told of a job; its times are UTC."""
+    """Return the event of a job for a DAG; its times are UTC."""
     fields = {"backend", "state", "model", "display_name", "labels", "counts", *_TIMES}
     return {"job_name": job.name, **job.model_dump(mode="json", include=fields)}

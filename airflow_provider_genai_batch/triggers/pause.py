@@ -32,7 +32,7 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         memo: the event's payload.
         conn_id: the Airflow connection.
         job_names: jobs of the task that go on meanwhile.
-        cancel_on_kill: cancel them when somebody kills, clears or marks the task.
+        cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state.
         **_newer: what a newer version of this package serialised beside these.
     """
 
@@ -76,13 +76,13 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
 class LateRows:
     """How a deferrable task waits for the rows of jobs that ended: after a short while without its slot.
 
-    The pause fires with the event that told of the jobs' end, so that the task does again what it did then.
+    The pause fires with the event of the jobs' end, so that the task does again what it did then.
 
     Args:
         task: keeps its limit over deferrals, and has a ``conn_id`` and an ``execute_complete``.
         event: which that method takes.
         going: the task's jobs that go on meanwhile.
-        cancel_on_kill: cancel them when somebody kills, clears or marks the task.
+        cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state.
     """
 
     def __init__(

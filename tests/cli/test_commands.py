@@ -162,7 +162,7 @@ def test_a_file_is_checked_without_a_connection(
     file.write_bytes(lines())
     main(["check", str(file), "--backend", "gemini", "--output", "json"])
     (told,) = json.loads(capsys.readouterr().out)
-    assert (told["rows"], told["taken"]) == (3, "as it is")
+    assert (told["requests"], told["sent"]) == (3, "as it is")
     file.write_bytes(lines() + b'{"key": "alpha", "request": {}}\n')
     with pytest.raises(SystemExit, match="line 4"):
         main(["check", str(file), "--backend", "gemini"])

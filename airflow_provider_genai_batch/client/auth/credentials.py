@@ -110,7 +110,7 @@ def configured(info: Any, scopes: Sequence[str]) -> Any:
     kind = info.get("type") if isinstance(info, Mapping) else None
     if kind not in _KINDS:
         msg = (
-            f'"credential_config_file" of the connection is of type {kind!r}, which is not taken: there are '
+            f'"credential_config_file" of the connection is of type {kind!r}, which is not supported: there are '
             f"{', '.join(_KINDS)}. For others use Application Default Credentials (GOOGLE_APPLICATION_CREDENTIALS) "
             "in a connection without it."
         )

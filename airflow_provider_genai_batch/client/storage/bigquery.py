@@ -170,7 +170,7 @@ def _client(config: ClientConfig, headers: Mapping[str, str], method: str) -> It
 def _refused(error: Any, method: str) -> ApiError | TransportError:
     if error.code is None:
         return TransportError(str(error), method=method)
-    told = next((one for one in error.errors or () if isinstance(one, dict)), {})
-    status = 429 if told.get("reason") in _TOO_MUCH else int(error.code)
-    body = {"error": {"message": told.get("message") or error.message}}
+    detail = next((one for one in error.errors or () if isinstance(one, dict)), {})
+    status = 429 if detail.get("reason") in _TOO_MUCH else int(error.code)
+    body = {"error": {"message": detail.get("message") or error.message}}
     return api_error(HttpAnswer(status, {}, json.dumps(body).encode()), method)

@@ -50,7 +50,7 @@ def upload_flow(
 ) -> Generator[Any, Any, str]:
     """Upload to the given ``gs://`` object, the staging place, or the Files API; returns the address.
 
-    With `reuse` what is there under that name and has that size is taken as it is, for names that stand for their
+    With `reuse` an object of that name and size is used as it is, for names that stand for their
     content. The Files API reuses by its ``name`` alone.
 
     Raises:

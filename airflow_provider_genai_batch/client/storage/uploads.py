@@ -61,11 +61,11 @@ def upload_file(
 ) -> Generator[Any, Any, File]:
     """Upload `size` bytes to the Files API.
 
-    With a `name` (``files/…`` of at most 40 characters) the upload is repeatable: a file of that name and size is
-    taken as it is, one of another size is replaced.
+    With a `name` (``files/…`` of at most 40 characters) the upload is repeatable: a file of that name and size
+    is used as it is, one of another size is replaced.
 
     Raises:
-        TransportError: the upload broke off and could not be taken up again.
+        TransportError: the upload broke off and could not be resumed.
     """
     settings = {
         "size": size,
@@ -144,12 +144,12 @@ def upload_object(
 ) -> Generator[Any, Any, str]:
     """Upload `size` bytes to ``gs://bucket/object``; the object appears when it is whole, in place of any other.
 
-    With `reuse` the upload is repeatable, for names that stand for their content: an object of that size is taken as
+    With `reuse` the upload is repeatable, for names that stand for their content: an object of that size is used as
     it is, one of another size is replaced, but none that came in between unseen.
 
     Raises:
         PreconditionFailed: the object kept changing (`reuse` only).
-        TransportError: the upload broke off and could not be taken up again.
+        TransportError: the upload broke off and could not be resumed.
         NotFound: there is no such bucket; the message names it.
     """
     if not reuse:
@@ -205,7 +205,7 @@ def _replace(
 
 
 def _begun(calls: Calls, uri: str, mime_type: str, generation: str | None = None) -> Generator[Any, Any, str]:
-    """Begin an upload; that there is no such bucket is told with its name, which the service leaves out."""
+    """Begin an upload; the error for a missing bucket names it, which the service's does not."""
     try:
         session: str = yield calls.start_object(uri, mime_type=mime_type, generation=generation)
     except NotFound as error:
@@ -223,7 +223,7 @@ def _object(calls: Calls, uri: str) -> Generator[Any, Any, Object | None]:
     """Look for an object."""
     try:
         found: Object = yield calls.get_object(uri)
-    except (NotFound, PermissionDenied):  # who may not list is told 403 of what is not there
+    except (NotFound, PermissionDenied):  # an account that may not list gets 403 for missing objects
         return None
     return found
 

@@ -62,7 +62,7 @@ class Gunzip:
                 piece = self._member.decompress(data, PIECE_BYTES)
                 yield piece
                 data = self._member.unconsumed_tail or self._member.unused_data
-                # It may hold back what did not fit, though it has taken all bytes.
+                # It may hold back what did not fit, though it has read all bytes.
                 more = bool(data) or (len(piece) == PIECE_BYTES and not self._member.eof)
         except zlib.error as error:
             msg = f"the answer cannot be decompressed: {error}"

@@ -92,7 +92,7 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     What httpx and httpcore make of a request refers to itself, so it stays until the garbage collector comes by: with
     the chunks of a large upload that would be all of it. Given in pieces that a socket takes at once: what is left of a
-    larger one is copied each time that the socket has taken some.
+    larger one is copied each time that the socket accepts some.
     """
 
     def __init__(self, data: bytes) -> None:

@@ -39,9 +39,9 @@ def counted(response: JsonObject, wanted: str) -> JsonObject:
     count = response.get("tokenCount")
     if count is None:
         return bare
-    told = (
+    usage = (
         {"tokenCount": count}
         if wanted == "tokenCount"
         else {"usageMetadata": {"promptTokenCount": int(count)}}
     )
-    return {**told, **bare}
+    return {**usage, **bare}

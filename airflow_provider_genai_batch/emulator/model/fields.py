@@ -1,6 +1,6 @@
 """Whether a value is the message it should be: every name known, every value of its kind, as proto3's JSON form has it.
 
-Both spellings of a name are taken, null means absent, numbers may be written as text. What is wrong comes back as
+Both spellings of a name are accepted, null means absent, numbers may be written as text. What is wrong comes back as
 `Problem` values; how a service words them is not decided here.
 """
 

@@ -48,11 +48,11 @@ def several(response: JsonObject, reasons: Sequence[str]) -> JsonObject:
     listed = [{**_ended(first, reason, None), "index": at} for at, reason in enumerate(reasons)]
     said = sum("content" in one for one in listed)
     usage = dict(response.get("usageMetadata") or {})
-    told = usage.get("candidatesTokenCount", 0)
-    if told:
+    answered = usage.get("candidatesTokenCount", 0)
+    if answered:
         # The prompt counts once, what is said as often as it is said.
-        usage["candidatesTokenCount"] = told * said
-        usage["totalTokenCount"] = usage.get("totalTokenCount", 0) + told * (said - 1)
+        usage["candidatesTokenCount"] = answered * said
+        usage["totalTokenCount"] = usage.get("totalTokenCount", 0) + answered * (said - 1)
         if "candidatesTokensDetails" in usage:
             details = usage["candidatesTokensDetails"]
             usage["candidatesTokensDetails"] = [

@@ -43,8 +43,10 @@ def png(seed: str, size: int = 0) -> bytes:
 def pcm(seed: str, size: int = 0) -> bytes:
     """Return a tone as raw samples: a tenth of a second, or as many bytes as asked for."""
     pitch = 220 + int.from_bytes(hashlib.sha256(seed.encode(errors="replace")).digest()[:2], "big") % 660
-    wave = array("h", (round(_LOUD * math.sin(2 * math.pi * pitch * at / _RATE)) for at in range(_SHORTEST)))
-    tone = wave.tobytes()
+    samples = array(
+        "h", (round(_LOUD * math.sin(2 * math.pi * pitch * at / _RATE)) for at in range(_SHORTEST))
+    )
+    tone = samples.tobytes()
     wanted = (size or len(tone)) // 2 * 2
     return (tone * (wanted // len(tone) + 1))[:wanted]
 

@@ -23,7 +23,7 @@ def violations(problems: Iterable[Problem], prefix: str, package: str) -> list[J
     """
     found: list[JsonObject] = []
     for problem in problems:
-        # A single value where a list is due is taken for a list of one.
+        # A single value where a list is due counts as a list of one.
         if problem.what != SINGLE:
             found.append(_violation(problem, prefix, package))
             if len(found) == MOST:

@@ -44,7 +44,7 @@ class ClaudeRows(PartnerRows):
         super().__init__(task)
         self.style = Style(claude.finished, lambda: claude.refusal(task.model), claude.emptied)
 
-    def taken(self, row: JsonObject, number: int) -> JsonObject:
+    def import_row(self, row: JsonObject, number: int) -> JsonObject:
         """Take a row of this family; one of another fails the job unless a script has it fail the row.
 
         Raises:
@@ -54,7 +54,7 @@ class ClaudeRows(PartnerRows):
         if custom_id is not None and not isinstance(custom_id, str):
             message = f"Field custom_id is of type STRING, not {type(custom_id).__name__}"
             raise ImportFailed(message, number)
-        return super().taken(row, number)
+        return super().import_row(row, number)
 
     def foreign(self, row: JsonObject) -> str:
         """Return why a row is none of Claude's; empty for one that is."""

@@ -63,7 +63,7 @@ class Family(Protocol):
     def importer(self) -> RowImporter:
         """Return an importer for one source."""
 
-    def taken(self, row: JsonObject, number: int) -> JsonObject:
+    def import_row(self, row: JsonObject, number: int) -> JsonObject:
         """Return a table's row as it is worked on.
 
         Raises:

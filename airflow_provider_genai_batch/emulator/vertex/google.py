@@ -50,7 +50,7 @@ class GoogleRows:
         self._echo = _as_it_came if self._task.script.row_form in WITHOUT_NULLS else importer.echoed
         return importer
 
-    def taken(self, row: JsonObject, number: int) -> JsonObject:
+    def import_row(self, row: JsonObject, number: int) -> JsonObject:
         """Take any row of a table that has the column, unless a script is strict."""
         if self._task.script.foreign_lines == "import":
             check_own(row, self.needed[0], number)

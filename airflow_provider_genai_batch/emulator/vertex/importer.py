@@ -17,7 +17,7 @@ _RESULT = frozenset({"status", "response", "processed_time"})
 
 
 FAILED = "Failed to import data. Please check 'Prepare input' section of the documentation."
-"""How the message of a job begins whose input was not taken."""
+"""How the message of a job begins whose input was refused."""
 
 
 class ImportFailed(Exception):

@@ -96,7 +96,7 @@ async def list_(call: Call) -> Response:
 async def cancel(call: Call) -> Response:
     """Ask for a job to be stopped.
 
-    A capture of the live service: 400 FAILED_PRECONDITION for a failed job; taken for every ended one.
+    A capture of the live service: 400 FAILED_PRECONDITION for a failed job; assumed for every ended one.
     """
     call.query()
     await call.nothing()

@@ -111,9 +111,9 @@ def line(
         response = {}
     said = {} if response is None else {"response": response}
     if names.embeds(model):
-        told = {"status": status} if status else {}
+        fields = {"status": status} if status else {}
         said = {} if response is None else {"response": counted(response, embedding_usage or "tokenCount")}
-        return {**siblings, "request": row.get("request"), **said, **told}
+        return {**siblings, "request": row.get("request"), **said, **fields}
     request = row.get("request")
     return {
         **siblings,

@@ -1,6 +1,6 @@
 """Which models batch runs, and where: Google's list of them, the pages of each family and the cards.
 
-Documents refuse a place or say nothing; where they say nothing, a job is taken.
+Documents refuse a place or say nothing; where they say nothing, a job is accepted.
 """
 
 from __future__ import annotations

@@ -18,14 +18,14 @@ _COLUMN = re.compile(r"\w+", re.ASCII)
 class PartnerImporter:
     """Reads lines one after another."""
 
-    def __init__(self, taken: Callable[[JsonObject, int], JsonObject], reserved: Sequence[str]) -> None:
+    def __init__(self, import_row: Callable[[JsonObject, int], JsonObject], reserved: Sequence[str]) -> None:
         """Read for one family.
 
         Args:
-            taken: Takes an object and its number; raises ImportFailed.
+            import_row: Takes an object and its number; raises ImportFailed.
             reserved: Names that only an output may have.
         """
-        self._taken = taken
+        self._import_row = import_row
         self._reserved = frozenset(reserved)
         self._row = 0
 
@@ -50,4 +50,4 @@ class PartnerImporter:
             if not _COLUMN.fullmatch(name):
                 why = f'Invalid field name "{name}". Fields must contain only letters, numbers, and underscores.'
                 raise ImportFailed(why, self._row)
-        return self._taken(row, self._row)
+        return self._import_row(row, self._row)

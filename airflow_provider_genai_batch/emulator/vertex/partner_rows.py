@@ -47,9 +47,9 @@ class PartnerRows(ABC):
 
     def importer(self) -> PartnerImporter:
         """Return an importer that looks at columns only."""
-        return PartnerImporter(self.taken, self.reserved)
+        return PartnerImporter(self.import_row, self.reserved)
 
-    def taken(self, row: JsonObject, number: int) -> JsonObject:
+    def import_row(self, row: JsonObject, number: int) -> JsonObject:
         """Take a row of this family; one of another fails the job unless a script has it fail the row.
 
         Raises:

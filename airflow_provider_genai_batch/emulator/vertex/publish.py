@@ -97,11 +97,11 @@ def _batched(rows: Iterator[bytes]) -> Iterator[bytes]:
 def _columns(given: list[Any], results: list[Any], path: Any) -> list[tuple[str, str]]:
     """Return the output's columns: the input's, or those its rows have, and the results."""
     columns = [(str(name), str(kind)) for name, kind in given]
-    told = [(str(name), str(kind)) for name, kind in results]
+    added = [(str(name), str(kind)) for name, kind in results]
     if not columns:
         first: JsonObject = json.loads(next(read_lines(path), b"{}"))
-        columns = [(name, _guessed(value)) for name, value in first.items() if name not in dict(told)]
-    return [*columns, *told]
+        columns = [(name, _guessed(value)) for name, value in first.items() if name not in dict(added)]
+    return [*columns, *added]
 
 
 def _guessed(value: Any) -> str:

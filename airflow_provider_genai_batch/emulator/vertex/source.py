@@ -149,7 +149,7 @@ def _from_table(
             message = f"{FAILED} The input has more than {family.most} rows."
             raise JobFailed(3, message)
         try:
-            yield family.taken(_table_row(row, columns, resumes=resumes), count)
+            yield family.import_row(_table_row(row, columns, resumes=resumes), count)
         except ImportFailed as problem:
             raise JobFailed(problem.code, str(problem)) from problem
 

@@ -67,12 +67,12 @@ def _stats(job: Job, now_ns: int) -> JsonObject:
     counts = job.counts
     if counts.total is None:
         return {} if job.ended else {"incompleteCount": "-1"}
-    told = 1 - job.script.lagging_counters
+    shown = 1 - job.script.lagging_counters
     succeeded = counts.succeeded
     if not job.ended:
         # Which of the rows failed that a running job has come to is decided at its end.
         succeeded = int(counts.total * fraction_done(job, now_ns))
-    done, failed = int(succeeded * told), int(counts.failed * told)
+    done, failed = int(succeeded * shown), int(counts.failed * shown)
     numbers = {
         "successfulCount": done,
         "failedCount": failed,

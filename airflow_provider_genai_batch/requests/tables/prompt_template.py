@@ -32,7 +32,7 @@ _KEY = 0
 class Prompt:
     """A template that was read.
 
-    Only plain ``{column}`` is filled in; ``{{`` and ``}}`` are braces. What stands in a column is never taken for a
+    Only plain ``{column}`` is filled in; ``{{`` and ``}}`` are braces. The text of a column never counts as a
     template. Jinja is not rendered, neither in the template nor in a column.
 
     Args:
@@ -103,7 +103,7 @@ class Prompt:
         return f"{self._mark}_{number}_"
 
     def _holders(self, value: Any, holder: str = "") -> Iterator[tuple[int, str]]:
-        """Find the fields that marks stand in."""
+        """Find the fields that have a placeholder."""
         if isinstance(value, dict):
             for name, inner in value.items():
                 yield from self._holders(inner, name)
@@ -114,7 +114,7 @@ class Prompt:
             yield int(value.split("_")[1]), holder
 
     def _slots(self, line: bytes, holders: dict[int, str]) -> list[bytes | _Slot]:
-        """Cut a line at its marks."""
+        """Cut a line at its placeholders."""
         first, *rest = re.split(rf"({self._mark})_(\d+)_".encode(), line, flags=re.IGNORECASE)
         slots: list[bytes | _Slot] = [first]
         for mark, digits, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
