@@ -115,13 +115,20 @@ contains this).
 Method ids: Gemini ``batches.create``, ``batches.createEmbeddings``, ``batches.get``, ``batches.list``,
 ``batches.cancel``, ``batches.delete``, ``files.start``, ``files.upload``, ``files.query``,
 ``files.cancel``, ``files.get``, ``files.list``, ``files.delete``, ``files.download``; Vertex
-``batchPredictionJobs.create``, ``.get``, ``.list``, ``.cancel``, ``.delete``, ``operations.get``;
+``batchPredictionJobs.create``, ``.get``, ``.list``, ``.cancel``, ``.delete``, ``operations.get``; online:
+``models.generateContent``, ``models.embedContent``, ``models.batchEmbedContents``, ``models.countTokens`` (Gemini),
+``publishers.models.generateContent``, ``publishers.models.countTokens`` (Vertex);
 ``oauth.token``, ``iam.generateAccessToken``.
 
 ``emu.jobs``: dicts with ``name, backend, state`` (JOB_STATE_* words without a prefix), ``display_name,
 model, kind`` ("generate" or "embed"), ``labels, input, rows {total, succeeded, failed, pending}, looks,
 live`` (neither ended nor deleted), ``cancel_requested, deleted, error, output, created, ended`` (seconds).
 Oldest first; looking at it is not a look.
+
+``emu.capacity = Capacity(...)``: what online calls meet from then on: ``minute_tokens``, ``day_requests``,
+``spend_tokens``, ``cap_tokens`` (429 in four shapes), ``slots``, ``spells`` {tier: (seconds served, seconds shed)},
+``seconds`` (504 for callers that give less), ``latency`` (real seconds in a slot), ``tier_on_vertex``. A hang is
+``Fault.hold()``; 499, 500 and an eviction on the way are ``Fault.error(status, acted=True)``.
 
 ``emu.force(name, state, error=None)`` puts a job into a state by hand; ``emu.storage`` and
 ``emu.bigquery`` are the stand-ins, ``emu.storage_url`` and ``emu.bigquery_url`` where they listen.
@@ -137,11 +144,13 @@ Over HTTP, plain JSON: ``GET/POST/DELETE /_emulator/faults`` (POST ``{"method", 
 ``{"id"}``; ``POST /_emulator/faults/{id}/release``), ``GET/POST /_emulator/clock`` (``{"advance":
 seconds}``), ``GET/POST /_emulator/jobs`` (POST queues ``{"backend", ...script fields}``), ``PATCH
 /_emulator/jobs/{name}`` (``{"state", "error"}`` forces a state), ``GET/DELETE /_emulator/requests``,
-``GET/PATCH /_emulator/switches``, ``GET /_emulator/connection/{backend}``, ``GET /_emulator/health``.
+``GET/PATCH /_emulator/switches``, ``GET/PATCH /_emulator/capacity``,
+``GET /_emulator/connection/{backend}``, ``GET /_emulator/health``.
 """
 
 from __future__ import annotations
 
+from airflow_provider_genai_batch.emulator.capacity import Capacity
 from airflow_provider_genai_batch.emulator.clock import Clock, RealClock, VirtualClock
 from airflow_provider_genai_batch.emulator.emulator import Emulator, Unspent
 from airflow_provider_genai_batch.emulator.faults import Fault
@@ -151,6 +160,7 @@ from airflow_provider_genai_batch.emulator.script import JobScript
 from airflow_provider_genai_batch.emulator.switches import Switches
 
 __all__ = [
+    "Capacity",
     "Clock",
     "Emulator",
     "Fault",

@@ -45,6 +45,7 @@ class Control:
             Route(f"{base}/jobs/{{name:path}}", self.job, methods=["GET", "PATCH"]),
             Route(f"{base}/requests", self.requests, methods=["GET", "DELETE"]),
             Route(f"{base}/switches", self.switches, methods=["GET", "PATCH"]),
+            Route(f"{base}/capacity", self.capacity, methods=["GET", "PATCH"]),
             Route(f"{base}/connection/{{backend}}", self.connection, methods=["GET"]),
         ]
 
@@ -140,6 +141,15 @@ class Control:
             except ValueError as problem:
                 return _wrong(problem)
         return JSONResponse(self._world.switches.to_json())
+
+    async def capacity(self, request: Request) -> Response:
+        """Show what online calls meet, or set some of it."""
+        if request.method == "PATCH":
+            try:
+                self._world.capacity = self._world.capacity.changed(await _object(request))
+            except (ValueError, TypeError, AttributeError) as problem:
+                return _wrong(problem)
+        return JSONResponse(self._world.capacity.to_json())
 
     async def connection(self, request: Request) -> Response:
         """Return an Airflow connection."""

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.emulator import oauth
+from airflow_provider_genai_batch.emulator.capacity import Capacity
 from airflow_provider_genai_batch.emulator.clock import Clock, VirtualClock
 from airflow_provider_genai_batch.emulator.control import Control, force
 from airflow_provider_genai_batch.emulator.fault_queue import Faults
@@ -155,6 +156,15 @@ class Emulator:
     @switches.setter
     def switches(self, switches: Switches) -> None:
         self._world.switches = switches
+
+    @property
+    def capacity(self) -> Capacity:
+        """What online calls meet; may be set, and holds from then on."""
+        return self._world.capacity
+
+    @capacity.setter
+    def capacity(self, capacity: Capacity) -> None:
+        self._world.capacity = capacity
 
     @property
     def storage_url(self) -> str:

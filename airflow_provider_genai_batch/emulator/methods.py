@@ -24,7 +24,13 @@ class Method:
             # The upload URL is the capability: Google's own client sends no key with the bytes.
             return "open"
         family = self.id.split(".", 1)[0]
-        return {"batches": "gemini", "files": "gemini", "oauth": "open", "iam": "iam"}.get(family, "vertex")
+        return {
+            "batches": "gemini",
+            "files": "gemini",
+            "models": "gemini",
+            "oauth": "open",
+            "iam": "iam",
+        }.get(family, "vertex")
 
 
 METHODS: dict[str, Method] = {
@@ -50,6 +56,12 @@ METHODS: dict[str, Method] = {
         Method("batchPredictionJobs.cancel"),
         Method("batchPredictionJobs.delete"),
         Method("operations.get"),
+        Method("models.generateContent"),
+        Method("models.embedContent"),
+        Method("models.batchEmbedContents"),
+        Method("models.countTokens"),
+        Method("publishers.models.generateContent"),
+        Method("publishers.models.countTokens"),
         Method("oauth.token"),
         Method("iam.generateAccessToken"),
     )

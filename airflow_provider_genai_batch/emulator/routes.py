@@ -13,10 +13,12 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_genai_batch.emulator import oauth_routes
 from airflow_provider_genai_batch.emulator.gemini import batches, files, uploads
+from airflow_provider_genai_batch.emulator.gemini import online as gemini_online
 from airflow_provider_genai_batch.emulator.oauth import Tokens
 from airflow_provider_genai_batch.emulator.pipeline import Endpoint, Handler
 from airflow_provider_genai_batch.emulator.request_log import Entry
 from airflow_provider_genai_batch.emulator.vertex import jobs, operations
+from airflow_provider_genai_batch.emulator.vertex import online as vertex_online
 from airflow_provider_genai_batch.emulator.world import World
 
 
@@ -53,6 +55,15 @@ _GEMINI: tuple[tuple[str, str, str, Handler], ...] = (
         "batches.createEmbeddings",
         batches.create_embeddings,
     ),
+    ("POST", "/models/{model:segment}:generateContent", "models.generateContent", gemini_online.generate),
+    ("POST", "/models/{model:segment}:embedContent", "models.embedContent", gemini_online.embed),
+    (
+        "POST",
+        "/models/{model:segment}:batchEmbedContents",
+        "models.batchEmbedContents",
+        gemini_online.embed_many,
+    ),
+    ("POST", "/models/{model:segment}:countTokens", "models.countTokens", gemini_online.count),
     ("GET", "/batches/{batch:segment}", "batches.get", batches.get),
     ("GET", "/batches", "batches.list", batches.list_),
     ("POST", "/batches/{batch:segment}:cancel", "batches.cancel", batches.cancel),
@@ -64,6 +75,7 @@ _GEMINI: tuple[tuple[str, str, str, Handler], ...] = (
 )
 
 _JOBS = "/projects/{project:segment}/locations/{location:segment}/batchPredictionJobs"
+_MODEL = "/projects/{project:segment}/locations/{location:segment}/publishers/google/models/{model:segment}"
 _OPERATION = "/projects/{project:segment}/locations/{location:segment}/operations/{operation:segment}"
 
 _VERTEX: tuple[tuple[str, str, str, Handler], ...] = (
@@ -72,6 +84,8 @@ _VERTEX: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", _JOBS + "/{job:segment}", "batchPredictionJobs.get", jobs.get),
     ("DELETE", _JOBS + "/{job:segment}", "batchPredictionJobs.delete", jobs.delete),
     ("POST", _JOBS + "/{job:segment}:cancel", "batchPredictionJobs.cancel", jobs.cancel),
+    ("POST", _MODEL + ":generateContent", "publishers.models.generateContent", vertex_online.generate),
+    ("POST", _MODEL + ":countTokens", "publishers.models.countTokens", vertex_online.count),
     ("GET", _OPERATION, "operations.get", operations.get),
 )
 

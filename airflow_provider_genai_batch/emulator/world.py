@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_genai_batch.emulator.capacity import Capacity, Usage
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, Clock, VirtualClock, http_text
 from airflow_provider_genai_batch.emulator.fault_queue import Faults
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
@@ -82,6 +83,8 @@ class World:
         self.operations: dict[str, JsonObject] = {}
         self.scripts: list[tuple[str | None, JobScript]] = []
         self.switches = settings.switches
+        self.capacity = Capacity()
+        self.usage = Usage()
         self.date_skew = 0.0
         """Seconds by which the ``Date`` of replies is ahead of the clock."""
         self.blobs = folder / "blobs"

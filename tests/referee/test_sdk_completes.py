@@ -26,10 +26,12 @@ def python_of(major: int) -> str:
     return os.environ.get(f"GENAI_REFEREE_PYTHON_{major}") or str(referee_python(major))
 
 
-def made_by_the_sdk(major: int, backend: str, way: str, given: dict[str, Any]) -> dict[str, Any]:
+def made_by_the_sdk(
+    major: int, backend: str, way: str, given: dict[str, Any], script: Path = SCRIPT
+) -> dict[str, Any]:
     environment = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "")}
     done = subprocess.run(
-        [python_of(major), str(SCRIPT), backend, way, json.dumps(given)],
+        [python_of(major), str(script), backend, way, json.dumps(given)],
         env=environment,
         capture_output=True,
         text=True,
