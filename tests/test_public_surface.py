@@ -31,6 +31,7 @@ PUBLIC = {
     "client": ["AsyncGenAIBatchClient", "ClientConfig", "GenAIBatchClient", "GoogleCredentials"],
     "decorators.genai_batch": ["genai_batch_task"],
     "emulator": [
+        "Capacity",
         "Clock",
         "Emulator",
         "Fault",
