@@ -10,7 +10,7 @@ _SIGNS = {State.YES: "yes", State.SILENT: "sent", State.CONFLICT: "sent, dispute
 _HEAD = """# Models
 
 Which models run in a batch, where their requests are read, where rows are written, and in which locations of Vertex AI.
-A test makes this page of the table that the code goes by, and runs each cell on the emulator.
+A test makes this page from the table in the code, and asks the emulator for a job of each cell.
 
 * **yes**: Google's pages say so.
 * **sent**: they do not say. The job is sent, with a note in the log; a service that does not take it refuses to create
@@ -30,9 +30,13 @@ locations. Models of other publishers are refused there.
 ## Not in a batch
 
 Refused by name, when the DAG is parsed if the name is no template: Imagen, Veo, Lyria, Mistral, Grok, Claude 3 Haiku,
-models of unknown publishers; on Vertex AI also Gemma and `multimodalembedding`. Retired on 2026-10-21, and refused with
-that date: all of DeepSeek, Qwen, Kimi, MiniMax, GLM and E5, Llama 3.3, gpt-oss-20b; Jamba on 2026-02-27. Of open models
-only those on Google's list are taken: Llama 4 and gpt-oss-120b.
+models of unknown publishers. Retired on 2026-10-21, and refused with that date: all of DeepSeek, Qwen, Kimi, MiniMax,
+GLM and E5, Llama 3.3, gpt-oss-20b; Jamba on 2026-02-27. Of open models only those on Google's list are taken: Llama 4
+and gpt-oss-120b.
+
+Gemma and `multimodalembedding` are refused on Vertex AI alone: when the DAG is parsed if the name is one of Vertex AI's
+(`publishers/google/models/…`), and otherwise when the task begins, because the connection decides which service is
+asked.
 
 On Vertex AI pictures are made in 1K alone: other sizes are refused.
 """

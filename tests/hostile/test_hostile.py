@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
 
+from tests.docs.pages import ROOT
 from tests.hostile.history import history
+from tests.hostile.report import ROWS, beside, section
+from tests.hostile.runs import BROKEN_ONCE
 
 HISTORIES, AT_ONCE = 300, 30
-BROKEN_ONCE = (486, 707, 916, 1182, 1275, 1329, 1564, 1904, 1966, 2032, 2151, 2209, 2385, 2704, 2884)
 _seen: Counter[str] = Counter()
 _run: set[int] = set()
 
@@ -27,6 +30,20 @@ def test_no_history_that_broke_a_promise_once_does_so_again() -> None:
     for number in BROKEN_ONCE:
         with history(number) as one:
             one.run()
+
+
+def test_the_page_says_nothing_that_the_report_did_not_write() -> None:
+    page = (ROOT / "docs/reference/crash-matrix.md").read_text()
+    told = dict(
+        re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", page.partition("## Random histories")[2], re.MULTILINE)
+    )
+    ran = re.fullmatch(r"([\d,]+)(?:, from number ([\d,]+) on)?(; stopped by hand)?", told["Histories"])
+    assert ran is not None
+    count, first = (int((text or "0").replace(",", "")) for text in ran.groups()[:2])
+    assert told["Histories with a broken promise"] == "0"
+    seen = Counter({begins[0]: int(told[title].replace(",", "")) for title, begins in ROWS.items()})
+    part = section(range(first, first + count), seen, [], stopped=bool(ran[3]))
+    assert beside(page, part) == page
 
 
 def test_a_history_is_the_same_each_time() -> None:

@@ -160,6 +160,19 @@ def test_tables_of_every_family_are_counted_where_they_stay_and_land_from_files(
         assert all(row["text"] and row["usage"]["total"] for row in rows)
 
 
+@pytest.mark.parametrize("model", ["gemma-3-27b-it", "multimodalembedding@001"])
+def test_a_bare_name_that_only_vertex_ai_cannot_run_is_refused_when_the_task_begins(
+    vertex: Emulator, model: str
+) -> None:
+    """Which service is asked is not known before: the connection decides it."""
+    built = GenAIBatchOperator(task_id="ask", model=model, src=["x"])
+    assert built.model == model
+    ran = run_dag(lambda: GenAIBatchOperator(task_id="ask", model=model, src=["x"]))
+    assert [type(error) for error in ran.errors] == [UnsupportedError]
+    assert ran.states == {"ask": "failed"}
+    assert not vertex.jobs
+
+
 def test_no_more_jobs_of_claude_go_on_at_a_time_than_a_project_may_have(
     vertex: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,17 @@ def test_a_task_that_is_stopped_while_it_runs_for_airflow_leaves_its_job_to_the_
     assert [job["cancel_requested"] for job in gemini.jobs] == [False]
 
 
+def test_a_task_whose_process_airflow_has_given_up_leaves_its_job_to_the_next_attempt(
+    gemini: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is up for retry then; a user who ends a task does not put it there."""
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    monkeypatch.setattr(states, "state_of", lambda _: "up_for_retry")
+    with killed_at_the_first_pause(monkeypatch):
+        ask(["a"], deferrable=False)
+    assert [job["cancel_requested"] for job in gemini.jobs] == [False]
+
+
 def test_a_task_that_ran_out_of_airflows_time_cancels_its_job(gemini: Emulator) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     with contextlib.suppress(AirflowTaskTimeout):  # that of Airflow 2 ends `dag.test()` too

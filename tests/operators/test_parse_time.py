@@ -32,6 +32,8 @@ class Endless(BaseModel):
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a model of another tool": ({"model": "gemini/gemini-2.5-pro"}, "Write gemini-2.5-pro"),
+    "a model without batch": ({"model": "mistral-large-2411"}, "Mistral"),
+    "a model of Vertex AI without batch": ({"model": "publishers/google/models/gemma-3-27b-it"}, "Gemma"),
     "no model": ({"model": ""}, "model is empty"),
     "a src of no kind": ({"src": 5}, "src cannot be of type int"),
     "a prompt as src": ({"src": "What is it?"}, "A prompt goes into a list"),
