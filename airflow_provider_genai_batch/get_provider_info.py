@@ -1,4 +1,4 @@
-"""What Airflow asks a provider package about itself."""
+"""The description of this provider package for Airflow."""
 
 from __future__ import annotations
 

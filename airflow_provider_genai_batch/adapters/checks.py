@@ -1,4 +1,4 @@
-"""What is refused before anything is sent, in common.ai's errors."""
+"""Checks of requests before anything is sent, with common.ai's errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which connection a job of common.ai belongs to.
+"""The connection that a job of common.ai belongs to.
 
 common.ai hands an adapter the password and the host of a connection and nothing else of it: neither project nor
 credentials, nor the connection's id. While a task submits, the task tells the id. Afterwards, also on the triggerer,

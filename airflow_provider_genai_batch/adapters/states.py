@@ -1,4 +1,4 @@
-"""How a job is, in common.ai's words."""
+"""The state of a job, in common.ai's words."""
 
 from __future__ import annotations
 

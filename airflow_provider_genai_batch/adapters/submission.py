@@ -1,4 +1,4 @@
-"""How a task of common.ai comes to its one job."""
+"""Submission of the one job of a common.ai task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands do."""
+"""The commands: list, show, cancel, rows and check."""
 
 from __future__ import annotations
 

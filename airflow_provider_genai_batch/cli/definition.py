@@ -1,4 +1,4 @@
-"""The commands and their arguments, in Airflow's terms; what they do is loaded when one is called."""
+"""The commands and their arguments, in Airflow's terms; their code is loaded when one is called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _arg(*flags: str, **more: Any) -> Arg:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        msg = f"{text} is no whole number, 0 or more"
+        msg = f"{text} is not a whole number of 0 or more"
         raise ArgumentTypeError(msg)
     return int(text)
 
@@ -26,10 +26,10 @@ def _limit(text: str, **more: Any) -> Arg:
 
 
 _CONN_ID = _arg(
-    "-c", "--conn-id", help="the connection (default: %(default)s)", default="genai_batch_default"
+    "-c", "--conn-id", help="Airflow connection id (default: %(default)s)", default="genai_batch_default"
 )
 _JOB = _arg(
-    "job", help="the job's name, such as batches/abc123 or projects/P/locations/L/batchPredictionJobs/1"
+    "job", help="the job's name, for example batches/abc123 or projects/P/locations/L/batchPredictionJobs/1"
 )
 
 
@@ -48,41 +48,47 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                     "list",
                     "List jobs, newest first",
                     _CONN_ID,
-                    _limit("at most so many (default: %(default)s)", default=20),
-                    _arg("--filter", help='Vertex AI\'s filter, such as state="JOB_STATE_RUNNING"'),
+                    _limit("the most jobs to list (default: %(default)s)", default=20),
+                    _arg(
+                        "--filter",
+                        help='a filter as Vertex AI takes it, for example state="JOB_STATE_RUNNING"',
+                    ),
                     ARG_OUTPUT,
                 ),
                 _command("show", "Show a job", _JOB, _CONN_ID, ARG_OUTPUT),
                 _command(
                     "cancel",
-                    "Ask for a job's cancellation; what it has answered is paid",
+                    "Cancel a job; requests that it has answered are billed",
                     _JOB,
                     _CONN_ID,
                     ARG_OUTPUT,
                 ),
                 _command(
                     "rows",
-                    "Write an ended job's rows as JSON lines; on a terminal as a table",
+                    "Write the rows of an ended job: as JSON lines, on a terminal as a table",
                     _JOB,
                     _CONN_ID,
-                    _limit("at most so many"),
+                    _limit("the most rows to write"),
                     _arg(
                         "--status",
                         help="only rows with this status",
                         choices=("ok", "invalid", "error", "cancelled"),
                     ),
                     _arg(
-                        "-o", "--output", help="json for lines on a terminal too", choices=("json", "table")
+                        "-o",
+                        "--output",
+                        help="json writes lines on a terminal too",
+                        choices=("json", "table"),
                     ),
                 ),
                 _command(
                     "check",
-                    "Check a file of requests as the operator does before anything is paid",
+                    "Check a file of requests the way the operator does before it submits",
                     _arg("file", help="path or URI of JSON lines"),
                     _arg("--model", help="the model (default: %(default)s)", default="gemini-2.5-flash"),
                     _arg(
                         "--backend",
-                        help="the service; a local file is then checked without a connection",
+                        help="the service; with it a local file is checked without a connection",
                         choices=("gemini", "vertex"),
                     ),
                     _CONN_ID,

@@ -1,4 +1,4 @@
-"""What a client needs to know: which service, where, and as whom."""
+"""Settings of a client: the service, its place, and the account."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class GoogleCredentials:
     config: Mapping[str, Any] | str | None = field(default=None, repr=False)
     """A credential configuration, or the path of one."""
     impersonation_chain: tuple[str, ...] = ()
-    """Accounts in order; the last one is acted as, those before it are delegates."""
+    """Accounts in order; jobs run as the last one, those before it are delegates."""
     quota_project: str | None = None
     """Which quota is counted against."""
     scopes: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class ClientConfig:
     project: str | None = None
     """Google Cloud project, needed on Vertex AI."""
     location: str = vertex.DEFAULT_LOCATION
-    """Of Vertex AI; it decides the host."""
+    """The location on Vertex AI, which decides the host."""
     staging_uri: str | None = None
     """``gs://bucket/prefix/`` for inputs that Vertex AI has to read from Cloud Storage."""
     storage_endpoint: str | None = None

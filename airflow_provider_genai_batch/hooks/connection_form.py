@@ -12,28 +12,34 @@ def _field(label: str, description: str = "", **schema: Any) -> dict[str, Any]:
 FIELDS: dict[str, dict[str, Any]] = {
     "backend": _field(
         "Service",
-        "By default Vertex AI if there is a project, else the Gemini API.",
+        "Default: Vertex AI if a project is set, else the Gemini API.",
         enum=[None, "gemini", "vertex"],
         values_display={"null": "Default", "gemini": "Gemini Developer API", "vertex": "Vertex AI"},
     ),
-    "project": _field("Project", "Google Cloud project. Needed on Vertex AI."),
-    "location": _field("Location", "Of Vertex AI, such as us-central1. By default global."),
-    "key_path": _field("Key path", "Of a service-account key (JSON) where tasks run."),
-    "keyfile_dict": _field("Key JSON", "The service-account key itself.", format="password"),
-    "key_secret_name": _field("Key secret", "Name of a secret in Secret Manager that is the key."),
-    "key_secret_project_id": _field("Key secret's project", "By default that of the default credentials."),
-    "credential_config_file": _field(
-        "Credential configuration", "Path or JSON of one, such as of workload identity.", format="password"
+    "project": _field("Project", "Google Cloud project. Required on Vertex AI."),
+    "location": _field("Location", "Vertex AI location, for example us-central1. Default: global."),
+    "key_path": _field("Key path", "Path of a service account key (JSON) on the workers and triggerers."),
+    "keyfile_dict": _field("Key JSON", "The service account key itself (JSON).", format="password"),
+    "key_secret_name": _field("Key secret", "Name of the Secret Manager secret that holds the key."),
+    "key_secret_project_id": _field(
+        "Key secret's project", "Default: the project of the default credentials."
     ),
-    "impersonation_chain": _field("Impersonation chain", "Accounts with commas; the last one is acted as."),
-    "quota_project": _field("Quota project", "Project that quota is counted against."),
-    "scopes": _field("Scopes", "OAuth scopes with commas. By default the service's own."),
-    "api_version": _field("API version", "By default v1beta on the Gemini API, v1 on Vertex AI."),
-    "staging_uri": _field("Staging", "gs://bucket/prefix/ for inputs that have to be staged on Vertex AI."),
+    "credential_config_file": _field(
+        "Credential configuration",
+        "Its path or its JSON, for example of workload identity.",
+        format="password",
+    ),
+    "impersonation_chain": _field(
+        "Impersonation chain", "Service accounts, comma-separated. Jobs run as the last one."
+    ),
+    "quota_project": _field("Quota project", "Project whose quota is used."),
+    "scopes": _field("Scopes", "OAuth scopes, comma-separated. Default: those of the service."),
+    "api_version": _field("API version", "Default: v1beta on the Gemini API, v1 on Vertex AI."),
+    "staging_uri": _field("Staging", "gs://bucket/prefix/ where inputs for Vertex AI are staged."),
     "storage_endpoint": _field("Cloud Storage endpoint", "Base URL, for an emulator or a private endpoint."),
     "bigquery_endpoint": _field("BigQuery endpoint", "Base URL, for an emulator or a private endpoint."),
 }
-"""What stands in the extra of a connection of type ``genai_batch``."""
+"""Fields of the extra of a connection of type ``genai_batch``."""
 
 BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "login"],

@@ -1,4 +1,4 @@
-"""What a decorated function did beside making requests, kept over a deferral: it is not called again after that.
+"""Outlet events and label of a decorated function, kept over a deferral: it is not called again after that.
 
 A function may add to the events of its task's outlets, name assets for an alias, and put values into the context for
 ``map_index_template``.

@@ -1,4 +1,4 @@
-"""Whether a task instance is still in the state in which it waits: Airflow stops processes for many reasons."""
+"""The state of a task instance, to see whether it still waits: Airflow stops processes for many reasons."""
 
 from __future__ import annotations
 

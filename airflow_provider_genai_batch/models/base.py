@@ -1,4 +1,4 @@
-"""What every noun has in common."""
+"""The base of all nouns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a wish to cancel a job."""
+"""The result of a cancellation."""
 
 from __future__ import annotations
 

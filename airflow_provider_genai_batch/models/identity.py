@@ -1,4 +1,4 @@
-"""Who a job belongs to, written where the service itself keeps it.
+"""The owner of a job, written where the service itself keeps it.
 
 The same on every machine and Python: sha256 over canonical JSON.
 """

@@ -1,4 +1,4 @@
-"""As much of a job as whoever waits for it has to keep."""
+"""The status of a job, as small as waiting for ten thousand of them needs it."""
 
 from __future__ import annotations
 

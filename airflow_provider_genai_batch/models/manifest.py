@@ -1,4 +1,4 @@
-"""What a task leaves in XCom: where the rows are and how they turned out. Never rows, never prompts."""
+"""The manifest that a task leaves in XCom: where the rows are and how they turned out. Never rows, never prompts."""
 
 from __future__ import annotations
 

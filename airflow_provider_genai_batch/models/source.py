@@ -1,4 +1,4 @@
-"""Where requests come from and where the service writes."""
+"""The source of requests, and the destination that the service writes to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a table of rows in BigQuery says of them."""
+"""Counts of the rows in a BigQuery table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a task can be seen to be wrong when it is built, which is when its DAG is parsed.
+"""Checks of a task when it is built, which is when its DAG is parsed.
 
 What is known then is checked then: what is no template and no output of another task. All of it is checked again, with
 the rest, before anything is paid. Of a mapped task Airflow builds an instance when it runs, so that is when it is said.

@@ -1,4 +1,4 @@
-"""What becomes of a task's manifest beside its XCom: lineage, and the events of its outlets."""
+"""Reports of a task's manifest beside its XCom: lineage, and the events of its outlets."""
 
 from __future__ import annotations
 

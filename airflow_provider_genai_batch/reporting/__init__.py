@@ -1,1 +1,1 @@
-"""What a task reports to Airflow: metrics, lineage, datasets and events of outlets."""
+"""Reports of a task to Airflow: metrics, lineage, datasets and events of outlets."""

@@ -1,4 +1,4 @@
-"""What OpenLineage calls the places of requests and rows. Nothing of OpenLineage is needed to know it.
+"""OpenLineage's names of the places of requests and rows, made without OpenLineage.
 
 Source: OpenLineage's "Naming conventions", and how Airflow's own providers name the same files and tables.
 """

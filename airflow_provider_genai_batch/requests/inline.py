@@ -1,4 +1,4 @@
-"""Whether answers may come inside a job: of many bytes the service was seen to give none of them."""
+"""The limit of answers inside a job: the service was seen to give back none of many bytes."""
 
 from __future__ import annotations
 

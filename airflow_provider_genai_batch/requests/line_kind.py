@@ -1,4 +1,4 @@
-"""What one line of JSONL is: a keyed request, one without key, or a bare one; all else is refused."""
+"""The kinds of a line of JSONL: a keyed request, one without key, or a bare one; anything else is refused."""
 
 from __future__ import annotations
 

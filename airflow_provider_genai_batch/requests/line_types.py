@@ -1,4 +1,4 @@
-"""What the lines of an input are read as at the quick look: types that take only what is certainly right."""
+"""Types for the fast check of lines, which accept only what is certainly right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Vertex AI's importer cannot load, found before it does.
+"""Values that Vertex AI's importer cannot load, found before it does.
 
 The importer loads lines as BigQuery loads JSON: one line that does not fit fails the whole job, after it was
 created.

@@ -1,4 +1,4 @@
-"""What tells a file of rows from any other: its size and a checksum of its bytes.
+"""The size and checksum that identify a file of rows.
 
 A file is compared with what this package wrote, so a checksum is enough; it costs a quarter of a hash.
 """

@@ -1,4 +1,4 @@
-"""What became of each request: rows joined by key, counted by status, summed by tokens."""
+"""The counter of rows: joined with requests by key, counted by status, summed by tokens."""
 
 from __future__ import annotations
 

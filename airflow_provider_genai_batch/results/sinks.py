@@ -1,4 +1,4 @@
-"""Where lines of rows go: as they are, compressed, or as columns."""
+"""Sinks of rows: plain lines, compressed lines, or columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an attempt keeps over its deferrals beside its jobs: Airflow forgets when it began, and what it did."""
+"""State of an attempt that outlives its deferrals beside its jobs: Airflow forgets when it began, and what it did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an ended job's rows are, and how to take up a download that broke off."""
+"""Downloads of an ended job's rows, resumed where they broke off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is uploaded, and where it goes."""
+"""The source of an upload, and its target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in a column, as JSON and as text of a prompt."""
+"""Values of columns, as JSON and as text of a prompt."""
 
 from __future__ import annotations
 
