@@ -15,12 +15,13 @@ from pydantic import BaseModel
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle, Switches
 from airflow_provider_genai_batch.exceptions import UnsupportedError
-from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
+from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook, read_rows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Kind
 from tests.dags import run_dag
 from tests.operators.doors import before_wait
 from tests.operators.scenes import client
+from tests.pauses import at_pauses
 
 CLAUDE = "publishers/anthropic/models/claude-sonnet-4-6"
 LLAMA = "publishers/meta/models/llama-4-maverick-17b-128e-instruct-maas"
@@ -205,6 +206,100 @@ def test_rows_of_jobs_that_others_submitted_are_read_with_the_keys_that_those_ga
     assert all(
         row.status.value == "ok" and row.text and row.finish_reason == "end_turn" for row in rows.values()
     )
+
+
+@pytest.mark.parametrize("model", [CLAUDE, LLAMA])
+@pytest.mark.parametrize("name", [None, "rows.parquet"], ids=str)
+def test_rows_of_every_family_are_read_in_python(
+    vertex: Emulator, tmp_path: Path, model: str, name: str | None
+) -> None:
+    vertex.script(JobScript(row_errors={1: 13}))
+    src = [{"contents": f"Where is {lake}?", "key": key} for key, lake in (("como", "Como"), ("0042", "Garda"))]
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask",
+            model=model,
+            src=src,
+            output_type=Lake,
+            results_uri=name and str(tmp_path / name),
+            max_failed_rows=1,
+            dest=f"gs://emulator-staging/{uuid4().hex}/",
+            poll_interval=0.05,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    rows = {row.key: row for row in read_rows(ran.xcom["ask"], output_type=Lake)}
+    assert {key: row.status.value for key, row in rows.items()} == {"como": "ok", "0042": "error"}
+    assert Lake.model_validate(rows["como"].output)
+    assert rows["como"].usage is not None
+    assert rows["como"].usage.input > 0
+    assert rows["como"].finish_reason in {"tool_use", "stop"}
+    assert rows["0042"].error is not None
+
+
+@pytest.mark.parametrize("model", [CLAUDE, LLAMA])
+def test_an_answer_of_a_schema_that_is_cut_off_is_invalid_in_the_familys_own_spelling_too(
+    vertex: Emulator, tmp_path: Path, model: str
+) -> None:
+    schema = Lake.model_json_schema()
+    asked = {
+        CLAUDE: {
+            "tools": [{"name": "structured_answer", "input_schema": schema}],
+            "tool_choice": {"type": "tool", "name": "structured_answer"},
+        },
+        LLAMA: {"response_format": {"type": "json_schema", "json_schema": {"name": "lake", "schema": schema}}},
+    }[model]
+    messages = [{"role": "user", "content": "Where is Como?"}]
+    vertex.script(JobScript(finish_reasons={1: "max_tokens" if model is CLAUDE else "length"}))
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask",
+            model=model,
+            src=[{"custom_id": key, "messages": messages, **asked} for key in ("whole", "cut")],
+            results_uri=f"{tmp_path}/rows.jsonl",
+            max_failed_rows=1,
+            dest=f"gs://emulator-staging/{uuid4().hex}/",
+            poll_interval=0.05,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    rows = {row["key"]: row["status"] for row in read(tmp_path / "rows.jsonl")}
+    assert rows == {"whole": "ok", "cut": "invalid"}
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+def test_a_job_of_claude_over_the_quota_waits_until_another_one_ends(
+    vertex: Emulator, deferrable: bool
+) -> None:
+    dest = f"gs://emulator-staging/{uuid4().hex}/"
+    with client() as service:
+        uri = service.upload(_lines(), uri=f"{dest}two.jsonl")
+        for _ in range(4):
+            vertex.script(JobScript(lifecycle=Lifecycle(looks=1_000_000)))
+        others = [service.create(CLAUDE, uri, dest=f"{dest}{number}/").name for number in range(4)]
+        pauses: list[float] = []
+
+        def end_another(seconds: float) -> None:
+            pauses.append(seconds)
+            assert len(pauses) < 100
+            if len(pauses) == 2:
+                vertex.force(others[0], "CANCELLED")
+
+        with at_pauses(end_another):
+            ran = run_dag(
+                lambda: GenAIBatchOperator(
+                    task_id="ask",
+                    model=CLAUDE,
+                    src=["Where is Como?"],
+                    dest=f"{dest}own/",
+                    deferrable=deferrable,
+                )
+            )
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["ask"]["counts"]["ok"] == 1
+    assert len(vertex.jobs) == 5
+    creates = [one for one in vertex.requests if one["method"].endswith(".create")]
+    assert [one["status"] for one in creates][4:] == [429, 429, 200]
 
 
 def _lines() -> Any:
