@@ -33,8 +33,7 @@ def check_order(task: Any) -> None:
     if source is not None and source.bigquery_uri and is_known(task.model):
         from airflow_provider_genai_batch.wire.catalog.matrix import check_places
 
-        for _ in check_places(task.model, source, None, None):
-            pass
+        check_places(task.model, source, None, None)
     if task.prompt is not None:
         from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 

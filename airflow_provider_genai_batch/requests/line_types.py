@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, defstruct
@@ -10,6 +9,7 @@ from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.wire.prompts.backend_fields import taken
+from airflow_provider_genai_batch.wire.values import snake
 
 WRONG = (ValueError, DecodeError, RecursionError)
 """What a decoder raises: before msgspec 0.21 its own error is no ValueError."""
@@ -71,7 +71,7 @@ class RequestTypes:
 
     def __init__(self, backend: Backend, task: Task) -> None:
         self.prompt = "contents" if task is Task.GENERATE else "content"
-        self.beside = tuple(dict.fromkeys(one for name in _BESIDE[task] for one in (name, _snake(name))))
+        self.beside = tuple(dict.fromkeys(one for name in _BESIDE[task] for one in (name, snake(name))))
         self.turn, self.media = self._several(_Turn), self._several(_media(backend))
         self.typed: list[tuple[str, Any, Any]] = []
         self._empty: Any = None
@@ -114,10 +114,6 @@ def _is_right(prompt: Any) -> bool:
             if (part.text is UNSET) + (part.inline_data is UNSET) + (part.file_data is UNSET) != _OTHERS:
                 return False
     return True
-
-
-def _snake(name: str) -> str:
-    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def _config(backend: Backend) -> Any:

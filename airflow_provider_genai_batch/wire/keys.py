@@ -76,8 +76,7 @@ def spell_key(key: str) -> str:
     Captures of the live service show that its importer guesses types and may turn a string such as ``"0042"``
     into a number. So a key that could be taken for something else is written behind a mark.
     """
-    plain = _TAKEN_AS_TEXT.fullmatch(key) and key.strip().lower() not in _WORDS and not key.startswith(_MARK)
-    return key if plain else _MARK + key
+    return key if _is_plain(key, _MARK) else _MARK + key
 
 
 def read_key(key: str) -> str:
@@ -87,13 +86,21 @@ def read_key(key: str) -> str:
 
 def spell_custom_id(key: str) -> str:
     """Return a key as ``custom_id`` has it: marked as by `spell_key`; `read_custom_id` undoes it."""
-    plain = _TAKEN_AS_TEXT.fullmatch(key) and key.strip().lower() not in _WORDS
-    return key if plain and not key.startswith(_CUSTOM_MARK) else _CUSTOM_MARK + key
+    return key if _is_plain(key, _CUSTOM_MARK) else _CUSTOM_MARK + key
 
 
 def read_custom_id(custom_id: str) -> str:
     """Return the key behind its spelling as ``custom_id``, whether it was marked or not."""
     return custom_id.removeprefix(_CUSTOM_MARK)
+
+
+def _is_plain(key: str, mark: str) -> bool:
+    """Whether no importer takes a key for anything but text, and no reader for one behind a mark."""
+    return (
+        _TAKEN_AS_TEXT.fullmatch(key) is not None
+        and key.strip().lower() not in _WORDS
+        and not key.startswith(mark)
+    )
 
 
 def key_digest(key: str) -> int:

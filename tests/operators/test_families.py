@@ -214,7 +214,9 @@ def test_rows_of_every_family_are_read_in_python(
     vertex: Emulator, tmp_path: Path, model: str, name: str | None
 ) -> None:
     vertex.script(JobScript(row_errors={1: 13}))
-    src = [{"contents": f"Where is {lake}?", "key": key} for key, lake in (("como", "Como"), ("0042", "Garda"))]
+    src = [
+        {"contents": f"Where is {lake}?", "key": key} for key, lake in (("como", "Como"), ("0042", "Garda"))
+    ]
     ran = run_dag(
         lambda: GenAIBatchOperator(
             task_id="ask",
@@ -247,7 +249,9 @@ def test_an_answer_of_a_schema_that_is_cut_off_is_invalid_in_the_familys_own_spe
             "tools": [{"name": "structured_answer", "input_schema": schema}],
             "tool_choice": {"type": "tool", "name": "structured_answer"},
         },
-        LLAMA: {"response_format": {"type": "json_schema", "json_schema": {"name": "lake", "schema": schema}}},
+        LLAMA: {
+            "response_format": {"type": "json_schema", "json_schema": {"name": "lake", "schema": schema}}
+        },
     }[model]
     messages = [{"role": "user", "content": "Where is Como?"}]
     vertex.script(JobScript(finish_reasons={1: "max_tokens" if model is CLAUDE else "length"}))

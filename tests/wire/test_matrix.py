@@ -16,7 +16,6 @@ from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.lines.request import rest_request
 from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 GEMINI, VERTEX = Backend.GEMINI, Backend.VERTEX
 LOCATIONS = {"a region": "us-east5", "global": "global", "us or eu": "eu"}
@@ -97,7 +96,6 @@ def test_an_order_is_taken_where_the_table_allows_its_cell_and_refused_elsewhere
 ) -> None:
     came, _, went = way.partition(" to ")
     assert kind_of(read_model(kind.example, VERTEX)) is kind
-    assert (family_of(kind.example), task_of(kind.example)) == (kind.family, kind.task)
     config = ClientConfig(VERTEX, project="p", location=LOCATIONS[place])
     src, dest = ADDRESSES[came], ADDRESSES[went]
     if kind.ways[way].allowed and kind.places[place].allowed:

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
-from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.catalog.publishers import publisher_of
 
 
@@ -52,9 +50,6 @@ class Kind(NamedTuple):
     """Models that are alike in all of this."""
 
     name: str
-    family: Family
-    task: Task
-    backend: Backend
     example: str
     """A model's name."""
     is_one: re.Pattern[str]
@@ -106,9 +101,6 @@ _CLAUDE = (
 MATRIX: tuple[Kind, ...] = (
     Kind(
         "Gemini image 3.1",
-        Family.GOOGLE,
-        Task.GENERATE,
-        Backend.VERTEX,
         "gemini-3.1-flash-image",
         re.compile(r"google/gemini-3\.1-.*image.*"),
         _ways(YES, SILENT, SILENT),
@@ -124,9 +116,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "Gemini image",
-        Family.GOOGLE,
-        Task.GENERATE,
-        Backend.VERTEX,
         "gemini-2.5-flash-image",
         re.compile("google/gemini-.*image.*"),
         _ways(YES, SILENT, SILENT),
@@ -135,9 +124,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "Gemini speech",
-        Family.GOOGLE,
-        Task.GENERATE,
-        Backend.VERTEX,
         "gemini-2.5-flash-preview-tts",
         re.compile("google/gemini-.*tts.*"),
         _ways(
@@ -153,9 +139,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "gemini-embedding-001",
-        Family.GOOGLE,
-        Task.EMBED,
-        Backend.VERTEX,
         "gemini-embedding-001",
         re.compile("google/gemini-embedding-001.*"),
         _ways(YES, _EMBEDDINGS_NOT_IN_BIGQUERY, _EMBEDDINGS_NOT_IN_BIGQUERY),
@@ -165,9 +148,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "gemini-embedding-2",
-        Family.GOOGLE,
-        Task.EMBED,
-        Backend.VERTEX,
         "gemini-embedding-2",
         re.compile("google/gemini-embedding.*"),
         _ways(YES, _EMBEDDINGS_NOT_IN_BIGQUERY, _EMBEDDINGS_NOT_IN_BIGQUERY),
@@ -176,9 +156,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "text-embedding, text-multilingual-embedding",
-        Family.GOOGLE,
-        Task.EMBED,
-        Backend.VERTEX,
         "text-embedding-005",
         re.compile("google/.*embedding.*"),
         _ways(YES, YES, SILENT),
@@ -187,9 +164,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "Gemini text",
-        Family.GOOGLE,
-        Task.GENERATE,
-        Backend.VERTEX,
         "gemini-2.5-flash",
         re.compile("google/.*"),
         _ways(YES, YES, SILENT),
@@ -198,9 +172,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "Claude",
-        Family.ANTHROPIC,
-        Task.GENERATE,
-        Backend.VERTEX,
         "publishers/anthropic/models/claude-sonnet-4-6",
         re.compile("anthropic/.*"),
         _ways(YES, YES, YES),
@@ -216,9 +187,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "Llama 4, gpt-oss-120b",
-        Family.OPENAI,
-        Task.GENERATE,
-        Backend.VERTEX,
         "publishers/openai/models/gpt-oss-120b-maas",
         re.compile("(?:meta|openai)/.*"),
         _ways(YES, YES, YES),
@@ -227,9 +195,6 @@ MATRIX: tuple[Kind, ...] = (
     ),
     Kind(
         "Tuned Gemini",
-        Family.GOOGLE,
-        Task.GENERATE,
-        Backend.VERTEX,
         "projects/P/locations/us-central1/models/123",
         re.compile("/.*"),
         _ways(YES, YES, SILENT),

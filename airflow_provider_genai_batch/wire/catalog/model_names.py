@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.catalog.publishers import check_has_batch, named_in_full
 from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
@@ -90,6 +90,21 @@ def read_model(model: Any, backend: Backend) -> str:
         remedy = f"Write {_TAKEN[backend]}"
     msg = f"model={model!r} is no name of a model of {SERVICE_NAMES[backend]}. {remedy}. Nothing was sent."
     raise InputError(msg)
+
+
+def check_same_model(own: Any, model: str) -> None:
+    """Refuse a request for another model than the job's: what the service would do is not documented.
+
+    Args:
+        own: the request's; None: it names none.
+        model: the job's.
+
+    Raises:
+        RequestError: it is another one.
+    """
+    if own is not None and str(own).rpartition("/")[2] != model.rpartition("/")[2]:
+        msg = f"the request is for model {own}, the job for {model}"
+        raise RequestError(msg, "Make one job for each model.")
 
 
 def _of_the_other_service(model: str) -> ConfigurationError:

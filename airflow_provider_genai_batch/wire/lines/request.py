@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.wire.catalog.model_names import check_same_model
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.lines.beside import FOREIGN, read_beside
 from airflow_provider_genai_batch.wire.partners.content import messages_of
@@ -168,7 +169,7 @@ def _from_parameters(item: Any, fields: dict[str, Any], task: Task, model: str, 
 
 def _prompt_and_rest(fields: dict[str, Any], task: Task, model: str) -> tuple[Any, dict[str, Any]]:
     rest = dict(fields)
-    _check_model(rest.pop("model", None), model)
+    check_same_model(rest.pop("model", None), model)
     given = [
         rest.pop(name)
         for name in ("contents", "content")
@@ -187,13 +188,6 @@ def _prompt_and_rest(fields: dict[str, Any], task: Task, model: str) -> tuple[An
 def _written(item: Any, fields: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     """Give the fields as their author spelled them."""
     return item.items() if isinstance(item, Mapping) else fields.items()
-
-
-def _check_model(own: Any, model: str) -> None:
-    """Refuse a request for another model: a job has one, and what the service would do is not documented."""
-    if own is not None and str(own).rpartition("/")[2] != model.rpartition("/")[2]:
-        msg = f"the request is for model {own}, the job for {model}"
-        raise RequestError(msg, "Make one job for each model.")
 
 
 def _not_a_request(item: Any, fields: dict[str, Any] | None, task: Task) -> RequestError:

@@ -17,8 +17,13 @@ from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.partners.content import system_text
 from airflow_provider_genai_batch.wire.partners.messages import PARTNER_MESSAGES
 from airflow_provider_genai_batch.wire.partners.typed import partner_message, unknown_field
-from airflow_provider_genai_batch.wire.prompts.config import SCHEMAS, request_fields
-from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
+from airflow_provider_genai_batch.wire.prompts.config import (
+    FIELDS,
+    OUTPUT_TYPE,
+    contradiction,
+    request_fields,
+)
+from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS
 from airflow_provider_genai_batch.wire.schemas.partner_schema import (
     answer_choice,
     answer_tool,
@@ -32,13 +37,8 @@ from airflow_provider_genai_batch.wire.values import snake
 SHOWN = {Family.ANTHROPIC: "Claude", Family.OPENAI: "an open model"}
 SYSTEM = "system"
 """Where the system instruction is kept; open models have it as their first message."""
-_GOOGLES = frozenset(
-    (
-        *(*MESSAGES["GenerationConfig"], *MESSAGES["GenerateContentRequest"], "generationConfig"),
-        *("httpOptions", "shouldReturnHttpResponse", "automaticFunctionCalling", "automaticContinuation"),
-        *("modelSelectionConfig", "generationOutputConfig"),
-    )
-)
+_GOOGLES = FIELDS | {"contents", "model"}
+"""The last two are refused in Google's words."""
 _SAME = {
     Family.ANTHROPIC: {
         "maxOutputTokens": "max_tokens",
@@ -122,11 +122,11 @@ def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: An
 def _refuse_tools_beside_schema(own: Mapping[str, Any], googles: Mapping[str, Any]) -> None:
     """Refuse tools where the answer is a tool already."""
     given = {**(fields_of(googles.get("generationConfig")) or {}), **googles}
-    schema = next((name for name in sorted(SCHEMAS) if name in given), None)
+    schema = next((name for name in SCHEMAS if name in given), None)
     tools = _tools_in({**own, **googles})
     if schema is None or tools is None:
         return
-    said = "output_type" if isinstance(given[schema], TypeSchema) else snake(schema)
+    said = OUTPUT_TYPE if isinstance(given[schema], TypeSchema) else snake(schema)
     msg = f"{snake(tools)} stands beside {said}, {_ANSWER_IS_A_TOOL}"
     raise RequestError(msg, _KEEP_ONE)
 
@@ -252,10 +252,7 @@ def merged_fields(defaults: dict[str, Any], own: dict[str, Any], *, checked: str
     if checked:
         asks = {"tools", "tool_choice", "response_format"}
         if twice := sorted(asks & defaults.keys() & own.keys()):
-            msg = f"{twice[0]} of the request contradicts {checked}, against which every answer of the job is checked"
-            raise RequestError(
-                msg, "Keep one, or make a job of its own of the requests that are answered otherwise."
-            )
+            raise contradiction(twice[0], checked)
     both = ((defaults, own, "the request"), (own, defaults, "request_defaults"))
     for asking, other, whose in both:
         if has_answer_tool(asking) and not has_answer_tool(other) and (tools := _tools_in(other)):

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.wire.catalog.model_names import check_same_model
 from airflow_provider_genai_batch.wire.keys import check_key, spell_custom_id
 from airflow_provider_genai_batch.wire.partners.fields import SHOWN, SYSTEM, merged_fields, partner_fields
 from airflow_provider_genai_batch.wire.partners.messages import LINES, PARTNER_MESSAGES
 from airflow_provider_genai_batch.wire.partners.tool_choice import check_tool_choice
 from airflow_provider_genai_batch.wire.partners.typed import own_fields, partner_message
+from airflow_provider_genai_batch.wire.prompts.config import checked_against
 from airflow_provider_genai_batch.wire.prompts.content import is_prompt
-from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
-from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
 
 VERSION = "vertex-2023-10-16"
@@ -103,7 +103,7 @@ def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -
     Raises:
         RequestError: they contradict one another.
     """
-    checked = _checked_against(defaults)
+    checked = checked_against(defaults)
     body = merged_fields(partner_fields(defaults, family), given.fields, checked=checked)
     if body.get("max_tokens", 1) < 1:
         msg = f"max_tokens is {body['max_tokens']}"
@@ -178,10 +178,7 @@ def check_whole(given: Mapping[str, Any], finished_body: Mapping[str, Any], fami
 def _body(fields: dict[str, Any], family: Family, model: str) -> dict[str, Any]:
     """Check a body in the partner's own spelling."""
     rest = {name: value for name, value in fields.items() if name not in ("model", "stream")}
-    own = fields.get("model")
-    if own is not None and str(own).rpartition("/")[2] != model.rpartition("/")[2]:
-        msg = f"the request is for model {own}, the job for {model}"
-        raise RequestError(msg, "Make one job for each model.")
+    check_same_model(fields.get("model"), model)
     if fields.get("stream"):
         msg = "the request asks for a stream"
         raise RequestError(msg, "Leave stream out: a batch has none.")
@@ -245,13 +242,6 @@ def _neither(item: Any, fields: Mapping[str, Any], family: Family) -> RequestErr
         column = next(iter(fields))
         remedy += f' For rows of a table give prompt to the operator, such as prompt="… {{{column}}} …".'
     return RequestError(f"there are no messages: there is {shown}", remedy)
-
-
-def _checked_against(defaults: Any) -> str:
-    given = fields_of(defaults) or {}
-    if isinstance(given.get("responseSchema"), TypeSchema):
-        return "output_type"
-    return "response_json_schema in request_defaults" if json_schema_of(given) is not None else ""
 
 
 def _published(model: str) -> str:

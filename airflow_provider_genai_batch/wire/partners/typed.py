@@ -6,17 +6,16 @@ Values are read as those of Google's messages are, in `wire.prompts.typed`; name
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.partners.messages import PARTNER_MESSAGES, REFUSED, ROLES, WORDS, Table
+from airflow_provider_genai_batch.wire.prompts.advice import all_of, nearest
 from airflow_provider_genai_batch.wire.prompts.typed import other_kind, typed
 from airflow_provider_genai_batch.wire.values import snake
 
-_SHOWN = 12
 _LEAVES = frozenset({"string", "bytes", "int", "float", "bool", "any"})
 
 
@@ -75,13 +74,12 @@ def unknown_field(
         return RequestError(msg, remedy)
     free = [one for one in kinds if one not in present]
     spelled = snake(field)
-    word = WORDS[family].get(spelled, spelled)
-    near = [word] if word in free else get_close_matches(spelled, free, n=1)
-    if near:
-        return RequestError(msg, f"Did you mean {near[0]}?")
-    if len(free) <= _SHOWN:
-        return RequestError(msg, f"There are {', '.join(sorted(free))}." if free else "Leave it out.")
-    return RequestError(msg, "Leave it out: a batch on Vertex AI is not known to take it.")
+    remedy = (
+        nearest(spelled, WORDS[family].get(spelled, spelled), free)
+        or all_of(free)
+        or "Leave it out: a batch on Vertex AI is not known to take it."
+    )
+    return RequestError(msg, remedy)
 
 
 def _of_its_type(fields: Mapping[str, Any], name: str, path: str, family: Family) -> Mapping[str, str]:

@@ -58,14 +58,32 @@ def advice(name: str, messages: tuple[str, ...], backend: Backend, present: Coll
         if field not in there and is_taken(message, field, backend)
     }
     word = next((_WORDS.get(message, {}).get(name) for message in messages), None)
-    near = [word] if word in kinds else get_close_matches(name, kinds, n=1)
-    if near:
-        return f"Did you mean {near[0]}?"
-    if into := _below(name, kinds, backend):
-        return f"Put it into {into}."
-    if len(kinds) <= _SHOWN:
-        return f"There are {', '.join(sorted(kinds))}." if kinds else "Leave it out."
-    return f"Leave it out; Google's reference of {messages[0]} has the fields there are."
+    into = _below(name, kinds, backend)
+    return (
+        nearest(name, word, kinds)
+        or (f"Put it into {into}." if into else "")
+        or all_of(kinds)
+        or f"Leave it out; Google's reference of {messages[0]} has the fields there are."
+    )
+
+
+def nearest(name: str, word: str | None, free: Collection[str]) -> str:
+    """Advise another name; empty: none is near.
+
+    Args:
+        name: that was written.
+        word: for the same thing, if there is one.
+        free: names that may still be written.
+    """
+    near = [word] if word in free else get_close_matches(name, free, n=1)
+    return f"Did you mean {near[0]}?" if near else ""
+
+
+def all_of(free: Collection[str]) -> str:
+    """List all names that may still be written; empty: they are too many for that."""
+    if not free:
+        return "Leave it out."
+    return f"There are {', '.join(sorted(free))}." if len(free) <= _SHOWN else ""
 
 
 def _home(name: str, messages: tuple[str, ...], backend: Backend) -> str:

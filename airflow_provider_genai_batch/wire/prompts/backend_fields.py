@@ -6,6 +6,8 @@ batch on Vertex AI leaves out.
 
 from __future__ import annotations
 
+from functools import cache
+
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
@@ -73,6 +75,7 @@ def is_taken(message: str, name: str, backend: Backend) -> bool:
     )
 
 
+@cache
 def taken(backend: Backend) -> dict[str, dict[str, str]]:
     """Return `MESSAGES` with the fields that a service takes in a batch."""
     return {

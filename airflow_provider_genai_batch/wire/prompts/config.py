@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.wire.prompts.content import content
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 from airflow_provider_genai_batch.wire.prompts.tools import tools
 from airflow_provider_genai_batch.wire.prompts.typed import typed, unknown
-from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
+from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS, json_schema_of
 from airflow_provider_genai_batch.wire.schemas.schema import response_schema
 from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
@@ -32,8 +32,9 @@ _OF_THE_SDK_ALONE = frozenset(
     {"httpOptions", "shouldReturnHttpResponse", "automaticFunctionCalling", "automaticContinuation"}
 )
 """About the SDK's own calls: they never reach the service."""
-SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
-"""Fields of ``generationConfig`` that say what an answer is to be, of which the service takes one."""
+FIELDS = frozenset({"generationConfig", *_REQUEST, *_GENERATION, *_SDK_NAMES, *_OF_THE_SDK_ALONE})
+"""All names, in lowerCamel, that `request_fields` takes."""
+OUTPUT_TYPE, _JSON = "output_type", "application/json"
 
 
 def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: Any = None) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     A request that brings a schema in one spelling does not inherit one in the other.
     """
     ours, theirs = own.get("generationConfig", {}), defaults.get("generationConfig", {})
-    if SCHEMAS & ours.keys():
+    if not ours.keys().isdisjoint(SCHEMAS):
         theirs = {name: value for name, value in theirs.items() if name not in SCHEMAS}
     both = {**defaults, **own}
     if theirs or ours:
@@ -87,33 +88,42 @@ def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
+def checked_against(defaults: Any) -> str:
+    """Return what every answer of a job is checked against, for messages; empty: nothing.
+
+    Args:
+        defaults: SDK config or REST fields for every request, as they were given.
+    """
+    given = fields_of(defaults) or {}
+    if isinstance(given.get("responseSchema"), TypeSchema):
+        return OUTPUT_TYPE
+    return "response_json_schema in request_defaults" if json_schema_of(given) is not None else ""
+
+
+def contradiction(name: str, checked: str) -> RequestError:
+    """Return the refusal of a request's field that contradicts what `checked_against` returned."""
+    msg = f"{name} of the request contradicts {checked}, against which every answer of the job is checked"
+    return RequestError(
+        msg, "Keep one, or make a job of its own of the requests that are answered otherwise."
+    )
+
+
 def check_one_schema(defaults: Any, own: dict[str, Any]) -> None:
-    """Refuse a request that says what its answer is to be, where answers of the job are checked against something else.
+    """Refuse a request with a schema of its own, where answers of the job are checked against another.
 
     Args:
         defaults: SDK config or REST fields for every request, as they were given.
         own: the request's fields, spelled.
 
     Raises:
-        RequestError: it does.
+        RequestError: it has one.
     """
-    ours = own.get("generationConfig", {})
-    given = fields_of(defaults) or {}
-    if isinstance(given.get("responseSchema"), TypeSchema):
-        said, names = "output_type", [*SCHEMAS]
-        if ours.get("responseMimeType") != given.get("responseMimeType"):
-            names.append("responseMimeType")
-    elif json_schema_of(given) is not None:
-        said, names = "response_json_schema in request_defaults", [*SCHEMAS]
-    else:
-        return
-    if twice := sorted(name for name in names if name in ours):
-        msg = (
-            f"{twice[0]} of the request contradicts {said}, against which every answer of the job is checked"
-        )
-        raise RequestError(
-            msg, "Keep one, or make a job of its own of the requests that are answered otherwise."
-        )
+    ours, checked = own.get("generationConfig", {}), checked_against(defaults)
+    names = [*SCHEMAS]
+    if checked == OUTPUT_TYPE and ours.get("responseMimeType") != _JSON:
+        names.append("responseMimeType")
+    if checked and (twice := sorted(name for name in names if name in ours)):
+        raise contradiction(twice[0], checked)
 
 
 def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:
@@ -127,7 +137,7 @@ def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:
         if name not in _GENERATION:
             raise unknown(as_written(config, given), "GenerationConfig", "generationConfig", backend, fields)
         spelled[name] = _generation_field(name, value, backend)
-    if spelled.keys() >= SCHEMAS:
+    if spelled.keys() >= {*SCHEMAS}:
         msg = "generationConfig has responseSchema and responseJsonSchema"
         raise RequestError(msg, "Keep one: the service takes one of them.")
     return spelled

@@ -14,6 +14,8 @@ from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.wire.spelling import fields_of
 
 _NAME = "responseJsonSchema"
+SCHEMAS = ("responseSchema", _NAME)
+"""Fields of ``generationConfig`` with the schema of an answer, of which the service takes one."""
 
 
 def json_schema_of(request_defaults: Any) -> Any:

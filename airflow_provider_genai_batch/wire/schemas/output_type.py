@@ -18,14 +18,13 @@ from pydantic_core import SchemaError, from_json, to_json
 from typing_extensions import override
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
-from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_check, json_schema_of
+from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS, json_schema_check, json_schema_of
 from airflow_provider_genai_batch.wire.schemas.partner_schema import has_answer_tool
 from airflow_provider_genai_batch.wire.schemas.text_values import Back
 from airflow_provider_genai_batch.wire.schemas.type_schema import schema_of_type
 from airflow_provider_genai_batch.wire.spelling import fields_of
 
-_SCHEMAS = ("responseSchema", "responseJsonSchema")
-_SAID_ALREADY = (*_SCHEMAS, "responseMimeType")
+_SAID_ALREADY = (*SCHEMAS, "responseMimeType")
 
 
 def ask_for(output_type: Any, request_defaults: Any) -> Any:
@@ -120,7 +119,7 @@ def asks_for_type(output_type: Any, request: Any) -> bool:
     inside = fields_of(fields.get("generationConfig")) or {}
     return (
         output_type is not None
-        or any(name in fields or name in inside for name in _SCHEMAS)
+        or any(name in fields or name in inside for name in SCHEMAS)
         or any(map(_has_schema, (fields.get("responseFormat"), inside.get("responseFormat"))))
         or _has_schema((fields_of(fields.get("outputConfig")) or {}).get("format"))
         or has_answer_tool(fields)
