@@ -57,9 +57,14 @@ class FastCheck:
         return keys
 
     def keys_of_texts(self, lines: list[bytes]) -> list[str] | None:
-        """Return the keys of lines that have a key and turns of text, and nothing else; None: one is otherwise."""
-        keys = self._forms[0].keys_of_texts(lines)
-        return None if self._marks and keys is not None and not all(map(self._is_as_sent, keys)) else keys
+        """Return the keys of lines that have turns of text and nothing else, empty where they have none.
+
+        None: one is otherwise, or some have a key and others none.
+        """
+        keyed, keyless, _ = self._forms
+        if (keys := keyed.keys_of_texts(lines)) is None:
+            return keyless.keys_of_texts(lines)
+        return None if self._marks and not all(map(self._is_as_sent, keys)) else keys
 
     def key(self, line: bytes) -> str | None:
         """Return the key of a line that is certainly right, empty where it has none; None: look at it closely."""
@@ -133,7 +138,9 @@ class _Form:
             found = read(b"".join(lines))
         except WRONG:
             return None
-        return [line.key for line in found] if len(found) == len(lines) else None
+        if len(found) != len(lines):
+            return None
+        return [line.key for line in found] if self._keyed else [""] * len(lines)
 
     def _without_cuts(self, lines: list[bytes]) -> bytes:
         for before, left in self._before.items():

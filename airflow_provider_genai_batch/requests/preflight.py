@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
@@ -19,9 +20,14 @@ from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.keys import spell_key, stamp
 from airflow_provider_genai_batch.wire.lines.entry import check_metadata, file_row
-from airflow_provider_genai_batch.wire.lines.fast_requests import usual_fields, usual_request
+from airflow_provider_genai_batch.wire.lines.fast_requests import usual_request
 from airflow_provider_genai_batch.wire.lines.framing import Framer
-from airflow_provider_genai_batch.wire.lines.request import WireRequest, rest_request
+from airflow_provider_genai_batch.wire.lines.request import (
+    SpelledDefaults,
+    WireRequest,
+    rest_request,
+    spell_defaults,
+)
 from airflow_provider_genai_batch.wire.prompts.embed import check_text, takes_text_only
 from airflow_provider_genai_batch.wire.services.http import json_body
 
@@ -224,6 +230,10 @@ class Preflight:
             self._fast_check.remember(line)
         return key, written
 
+    @cached_property
+    def _spelled(self) -> SpelledDefaults:
+        return spell_defaults(self._defaults, backend=self._backend, task=self._task, model=self._model)
+
     def _asked(self, row: dict[str, Any], number: int) -> WireRequest:
         """Read what a line asks, as what stands in a list is read."""
         if self._usual is not None and (found := usual_request(row, self._usual)):
@@ -231,13 +241,13 @@ class Preflight:
         if not self._bare_texts and self._family is Family.GOOGLE:
             check_shape(row, self._task)
         asked = rest_request(
-            row, backend=self._backend, task=self._task, model=self._model, defaults=self._defaults
+            row, backend=self._backend, task=self._task, model=self._model, defaults=self._spelled
         )
         check_metadata(asked)
         if self._check is not None:
             self._check(asked.request, self._where(number))
         if self._usual is None and self._task is Task.GENERATE and self._family is Family.GOOGLE:
-            self._usual = usual_fields(self._defaults, self._backend)
+            self._usual = self._spelled.fields
             if self._usual:
                 self._beside_all = b",%b}\n" % json_body(self._usual)[1:]
         return asked

@@ -13,8 +13,13 @@ from airflow_provider_genai_batch.requests.vertex_importer import Importer, impo
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.lines.entry import file_line, file_row, inline_entry
-from airflow_provider_genai_batch.wire.lines.fast_requests import usual_fields, usual_request
-from airflow_provider_genai_batch.wire.lines.request import WireRequest, rest_request
+from airflow_provider_genai_batch.wire.lines.fast_requests import usual_request
+from airflow_provider_genai_batch.wire.lines.request import (
+    SpelledDefaults,
+    WireRequest,
+    rest_request,
+    spell_defaults,
+)
 from airflow_provider_genai_batch.wire.prompts.embed import expand, takes_text_only
 
 Check: TypeAlias = Callable[[Mapping[str, Any], str], object]
@@ -83,18 +88,21 @@ def _keyed(
     finder = DuplicateKeyFinder()
     index = -1
     beside: dict[str, Any] | None = None
+    spelled: SpelledDefaults | None = None
     for index, item in enumerate(expand(items) if task is Task.EMBED else items):
         request = None if beside is None else usual_request(item, beside)
         if not (usual := request is not None):
             try:
-                request = rest_request(item, backend=backend, task=task, model=model, defaults=defaults)
+                if spelled is None:
+                    spelled = spell_defaults(defaults, backend=backend, task=task, model=model)
+                request = rest_request(item, backend=backend, task=task, model=model, defaults=spelled)
                 if check is not None:
                     check(request.request, f"request {index + 1}")
             except RequestError as error:
                 msg = f"request {index + 1}"
                 raise error.at(msg) from error
             if beside is None and task is Task.GENERATE and request.family is Family.GOOGLE:
-                beside = usual_fields(defaults, backend)
+                beside = spelled.fields
         key = stamp(index) if request.key is None else request.key
         if twice := finder.add(key, index + 1):
             raise same_key(*map("request {}".format, twice))

@@ -171,3 +171,18 @@ def test_defaults_stand_in_each_line_of_a_file_as_they_do_in_a_list(backend: Bac
     with pytest.raises(RequestError, match="topK") as caught:
         list(Preflight(backend, Task.GENERATE, MODEL, defaults=defaults).lines([bad]))
     assert caught.value.where == "line 251"
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_lines_without_keys_get_keys_and_defaults_like_a_list(backend: Backend) -> None:
+    odd = {"contents": "Say 70", "generationConfig": {"temperature": 0.1}}
+    asked = [{"contents": [{"role": "user", "parts": [{"text": f"Say {n}"}]}]} for n in range(200)]
+    asked[70] = odd
+    defaults = {"temperature": 0.5, "system_instruction": "Be brief."}
+    lines = [json.dumps({"request": one}, separators=(",", ":")).encode() + b"\n" for one in asked]
+    check = Preflight(backend, Task.GENERATE, MODEL, defaults=defaults)
+    written = [json.loads(line) for line in check.lines(lines)]
+    listed = request_lines([{"request": one} for one in asked], backend, Task.GENERATE, MODEL, defaults)
+    assert written == [json.loads(line) for _, line in listed]
+    assert (check.stamped, check.rows, check.unchanged) == (200, 200, False)
+    assert written[70]["request"]["generationConfig"] == {"temperature": 0.1}

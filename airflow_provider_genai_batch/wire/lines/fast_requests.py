@@ -8,23 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS
 from airflow_provider_genai_batch.wire.lines.request import WireRequest
-from airflow_provider_genai_batch.wire.prompts.config import merged, request_fields
 
 _KEYED, _TURN = 2, 2
 _ROLES = frozenset(("user", "model"))
-
-
-def usual_fields(defaults: Any, backend: Backend) -> dict[str, Any]:
-    """Return what such requests have beside their contents.
-
-    Args:
-        defaults: SDK config or REST fields for every request, which were found good; or None.
-        backend: where they go.
-    """
-    return merged(request_fields(defaults, backend), {}) if defaults is not None else {}
 
 
 def usual_request(item: Any, fields: dict[str, Any]) -> WireRequest | None:

@@ -22,7 +22,12 @@ from airflow_provider_genai_batch.wire.partners.request import (
     finished,
     own_request,
 )
-from airflow_provider_genai_batch.wire.prompts.config import check_one_schema, merged, request_fields
+from airflow_provider_genai_batch.wire.prompts.config import (
+    check_one_schema,
+    checked_against,
+    merged,
+    request_fields,
+)
 from airflow_provider_genai_batch.wire.prompts.content import contents, is_prompt
 from airflow_provider_genai_batch.wire.prompts.embed import embed_config, embed_request, takes_text_only
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
@@ -47,6 +52,35 @@ class WireRequest(NamedTuple):
     """Whose spelling the request is in."""
 
 
+class SpelledDefaults(NamedTuple):
+    """Fields that every request of a job gets, as `spell_defaults` returns them."""
+
+    fields: dict[str, Any]
+    checked: str
+    """What every answer is checked against; see `checked_against`."""
+
+
+def spell_defaults(defaults: Any, *, backend: Backend, task: Task, model: str) -> SpelledDefaults:
+    """Spell the fields that every request of a job gets, once for all of them.
+
+    Args:
+        defaults: SDK config or REST fields; None: there are none.
+        backend: where the requests go.
+        task: generate or embed.
+        model: the job's.
+
+    Raises:
+        RequestError: one of them cannot be sent.
+    """
+    if defaults is None:
+        return SpelledDefaults({}, "")
+    if (family := family_of(model)) is not Family.GOOGLE:
+        return SpelledDefaults(partner_fields(defaults, family), checked_against(defaults))
+    if task is Task.EMBED:
+        return SpelledDefaults(embed_config(defaults, backend), "")
+    return SpelledDefaults(request_fields(defaults, backend), checked_against(defaults))
+
+
 def rest_request(item: Any, *, backend: Backend, task: Task, model: str, defaults: Any = None) -> WireRequest:
     """Spell one request as REST, names in lowerCamel.
 
@@ -57,17 +91,20 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
         backend: where it goes.
         task: generate or embed.
         model: the job's model.
-        defaults: SDK config or REST fields for every request; a request's own value wins.
+        defaults: SDK config or REST fields for every request, or what `spell_defaults` made of them; a request's own
+            value wins.
 
     Raises:
         RequestError: it cannot be sent, with the field's name and the remedy.
     """
+    if not isinstance(defaults, SpelledDefaults):
+        defaults = spell_defaults(defaults, backend=backend, task=task, model=model)
     if (family := family_of(model)) is not Family.GOOGLE:
         return _of_a_partner(item, family, model, defaults)
     given = _opened(item, task, model, backend)
     if task is Task.EMBED:
         own = embed_config(given.config, backend, origin=given.origin)
-        config = {**embed_config(defaults, backend), **own}
+        config = {**defaults.fields, **own}
         request = embed_request(given.prompt, config, backend=backend, model=model)
         if takes_text_only(model, backend) and (given.key is not None or given.beside):
             strange = next(iter(given.beside or ())) if given.key is None else "key"
@@ -75,14 +112,14 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
             raise RequestError(msg, "Leave it out: rows join by their text. Or use a gemini-embedding model.")
     else:
         own = request_fields(given.config, backend, flat=given.flat, origin=given.origin)
-        if defaults is not None and "generationConfig" in own:
-            check_one_schema(defaults, own)
-        fields = merged(request_fields(defaults, backend), own) if defaults is not None else own
+        if defaults.checked and "generationConfig" in own:
+            check_one_schema(defaults.checked, own)
+        fields = merged(defaults.fields, own) if defaults.fields else own
         request = {"contents": contents(given.prompt, backend), **fields}
     return WireRequest(given.key, request, given.metadata, given.beside or None)
 
 
-def _of_a_partner(item: Any, family: Family, model: str, defaults: Any) -> WireRequest:
+def _of_a_partner(item: Any, family: Family, model: str, defaults: SpelledDefaults) -> WireRequest:
     """Spell a request to a partner's model, from its own words or Google's."""
     asked = own_request(item, family, model)
     if asked is None:
@@ -94,7 +131,11 @@ def _of_a_partner(item: Any, family: Family, model: str, defaults: Any) -> WireR
         fields = {**own, "messages": messages_of(turns, family, model)}
         asked = PartnerRequest(fields, given.key, given.beside)
     return WireRequest(
-        asked.key, finished(asked, family, model, defaults), None, asked.beside or None, family
+        asked.key,
+        finished(asked, family, model, defaults.fields, defaults.checked),
+        None,
+        asked.beside or None,
+        family,
     )
 
 

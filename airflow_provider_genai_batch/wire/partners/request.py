@@ -19,7 +19,6 @@ from airflow_provider_genai_batch.wire.partners.fields import SHOWN, SYSTEM, mer
 from airflow_provider_genai_batch.wire.partners.messages import LINES, PARTNER_MESSAGES
 from airflow_provider_genai_batch.wire.partners.tool_choice import check_tool_choice
 from airflow_provider_genai_batch.wire.partners.typed import own_fields, partner_message
-from airflow_provider_genai_batch.wire.prompts.config import checked_against
 from airflow_provider_genai_batch.wire.prompts.content import is_prompt
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
 
@@ -97,14 +96,22 @@ def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
     return None
 
 
-def finished(given: PartnerRequest, family: Family, model: str, defaults: Any) -> dict[str, Any]:
+def finished(
+    given: PartnerRequest, family: Family, model: str, defaults: dict[str, Any], checked: str
+) -> dict[str, Any]:
     """Add what all requests of a job have.
+
+    Args:
+        given: the request.
+        family: whose it is.
+        model: the job's.
+        defaults: from `partner_fields`.
+        checked: what every answer is checked against; empty: nothing.
 
     Raises:
         RequestError: they contradict one another.
     """
-    checked = checked_against(defaults)
-    body = merged_fields(partner_fields(defaults, family), given.fields, checked=checked)
+    body = merged_fields(defaults, given.fields, checked=checked)
     if body.get("max_tokens", 1) < 1:
         msg = f"max_tokens is {body['max_tokens']}"
         raise RequestError(msg, "Give a number from 1 on.")

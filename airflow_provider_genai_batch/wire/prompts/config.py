@@ -108,17 +108,17 @@ def contradiction(name: str, checked: str) -> RequestError:
     )
 
 
-def check_one_schema(defaults: Any, own: dict[str, Any]) -> None:
+def check_one_schema(checked: str, own: dict[str, Any]) -> None:
     """Refuse a request with a schema of its own, where answers of the job are checked against another.
 
     Args:
-        defaults: SDK config or REST fields for every request, as they were given.
+        checked: what `checked_against` returned.
         own: the request's fields, spelled.
 
     Raises:
         RequestError: it has one.
     """
-    ours, checked = own.get("generationConfig", {}), checked_against(defaults)
+    ours = own.get("generationConfig", {})
     names = [*SCHEMAS]
     if checked == OUTPUT_TYPE and ours.get("responseMimeType") != _JSON:
         names.append("responseMimeType")
