@@ -1,7 +1,7 @@
-"""What a model answered, in words that all families share, and the row that is made of it.
+"""Answers in words that all model families share, and their rows.
 
-A reader for each family (`wire.answers.gemini` for Google's) makes an `Answer` of a response. What a row has of it, and
-whether it is good, is decided here, once for all families.
+Each family has a reader that makes an `Answer` of a response (`wire.answers.gemini` is Google's). This module decides,
+once for all families, what a row holds of an answer and whether the row is ``ok``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from airflow_provider_genai_batch.wire.keys import stamped_index
 PlainRow: TypeAlias = dict[str, Any]
 """A row as it is written: `key, index, status, text, output, error, finish_reason, usage, model_version`.
 
-In this order; behind them, where there is any, `candidates`, `parts`, `media`, `grounding`, `citations`, `logprobs`,
-`response`, `round` and `input`.
+In this order. These follow where there is something: `candidates`, `parts`, `media`, `grounding`, `citations`,
+`logprobs`, `response`, `round` and `input`.
 """
 Store: TypeAlias = Callable[[str | None, int, int, str | None, str], dict[str, Any]]
 """Takes key, candidate, part, mime type and base64 text of a picture or sound, and writes it as a file.
@@ -28,20 +28,20 @@ Returns members of `models.answer.Media`: `bytes`, `sha256`, `uri`, and `mime_ty
 
 
 class Finish(Enum):
-    """What a reason for which a model stopped says of its answer."""
+    """What a finish reason says of its answer."""
 
     WHOLE = "whole"
-    """The model came to its end, or to a stop sequence, or wants functions called."""
+    """The model finished, met a stop sequence, or calls functions."""
     CUT_OFF = "cut off"
-    """At a limit of tokens: what is there is good, and is not all."""
+    """The model met a limit of tokens: the answer is right as far as it goes."""
     UNUSABLE = "unusable"
-    """Blocked, broken, or half an answer that another request must go on with."""
+    """The answer is blocked, broken, or has to be continued by another request."""
     UNKNOWN = "unknown"
-    """A word that nobody has heard of. It may mean anything, so such an answer is not called good."""
+    """A reason that this version does not know. It may mean anything, so the answer is not ``ok``."""
 
 
 def finish_of(reason: str | None, known: Mapping[str, Finish]) -> Finish | None:
-    """Return what a finish reason means, by those that are known of a family; None where there is none."""
+    """Return what a finish reason means in a family, by its `known` ones; None if the answer has no reason."""
     return None if reason is None else known.get(reason, Finish.UNKNOWN)
 
 
@@ -64,18 +64,18 @@ class Reading:
 
     @property
     def counted(self) -> Dropped:
-        """Where a reader counts what it leaves out; nobody looks there if the row has the whole response."""
+        """The counter for a reader: a throwaway one if the row keeps the whole response."""
         return Dropped() if self.keep_response else self.dropped
 
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """What a task wants of answers.
+    """A task's settings for its answers.
 
     Attributes:
-        keep: ``response`` lands the service's own response, too.
-        truncated: ``invalid`` calls every answer invalid that was cut off at a limit of tokens.
-        typed: answers are to be of a type. One that was cut off is not of it, whatever `truncated` says.
+        keep: ``response`` also lands the service's own response.
+        truncated: with ``invalid``, every answer that was cut off at a limit of tokens is ``invalid``.
+        typed: answers have a type. One that was cut off does not fit it, so it is ``invalid`` in any case.
     """
 
     keep: str | None = None
@@ -83,20 +83,20 @@ class AnswerSettings:
     typed: bool = False
 
     def reading(self, dropped: Dropped, *, typed: bool = False, keep_media: bool = False) -> Reading:
-        """Say how answers are to be read."""
+        """Return how answers are read."""
         good = self.truncated == "ok" and not (self.typed or typed)
         return Reading(self.keep == "response", keep_media, good, dropped)
 
 
 @dataclass
 class Answer:
-    """A response, whatever family it is of.
+    """A response of any family.
 
     Attributes:
         text: without thoughts.
         output: function calls, in order, or the numbers of an embedding.
-        finish_reason: in the family's own word; None: it said none.
-        finish: what that word means; None where there is none: then an answer with content is good.
+        finish_reason: in the family's own word; None: the response has none.
+        finish: what that word means; None where there is none: then an answer with content is ``ok``.
         usage: see `tokens`.
         model_version: as the service says it.
         candidates: `models.answer.Candidate` as dicts, in their order, of an answer that has several; the other fields
@@ -135,7 +135,7 @@ class Answer:
 
 
 _MORE = ("candidates", "parts", "media", "grounding", "citations", "logprobs")
-"""Fields of a row that only stand there where there is something."""
+"""Fields that a row has only where they hold something."""
 
 
 def tokens(
@@ -181,8 +181,8 @@ def answer_row(key: str | None, answer: Answer, reading: Reading) -> PlainRow:
 def status_of(answer: Answer, reading: Reading) -> tuple[str, dict[str, Any] | None]:
     """Return the status of an answer's row, and its error.
 
-    It is ``ok`` where there is something to use, and the reason for which the model stopped is known to mean that the
-    answer is whole, or is not told; where the model was cut off, as the `reading` wants it.
+    It is ``ok`` if the answer has content and its finish reason is known to mean a whole answer, or is absent. The
+    `reading` decides about answers that were cut off.
     """
     reason = answer.finish_reason
     word = str(answer.blocked or reason or "no candidate")
@@ -224,7 +224,7 @@ def row_error(message: str, *, code: int | None = None, status: str = "") -> dic
 
 
 def store_media(row: PlainRow, store: Store) -> None:
-    """Write the pictures and sounds of a row as files; in their places its `media` says where they are."""
+    """Write the pictures and sounds of a row as files, and put their addresses into `media` in place of the bytes."""
     for medium in row.get("media") or ():
         data = medium.pop("data")
         where = medium["candidate"], medium["part"], medium["mime_type"]

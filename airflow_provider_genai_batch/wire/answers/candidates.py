@@ -1,4 +1,4 @@
-"""Several candidates of one answer: the one that is the answer, and what a row lists of all of them."""
+"""Candidates of one answer: the chosen one, and what a row lists of all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.wire.values import get, integer, mapping
 
 
 def indices(candidates: list[Any]) -> list[int]:
-    """Return the index that each candidate states; their places where the indices do not tell them apart."""
+    """Return each candidate's own index, or their places if the indices are absent or not unique."""
     said = [integer(get(mapping(one), "index", place)) for place, one in enumerate(candidates)]
     valid = [index for index in said if index is not None and index >= 0]
     return valid if len(set(valid)) == len(candidates) else list(range(len(candidates)))
@@ -23,7 +23,7 @@ def answer_of(read: Mapping[int, Answer], dropped: Dropped) -> Answer:
 
     Args:
         read: each candidate by its index, in their order.
-        dropped: counts the index of a single candidate that is not the first and of which a row has no part.
+        dropped: counts an index that the row has nowhere: that of a single candidate which is not the first.
     """
     answer = _chosen(list(read.values()))
     if len(read) > 1:
@@ -34,7 +34,7 @@ def answer_of(read: Mapping[int, Answer], dropped: Dropped) -> Answer:
 
 
 def _chosen(read: list[Answer]) -> Answer:
-    """Return the first whole one with something in it, else the first that is cut off, else any."""
+    """Return the first whole answer with content, else the first cut off, else the first with content, or any."""
     good = [one for one in read if one.has_content]
     for finish in ((None, Finish.WHOLE), (Finish.CUT_OFF,)):
         for one in good:

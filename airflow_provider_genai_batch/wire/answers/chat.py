@@ -29,14 +29,14 @@ FINISH: dict[str, Finish] = {
     "length": Finish.CUT_OFF,
     "content_filter": Finish.UNUSABLE,
 }
-"""What is known of the finish reasons of chat completions."""
+"""The known finish reasons of chat completions."""
 LEFT_OUT = frozenset(
     (
         *("id", "created", "systemFingerprint", "serviceTier", "metadata", "usage.extraProperties"),
         *("choices.matchedStop", "choices.stopReason"),
     )
 )
-"""As for Google's models: known, and in no row."""
+"""Members that are known and that no row has, as in `wire.answers.gemini`."""
 _COMPLETION = frozenset(("object", "model", "choices", "data", "usage"))
 _CHOICE = frozenset(("index", "message", "finish_reason", "logprobs"))
 _MESSAGE = frozenset(("role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"))
@@ -49,12 +49,12 @@ _USAGE = frozenset(
 
 
 def is_completion(response: Mapping[str, Any]) -> bool:
-    """Whether a response is one of an open model."""
+    """Whether a response is an open model's."""
     return "choices" in response or response.get("object") in ("chat.completion", "list")
 
 
 def read_completion(response: Mapping[str, Any], reading: Reading) -> Answer:
-    """Read a ChatCompletion; of several choices as of several candidates."""
+    """Read a ChatCompletion, or a list of embeddings. Several choices are several candidates."""
     dropped = reading.counted
     count_rest(response, _COMPLETION, "", dropped)
     usage, version = _usage(response.get("usage"), dropped), text(response.get("model"))
@@ -133,13 +133,13 @@ def _logprobs(logprobs: Any, dropped: Dropped) -> dict[str, Any] | None:
 
 
 def _named(one: Any) -> dict[str, Any]:
-    """Give a token's probability the names of `models.answer.TokenLogprob`; its bytes are the token's."""
+    """Rename the members of a token's probability to those of `models.answer.TokenLogprob`, without its bytes."""
     given = mapping(one)
     return {"token": given.get("token"), "log_probability": given.get("logprob")}
 
 
 def _usage(usage: Any, dropped: Dropped) -> dict[str, int] | None:
-    """Read tokens: the prompt's are with cached ones, the answer's with those of reasoning."""
+    """Read tokens: ``prompt_tokens`` includes cached ones, ``completion_tokens`` those of reasoning."""
     given = mapping(usage)
     if not given:
         return None

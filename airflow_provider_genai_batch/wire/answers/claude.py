@@ -1,7 +1,7 @@
 """Answers of Claude, read from a Message of Anthropic's.
 
 Source: the types of Anthropic's package for Python, 0.125.0; "Batch predictions with Anthropic Claude models" and
-clients that read its rows, for what stands around a Message.
+clients that read its rows, which show what surrounds a Message.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FINISH: dict[str, Finish] = {
     "pause_turn": Finish.UNUSABLE,
     "refusal": Finish.UNUSABLE,
 }
-"""What is known of Claude's stop reasons; ``pause_turn`` is half an answer that another request goes on with."""
+"""Claude's known stop reasons. ``pause_turn`` means that another request has to continue the answer."""
 LEFT_OUT = frozenset(
     (
         *(
@@ -46,7 +46,7 @@ LEFT_OUT = frozenset(
         *("usage.inferenceGeo", "usage.speed", "diagnostics", "content.toolUse.caller"),
     )
 )
-"""As for Google's models: known, and in no row."""
+"""Members that are known and that no row has, as in `wire.answers.gemini`."""
 _MESSAGE = frozenset(("type", "role", "model", "content", "stop_reason", "stop_details", "usage"))
 _USAGE = frozenset(
     (
@@ -63,11 +63,11 @@ _CITATION = {
     "start_char_index": "start_index",
     "end_char_index": "end_index",
 }
-"""Members of a citation, with those of `models.answer.Citation`."""
+"""Names of a citation's members, and of the fields of `models.answer.Citation` that hold them."""
 
 
 def is_message(response: Mapping[str, Any]) -> bool:
-    """Whether a response is one of Claude's."""
+    """Whether a response is Claude's."""
     return response.get("type") == "message" or ("stop_reason" in response and "content" in response)
 
 
@@ -168,7 +168,7 @@ def _read_details(answer: Answer, details: Any, dropped: Dropped) -> None:
 
 
 def _usage(usage: Any, dropped: Dropped) -> dict[str, int] | None:
-    """Read tokens: what Anthropic calls input is without what was written into a cache, or read from one."""
+    """Read tokens: Anthropic's ``input_tokens`` excludes tokens that were written into a cache or read from one."""
     given = mapping(usage)
     if not given:
         return None

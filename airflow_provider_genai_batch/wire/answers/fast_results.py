@@ -1,8 +1,8 @@
-"""The straight way to the rows that nearly all are: an answer with one text, its tokens told.
+"""Fast path for the usual line: one answer with one text and its tokens.
 
-Rows come by the million. To tell the decoder what such a line holds spares reading all else that stands in it. A line
-with a member that is not named here goes the long way, in `wire.answers.results`; both read a line as the same row, and
-count the same of it as dropped. The straight way alone does not mind bytes that are no UTF-8 in what it skips.
+A job has millions of rows. A typed decoder skips what no row has, which saves most of the time. A line with any member
+that is not named here is read by `wire.answers.results`. Both paths make the same row of a line and count the same as
+dropped, with one exception: in members that it skips, this path accepts bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _List(Struct, gc=False, array_like=True):
     """Anything in brackets, passed over."""
 
 
-# Members that land nowhere: it is enough to know that they are there. Null and empty text go the long way.
+# Members that no row has: only their presence counts. Null and empty text take the slow path.
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)] | UnsetType
 _Number: TypeAlias = float | UnsetType
 _Some: TypeAlias = _List | UnsetType
@@ -80,7 +80,7 @@ class _GeminiLine(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _VertexLine(Struct, gc=False, forbid_unknown_fields=True):
-    """Has the request beside it; where more stood beside that, the row has it too."""
+    """A line with the request beside the response. With further siblings it takes the slow path."""
 
     key: str
     response: _Response
@@ -95,7 +95,7 @@ _COUNTED = (
     *("usageMetadata.cacheTokensDetails", "usageMetadata.trafficType", "usageMetadata.serviceTier"),
     "usageMetadata.billablePromptUsage",
 )
-"""Kinds that a straight row may have left out."""
+"""Kinds of members that a line on this path may have and no row has."""
 
 
 class UsualRows:
@@ -107,14 +107,14 @@ class UsualRows:
         self._decoder: Decoder[Any] = Decoder(_VertexLine if self._marked else _GeminiLine)
 
     def all(self, block: bytes) -> list[PlainRow] | None:
-        """Read lines; None where one is not a usual one."""
+        """Read lines; None if any of them needs the slow path."""
         try:
             return self._rows(self._decoder.decode_lines(block))
         except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
             return None
 
     def one(self, line: bytes) -> PlainRow | None:
-        """Read a line; None: it is not a usual one."""
+        """Read a line; None if it needs the slow path."""
         try:
             return self._rows([self._decoder.decode(line)])[0]
         except (ValueError, DecodeError, RecursionError):
@@ -124,7 +124,7 @@ class UsualRows:
         """Make rows of lines, and count what they do not have.
 
         Raises:
-            ValueError: one is not a usual one; then nothing is counted.
+            ValueError: a line needs the slow path; then nothing is counted.
         """
         marked, missing, usual, cut_off_is_good = self._marked, UNSET, USUAL, self._cut_off_is_good
         rows = []

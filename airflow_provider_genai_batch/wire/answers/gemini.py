@@ -36,13 +36,14 @@ FINISH: dict[str, Finish] = {
         Finish.UNUSABLE,
     ),
 }
-"""What is known of Google's finish reasons. One that is not here is `Finish.UNKNOWN`.
+"""Google's known finish reasons; any other is `Finish.UNKNOWN`.
 
-``CONTINUATION`` is half an answer, with a token by which another request goes on; ``TOO_MANY_TOOL_CALLS`` one whose
-tools were stopped before it was there; of ``OTHER`` and ``FINISH_REASON_UNSPECIFIED`` nobody says that it is whole.
+``CONTINUATION`` comes with a token by which another request continues the answer. ``TOO_MANY_TOOL_CALLS`` means that
+the service stopped the tools before there was an answer. No document says that ``OTHER`` or
+``FINISH_REASON_UNSPECIFIED`` means a whole answer.
 """
 USUAL = "STOP"
-"""The reason that nearly all answers have."""
+"""The finish reason of nearly all answers."""
 LEFT_OUT = frozenset(
     (
         *("responseId", "createTime", "modelStatus", "avgLogprobs", "safetyRatings", "score", "tokenCount"),
@@ -57,7 +58,7 @@ LEFT_OUT = frozenset(
         ),
     )
 )
-"""Members that are known and are in no row: nobody loses an answer by them. All others are warned of."""
+"""Members that are known and that no row has: they are no part of the answer. The log warns of all others."""
 _CONTENT = frozenset(("role", "parts"))
 _CANDIDATE = frozenset(
     (
@@ -78,11 +79,11 @@ _USEFUL = (
     *("function_call", "function_response", "executable_code", "code_execution_result", "tool_call"),
     *("tool_response", "file_data", "audio_transcription"),
 )
-"""Members of a part that make an answer of it."""
+"""Members of a part that are content by themselves."""
 
 
 def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
-    """Read a response. Of several candidates the first whole one is chosen, else the first that can be used."""
+    """Read a response. Of several candidates the first whole one is the answer, else the first with content."""
     dropped = reading.counted
     usage, version = _usage(response, dropped), text(get(response, "modelVersion"))
     embedding = mapping(response.get("embedding"))
@@ -127,7 +128,7 @@ def _candidate(index: int, candidate: Any, reading: Reading, dropped: Dropped) -
 
 
 def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, dropped: Dropped) -> None:
-    """Read the parts of a candidate: its text, its calls, its media, and all of it that is no plain text."""
+    """Read the parts of a candidate: text, calls, media, and all parts that are not plain text."""
     read, media = [], []
     for number, part in enumerate(listed(parts, "content.parts", dropped)):
         if not isinstance(part, dict):
@@ -135,9 +136,7 @@ def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, droppe
             continue
         others, inline = _without_inline_data(part)
         members = read_members(Part, others, "", dropped) or {}
-        if inline is not None and members.get(
-            "thought"
-        ):  # a draft of the picture that follows, not an answer
+        if inline is not None and members.get("thought"):  # a draft of the picture that follows
             count_value(inline, "thought.inlineData", dropped)
         elif inline is not None:
             answer.useful = True
@@ -153,7 +152,7 @@ def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, droppe
 
 
 def _no_plain_text(read: list[dict[str, Any]], *, alone: bool) -> list[dict[str, Any]] | None:
-    """Return the parts that say more than the text of the answer; where that has several parts, those too."""
+    """Return the parts with more than the answer's text, and its texts too if they are several parts."""
     if not any(part.keys() - {*_PLACE, "text"} for part in read):
         return None
     if alone:
@@ -207,17 +206,17 @@ def _citations(said: Any, dropped: Dropped) -> list[dict[str, Any]] | None:
 
 
 def _read_feedback(answer: Answer, feedback: Any, dropped: Dropped) -> None:
-    """Read why a prompt was blocked, where there is no answer that says so."""
+    """Read why a prompt was blocked, if there is no answer."""
     if nothing(feedback):
         return
     if answer.has_content:
         count_value(feedback, "promptFeedback", dropped)
         return
-    told = mapping(feedback)
-    count_rest(told, frozenset(("blockReason", "blockReasonMessage")), "promptFeedback", dropped)
-    if reason := get(told, "blockReason"):
+    given = mapping(feedback)
+    count_rest(given, frozenset(("blockReason", "blockReasonMessage")), "promptFeedback", dropped)
+    if reason := get(given, "blockReason"):
         answer.blocked = str(reason)
-    if message := get(told, "blockReasonMessage"):
+    if message := get(given, "blockReasonMessage"):
         answer.message = answer.message or str(message)
 
 

@@ -1,4 +1,4 @@
-"""Members of an answer read as the models in `models.answer` name and type them; all others are handed to a count."""
+"""Members of an answer, read with the names and types of `models.answer`; all others are counted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pydantic.alias_generators import to_camel
 from airflow_provider_genai_batch.printable import printable
 
 _KINDS, _LONGEST = 50, 80
-"""Kinds that are told apart, and characters of one: a mistaken service may send any number of names, of any length."""
+"""Most kinds, and most characters of one: a faulty service may send any number of names of any length."""
 OTHERS = "others"
-"""Stands for all kinds beyond those."""
+"""Counts all kinds beyond those."""
 _INT64 = 1 << 63
 
 
 class Kinds(Counter[str]):
-    """How often each of some kinds came whose names somebody else makes up; fit for a manifest."""
+    """Counts by kind, where a service chooses the names of the kinds; small enough for a manifest."""
 
     def count(self, kind: str, number: int = 1) -> None:
         """Count some of a kind."""
@@ -38,21 +38,21 @@ class Kinds(Counter[str]):
 
 
 class Dropped(Kinds):
-    """Members of answers that landed nowhere, by name in lowerCamel with the names that each stands below."""
+    """Counts of members that no row has, by their dotted path in lowerCamel."""
 
 
 Reader: TypeAlias = Callable[[Any, str, Dropped], Any]
-"""Takes a value, its name and where to count what is not taken of it; returns what is taken, None for nothing."""
+"""Takes a value, its path and a counter of what it leaves out; returns what it takes, None for nothing."""
 
 
 def read_members(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> dict[str, Any] | None:
-    """Return what an object has of a model's fields, by their names there; None: it has nothing of them.
+    """Return the members of an object that are fields of a model, by the model's names; None: there are none.
 
     Args:
         model: of `models.answer`.
         value: the object, in lowerCamel or snake_case.
-        where: its name, with the names that it stands below.
-        dropped: counts all else that it has. Null and empty text are nothing.
+        where: its dotted path.
+        dropped: counts all other members, but not null and empty text.
     """
     if not isinstance(value, Mapping):
         count_value(value, where, dropped)
@@ -71,7 +71,7 @@ def read_members(model: type[BaseModel], value: Any, where: str, dropped: Droppe
 
 
 def read_list(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> list[Any] | None:
-    """Return what the objects of an array have of a model's fields, each as `read_members` reads it."""
+    """Return the objects of an array, each as `read_members` returns it; None: there is nothing in them."""
     read = (read_members(model, item, where, dropped) for item in listed(value, where, dropped))
     return [one for one in read if one is not None] or None
 
@@ -84,7 +84,7 @@ def count_rest(value: Mapping[str, Any], known: frozenset[str], where: str, drop
 
 
 def count_value(value: Any, where: str, dropped: Dropped) -> None:
-    """Count a value that cannot be read where it stands."""
+    """Count a value that cannot be read, unless it is `nothing`."""
     if not nothing(value):
         dropped.count(where)
 
@@ -103,7 +103,7 @@ def filled(**members: Any) -> dict[str, Any]:
 
 
 def nothing(value: Any) -> bool:
-    """Whether a member says no more than if it were not there."""
+    """Whether a member is as good as absent: null or empty text."""
     return value is None or value == ""
 
 

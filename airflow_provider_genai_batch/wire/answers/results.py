@@ -1,7 +1,7 @@
 """One result line or entry of any channel, read as a plain row: the fields of `ResultRow` in a dict of JSON values.
 
-Channels: Gemini inline entries and output files, Vertex JSONL shards; generate and embed. Rows come by the million, so
-no model is built for each.
+Channels: inline entries and output files of the Gemini API, JSONL shards of Vertex AI; of answers and of embeddings. A
+job has millions of rows, so no model is built for each.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | No
 
 
 def _beside(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the author of a request put beside it, which Vertex AI gives back."""
+    """Return the siblings of the request in its line, which Vertex AI gives back."""
     own = OF_PARTNERS if is_partners(line) else _OWN
     return {name: value for name, value in line.items() if name not in own and value is not None}
 
@@ -107,7 +107,7 @@ def _answer(key: str | None, response: Mapping[str, Any], reading: Reading) -> P
 def _exception(
     line: Mapping[str, Any], key: str | None, response: Mapping[str, Any], backend: Backend, reading: Reading
 ) -> PlainRow | None:
-    """Read a line that says more, or less, than a response; None if that is all that counts."""
+    """Return the row of a line with an error, an old embedding, or no response; None for any other line."""
     error = _row_error(line) if "error" in line or "status" in line else None
     if error is None and "status_code" in response:
         error = _read_error(envelope_error(response), "the service sent an error without a word")
@@ -124,12 +124,12 @@ def missing_row(key: str | None, index: int | None) -> PlainRow:
 
 
 def useless_row(line: Mapping[str, Any], backend: Backend, status: str, message: str) -> PlainRow:
-    """Return the row of an answer of which no more is known than its key."""
+    """Return the row of an answer of which only the key could be read."""
     return plain_row(_key(line, backend), "invalid", error=row_error(message, status=status))
 
 
 def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
-    """Return the key; in lines of others' jobs on Vertex AI it is where their authors put it."""
+    """Return the key. Jobs of other clients on Vertex AI have it in other places."""
     metadata = mapping(line.get("metadata"))
     key = line.get("key")
     if key is None:
@@ -144,7 +144,7 @@ def _key(line: Mapping[str, Any], backend: Backend) -> str | None:
 
 
 def _custom_id(line: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
-    """Return what partners' lines and other clients call a key, wherever those put it."""
+    """Return the ``custom_id`` or ``requestId`` of a line, from any of the places where clients put it."""
     for name in ("custom_id", "customId", "requestId"):
         for place in (line, metadata, mapping(line.get("instance"))):
             if (found := place.get(name)) is not None:
@@ -153,7 +153,7 @@ def _custom_id(line: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | No
 
 
 def _label(labels: Mapping[str, Any]) -> Any:
-    """Return the label that gateways to this service write their ids into, each with a prefix of its own."""
+    """Return the label in which gateways to this service keep their ids, each with its own prefix."""
     return next(
         (value for name, value in labels.items() if name == "key" or name.endswith("custom_id")), None
     )
@@ -171,7 +171,7 @@ def _row_error(line: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(error, str) and error:
         return row_error(error)
     status = line.get("status")
-    if isinstance(status, dict):  # seen in readers of others' only, beside answers too; code 0 is OK
+    if isinstance(status, dict):  # only seen in other clients' readers, also beside answers; code 0 is OK
         status = mapping(status.get("error")) or status
         return _read_error(status, "") if status.get("code") or status.get("message") else None
     return _status_error(status) if isinstance(status, str) and status.strip() else None
@@ -205,7 +205,7 @@ def _first(value: Any) -> dict[str, Any]:
 
 
 def _asked_text(line: Mapping[str, Any]) -> str | None:
-    """Return the text of a ``text-embedding-00x`` line, which carries no key and so joins by it."""
+    """Return the text of a ``text-embedding-00x`` line, which has no key: rows join by their text."""
     return text(mapping(line.get("instance")).get("content"))
 
 

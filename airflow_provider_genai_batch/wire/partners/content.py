@@ -1,6 +1,6 @@
 """Prompts for partners' models: from Google's ``contents`` to ``messages``.
 
-Source: Anthropic's Messages API; OpenAI's chat completions; "Claude on Vertex AI" for what it does not read there.
+Source: Anthropic's Messages API; OpenAI's chat completions; "Claude on Vertex AI" lists what it does not read there.
 """
 
 from __future__ import annotations

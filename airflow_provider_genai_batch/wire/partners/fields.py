@@ -1,6 +1,6 @@
-"""What goes with a prompt, for partners' models: from Google's words or the partner's own to the partner's.
+"""Config for partners' models: from Google's fields, or the partner's own, to fields of the partner's request.
 
-What a partner has no word for is refused by name: a setting that is left out in silence changes every answer.
+What a partner has no field for is refused by name: a setting that is left out silently changes every answer.
 
 Source: Google's GenerateContentRequest; Anthropic's Messages API; OpenAI's chat completions and "Call MaaS APIs for
 open models".
@@ -36,7 +36,7 @@ from airflow_provider_genai_batch.wire.values import snake
 
 SHOWN = {Family.ANTHROPIC: "Claude", Family.OPENAI: "an open model"}
 SYSTEM = "system"
-"""Where the system instruction is kept; open models have it as their first message."""
+"""The field with the system instruction; open models get it as their first message."""
 _GOOGLES = FIELDS | {"contents", "model"}
 """The last two are refused in Google's words."""
 _SAME = {
@@ -58,7 +58,7 @@ _SAME = {
         "topP": "top_p",
     },
 }
-"""Words that mean the same in both."""
+"""Fields with the same meaning in both."""
 _INSTEAD = {
     (Family.ANTHROPIC, "thinkingConfig"): (
         'Write it as Claude has it: "thinking": {"type": "enabled", "budget_tokens": 2048}.'
@@ -80,7 +80,7 @@ _CHOICES: dict[Family, dict[str, Any]] = {
 
 
 def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: Any = None) -> dict[str, Any]:
-    """Spell what goes with a prompt as fields of a partner's request, the system instruction as `SYSTEM`.
+    """Spell config as fields of a partner's request, the system instruction as `SYSTEM`.
 
     Args:
         config: Google's fields (SDK config or REST), the partner's own, or some of each; dict or object; None: nothing.
@@ -120,7 +120,7 @@ def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: An
 
 
 def _refuse_tools_beside_schema(own: Mapping[str, Any], googles: Mapping[str, Any]) -> None:
-    """Refuse tools where the answer is a tool already."""
+    """Refuse tools beside a schema, whose answer is a tool already."""
     given = {**(fields_of(googles.get("generationConfig")) or {}), **googles}
     schema = next((name for name in SCHEMAS if name in given), None)
     tools = _tools_in({**own, **googles})
@@ -132,7 +132,7 @@ def _refuse_tools_beside_schema(own: Mapping[str, Any], googles: Mapping[str, An
 
 
 def _is_own(name: str, value: Any, family: Family) -> bool:
-    """Whether a field is the partner's own, where Google may have one of that name, too."""
+    """Whether a field is the partner's own; Google may have one of the same name."""
     word = snake(name)
     if word not in PARTNER_MESSAGES[family]["Request"] or word in ("messages", "model"):
         return False
@@ -175,7 +175,7 @@ def _translated(request: dict[str, Any], family: Family) -> dict[str, Any]:
 
 
 def _asked(schema: Any, family: Family) -> dict[str, Any]:
-    """Say what answers are to be."""
+    """Return the fields that ask for answers of a schema."""
     if family is Family.ANTHROPIC:
         tool = answer_tool(schema)
         return {"tools": [tool], "tool_choice": answer_choice(tool)}
@@ -184,7 +184,7 @@ def _asked(schema: Any, family: Family) -> dict[str, Any]:
 
 
 def _of_its_own(name: str, value: Any, family: Family) -> dict[str, Any]:
-    """Read a field for which a partner has a word only with some values."""
+    """Spell a field that a partner has for some values only."""
     openai = family is Family.OPENAI
     if name == "responseMimeType" and value == "text/plain":
         return {}
@@ -202,7 +202,7 @@ def _of_its_own(name: str, value: Any, family: Family) -> dict[str, Any]:
 
 
 def no_word(name: str, family: Family) -> RequestError:
-    """Return the refusal of one of Google's fields that a partner has no word for."""
+    """Return the refusal of a field of Google's that a partner does not have."""
     remedy = _INSTEAD.get((family, name), "Leave it out, or take a Gemini model.")
     return RequestError(f"{SHOWN[family]} has no word for {snake(name)}", remedy)
 
@@ -244,10 +244,10 @@ def merged_fields(defaults: dict[str, Any], own: dict[str, Any], *, checked: str
     Args:
         defaults: from `partner_fields`.
         own: of the request.
-        checked: what says what all answers of the job are to be; empty: nothing does.
+        checked: what every answer of the job is checked against; empty: nothing.
 
     Raises:
-        RequestError: the request says otherwise.
+        RequestError: the request contradicts them.
     """
     if checked:
         asks = {"tools", "tool_choice", "response_format"}

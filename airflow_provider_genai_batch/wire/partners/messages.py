@@ -1,4 +1,4 @@
-"""Every message that a request to a partner's model can hold: its fields, and the kind of value of each.
+"""Tables of every message in a request to a partner's model: its fields, and the kind of each value.
 
 The kinds are those of `wire.prompts.messages`; ``A|B`` is either. ``Message.word`` is the message that says
 ``"type": "word"``.
@@ -86,7 +86,7 @@ ROLES = {
         "function": "Write tool.",
     },
 }
-"""Who speaks; with what to write instead where it is another service's word."""
+"""Roles, and what to write in place of another service's; empty: the role is right."""
 LINES = {
     Family.ANTHROPIC: '{"custom_id": …, "request": {"messages": [{"role": "user", "content": …}], "max_tokens": …}}',
     Family.OPENAI: (
@@ -94,7 +94,7 @@ LINES = {
         '"body": {"messages": [{"role": "user", "content": …}]}}'
     ),
 }
-"""What a whole line is, for messages."""
+"""A whole line, as messages to the user show it."""
 WORDS = {
     Family.ANTHROPIC: {
         "max_completion_tokens": "max_tokens",
@@ -131,4 +131,4 @@ REFUSED = {
         ("Request", "function_call"): "Write tool_choice.",
     },
 }
-"""What partners have elsewhere, and not in a batch on Vertex AI."""
+"""Remedies for fields that partners take elsewhere, but not in a batch on Vertex AI."""

@@ -1,6 +1,6 @@
 """One request to a partner's model: from any spelling users write to the body of one line.
 
-A prompt in Google's words becomes one in the partner's; what is in the partner's own is checked and goes as it is.
+A prompt in Google's spelling is translated. A request in the partner's own spelling is checked and sent as it is.
 
 Source: "Batch predictions with Anthropic Claude models"; "Batch prediction" of MaaS.
 """
@@ -24,31 +24,31 @@ from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
 
 VERSION = "vertex-2023-10-16"
 MOST_TOKENS = 8192
-"""``max_tokens`` of requests to Claude that set none, for it has to be set: every Claude model with batches can give so
-many. It costs nothing unless it is used; an answer that is cut off there says so."""
+"""``max_tokens`` of requests to Claude that set none. Claude needs one, and each of its models with batches can give so
+many. Unused tokens cost nothing, and an answer that is cut off there has a finish reason that says so."""
 URL = "/v1/chat/completions"
 _INSIDE = {Family.ANTHROPIC: ("request", "params"), Family.OPENAI: ("body",)}
-"""Where a whole line has its request."""
+"""The members of a whole line that hold its request."""
 _OF_THE_LINE = frozenset({"custom_id", "key", "method", "url"})
 _OUTPUT = frozenset({"response", "status", "id", "error", "processed_time"})
-"""What the service writes into a row."""
+"""Members that the service writes into a row."""
 _OF_OTHERS = frozenset({*_OF_THE_LINE, "request", "params", "body", "messages", "prompt", "input", "config"})
-"""What stands in some service's line, and so is hardly a column of a table."""
+"""Members of some service's line, so hardly columns of a table."""
 _ALSO_COLUMNS = frozenset({"metadata", "user"})
-"""Fields of a request that are names for an author's own data, too."""
+"""Fields of a request that are also common names for an author's own data."""
 _NO_TOOLS = ("code_execution", "web_fetch", "mcp")
-"""How types of tools begin that no partner's model has on Vertex AI."""
+"""Prefixes of the types of tools that no partner's model has on Vertex AI."""
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class PartnerRequest(NamedTuple):
-    """A request, before what all requests of the job have is added."""
+    """A request without the defaults of its job."""
 
     fields: dict[str, Any]
-    """``messages`` among them."""
+    """Including ``messages``."""
     key: str | None = None
     beside: dict[str, Any] | None = None
-    """What else stands in the line, by its author's names."""
+    """The other members of the line, by its author's names."""
 
 
 def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
@@ -99,7 +99,7 @@ def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
 def finished(
     given: PartnerRequest, family: Family, model: str, defaults: dict[str, Any], checked: str
 ) -> dict[str, Any]:
-    """Add what all requests of a job have.
+    """Add the defaults of a job to a request, and check the whole.
 
     Args:
         given: the request.
@@ -134,10 +134,10 @@ def finished(
 
 
 def custom_id(key: str, family: Family) -> str:
-    """Return a key as a line of a partner's has it.
+    """Return a key as ``custom_id`` of a partner's line.
 
     Raises:
-        RequestError: Claude takes no such key.
+        RequestError: Claude does not take such a key.
     """
     spelled = spell_custom_id(key)
     if family is Family.ANTHROPIC and not _ID.fullmatch(spelled):
@@ -149,7 +149,7 @@ def custom_id(key: str, family: Family) -> str:
 def partner_line(
     key: str, body: dict[str, Any], beside: Mapping[str, Any] | None, family: Family
 ) -> dict[str, Any]:
-    """Return what stands in a line."""
+    """Return the members of a line."""
     line = {"custom_id": custom_id(key, family), **(beside or {})}
     if family is Family.ANTHROPIC:
         return {**line, "request": body}
@@ -162,15 +162,15 @@ def column_of(family: Family) -> str:
 
 
 def check_whole(given: Mapping[str, Any], finished_body: Mapping[str, Any], family: Family) -> None:
-    """Refuse a request of a table, which goes as it is, if it lacks something that has to stand in it.
+    """Refuse a request of a table that lacks a field: nothing is added to a table.
 
     Args:
-        given: as it stands there.
-        finished_body: what is written where requests are written here.
+        given: the request in the table.
+        finished_body: the same request with all fields that it needs.
         family: whose request it is.
 
     Raises:
-        RequestError: it does.
+        RequestError: a field is not there.
     """
     where = f"the column {column_of(family)}, which goes to the service as it is"
     if "messages" not in given:

@@ -1,4 +1,4 @@
-"""What stands around the answers of partners' models, in files and in exports of tables.
+"""Rows of partners' models: what surrounds an answer in files and in exports of tables.
 
 Source: clients that read rows of live jobs: EasyLLM/langbatch (BigQuery, 2025-02), BerriAI/litellm, Portkey-AI/gateway,
 crmne/ruby_llm (its tests alone). Google's pages show no row.
@@ -19,11 +19,11 @@ OF_PARTNERS = frozenset(
         *("id", "response", "status", "error", "processed_time", "processedTime"),
     )
 )
-"""What a row of a partner's model has of its own; all else is from the line of the input."""
+"""Members that the service writes into a row of a partner's model; all others are from the input."""
 
 
 def is_partners(line: Mapping[str, Any]) -> bool:
-    """Whether a row is of a partner's model; those of Google's models have their request, with contents."""
+    """Whether a row is of a partner's model; a row of Google's models has a request with contents."""
     if "key" in line or line.keys().isdisjoint(("custom_id", "customId", "requestId", "body", "instance")):
         return False
     request = line.get("request")
@@ -35,7 +35,7 @@ def is_partners(line: Mapping[str, Any]) -> bool:
 def unwrapped(response: Any) -> Any:
     """Return a response that is JSON text, as in BigQuery, or in an envelope ``{status_code, body}``, as an object.
 
-    An envelope of a refusal stays, for `envelope_error`.
+    The envelope of a refusal stays; `envelope_error` reads it.
     """
     if type(response) is str:
         try:

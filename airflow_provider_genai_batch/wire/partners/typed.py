@@ -1,6 +1,6 @@
-"""A partner's own messages, as its package writes them: every name and kind of value is checked before money is spent.
+"""Checks of messages in a partner's own spelling: every name and kind of value, before money is spent.
 
-Values are read as those of Google's messages are, in `wire.prompts.typed`; names are taken as the partner spells them.
+Values are read like those of Google's messages (`wire.prompts.typed`). Names have to be spelled as the partner's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEAVES = frozenset({"string", "bytes", "int", "float", "bool", "any"})
 
 
 def own_fields(value: Any) -> dict[str, Any] | None:
-    """Return the fields set in a dict or a model-like object, by the names they have; None for anything else.
+    """Return the fields set in a dict or a model-like object, by their names as they are; None for anything else.
 
     Raises:
         RequestError: a name is no string.
@@ -43,7 +43,7 @@ def partner_message(value: Any, name: str, path: str, family: Family) -> dict[st
     Args:
         value: dict or object, with the partner's names.
         name: of `PARTNER_MESSAGES`, without the word for its type.
-        path: where it stands in the request, for errors; empty for the request itself.
+        path: its place in the request, as errors show it; empty: the request itself.
         family: whose message it is.
 
     Raises:

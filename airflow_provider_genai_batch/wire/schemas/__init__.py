@@ -1,1 +1,1 @@
-"""Schemas: what answers are to be, in the dialect that a service takes, and the check of what comes."""
+"""Schemas of answers, in the dialect that a service takes, and checks of the answers."""

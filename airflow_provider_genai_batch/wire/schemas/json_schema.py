@@ -1,6 +1,6 @@
-"""``responseJsonSchema``: what it says of the answers, which are checked against it here.
+"""``responseJsonSchema``, and the check of answers against it.
 
-Source: a public report of batch jobs that answered it with text that does not end, where ``responseSchema`` worked.
+Source: a public report of batch jobs that answered it with endless text, where ``responseSchema`` worked.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ SCHEMAS = ("responseSchema", _NAME)
 
 
 def json_schema_of(request_defaults: Any) -> Any:
-    """Return the JSON Schema in the fields that every request gets; None: there is none, or they are no fields."""
+    """Return the JSON Schema in `request_defaults`; None: they have none."""
     fields = fields_of(request_defaults) or {}
     inside = fields_of(fields.get("generationConfig")) or {}
     return fields.get(_NAME, inside.get(_NAME))
 
 
 def json_schema_check(schema: Any) -> Callable[[str], Any]:
-    """Return what reads an answer's text as JSON, or raises ValueError with where it does not fit.
+    """Return a function that reads an answer's text as JSON. It raises ValueError with the places that do not fit.
 
     Raises:
-        InputError: it is no JSON Schema.
+        InputError: `schema` is no JSON Schema.
     """
     from jsonschema import SchemaError, validators
 

@@ -1,7 +1,7 @@
-"""What answers are to be: asked for as the schema that is safe on batch endpoints, and checked when they come.
+"""``output_type``: the request for answers of a type, and the check of the answers.
 
-Google's batch endpoint has answered ``responseJsonSchema`` with degenerate output where ``responseSchema`` worked, so
-the latter is sent, with references resolved (`wire.schemas.schema`).
+Google's batch endpoint has answered ``responseJsonSchema`` with degenerate output where ``responseSchema`` worked. So
+``responseSchema`` is sent, with references resolved (`wire.schemas.schema`).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _SAID_ALREADY = (*SCHEMAS, "responseMimeType")
 
 
 def ask_for(output_type: Any, request_defaults: Any) -> Any:
-    """Add a type to the fields that every request gets; what are no fields is for others to refuse.
+    """Add a type to the fields that every request gets. Defaults that are no fields are returned as they are.
 
     Raises:
-        ConfigurationError: they say already what answers are to be.
-        InputError: it is no type, or one that there are no words for.
+        ConfigurationError: the fields have a schema already.
+        InputError: `output_type` is no type, or has no schema.
     """
     fields = fields_of({} if request_defaults is None else request_defaults)
     if fields is None:
@@ -49,7 +49,7 @@ def ask_for(output_type: Any, request_defaults: Any) -> Any:
 
 
 def answer_check(output_type: Any) -> Callable[[str], Any]:
-    """Return what reads an answer's text as a type, or raises ValueError with where it is not of it.
+    """Return a function that reads an answer's text as a type. It raises ValueError with the places that do not fit.
 
     Args:
         output_type: a Pydantic model, or any type that a ``TypeAdapter`` takes.
@@ -58,8 +58,8 @@ def answer_check(output_type: Any) -> Callable[[str], Any]:
         InputError: it is no such type.
     """
     adapter = _adapter(output_type)
-    # Without the adapter's own call around it, which costs as much as a small answer. What was asked for by a field's
-    # name is read by it, whatever its aliases are.
+    # The adapter's own method costs as much as a small answer. The schema asks for fields by name, so they are read by
+    # name, too, in spite of their aliases.
     read = partial(adapter.validator.validate_json, by_alias=True, by_name=True)
     back = _way_back(output_type, adapter)
 
@@ -79,10 +79,10 @@ def answer_check(output_type: Any) -> Callable[[str], Any]:
 
 
 def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] | None:
-    """Return what checks every answer of a job; None: nothing said what they are to be.
+    """Return the check of every answer of a job; None: its answers have no type.
 
     Raises:
-        InputError: what was said is no type, or no JSON Schema.
+        InputError: `output_type` is no type, or the JSON Schema is none.
     """
     if output_type is not None:
         return answer_check(output_type)
@@ -91,7 +91,7 @@ def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] |
 
 
 def output_schema(output_type: Any) -> dict[str, Any] | None:
-    """Return JSON Schema of what `answer_check` makes of answers, as it is written; None: the type has none."""
+    """Return the JSON Schema of what `answer_check` returns, as rows have it; None: the type has none."""
     try:
         return _adapter(output_type).json_schema(mode="serialization", schema_generator=_AsWritten)
     except PydanticUserError:
@@ -99,7 +99,7 @@ def output_schema(output_type: Any) -> dict[str, Any] | None:
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Calls those members required that are always written, whether they have a default or not."""
+    """Lists as required all members that are always written, also those with a default."""
 
     @override
     def field_is_required(self, field: Any, total: bool) -> bool:
@@ -109,11 +109,11 @@ class _AsWritten(GenerateJsonSchema):
 
 
 def asks_for_type(output_type: Any, request: Any) -> bool:
-    """Whether answers are to be of a type: half of one is of none.
+    """Whether a request asks for answers of a type. An answer that was cut off does not fit one.
 
     Args:
-        output_type: of the task, or None.
-        request: of any family, whole or the fields that every request gets; or None.
+        output_type: the task's, or None.
+        request: a whole request of any family, or the fields that every request gets, or None.
     """
     fields = fields_of(request) or {}
     inside = fields_of(fields.get("generationConfig")) or {}
@@ -127,7 +127,7 @@ def asks_for_type(output_type: Any, request: Any) -> bool:
 
 
 def _has_schema(response_format: Any) -> bool:
-    """Whether a format of an answer, or one of several, has a schema: ``schema`` itself, or in one of its members."""
+    """Whether a format of answers, or one of several, has a schema, in itself or in one of its members."""
     several = response_format if isinstance(response_format, (list, tuple)) else [response_format]
     for one in several:
         fields = fields_of(one) or {}
@@ -137,7 +137,7 @@ def _has_schema(response_format: Any) -> bool:
 
 
 def read_back(output_type: Any, text: str) -> str:
-    """Return an answer's text with the values that were meant, for somebody else to check."""
+    """Return an answer's text with the values that its texts stand for, so that another check can read it."""
     adapter = _adapter(output_type)
     readings = [text.encode(errors="replace"), *_meant(text, _way_back(output_type, adapter))]
     for reading in readings:
@@ -172,7 +172,7 @@ def _way_back(output_type: Any, adapter: TypeAdapter[Any]) -> Back | None:
     try:
         return schema_of_type(output_type, adapter).back
     except RequestError:
-        return None  # it was not asked for in this dialect
+        return None  # no request has asked for it
 
 
 def _meant(text: str, back: Back | None) -> Iterator[bytes]:

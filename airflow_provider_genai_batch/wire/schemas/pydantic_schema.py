@@ -1,4 +1,4 @@
-"""JSON Schema of a Python type: Pydantic's own, but for what it says and its check of an answer would not take."""
+"""JSON Schema of a Python type: Pydantic's own, without values that Pydantic would not read from an answer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from airflow_provider_genai_batch.exceptions import RequestError
 
 
 def pydantic_schema(origin: Any, adapter: TypeAdapter[Any] | None = None) -> dict[str, Any]:
-    """Return what JSON a type is read from, with its references.
+    """Return the JSON Schema of what a type is read from, with references.
 
     Args:
         origin: a Pydantic model, an Enum, or any type that a ``TypeAdapter`` takes.
         adapter: of that type, where there is one already.
 
     Raises:
-        RequestError: it is no such type, or it has values that Pydantic reads no JSON as.
+        RequestError: it is no such type, or has values that Pydantic reads from no JSON.
     """
     try:
         return (adapter or TypeAdapter(origin)).json_schema(schema_generator=_Generator)
@@ -39,15 +39,15 @@ def pydantic_schema(origin: Any, adapter: TypeAdapter[Any] | None = None) -> dic
 
 
 class _Generator(GenerateJsonSchema):
-    """Says nothing that an answer's check would not take.
+    """Allows only values that the check of an answer takes.
 
-    It need not warn of a default that is not JSON: defaults decide nothing.
+    Defaults decide nothing, so one that is not JSON needs no warning.
     """
 
     ignored_warning_kinds = {"non-serializable-default"}  # noqa: RUF012 - Pydantic's attribute
 
     def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
-        """Refuse a union of which a type is left out: of an optional one, null alone would be asked for."""
+        """Refuse a union of which Pydantic skips a type: of an optional type only null would be left."""
         if kind == "skipped-choice":
             raise PydanticInvalidForJsonSchema(detail)
         super().emit_warning(kind, detail)
@@ -58,7 +58,7 @@ class _Generator(GenerateJsonSchema):
         return next((one for one in said.get("anyOf", ()) if one.get("type") == "number"), said)
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
-        """Refuse members that no JSON value is equal to."""
+        """Refuse members that equal no JSON value."""
         for member in schema["members"]:
             if not isinstance(member.value, (str, int, float, NoneType)):
                 msg = f"{member} is a {type(member.value).__name__}, which no JSON is"
@@ -66,7 +66,7 @@ class _Generator(GenerateJsonSchema):
         return super().enum_schema(schema)
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> dict[str, Any]:
-        """Refuse members that no JSON value is read as, such as those of an Enum that are no strings themselves."""
+        """Refuse members that Pydantic reads from no JSON value, such as those of an Enum that is no ``str``."""
         for value in schema["expected"]:
             try:
                 SchemaValidator(core_schema.literal_schema([value])).validate_json(to_json(value))

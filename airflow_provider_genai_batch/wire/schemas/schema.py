@@ -1,8 +1,8 @@
 """``responseSchema`` and ``parameters``: from a dict or a Python type to the service's dialect of OpenAPI 3.0.
 
 References are resolved in place, ``null`` alternatives become ``nullable``, the order of fields is kept in
-``propertyOrdering``. What the dialect goes by is checked here too, before a service refuses it: a kind for every value,
-enums of strings, fields for an object, items for an array.
+``propertyOrdering``. The rules of the dialect are checked here, before a service refuses a schema: a kind for every
+value, enums of strings, fields for an object, items for an array.
 Source: Google's Schema reference; what Google's google-genai SDK sends for the same value; public reports of what the
 services refuse.
 """
@@ -42,7 +42,7 @@ def response_schema(origin: Any, backend: Backend, *, holder: str = "response_sc
         origin: a schema as dict or ``google.genai.types.Schema``; a Pydantic model; an Enum; a type such as
             ``list[int]`` or ``str | None``; a `TypeSchema`, whose answers are checked.
         backend: ``additionalProperties`` exists on Vertex AI only.
-        holder: the field that holds it, for messages.
+        holder: the field that holds it, as messages name it.
 
     Raises:
         RequestError: not a schema, it uses a keyword that the dialect has not, or the service would refuse it.

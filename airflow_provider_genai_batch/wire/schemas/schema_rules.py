@@ -1,4 +1,4 @@
-"""What the services refuse in a schema of their dialect, which goes by the kind of the values.
+"""Rules of the services' dialect of schemas.
 
 Source: Google's Schema reference; refusals of the live services in public reports: fields are due for an object and
 items for an array, an enum holds strings, none of them empty, and names that are required are names of fields.
@@ -24,7 +24,7 @@ SCHEMA_FIELDS = (
     | {"additionalProperties", "anyOf", "default", "defs", "example", "items", "nullable"}
     | {"properties", "ref", "type"}
 )
-"""All words of the dialect, with those that are put into others here."""
+"""All keywords of the dialect, and those that `wire.schemas.schema` resolves."""
 _UNSPECIFIED = "TYPE_UNSPECIFIED"
 _TYPES = frozenset({"ARRAY", "BOOLEAN", "INTEGER", "NULL", "NUMBER", "OBJECT", "STRING", _UNSPECIFIED})
 _OF_ONE_TYPE = {"items": "ARRAY", "properties": "OBJECT", "required": "OBJECT"}
@@ -39,7 +39,7 @@ class Wrong(NamedTuple):
 
 
 def wrong_kind(name: str, value: Any) -> Wrong | None:
-    """Tell a value that the service does not read as one of this keyword."""
+    """Return what is wrong with the value of a keyword; None: nothing."""
     if name in TEXTS:
         right, due = isinstance(value, str), "text"
     elif name in NUMBERS:
@@ -59,14 +59,14 @@ def wrong_kind(name: str, value: Any) -> Wrong | None:
 
 
 def unknown_type(name: str) -> Wrong | None:
-    """Tell a type that there is not."""
+    """Return what is wrong with the name of a type; None: nothing."""
     if name.upper() in _TYPES:
         return None
     return Wrong(f"the unknown type {name!r}", f"There are {', '.join(sorted(_TYPES - {_UNSPECIFIED}))}.")
 
 
 def with_type(spelled: dict[str, Any]) -> dict[str, Any]:
-    """Add the type that a schema without one can only have."""
+    """Add the only type that a schema without one can have."""
     if spelled.get("type") in (None, _UNSPECIFIED) and "anyOf" not in spelled:
         for name, kind in (("properties", "OBJECT"), ("items", "ARRAY"), ("enum", "STRING")):
             if name in spelled:
@@ -75,7 +75,7 @@ def with_type(spelled: dict[str, Any]) -> dict[str, Any]:
 
 
 def broken_rule(spelled: Mapping[str, Any], backend: Backend) -> Wrong | None:
-    """Tell what the service would refuse in a schema that is spelled, those inside it apart."""
+    """Return what the service would refuse in a spelled schema, apart from the schemas inside it; None: nothing."""
     kind = spelled.get("type")
     if kind in (None, _UNSPECIFIED) and "anyOf" not in spelled:
         return Wrong("no type", 'Give one, such as "type": "string".')
@@ -90,7 +90,7 @@ def broken_rule(spelled: Mapping[str, Any], backend: Backend) -> Wrong | None:
 
 
 def alone(spelled: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what stands beside ``anyOf`` into the choices, as far as it belongs to their values."""
+    """Move ``description`` and ``nullable`` from beside ``anyOf`` into its choices."""
     beside = {"description": spelled["description"]} if "description" in spelled else {}
     choices = [{**beside, **choice} for choice in spelled["anyOf"]]
     if spelled.get("nullable"):

@@ -1,4 +1,4 @@
-"""Texts of an answer that stand for other values: an enum of the service's dialect holds strings alone."""
+"""Texts of an answer that stand for other values, as an enum of the service's dialect has only strings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import islice, product
 from typing import Any, TypeAlias
 
 Back: TypeAlias = Callable[[Any], Iterator[Any]]
-"""Takes JSON data as the service answers it, and gives what may have been meant by it, the likeliest first."""
+"""Takes JSON data of an answer, and yields the values that it may stand for, the likeliest first."""
 
 _MOST = 64
-"""Readings of an answer; there is more than one where a union leaves it open, as ``"1"`` does for 1 or text."""
+"""Most readings of an answer. A union may allow several: ``"1"`` is 1 or a text."""
 _KINDS: Mapping[Any, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
@@ -66,7 +66,7 @@ def _in_fields(ways: Mapping[str, Back], others: Back | None, value: Any) -> Ite
 
 
 def _of_those_that_fit(choices: Sequence[tuple[Mapping[str, Any], Back | None]], value: Any) -> Iterator[Any]:
-    # What fits none is paid for all the same: who checks it finds out what it was meant as, or what is wrong with it.
+    # A value that fits no choice is paid for, too. So all readings go on to the check, which says what is wrong.
     ways = [back for schema, back in choices if _fits(value, schema)] or [back for _, back in choices]
     for back in ways:
         if back is not None:
@@ -76,7 +76,7 @@ def _of_those_that_fit(choices: Sequence[tuple[Mapping[str, Any], Back | None]],
 
 
 def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Whether a value has the form that a schema of `wire.schemas.type_schema` says; patterns are another matter."""
+    """Whether a value fits a schema of `wire.schemas.type_schema`, apart from its patterns."""
     if value is None and (schema.get("nullable") or schema.get("type") == "null"):
         return True
     if "anyOf" in schema:

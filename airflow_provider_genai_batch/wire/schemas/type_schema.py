@@ -1,4 +1,4 @@
-"""A Python type as a schema in words that the service's dialect has, and the way back from what it answers.
+"""Python types as schemas in the service's dialect, and the way back from its answers.
 
 The dialect goes by the kind of value: its enums hold strings alone, an array has one schema for its items, a union is
 ``anyOf``. So what a type says is put into those words, and three things are kept apart: what became of it, what could
@@ -29,7 +29,7 @@ from airflow_provider_genai_batch.wire.schemas.text_values import (
 Schema: TypeAlias = dict[str, Any]
 
 _TAKEN_OVER = (TEXTS | NUMBERS | COUNTS) - {"pattern"}
-"""Words that mean the same in both."""
+"""Keywords with the same meaning in JSON Schema and in the dialect."""
 _SAYS_NOTHING = frozenset(
     {
         "$comment",
@@ -43,7 +43,7 @@ _SAYS_NOTHING = frozenset(
         "writeOnly",
     }
 )
-"""Words that allow and forbid no value; a set is read from a list that names something twice, too."""
+"""Keywords that allow and forbid no value. A set is also read from a list with duplicates."""
 _READ_APART = frozenset(
     {
         "$defs",
@@ -74,18 +74,18 @@ _NOT_IN_RE2 = ("(?=", "(?!", "(?<=", "(?<!", "(?P=", *(f"\\{digit}" for digit in
 
 @dataclass(frozen=True)
 class TypeSchema:
-    """What a type is asked for as."""
+    """The schema by which a request asks for a type."""
 
     schema: Schema
-    """JSON Schema without references, ``nullable`` in place of null."""
+    """JSON Schema without references, with ``nullable`` in place of null."""
     left_out: tuple[str, ...] = ()
-    """What it does not say, as ``place: keyword``."""
+    """Keywords that the dialect does not have, as ``place: keyword``."""
     back: Back | None = None
-    """Puts values of the type in place of the texts that stand for them; None: none do."""
+    """Replaces texts that stand for other values; None: there are none."""
 
 
 def schema_of_type(origin: Any, adapter: TypeAdapter[Any] | None = None) -> TypeSchema:
-    """Put a type into words of the dialect.
+    """Return the schema of a type in the dialect.
 
     Args:
         origin: a Pydantic model, an Enum, or any type that a ``TypeAdapter`` takes.
@@ -109,7 +109,7 @@ class _Teller:
         self.left_out: list[str] = []
 
     def say(self, given: Any, place: str) -> tuple[Schema, Back | None]:
-        """Say what is given at a place, ``a.b[]`` from the root."""
+        """Return the schema at a place, ``a.b[]`` from the root, and its way back."""
         if not isinstance(given, Mapping):
             raise _anything(place)
         given = self._opened(given, place)
@@ -129,7 +129,7 @@ class _Teller:
             self._open.pop()
 
     def _opened(self, given: Mapping[str, Any], place: str) -> Mapping[str, Any]:
-        """Take the one schema out of an ``allOf``."""
+        """Return a schema with the only member of its ``allOf`` in place of it."""
         parts = given.get("allOf")
         if parts is None:
             return given
@@ -162,14 +162,14 @@ class _Teller:
         return {**said, **self._words(given, kind, place)}, back
 
     def _words(self, given: Mapping[str, Any], kind: str | None, place: str) -> Schema:
-        """Take over what the dialect has a word for, and note what it has not."""
+        """Return the keywords that the dialect has, and note those that it does not have."""
         enumerated = "const" in given or "enum" in given
         words: Schema = {}
         for name, value in given.items():
             if name in ("title", "description") or (not enumerated and _is_shared(name, value)):
                 words[name] = value
             elif name == "default":
-                # It decides nothing; what is no plain value of the kind that is asked for is better not shown.
+                # A default decides nothing, so only a plain value of the right kind is worth showing.
                 if not enumerated and type(value) is _PLAIN.get(str(kind)):
                     words[name] = value
             elif name in ("exclusiveMinimum", "exclusiveMaximum"):
@@ -179,7 +179,7 @@ class _Teller:
         return words
 
     def _edge(self, name: str, value: Any, kind: str | None, place: str) -> Schema:
-        """Say the nearest bound that belongs to the values itself."""
+        """Return the nearest inclusive bound."""
         word = name.replace("exclusiveM", "m")
         if kind != "integer":
             self._leave_out(name, place)
@@ -197,7 +197,7 @@ class _Teller:
         for choice in choices:
             schema, back = self.say(choice, place)
             if tag is not None and tag in schema.get("properties", {}):
-                # By its tag an answer is read, also where the type has a default for it.
+                # Pydantic reads an answer by its tag, even if the type has a default for it.
                 schema["required"] = sorted(
                     {*schema.get("required", ()), tag}, key=list(schema["properties"]).index
                 )
@@ -258,7 +258,7 @@ class _Teller:
 
 
 def _of_values(values: list[Any], place: str) -> tuple[Schema, Back | None]:
-    """Say which values there may be: an enum of the dialect holds strings, and none that is empty."""
+    """Return the schema of an enum. The dialect's enums have only strings, and no empty one."""
     null = {"nullable": True} if None in values else {}
     some = [value for value in values if value is not None]
     if not some:
@@ -279,14 +279,14 @@ def _of_values(values: list[Any], place: str) -> tuple[Schema, Back | None]:
 
 
 def _is_shared(name: str, value: Any) -> bool:
-    """Whether a word is in both and means the same."""
+    """Whether a keyword has the same meaning in both."""
     if name == "pattern":
         return not any(part in value for part in _NOT_IN_RE2)
     return name in _TAKEN_OVER
 
 
 def _tag(given: Mapping[str, Any]) -> str | None:
-    """Return the field by which Pydantic tells the types of a union apart."""
+    """Return the field by which Pydantic distinguishes the types of a union."""
     tag = (given.get("discriminator") or {}).get("propertyName")
     return None if tag is None else str(tag)
 
