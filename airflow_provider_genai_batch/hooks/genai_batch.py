@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError
 from airflow_provider_genai_batch.hooks.connection_form import BEHAVIOUR, FIELDS
@@ -126,8 +126,6 @@ def open_earlier_client(conn_id: str) -> Iterator[GenAIBatchClient]:
     Raises:
         ConfigurationError: it does not exist any more, or cannot be used.
     """
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
     try:
         client = GenAIBatchHook(conn_id).get_conn()
     except AirflowNotFoundException as error:

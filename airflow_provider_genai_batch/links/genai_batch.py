@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_genai_batch.links.pages import job_page, rows_page
 from airflow_provider_genai_batch.printable import printable
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ def store_links(
     Returns:
         The links by the keys of their XComs.
     """
-    from airflow_provider_genai_batch.links.pages import job_page, rows_page
-
     destination = jobs[-1].destination
     own = (destination.bigquery_uri or destination.gcs_uri) if destination else None
     links = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_genai_batch.address import address
+from airflow_provider_genai_batch.exceptions import InputError, NotFound
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.operators.built import check_results
@@ -101,7 +102,6 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         return lineage_of_landing(self, self.outcome)
 
     def _land(self) -> dict[str, Any]:
-        from airflow_provider_genai_batch.exceptions import InputError
         from airflow_provider_genai_batch.results.media import check_media_uri
         from airflow_provider_genai_batch.results.sinks import check_results_uri
         from airflow_provider_genai_batch.task.checks import check_allowance
@@ -169,8 +169,6 @@ class GenAIBatchDeleteOperator(_JobsOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Delete."""
-        from airflow_provider_genai_batch.exceptions import InputError, NotFound
-
         names = self._names()
         with open_client(self.conn_id) as client:
             for name in names:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
+from airflow_provider_genai_batch.wire.services.destinations import read_config, read_destination
+from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
 
 _GEMINI, _BIGQUERY, _FILE = "gemini", "bigquery", "file"
 _VERBATIM = frozenset(("gs", "s3"))
@@ -60,8 +62,6 @@ def sources_of(src: Any, prompt: Any = None) -> list[Place]:
         src: as the operator takes it, with its templates rendered.
         prompt: likewise; with it `src` is a table.
     """
-    from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
-
     if src is None or isinstance(src, Iterator) or _are_requests(src):
         return []
     try:
@@ -73,8 +73,6 @@ def sources_of(src: Any, prompt: Any = None) -> list[Place]:
 
 def destination_of(dest: Any, config: Any = None) -> BatchDestination | None:
     """Read where Vertex AI is asked to write; None where it is not said, or not so that it can be read."""
-    from airflow_provider_genai_batch.wire.services.destinations import read_config, read_destination
-
     try:
         return read_destination(dest) or read_config(config).destination
     except GenAIBatchError:

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_genai_batch.exceptions import PASSING, JobError, JobLost, OutputNotReadable
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
@@ -120,8 +121,6 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once, for rows that are not readable yet too: no slot is held for them."""
-        from airflow_provider_genai_batch.exceptions import PASSING
-
         with open_client(self.conn_id) as client, self._softly():
             self._service_time = client.service_time
             try:
@@ -154,7 +153,6 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         raise AirflowSensorTimeout(said)
 
     def _complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        from airflow_provider_genai_batch.exceptions import JobLost
         from airflow_provider_genai_batch.flows.outcome.messages import lost
         from airflow_provider_genai_batch.flows.watch import Why
         from airflow_provider_genai_batch.triggers.pause import LateRows
@@ -177,7 +175,6 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def _look(self, client: GenAIBatchClient, context: Context) -> dict[str, Any] | None:
         """Return the manifest; None while there is something to wait for."""
-        from airflow_provider_genai_batch.exceptions import OutputNotReadable
         from airflow_provider_genai_batch.task.landing.job_names import appear_until
         from airflow_provider_genai_batch.task.runner import JobDesk, Patience
 
@@ -215,8 +212,6 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
     @contextmanager
     def _softly(self) -> Iterator[None]:
         """Skip for an outcome of the jobs with ``soft_fail``; one that is not known is none."""
-        from airflow_provider_genai_batch.exceptions import JobError, JobLost
-
         try:
             yield
         except JobLost:

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.triggers.base import BaseTrigger
 
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks.task_state import has_left, in_loop
 
 if TYPE_CHECKING:
@@ -74,10 +76,8 @@ class CancelsUnwanted(BaseTrigger):
             await asyncio.shield(work)
 
     async def _cancel_unwanted(self) -> None:
-        from airflow.providers.common.compat.sdk import AirflowNotFoundException
         from asgiref.sync import sync_to_async
 
-        from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 
         if in_loop(self.task_instance):
@@ -98,7 +98,6 @@ class CancelsUnwanted(BaseTrigger):
     async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
         """Cancel one job; trouble with it is no reason to let the others go on."""
         from airflow_provider_genai_batch.client.jobs import cancel_job
-        from airflow_provider_genai_batch.exceptions import GenAIBatchError
 
         try:
             until = self.appear_until

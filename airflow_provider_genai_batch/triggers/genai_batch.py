@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.triggers.cancel_on_kill import STILL_WANTED, CancelsUnwanted
 
@@ -83,10 +85,7 @@ class GenAIBatchTrigger(CancelsUnwanted):
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # nor is its event
 
     async def _wait(self) -> Ending:
-        from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
         from airflow_provider_genai_batch.client.polling.driver import drive_with_poller
-        from airflow_provider_genai_batch.exceptions import GenAIBatchError
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
         from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
         from airflow_provider_genai_batch.task.traces import WAIT, WHY, of_jobs, passed

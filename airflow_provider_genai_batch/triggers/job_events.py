@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.flows.cadence import spread
+from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.hooks.fired_events import FiredEvents
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.models.job import JobState
 from airflow_provider_genai_batch.printable import printable
@@ -137,8 +140,6 @@ class GenAIBatchJobsTrigger(_Base):
         """
         await asyncio.to_thread(_load)
         from airflow_provider_genai_batch.client.polling.ended_jobs import EndedJobs
-        from airflow_provider_genai_batch.flows.cadence import spread
-        from airflow_provider_genai_batch.flows.retry import backoff
         from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 
         jobs, failures = EndedJobs(kwargs["window"]), 0
@@ -165,8 +166,6 @@ class GenAIBatchJobsTrigger(_Base):
         self, shared_stream: AsyncIterator[Sequence[Ended]]
     ) -> AsyncGenerator[TriggerEvent, None]:
         """Fire for what matches and is new."""
-        from airflow_provider_genai_batch.hooks.fired_events import FiredEvents
-
         begun = clock.time()
         fired = FiredEvents(getattr(self, "asset_state_store", None), self.serialize()[1])
         seen: Collection[str] | None = None
