@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Mark, State
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.services.create import task_of
 from tests.docs.pages import ROOT
 
 NAME = "docs/reference/models.md"
@@ -49,7 +51,15 @@ def render() -> str:
         "## Vertex AI\n",
         _row("Models", "Family", "Task", *(f"`{came}` to `{went}`" for came, went in map(_ends, WAYS))),
         _row(*["---"] * (3 + len(WAYS))),
-        *(_row(one.name, one.family, one.task.value, *map(_sign, one.ways.values())) for one in MATRIX),
+        *(
+            _row(
+                one.name,
+                family_of(one.example),
+                task_of(one.example).value,
+                *map(_sign, one.ways.values()),
+            )
+            for one in MATRIX
+        ),
         "\n### Locations\n",
         _row("Models", *PLACES),
         _row(*["---"] * (1 + len(PLACES))),
