@@ -1,4 +1,4 @@
-"""How long to wait before the next look at a job."""
+"""The pause before the next look at a job."""
 
 from __future__ import annotations
 

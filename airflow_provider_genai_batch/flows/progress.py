@@ -1,4 +1,4 @@
-"""What is told of a job that is waited for: what changed, and how far it is."""
+"""The progress of a job that is waited for, for the log: what changed, and how far it is."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from airflow_provider_genai_batch.models.job_status import JobStatus
 log = logging.getLogger(__name__)
 
 _STEP = 0.05
-"""Share of a job's requests after which its progress is told again."""
+"""Share of a job's requests after which its progress is logged again."""
 _LONG = 600.0
-"""Seconds after which any progress is told again."""
+"""Seconds after which any progress is logged again."""
 
 
 class Progress(Struct, gc=False):
@@ -31,7 +31,7 @@ class Progress(Struct, gc=False):
 
     @property
     def ends(self) -> float | None:
-        """When the job ends if it goes on as it does (seconds since the epoch); None while that cannot be told."""
+        """When the job ends if it goes on as it does (seconds since the epoch); None while that is not known."""
         return self._ends
 
     def tell(self, job: JobStatus, now: float) -> None:

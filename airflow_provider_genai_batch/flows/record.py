@@ -1,4 +1,4 @@
-"""What a task instance writes down about its job, where Airflow keeps such notes."""
+"""The record of a task instance's job, where Airflow keeps such notes."""
 
 from __future__ import annotations
 

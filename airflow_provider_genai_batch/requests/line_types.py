@@ -8,7 +8,7 @@ from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, defstruct
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.wire.prompts.backend_fields import taken
+from airflow_provider_genai_batch.wire.prompts.backend_fields import accepted_fields
 from airflow_provider_genai_batch.wire.values import snake
 
 WRONG = (ValueError, DecodeError, RecursionError)
@@ -119,7 +119,7 @@ def _is_right(prompt: Any) -> bool:
 def _config(backend: Backend) -> Any:
     fields = [
         (name, _PLAIN[kind] | UnsetType, UNSET)
-        for name, kind in taken(backend)["GenerationConfig"].items()
+        for name, kind in accepted_fields(backend)["GenerationConfig"].items()
         if kind in _PLAIN and name not in _OF_MEDIA
     ]
     return defstruct("Config", fields, forbid_unknown_fields=True, gc=False)

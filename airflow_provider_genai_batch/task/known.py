@@ -1,4 +1,4 @@
-"""Which parameters of a task are known when it is built, which is when its DAG is parsed: templates are not.
+"""Parameters of a task that are known when it is built, which is when its DAG is parsed: templates are not.
 
 It is loaded wherever an operator is, so it loads nothing.
 """

@@ -1,4 +1,4 @@
-"""What a task asks for, read from its parameters and checked against the service."""
+"""The order of a task, read from its parameters and checked against the service."""
 
 from __future__ import annotations
 

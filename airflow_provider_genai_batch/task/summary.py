@@ -1,4 +1,4 @@
-"""What the task's log tells at the end."""
+"""The summary at the end of a task's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused before anything is submitted, with what became of the money."""
+"""Refusals before anything is submitted, with what became of the money."""
 
 from __future__ import annotations
 

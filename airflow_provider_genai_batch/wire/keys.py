@@ -74,7 +74,7 @@ def spell_key(key: str) -> str:
     """Return a key as it is written for Vertex AI; `read_key` undoes it.
 
     Captures of the live service show that its importer guesses types and may turn a string such as ``"0042"``
-    into a number. So a key that could be taken for something else is written behind a mark.
+    into a number. So a key that could be read as something else is written behind a prefix.
     """
     return key if _is_plain(key, _MARK) else _MARK + key
 

@@ -191,7 +191,7 @@ def test_every_other_kind_becomes_google_auths_own(config: dict[str, Any], kind:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"type": "gdch_service_account"}, "'gdch_service_account', which is not taken"),
+        ({"type": "gdch_service_account"}, "'gdch_service_account', which is not supported"),
         ({"private_key": "SECRET-PART"}, "of type None"),
         (["SECRET-PART"], "of type None"),
         ({"type": "external_account", "audience": "SECRET-PART"}, "cannot be used"),

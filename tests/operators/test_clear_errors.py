@@ -42,7 +42,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({"src": None}, "NoneType.*upstream"),
     "None as text": ({"src": "{{ none }}"}, "src 'None' is no source"),
     "a label's name": ({"labels": {"Team": "red"}}, "label 'Team' has a name.*lowercase"),
-    "a label's long name": ({"labels": {"t" * 64: "red"}}, "has a name that is not taken"),
+    "a label's long name": ({"labels": {"t" * 64: "red"}}, "has a name that is not valid"),
     "a label's first character": ({"labels": {"1st": "red"}}, "and a letter first"),
     "a label's value": ({"labels": {"team": "red team"}}, "label 'team' has the value 'red team'"),
     "a label's number": ({"labels": {"team": 5}}, "label 'team' has the value 5"),

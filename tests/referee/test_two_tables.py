@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator.model.messages import fields_of
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.prompts.backend_fields import taken
+from airflow_provider_genai_batch.wire.prompts.backend_fields import accepted_fields
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 
 Table = dict[str, dict[str, str]]
@@ -58,7 +58,7 @@ OF_ONE_TABLE = {
 
 @pytest.mark.parametrize("backend", Backend)
 def test_the_product_and_the_emulator_know_the_same_fields_and_kinds(backend: Backend) -> None:
-    assert set(differences(taken(backend), fields_of(backend.value))) == set(OF_ONE_TABLE[backend])
+    assert set(differences(accepted_fields(backend), fields_of(backend.value))) == set(OF_ONE_TABLE[backend])
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_source_that_was_read_stays() -> None:
         (iter(()), "src is empty"),
         ("", "src '' is no source: give gs://"),
         ("Say hello", "A prompt goes into a list"),
-        ("http://h.example/in.jsonl", "has the scheme http://, which is not taken: give gs://"),
+        ("http://h.example/in.jsonl", "has the scheme http://, which is not supported: give gs://"),
         ("gs://b", "gs://b does not name an object"),
         (["gs://b"], "gs://b does not name an object"),
         ("bq://p.d", "does not name a table: write bq://project.dataset.table"),

@@ -1,1 +1,1 @@
-"""What an ended job means for its task: rows are collected, and one function decides."""
+"""The outcome of an ended job for its task: rows are collected, and one function decides."""

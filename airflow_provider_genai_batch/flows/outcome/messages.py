@@ -1,4 +1,4 @@
-"""What failures tell: what happened, what became of the job and the money, and what the next attempt does."""
+"""Messages of failures: what happened, what became of the job and the money, and what the next attempt does."""
 
 from __future__ import annotations
 

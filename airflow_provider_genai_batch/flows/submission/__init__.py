@@ -1,1 +1,1 @@
-"""How a job comes to be, once: looked for, submitted, found again, or withdrawn."""
+"""The submission of a job, once: looked for, created, found again, or withdrawn."""

@@ -1,4 +1,4 @@
-"""What an attempt to submit a job knows beforehand, and the job that it came to."""
+"""The facts that an attempt to submit a job begins with, and the job that it came to."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Attempt:
     look_first: bool = False
     """An earlier attempt may have created the job."""
     reattach: bool = True
-    """Whether a job of an earlier attempt is taken up; else what still runs of them is cancelled."""
+    """Whether to reattach to a job of an earlier attempt; else running ones are cancelled."""
     since: float | None = None
     """No job of the task instance is older than this, in seconds since the epoch; None: nobody knows."""
     before: Collection[str] = ()
-    """Jobs that are not to be taken up: they turned out to be of no use."""
+    """Jobs not to reattach to: they turned out to be of no use."""
     mine: Collection[str] = ()
-    """Jobs that this attempt came to before it was deferred. They are taken up whatever became of them."""
+    """Jobs that this attempt came to before it was deferred. It reattaches to them whatever became of them."""
     refusals: int = 0
     """How often the service had no capacity so far."""
     resumed: bool = False

@@ -1,1 +1,1 @@
-"""What a job may cost before it runs, and what it did cost."""
+"""The cost of jobs, before they run and after."""

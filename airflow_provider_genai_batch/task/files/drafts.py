@@ -19,7 +19,7 @@ from uuid import uuid4
 log = logging.getLogger(__name__)
 
 ABANDONED_AFTER = 24 * 3600.0
-"""Seconds without a byte after which a draft that nobody has locked is taken away.
+"""Seconds without a byte after which a draft that nobody has locked is removed.
 
 Some network file systems keep locks to a machine, so a lock that is free says little of a draft that is young.
 """

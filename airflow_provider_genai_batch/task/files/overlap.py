@@ -1,4 +1,4 @@
-"""Whether rows would land on top of the requests that they answer, or of other rows."""
+"""Checks that rows do not land on top of the requests that they answer, or of other rows."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def check_media_apart(source: BatchSource | None, results_uri: str | None, media
     if media_uri is None:
         return
     folder = _place(media_uri)
-    taken = [("results_uri", results_uri)]
+    given_places = [("results_uri", results_uri)]
     if source is not None:
-        taken += [("src", given) for given in (source.path, *source.gcs_uri)]
-    for name, given in taken:
+        given_places += [("src", given) for given in (source.path, *source.gcs_uri)]
+    for name, given in given_places:
         if not given:
             continue
         place = _place(given)

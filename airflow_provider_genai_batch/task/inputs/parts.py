@@ -73,6 +73,6 @@ class Sums:
         """Hex digest of the lines."""
         return cast("str", self._sha256.hexdigest())
 
-    def told(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Return the numbers as `Intake` calls them."""
         return {"requests": self.rows, "stamped": self.stamped, "key_sum": self.key_sum}

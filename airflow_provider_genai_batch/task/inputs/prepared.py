@@ -1,4 +1,4 @@
-"""An input that has been read and found good: put where the service reads it, taken apart, asked for its keys."""
+"""An input that has been read and found good: put where the service reads it, split, asked for its keys."""
 
 from __future__ import annotations
 
@@ -99,4 +99,4 @@ class Intake:
 
     def part(self, sums: Sums, content: Any, **changes: Any) -> Intake:
         """Return an input of the requests that `sums` counts, with all else as in this one but for `changes`."""
-        return replace(self, content=content, first=sums.first, objects=(), **sums.told(), **changes)
+        return replace(self, content=content, first=sums.first, objects=(), **sums.facts(), **changes)

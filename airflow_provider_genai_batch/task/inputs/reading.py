@@ -120,7 +120,7 @@ class Reading:
             else:
                 sums.add_stamped(key, line)
             stream.write(line)
-        return self._intake(sums.sha256, **sums.told(), lines=stream, columns=columns)
+        return self._intake(sums.sha256, **sums.facts(), lines=stream, columns=columns)
 
     def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[tuple[str, bytes]]:
         """Write a line for each row of a table.
@@ -166,7 +166,7 @@ class Reading:
             log.warning("%s", STAYS_INLINE)
         for entry in entries:
             sums.add(entry_key(entry))
-        return self._intake(digest(entries), **sums.told(), entries=entries, limits=INLINE)
+        return self._intake(digest(entries), **sums.facts(), entries=entries, limits=INLINE)
 
     def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> Intake:
         """Spool requests that are given in Python."""
@@ -174,7 +174,7 @@ class Reading:
         for key, line in lines:
             sums.add(key, line)
             stream.write(line)
-        return self._intake(sums.sha256, **sums.told(), lines=stream)
+        return self._intake(sums.sha256, **sums.facts(), lines=stream)
 
     def _preflight(
         self, name: str, defaults: Any = None, place: Callable[[int], str] | None = None

@@ -1,4 +1,4 @@
-"""How rows are wanted, and the landing of them: read, counted, written where the task wants them."""
+"""The landing of rows: read, counted, and written where the task wants them."""
 
 from __future__ import annotations
 
@@ -325,8 +325,8 @@ def tell_what_did_not_land(tally: RowCounter) -> None:
         if count:
             log.warning("%d %s%s.", count, what, f": {', '.join(keys)}{more}" if keys else "")
     if tally.dropped:
-        told = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
+        kinds = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
         level = logging.INFO if tally.dropped.keys() <= _LEFT_OUT else logging.WARNING
         files = "inlineData" in tally.dropped and "media_uri takes pictures and sound (inlineData) as files; "
         said = 'Of the answers these members are in no row: %s. %skeep="response" lands them in the rows.'
-        log.log(level, said, told, files or "")
+        log.log(level, said, kinds, files or "")

@@ -64,7 +64,7 @@ def columns_of(
         client: of the task's connection.
         order: reads the task's parameters, whose input may be gone or read out by now.
         content: of the whole intake that the job was made of.
-        intake: that one, if it is still open: rows that can be read only once are taken from it.
+        intake: that one, if it is still open: rows that can be read only once come from it.
 
     Raises:
         ResultsNotWritten: this machine's disk is full.

@@ -1,4 +1,4 @@
-"""What was asked of jobs that exist, read from their requests once more, so that each row is joined to one."""
+"""The requests of existing jobs, read once more, so that each row is joined to one."""
 
 from __future__ import annotations
 

@@ -57,17 +57,17 @@ def read_members(model: type[BaseModel], value: Any, where: str, dropped: Droppe
     if not isinstance(value, Mapping):
         count_value(value, where, dropped)
         return None
-    fields, taken = _fields(model), {}
+    fields, members = _fields(model), {}
     for name, member in value.items():
         if nothing(member):
             continue
         found = fields.get(name)
         below = _below(where, name)
-        if found is None or found[0] in taken:
+        if found is None or found[0] in members:
             dropped.count(below)
         elif (read := found[1](member, below, dropped)) is not None:
-            taken[found[0]] = read
-    return taken or None
+            members[found[0]] = read
+    return members or None
 
 
 def read_list(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> list[Any] | None:
@@ -148,10 +148,10 @@ def _many(read: Reader) -> Reader:
 
 def _plain(takes: Callable[[Any], Any]) -> Reader:
     def read(value: Any, where: str, dropped: Dropped) -> Any:
-        taken = takes(value)
-        if taken is None:
+        kept = takes(value)
+        if kept is None:
             count_value(value, where, dropped)
-        return taken
+        return kept
 
     return read
 

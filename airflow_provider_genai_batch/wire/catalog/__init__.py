@@ -1,1 +1,1 @@
-"""What batch runs: publishers, models, locations, and how much one job takes."""
+"""The catalog of batch: publishers, models, locations, and the limits of one job."""

@@ -1,4 +1,4 @@
-"""How much one job takes.
+"""The limits of one job.
 
 Source: Google's rate limits page (Gemini), "Batch inference with Gemini" and "Get batch embeddings
 inferences" (Vertex AI), 2026.

@@ -1,4 +1,4 @@
-"""What runs in a batch: models, where requests are read and rows are written, and locations.
+"""The matrix of what runs in a batch: models, places of requests and rows, and locations.
 
 One table with where each fact is from. What the documents do not speak of is sent, with a note in the log: at worst
 the service refuses to create the job, which costs nothing. So it is where they disagree. `docs/reference/models.md`

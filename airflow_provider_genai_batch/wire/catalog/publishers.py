@@ -1,4 +1,4 @@
-"""Who publishes a model: that decides its family, and whether a batch runs it at all.
+"""The publisher of a model: it decides the family, and whether a batch runs it at all.
 
 Source: "Batch predictions with Anthropic Claude models", "Batch prediction" of MaaS with its table of retirements, the
 models' own pages, all of autumn 2026.

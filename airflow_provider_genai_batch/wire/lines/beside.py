@@ -1,4 +1,4 @@
-"""What stands beside ``request`` in a line: the key, and on Vertex AI whatever its author likes to have back.
+"""Fields beside ``request`` in a line: the key, and on Vertex AI whatever its author likes to have back.
 
 Source: Google's batch guides; captures of the live services, which give back single values and objects and make an
 empty list of any list.

@@ -1,4 +1,4 @@
-"""Where a request stands: one line of a file, or one entry of a create call.
+"""The frame of a request: one line of a file, or one entry of a create call.
 
 Source: Google's batch guides; captures of the live services.
 """

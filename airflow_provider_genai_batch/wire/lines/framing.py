@@ -36,7 +36,7 @@ class Framer:
         r"""Yield lists of lines, each line with ``\n`` at its end.
 
         Raises:
-            RequestError: the bytes are not text at all, or a line has no end in sight.
+            RequestError: the bytes are not text at all, or a line does not end.
         """
         pieces: list[bytes] = []
         held = 0

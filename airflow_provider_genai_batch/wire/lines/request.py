@@ -147,7 +147,7 @@ def _keyed(item: Any) -> Any:
 
 
 class _Opened(NamedTuple):
-    """A request taken apart, each piece still as the user spelled it."""
+    """The fields of a request, each still as the user spelled it."""
 
     prompt: Any
     config: Any = None

@@ -141,9 +141,9 @@ def _is_own(name: str, value: Any, family: Family) -> bool:
     if word == "response_format":
         return isinstance(value, Mapping)
     if word == "tools":
-        marks = {"name", "input_schema", "type"} if family is Family.ANTHROPIC else {"function", "type"}
+        typical = {"name", "input_schema", "type"} if family is Family.ANTHROPIC else {"function", "type"}
         return isinstance(value, (list, tuple)) and any(
-            isinstance(one, Mapping) and not marks.isdisjoint(one) for one in value
+            isinstance(one, Mapping) and not typical.isdisjoint(one) for one in value
         )
     return True
 

@@ -1,4 +1,4 @@
-"""What to write in place of a name that a message does not have: the word for it, or the place where it belongs."""
+"""Advice for a name that a message does not have: the word for it, or the place where it belongs."""
 
 from __future__ import annotations
 

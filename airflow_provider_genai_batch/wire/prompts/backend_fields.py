@@ -1,4 +1,4 @@
-"""Which fields only one of the two services has, by the message that has them.
+"""Fields that only one of the two services has, by the message that has them.
 
 Source: what Google's google-genai SDK refuses in each mode; Google's "Batch inference with Gemini" for what a
 batch on Vertex AI leaves out.
@@ -76,7 +76,7 @@ def is_taken(message: str, name: str, backend: Backend) -> bool:
 
 
 @cache
-def taken(backend: Backend) -> dict[str, dict[str, str]]:
+def accepted_fields(backend: Backend) -> dict[str, dict[str, str]]:
     """Return `MESSAGES` with the fields that a service takes in a batch."""
     return {
         message: {name: kind for name, kind in fields.items() if is_taken(message, name, backend)}

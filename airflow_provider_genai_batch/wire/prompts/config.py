@@ -1,4 +1,4 @@
-"""What goes with a prompt: from SDK config or REST fields to the fields of a GenerateContentRequest.
+"""The config of a prompt: from SDK config or REST fields to the fields of a GenerateContentRequest.
 
 Source: Google's GenerateContentRequest and GenerationConfig references; captures of where Google's
 google-genai SDK puts each field of its GenerateContentConfig.

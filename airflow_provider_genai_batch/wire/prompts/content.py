@@ -36,7 +36,7 @@ _ROLES = frozenset({"user", "model", "function", "tool", ""})
 """What may say who speaks; the third and the fourth are of Google's older pages."""
 _OTHERS_ROLES = {
     "assistant": "Google's name for it is model.",
-    "system": "Give what the model is told beforehand as system_instruction, in config or in request_defaults.",
+    "system": "Give the system prompt as system_instruction, in config or in request_defaults.",
 }
 """Roles of other services: each request that has one would be refused, when its job has run."""
 

@@ -19,17 +19,17 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.prompts.advice import advice
 from airflow_provider_genai_batch.wire.prompts.backend_fields import (
+    accepted_fields,
     check_field,
     check_image_size,
     check_uri,
-    taken,
 )
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of, free, text
 from airflow_provider_genai_batch.wire.values import timestamp
 
 _VERTEX = Backend.VERTEX
-_OF_GEMINI, _OF_VERTEX = taken(Backend.GEMINI), taken(_VERTEX)
+_OF_GEMINI, _OF_VERTEX = accepted_fields(Backend.GEMINI), accepted_fields(_VERTEX)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
 _YES_AND_NO = {
     "true": True,

@@ -53,7 +53,7 @@ class _Generator(GenerateJsonSchema):
         super().emit_warning(kind, detail)
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
-        """Ask for numbers: texts are taken too, but not any text."""
+        """Ask for numbers: texts are accepted too, but not any text."""
         said = super().decimal_schema(schema)
         return next((one for one in said.get("anyOf", ()) if one.get("type") == "number"), said)
 

@@ -28,7 +28,7 @@ def count_rows(table: str, *, early: bool, family: Family = Family.GOOGLE) -> st
         table: ``bq://project.dataset.table``.
         early: the job may have ended before it came to all rows. Those have no status either, so that the column
             ``response`` is read, too.
-        family: of the job's model. A job of Claude that reached its 24 hours is not told from others, and tables of
+        family: of the job's model. A job of Claude that reached its 24 hours looks like any other, and tables of
             open models have no ``status``: of both the column ``response`` is read.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where Vertex AI writes, and what else goes with a create call.
+"""The destination that Vertex AI writes to, and the other settings of a create call.
 
 Source: what Google's google-genai SDK takes as ``config`` of ``batches.create``, and its default destination.
 """
@@ -22,7 +22,7 @@ _JSONL = ".jsonl"
 
 
 class JobConfig(NamedTuple):
-    """The SDK's ``CreateBatchJobConfig`` taken apart."""
+    """The fields of the SDK's ``CreateBatchJobConfig``."""
 
     display_name: str | None = None
     destination: BatchDestination | None = None

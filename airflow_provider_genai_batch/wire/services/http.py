@@ -1,4 +1,4 @@
-"""What crosses to the transport: one HTTP request and its answer, as plain values."""
+"""The values that cross to the transport: one HTTP request and its answer."""
 
 from __future__ import annotations
 

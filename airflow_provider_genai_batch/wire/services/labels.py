@@ -36,10 +36,10 @@ def check_labels(labels: Any) -> None:
         raise InputError(msg)
     for name, value in labels.items():
         if not isinstance(name, str) or not name[:1].isalpha() or not _is_text(name):
-            msg = f"label {name!r} has a name that is not taken: {_TAKEN}, and a letter first"
+            msg = f"label {name!r} has a name that is not valid: {_TAKEN}, and a letter first"
             raise InputError(msg)
         if value is not None and not (isinstance(value, str) and _is_text(value)):
-            msg = f"label {name!r} has the value {value!r}, which is not taken: {_TAKEN}"
+            msg = f"label {name!r} has the value {value!r}, which is not valid: {_TAKEN}"
             raise InputError(msg)
 
 

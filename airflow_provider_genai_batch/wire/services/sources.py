@@ -1,4 +1,4 @@
-"""Where requests come from, in every spelling of ``src`` that users write.
+"""The source of requests, in every spelling of ``src`` that users write.
 
 Source: what Google's google-genai SDK takes as ``src``.
 """
@@ -67,7 +67,7 @@ def read_source(src: Any) -> BatchSource:
             uploaded ``File``.
 
     Raises:
-        InputError: empty, or nothing of these; the message names what is taken.
+        InputError: empty, or nothing of these; the message names what is accepted.
         UnsupportedError: a Vertex AI multimodal dataset.
     """
     source = _read(src)
@@ -156,7 +156,7 @@ def _from_text(text: str) -> BatchSource:
     if found := _FILE_URL.fullmatch(text):
         return BatchSource(file_name=found[1])
     if (scheme := _SCHEME.match(text)) and scheme[1].lower() not in _STORAGE:
-        msg = f"src {text} has the scheme {scheme[1]}://, which is not taken: give {TAKEN}"
+        msg = f"src {text} has the scheme {scheme[1]}://, which is not supported: give {TAKEN}"
         raise InputError(msg)
     if scheme or text.startswith(("/", "./", "../", "~")) or table_format(text):
         return _from_path(text)

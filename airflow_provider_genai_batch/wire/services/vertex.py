@@ -228,7 +228,7 @@ def _counts(stats: Mapping[str, Any]) -> JobCounts:
     """Read the counters; -1 means unknown."""
     if not stats:
         return JobCounts()
-    told = [integer(get(stats, name, 0)) for name in ("successfulCount", "failedCount", "incompleteCount")]
-    done, failed, pending = (None if count is None or count < 0 else count for count in told)
+    numbers = [integer(get(stats, name, 0)) for name in ("successfulCount", "failedCount", "incompleteCount")]
+    done, failed, pending = (None if count is None or count < 0 else count for count in numbers)
     total = None if None in (done, failed, pending) else (done or 0) + (failed or 0) + (pending or 0)
     return JobCounts(total=total, succeeded=done, failed=failed, pending=pending)
