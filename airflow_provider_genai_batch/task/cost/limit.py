@@ -57,57 +57,58 @@ class CostLimit:
         """
         if not intake.readable:
             raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(intake.source))))
-        weight = TokenEstimate().add(_rows(intake), answers=self.task is Task.GENERATE)
-        most = self._most(weight)
-        sums = self._sums(weight, most, spent)
+        tokens = TokenEstimate().add(_rows(intake), answers=self.task is Task.GENERATE)
+        most = self._most(tokens)
+        sums = self._sums(tokens, most, spent)
         if spent + float(most) > self.usd:
             raise CostLimitExceeded(
                 max_cost=self.usd,
                 expected=float(most),
                 spent=spent,
-                requests=weight.requests,
+                requests=tokens.requests,
                 arithmetic=sums,
             )
-        log.info("max_cost=%s allows for this: %s", self.usd, sums)
-        if weight.unsized:
+        log.info("May cost up to %.4f USD (max_cost %s): %s", spent + float(most), self.usd, sums)
+        if tokens.unsized:
             log.warning(
-                "max_cost does not count %d files and pictures, whose tokens are not known.", weight.unsized
+                "max_cost does not count %d files and pictures, whose tokens are not known.", tokens.unsized
             )
 
-    def _most(self, weight: TokenEstimate) -> Decimal:
+    def _most(self, tokens: TokenEstimate) -> Decimal:
         short, long = self.price.short, self.price.long
         asked = (
-            Decimal(weight.input - weight.long_input) * short.input + Decimal(weight.long_input) * long.input
+            Decimal(tokens.input - tokens.long_input) * short.input + Decimal(tokens.long_input) * long.input
         )
-        answered = (weight.output - weight.long_output) * short.output + weight.long_output * long.output
+        answered = (tokens.output - tokens.long_output) * short.output + tokens.long_output * long.output
         return (asked + answered) * (1 + self.price.margin) / _MILLION
 
-    def _sums(self, weight: TokenEstimate, most: Decimal, spent: float) -> str:
-        """Say how the sum comes about."""
+    def _sums(self, tokens: TokenEstimate, most: Decimal, spent: float) -> str:
+        """Return how the sum is made up."""
         short, long = self.price.short, self.price.long
         lines = [
-            f"input {weight.input:.0f} tokens (bytes of text / {BYTES_A_TOKEN}) at {_shown(short.input)} USD a million"
+            f"input {tokens.input:.0f} tokens (bytes of text / {BYTES_A_TOKEN}) at {_shown(short.input)} USD a million"
         ]
-        if weight.output:
+        if tokens.output:
             bound = (
-                f"{self.word}; {MOST_OUTPUT} for {weight.unbounded} requests without it, as models have it"
+                f"{self.word}; {MOST_OUTPUT} for {tokens.unbounded} requests without it, as models have it"
             )
             lines.append(
-                f"output up to {weight.output} tokens ({bound if weight.unbounded else self.word}) at "
+                f"output up to {tokens.output} tokens ({bound if tokens.unbounded else self.word}) at "
                 f"{_shown(short.output)} USD a million"
             )
-        if weight.long_input:
+        if tokens.long_input:
             lines.append(
-                f"of these {weight.long_input:.0f} and {weight.long_output} tokens of prompts over {LONG_PROMPT} at "
+                f"of these {tokens.long_input:.0f} and {tokens.long_output} tokens of prompts over {LONG_PROMPT} at "
                 f"{_shown(long.input)} and {_shown(long.output)} USD"
             )
-        if weight.unsized:
-            lines.append(f"{weight.unsized} files and pictures are not counted, their tokens are not known")
+        if tokens.unsized:
+            lines.append(f"{tokens.unsized} files and pictures are not counted, their tokens are not known")
         if self.price.margin:
             lines.append(
                 f"{_shown(self.price.margin * 100)} % more, which Google's page has for regions and may hold here"
             )
-        whole = f"{weight.requests} requests: {'; '.join(lines)}: {most:.6f} USD"
+        requests = "1 request" if tokens.requests == 1 else f"{tokens.requests} requests"
+        whole = f"{requests}: {'; '.join(lines)}: {most:.6f} USD"
         before = f", after {spent:.6f} USD for earlier rounds" if spent else ""
         price = self.price
         return f"{whole}{before}. The prices are {price.basis} prices for {price.model} of {price.source}."
