@@ -193,6 +193,87 @@ def test_no_more_jobs_of_claude_go_on_at_a_time_than_a_project_may_have(
     assert (len(vertex.jobs), max(going)) == (6, 4)
 
 
+FORMS_OF_ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Claude's with members of the input": (CLAUDE, {"siblings": True}),
+    "Claude's without a response where it failed": (CLAUDE, {"failed_row_response": "absent"}),
+    "an open model's in an envelope": (LLAMA, {"envelope": True}),
+    "an open model's with a status": (LLAMA, {"status_column": True}),
+    "an open model's with both": (LLAMA, {"envelope": True, "status_column": True}),
+    "Gemini's of 2025-12": (GEMINI, {"row_form": "2025-12"}),
+    "Gemini's of 2026-05": (GEMINI, {"row_form": "2026-05"}),
+}
+"""What readers of live rows have reported, as the emulator is asked for it."""
+
+
+@pytest.mark.parametrize("form", FORMS_OF_ROWS)
+def test_rows_of_every_form_that_was_seen_are_read_alike(vertex: Emulator, tmp_path: Path, form: str) -> None:
+    model, switches = FORMS_OF_ROWS[form]
+    vertex.script(JobScript(row_errors={"k1": 13}, **switches))
+    items = [{"contents": f"Say {number}", "key": f"k{number}"} for number in range(3)]
+    place = {"dest": f"gs://emulator-staging/{uuid4().hex}/", "results_uri": f"{tmp_path}/rows.jsonl"}
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask", model=model, src=items, max_failed_rows=1, poll_interval=0.05, **place
+        )
+    )
+    assert ran.state == "success", ran.errors
+    rows = {row["key"]: row for row in read(tmp_path / "rows.jsonl")}
+    assert {key: row["status"] for key, row in rows.items()} == {"k0": "ok", "k1": "error", "k2": "ok"}
+    assert [rows[key]["text"] for key in ("k0", "k2")] == ["Answer to: Say 0", "Answer to: Say 2"]
+    assert rows["k1"]["error"]["message"]
+    assert all(rows[key]["usage"]["total"] for key in ("k0", "k2"))
+    assert ran.xcom["ask"]["counts"] == {
+        **dict.fromkeys(("cancelled", "invalid", "missing"), 0),
+        "total": 3,
+    } | {
+        "ok": 2,
+        "error": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "switches"),
+    [
+        (CLAUDE, {"response_type": "JSON"}),
+        (CLAUDE, {"response_type": "JSON", "siblings": True}),
+        (LLAMA, {"response_type": "JSON", "status_column": True}),
+        (LLAMA, {"envelope": True}),
+    ],
+    ids=[
+        "Claude",
+        "Claude with other columns",
+        "an open model with a status",
+        "an open model in an envelope",
+    ],
+)
+def test_tables_whose_columns_have_other_types_are_counted_alike(
+    vertex: Emulator, model: str, switches: dict[str, Any]
+) -> None:
+    table, asked = f"{vertex.bigquery.project}.tests.t{uuid4().hex}", [{"role": "user", "content": "Say it."}]
+    body: dict[str, Any] = {"messages": asked, "max_tokens": 9}
+    row = (
+        {"request": json.dumps({**body, "anthropic_version": "vertex-2023-10-16"})}
+        if model == CLAUDE
+        else {"method": "POST", "url": "/v1/chat/completions", "body": json.dumps(body)}
+    )
+    rows = [{"custom_id": f"k{number}", **row} for number in range(4)]
+    vertex.bigquery.create_and_insert(table, [(name, "STRING") for name in rows[0]], rows)
+    vertex.script(JobScript(row_errors={"k2": 3}, **switches))
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask",
+            model=model,
+            src=f"bq://{table}",
+            dest=f"bq://{table}_out",
+            max_failed_rows=1,
+            poll_interval=0.05,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    counts = ran.xcom["ask"]["counts"]
+    assert (counts["total"], counts["ok"]) == (4, 3)
+
+
 def test_rows_of_jobs_that_others_submitted_are_read_with_the_keys_that_those_gave(vertex: Emulator) -> None:
     dest = f"gs://emulator-staging/{uuid4().hex}/"
     with client() as service:
