@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.calls import Calls
 from airflow_provider_genai_batch.client.storage.uploads import Read, upload_file, upload_object
 from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator
@@ -33,7 +33,7 @@ def test_whatever_happens_to_chunks_the_bytes_arrive_whole_and_in_order(
 ) -> None:
     monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", chunk)
     data = bytes(range(100, 100 + size))
-    calls = GenAIBatchClient(gemini_config(emulator)).calls
+    calls = Calls(gemini_config(emulator))
     flow = upload_file(calls, io.BytesIO(data), size, name="files/x")
     stuck = max((len(run) for run in _runs(script)), default=0) >= TRIES
     try:
@@ -127,7 +127,7 @@ def test_whatever_happens_to_an_object_it_is_whole_when_its_upload_says_so(
 ) -> None:
     monkeypatch.setattr("airflow_provider_genai_batch.client.storage.uploads.CHUNK_BYTES", chunk)
     data, bucket = bytes(range(100, 100 + size)), _Bucket(list(script), size)
-    calls = GenAIBatchClient(gemini_config(emulator)).calls
+    calls = Calls(gemini_config(emulator))
     try:
         drive(upload_object(calls, "gs://b/x", io.BytesIO(data), size, reuse=True), bucket.act)
     except (ApiError, TransportError):

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle, Switches
 from airflow_provider_genai_batch.exceptions import UnsupportedError
-from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook, read_rows
+from airflow_provider_genai_batch.hooks.genai_batch import read_rows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Kind
 from tests.dags import run_dag
@@ -401,7 +401,8 @@ def _lines() -> Any:
 
 def test_every_cell_of_the_table_is_created_or_refused_before_anything_is_sent(vertex: Emulator) -> None:
     vertex.switches = Switches(claude_jobs=None)
-    config = GenAIBatchHook().get_conn().config
+    with client() as default:
+        config = default.config
     taken = set()
     for place in PLACES:
         with GenAIBatchClient(replace(config, location=LOCATIONS[place])) as service:

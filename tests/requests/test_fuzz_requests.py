@@ -82,17 +82,15 @@ class ByPath(Door):
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "in.jsonl"
-        self._clients = {
-            backend: GenAIBatchClient(ClientConfig(backend=backend, api_key="k", project="p"))
-            for backend in Backend
-        }
 
     def read(self, file: RequestFile) -> Uploaded:
         self._path.write_bytes(file.data)
         source = BatchSource(path=str(self._path))
-        with take_in(
-            self._clients[file.backend], source, model=file.model, request_defaults=file.defaults
-        ) as intake:
+        config = ClientConfig(backend=file.backend, api_key="k", project="p")
+        with (
+            GenAIBatchClient(config) as client,
+            take_in(client, source, model=file.model, request_defaults=file.defaults) as intake,
+        ):
             return uploaded(intake, file.data)
 
 
