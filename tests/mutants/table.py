@@ -351,6 +351,29 @@ ANSWERS = (
         "tests/wire/test_partner_rows.py::test_a_message_of_claude_is_a_row_with_all_of_its_input_counted",
     ),
     Mutant(
+        "asks partners' models for values of a dict in Google's dialect",
+        "wire/schemas/partner_schema.py",
+        '_HOLD_ONE = frozenset({"items", "additionalProperties"})',
+        '_HOLD_ONE = frozenset({"items"})',
+        "tests/wire/test_partner_answers_asked.py::test_values_of_a_dict_are_asked_for_in_plain_json_schema",
+    ),
+    Mutant(
+        "takes half an answer of Claude's tool for a whole one",
+        "wire/schemas/output_type.py",
+        "        or has_answer_tool(fields)",
+        "        or False",
+        "tests/wire/test_partner_answers_asked.py"
+        "::test_a_request_whose_answer_has_a_schema_asks_for_a_type_in_every_spelling",
+    ),
+    Mutant(
+        "lets a request name a tool that is not there",
+        "wire/partners/request.py",
+        "    check_tool_choice(body, family, model)",
+        "    pass",
+        "tests/wire/test_partner_answers_asked.py"
+        "::test_a_choice_of_a_tool_that_is_not_there_is_refused_by_name",
+    ),
+    Mutant(
         "gives long keys one file of media",
         "results/media.py",
         'return f"{name}~{sha256(data).hexdigest()[:_HEX]}"',

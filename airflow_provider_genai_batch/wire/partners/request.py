@@ -128,7 +128,7 @@ def finished(
     whole = {"anthropic_version": VERSION, "max_tokens": MOST_TOKENS, **body}
     budget = (body.get("thinking") or {}).get("budget_tokens", 0)
     if budget >= whole["max_tokens"]:
-        msg = f"thinking has a budget of {budget} tokens, which max_tokens ({whole['max_tokens']}) does not hold"
+        msg = f"thinking has a budget of {budget} tokens, and max_tokens is {whole['max_tokens']}"
         raise RequestError(msg, f"Set max_tokens over {budget}.")
     return whole
 

@@ -44,7 +44,7 @@ def check_tool_choice(body: Mapping[str, Any], family: Family, model: str) -> No
         msg = f"tool_choice names {name!r}, which is none of the tools"
         raise RequestError(msg, f"There are {', '.join(sorted(map(str, names)))}.")
     if family is Family.ANTHROPIC and mapping(body.get("thinking")).get("type") in _THINKS:
-        msg = "thinking stands beside a tool_choice that forces a call, which Claude does not take together"
+        msg = "Claude does not take thinking together with a tool_choice that forces a call"
         raise RequestError(
             msg, "Leave thinking out, or leave out output_type (or tool_choice), which forces the call."
         )

@@ -39,7 +39,7 @@ def ask_for(output_type: Any, request_defaults: Any) -> Any:
         return request_defaults
     twice = [name for name in _SAID_ALREADY if name in fields]
     if twice:
-        msg = f"What answers are to be is given twice, as output_type and as request_defaults[{twice[0]!r}]: keep one."
+        msg = f"The type of the answers is given twice, as output_type and as request_defaults[{twice[0]!r}]: keep one."
         raise ConfigurationError(msg)
     try:
         schema = schema_of_type(output_type, _adapter(output_type))
