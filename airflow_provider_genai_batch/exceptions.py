@@ -102,7 +102,10 @@ class CallError(GenAIBatchError):
 
     Attributes:
         method: Google's name of the method, such as ``batches.get``.
+        retry_after: seconds the service asks to wait (``Retry-After``, else ``RetryInfo``), or None.
     """
+
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, method: str = "") -> None:
         self.method = method
@@ -130,7 +133,6 @@ class ApiError(CallError):
         reason: ``ErrorInfo.reason`` such as ``API_KEY_INVALID``; empty when absent.
         message: the service's own text.
         details: ``google.rpc.Status.details`` as they came.
-        retry_after: seconds the service asks to wait (``Retry-After``, else ``RetryInfo``), or None.
     """
 
     remedy = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from tempfile import TemporaryFile
-from typing import Any, BinaryIO, Literal, cast
+from contextlib import ExitStack
+from typing import Any, BinaryIO, Literal
 
 from airflow.providers.common.ai.batch.base import ExtractedOutput, RawResultItem
 
@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.task.files.files import spool
 from airflow_provider_genai_batch.task.landing.land import Landing
 from airflow_provider_genai_batch.task.runner import JobDesk
 from airflow_provider_genai_batch.wire.schemas.output_type import read_back
@@ -42,17 +43,16 @@ def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
     Raises:
         JobError: they cannot be read now; what became of the job is in the message.
     """
-    # It has no name, so nothing is left of it if the process dies.
-    rows = cast("BinaryIO", TemporaryFile(prefix="genai-batch-"))  # noqa: SIM115 - `_read` closes it
-    landing = Landing(stream=rows, max_failed_rows=_ALL_MAY_FAIL)
-    try:
-        JobDesk(client).settle(Ending(Why.ENDED, {}), [name], landing)
-    except (JobCancelled, JobExpired) as ended:
-        log.warning("%s", ended)  # to common.ai these are no failures: it counts the rows that are missing
-    except BaseException:
-        rows.close()
-        raise
-    return _read(rows)
+    with ExitStack() as stack:
+        rows = stack.enter_context(spool())  # it has no name, so nothing is left of it if the process dies
+        landing = Landing(stream=rows, max_failed_rows=_ALL_MAY_FAIL)
+        try:
+            JobDesk(client).settle_last(Ending(Why.ENDED, {}), [name], landing)
+        except (JobCancelled, JobExpired) as ended:
+            log.warning(
+                "%s", ended
+            )  # to common.ai these are no failures: it counts the rows that are missing
+        return _read(rows, stack.pop_all())
 
 
 def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
@@ -82,8 +82,8 @@ def output_of(row: dict[str, Any], output_type: Any) -> ExtractedOutput:
     return ExtractedOutput(kind="json_text", text=read_back(output_type, text))
 
 
-def _read(rows: BinaryIO) -> Iterator[RawResultItem]:
-    with rows:
+def _read(rows: BinaryIO, kept: ExitStack) -> Iterator[RawResultItem]:
+    with kept:
         rows.seek(0)
         for line in rows:
             row: dict[str, Any] = json.loads(line)

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-def drive(flow: Generator[Any, Any, T], act: Callable[[Any], Any]) -> T:
+def drive(flow: Generator[S, Any, T], act: Callable[[S], Any]) -> T:
     """Carry out every step with `act` and return what the flow returns."""
     try:
         step = next(flow)
@@ -33,7 +34,7 @@ def drive(flow: Generator[Any, Any, T], act: Callable[[Any], Any]) -> T:
         flow.close()
 
 
-async def adrive(flow: Generator[Any, Any, T], act: Callable[[Any], Awaitable[Any]]) -> T:
+async def adrive(flow: Generator[S, Any, T], act: Callable[[S], Awaitable[Any]]) -> T:
     """`drive` for steps that are awaited."""
     try:
         step = next(flow)

@@ -1,9 +1,13 @@
-"""The steps that flows ask their driver for."""
+"""The steps that flows ask their driver for, and which flow asks for which.
+
+Those of the protocols of calls (`client`) carry HTTP requests and are there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
 
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.models import BatchJob
@@ -97,3 +101,56 @@ class Discard:
     """Delete the inputs that were uploaded for jobs that ended."""
 
     jobs: tuple[BatchJob, ...]
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Get an ended job; answers a `BatchJob`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Land:
+    """Read the rows of jobs, and write them where the task wants them; answers a `RowCounter`."""
+
+    jobs: tuple[BatchJob, ...]
+    besides: int = 0
+    """How many of the task's requests other jobs had, whose rows are in BigQuery."""
+    partly: bool = True
+    """Write rows also if fewer came than the service has counted."""
+
+
+@dataclass(frozen=True)
+class CountTables:
+    """Count the rows of jobs in BigQuery; answers a `bigquery_output.Counted`, None where nobody can ask BigQuery."""
+
+    jobs: tuple[BatchJob, ...]
+
+
+ReadStep: TypeAlias = Look | Sleep
+"""Of whoever reads a job by its name."""
+WatchStep: TypeAlias = Look | Cancel | Sleep
+"""Of waiting for jobs."""
+FindStep: TypeAlias = Find | Look | Sleep
+"""Of looking for jobs that nobody wrote down."""
+WithdrawStep: TypeAlias = Cancel | RecallAll
+"""Of cancelling what is not wanted any more."""
+SubmitStep: TypeAlias = (
+    Recall | RecallAll | Remember | Find | Look | Cancel | Place | Create | AwaitCapacity | Sleep
+)
+"""Of coming to a job."""
+SettleStep: TypeAlias = Fetch | Land | CountTables | Discard | Sleep
+"""Of deciding an outcome."""
+Step: TypeAlias = SubmitStep | SettleStep
+"""All of them."""
+
+
+def unknown(step: NoReturn) -> NoReturn:
+    """Refuse what no driver has been taught; mypy sees to it that this is never called.
+
+    Raises:
+        TypeError: always.
+    """
+    msg = f"no such step: {step!r}"
+    raise TypeError(msg)

@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError
 from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.retry import backoff
-from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep
+from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep, WatchStep
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
@@ -110,7 +110,9 @@ class Ending:
         return cls(Why.LOST, told.states, f"the trigger's event says {why!r} of how the waiting ended")
 
 
-def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -> Generator[Any, Any, Ending]:
+def watch(
+    names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]
+) -> Generator[WatchStep, Any, Ending]:
     """Look at jobs until all have ended, one cannot be looked at any more, or a deadline passes.
 
     Trouble that may pass (429, 5xx, network) is waited out until the deadline; a state nobody has heard of is waited
@@ -133,7 +135,7 @@ def watch(names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]) -
         except PASSING as error:
             ending, unanswered = None, str(error)
             failures += 1
-            pause = max(backoff(failures, getattr(error, "retry_after", None)), pause)
+            pause = max(backoff(failures, error.retry_after), pause)
             log.warning("A look gave no answer (%s); looking again in %.0f s.", error, pause)
         if ending is not None:
             return ending
@@ -187,7 +189,7 @@ def look_once(
     progress: Mapping[str, Progress] = MappingProxyType({}),
     clock: Callable[[], float] = clock.time,
     appear_until: float = 0.0,
-) -> Generator[Any, Any, Ending | None]:
+) -> Generator[WatchStep, Any, Ending | None]:
     """Look once at every job that is not known to have ended; None while one of them goes on.
 
     `seen` holds what earlier looks saw and is brought up to date; `progress` tells what is new. Until `appear_until`
@@ -224,7 +226,7 @@ def _give_up(
     plan: WaitPlan,
     which: str,
     clock: Callable[[], float],
-) -> Generator[Any, Any, Ending | None]:
+) -> Generator[WatchStep, Any, Ending | None]:
     """Cancel what goes on, if that is wanted, and see for a while what becomes of it.
 
     The jobs are read before, and the service's time with them: where all had ended, nothing is cancelled and their rows

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.hooks.state_store import in_time, said
+from airflow_provider_genai_batch.hooks.state_store import StateStore, StoreError
 from airflow_provider_genai_batch.models.identity import digest
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class FiredEvents:
     """
 
     def __init__(self, store: Any, watch: Mapping[str, Any]) -> None:
-        self._store = store
+        self._store = None if store is None else StateStore(store)
         self._key = f"genai_batch_{digest(watch)[:16]}"
         self._names: dict[str, float] = {}
         self._kept: list[str] = []
@@ -38,9 +38,9 @@ class FiredEvents:
         if self._store is None:
             return ()
         try:
-            names = await in_time(self._store.aget(self._key, []))
-        except Exception as error:  # noqa: BLE001 - without it some jobs fire again, which watchers have to bear
-            log.warning("What has fired before is not known, so it may fire again: %s", said(error))
+            names = await self._store.aget(self._key)
+        except StoreError as error:  # without it some jobs fire again, which watchers have to bear
+            log.warning("What has fired before is not known, so it may fire again: %s", error)
             self._store = None
             return ()
         self._kept = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
@@ -59,10 +59,10 @@ class FiredEvents:
         if self._store is None or settled == self._kept:
             return
         try:
-            await in_time(self._store.aset(self._key, settled))
-        except Exception as error:  # noqa: BLE001 - as above
+            await self._store.aset(self._key, settled)
+        except StoreError as error:  # as above
             level = logging.DEBUG if self._warned else logging.WARNING
-            log.log(level, "What has fired cannot be kept, so it may fire again: %s", said(error))
+            log.log(level, "What has fired cannot be kept, so it may fire again: %s", error)
             self._warned = True
         else:
             self._kept, self._warned = settled, False

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.hooks.state_store import StateStore, said
+from airflow_provider_genai_batch.hooks.state_store import NotCurrentError, StateStore
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -64,7 +64,10 @@ class JobRecords:
         counts = self._counts(self._store)
         if counts.get(round_, 0) < jobs:
             kept = {str(number): count for number, count in (counts | {round_: jobs}).items()}
-            self._store.set(_COUNTS_KEY, kept, "how many jobs the task has")
+            try:
+                self._store.set(_COUNTS_KEY, kept, "how many jobs the task has")
+            except NotCurrentError as error:
+                raise error.cause from None
 
     @staticmethod
     def _counts(store: StateStore) -> dict[int, int]:
@@ -89,16 +92,14 @@ class JobRecords:
         what = f"job {record.job}" if record.job else "that a job is about to be created"
         try:
             return self._store.set(self._key, replace(record, attempt=self._attempt).as_dict(), what)
-        except (
-            Exception
-        ) as error:  # what says that the attempt is not current is of another class in each Airflow
+        except NotCurrentError as error:
             if not record.job:
                 log.error(  # noqa: TRY400 - it is raised, too
                     "Airflow does not take this attempt for the task's own any more. It creates nothing, and nothing "
                     "is billed for it; the attempt that took its place looks for jobs that are there."
                 )
-                raise
-            log.warning("Job %s could not be written down in Airflow: %s", record.job, said(error))
+                raise error.cause from None
+            log.warning("Job %s could not be written down in Airflow: %s", record.job, error)
             return False
 
 
@@ -128,6 +129,6 @@ class ReportedJobs:
         what = f"that {', '.join(new)} is reported to its metrics, so it is not reported"
         try:
             return self._store.set(_REPORTED_KEY, [*earlier, *new][-_MOST_REPORTED:], what)
-        except Exception as error:  # noqa: BLE001 - Airflow's own, of any kind
-            log.warning("%s is not reported to Airflow's metrics: %s", ", ".join(new), said(error))
+        except NotCurrentError as error:
+            log.warning("%s is not reported to Airflow's metrics: %s", ", ".join(new), error)
             return False

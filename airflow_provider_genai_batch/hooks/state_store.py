@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,15 +38,27 @@ _hanging: threading.Thread | None = None
 """Waits for an answer that did not come in time. For as long as it does, Airflow is asked nothing more."""
 
 
+class NotCurrentError(Exception):
+    """The attempt is not the task instance's any more, or the process has lost its supervisor and nobody can tell.
+
+    Attributes:
+        cause: what Airflow raised.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(said(cause))
+        self.cause = cause
+
+
 class StateStore:
-    """What Airflow keeps for one task instance.
+    """What Airflow keeps for one task instance, or for an asset.
 
     Args:
         store: Airflow's own.
-        ti: the task instance.
+        ti: the task instance; None: the store is an asset's.
     """
 
-    def __init__(self, store: Any, ti: Any) -> None:
+    def __init__(self, store: Any, ti: Any = None) -> None:
         self._store, self._ti = store, ti
 
     @classmethod
@@ -62,9 +75,10 @@ class StateStore:
             what: what it is, for the warning.
         """
         try:
-            return _in_time(partial(self._store.get, key))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to stop
-            log.warning("Airflow does not tell %s: %s", what, said(error))
+            with _store_errors():
+                return _in_time(partial(self._store.get, key))
+        except StoreError as error:
+            log.warning("Airflow does not tell %s: %s", what, error)
             return None
 
     def set(self, key: str, value: Any, what: str) -> bool:
@@ -74,8 +88,7 @@ class StateStore:
             Whether it is kept; where Airflow is in trouble it is not, which is a warning.
 
         Raises:
-            Exception: Airflow's own. The attempt is not the task instance's any more, or the process has lost its
-                supervisor and nobody can tell.
+            NotCurrentError: the attempt is not the task instance's any more.
         """
         try:
             _in_time(partial(self._store.set, key, value))
@@ -83,10 +96,28 @@ class StateStore:
             Exception
         ) as error:  # of each Airflow's own, or of a store's backend: `_is_final` tells them apart
             if self._is_final(error):
-                raise
+                raise NotCurrentError(error) from error
             log.warning("Airflow does not keep %s: %s", what, said(error))
             return False
         return True
+
+    async def aget(self, key: str) -> Any:
+        """Return what is kept, on an event loop.
+
+        Raises:
+            StoreError: Airflow does not say.
+        """
+        with _store_errors():
+            return await _answer_in_time(self._store.aget(key, None))
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Keep a JSON value, on an event loop.
+
+        Raises:
+            StoreError: Airflow does not keep it.
+        """
+        with _store_errors():
+            await _answer_in_time(self._store.aset(key, value))
 
     def _is_final(self, error: Exception) -> bool:
         if isinstance(error, NoAnswerError):
@@ -112,8 +143,21 @@ class StateStore:
         return True
 
 
-class NoAnswerError(Exception):
+class StoreError(Exception):
+    """Airflow's store is in trouble of some kind; it is never needed."""
+
+
+class NoAnswerError(StoreError):
     """Airflow did not answer in time."""
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Turn whatever Airflow, or the backend of its store, raises into one error."""
+    try:
+        yield
+    except Exception as error:
+        raise StoreError(said(error)) from error
 
 
 def _says_not_current(error: Exception) -> bool:
@@ -153,7 +197,7 @@ def _in_time(do: Callable[[], T]) -> T:
     return answer.result()
 
 
-async def in_time(answer: Awaitable[T]) -> T:
+async def _answer_in_time(answer: Awaitable[T]) -> T:
     """Await an answer of Airflow's on an event loop, for as long at most.
 
     Raises:

@@ -14,8 +14,8 @@ Source: Google's price pages for the Gemini API and Vertex AI, 2026.
 """
 
 
-class Share(NamedTuple):
-    """What one job brought."""
+class JobTotals(NamedTuple):
+    """What one job brought, or what was counted so far."""
 
     rows: Counter[str]
     """By status, also rows that a later round replaced; requests without a row are in no job's share."""
@@ -23,14 +23,6 @@ class Share(NamedTuple):
     long: Usage
     """The part of `usage` that is of requests with long prompts."""
 
-
-class Sums(NamedTuple):
-    """What was counted so far."""
-
-    rows: Counter[str]
-    usage: Usage
-    long: Usage
-
-    def share(self, later: Sums) -> Share:
+    def since(self, earlier: JobTotals) -> JobTotals:
         """Return what was added since."""
-        return Share(later.rows - self.rows, later.usage - self.usage, later.long - self.long)
+        return JobTotals(self.rows - earlier.rows, self.usage - earlier.usage, self.long - earlier.long)

@@ -131,7 +131,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
                 max_failed_rows=self.max_failed_rows,
                 ordered=self.ordered,
             ) as landing:
-                return desk.settle(ending, names, landing).model_dump(mode="json")
+                return desk.settle_last(ending, names, landing).model_dump(mode="json")
 
 
 class GenAIBatchCancelOperator(_JobsOperator):

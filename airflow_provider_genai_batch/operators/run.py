@@ -80,6 +80,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
             runs of that attempt.
 
+    Attributes:
+        links: those of the attempt by the keys of their XComs; None: another process of it may have stored some.
+
     Returns:
         The manifest (`models.Manifest`) as a dict of JSON.
 
@@ -178,8 +181,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.killed = False
+        self.links: Mapping[str, str] | None = None
         self._port: OperatorPort | None = None
-        self._no_links: dict[str, str] | None = None
         check_order(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -188,25 +191,16 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
 
         self.begin()
         begun, again = clock.monotonic(), context["ti"].try_number > 1
-        self._port, self._no_links = None, {}
+        self._port, self.links = None, {}
         first = Attempt(look_first=again, reattach=self.reattach, begun=begun)
         with refusals(self._has_jobs, again=again), self._attempt(context) as attempt:
             return self.settled(context, lambda: attempt.run(first))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Ask again after the service had no capacity, or the input could not be read. Nothing was created so far."""
-        from airflow_provider_genai_batch.flows.submission.attempt import Attempt
-
-        looked = bool(event.get("looked", True))
-        resumed = Attempt(
-            look_first=not looked and bool(event.get("look_first")),
-            reattach=self.reattach,
-            refusals=int(event.get("refusals") or 0),
-            resumed=looked,
-        )
+        """Ask again after the service had no capacity, or the input could not be read. Earlier jobs are found again."""
         self.resumes(event)
         with self._attempt(context) as attempt:
-            return self.settled(context, lambda: attempt.resume(resumed, event))
+            return self.settled(context, lambda: attempt.resume(event))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
@@ -230,18 +224,15 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         if self._port is not None:
             self._port.cancel_unwanted()
 
-    @property
-    def links(self) -> Mapping[str, str] | None:
-        """The links of the attempt by the keys of their XComs; None: another process of it may have stored some."""
-        stored = None if self._port is None else self._port.links
-        return self._no_links if stored is None else stored
-
     def source(self) -> Any:
         """Return what is asked. It is called again if the input has to be read once more."""
         return self.src
 
+    def _keep_links(self, links: Mapping[str, str]) -> None:
+        self.links = links
+
     def _has_jobs(self) -> bool:
-        return self._port is not None and self._port.has_jobs
+        return bool(self.links) or (self._port is not None and bool(self._port.waiting_for))
 
     @contextmanager
     def _attempt(self, context: Context) -> Iterator[TaskAttempt]:
@@ -252,7 +243,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         settings = RunSettings.of(self)
         with open_client(self.conn_id) as client:
             self._service_time = client.service_time
-            self._port = OperatorPort(self, context, settings, client, lambda: self.killed)
+            self._port = OperatorPort(self, context, settings, client, lambda: self.killed, self._keep_links)
             yield TaskAttempt(settings, self._port, client)
 
 

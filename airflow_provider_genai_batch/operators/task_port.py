@@ -41,6 +41,7 @@ class OperatorPort:
         settings: of the task.
         client: of its connection.
         killed: tells whether Airflow has called ``on_kill``.
+        keep_links: takes the links of the attempt's jobs, by the keys of their XComs.
     """
 
     def __init__(
@@ -50,18 +51,12 @@ class OperatorPort:
         settings: RunSettings,
         client: GenAIBatchClient,
         killed: Callable[[], bool],
+        keep_links: Callable[[Mapping[str, str]], None],
     ) -> None:
         self.waiting_for: list[str] = []
         self.appear_until = 0.0
-        self.links: dict[str, str] | None = None
-        """By the keys of their XComs; None: none have been stored here."""
         self._operator, self._context, self._settings = operator, context, settings
-        self._connection, self._killed = client.config, killed
-
-    @property
-    def has_jobs(self) -> bool:
-        """Whether the attempt has come to any job."""
-        return bool(self.links or self.waiting_for)
+        self._connection, self._killed, self._keep_links = client.config, killed, keep_links
 
     @property
     def key(self) -> str:
@@ -107,7 +102,7 @@ class OperatorPort:
 
     def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
         """Store the links of jobs for Airflow's page of the task."""
-        self.links = store_links(self._context, jobs, project, self._settings.results_uri)
+        self._keep_links(store_links(self._context, jobs, project, self._settings.results_uri))
 
     def check_mapped_results(self) -> None:
         """Warn if all tasks of a mapped task land their rows at one address."""

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
-from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
 from airflow_provider_genai_batch.hooks.records import ReportedJobs
 from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
 from airflow_provider_genai_batch.printable import printable
@@ -36,7 +35,7 @@ def report_metrics(ledger: Books, context: Context) -> Iterator[None]:
     """Report at the end of the block what was settled in it, however it ended; but not at a deferral."""
     try:
         yield
-    except (GenAIBatchError, SubmitAnew):
+    except GenAIBatchError:
         _report(ledger, context)
         raise
     _report(ledger, context)

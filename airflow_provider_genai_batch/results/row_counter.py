@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.share import LONG_PROMPT, Share, Sums
+from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.key_match import (
@@ -106,7 +106,7 @@ class RowCounter:
         self._whole, self._reasons = 0, Kinds()
         self._job: str | None = None
         self._begun = self._sums()
-        self._shares: dict[str, Share] = {}
+        self._shares: dict[str, JobTotals] = {}
 
     def begin_job(self, name: str) -> None:
         """Begin with the rows of a job."""
@@ -288,7 +288,7 @@ class RowCounter:
         return dict(self._causes.most_common(_SAMPLES))
 
     @property
-    def shares(self) -> dict[str, Share]:
+    def shares(self) -> dict[str, JobTotals]:
         """What each job brought, by name, whether its rows were replaced or not."""
         self._end_job()
         return self._shares
@@ -339,16 +339,16 @@ class RowCounter:
         if asked > LONG_PROMPT:
             self._long += Usage(**used)
 
-    def _sums(self) -> Sums:
+    def _sums(self) -> JobTotals:
         rows = self._status + self._not_landed
         rows["ok"] += self._ok
         del rows["missing"]
-        return Sums(rows, self.usage or Usage(), self._long)
+        return JobTotals(rows, self.usage or Usage(), self._long)
 
     def _end_job(self) -> None:
         now = self._sums()
         if self._job is not None:
-            self._shares[self._job] = self._begun.share(now)
+            self._shares[self._job] = now.since(self._begun)
         self._job, self._begun = None, now
 
     def _fail(self, row: PlainRow, place: int) -> None:

@@ -205,7 +205,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
         landing, desk = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobDesk(client)
         with report_metrics(desk.books, context):
-            manifest = desk.settle(ending, names, landing, patience=patience).model_dump(mode="json")
+            manifest = desk.settle_last(ending, names, landing, patience).model_dump(mode="json")
         add_manifest_to_outlets(context, self.outlets, manifest)
         return manifest
 

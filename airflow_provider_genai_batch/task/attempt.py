@@ -5,18 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, JobTimedOut
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    CallError,
+    InputError,
+    JobCancelled,
+    JobError,
+    JobTimedOut,
+)
 from airflow_provider_genai_batch.flows.outcome.manifest import describe
 from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
-from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
-from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.flows.retry import RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
@@ -31,7 +38,7 @@ from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.landing.read_again import columns_of, keys_of
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.round import Round
-from airflow_provider_genai_batch.task.runner import JobDesk
+from airflow_provider_genai_batch.task.runner import JobDesk, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Memo
 from airflow_provider_genai_batch.task.stray_jobs import StrayJobs
@@ -41,9 +48,36 @@ from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import BatchJob
     from airflow_provider_genai_batch.results.write import Carry
+    from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.order import Order
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What is asked for, and what it may cost."""
+
+    order: Order
+    limit: CostLimit | None
+
+
+@dataclass(frozen=True)
+class _Next:
+    """Where a round begins."""
+
+    attempt: Attempt
+    intake: Intake
+    """What it asks."""
+    state: AttemptState
+
+    @property
+    def words(self) -> str:
+        """What is done, for the log."""
+        if not self.state.round:
+            return "submitting a new job"
+        rest = self.intake.requests
+        return f"asking again for {f'{rest} requests' if rest else 'what failed, by going on with its table'}"
 
 
 class TaskAttempt:
@@ -66,7 +100,7 @@ class TaskAttempt:
 
         Args:
             attempt: what is known beforehand.
-            before: what this attempt did before it was deferred; its rounds are gone through again from the first.
+            before: state saved at the last deferral; rounds are replayed from the first, finding their jobs again.
             fingerprint: of the whole input, if this attempt has jobs of it already.
 
         Returns:
@@ -76,35 +110,39 @@ class TaskAttempt:
             InputError: the input is another than that of the jobs that are there.
         """
         settings = self._settings
-        order = settings.order(self._client.config)
-        cost_limit(settings.max_cost, order)  # one that cannot be checked is refused before all else
-        check_apart(order.source, settings.results_uri)
-        check_media_apart(order.source, settings.results_uri, settings.media_uri)
+        ask = self._ask()  # a limit that cannot be checked is refused before all else
+        check_apart(ask.order.source, settings.results_uri)
+        check_media_apart(ask.order.source, settings.results_uri, settings.media_uri)
         self._task.check_mapped_results()
         if settings.results_uri is not None:
             check_place(settings.results_uri, self._client)
         if settings.media_uri is not None:
             check_media_place(settings.media_uri, self._client)
-        memory = AttemptState()
+        state = AttemptState()
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
-            memory = replace(before, round=0, done=[], reached=max(before.round, before.reached))
+            state = before.resumed()
             self._task.waiting_for = before.mine
             self._task.stop_if_over()
 
         def again(error: CallError, failures: int) -> None:
-            self._read_later(error, failures, order, attempt, memory, fingerprint)
+            self._read_later(error, failures, ask.order, attempt, Memo(state, fingerprint=fingerprint))
 
-        with self._task.metrics(self._desk.books), self._taken_in(order, again) as (intake, identity):
+        with self._task.metrics(self._desk.books), self._taken_in(ask.order, again) as (intake, identity):
             if fingerprint not in (None, identity.fingerprint):
-                # Asking it from the start would pay for all of it, and again after every deferral that it changes in.
+                # Submitting the changed input would bill it in full, once per deferral during which it changes.
                 msg = (
                     "The input is not what it was when this attempt submitted jobs of it, so no others are submitted. "
                     "Those that are there go on and are paid. The next attempt asks the input as it is then: see to it "
                     "that it stays the same while the task waits."
                 )
                 raise InputError(msg)
-            return self._rounds(order, intake, identity, attempt, memory, intake)
+            done = self._rounds(ask, intake, identity, _Next(attempt, intake, state))
+        return done.manifest.model_dump(mode="json")
+
+    def _ask(self) -> _Ask:
+        order = self._settings.order(self._client.config)
+        return _Ask(order, cost_limit(self._settings.max_cost, order))
 
     def _read_later(
         self,
@@ -112,119 +150,119 @@ class TaskAttempt:
         failures: int,
         order: Order,
         attempt: Attempt,
-        memory: AttemptState,
-        fingerprint: str | None,
+        memo: Memo,
     ) -> None:
         """Wait because the input cannot be read for now, or leave by a deferral.
 
         Raises:
             JobTimedOut: the time for that is over.
         """
-        failures += attempt.refusals
-        now = self._client.service_time()
-        memory.deadline = memory.deadline or now + self._settings.budget(order.backend)
-        pause = backoff(failures, getattr(error, "retry_after", None), longest=300.0)
-        if now + pause > memory.deadline:
-            became = nothing_more(memory.mine, again=not self._task.is_first_try)
+        state = memo.memory
+        tries = RetryClock(
+            self._client.service_time,
+            deadline=state.deadline or None,
+            budget=self._settings.budget(order.backend),
+            failures=attempt.refusals + failures - 1,
+            longest=300.0,
+        )
+        pause = tries.pause(error)
+        state.deadline = tries.deadline
+        if pause is None:
+            became = nothing_more(state.mine, again=not self._task.is_first_try)
             msg = f"The input could not be read until the deadline ({error}). {became}"
-            raise JobTimedOut(msg, job_names=memory.mine, manifest=memory.manifest) from error
+            raise JobTimedOut(msg, job_names=state.mine, manifest=state.manifest) from error
         log.warning(
             "The input cannot be read for now (%s). %s; trying again in %.0f s.",
             error,
             "Nothing was created for it, and nothing is billed"
-            if self._task.is_first_try and not memory.mine
+            if self._task.is_first_try and not state.mine
             else "Nothing was created for it; jobs that are there are left as they are",
             pause,
         )
         if self._settings.deferrable:
-            memo = {
-                "memory": asdict(memory),
-                "refusals": failures,
-                "fingerprint": fingerprint,
-                "looked": attempt.resumed,
-                "look_first": attempt.look_first,
-            }
-            self._task.defer_until(clock.time() + pause, memo)
+            memo = replace(
+                memo, refusals=tries.failures, looked=attempt.resumed, look_first=attempt.look_first
+            )
+            self._task.defer_until(clock.time() + pause, memo.to_event())
         clock.sleep(pause)
 
-    def resume(self, attempt: Attempt, event: dict[str, Any]) -> dict[str, Any]:
-        """Ask again after a lack of capacity; see `run`."""
-        memo = Memo.of({"memo": event})
+    def resume(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask again after a lack of capacity, or when the input could not be read; see `run`."""
+        memo = Memo.from_event({"memo": event})
+        attempt = Attempt(
+            look_first=not memo.looked and memo.look_first,
+            reattach=self._settings.reattach,
+            refusals=memo.refusals,
+            resumed=memo.looked,
+        )
         return self.run(attempt, memo.memory, memo.fingerprint)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral; see `run`."""
-        memo = Memo.of(event)
-        memory = memo.memory
-        self._task.waiting_for = [name for name in memory.mine if name not in memo.jobs]
-        if memo.more and Ending.from_dict(event).why is Why.ENDED:
-            return self.run(Attempt(look_first=True), memory, memo.fingerprint)
+        memo, ending = Memo.from_event(event), Ending.from_dict(event)
+        self._task.waiting_for = [name for name in memo.memory.mine if name not in memo.jobs]
+        if memo.more and ending.why is Why.ENDED:
+            return self.run(Attempt(look_first=True), memo.memory, memo.fingerprint)
         known = Identity(self._task.key, memo.fingerprint) if memo.fingerprint else None
         with self._task.metrics(self._desk.books):
-            strays = self._strays(known, memo.asked, memory)
-            try:
-                return strays.settled(Ending.from_dict(event), memo, self._settle, event)
-            except SubmitAnew as again:
-                memory.manifest = again.manifest
-                order = self._settings.order(self._client.config)
-                attempt = Attempt(look_first=True, mine=memory.mine)
+            strays = self._strays(known, memo.asked, memo.memory)
+            outcome = strays.settled(ending, memo, self._settle, event)
+            done = outcome if isinstance(outcome, Done) else self._read_again(outcome, memo, strays)
+        return done.manifest.model_dump(mode="json")
 
-                def later(error: CallError, failures: int) -> None:
-                    self._read_later(error, failures, order, attempt, memory, memo.fingerprint)
+    def _read_again(self, again: AskAgain, memo: Memo, strays: StrayJobs) -> Done:
+        """Read the input once more after a deferral, and ask for what has no answer."""
+        state = memo.memory
+        state.manifest = again.manifest
+        ask = self._ask()
+        attempt = Attempt(look_first=True, mine=state.mine)
 
-                with self._taken_in(order, later) as (intake, identity):
-                    if identity.fingerprint != memo.fingerprint:
-                        log.warning("The input is not what it was, so no request of it is asked again.")
-                        raise (again.failure or again) from again
-                    attempt = Attempt(mine=memory.mine)
-                    further = self._go_on(again, order, intake, identity, attempt, memory, strays)
-                    if isinstance(further, dict):
-                        return further
-                    return self._rounds(order, intake, identity, further[0], memory, further[1])
+        def later(error: CallError, failures: int) -> None:
+            self._read_later(error, failures, ask.order, attempt, Memo(state, fingerprint=memo.fingerprint))
 
-    def _rounds(
-        self,
-        order: Order,
-        intake: Intake,
-        identity: Identity,
-        attempt: Attempt,
-        memory: AttemptState,
-        asked_now: Intake,
-    ) -> dict[str, Any]:
+        with self._taken_in(ask.order, later) as (intake, identity):
+            if identity.fingerprint != memo.fingerprint:
+                log.warning("The input is not what it was, so no request of it is asked again.")
+                raise _failure(again)
+            here = _Next(Attempt(mine=state.mine), intake, state)
+            further = self._go_on(again, ask, intake, identity, here, strays)
+            return further if isinstance(further, Done) else self._rounds(ask, intake, identity, further)
+
+    def _rounds(self, ask: _Ask, intake: Intake, identity: Identity, here: _Next) -> Done:
         asked = Asked.of(intake)
         while True:
-            round_ = Round(self._settings, self._task, self._client, self._desk, order)
-            strays = self._strays(identity, asked, memory)
-            try:
-                jobs = self._submitted(round_, identity, asked_now, attempt, memory, asked)
-                if not self._settings.wait:
-                    return describe(jobs).model_dump(mode="json")
-                names = [*memory.done, *(job.name for job in jobs)]
-                memo = Memo(memory, names, asked, identity.fingerprint)
-                return strays.settled(round_.ending, memo, partial(self._settle, intake=intake))
-            except SubmitAnew as again:
-                further = self._go_on(again, order, intake, identity, attempt, memory, strays)
-            if isinstance(further, dict):
+            round_ = self._round(ask)
+            strays = self._strays(identity, asked, here.state)
+            jobs = self._submitted(round_, identity, here, asked)
+            if isinstance(jobs, AskAgain):
+                outcome: Outcome = jobs
+            elif not self._settings.wait:
+                return Done(describe(jobs))
+            else:
+                names = [*here.state.done, *(job.name for job in jobs)]
+                memo = Memo(here.state, names, asked, identity.fingerprint)
+                outcome = strays.settled(round_.ending, memo, partial(self._settle, intake=intake))
+            if isinstance(outcome, Done):
+                return outcome
+            further = self._go_on(outcome, ask, intake, identity, here, strays)
+            if isinstance(further, Done):
                 return further
-            attempt, asked_now = further
+            here = further
+
+    def _round(self, ask: _Ask) -> Round:
+        return Round(self._settings, self._task, self._client, self._desk, ask.order, ask.limit)
 
     @staticmethod
-    def _submitted(
-        round_: Round,
-        identity: Identity,
-        asked_now: Intake,
-        attempt: Attempt,
-        memory: AttemptState,
-        asked: Asked,
-    ) -> list[BatchJob]:
+    def _submitted(round_: Round, identity: Identity, here: _Next, asked: Asked) -> list[BatchJob] | AskAgain:
         """Come to the jobs of a round; where that fails for want of time, what earlier rounds brought is not lost."""
+        state = here.state
         try:
-            return round_.submit(identity, asked_now, attempt, memory, asked)
+            return round_.submit(identity, here.intake, here.attempt, state, asked)
         except JobTimedOut as error:
-            if memory.manifest is not None and error.manifest is None:
-                error.add(f"Earlier: {nothing_more(memory.done, again=True)}")
-                error.job_names = (*memory.done, *(n for n in error.job_names if n not in memory.done))
-                error.manifest = memory.manifest
+            if state.manifest is not None and error.manifest is None:
+                error.add(f"Earlier: {nothing_more(state.done, again=True)}")
+                error.job_names = (*state.done, *(n for n in error.job_names if n not in state.done))
+                error.manifest = state.manifest
             raise
 
     def _strays(self, identity: Identity | None, asked: Asked, memory: AttemptState) -> StrayJobs:
@@ -237,67 +275,48 @@ class TaskAttempt:
 
     def _go_on(
         self,
-        again: SubmitAnew,
-        order: Order,
+        again: AskAgain,
+        ask: _Ask,
         intake: Intake,
         identity: Identity,
-        attempt: Attempt,
-        memory: AttemptState,
+        here: _Next,
         strays: StrayJobs,
-    ) -> tuple[Attempt, Intake] | dict[str, Any]:
+    ) -> _Next | Done:
         """Choose what is asked next; if a job that only a list tells of has asked it already, settle with its rows.
 
-        Returns:
-            What the next round begins with; or the manifest as JSON.
+        Raises:
+            JobError: nothing can be asked.
         """
         while True:
-            before = asdict(memory)
-            further = self._next(intake, again, memory, attempt)
+            further = self._next(intake, again, here)
             later, strays.later = strays.later, Strays()
-            if not later or memory.round <= before["round"]:
+            repeats = further.state.round > here.state.round and later
+            if not repeats or self._round(ask).comes_to(later.jobs, identity, further.intake, further.state):
+                log.warning("%s; %s.", again, further.words)
                 return further
-            round_ = Round(self._settings, self._task, self._client, self._desk, order)
-            if round_.comes_to(later.jobs, identity, further[1], memory):
-                return further
-            vars(memory).update(before)
-            memo = Memo(memory, [*again.job_names], Asked.of(intake), identity.fingerprint)
-            try:
-                return strays.settled(*strays.joined(memo, later), partial(self._settle, intake=intake))
-            except SubmitAnew as more:
-                again = more
+            memo = Memo(here.state, [*again.job_names], Asked.of(intake), identity.fingerprint)
+            outcome = strays.settled(*strays.joined(memo, later), partial(self._settle, intake=intake))
+            if isinstance(outcome, Done):
+                return outcome
+            again = outcome
 
-    def _next(
-        self, intake: Intake, again: SubmitAnew, memory: AttemptState, attempt: Attempt
-    ) -> tuple[Attempt, Intake]:
+    def _next(self, intake: Intake, again: AskAgain, here: _Next) -> _Next:
         """Choose what is asked next: the requests without an answer, or all where they cannot be told."""
-        try:
-            rest = intake.going_on(again.tables) if again.tables else None
-            rest = subset(intake, again.tally.unanswered) if again.tally else rest
-        except InputError:
-            rest = None
-        memory.deadline = 0.0
-        has_jobs = memory.reached > memory.round  # the next round, from before a deferral
-        attempt = replace(
-            attempt,
-            look_first=attempt.look_first or has_jobs or bool(memory.taken_up),
-            resumed=False,
-            refusals=0,
-        )
-        memory.manifest = again.manifest
+        rest, state, spent = _unanswered(intake, again), here.state, self._desk.books.spent
+        attempt = replace(here.attempt, resumed=False, refusals=0)
         if rest is not None:
-            memory.round += 1
-            memory.done = [*again.job_names]
-            memory.spent = self._desk.books.spent
-            what = f"{rest.requests} requests" if rest.requests else "what failed, by going on with its table"
-            log.warning("%s; asking again for %s.", again, what)
-            return replace(attempt, reattach=True, before=memory.before), rest
-        if not again.cut_short:
-            raise (again.failure or again) from again
-        memory.before += [name for name in again.useless if name not in memory.before]
-        memory.round, memory.done = 0, []
-        memory.spent += self._desk.books.spent
-        log.warning("%s; submitting a new job.", again)
-        return replace(attempt, look_first=True, before=memory.before), intake
+            has_jobs = state.reached > state.round  # the next round, from before a deferral
+            attempt = replace(
+                attempt,
+                look_first=attempt.look_first or has_jobs or bool(state.taken_up),
+                reattach=True,
+                before=state.before,
+            )
+            return _Next(attempt, rest, state.next_round(again, spent))
+        if not again.ended_early:
+            raise _failure(again)
+        state = state.first_round_again(again, spent)
+        return _Next(replace(attempt, look_first=True, before=state.before), intake, state)
 
     def _settle(
         self,
@@ -306,7 +325,7 @@ class TaskAttempt:
         event: Mapping[str, Any] | None = None,
         *,
         intake: Intake | None = None,
-    ) -> dict[str, Any]:
+    ) -> Outcome:
         """Land rows and decide the outcome.
 
         Args:
@@ -317,8 +336,6 @@ class TaskAttempt:
         """
         settings, client = self._settings, self._client
         asked, memory = memo.asked, memo.memory
-        if event is None:
-            event = {**ending.as_dict(), "memo": memo.as_dict()}
         with self._columns(asked, intake) as carry:
             landing = Landing(
                 results_uri=settings.results_uri,
@@ -336,16 +353,21 @@ class TaskAttempt:
                 output_type=settings.output_type,
                 carry=carry,
             )
-            manifest = self._desk.settle(
+            return self._desk.settle(
                 ending,
                 memo.jobs,
                 landing,
-                patience=self._task.late_rows(event) if settings.deferrable else None,
+                patience=self._late_rows(ending, memo, event),
                 taken_up=[name for name in memory.taken_up if name not in memory.done],
                 failed_before=memory.failed_before,
                 may_ask_again=memory.idle or memory.round < max(settings.retry_failed_rows, memory.reached),
             )
-        return manifest.model_dump(mode="json")
+
+    def _late_rows(self, ending: Ending, memo: Memo, event: Mapping[str, Any] | None) -> Patience | None:
+        """Say how rows are waited for that are late; None: in place."""
+        if not self._settings.deferrable:
+            return None
+        return self._task.late_rows(event or {**ending.as_dict(), "memo": memo.to_event()})
 
     @contextmanager
     def _columns(self, asked: Asked, intake: Intake | None) -> Iterator[Carry | None]:
@@ -385,3 +407,17 @@ class TaskAttempt:
                     again(error, failures)
             fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, intake)
             yield intake, Identity(self._task.key, fingerprint)
+
+
+def _unanswered(intake: Intake, again: AskAgain) -> Intake | None:
+    """Return the requests without an answer; None where they cannot be told or read."""
+    try:
+        if again.tally:
+            return subset(intake, again.tally.unanswered)
+    except InputError:
+        return None
+    return intake.going_on(again.tables) if again.tables else None
+
+
+def _failure(again: AskAgain) -> JobError:
+    return again.failure or JobCancelled(str(again), job_names=again.job_names)

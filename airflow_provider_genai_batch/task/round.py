@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
@@ -15,13 +16,12 @@ from airflow_provider_genai_batch.exceptions import (
     JobCancelled,
     JobTimedOut,
 )
-from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, replaced
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.models import BatchJob, JobState
+from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.prepared import Intake
 from airflow_provider_genai_batch.task.inputs.read import staging_place
@@ -29,12 +29,13 @@ from airflow_provider_genai_batch.task.inputs.split import split
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.task.state import AttemptState
+from airflow_provider_genai_batch.task.state import AttemptState, Memo
 from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.catalog.limits import jobs_at_once
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.landing.land import Asked
     from airflow_provider_genai_batch.task.order import Order
     from airflow_provider_genai_batch.task.runner import JobDesk
@@ -52,11 +53,12 @@ class Round:
         client: GenAIBatchClient,
         desk: JobDesk,
         order: Order,
+        limit: CostLimit | None,
     ) -> None:
         self._settings, self._task, self._client = settings, task, client
         self._desk, self._order = desk, order
         self._waiting = Waiting(settings, task, client, desk)
-        self._limit = cost_limit(settings.max_cost, order)
+        self._limit = limit
         self._begun: str | None = None
         self._writable = False
 
@@ -72,8 +74,8 @@ class Round:
         attempt: Attempt,
         memory: AttemptState,
         asked: Asked,
-    ) -> list[BatchJob]:
-        """Come to the jobs of a round and wait for them, or leave by a deferral.
+    ) -> list[BatchJob] | AskAgain:
+        """Find or create this round's jobs and wait for them, or leave by a deferral.
 
         Args:
             identity: of the whole input.
@@ -83,7 +85,8 @@ class Round:
             asked: what is known of the whole input.
 
         Returns:
-            The jobs, which have ended unless the waiting did; without `wait` as they are.
+            The jobs. They have ended, unless the waiting stopped early (see `ending`) or `wait` is False; then one
+            of an earlier attempt that ended early is to be replaced by a new one.
         """
         pieces = split(intake, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
@@ -97,22 +100,15 @@ class Round:
                     return jobs
             self._begun = identity.fingerprint if memory.round or number else None
             own = identity.piece(_part(piece, memory, several=len(pieces) > 1), memory.round)
-            try:
+            with self._telling(jobs, going):
                 found = self._come_to_job(
                     own, piece, intake, attempt, memory, number, several=len(pieces) > 1
                 )
-            except JobTimedOut as error:
-                if not jobs:
-                    raise
-                names = [job.name for job in jobs]
-                raise JobTimedOut(f"{error} {self._left(names, [*going])}", job_names=names) from error
-            except CallError:
-                if jobs:
-                    log.warning("A job was refused. %s", self._left([job.name for job in jobs], []))
-                raise
             jobs += [found.job, *filter(asked.joins, found.twins)]
             self._task.show_links(jobs, self._client.config.project)
-            self._note(found, jobs, memory)
+            again = self._note(found, jobs, memory)
+            if again is not None:
+                return again
             attempt = replace(attempt, reattach=True, before=memory.before)
             if not found.job.done:
                 going[found.job.name] = found.job
@@ -123,6 +119,21 @@ class Round:
         if going and self._settings.wait:
             self._waiting.wait(going, jobs, memory, asked, identity, more=False)
         return jobs
+
+    @contextmanager
+    def _telling(self, jobs: Sequence[BatchJob], going: Collection[str]) -> Iterator[None]:
+        """Tell of the jobs before one that cannot be submitted."""
+        try:
+            yield
+        except JobTimedOut as error:
+            if not jobs:
+                raise
+            names = [job.name for job in jobs]
+            raise JobTimedOut(f"{error} {self._left(names, [*going])}", job_names=names) from error
+        except CallError:
+            if jobs:
+                log.warning("A job was refused. %s", self._left([job.name for job in jobs], []))
+            raise
 
     @property
     def _most_active(self) -> int:
@@ -173,38 +184,22 @@ class Round:
             raise ConfigurationError(f"{error} {self._left(memory.mine, [])}") from error
         self._writable = True
 
-    def _note(self, found: Found, jobs: Sequence[BatchJob], memory: AttemptState) -> None:
-        memory.before += [name for name in found.before if name not in memory.before]
+    def _note(self, found: Found, jobs: Sequence[BatchJob], memory: AttemptState) -> AskAgain | None:
+        """Take note of a job; return how it ended if nobody reads its rows and a new one is to take its place."""
+        memory.pass_over([*found.before])
         twins = [job for job in found.twins if job in jobs]
         new = found.job.name not in memory.mine
         if new and not found.taken_up:
             self._waiting.note_creation(found.job)
-        memory.twins += [job.name for job in twins if job.name not in memory.twins]
-        for job in (found.job, *twins):
-            if job.name in memory.mine:
-                continue
-            taken_up = found.taken_up or (job is not found.job and not self._task.is_first_try)
-            memory.mine.append(job.name)
-            memory.idle = memory.idle and taken_up and job.done
-            if taken_up:
-                memory.taken_up.append(job.name)
-            if taken_up and job.state is JobState.FAILED:
-                memory.failed_before.append(job.name)
-        if (
-            new
-            and not self._settings.wait
-            and found.taken_up
-            and found.job.state
-            in (
-                JobState.CANCELLING,
-                JobState.CANCELLED,
-                JobState.FAILED,
-            )
-        ):
-            self._desk.wait(
-                [found.job.name], replace(self._waiting.plan([found.job]), cancel_on_timeout=False)
-            )
-            raise SubmitAnew([found.job.name])
+        memory.note_twins(twins)
+        memory.come_to(found.job, reattached=found.taken_up)
+        for job in twins:
+            memory.come_to(job, reattached=found.taken_up or not self._task.is_first_try)
+        again = replaced(found.job) if new and found.taken_up and not self._settings.wait else None
+        if again is not None:
+            plan = replace(self._waiting.plan([found.job]), cancel_on_timeout=False)
+            self._desk.wait([found.job.name], plan)
+        return again
 
     def _come_to_job(
         self,
@@ -286,12 +281,9 @@ class Round:
             raise JobCancelled(msg, job_names=[job.name])
 
     def _defer_for_capacity(self, step: AwaitCapacity, memory: AttemptState) -> None:
-        memo = {
-            "memory": asdict(replace(memory, before=[*{*memory.before, *step.before}])),
-            "refusals": step.refusals,
-            "fingerprint": self._begun,
-        }
-        self._task.defer_until(clock.time() + step.seconds, memo)
+        state = replace(memory, before=[*{*memory.before, *step.before}])
+        memo = Memo(state, fingerprint=self._begun, refusals=step.refusals)
+        self._task.defer_until(clock.time() + step.seconds, memo.to_event())
 
 
 def _part(piece: Intake, memory: AttemptState, *, several: bool) -> list[Any] | None:

@@ -21,27 +21,35 @@ from airflow_provider_genai_batch.exceptions import (
     NotFound,
 )
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.outcome.bigquery_output import CountTables
-from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE, Fetch, Land
+from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 from airflow_provider_genai_batch.flows.outcome.messages import UNSEEN, UNSENT
-from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew, settle
-from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, cancel_strays, find_strays
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome, settle
+from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, find_strays
 from airflow_provider_genai_batch.flows.record import RecordKeeper
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,
+    CountTables,
     Create,
     Discard,
+    Fetch,
     Find,
+    FindStep,
+    Land,
     Look,
     Place,
     Recall,
     RecallAll,
     Remember,
+    SettleStep,
     Sleep,
+    SubmitStep,
+    WatchStep,
+    unknown,
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.submit import orphan, submit
+from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, look_once, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.cancellation import Cancellation
@@ -104,7 +112,7 @@ class JobDesk:
         self._client, self.books = client, Books()
         self._open_client: OpenClient = open_client or (lambda _conn_id: nullcontext(client))
 
-    def submit(  # noqa: PLR0913 - keyword-only but for what it is about
+    def submit(  # noqa: C901, PLR0913 - a step a line; keyword-only but for what it is about
         self,
         identity: Identity,
         spec: Callable[[], JobSpec],
@@ -136,26 +144,33 @@ class JobDesk:
         """
         placed: list[JobSpec] = []
 
-        def act(step: Any) -> Any:  # noqa: PLR0911 - a step a line
-            if isinstance(step, Recall):
-                return records.read()
-            if isinstance(step, RecallAll):
-                return records.read_all()
-            if isinstance(step, Place):
-                return placed.append(spec())
-            if isinstance(step, Remember):
-                return records.write(replace(step.record, conn_id=attempt.conn_id, place=attempt.place))
-            if isinstance(step, Create):
-                if not wanted():
-                    msg = "The task was killed before its job was submitted. Nothing was created; nothing is billed."
-                    raise JobCancelled(msg, job_names=())
-                job = self._client.perform(self._client.calls.create(placed[0]))
-                created(job)
-                return job
-            if isinstance(step, AwaitCapacity):
-                return await_capacity(step) if await_capacity else clock.sleep(step.seconds)
-            # What is decided on a look is worth as many as any other call.
-            return self._act_for(identity, step)
+        def act(step: SubmitStep) -> Any:  # noqa: PLR0911 - a step a line
+            match step:
+                case Recall():
+                    return records.read()
+                case RecallAll():
+                    return records.read_all()
+                case Place():
+                    return placed.append(spec())
+                case Remember(record):
+                    return records.write(replace(record, conn_id=attempt.conn_id, place=attempt.place))
+                case Create():
+                    return create()
+                case AwaitCapacity(seconds):
+                    return await_capacity(step) if await_capacity else clock.sleep(seconds)
+                case Find() | Look() | Cancel() | Sleep():
+                    # What is decided on a look is worth as many as any other call.
+                    return self._act_for(identity, step)
+                case _:
+                    return unknown(step)
+
+        def create() -> BatchJob:
+            if not wanted():
+                msg = "The task was killed before its job was submitted. Nothing was created; nothing is billed."
+                raise JobCancelled(msg, job_names=())
+            job = self._client.perform(self._client.calls.create(placed[0]))
+            created(job)
+            return job
 
         attempt = replace(attempt, place=self._client.config.place)
         flow = submit(
@@ -199,9 +214,9 @@ class JobDesk:
 
     def cancel_strays(self, identity: Identity, strays: Strays) -> None:
         """Cancel those that have not ended."""
-        drive(cancel_strays(identity, strays, self._client.service_time), self._act)
+        drive(cancel_needless(identity, strays.going, self._client.service_time), self._act)
 
-    def _act_for(self, identity: Identity, step: Any) -> Any:
+    def _act_for(self, identity: Identity, step: Find | WatchStep) -> Any:
         if isinstance(step, Find):
             return self.find(identity, step.since)
         return self._act(step, tries=TRIES)
@@ -209,7 +224,7 @@ class JobDesk:
     def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
         """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""
 
-        def act(step: Any) -> Any:
+        def act(step: FindStep) -> Any:
             if isinstance(step, Find):
                 found, since = self.find(identity, step.since), step.since
                 oldest = None if since is None else since - self._behind()
@@ -240,7 +255,7 @@ class JobDesk:
         taken_up: Collection[str] = (),
         failed_before: Collection[str] = (),
         may_ask_again: bool = False,
-    ) -> Manifest:
+    ) -> Outcome:
         """Land rows and decide the outcome.
 
         Args:
@@ -253,24 +268,25 @@ class JobDesk:
             may_ask_again: rows that failed may be asked for once more.
 
         Raises:
-            SubmitAnew: too many rows failed, and may be asked for again.
             JobError: one of its kinds, as the outcome table says.
         """
         patience = patience or Patience()
 
-        def act(step: Any) -> Any:
-            if isinstance(step, Fetch):
-                return self.books.fetched(self._client.get(step.name))
-            if isinstance(step, Land):
-                how = replace(landing.without(step.besides), partly=step.partly)
-                return self.books.landed(land_jobs(self._client, step.jobs, how))
-            if isinstance(step, CountTables):
-                return count_tables(self._client, step.jobs)
-            if isinstance(step, Discard):
-                return self._discard(step.jobs)
-            if isinstance(step, Sleep):
-                return patience.pause(step.seconds)
-            return self._act(step)
+        def act(step: SettleStep) -> Any:
+            match step:
+                case Fetch(name):
+                    return self.books.fetched(self._client.get(name))
+                case Land(jobs, besides, partly):
+                    how = replace(landing.without(besides), partly=partly)
+                    return self.books.landed(land_jobs(self._client, jobs, how))
+                case CountTables(jobs):
+                    return count_tables(self._client, jobs)
+                case Discard(jobs):
+                    return self._discard(jobs)
+                case Sleep(seconds):
+                    return patience.pause(seconds)
+                case _:
+                    return unknown(step)
 
         flow = settle(
             ending,
@@ -290,29 +306,43 @@ class JobDesk:
         self.books.begin()
         with span(LAND, names) as note:
             try:
-                manifest: Manifest = drive(flow, act)
+                outcome: Outcome = drive(flow, act)
             except JobError as failure:
                 self.books.failed(failure)
                 note(of_manifest(failure.manifest))
                 raise
-            except SubmitAnew as again:
-                if again.failure is not None:
-                    self.books.failed(again.failure)
-                    note(of_manifest(again.failure.manifest))
-                raise
+            if isinstance(outcome, AskAgain):
+                if outcome.failure is not None:
+                    self.books.failed(outcome.failure)
+                note(of_manifest(outcome.manifest))
+                return outcome
+            manifest = self.books.settled(outcome.manifest)
             note(of_manifest(manifest.model_dump(mode="json")))
         log.info("Rows: %s", rows_told(manifest))
-        return self.books.settled(manifest)
+        return Done(manifest)
 
-    def _act(self, step: Any, tries: int = 1) -> Any:
-        if isinstance(step, Look):
-            return self._client.perform(self._client.calls.look(step.name), tries)
-        if isinstance(step, Cancel):
-            return self._cancel(step)
-        if isinstance(step, Sleep):
-            return clock.sleep(step.seconds)
-        msg = f"no such step: {step!r}"
-        raise TypeError(msg)
+    def settle_last(
+        self, ending: Ending, names: list[str], landing: Landing, patience: Patience | None = None
+    ) -> Manifest:
+        """Land rows and decide the outcome, where nothing is asked again; see `settle`.
+
+        Raises:
+            JobError: one of its kinds, as the outcome table says.
+        """
+        outcome = self.settle(ending, names, landing, patience=patience)
+        assert isinstance(outcome, Done)  # noqa: S101 - nobody allows it to ask again
+        return outcome.manifest
+
+    def _act(self, step: WatchStep, tries: int = 1) -> Any:
+        match step:
+            case Look(name):
+                return self._client.perform(self._client.calls.look(name), tries)
+            case Cancel():
+                return self._cancel(step)
+            case Sleep(seconds):
+                return clock.sleep(seconds)
+            case _:
+                return unknown(step)
 
     def _cancel(self, step: Cancel) -> Cancellation:
         how: dict[str, Any] = {"only_if": step.only_if, "is_new": step.is_new}

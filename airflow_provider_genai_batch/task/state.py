@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
+from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.task.landing.land import Asked
 
@@ -22,23 +24,85 @@ class AttemptState:
     before: list[str] = field(default_factory=list)
     """Jobs of earlier attempts that are of no use."""
     idle: bool = True
-    """All jobs so far are of earlier attempts, and had ended."""
+    """True while this attempt has neither created a job nor waited for one."""
     mine: list[str] = field(default_factory=list)
     """Jobs that this attempt came to, in all rounds."""
     taken_up: list[str] = field(default_factory=list)
-    """Those of them that are of an earlier attempt."""
+    """Subset of `mine` that earlier attempts created."""
     failed_before: list[str] = field(default_factory=list)
-    """Those of these that had failed, but left rows."""
+    """Subset of `taken_up` that had already failed but produced rows."""
     reached: int = 0
     """The round that this attempt was in before it was deferred."""
     twins: list[str] = field(default_factory=list)
-    """Those of `mine` that ended beside another job of the same requests."""
+    """Subset of `mine` that ended beside another job of the same requests."""
     spent: float = 0.0
     """What jobs of earlier rounds are known to have cost, in USD."""
     strays: list[str] = field(default_factory=list)
-    """Those of `mine` that only a list told of."""
+    """Subset of `mine` that only a list showed."""
     manifest: dict[str, Any] | None = None
     """Of the jobs that were settled last, as JSON; None: no jobs have been settled yet."""
+
+    def resumed(self) -> AttemptState:
+        """Return the state with which the rounds are replayed after a deferral, finding their jobs again."""
+        return replace(self, round=0, done=[], reached=max(self.round, self.reached))
+
+    def come_to(self, job: BatchJob, *, reattached: bool) -> None:
+        """Take note of a job of the current round; one that is known stays as it is.
+
+        Args:
+            job: as it was just read.
+            reattached: an earlier attempt created it.
+        """
+        if job.name in self.mine:
+            return
+        self.mine.append(job.name)
+        self.idle = self.idle and reattached and job.done
+        if reattached:
+            self.taken_up.append(job.name)
+            if job.state is JobState.FAILED:
+                self.failed_before.append(job.name)
+
+    def join(self, job: BatchJob, *, reattached: bool) -> None:
+        """Take note of a job that only a list showed; what a further round is known by does not depend on it."""
+        self.come_to(job, reattached=reattached)
+        _add(self.twins, [job.name])
+        _add(self.strays, [job.name])
+
+    def forgive(self, jobs: Sequence[BatchJob]) -> None:
+        """Let the rows of FAILED jobs count: they left too few, and all jobs together decide."""
+        _add(self.failed_before, [job.name for job in jobs if job.state is JobState.FAILED])
+
+    def pass_over(self, names: Sequence[str]) -> None:
+        """Take note of jobs that are of no use."""
+        _add(self.before, names)
+
+    def note_twins(self, jobs: Sequence[BatchJob]) -> None:
+        """Take note of jobs that ended beside another one of the same requests."""
+        _add(self.twins, [job.name for job in jobs])
+
+    def next_round(self, again: AskAgain, spent: float) -> AttemptState:
+        """Return the state at the begin of the round that asks what these jobs left open.
+
+        Args:
+            again: how the jobs of all rounds so far ended.
+            spent: what they are known to have cost, in USD.
+        """
+        done, manifest = [*again.job_names], again.manifest
+        return replace(self, deadline=0.0, round=self.round + 1, done=done, spent=spent, manifest=manifest)
+
+    def first_round_again(self, again: AskAgain, spent: float) -> AttemptState:
+        """Return the state at the begin of a first round whose jobs take the place of those that ended early."""
+        anew = replace(
+            self,
+            deadline=0.0,
+            round=0,
+            done=[],
+            before=[*self.before],
+            spent=self.spent + spent,
+            manifest=again.manifest,
+        )
+        anew.pass_over(again.ended_early)
+        return anew
 
 
 @dataclass(frozen=True)
@@ -51,14 +115,24 @@ class Memo:
     fingerprint: str | None = None
     """Of the whole input; None: not known, or there are no jobs of it yet."""
     more: bool = False
+    """More jobs of the round are to be submitted."""
     refusals: int = 0
+    """How often the service had no capacity, or the input could not be read."""
+    looked: bool = True
+    """The attempt has looked for jobs of earlier ones."""
+    look_first: bool = False
+    """It is to look for them before it creates one, if it has not."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_event(self) -> dict[str, Any]:
         """Return what a trigger can serialise."""
         return asdict(self)
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Memo:
+    def from_event(cls, event: Mapping[str, Any]) -> Memo:
         """Read what a trigger's event brings back."""
         memo = read_stored(cls, event.get("memo"))
         return memo if memo.jobs else replace(memo, jobs=[*event.get("job_names", ())])
+
+
+def _add(names: list[str], more: Sequence[str]) -> None:
+    names += [name for name in dict.fromkeys(more) if name not in names]

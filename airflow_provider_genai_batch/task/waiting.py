@@ -65,7 +65,7 @@ class Waiting:
         if self._settings.deferrable:
             names = [*memory.done, *(job.name for job in jobs)]
             memo = Memo(replace(memory, idle=False), names, asked, identity.fingerprint, more)
-            self._task.defer_until_ended([*going], plan, memo.as_dict())
+            self._task.defer_until_ended([*going], plan, memo.to_event())
         self.ending = self._desk.wait([*going], plan)
         if more and self.ending.why is Why.ENDED:
             for name in [*going]:

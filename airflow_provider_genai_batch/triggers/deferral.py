@@ -76,8 +76,9 @@ class KeepsOverDeferrals(_Base):
         """
         if self.seconds_left <= 0:
             self.out_of_time(
-                "The task ran out of Airflow's time while the service had no capacity for its job. Those of its jobs "
-                "that go on are cancelled with it, if it has cancel_on_kill. The next attempt takes their rows."
+                "The task ran out of Airflow's time while the service had no capacity for its job, or its input could "
+                "not be read. No job was created meanwhile. Those of its jobs that go on are cancelled with it, if it "
+                "has cancel_on_kill. The next attempt takes their rows and asks for the rest."
             )
 
     def out_of_time(self, said: str) -> NoReturn:

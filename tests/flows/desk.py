@@ -9,15 +9,16 @@ from typing import Any
 from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.outcome.collect import Fetch, Land
-from airflow_provider_genai_batch.flows.outcome.settle import settle
+from airflow_provider_genai_batch.flows.outcome.settle import Done, settle
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,
     Create,
     Discard,
+    Fetch,
     Find,
+    Land,
     Look,
     Place,
     Recall,
@@ -104,7 +105,9 @@ class Desk:
         """Decide."""
         ended = ending or Ending(Why.ENDED, {})
         flow = settle(ended, names, max_failed_rows=allowed, results_uri=None, clock=self.now, **more)
-        return drive(flow, self.act)
+        outcome = drive(flow, self.act)
+        assert isinstance(outcome, Done)
+        return outcome.manifest
 
     def posts(self) -> int:
         """Count create calls."""

@@ -15,14 +15,15 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, JobCancelled
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.outcome.collect import Fetch, Land
-from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew, settle
+from airflow_provider_genai_batch.flows.outcome.settle import Done, settle
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Cancel,
     Create,
     Discard,
+    Fetch,
     Find,
+    Land,
     Look,
     Place,
     Recall,
@@ -174,12 +175,12 @@ class Worker:
                 taken_up=[job.name] if found.taken_up else [],
                 failed_before=[job.name] if found.taken_up and job.state is JobState.FAILED else [],
             )
-            try:
-                return (yield from flow)
-            except SubmitAnew as useless:
-                self.world.saw("end: submits anew")
-                before = (*attempt.before, *useless.job_names)
-                attempt = Attempt(look_first=True, reattach=self.reattach, before=before)
+            outcome = yield from flow
+            if isinstance(outcome, Done):
+                return outcome.manifest
+            self.world.saw("end: submits anew")
+            before = (*attempt.before, *outcome.job_names)
+            attempt = Attempt(look_first=True, reattach=self.reattach, before=before)
 
     def _submitted(self, attempt: Attempt) -> Generator[Any, Any, Found]:
         self.mine = []

@@ -20,11 +20,11 @@ from airflow_provider_genai_batch.exceptions import (
     OutputNotReadable,
     TooManyFailedRows,
 )
-from airflow_provider_genai_batch.flows.outcome.bigquery_output import CountTables, standing
-from airflow_provider_genai_batch.flows.outcome.collect import CLOCKS_APART, READ_PATIENCE, Fetch
+from airflow_provider_genai_batch.flows.outcome.bigquery_output import standing
+from airflow_provider_genai_batch.flows.outcome.collect import CLOCKS_APART, READ_PATIENCE
 from airflow_provider_genai_batch.flows.outcome.manifest import describe
-from airflow_provider_genai_batch.flows.outcome.settle import SubmitAnew, settle
-from airflow_provider_genai_batch.flows.steps import Discard, Sleep
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, settle
+from airflow_provider_genai_batch.flows.steps import CountTables, Discard, Fetch, Sleep
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import (
     BatchJob,
@@ -109,10 +109,11 @@ def test_failed_rows_in_a_table_that_nobody_counts_are_not_known_and_cannot_be_a
     next(flow)
     assert isinstance(flow.send(_table_job(counts=counts)), Discard)
     assert isinstance(flow.send(None), CountTables)
-    with pytest.raises(SubmitAnew) as again:
+    with pytest.raises(StopIteration) as end:
         flow.send(None)
-    assert (again.value.tally, type(again.value.failure)) == (None, TooManyFailedRows)
-    assert again.value.tables == ()
+    again = end.value.value
+    assert isinstance(again, AskAgain)
+    assert (again.tally, type(again.failure), again.tables) == (None, TooManyFailedRows, ())
 
 
 def test_a_job_that_succeeded_is_judged_by_its_rows(desk: Desk) -> None:
@@ -315,7 +316,7 @@ def _settled(job: BatchJob, table: TableCounts, allowed: float = 0) -> Manifest:
     flow.send(None)
     with pytest.raises(StopIteration) as end:
         flow.send({job.name: table})
-    manifest: Manifest = end.value.value
+    manifest: Manifest = end.value.value.manifest
     return manifest
 
 
@@ -327,7 +328,7 @@ def test_rows_in_a_table_that_nobody_counts_are_counted_by_the_service() -> None
     assert isinstance(flow.send(None), CountTables)
     with pytest.raises(StopIteration) as end:
         flow.send(None)
-    manifest = end.value.value
+    manifest = end.value.value.manifest
     assert manifest.counts == RowCounts(total=10, ok=8, error=1, missing=1)
     assert manifest.output == ("bq://p.d.t",)
 
@@ -366,7 +367,7 @@ def test_rows_in_a_table_that_neither_we_nor_the_service_count_yet_are_waited_fo
     flow.send(_table_job(counts=JobCounts(total=1, succeeded=1, failed=0, pending=0)))
     with pytest.raises(StopIteration) as end:
         flow.send(None)
-    assert end.value.value.counts == RowCounts(total=1, ok=1)
+    assert end.value.value.manifest.counts == RowCounts(total=1, ok=1)
 
 
 @pytest.mark.parametrize("counts", [JobCounts(), JobCounts(total=9, succeeded=2, failed=0, pending=7)])

@@ -8,8 +8,9 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, cancel_strays, find_strays
+from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, find_strays
 from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity
 from tests.flows.desk import IDENTITY, Desk
@@ -68,7 +69,7 @@ def test_one_that_is_not_needed_is_cancelled_and_one_that_cannot_be_is_named_as_
     known, first, second = make(desk), make(desk), make(desk)
     desk.emulator.faults.add(f"{desk.place.service}.cancel", Fault.error(403))
     with caplog.at_level(logging.WARNING):
-        drive(cancel_strays(IDENTITY, strays(desk, known), desk.now), desk.act)
+        drive(cancel_needless(IDENTITY, strays(desk, known).going, desk.now), desk.act)
     assert [job["cancel_requested"] for job in desk.emulator.jobs] == [False, False, True]
     said = [record.getMessage() for record in caplog.records]
     assert any(first.name in one and "is billed as it goes" in one for one in said)

@@ -166,7 +166,7 @@ def test_a_lack_of_capacity_is_waited_out_without_a_worker(
     assert left.value.names == []
     emulator.faults.clear()
     task = attempt(PlainTask(), client, ["a"])
-    manifest = task.resume(Attempt(resumed=True, refusals=left.value.memo["refusals"]), dict(left.value.memo))
+    manifest = task.resume(left.value.memo)
     assert (manifest["counts"]["ok"], len(emulator.jobs)) == (1, 1)
 
 
@@ -188,9 +188,8 @@ def test_an_input_that_cannot_be_read_again_for_now_is_waited_for(
             attempt(task, client, ["a", "b"], **how).complete(event)
     memo = dict(pause.value.memo)
     assert (memo["looked"], memo["look_first"]) == (False, True)
-    again = Attempt(look_first=True, refusals=memo["refusals"])
     with pytest.raises(Deferred) as second:
-        attempt(task, client, ["a", "b"], **how).resume(again, memo)
+        attempt(task, client, ["a", "b"], **how).resume(memo)
     manifest = attempt(task, client, ["a", "b"], **how).complete(ended(client, second.value))
     assert (manifest["counts"]["ok"], [job["rows"]["total"] for job in emulator.jobs]) == (2, [2, 1])
 

@@ -25,11 +25,11 @@ from fsspec import AbstractFileSystem
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.files.drafts import ABANDONED_AFTER
-from airflow_provider_genai_batch.task.files.files import check_writable, published
+from airflow_provider_genai_batch.task.files.files import check_writable, published, read_chunks
 
 WRITERS = 2
 pytestmark = pytest.mark.filterwarnings("ignore:UPath 'inplace' filesystem")
@@ -295,6 +295,20 @@ def test_a_store_from_which_nothing_can_be_taken_away_is_found_beforehand(
     monkeypatch.setattr(InPlace, "keeps_everything", True)
     with pytest.raises(ConfigurationError, match="cannot be written"):
         check_writable("inplace://bucket/rows.jsonl", client)
+
+
+def test_an_error_of_a_providers_own_says_that_the_input_cannot_be_read(
+    client: GenAIBatchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ProviderError(Exception):
+        """An error as each provider has its own."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ProviderError("no such bucket")
+
+    monkeypatch.setattr(InPlace, "_open", refuse)
+    with pytest.raises(InputError, match=r"inplace://bucket/in\.jsonl cannot be read: no such bucket"):
+        b"".join(read_chunks("inplace://bucket/in.jsonl", client))
 
 
 def test_a_folder_of_a_store_is_no_place_for_rows(client: GenAIBatchClient) -> None:

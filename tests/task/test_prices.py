@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_genai_batch.exceptions import CostLimitExceeded
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, Usage
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.share import Share
+from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost import prices
 from airflow_provider_genai_batch.task.cost.limit import CostLimit
@@ -30,8 +30,8 @@ def job(name: str, model: str, created: datetime = LISTED) -> BatchJob:
     return BatchJob(name=name, backend=Backend.GEMINI, model=model, create_time=created)
 
 
-def share(usage: Usage, long: Usage | None = None) -> Share:
-    return Share({}, usage, long or Usage())
+def share(usage: Usage, long: Usage | None = None) -> JobTotals:
+    return JobTotals({}, usage, long or Usage())
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,8 @@ def test_a_first_attempt_with_a_twin_asks_no_further_round_of_its_own_accord(
     emulator: Emulator, client: GenAIBatchClient, deferrable: bool
 ) -> None:
     failed = {0: 13}
-    twins(
-        emulator,
-        JobScript(AT_ONCE, row_errors=failed),
-        JobScript(AT_ONCE, end="CANCELLED", row_errors=failed),
-    )
+    cut_off = JobScript(AT_ONCE, end="FAILED", error={"code": 13}, row_errors=failed, served=0.7)
+    twins(emulator, JobScript(AT_ONCE, row_errors=failed), cut_off)
     with pytest.raises(TooManyFailedRows):
         run(client, deferrable=deferrable, retry_failed_rows=0)
     assert len(emulator.jobs) == 2

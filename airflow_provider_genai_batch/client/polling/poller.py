@@ -191,7 +191,7 @@ class JobPoller:
         except PASSING as error:
             if error is not self.trouble:
                 self._troubles, self.trouble = self._troubles + 1, error
-                pause = backoff(self._troubles, getattr(error, "retry_after", None))
+                pause = backoff(self._troubles, error.retry_after)
                 self._not_before = clock.monotonic() + pause
                 log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
             for watched in self._open():

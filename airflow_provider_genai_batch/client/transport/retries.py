@@ -77,7 +77,7 @@ class RetryBudget:
     def _pause(self, error: CallError, *, safe: bool) -> float | None:
         """Return the seconds to wait before the next try; None to give up."""
         self._failures += 1
-        hint = getattr(error, "retry_after", None)
+        hint = error.retry_after
         tries = self._tries if safe or error.method in BEFORE_SENDING else 1
         if self._failures >= tries or (hint or 0) > _LONGEST_HINT:
             return None

@@ -8,7 +8,6 @@ the one that it read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
@@ -21,13 +20,6 @@ from airflow_provider_genai_batch.wire.services.create import task_of
 
 Counted = Mapping[str, TableCounts]
 """What tables say, by the names of their jobs."""
-
-
-@dataclass(frozen=True)
-class CountTables:
-    """Count the rows of jobs in BigQuery; answers a `Counted`, None where nobody can ask BigQuery."""
-
-    jobs: tuple[BatchJob, ...]
 
 
 def standing(jobs: Sequence[BatchJob], counted: Counted | None) -> list[BatchJob]:

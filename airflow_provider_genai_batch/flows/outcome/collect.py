@@ -17,15 +17,14 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.outcome.bigquery_output import (
     Counted,
-    CountTables,
     count,
     is_short,
     standing,
     to_go_on_with,
 )
 from airflow_provider_genai_batch.flows.outcome.messages import LARGE_INLINE, next_attempt
-from airflow_provider_genai_batch.flows.retry import backoff
-from airflow_provider_genai_batch.flows.steps import Sleep
+from airflow_provider_genai_batch.flows.retry import RetryClock
+from airflow_provider_genai_batch.flows.steps import CountTables, Fetch, Land, SettleStep, Sleep
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import Verdict, total_of
 from airflow_provider_genai_batch.results.row_counter import RowCounter
@@ -37,24 +36,6 @@ CLOCKS_APART = 600.0
 _NOT_SEEN = (PermissionDenied, *PASSING)
 """Trouble that does not say whether there are rows."""
 _NOT_YET = (NotFound, *_NOT_SEEN)
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """Get an ended job; answers a `BatchJob`."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Land:
-    """Read the rows of jobs, and write them where the task wants them; answers a `RowCounter`."""
-
-    jobs: tuple[BatchJob, ...]
-    besides: int = 0
-    """How many of the task's requests other jobs had, whose rows are in BigQuery."""
-    partly: bool = True
-    """Write rows also if fewer came than the service has counted."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +59,12 @@ def landed(
     until: float,
     patience: float,
     submits: bool,
-) -> Generator[Any, Any, Rows]:
+) -> Generator[SettleStep, Any, Rows]:
     """Land rows; where not all are readable yet that the service has counted, look again for a while.
 
     Until then nothing is written. What did not come in that time is missing, and rows decide.
     """
-    failures = 0
+    tries = RetryClock(clock, deadline=until)
     names = [job.name for job in jobs]
     overdue = False
     while True:
@@ -104,9 +85,8 @@ def landed(
             if not _promised(jobs) and not isinstance(error, PASSING):
                 return Rows(RowCounter(expected=total_of(jobs)), jobs)
             trouble, said = error, str(error)
-        failures += 1
-        pause = backoff(failures, getattr(trouble, "retry_after", None))
-        if clock() + pause > until:
+        pause = tries.pause(trouble)
+        if pause is None:
             if enough and patience:
                 overdue = True  # what did not come in all that time is missing: once more, and it is written
                 continue
@@ -150,7 +130,7 @@ def behind(jobs: Sequence[BatchJob], tally: RowCounter) -> list[str]:
     return told
 
 
-def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[Any, Any, Rows]:
+def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[SettleStep, Any, Rows]:
     """Land rows, and count those that stay in BigQuery."""
     tables = tuple(job for job in jobs if job.output.bigquery_table)
     if not tables:
@@ -169,11 +149,11 @@ def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[Any, Any, Ro
 
 def fetched(
     names: Sequence[str], clock: Callable[[], float], until: float
-) -> Generator[Any, Any, list[BatchJob]]:
+) -> Generator[SettleStep, Any, list[BatchJob]]:
     """Get jobs that have ended, through trouble that passes."""
     jobs: list[BatchJob] = []
     for name in names:
-        failures = 0
+        tries = RetryClock(clock, deadline=until)
         while True:
             try:
                 job: BatchJob = yield Fetch(name)
@@ -181,9 +161,8 @@ def fetched(
                     jobs.append(job)
                 break
             except PASSING as error:
-                failures += 1
-                pause = backoff(failures, getattr(error, "retry_after", None))
-                if clock() + pause > until:
+                pause = tries.pause(error)
+                if pause is None:
                     msg = (
                         f"Job {name} has ended, but the service does not answer for it ({error}). Its answered rows "
                         "are paid for. The next attempt takes it up again and pays nothing."

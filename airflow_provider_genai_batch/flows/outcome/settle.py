@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Generator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch.exceptions import (
     JobCancelled,
@@ -30,51 +31,77 @@ from airflow_provider_genai_batch.flows.outcome.messages import (
     shown,
     timed_out,
 )
-from airflow_provider_genai_batch.flows.steps import Discard
+from airflow_provider_genai_batch.flows.steps import Discard, SettleStep
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.job import JobState, Verdict
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 
+TOO_FEW_ROWS = (TooManyFailedRows, JobFailed, JobExpired, JobCancelled)
+"""Failures that rows of more jobs may mend."""
 
-class SubmitAnew(Exception):
+
+@dataclass(frozen=True)
+class Done:
+    """The jobs left enough rows."""
+
+    manifest: Manifest
+
+    @property
+    def whole(self) -> bool:
+        """Whether no request is without a good row, as far as rows were counted."""
+        counts = self.manifest.counts
+        return counts is None or counts.ok >= counts.total
+
+    def __str__(self) -> str:
+        """Tell how many rows are ok."""
+        counts = self.manifest.counts
+        rows = f"with {counts.ok} of {counts.total} rows ok" if counts else "with rows that nobody counted"
+        return f"{', '.join(self.manifest.job_names)} ended, {rows}"
+
+
+@dataclass(frozen=True)
+class AskAgain:
     """Too many rows failed, and this attempt may ask for them again.
 
     It may when rounds are left, and when jobs of an earlier attempt failed: that has been told. A task that is killed,
     cleared or out of time has its job cancelled. The attempt after it waits for that job's end, so that no two of them
     run at once, and takes its rows if they are enough. If not, that is no failure of this attempt's own.
-
-    Attributes:
-        job_names: the jobs.
-        cut_short: a cancellation or failure left too few rows.
-        tally: knows which requests are unanswered; None where rows are in BigQuery.
-        tables: those in BigQuery whose rows a further job can go on with.
-        useless: the jobs that a new one takes the place of, where it cannot be told which rows to ask again.
-        failure: what to raise where they cannot be asked again.
     """
 
-    def __init__(
-        self,
-        job_names: Sequence[str],
-        tally: RowCounter | None = None,
-        failure: JobError | None = None,
-        *,
-        cut_short: bool = True,
-        tables: Sequence[str] = (),
-        useless: Sequence[str] = (),
-    ) -> None:
-        how = "ended cancelled" if cut_short else "ended"
-        rows = f", with {tally.counts.ok} of {tally.counts.total} rows ok" if tally else ""
-        super().__init__(f"{', '.join(job_names)} {how}{rows}")
-        self.job_names, self.tally, self.failure = tuple(job_names), tally, failure
-        self.cut_short, self.tables = cut_short, tuple(tables)
-        self.useless = tuple(useless) or self.job_names
+    job_names: tuple[str, ...]
+    failure: JobError | None = None
+    """What to raise where they cannot be asked again; None: a new job is submitted, whatever became of the rows."""
+    tally: RowCounter | None = None
+    """Knows which requests are unanswered; None where rows are in BigQuery, or nobody read them."""
+    ended_early: tuple[str, ...] = ()
+    """The jobs of which a cancellation or failure left too few rows: a new one takes their place where it cannot be
+    told which rows to ask again."""
+    tables: tuple[str, ...] = ()
+    """Those in BigQuery whose rows a further job can go on with."""
 
     @property
     def manifest(self) -> dict[str, Any] | None:
         """The manifest of the jobs as JSON, if there is one."""
         manifest = self.failure.manifest if self.failure else None
         return None if manifest is None else dict(manifest)
+
+    def __str__(self) -> str:
+        """Tell what happened."""
+        how = "ended early" if self.ended_early else "ended"
+        counts = self.tally.counts if self.tally else None
+        return f"{', '.join(self.job_names)} {how}{f', with {counts.ok} of {counts.total} rows ok' if counts else ''}"
+
+
+Outcome: TypeAlias = Done | AskAgain
+"""What becomes of jobs that ended, if it is no failure."""
+
+
+def replaced(job: BatchJob) -> AskAgain | None:
+    """Decide of a job of an earlier attempt whose rows nobody reads: one that left none is replaced by a new one."""
+    if job.state in (JobState.CANCELLING, JobState.CANCELLED, JobState.FAILED):
+        return AskAgain((job.name,), ended_early=(job.name,))
+    return None
 
 
 def settle(  # noqa: PLR0913 - one a setting; keyword-only
@@ -92,8 +119,8 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     failed_before: Collection[str] = (),
     may_ask_again: bool = False,
     submits: bool = True,
-) -> Generator[Any, Any, Manifest]:
-    """Turn an ending into a manifest.
+) -> Generator[SettleStep, Any, Outcome]:
+    """Turn an ending into an outcome.
 
     Args:
         ending: how the waiting ended.
@@ -111,7 +138,6 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         submits: the task submits jobs itself; one that does not can only look at them again.
 
     Raises:
-        SubmitAnew: too many rows failed, and may be asked for again.
         JobError: one of its kinds, as the outcome table says.
         UnsupportedError: rows that are in BigQuery are to be landed.
     """
@@ -151,17 +177,15 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     try:
         _judge(jobs, tally, manifest, max_failed_rows, submits)
     except JobError as failure:
-        short = _cut_short(jobs, tally, max_failed_rows)
+        short = _ended_early(jobs, tally, max_failed_rows)
         if may_ask_again or any(name in taken_up for name in short):
             told = None if rows.in_bigquery else tally  # counts do not say which failed
-            raise SubmitAnew(
-                names, told, failure, cut_short=bool(short), tables=rows.tables, useless=short
-            ) from failure
+            return AskAgain(tuple(names), failure, told, tuple(short), rows.tables)
         raise
-    return manifest
+    return Done(manifest)
 
 
-def _cut_short(jobs: Sequence[BatchJob], tally: RowCounter, max_failed_rows: float) -> list[str]:
+def _ended_early(jobs: Sequence[BatchJob], tally: RowCounter, max_failed_rows: float) -> list[str]:
     """Return the jobs of which a cancellation or failure left too few rows.
 
     A Gemini job that was cancelled while it ran ends as SUCCEEDED, and only its rows tell.

@@ -13,11 +13,10 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.outcome.collect import CLOCKS_APART
-from airflow_provider_genai_batch.flows.steps import Cancel, Find, Sleep
-from airflow_provider_genai_batch.flows.submission.own_jobs import answered, created_at, newness, read_job
+from airflow_provider_genai_batch.flows.steps import Find, FindStep, Sleep
+from airflow_provider_genai_batch.flows.submission.own_jobs import answered, created_at, read_job
 from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.identity import Identity, round_of
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ def find_strays(
     names: Collection[str],
     since: float | None,
     clock: Callable[[], float],
-) -> Generator[Any, Any, Strays]:
+) -> Generator[FindStep, Any, Strays]:
     """Look for stray jobs. A look that fails is logged: what is known goes on without it.
 
     Args:
@@ -87,22 +86,6 @@ def find_strays(
         tuple(job for job in found if job.state.final and answered(job)),
         tuple(job for job in found if not job.state.final),
     )
-
-
-def cancel_strays(
-    identity: Identity, strays: Strays, clock: Callable[[], float]
-) -> Generator[Any, Any, None]:
-    """Cancel those that have not ended, and name them in a warning: the rows that they were asked for are there."""
-    for job in strays.going:
-        try:
-            is_new = newness(created_at(job), clock)
-            became: Cancellation = yield Cancel(job.name, only_if=identity.is_family, is_new=is_new)
-            said = f"it {became.words}"
-        except CallError as error:
-            said = f"it could not be cancelled and is billed as it goes ({error})"
-        log.warning(
-            "Job %s asks requests of this task that it is not needed for any more; %s.", job.name, said
-        )
 
 
 def _is_up_to_date(hints: Sequence[BatchJob], known: Sequence[BatchJob], now: float) -> bool:

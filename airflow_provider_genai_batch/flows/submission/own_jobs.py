@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import NotFound
-from airflow_provider_genai_batch.flows.steps import Look, Sleep
+from airflow_provider_genai_batch.flows.steps import Look, ReadStep, Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.identity import Identity, round_of
 from airflow_provider_genai_batch.models.job import Verdict
@@ -23,7 +23,7 @@ _PAUSE = 2.0
 
 def read_job(
     name: str, created: float | None, clock: Callable[[], float]
-) -> Generator[Any, Any, BatchJob | None]:
+) -> Generator[ReadStep, Any, BatchJob | None]:
     """Read a job by its name; one that was created a moment ago is given time to appear.
 
     Args:

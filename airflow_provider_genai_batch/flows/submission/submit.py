@@ -20,15 +20,17 @@ from airflow_provider_genai_batch.exceptions import (
     UnreadableAnswer,
 )
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.flows.retry import LONGEST, RetryClock
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Create,
     Find,
+    FindStep,
     Place,
     Recall,
     Remember,
     Sleep,
+    SubmitStep,
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.own_jobs import (
@@ -56,6 +58,8 @@ LONGEST_CREATE = 300.0
 """Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
 NOTE_SKEW = 600.0
 """Seconds by which the time of a note may be wrong: whoever wrote it may not have known the service's clock."""
+_LONGEST_PAUSE = 300.0
+"""Seconds between two creates while there is no capacity, unless the service asks for more."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 
 
@@ -67,7 +71,7 @@ def submit(
     budget: float,
     clock: Callable[[], float],
     steady: Callable[[], float] | None = None,
-) -> Generator[Any, Any, Found]:
+) -> Generator[SubmitStep, Any, Found]:
     """Come to the job of an identity, paying once.
 
     Args:
@@ -89,7 +93,7 @@ def submit(
 
 def orphan(
     identity: Identity, intent: float | None, clock: Callable[[], float]
-) -> Generator[Any, Any, BatchJob | None]:
+) -> Generator[FindStep, Any, BatchJob | None]:
     """Find the job of a create call whose sender died before it knew of the answer.
 
     Args:
@@ -137,7 +141,7 @@ class _Submission:
         self.hints: list[BatchJob] = []
         self._ended: dict[str, BatchJob] = {}
 
-    def run(self) -> Generator[Any, Any, Found]:
+    def run(self) -> Generator[SubmitStep, Any, Found]:
         """Find or create."""
         record: Record | None = yield Recall()
         self.doubt = 0.0 if record is None else record.unclear
@@ -150,17 +154,16 @@ class _Submission:
         yield from self._place()
         return (yield from self._create())
 
-    def _place(self) -> Generator[Any, Any, None]:
+    def _place(self) -> Generator[SubmitStep, Any, None]:
         """Put the input in place; trouble that may pass is waited out as that of a create is."""
+        tries = self._tries()
         while True:
             try:
                 yield Place()
             except PASSING as error:
-                refusals = self.attempt.refusals + 1
-                deadline = self.attempt.deadline or self.clock() + self.budget
-                self.attempt = replace(self.attempt, refusals=refusals, deadline=deadline)
-                pause = backoff(refusals, getattr(error, "retry_after", None), longest=300.0)
-                if self.clock() + pause > deadline:
+                pause = tries.pause(error)
+                self.attempt = replace(self.attempt, refusals=tries.failures, deadline=tries.deadline)
+                if pause is None:
                     msg = (
                         f"The input could not be put in place until the deadline ({error}). Nothing was created for "
                         "it, and nothing is billed. The next attempt tries again."
@@ -172,15 +175,25 @@ class _Submission:
                     error,
                     pause,
                 )
-                yield AwaitCapacity(pause, refusals, tuple(self.before), deadline)
+                yield AwaitCapacity(pause, tries.failures, tuple(self.before), tries.deadline)
             else:
                 return
+
+    def _tries(self) -> RetryClock:
+        attempt = self.attempt
+        return RetryClock(
+            self.clock,
+            deadline=attempt.deadline or None,
+            budget=self.budget,
+            failures=attempt.refusals,
+            longest=_LONGEST_PAUSE,
+        )
 
     # ------------------------------------------------------------ what is there
 
     def look(
         self, since: float | None, besides: str = "", sent: float | None = None
-    ) -> Generator[Any, Any, list[BatchJob]]:
+    ) -> Generator[FindStep, Any, list[BatchJob]]:
         """Ask the list once; return the identity's own jobs that it shows `besides` one, each read by its name.
 
         Args:
@@ -205,7 +218,7 @@ class _Submission:
                 own.append(job)
         return own
 
-    def _read(self, hint: BatchJob, sent: float | None = None) -> Generator[Any, Any, BatchJob | None]:
+    def _read(self, hint: BatchJob, sent: float | None = None) -> Generator[FindStep, Any, BatchJob | None]:
         if hint.name in self._ended:
             return self._ended[hint.name]
         created = created_at(hint) if sent is None else self.clock() - (self.steady() - sent)
@@ -216,7 +229,7 @@ class _Submission:
 
     def patiently(
         self, record: Record | None, known: BatchJob | None = None
-    ) -> Generator[Any, Any, list[BatchJob]]:
+    ) -> Generator[FindStep, Any, list[BatchJob]]:
         """Look more than once: lists lag, and the earlier attempt may have died a moment ago.
 
         Args:
@@ -231,7 +244,7 @@ class _Submission:
             own = yield from self._beside(known)
         return own
 
-    def _beside(self, known: BatchJob | None) -> Generator[Any, Any, list[BatchJob]]:
+    def _beside(self, known: BatchJob | None) -> Generator[FindStep, Any, list[BatchJob]]:
         own = yield from self.look(self.attempt.since)
         missing = known is not None and all(job.name != known.name for job in own)
         return [*own, known] if known is not None and missing else own
@@ -249,7 +262,7 @@ class _Submission:
 
     # ------------------------------------------------------------ of earlier attempts
 
-    def _of_earlier_attempts(self, record: Record | None) -> Generator[Any, Any, Found | None]:
+    def _of_earlier_attempts(self, record: Record | None) -> Generator[SubmitStep, Any, Found | None]:
         """Take up the job of an earlier attempt, and cancel what is not asked any more. None: there is none of use."""
         attempt = self.attempt
         known, gone = None, ""
@@ -278,7 +291,7 @@ class _Submission:
         self._tell_that_nothing_is_there(record, gone)
         return None
 
-    def _recorded(self, record: Record) -> Generator[Any, Any, BatchJob | None]:
+    def _recorded(self, record: Record) -> Generator[SubmitStep, Any, BatchJob | None]:
         """Read the job that was written down."""
         if record.job in self.before:
             return None
@@ -292,7 +305,7 @@ class _Submission:
         log.info("Found job %s of an earlier attempt (%s); nothing is submitted.", job.name, job.state.value)
         return Found(job, taken_up=True, before=before, twins=choice.twins)
 
-    def _note(self, record: Record | None, job: BatchJob) -> Generator[Any, Any, None]:
+    def _note(self, record: Record | None, job: BatchJob) -> Generator[SubmitStep, Any, None]:
         """Write down the job that was taken up, where notes are kept and say less."""
         if record is None or (record.tag, record.job, record.doubt) == (
             self.identity.tag,
@@ -319,14 +332,13 @@ class _Submission:
 
     # ------------------------------------------------------------ create
 
-    def _create(self) -> Generator[Any, Any, Found]:
+    def _create(self) -> Generator[SubmitStep, Any, Found]:
         """Create, with the intent written down before and the job after."""
-        refusals, deadline = self.attempt.refusals, self.attempt.deadline
+        tries = self._tries()
         while True:
             intent = yield from self._announced()
             if isinstance(intent, Found):
                 return intent
-            refusals += 1
             self.sent = self.steady()
             try:
                 job: BatchJob = yield Create()
@@ -336,24 +348,23 @@ class _Submission:
                 yield Remember(
                     Record(self.identity.tag, doubt=self.doubt)
                 )  # refused: there is no job to look for
-                deadline = deadline or self.clock() + self.budget
-                pause = backoff(refusals, error.retry_after, longest=300.0)
-                if self.clock() + pause > deadline:
+                pause = tries.pause(error)
+                if pause is None:
                     msg = (
                         f"The service {why} for the job until the deadline ({error}). Nothing was created "
                         "for it, and nothing is billed. The next attempt asks again."
                     )
                     raise JobTimedOut(msg, job_names=()) from error
                 log.warning("The service %s for the job (%s); asking again in %.0f s.", why, error, pause)
-                yield AwaitCapacity(pause, refusals, tuple(self.before), deadline)
+                yield AwaitCapacity(pause, tries.failures, tuple(self.before), tries.deadline)
                 continue
             except _UNCLEAR as error:
-                deadline = deadline or self.clock() + self.budget
+                tries.begin()
                 sent = error.method not in BEFORE_SENDING
                 found = (yield from self._after_loss(error, intent)) if sent else None
                 if found is None:
-                    pause = backoff(refusals)
-                    if self.clock() + pause > deadline:
+                    pause = tries.pause(longest=LONGEST)
+                    if pause is None:
                         if not sent:
                             raise
                         raise CreateOutcomeUnknown(self.display_name, str(error)) from error
@@ -365,7 +376,7 @@ class _Submission:
                 job = found
             return (yield from self._created(job, intent))
 
-    def _created(self, job: BatchJob, intent: Record) -> Generator[Any, Any, Found]:
+    def _created(self, job: BatchJob, intent: Record) -> Generator[SubmitStep, Any, Found]:
         """Write the job down; where another create may have been acted upon too, look whether it was."""
         created = created_at(job) or intent.intent
         note = Record(self.identity.tag, created, job.name, doubt=self.doubt)
@@ -376,7 +387,7 @@ class _Submission:
             yield from self._note(note, kept)
         return Found(kept, kept.name != job.name, tuple(self.before), choice.twins)
 
-    def _announced(self) -> Generator[Any, Any, Found | Record]:
+    def _announced(self) -> Generator[SubmitStep, Any, Found | Record]:
         """Write down that a create call follows, upon a fresh look; or come to the job of another attempt.
 
         Whoever took long to get here may have been given up, and another attempt may be at work. And who reads an old
@@ -400,7 +411,7 @@ class _Submission:
                 break
         return replace(intent, intent=begun)
 
-    def _looked(self) -> Generator[Any, Any, Found | None]:
+    def _looked(self) -> Generator[SubmitStep, Any, Found | None]:
         """Look for the job of another attempt. Those of no use go into `before`."""
         choice = choose((yield from self.look(self.attempt.since)), self.attempt.mine)
         if choice.kept is not None:
@@ -409,7 +420,7 @@ class _Submission:
         self.before.update(job.name for job in self.hints if self.identity.owns(job))
         return None
 
-    def _after_loss(self, cause: CallError, intent: Record) -> Generator[Any, Any, BatchJob | None]:
+    def _after_loss(self, cause: CallError, intent: Record) -> Generator[SubmitStep, Any, BatchJob | None]:
         """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
         log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
         blind: CallError | None = None
@@ -431,7 +442,7 @@ class _Submission:
             raise CreateOutcomeUnknown(self.display_name, f"{cause}; then {blind}") from blind
         return None
 
-    def _beside_others(self, job: BatchJob) -> Generator[Any, Any, Choice]:
+    def _beside_others(self, job: BatchJob) -> Generator[SubmitStep, Any, Choice]:
         """Look whether there is a twin of the job that was just created, of a create call that nobody heard of."""
         for pause in LOOKS_AFTER_LOSS:
             yield Sleep(pause)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import CallError, GenAIBatchError
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.steps import Cancel, RecallAll
+from airflow_provider_genai_batch.flows.steps import Cancel, RecallAll, WithdrawStep
 from airflow_provider_genai_batch.flows.submission.own_jobs import Choice, created_at, goes_on, newness
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
@@ -21,14 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def cancel_twins(identity: Identity, choice: Choice) -> Generator[Any, Any, None]:
+def cancel_twins(identity: Identity, choice: Choice) -> Generator[Cancel, Any, None]:
     """Cancel what goes on beside the job that is kept."""
     for twin in choice.surplus:
-        try:
-            became: Cancellation = yield Cancel(twin.name, only_if=identity.owns)
-            said = f"it {became.words}"
-        except CallError as error:
-            said = f"it could not be cancelled and is billed as it goes ({error})"
+        _, said = yield from _became(Cancel(twin.name, only_if=identity.owns))
         log.warning(
             "Job %s asks the same requests as job %s, which is kept: it has answered most, or is the oldest. The other "
             "is not needed; %s.",
@@ -38,9 +34,27 @@ def cancel_twins(identity: Identity, choice: Choice) -> Generator[Any, Any, None
         )
 
 
+def cancel_needless(
+    identity: Identity, jobs: Iterable[BatchJob], clock: Callable[[], float]
+) -> Generator[Cancel, Any, None]:
+    """Cancel jobs that go on, and name them in a warning: the rows that they were asked for are there.
+
+    Args:
+        identity: of the whole input.
+        jobs: as they were read by name.
+        clock: tells the seconds since the epoch by the service's clock.
+    """
+    for job in jobs:
+        is_new = newness(created_at(job), clock)
+        _, said = yield from _became(Cancel(job.name, only_if=identity.is_family, is_new=is_new))
+        log.warning(
+            "Job %s asks requests of this task that it is not needed for any more; %s.", job.name, said
+        )
+
+
 def cancel_others(
     identity: Identity, hints: Iterable[BatchJob], clock: Callable[[], float], *, reattach: bool
-) -> Generator[Any, Any, None]:
+) -> Generator[Cancel, Any, None]:
     """Cancel what still runs, or may be resumed, of the same task instance and is not asked any more.
 
     Args:
@@ -56,15 +70,11 @@ def cancel_others(
     for job in hints:
         if not goes_on(job) or not unwanted(job):
             continue
-        try:
-            is_new = newness(created_at(job), clock)
-            became: Cancellation = yield Cancel(job.name, only_if=unwanted, is_new=is_new)
-        except CallError as error:
-            if identity.owns(job):
-                raise
-            _tell(job.name, f"it could not be cancelled and is billed as it goes ({error})")
-        else:
-            _tell(job.name, f"it {became.words}", became)
+        is_new = newness(created_at(job), clock)
+        became, said = yield from _became(Cancel(job.name, only_if=unwanted, is_new=is_new))
+        if isinstance(became, CallError) and identity.owns(job):
+            raise became
+        _tell(job.name, said, None if isinstance(became, CallError) else became)
 
 
 def cancel_recorded(
@@ -74,7 +84,7 @@ def cancel_recorded(
     clock: Callable[[], float],
     *,
     seen: Collection[str],
-) -> Generator[Any, Any, None]:
+) -> Generator[WithdrawStep, Any, None]:
     """Cancel what was written down and is not asked any more, also where no list of this connection shows it.
 
     Args:
@@ -116,7 +126,7 @@ def cancel_recorded(
 
 def _cancel_one(
     identity: Identity, attempt: Attempt, record: Record, step: Cancel
-) -> Generator[Any, Any, None]:
+) -> Generator[Cancel, Any, None]:
     became, trouble = yield from _tried(step)
     elsewhere = record.conn_id not in ("", attempt.conn_id)
     if elsewhere and (became is None or became.outcome is CancelOutcome.GONE):
@@ -140,12 +150,21 @@ def _cancel_one(
     _tell(record.job, said)
 
 
-def _tried(step: Cancel) -> Generator[Any, Any, tuple[Cancellation | None, GenAIBatchError | None]]:
+def _tried(step: Cancel) -> Generator[Cancel, Any, tuple[Cancellation | None, GenAIBatchError | None]]:
     """Cancel; a job of another service or account is no reason to stop."""
     try:
         return (yield step), None
     except GenAIBatchError as error:
         return None, error
+
+
+def _became(step: Cancel) -> Generator[Cancel, Any, tuple[Cancellation | CallError, str]]:
+    """Cancel, and return what came of it, with the words for that."""
+    try:
+        became: Cancellation = yield step
+    except CallError as error:
+        return error, f"it could not be cancelled and is billed as it goes ({error})"
+    return became, f"it {became.words}"
 
 
 def _unwanted(identity: Identity, *, reattach: bool) -> Callable[[BatchJob], bool]:

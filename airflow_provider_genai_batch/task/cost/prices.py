@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.models.share import Share
+from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.wire.catalog.publishers import FAMILIES, publisher_of
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Price(NamedTuple):
     margin: Decimal = Decimal(0)
     """What may come on top, as a part of the price; not in `cost`, which is by the list."""
 
-    def cost(self, share: Share) -> Decimal:
+    def cost(self, share: JobTotals) -> Decimal:
         """Return what a job's tokens cost."""
         return self.short.cost(share.usage - share.long) + self.long.cost(share.long)
 
@@ -135,7 +135,7 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
     return Price(listed, _BATCH, batch[0], batch[1], source, margin)
 
 
-def cost_of(jobs: Iterable[tuple[BatchJob, Share]]) -> Cost | None:
+def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
     """Return what jobs cost; None where that of one cannot be told, or none told tokens."""
     parts: dict[tuple[str, str], ModelCost] = {}
     source, total = "", Decimal(0)

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
-from uuid import uuid4
 
-from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.uploads import try_object
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.task.files.drafts import (
-    ABANDONED_AFTER,
-    check_folder,
-    draft_of,
-    remove_abandoned,
+from airflow_provider_genai_batch.task.files.drafts import check_folder, draft_of, remove_abandoned
+from airflow_provider_genai_batch.task.files.object_storage import (
+    object_at,
+    put_object,
+    read_object,
+    size_of,
+    try_place,
 )
 
-log = logging.getLogger(__name__)
-
 _CHUNK = 256 * 1024
-_PART = re.compile(r"[0-9a-f]{32}\.part")
-"""What ends the name of a part of an object."""
-_TURNS = 3
-"""Tries to publish where another writer comes between."""
-_STILL, _AT_MOST = 0.5, 60.0
-"""Seconds without a change after which nobody writes an object any more, and for which somebody may."""
 
 
 def local_path(uri: str) -> Path | None:
@@ -58,7 +46,10 @@ def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
         return
     path = local_path(uri)
     try:
-        with path.open("rb") if path is not None else _object(uri).open("rb") as stream:
+        if path is None:
+            yield from read_object(uri)
+            return
+        with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 yield chunk
     except OSError as error:
@@ -105,7 +96,7 @@ def check_place(uri: str, client: GenAIBatchClient) -> None:
         ConfigurationError: none serves its scheme.
     """
     if local_path(uri) is None and not _by_connection(uri, client):
-        _object(uri)
+        object_at(uri)
 
 
 def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", given: str = "") -> None:
@@ -127,7 +118,7 @@ def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", gi
         elif _by_connection(uri, client):
             client.run(try_object(client.calls, uri))
         else:
-            _try_object(uri)
+            try_place(uri)
     except (OSError, CallError) as error:
         msg = (
             f"{what} cannot be written to {given or f'results_uri {uri}'}: {error}. Nothing was submitted for them and "
@@ -181,7 +172,7 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
                 # Not the job's trouble: whoever reads rows must not take it for that.
                 raise OSError(str(error)) from error
         else:
-            _put(uri, spooled)
+            put_object(uri, spooled)
 
 
 def publish_once(
@@ -217,9 +208,9 @@ def publish_once(
         except CallError as error:
             raise OSError(str(error)) from error
         return True  # the service publishes whole objects by itself
-    if _size(_object(uri)) == size:
+    if size_of(object_at(uri)) == size:
         return False
-    _put(uri, stream, part_of=part_of, tidy=tidy)
+    put_object(uri, stream, part_of=part_of, tidy=tidy)
     return tidy
 
 
@@ -232,142 +223,3 @@ def _unreadable(uri: str, error: OSError) -> InputError:
 def _by_connection(uri: str, client: GenAIBatchClient) -> bool:
     """Whether the connection's own credentials are for Cloud Storage."""
     return uri.startswith("gs://") and client.config.backend is Backend.VERTEX
-
-
-def _put(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: bool = True) -> None:
-    """Write object storage under a name of one's own, then move: a broken writer may still publish what it has.
-
-    Whoever loses a race against another writer of the same rows has published them, too. Where a store moves by
-    writing in place, another writer may have come between; then the move is made again.
-
-    Raises:
-        OSError: it cannot be written, or others keep writing there.
-    """
-    target = _object(uri)
-    part_of = part_of or uri
-    size = stream.seek(0, os.SEEK_END)
-    trouble: Exception | None = None
-    for _ in range(_TURNS):
-        part = _object(f"{part_of}.{uuid4().hex}.part")
-        try:
-            stream.seek(0)
-            with part.open("wb") as out:
-                shutil.copyfileobj(stream, out, _CHUNK)
-            part.replace(target)
-        except Exception as error:  # noqa: BLE001 - every provider's file system has errors of its own
-            _remove(part)
-            trouble = error
-        else:
-            trouble = None
-            if tidy:
-                _remove_abandoned(target, _object(part_of))
-            if _comes_to(target, size):
-                return
-        if _holds(target, stream, size):
-            return
-    if trouble is not None:
-        raise OSError(str(trouble)) from trouble
-    msg = "another writer keeps writing other rows there"
-    raise OSError(msg)
-
-
-def _remove_abandoned(target: Any, part_of: Any) -> None:
-    """Take away parts whose writers died a day ago or earlier.
-
-    Args:
-        target: an object that was published just now: its time tells that of the store's own clock.
-        part_of: what the parts are called.
-    """
-    fs, folder, prefix = target.fs, target.parent.path, f"{part_of.name}."
-    try:
-        # Stores of objects list by prefix, so that what else is in the folder costs nothing.
-        by_prefix = "prefix" in signature(getattr(fs, "_find", fs.find)).parameters
-        names = fs.find(folder, prefix=prefix) if by_prefix else fs.ls(folder, detail=False)
-        now = fs.modified(target.path)
-        for name in names:
-            own, _, rest = name.rpartition("/")[2].partition(prefix)
-            ours = not own and _PART.fullmatch(rest)
-            if ours and (now - fs.modified(name)).total_seconds() >= ABANDONED_AFTER:
-                fs.rm_file(name)
-                log.info("Removed %s, which a process left that died while it wrote rows.", name)
-    except Exception as error:  # noqa: BLE001 - every provider's file system has errors of its own; the rows are there
-        log.debug("Whether parts of %s were left behind cannot be told: %s", target, error)
-
-
-def _comes_to(path: Any, size: int) -> bool:
-    """Whether an object has a size, or comes to it while another writer still writes it."""
-    seen, begun = _size(path), clock.monotonic()
-    changed = begun
-    while seen not in (None, size):
-        now = clock.monotonic()
-        if now - changed > _STILL or now - begun > _AT_MOST:
-            return False
-        clock.sleep(_STILL / 10)
-        before, seen = seen, _size(path)
-        changed = changed if seen == before else clock.monotonic()
-    return True
-
-
-def _size(path: Any) -> int | None:
-    """Return an object's size; None where it cannot be told."""
-    try:
-        path.fs.invalidate_cache()
-        size: Any = path.stat().st_size
-    except Exception:  # noqa: BLE001 - likewise; then nothing is known that speaks against it
-        return None
-    return size if isinstance(size, int) else None
-
-
-def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
-    """Whether an object has the bytes of a stream: another writer was first, with the same rows."""
-    if not _comes_to(path, size):
-        return False
-    stream.seek(0)
-    try:
-        with path.open("rb") as there:
-            while chunk := there.read(_CHUNK):
-                if chunk != stream.read(len(chunk)):
-                    return False
-    except Exception:  # noqa: BLE001 - likewise
-        return False
-    return not stream.read(1)
-
-
-def _try_object(uri: str) -> None:
-    """Write an object beside an address and take it away, which is what publishing takes, too.
-
-    Raises:
-        OSError: that cannot be done.
-    """
-    part = _object(f"{uri}.{uuid4().hex}.part")
-    try:
-        is_folder = _object(uri).is_dir()
-        with part.open("wb") as out:
-            out.write(b"\n")
-        part.unlink()
-    except Exception as error:  # every provider's file system has errors of its own
-        _remove(part)
-        raise OSError(str(error) or type(error).__name__) from error
-    if is_folder:
-        msg = "it is a folder"
-        raise IsADirectoryError(msg)
-
-
-def _remove(part: Any) -> None:
-    """Take away what a broken writer has published, as far as it can be."""
-    try:
-        part.unlink(missing_ok=True)
-    except Exception as error:  # noqa: BLE001 - likewise; what went wrong before is what is told
-        log.warning("%s may have been left behind: %s", part, error)
-
-
-def _object(uri: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a class of Airflow, imported late
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    try:
-        path = ObjectStoragePath(uri)
-        path.fs  # noqa: B018 - finds out whether a provider serves the scheme
-    except (ImportError, ValueError) as error:
-        msg = f"{uri} cannot be reached: {error}. Install the provider that serves its scheme."
-        raise ConfigurationError(msg) from error
-    return path

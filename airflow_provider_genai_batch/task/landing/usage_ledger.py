@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import JobError
 from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, RowCounts
 from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.models.share import Share
+from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.task.cost.prices import cost_of
@@ -30,7 +30,7 @@ class Books:
     """
 
     jobs: dict[str, BatchJob] = field(default_factory=dict)
-    shares: dict[str, Share] = field(default_factory=dict)
+    shares: dict[str, JobTotals] = field(default_factory=dict)
     counts: RowCounts | None = None
     cost: Cost | None = None
     _fetched: dict[str, BatchJob] = field(default_factory=dict)

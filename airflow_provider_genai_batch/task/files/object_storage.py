@@ -1,0 +1,209 @@
+"""Files in object storage that Airflow reaches by its own paths: read, tried, and published whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.task.files.drafts import ABANDONED_AFTER
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 256 * 1024
+_PART = re.compile(r"[0-9a-f]{32}\.part")
+"""What ends the name of a part of an object."""
+_TURNS = 3
+"""Tries to publish where another writer comes between."""
+_STILL, _AT_MOST = 0.5, 60.0
+"""Seconds without a change after which nobody writes an object any more, and for which somebody may."""
+
+
+@contextmanager
+def provider_errors() -> Iterator[None]:
+    """Turn what a provider's file system raises into `OSError`: each has errors of its own.
+
+    Raises:
+        OSError: anything was raised in the block.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+def object_at(uri: str) -> Any:
+    """Return Airflow's path of an object, an ``ObjectStoragePath``. The object need not be there.
+
+    Raises:
+        ConfigurationError: no provider serves its scheme.
+    """
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    try:
+        path = ObjectStoragePath(uri)
+        path.fs  # noqa: B018 - finds out whether a provider serves the scheme
+    except (ImportError, ValueError) as error:
+        msg = f"{uri} cannot be reached: {error}. Install the provider that serves its scheme."
+        raise ConfigurationError(msg) from error
+    return path
+
+
+def read_object(uri: str) -> Iterator[bytes]:
+    """Stream an object's bytes.
+
+    Raises:
+        OSError: it cannot be read.
+        ConfigurationError: no provider serves its scheme.
+    """
+    path = object_at(uri)
+    with provider_errors(), path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def size_of(path: Any) -> int | None:
+    """Return an object's size in bytes; None where it cannot be told."""
+    try:
+        with provider_errors():
+            path.fs.invalidate_cache()
+            size: Any = path.stat().st_size
+    except OSError:  # then nothing is known that speaks against it
+        return None
+    return size if isinstance(size, int) else None
+
+
+def try_place(uri: str) -> None:
+    """Write an object beside an address and take it away, which is what publishing takes, too.
+
+    Raises:
+        OSError: that cannot be done.
+    """
+    part = object_at(f"{uri}.{uuid4().hex}.part")
+    try:
+        with provider_errors():
+            is_folder = object_at(uri).is_dir()
+            with part.open("wb") as out:
+                out.write(b"\n")
+            part.unlink()
+    except OSError:
+        _remove(part)
+        raise
+    if is_folder:
+        msg = "it is a folder"
+        raise IsADirectoryError(msg)
+
+
+def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: bool = True) -> None:
+    """Write an object under a name of one's own, then move it: a broken writer may still publish what it has.
+
+    Whoever loses a race against another writer of the same rows has published them, too. Where a store moves by
+    writing in place, another writer may have come between; then the move is made again.
+
+    Args:
+        uri: of the object.
+        stream: seekable.
+        part_of: what its part is called before what tells writers apart; None: as the object is.
+        tidy: take away what writers of such parts left that died.
+
+    Raises:
+        OSError: it cannot be written, or others keep writing there.
+    """
+    target, part_of = object_at(uri), part_of or uri
+    size = stream.seek(0, os.SEEK_END)
+    trouble: OSError | None = None
+    for _ in range(_TURNS):
+        part = object_at(f"{part_of}.{uuid4().hex}.part")
+        try:
+            with provider_errors():
+                stream.seek(0)
+                with part.open("wb") as out:
+                    shutil.copyfileobj(stream, out, _CHUNK)
+                part.replace(target)
+        except OSError as error:
+            _remove(part)
+            trouble = error
+        else:
+            trouble = None
+            if tidy:
+                _remove_abandoned(target, object_at(part_of))
+            if _comes_to(target, size):
+                return
+        if _holds(target, stream, size):
+            return
+    if trouble is not None:
+        raise trouble
+    msg = "another writer keeps writing other rows there"
+    raise OSError(msg)
+
+
+def _remove_abandoned(target: Any, part_of: Any) -> None:
+    """Take away parts whose writers died a day ago or earlier.
+
+    Args:
+        target: an object that was published just now: its time tells that of the store's own clock.
+        part_of: what the parts are called.
+    """
+    fs, folder, prefix = target.fs, target.parent.path, f"{part_of.name}."
+    try:
+        with provider_errors():
+            # Stores of objects list by prefix, so that what else is in the folder costs nothing.
+            by_prefix = "prefix" in signature(getattr(fs, "_find", fs.find)).parameters
+            names = fs.find(folder, prefix=prefix) if by_prefix else fs.ls(folder, detail=False)
+            now = fs.modified(target.path)
+            for name in names:
+                own, _, rest = name.rpartition("/")[2].partition(prefix)
+                ours = not own and _PART.fullmatch(rest)
+                if ours and (now - fs.modified(name)).total_seconds() >= ABANDONED_AFTER:
+                    fs.rm_file(name)
+                    log.info("Removed %s, which a process left that died while it wrote rows.", name)
+    except OSError as error:  # the rows are there
+        log.debug("Whether parts of %s were left behind cannot be told: %s", target, error)
+
+
+def _comes_to(path: Any, size: int) -> bool:
+    """Whether an object has a size, or comes to it while another writer still writes it."""
+    seen, begun = size_of(path), clock.monotonic()
+    changed = begun
+    while seen not in (None, size):
+        now = clock.monotonic()
+        if now - changed > _STILL or now - begun > _AT_MOST:
+            return False
+        clock.sleep(_STILL / 10)
+        before, seen = seen, size_of(path)
+        changed = changed if seen == before else clock.monotonic()
+    return True
+
+
+def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
+    """Whether an object has the bytes of a stream: another writer was first, with the same rows."""
+    if not _comes_to(path, size):
+        return False
+    try:
+        with provider_errors(), path.open("rb") as there:
+            stream.seek(0)
+            while chunk := there.read(_CHUNK):
+                if chunk != stream.read(len(chunk)):
+                    return False
+            return not stream.read(1)
+    except OSError:
+        return False
+
+
+def _remove(part: Any) -> None:
+    """Take away what a broken writer has published, as far as it can be; what went wrong before is what is told."""
+    try:
+        with provider_errors():
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s may have been left behind: %s", part, error)
