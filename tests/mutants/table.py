@@ -265,8 +265,8 @@ SUBMIT = (
     Mutant(
         "cancels what only a list calls its own",
         "flows/submission/withdraw.py",
-        "yield Cancel(job.name, only_if=unwanted, is_new=is_new)",
-        "yield Cancel(job.name, is_new=is_new)",
+        "yield from _became(Cancel(job.name, only_if=unwanted, is_new=is_new))",
+        "yield from _became(Cancel(job.name, is_new=is_new))",
         f"{_OWN}test_a_job_that_only_a_list_calls_the_tasks_own_is_left_alone",
     ),
     Mutant(
