@@ -29,6 +29,17 @@ class Verdict(str, Enum):
     PAUSED = "paused"
 
 
+class Worth(str, Enum):
+    """What a job is still worth to the task that asked for it."""
+
+    RUNNING = "running"
+    """It bills, or will when somebody resumes it."""
+    ROWS = "rows"
+    """It will answer no more, and may have answered rows: worth a wait for its end, or a reading."""
+    NOTHING = "nothing"
+    """It will answer no more, and no row of it was answered."""
+
+
 class JobState(str, Enum):
     """The twelve states of both services, without the prefixes they wear on the wire, each with its verdict.
 
@@ -146,6 +157,15 @@ class BatchJob(Noun):
     def done(self) -> bool:
         """Whether the job will not move on by itself."""
         return self.state.ended
+
+
+def worth(job: BatchJob) -> Worth:
+    """Return what a job is still worth; rows that the service does not count there may be, if it ended well."""
+    ending = job.state is JobState.CANCELLING
+    if not job.state.final and not ending:
+        return Worth.RUNNING
+    unknown = job.verdict is Verdict.ROWS and job.counts.succeeded is None
+    return Worth.ROWS if ending or unknown or job.counts.succeeded else Worth.NOTHING
 
 
 def total_of(jobs: Iterable[BatchJob]) -> int | None:

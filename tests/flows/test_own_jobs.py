@@ -22,6 +22,7 @@ from airflow_provider_genai_batch.flows.submission.submit import (
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.job import Worth, worth
 from tests.client.places import BUCKET, MODEL, lines, vertex_config
 from tests.flows.desk import HOUR, IDENTITY, Desk
 
@@ -396,3 +397,27 @@ def test_a_create_whose_answer_names_no_job_is_looked_for(desk: Desk) -> None:
     found = desk.submit()
     assert found.name == names(desk)[0]
     assert desk.posts() == 1
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_what_a_job_is_still_worth_follows_from_its_state_and_its_answers(state: JobState) -> None:
+    ended_well = state in (JobState.SUCCEEDED, JobState.PARTIALLY_SUCCEEDED)
+    ended = ended_well or state in (JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED)
+    found = {
+        succeeded: worth(
+            BatchJob(
+                name="batches/a", backend=Backend.GEMINI, state=state, counts=JobCounts(succeeded=succeeded)
+            )
+        )
+        for succeeded in (None, 0, 1)
+    }
+    if state is JobState.CANCELLING:
+        assert {*found.values()} == {Worth.ROWS}
+    elif not ended:
+        assert {*found.values()} == {Worth.RUNNING}
+    else:
+        assert found == {
+            None: Worth.ROWS if ended_well else Worth.NOTHING,
+            0: Worth.NOTHING,
+            1: Worth.ROWS,
+        }

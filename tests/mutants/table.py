@@ -208,9 +208,9 @@ SUBMIT = (
     ),
     Mutant(
         "takes a job that is being cancelled for a dead one",
-        "flows/submission/own_jobs.py",
-        "    return job.state is JobState.CANCELLING or bool(job.counts.succeeded)",
-        "    return bool(job.counts.succeeded)",
+        "models/job.py",
+        "    return Worth.ROWS if ending or unknown or",
+        "    return Worth.ROWS if unknown or",
         _ANY_INTERLEAVING,
     ),
     Mutant(

@@ -26,7 +26,7 @@ from airflow_provider_genai_batch.flows.outcome.messages import LARGE_INLINE, ne
 from airflow_provider_genai_batch.flows.retry import RetryClock
 from airflow_provider_genai_batch.flows.steps import CountTables, Fetch, Land, SettleStep, Sleep
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.job import Verdict, total_of
+from airflow_provider_genai_batch.models.job import Verdict, Worth, total_of, worth
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 
 READ_PATIENCE = 600.0
@@ -181,7 +181,7 @@ def fetched(
 
 def _promised(jobs: Sequence[BatchJob]) -> bool:
     """Whether there should be rows: a job ended well, or the service counts answers."""
-    return any(job.verdict is Verdict.ROWS or (job.counts.succeeded or 0) > 0 for job in jobs)
+    return any(job.verdict is Verdict.ROWS or worth(job) is Worth.ROWS for job in jobs)
 
 
 def is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:

@@ -83,7 +83,7 @@ def find_strays(
         return Strays()
     found.sort(key=_place)
     return Strays(
-        tuple(job for job in found if job.state.final and answered(job)),
+        tuple(job for job in found if answered(job)),
         tuple(job for job in found if not job.state.final),
     )
 

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.exceptions import NotFound
 from airflow_provider_genai_batch.flows.steps import Look, ReadStep, Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.identity import Identity, round_of
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.job import Verdict, Worth, worth
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +90,14 @@ def choose(jobs: Iterable[BatchJob], mine: Collection[str] = ()) -> Choice:
     """
     jobs = [*jobs]
     good = [job for job in jobs if goes_on(job) or job.verdict is Verdict.ROWS]
-    kept = max(good, key=_worth, default=None) or next((job for job in jobs if job.name in mine), None)
+    kept = max(good, key=_rank, default=None) or next((job for job in jobs if job.name in mine), None)
     if kept is None:
-        kept = max(filter(_left_rows, jobs), key=_worth, default=None)
+        kept = max((job for job in jobs if worth(job) is Worth.ROWS), key=_rank, default=None)
     others = [job for job in jobs if job is not kept]
     surplus = tuple(job for job in others if goes_on(job))
     if kept is None or _is_complete(kept):
         return Choice(kept, surplus=surplus)
-    return Choice(kept, tuple(job for job in others if job.state.final and answered(job)), surplus)
+    return Choice(kept, tuple(job for job in others if answered(job)), surplus)
 
 
 def usable(job: BatchJob) -> bool:
@@ -122,18 +122,12 @@ def followed(identity: Identity, own: Iterable[BatchJob], kin: Iterable[BatchJob
 
 def goes_on(job: BatchJob) -> bool:
     """Whether a job bills, or will when somebody resumes it."""
-    return not job.state.final and job.state is not JobState.CANCELLING
-
-
-def _left_rows(job: BatchJob) -> bool:
-    """Whether a job that will answer no more is worth a wait or a reading."""
-    return job.state is JobState.CANCELLING or bool(job.counts.succeeded)
+    return worth(job) is Worth.RUNNING
 
 
 def answered(job: BatchJob) -> bool:
-    """Whether an ended job may have rows; what it does not count it may have."""
-    unknown = job.verdict is Verdict.ROWS and job.counts.succeeded is None
-    return unknown or bool(job.counts.succeeded)
+    """Whether a job has ended and may have rows."""
+    return job.state.final and worth(job) is Worth.ROWS
 
 
 def _is_complete(job: BatchJob) -> bool:
@@ -144,7 +138,7 @@ def _is_complete(job: BatchJob) -> bool:
     return counts.succeeded >= counts.total > 0
 
 
-def _worth(job: BatchJob) -> tuple[bool, bool, bool, int, float]:
+def _rank(job: BatchJob) -> tuple[bool, bool, bool, int, float]:
     created = job.create_time.timestamp() if job.create_time else 0.0
     moves, paused = not job.state.final, job.state is JobState.PAUSED
     return _is_complete(job), moves, not paused, job.counts.succeeded or 0, -created
