@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
@@ -57,10 +58,13 @@ class Round:
     ) -> None:
         self._settings, self._task, self._client = settings, task, client
         self._desk, self._order = desk, order
-        self._waiting = Waiting(settings, task, client, desk)
         self._limit = limit
         self._begun: str | None = None
         self._writable = False
+
+    @cached_property
+    def _waiting(self) -> Waiting:
+        return Waiting(self._settings, self._task, self._client, self._desk)
 
     @property
     def ending(self) -> Ending:
