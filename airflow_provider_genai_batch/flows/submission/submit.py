@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Generator
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import (
@@ -156,13 +157,12 @@ class _Submission:
 
     def _place(self) -> Generator[SubmitStep, Any, None]:
         """Put the input in place; trouble that may pass is waited out as that of a create is."""
-        tries = self._tries()
         while True:
             try:
                 yield Place()
             except PASSING as error:
+                tries = self._tries
                 pause = tries.pause(error)
-                self.attempt = replace(self.attempt, refusals=tries.failures, deadline=tries.deadline)
                 if pause is None:
                     msg = (
                         f"The input could not be put in place until the deadline ({error}). Nothing was created for "
@@ -179,7 +179,9 @@ class _Submission:
             else:
                 return
 
+    @cached_property
     def _tries(self) -> RetryClock:
+        """The clock of all tries to submit the job, those of placing its input too."""
         attempt = self.attempt
         return RetryClock(
             self.clock,
@@ -334,7 +336,6 @@ class _Submission:
 
     def _create(self) -> Generator[SubmitStep, Any, Found]:
         """Create, with the intent written down before and the job after."""
-        tries = self._tries()
         while True:
             intent = yield from self._announced()
             if isinstance(intent, Found):
@@ -348,7 +349,7 @@ class _Submission:
                 yield Remember(
                     Record(self.identity.tag, doubt=self.doubt)
                 )  # refused: there is no job to look for
-                pause = tries.pause(error)
+                pause = self._tries.pause(error)
                 if pause is None:
                     msg = (
                         f"The service {why} for the job until the deadline ({error}). Nothing was created "
@@ -356,14 +357,14 @@ class _Submission:
                     )
                     raise JobTimedOut(msg, job_names=()) from error
                 log.warning("The service %s for the job (%s); asking again in %.0f s.", why, error, pause)
-                yield AwaitCapacity(pause, tries.failures, tuple(self.before), tries.deadline)
+                yield AwaitCapacity(pause, self._tries.failures, tuple(self.before), self._tries.deadline)
                 continue
             except _UNCLEAR as error:
-                tries.begin()
+                self._tries.begin()
                 sent = error.method not in BEFORE_SENDING
                 found = (yield from self._after_loss(error, intent)) if sent else None
                 if found is None:
-                    pause = tries.pause(longest=LONGEST)
+                    pause = self._tries.pause(longest=LONGEST)
                     if pause is None:
                         if not sent:
                             raise
