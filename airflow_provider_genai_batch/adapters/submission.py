@@ -12,9 +12,9 @@ from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.hooks.task_instance import begin_of, owner_labels, readable_name
 from airflow_provider_genai_batch.models import BatchJob, BatchSource
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.task.inputs.read import staging_place, take_in
+from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
 from airflow_provider_genai_batch.task.order import read_order
-from airflow_provider_genai_batch.task.runner import JobDesk
+from airflow_provider_genai_batch.task.runner import JobRunner
 
 
 def submit(
@@ -36,20 +36,24 @@ def submit(
         CreateOutcomeUnknown: the create may have been acted upon, and the service could not be asked.
         CallError: the service refused.
     """
-    desk, readable, since = JobDesk(client, open_earlier_client), readable_name(context), begin_of(context)
+    runner, readable, since = (
+        JobRunner(client, open_earlier_client),
+        readable_name(context),
+        begin_of(context),
+    )
     again = context["ti"].try_number > 1
-    ended = desk.find_ended(identity, since) if again else []
+    ended = runner.find_ended(identity, since) if again else []
     order = read_order(
         client.config, model=model, src=BatchSource(stream=requests), request_defaults=defaults
     )
-    with take_in(client, order.source, model=model, request_defaults=defaults) as intake:
-        return desk.submit(
+    with read_input(client, order.source, model=model, request_defaults=defaults) as prepared:
+        return runner.submit(
             identity,
             lambda: order.spec(
                 identity,
                 readable,
-                intake,
-                intake.place(client, identity, staging_place(client, None)),
+                prepared,
+                prepared.place(client, identity, staging_place(client, None)),
                 owner_labels(context),
             ),
             Attempt(look_first=again, before=ended, since=since),
@@ -73,4 +77,4 @@ def find_orphan(
     Raises:
         CallError: the service could not be asked, which says nothing.
     """
-    return JobDesk(client).find_orphan(identity, intent or begin_of(context))
+    return JobRunner(client).find_orphan(identity, intent or begin_of(context))

@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.reporting.metrics import report_metrics
 from airflow_provider_genai_batch.task.files.overlap import warn_of_one_file
-from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.runner import Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
@@ -96,9 +96,9 @@ class OperatorPort:
         """Return the record of a job in Airflow's task state store."""
         return JobRecords(self._context, place)
 
-    def metrics(self, books: Books) -> AbstractContextManager[None]:
+    def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:
         """Report to Airflow's metrics what was settled."""
-        return report_metrics(books, self._context)
+        return report_metrics(ledger, self._context)
 
     def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
         """Store the links of jobs for Airflow's page of the task."""

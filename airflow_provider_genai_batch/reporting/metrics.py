@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks.records import ReportedJobs
 from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
 from airflow_provider_genai_batch.printable import printable
-from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -31,7 +31,7 @@ _SPANS = {
 
 
 @contextmanager
-def report_metrics(ledger: Books, context: Context) -> Iterator[None]:
+def report_metrics(ledger: UsageLedger, context: Context) -> Iterator[None]:
     """Report at the end of the block what was settled in it, however it ended; but not at a deferral."""
     try:
         yield
@@ -41,7 +41,7 @@ def report_metrics(ledger: Books, context: Context) -> Iterator[None]:
     _report(ledger, context)
 
 
-def _report(ledger: Books, context: Context) -> None:
+def _report(ledger: UsageLedger, context: Context) -> None:
     """Report the jobs in the ledger that have not been reported yet.
 
     Reported jobs are recorded in Airflow's task state store first, so a retry does not count them twice (before Airflow
@@ -57,7 +57,7 @@ def _report(ledger: Books, context: Context) -> None:
         )
 
 
-def _report_new(ledger: Books, context: Context) -> None:
+def _report_new(ledger: UsageLedger, context: Context) -> None:
     store = ReportedJobs(context)
     reported = store.read()
     new = [job for name, job in ledger.jobs.items() if name not in reported]
@@ -72,7 +72,7 @@ def _report_new(ledger: Books, context: Context) -> None:
     _report_requests(ledger, new[-1])
 
 
-def _report_requests(ledger: Books, job: BatchJob) -> None:
+def _report_requests(ledger: UsageLedger, job: BatchJob) -> None:
     """Count requests that no job has a row for; and all rows where they stay in BigQuery."""
     if ledger.counts is None:
         return

@@ -176,10 +176,10 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
     def _look(self, client: GenAIBatchClient, context: Context) -> dict[str, Any] | None:
         """Return the manifest; None while there is something to wait for."""
         from airflow_provider_genai_batch.task.landing.job_names import appear_until
-        from airflow_provider_genai_batch.task.runner import JobDesk, Patience
+        from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 
         names = self._names()
-        ending = JobDesk(client).look_once(names, appear_until(self.job_names))
+        ending = JobRunner(client).look_once(names, appear_until(self.job_names))
         if ending is None:
             return None
         before = client.service_time()  # what settling takes for young is young by this time, too
@@ -201,11 +201,11 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
     ) -> dict[str, Any]:
         from airflow_provider_genai_batch.reporting.metrics import report_metrics
         from airflow_provider_genai_batch.task.landing.land import Landing
-        from airflow_provider_genai_batch.task.runner import JobDesk
+        from airflow_provider_genai_batch.task.runner import JobRunner
 
-        landing, desk = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobDesk(client)
-        with report_metrics(desk.books, context):
-            manifest = desk.settle_last(ending, names, landing, patience).model_dump(mode="json")
+        landing, runner = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobRunner(client)
+        with report_metrics(runner.ledger, context):
+            manifest = runner.settle_last(ending, names, landing, patience).model_dump(mode="json")
         add_manifest_to_outlets(context, self.outlets, manifest)
         return manifest
 

@@ -29,18 +29,18 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.files.files import check_place
-from airflow_provider_genai_batch.task.files.overlap import check_apart, check_media_apart
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
-from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.subset import subset
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
 from airflow_provider_genai_batch.task.landing.media import check_media_place
-from airflow_provider_genai_batch.task.landing.read_again import columns_of, keys_of
+from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.round import Round
-from airflow_provider_genai_batch.task.runner import JobDesk, Patience
+from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.stray_jobs import StrayJobs
 from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
@@ -67,7 +67,7 @@ class _Next:
     """Where a round begins."""
 
     attempt: Attempt
-    intake: Intake
+    prepared: PreparedInput
     """What it asks."""
     state: AttemptState
 
@@ -76,7 +76,7 @@ class _Next:
         """What is done, for the log."""
         if not self.state.round:
             return "submitting a new job"
-        rest = self.intake.requests
+        rest = self.prepared.requests
         return f"asking again for {f'{rest} requests' if rest else 'what failed, by going on with its table'}"
 
 
@@ -91,7 +91,7 @@ class TaskAttempt:
 
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
         self._settings, self._task, self._client = settings, task, client
-        self._desk = JobDesk(client, task.open_client)
+        self._runner = JobRunner(client, task.open_client)
 
     def run(
         self, attempt: Attempt, before: AttemptState | None = None, fingerprint: str | None = None
@@ -111,8 +111,8 @@ class TaskAttempt:
         """
         settings = self._settings
         ask = self._ask()  # a limit that cannot be checked is refused before all else
-        check_apart(ask.order.source, settings.results_uri)
-        check_media_apart(ask.order.source, settings.results_uri, settings.media_uri)
+        refuse_overlap(ask.order.source, settings.results_uri)
+        refuse_media_overlap(ask.order.source, settings.results_uri, settings.media_uri)
         self._task.check_mapped_results()
         if settings.results_uri is not None:
             check_place(settings.results_uri, self._client)
@@ -126,9 +126,9 @@ class TaskAttempt:
             self._task.stop_if_over()
 
         def again(error: CallError, failures: int) -> None:
-            self._read_later(error, failures, ask.order, attempt, Memo(state, fingerprint=fingerprint))
+            self._read_later(error, failures, ask.order, attempt, Checkpoint(state, fingerprint=fingerprint))
 
-        with self._task.metrics(self._desk.books), self._taken_in(ask.order, again) as (intake, identity):
+        with self._task.metrics(self._runner.ledger), self._reading(ask.order, again) as (prepared, identity):
             if fingerprint not in (None, identity.fingerprint):
                 # Submitting the changed input would bill it in full, once per deferral during which it changes.
                 msg = (
@@ -137,7 +137,7 @@ class TaskAttempt:
                     "that it stays the same while the task waits."
                 )
                 raise InputError(msg)
-            done = self._rounds(ask, intake, identity, _Next(attempt, intake, state))
+            done = self._rounds(ask, prepared, identity, _Next(attempt, prepared, state))
         return done.manifest.model_dump(mode="json")
 
     def _ask(self) -> _Ask:
@@ -150,14 +150,14 @@ class TaskAttempt:
         failures: int,
         order: Order,
         attempt: Attempt,
-        memo: Memo,
+        checkpoint: Checkpoint,
     ) -> None:
         """Wait because the input cannot be read for now, or leave by a deferral.
 
         Raises:
             JobTimedOut: the time for that is over.
         """
-        state = memo.memory
+        state = checkpoint.state
         tries = RetryClock(
             self._client.service_time,
             deadline=state.deadline or None,
@@ -180,84 +180,88 @@ class TaskAttempt:
             pause,
         )
         if self._settings.deferrable:
-            memo = replace(
-                memo, refusals=tries.failures, looked=attempt.resumed, look_first=attempt.look_first
+            checkpoint = replace(
+                checkpoint, refusals=tries.failures, looked=attempt.resumed, look_first=attempt.look_first
             )
-            self._task.defer_until(clock.time() + pause, memo.to_event())
+            self._task.defer_until(clock.time() + pause, checkpoint.to_event())
         clock.sleep(pause)
 
     def resume(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Ask again after a lack of capacity, or when the input could not be read; see `run`."""
-        memo = Memo.from_event({"memo": event})
+        checkpoint = Checkpoint.from_event({"memo": event})
         attempt = Attempt(
-            look_first=not memo.looked and memo.look_first,
+            look_first=not checkpoint.looked and checkpoint.look_first,
             reattach=self._settings.reattach,
-            refusals=memo.refusals,
-            resumed=memo.looked,
+            refusals=checkpoint.refusals,
+            resumed=checkpoint.looked,
         )
-        return self.run(attempt, memo.memory, memo.fingerprint)
+        return self.run(attempt, checkpoint.state, checkpoint.fingerprint)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral; see `run`."""
-        memo, ending = Memo.from_event(event), Ending.from_dict(event)
-        self._task.waiting_for = [name for name in memo.memory.mine if name not in memo.jobs]
-        if memo.more and ending.why is Why.ENDED:
-            return self.run(Attempt(look_first=True), memo.memory, memo.fingerprint)
-        known = Identity(self._task.key, memo.fingerprint) if memo.fingerprint else None
-        with self._task.metrics(self._desk.books):
-            strays = self._strays(known, memo.asked, memo.memory)
-            outcome = strays.settled(ending, memo, self._settle, event)
-            done = outcome if isinstance(outcome, Done) else self._read_again(outcome, memo, strays)
+        checkpoint, ending = Checkpoint.from_event(event), Ending.from_dict(event)
+        self._task.waiting_for = [name for name in checkpoint.state.mine if name not in checkpoint.jobs]
+        if checkpoint.more and ending.why is Why.ENDED:
+            return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
+        known = Identity(self._task.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
+        with self._task.metrics(self._runner.ledger):
+            strays = self._strays(known, checkpoint.facts, checkpoint.state)
+            outcome = strays.settled(ending, checkpoint, self._settle, event)
+            done = outcome if isinstance(outcome, Done) else self._read_again(outcome, checkpoint, strays)
         return done.manifest.model_dump(mode="json")
 
-    def _read_again(self, again: AskAgain, memo: Memo, strays: StrayJobs) -> Done:
+    def _read_again(self, again: AskAgain, checkpoint: Checkpoint, strays: StrayJobs) -> Done:
         """Read the input once more after a deferral, and ask for what has no answer."""
-        state = memo.memory
+        state = checkpoint.state
         state.manifest = again.manifest
         ask = self._ask()
         attempt = Attempt(look_first=True, mine=state.mine)
 
         def later(error: CallError, failures: int) -> None:
-            self._read_later(error, failures, ask.order, attempt, Memo(state, fingerprint=memo.fingerprint))
+            self._read_later(
+                error, failures, ask.order, attempt, Checkpoint(state, fingerprint=checkpoint.fingerprint)
+            )
 
-        with self._taken_in(ask.order, later) as (intake, identity):
-            if identity.fingerprint != memo.fingerprint:
+        with self._reading(ask.order, later) as (prepared, identity):
+            if identity.fingerprint != checkpoint.fingerprint:
                 log.warning("The input is not what it was, so no request of it is asked again.")
                 raise _failure(again)
-            here = _Next(Attempt(mine=state.mine), intake, state)
-            further = self._go_on(again, ask, intake, identity, here, strays)
-            return further if isinstance(further, Done) else self._rounds(ask, intake, identity, further)
+            here = _Next(Attempt(mine=state.mine), prepared, state)
+            further = self._go_on(again, ask, prepared, identity, here, strays)
+            return further if isinstance(further, Done) else self._rounds(ask, prepared, identity, further)
 
-    def _rounds(self, ask: _Ask, intake: Intake, identity: Identity, here: _Next) -> Done:
-        asked = Asked.of(intake)
+    def _rounds(self, ask: _Ask, prepared: PreparedInput, identity: Identity, here: _Next) -> Done:
+        facts = InputFacts.of(prepared)
         while True:
             round_ = self._round(ask)
-            strays = self._strays(identity, asked, here.state)
-            jobs = self._submitted(round_, identity, here, asked)
+            strays = self._strays(identity, facts, here.state)
+            jobs = self._submitted(round_, identity, here, facts)
             if isinstance(jobs, AskAgain):
                 outcome: Outcome = jobs
             elif not self._settings.wait:
                 return Done(describe(jobs))
             else:
                 names = [*here.state.done, *(job.name for job in jobs)]
-                memo = Memo(here.state, names, asked, identity.fingerprint)
-                outcome = strays.settled(round_.ending, memo, partial(self._settle, intake=intake))
+                checkpoint = Checkpoint(here.state, names, facts, identity.fingerprint)
+                outcome = strays.settled(round_.ending, checkpoint, partial(self._settle, prepared=prepared))
             if isinstance(outcome, Done):
                 return outcome
-            further = self._go_on(outcome, ask, intake, identity, here, strays)
+            further = self._go_on(outcome, ask, prepared, identity, here, strays)
             if isinstance(further, Done):
                 return further
             here = further
 
     def _round(self, ask: _Ask) -> Round:
-        return Round(self._settings, self._task, self._client, self._desk, ask.order, ask.limit)
+        return Round(self._settings, self._task, self._client, self._runner, ask.order, ask.limit)
 
     @staticmethod
-    def _submitted(round_: Round, identity: Identity, here: _Next, asked: Asked) -> list[BatchJob] | AskAgain:
+    def _submitted(
+        round_: Round, identity: Identity, here: _Next, facts: InputFacts
+    ) -> list[BatchJob] | AskAgain:
         """Come to the jobs of a round; where that fails for want of time, what earlier rounds brought is not lost."""
         state = here.state
         try:
-            return round_.submit(identity, here.intake, here.attempt, state, asked)
+            return round_.submit(identity, here.prepared, here.attempt, state, facts)
         except JobTimedOut as error:
             if state.manifest is not None and error.manifest is None:
                 error.add(f"Earlier: {nothing_more(state.done, again=True)}")
@@ -265,19 +269,19 @@ class TaskAttempt:
                 error.manifest = state.manifest
             raise
 
-    def _strays(self, identity: Identity | None, asked: Asked, memory: AttemptState) -> StrayJobs:
+    def _strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
             assert identity is not None  # noqa: S101 - else there are no such jobs
-            waiting = Waiting(self._settings, self._task, self._client, self._desk)
-            return waiting.wait_for(going, jobs, memory, asked, identity)
+            waiting = Waiting(self._settings, self._task, self._client, self._runner)
+            return waiting.wait_for(going, jobs, state, facts, identity)
 
-        return StrayJobs(self._settings, self._task, self._desk, identity, asked, memory, wait)
+        return StrayJobs(self._settings, self._task, self._runner, identity, facts, state, wait)
 
     def _go_on(
         self,
         again: AskAgain,
         ask: _Ask,
-        intake: Intake,
+        prepared: PreparedInput,
         identity: Identity,
         here: _Next,
         strays: StrayJobs,
@@ -288,21 +292,27 @@ class TaskAttempt:
             JobError: nothing can be asked.
         """
         while True:
-            further = self._next(intake, again, here)
+            further = self._next(prepared, again, here)
             later, strays.later = strays.later, Strays()
             repeats = further.state.round > here.state.round and later
-            if not repeats or self._round(ask).comes_to(later.jobs, identity, further.intake, further.state):
+            if not repeats or self._round(ask).comes_to(
+                later.jobs, identity, further.prepared, further.state
+            ):
                 log.warning("%s; %s.", again, further.words)
                 return further
-            memo = Memo(here.state, [*again.job_names], Asked.of(intake), identity.fingerprint)
-            outcome = strays.settled(*strays.joined(memo, later), partial(self._settle, intake=intake))
+            checkpoint = Checkpoint(
+                here.state, [*again.job_names], InputFacts.of(prepared), identity.fingerprint
+            )
+            outcome = strays.settled(
+                *strays.joined(checkpoint, later), partial(self._settle, prepared=prepared)
+            )
             if isinstance(outcome, Done):
                 return outcome
             again = outcome
 
-    def _next(self, intake: Intake, again: AskAgain, here: _Next) -> _Next:
+    def _next(self, prepared: PreparedInput, again: AskAgain, here: _Next) -> _Next:
         """Choose what is asked next: the requests without an answer, or all where they cannot be told."""
-        rest, state, spent = _unanswered(intake, again), here.state, self._desk.books.spent
+        rest, state, spent = _unanswered(prepared, again), here.state, self._runner.ledger.spent
         attempt = replace(here.attempt, resumed=False, refusals=0)
         if rest is not None:
             has_jobs = state.reached > state.round  # the next round, from before a deferral
@@ -316,36 +326,36 @@ class TaskAttempt:
         if not again.ended_early:
             raise _failure(again)
         state = state.first_round_again(again, spent)
-        return _Next(replace(attempt, look_first=True, before=state.before), intake, state)
+        return _Next(replace(attempt, look_first=True, before=state.before), prepared, state)
 
     def _settle(
         self,
         ending: Ending,
-        memo: Memo,
+        checkpoint: Checkpoint,
         event: Mapping[str, Any] | None = None,
         *,
-        intake: Intake | None = None,
+        prepared: PreparedInput | None = None,
     ) -> Outcome:
         """Land rows and decide the outcome.
 
         Args:
             ending: how the waiting for the round's jobs ended.
-            memo: what the attempt knows.
+            checkpoint: what the attempt knows.
             event: of the trigger that told of this, if one did; late rows are waited for in place without one.
-            intake: the whole input, if it is open.
+            prepared: the whole input, if it is open.
         """
         settings, client = self._settings, self._client
-        asked, memory = memo.asked, memo.memory
-        with self._columns(asked, intake) as carry:
+        facts, state = checkpoint.facts, checkpoint.state
+        with self._columns(facts, prepared) as carry:
             landing = Landing(
                 results_uri=settings.results_uri,
                 media_uri=settings.media_uri,
                 max_failed_rows=settings.max_failed_rows,
-                asked=asked,
+                facts=facts,
                 keys=lambda: (
-                    [*intake.keys()]
-                    if intake is not None and intake.readable
-                    else keys_of(client, lambda: settings.order(client.config), asked.key_sum)
+                    [*prepared.keys()]
+                    if prepared is not None and prepared.readable
+                    else reread_keys(client, lambda: settings.order(client.config), facts.key_sum)
                 ),
                 ordered=settings.ordered,
                 validate=job_check(settings.output_type, settings.request_defaults),
@@ -353,43 +363,47 @@ class TaskAttempt:
                 output_type=settings.output_type,
                 carry=carry,
             )
-            return self._desk.settle(
+            return self._runner.settle(
                 ending,
-                memo.jobs,
+                checkpoint.jobs,
                 landing,
-                patience=self._late_rows(ending, memo, event),
-                taken_up=[name for name in memory.taken_up if name not in memory.done],
-                failed_before=memory.failed_before,
-                may_ask_again=memory.idle or memory.round < max(settings.retry_failed_rows, memory.reached),
+                patience=self._late_rows(ending, checkpoint, event),
+                taken_up=[name for name in state.taken_up if name not in state.done],
+                failed_before=state.failed_before,
+                may_ask_again=state.idle or state.round < max(settings.retry_failed_rows, state.reached),
             )
 
-    def _late_rows(self, ending: Ending, memo: Memo, event: Mapping[str, Any] | None) -> Patience | None:
+    def _late_rows(
+        self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None
+    ) -> Patience | None:
         """Say how rows are waited for that are late; None: in place."""
         if not self._settings.deferrable:
             return None
-        return self._task.late_rows(event or {**ending.as_dict(), "memo": memo.to_event()})
+        return self._task.late_rows(event or {**ending.as_dict(), "memo": checkpoint.to_event()})
 
     @contextmanager
-    def _columns(self, asked: Asked, intake: Intake | None) -> Iterator[Carry | None]:
+    def _columns(self, facts: InputFacts, prepared: PreparedInput | None) -> Iterator[Carry | None]:
         """Give the columns of a table's rows, where they are to land beside the answers."""
         settings, client = self._settings, self._client
         if settings.prompt is None or settings.results_uri is None:
             yield None
             return
-        with columns_of(client, lambda: settings.order(client.config), asked.content, intake) as columns:
+        with reread_columns(
+            client, lambda: settings.order(client.config), facts.content, prepared
+        ) as columns:
             yield columns
 
     @contextmanager
-    def _taken_in(
+    def _reading(
         self, order: Order, again: Callable[[CallError, int], None] | None = None
-    ) -> Iterator[tuple[Intake, Identity]]:
+    ) -> Iterator[tuple[PreparedInput, Identity]]:
         """Read the input; where trouble that may pass is met, `again` waits, else it is raised."""
         with ExitStack() as stack:
             failures = 0
             while True:
                 try:
-                    intake = stack.enter_context(
-                        take_in(
+                    prepared = stack.enter_context(
+                        read_input(
                             self._client,
                             order.source,
                             model=order.model,
@@ -405,18 +419,18 @@ class TaskAttempt:
                         raise
                     failures += 1
                     again(error, failures)
-            fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, intake)
-            yield intake, Identity(self._task.key, fingerprint)
+            fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
+            yield prepared, Identity(self._task.key, fingerprint)
 
 
-def _unanswered(intake: Intake, again: AskAgain) -> Intake | None:
+def _unanswered(prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
     """Return the requests without an answer; None where they cannot be told or read."""
     try:
         if again.tally:
-            return subset(intake, again.tally.unanswered)
+            return subset(prepared, again.tally.unanswered)
     except InputError:
         return None
-    return intake.going_on(again.tables) if again.tables else None
+    return prepared.going_on(again.tables) if again.tables else None
 
 
 def _failure(again: AskAgain) -> JobError:

@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.models.identity import Identity, digest, merge
 from airflow_provider_genai_batch.requests.defaults import check_defaults
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.task.files.objects import is_directory
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.schemas.output_type import ask_for, job_check
@@ -35,7 +35,7 @@ class Order(JobParams):
     prompt: Prompt | None = field(default=None, repr=False)
     """A template that makes requests of the rows of `source`; None where it has requests."""
 
-    def fingerprint(self, config: ClientConfig, conn_id: str, intake: Intake) -> str:
+    def fingerprint(self, config: ClientConfig, conn_id: str, prepared: PreparedInput) -> str:
         """Digest everything that decides what is asked and who is billed.
 
         A Gemini key names no project, so there the connection stands for whoever pays.
@@ -46,7 +46,7 @@ class Order(JobParams):
                 "backend": self.backend.value,
                 "payer": [config.project, config.location] if vertex else conn_id,
                 "model": self.model,
-                "input": intake.content,
+                "input": prepared.content,
                 "destination": self.destination.model_dump() if self.destination else None,
             }
         )
@@ -55,7 +55,7 @@ class Order(JobParams):
         self,
         identity: Identity,
         readable: str,
-        intake: Intake,
+        prepared: PreparedInput,
         placed: BatchSource | None,
         labels: Mapping[str, str],
         *,
@@ -66,7 +66,7 @@ class Order(JobParams):
         Args:
             identity: whose job it is.
             readable: the part of its name for people.
-            intake: what it asks.
+            prepared: what it asks.
             placed: where the service reads that; None: it travels inline.
             labels: of DAG, task and run.
             several: it is one of several jobs of the same destination.
@@ -91,7 +91,7 @@ class Order(JobParams):
             task=task_of(self.model),
             display_name=identity.display_name(self.display_name or readable),
             source=placed,
-            entries=intake.entries,
+            entries=prepared.entries,
             destination=destination,
             labels=merge_labels(labels, self.labels, identity.labels()),
             webhook=self.webhook,

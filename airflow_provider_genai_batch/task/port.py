@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.flows.record import RecordKeeper
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
-from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.runner import Patience
 
 
@@ -68,7 +68,7 @@ class TaskPort(Protocol):
         """Return the record of the job at a place: its round, and its number there."""
         ...
 
-    def metrics(self, books: Books) -> AbstractContextManager[None]:
+    def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:
         """Report at the end of the block what was settled in it, but not at a deferral."""
         ...
 

@@ -24,22 +24,22 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.files.files import check_writable
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.split import split
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.catalog.limits import jobs_at_once
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
-    from airflow_provider_genai_batch.task.landing.land import Asked
+    from airflow_provider_genai_batch.task.landing.land import InputFacts
     from airflow_provider_genai_batch.task.order import Order
-    from airflow_provider_genai_batch.task.runner import JobDesk
+    from airflow_provider_genai_batch.task.runner import JobRunner
 
 log = logging.getLogger(__name__)
 
@@ -52,19 +52,19 @@ class Round:
         settings: RunSettings,
         task: TaskPort,
         client: GenAIBatchClient,
-        desk: JobDesk,
+        runner: JobRunner,
         order: Order,
         limit: CostLimit | None,
     ) -> None:
         self._settings, self._task, self._client = settings, task, client
-        self._desk, self._order = desk, order
+        self._runner, self._order = runner, order
         self._limit = limit
         self._begun: str | None = None
         self._writable = False
 
     @cached_property
     def _waiting(self) -> Waiting:
-        return Waiting(self._settings, self._task, self._client, self._desk)
+        return Waiting(self._settings, self._task, self._client, self._runner)
 
     @property
     def ending(self) -> Ending:
@@ -74,54 +74,54 @@ class Round:
     def submit(
         self,
         identity: Identity,
-        intake: Intake,
+        prepared: PreparedInput,
         attempt: Attempt,
-        memory: AttemptState,
-        asked: Asked,
+        state: AttemptState,
+        facts: InputFacts,
     ) -> list[BatchJob] | AskAgain:
         """Find or create this round's jobs and wait for them, or leave by a deferral.
 
         Args:
             identity: of the whole input.
-            intake: what this round asks.
+            prepared: what this round asks.
             attempt: what is known beforehand.
-            memory: what this attempt did so far; it is brought up to date.
-            asked: what is known of the whole input.
+            state: what this attempt did so far; it is brought up to date.
+            facts: what is known of the whole input.
 
         Returns:
             The jobs. They have ended, unless the waiting stopped early (see `ending`) or `wait` is False; then one
             of an earlier attempt that ended early is to be replaced by a new one.
         """
-        pieces = split(intake, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
+        pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
-        self._task.records().expect(memory.round, len(pieces))
+        self._task.records().expect(state.round, len(pieces))
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
         for number, piece in enumerate(pieces):
             if len(going) >= self._most_active:
-                self._waiting.wait(going, jobs, memory, asked, identity, more=True)
+                self._waiting.wait(going, jobs, state, facts, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
-            self._begun = identity.fingerprint if memory.round or number else None
-            own = identity.piece(_part(piece, memory, several=len(pieces) > 1), memory.round)
+            self._begun = identity.fingerprint if state.round or number else None
+            own = identity.piece(_part(piece, state, several=len(pieces) > 1), state.round)
             with self._telling(jobs, going):
                 found = self._come_to_job(
-                    own, piece, intake, attempt, memory, number, several=len(pieces) > 1
+                    own, piece, prepared, attempt, state, number, several=len(pieces) > 1
                 )
-            jobs += [found.job, *filter(asked.joins, found.twins)]
+            jobs += [found.job, *filter(facts.joins, found.twins)]
             self._task.show_links(jobs, self._client.config.project)
-            again = self._note(found, jobs, memory)
+            again = self._note(found, jobs, state)
             if again is not None:
                 return again
-            attempt = replace(attempt, reattach=True, before=memory.before)
+            attempt = replace(attempt, reattach=True, before=state.before)
             if not found.job.done:
                 going[found.job.name] = found.job
             met = {job.name for job in jobs}
-            self._task.waiting_for = [*going, *(name for name in memory.mine if name not in met)]
+            self._task.waiting_for = [*going, *(name for name in state.mine if name not in met)]
             self._task.appear_until = self._waiting.appear_until([found.job])
             self._stop_if_killed(found.job)
         if going and self._settings.wait:
-            self._waiting.wait(going, jobs, memory, asked, identity, more=False)
+            self._waiting.wait(going, jobs, state, facts, identity, more=False)
         return jobs
 
     @contextmanager
@@ -146,19 +146,19 @@ class Round:
         return min(own, jobs_at_once(self._settings.model) or own)
 
     def comes_to(
-        self, jobs: Sequence[BatchJob], identity: Identity, intake: Intake, memory: AttemptState
+        self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
     ) -> bool:
         """Whether a round would take one of these jobs up."""
-        pieces = split(intake, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
+        pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         several = len(pieces) > 1
-        owns = [identity.piece(_part(piece, memory, several=several), memory.round) for piece in pieces]
+        owns = [identity.piece(_part(piece, state, several=several), state.round) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)
 
     def _created(self, job: BatchJob) -> None:
         self._task.waiting_for = [*self._task.waiting_for, job.name]
         self._task.appear_until = self._waiting.appear_until([job])
 
-    def _check(self, pieces: Sequence[Intake]) -> None:
+    def _check(self, pieces: Sequence[PreparedInput]) -> None:
         if not self._settings.wait and len(pieces) > self._most_active:
             own = self._most_active == self._settings.max_active_jobs
             limit = (
@@ -172,7 +172,7 @@ class Round:
             )
             raise ConfigurationError(msg)
 
-    def _check_writable(self, memory: AttemptState) -> None:
+    def _check_writable(self, state: AttemptState) -> None:
         """Find out whether rows can land before a job is created for them; those that are there are told of."""
         uri, media = self._settings.results_uri, self._settings.media_uri
         if self._writable:
@@ -183,35 +183,35 @@ class Round:
             if media is not None:
                 check_media_writable(media, self._client)
         except ConfigurationError as error:
-            if not memory.mine:
+            if not state.mine:
                 raise
-            raise ConfigurationError(f"{error} {self._left(memory.mine, [])}") from error
+            raise ConfigurationError(f"{error} {self._left(state.mine, [])}") from error
         self._writable = True
 
-    def _note(self, found: Found, jobs: Sequence[BatchJob], memory: AttemptState) -> AskAgain | None:
+    def _note(self, found: Found, jobs: Sequence[BatchJob], state: AttemptState) -> AskAgain | None:
         """Take note of a job; return how it ended if nobody reads its rows and a new one is to take its place."""
-        memory.pass_over([*found.before])
+        state.pass_over([*found.before])
         twins = [job for job in found.twins if job in jobs]
-        new = found.job.name not in memory.mine
+        new = found.job.name not in state.mine
         if new and not found.taken_up:
             self._waiting.note_creation(found.job)
-        memory.note_twins(twins)
-        memory.come_to(found.job, reattached=found.taken_up)
+        state.note_twins(twins)
+        state.come_to(found.job, reattached=found.taken_up)
         for job in twins:
-            memory.come_to(job, reattached=found.taken_up or not self._task.is_first_try)
+            state.come_to(job, reattached=found.taken_up or not self._task.is_first_try)
         again = replaced(found.job) if new and found.taken_up and not self._settings.wait else None
         if again is not None:
             plan = replace(self._waiting.plan([found.job]), cancel_on_timeout=False)
-            self._desk.wait([found.job.name], plan)
+            self._runner.wait([found.job.name], plan)
         return again
 
     def _come_to_job(
         self,
         identity: Identity,
-        piece: Intake,
-        whole: Intake,
+        piece: PreparedInput,
+        whole: PreparedInput,
         attempt: Attempt,
-        memory: AttemptState,
+        state: AttemptState,
         number: int,
         *,
         several: bool,
@@ -222,31 +222,31 @@ class Round:
 
         def spec() -> Any:
             if self._limit is not None:
-                self._limit.check(whole, memory.spent)
+                self._limit.check(whole, state.spent)
                 self._limit = None  # it has been counted over all jobs of the round
-            self._check_writable(memory)
+            self._check_writable(state)
             place = staging_place(self._client, self._order.destination)
             placed = piece.place(self._client, identity, place)
             return self._order.spec(identity, readable, piece, placed, labels, several=several)
 
         def await_capacity(step: AwaitCapacity) -> None:
-            memory.deadline = step.deadline
+            state.deadline = step.deadline
             if self._settings.deferrable:
-                self._defer_for_capacity(step, memory)
+                self._defer_for_capacity(step, state)
             clock.sleep(step.seconds)
 
-        return self._desk.submit(
+        return self._runner.submit(
             identity,
             spec,
             replace(
                 attempt,
                 since=self._task.run_begin,
-                deadline=memory.deadline,
-                whole_task=not (memory.round or number),
+                deadline=state.deadline,
+                whole_task=not (state.round or number),
                 conn_id=self._settings.conn_id,
             ),
             display_name=identity.display_name(self._order.display_name or readable),
-            records=self._task.records((memory.round, number)),
+            records=self._task.records((state.round, number)),
             wanted=lambda: not self._task.killed,
             created=self._created,
             budget=self._settings.budget(self._order.backend),
@@ -259,10 +259,10 @@ class Round:
         if over and self._settings.on_timeout == "cancel":
             try:
                 ends = cancel_jobs(self._client, over)
-                asked = any(end.asked for end in ends.values())
+                stopping = any(end.asked for end in ends.values())
                 became = " ".join(
                     [
-                        *(["Of those that went on the cancellation was asked for."] if asked else []),
+                        *(["Of those that went on the cancellation was asked for."] if stopping else []),
                         *(f"{name} {end.words}." for name, end in ends.items() if not end.asked),
                     ]
                 )
@@ -284,13 +284,13 @@ class Round:
             )
             raise JobCancelled(msg, job_names=[job.name])
 
-    def _defer_for_capacity(self, step: AwaitCapacity, memory: AttemptState) -> None:
-        state = replace(memory, before=[*{*memory.before, *step.before}])
-        memo = Memo(state, fingerprint=self._begun, refusals=step.refusals)
-        self._task.defer_until(clock.time() + step.seconds, memo.to_event())
+    def _defer_for_capacity(self, step: AwaitCapacity, state: AttemptState) -> None:
+        state = replace(state, before=[*{*state.before, *step.before}])
+        checkpoint = Checkpoint(state, fingerprint=self._begun, refusals=step.refusals)
+        self._task.defer_until(clock.time() + step.seconds, checkpoint.to_event())
 
 
-def _part(piece: Intake, memory: AttemptState, *, several: bool) -> list[Any] | None:
+def _part(piece: PreparedInput, state: AttemptState, *, several: bool) -> list[Any] | None:
     """Return what tells a job from others of its task: the jobs whose rows it completes, and its piece of several."""
-    followed = [name.rpartition("/")[2] for name in memory.done if name not in memory.twins]
+    followed = [name.rpartition("/")[2] for name in state.done if name not in state.twins]
     return ([*followed, piece.content] if several else followed) or None

@@ -56,7 +56,7 @@ from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
 from airflow_provider_genai_batch.task.landing.table_counts import count_tables
-from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.summary import rows_told
 from airflow_provider_genai_batch.task.traces import (
     LAND,
@@ -97,7 +97,7 @@ class Patience:
     """Waits for so many seconds."""
 
 
-class JobDesk:
+class JobRunner:
     """One worker's doings with jobs, on one client.
 
     Args:
@@ -105,11 +105,11 @@ class JobDesk:
         open_client: opens a client of a connection that an earlier attempt used; None: there was no earlier attempt.
 
     Attributes:
-        books: what came of those that were settled.
+        ledger: what came of those that were settled.
     """
 
     def __init__(self, client: GenAIBatchClient, open_client: OpenClient | None = None) -> None:
-        self._client, self.books = client, Books()
+        self._client, self.ledger = client, UsageLedger()
         self._open_client: OpenClient = open_client or (lambda _conn_id: nullcontext(client))
 
     def submit(  # noqa: C901, PLR0913 - a step a line; keyword-only but for what it is about
@@ -208,7 +208,7 @@ class JobDesk:
 
     def find_strays(self, identity: Identity, names: Collection[str], since: float | None) -> Strays:
         """Look for jobs that ask the same as those that were settled last, and have none of these names."""
-        known = self.books.at_hand
+        known = self.ledger.at_hand
         flow = find_strays(identity, known, names=names, since=since, clock=self._client.service_time)
         return drive(flow, partial(self._act_for, identity))
 
@@ -275,10 +275,10 @@ class JobDesk:
         def act(step: SettleStep) -> Any:
             match step:
                 case Fetch(name):
-                    return self.books.fetched(self._client.get(name))
+                    return self.ledger.add_job(self._client.get(name))
                 case Land(jobs, besides, partly):
                     how = replace(landing.without(besides), partly=partly)
-                    return self.books.landed(land_jobs(self._client, jobs, how))
+                    return self.ledger.add_rows(land_jobs(self._client, jobs, how))
                 case CountTables(jobs):
                     return count_tables(self._client, jobs)
                 case Discard(jobs):
@@ -303,20 +303,20 @@ class JobDesk:
             may_ask_again=may_ask_again,
             submits=landing.submits,
         )
-        self.books.begin()
+        self.ledger.begin()
         with span(LAND, names) as note:
             try:
                 outcome: Outcome = drive(flow, act)
             except JobError as failure:
-                self.books.failed(failure)
+                self.ledger.close_failed(failure)
                 note(of_manifest(failure.manifest))
                 raise
             if isinstance(outcome, AskAgain):
                 if outcome.failure is not None:
-                    self.books.failed(outcome.failure)
+                    self.ledger.close_failed(outcome.failure)
                 note(of_manifest(outcome.manifest))
                 return outcome
-            manifest = self.books.settled(outcome.manifest)
+            manifest = self.ledger.close(outcome.manifest)
             note(of_manifest(manifest.model_dump(mode="json")))
         log.info("Rows: %s", rows_told(manifest))
         return Done(manifest)

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.stored import read_stored
-from airflow_provider_genai_batch.task.landing.land import Asked
+from airflow_provider_genai_batch.task.landing.land import InputFacts
 
 
 @dataclass
@@ -106,12 +106,12 @@ class AttemptState:
 
 
 @dataclass(frozen=True)
-class Memo:
+class Checkpoint:
     """What a deferral hands on; another version of this package may have written it."""
 
-    memory: AttemptState = field(default_factory=AttemptState)
+    state: AttemptState = field(default_factory=AttemptState)
     jobs: list[str] = field(default_factory=list)
-    asked: Asked = field(default_factory=Asked)
+    facts: InputFacts = field(default_factory=InputFacts)
     fingerprint: str | None = None
     """Of the whole input; None: not known, or there are no jobs of it yet."""
     more: bool = False
@@ -128,10 +128,10 @@ class Memo:
         return asdict(self)
 
     @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> Memo:
+    def from_event(cls, event: Mapping[str, Any]) -> Checkpoint:
         """Read what a trigger's event brings back."""
-        memo = read_stored(cls, event.get("memo"))
-        return memo if memo.jobs else replace(memo, jobs=[*event.get("job_names", ())])
+        checkpoint = read_stored(cls, event.get("memo"))
+        return checkpoint if checkpoint.jobs else replace(checkpoint, jobs=[*event.get("job_names", ())])
 
 
 def _add(names: list[str], more: Sequence[str]) -> None:

@@ -14,11 +14,11 @@ from airflow_provider_genai_batch.flows.submission.own_jobs import created_at
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity, round_of
-from airflow_provider_genai_batch.task.landing.land import Asked
+from airflow_provider_genai_batch.task.landing.land import InputFacts
 from airflow_provider_genai_batch.task.port import TaskPort
-from airflow_provider_genai_batch.task.runner import JobDesk
+from airflow_provider_genai_batch.task.runner import JobRunner
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 class Settle(Protocol):
     """Lands the rows of jobs that ended, and decides."""
 
-    def __call__(self, ending: Ending, memo: Memo, event: Mapping[str, Any] | None = None, /) -> Outcome:
+    def __call__(
+        self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None = None, /
+    ) -> Outcome:
         """Settle; the event is that of the trigger which told of the end, if one did."""
         ...
 
@@ -37,10 +39,10 @@ class StrayJobs:
     Args:
         settings: of the task.
         task: the task instance.
-        desk: settles, and looks.
+        runner: settles, and looks.
         identity: of the whole input; None: not known, and then no job is looked for.
-        asked: what is known of the whole input.
-        memory: what the attempt did so far; it is brought up to date.
+        facts: what is known of the whole input.
+        state: what the attempt did so far; it is brought up to date.
         wait: waits for jobs, or leaves by a deferral; it takes those that go on, and all of the round.
 
     Attributes:
@@ -51,24 +53,24 @@ class StrayJobs:
         self,
         settings: RunSettings,
         task: TaskPort,
-        desk: JobDesk,
+        runner: JobRunner,
         identity: Identity | None,
-        asked: Asked,
-        memory: AttemptState,
+        facts: InputFacts,
+        state: AttemptState,
         wait: Callable[[Sequence[BatchJob], Sequence[BatchJob]], Ending],
     ) -> None:
-        self._settings, self._task, self._desk, self._wait = settings, task, desk, wait
-        self._identity, self._asked, self._memory = identity, asked, memory
+        self._settings, self._task, self._runner, self._wait = settings, task, runner, wait
+        self._identity, self._facts, self._state = identity, facts, state
         self.later = Strays()
 
     def settled(
-        self, ending: Ending, memo: Memo, settle: Settle, event: Mapping[str, Any] | None = None
+        self, ending: Ending, checkpoint: Checkpoint, settle: Settle, event: Mapping[str, Any] | None = None
     ) -> Outcome:
         """Settle; if rows failed, or an earlier attempt was at work, once more with each stray job's rows.
 
         Args:
             ending: how the waiting for the jobs ended.
-            memo: tells of them.
+            checkpoint: tells of them.
             settle: settles once.
             event: of the trigger that told of the end, if one did.
 
@@ -77,27 +79,27 @@ class StrayJobs:
         """
         while True:
             try:
-                outcome = settle(ending, memo, event)
+                outcome = settle(ending, checkpoint, event)
             except OutputNotReadable as error:
-                return self._without(ending, memo, settle, error)
+                return self._without(ending, checkpoint, settle, error)
             except JobTimedOut:
                 if self._settings.on_timeout == "cancel":
-                    self._cancel(self._look(memo.jobs))
+                    self._cancel(self._look(checkpoint.jobs))
                 raise
             except TOO_FEW_ROWS as error:
-                strays, said = self._look(memo.jobs).only(self._asked.joins), str(error)
+                strays, said = self._look(checkpoint.jobs).only(self._facts.joins), str(error)
                 if not strays:
                     raise
             else:
-                strays, said = self._beside(outcome, memo), str(outcome)
+                strays, said = self._beside(outcome, checkpoint), str(outcome)
                 if not strays:
                     return outcome
             log.warning("%s; counting on more jobs of the same requests.", said)
-            (ending, memo), event = self.joined(memo, strays), None
+            (ending, checkpoint), event = self.joined(checkpoint, strays), None
 
-    def joined(self, memo: Memo, strays: Strays) -> tuple[Ending, Memo]:
+    def joined(self, checkpoint: Checkpoint, strays: Strays) -> tuple[Ending, Checkpoint]:
         """Return the end of jobs and of stray ones; those that go on are waited for."""
-        state, known = self._memory, self._desk.books.at_hand
+        state, known = self._state, self._runner.ledger.at_hand
         for job in strays.jobs:  # in a first attempt they are of its own create call
             state.join(job, reattached=not self._task.is_first_try)
         state.forgive([*known, *strays.ended])
@@ -107,55 +109,57 @@ class StrayJobs:
             log.warning("Waiting for %s: it asks requests that have no good row yet.", names)
             of_round = [job for job in known if job.name not in state.done]
             ending = self._wait(strays.going, [*of_round, *strays.jobs])
-        jobs = [*memo.jobs, *(job.name for job in strays.jobs)]
-        return ending, replace(memo, memory=state, jobs=jobs)
+        jobs = [*checkpoint.jobs, *(job.name for job in strays.jobs)]
+        return ending, replace(checkpoint, state=state, jobs=jobs)
 
     # ------------------------------------------------------------
 
-    def _beside(self, outcome: Outcome, memo: Memo) -> Strays:
+    def _beside(self, outcome: Outcome, checkpoint: Checkpoint) -> Strays:
         """Return the stray jobs that may have rows where there are none; others that go on are cancelled."""
         if isinstance(outcome, AskAgain):
-            return self._of_this_round(memo)
+            return self._of_this_round(checkpoint)
         if outcome.whole and self._task.is_first_try:
             return Strays()  # nobody else was at work
-        found = self._look(memo.jobs)
-        ended = Strays(found.ended).only(self._asked.joins)
+        found = self._look(checkpoint.jobs)
+        ended = Strays(found.ended).only(self._facts.joins)
         if outcome.whole or not ended:
             self._cancel(found)
             return Strays()
         return ended
 
-    def _of_this_round(self, memo: Memo) -> Strays:
+    def _of_this_round(self, checkpoint: Checkpoint) -> Strays:
         """Return the stray jobs of the rounds so far; those of rounds after them are kept as `later`."""
-        found = self._look(memo.jobs).only(self._asked.joins)
+        found = self._look(checkpoint.jobs).only(self._facts.joins)
         self.later = found.only(self._is_later)
         return found.only(lambda job: not self._is_later(job))
 
     def _is_later(self, job: BatchJob) -> bool:
-        return round_of(job.display_name) > self._memory.round
+        return round_of(job.display_name) > self._state.round
 
     def _look(self, names: Collection[str]) -> Strays:
         if self._identity is None:
             return Strays()
-        known = {*names, *self._memory.before}
-        strays = self._desk.find_strays(self._identity, known, self._task.run_begin)
+        known = {*names, *self._state.before}
+        strays = self._runner.find_strays(self._identity, known, self._task.run_begin)
         if self._settings.reattach:
             return strays
-        times = [at for job in self._desk.books.at_hand if (at := created_at(job)) is not None]
+        times = [at for job in self._runner.ledger.at_hand if (at := created_at(job)) is not None]
         own = min(times, default=float("inf"))  # what is older was not to be taken up
         return strays.only(lambda job: (created_at(job) or 0.0) >= own)
 
     def _cancel(self, strays: Strays) -> None:
         if self._identity is not None and strays.going:
-            self._desk.cancel_strays(self._identity, strays)
+            self._runner.cancel_strays(self._identity, strays)
 
-    def _without(self, ending: Ending, memo: Memo, settle: Settle, error: OutputNotReadable) -> Outcome:
+    def _without(
+        self, ending: Ending, checkpoint: Checkpoint, settle: Settle, error: OutputNotReadable
+    ) -> Outcome:
         """Settle without stray jobs whose rows cannot be read; what is enough without them is not to fail for them."""
-        jobs = [name for name in memo.jobs if name not in self._memory.strays]
-        if len(jobs) == len(memo.jobs):
+        jobs = [name for name in checkpoint.jobs if name not in self._state.strays]
+        if len(jobs) == len(checkpoint.jobs):
             raise error
         try:
-            outcome = settle(ending, replace(memo, jobs=jobs))
+            outcome = settle(ending, replace(checkpoint, jobs=jobs))
         except (OutputNotReadable, *TOO_FEW_ROWS):
             raise error from None
         if isinstance(outcome, AskAgain):

@@ -14,12 +14,12 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
-    from airflow_provider_genai_batch.task.landing.land import Asked
-    from airflow_provider_genai_batch.task.runner import JobDesk
+    from airflow_provider_genai_batch.task.landing.land import InputFacts
+    from airflow_provider_genai_batch.task.runner import JobRunner
 
 
 class Waiting:
@@ -29,16 +29,16 @@ class Waiting:
         settings: of the task.
         task: the task instance.
         client: of the task's connection.
-        desk: looks at jobs.
+        runner: looks at jobs.
 
     Attributes:
         ending: how the last waiting ended.
     """
 
     def __init__(
-        self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient, desk: JobDesk
+        self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient, runner: JobRunner
     ) -> None:
-        self._settings, self._task, self._client, self._desk = settings, task, client, desk
+        self._settings, self._task, self._client, self._runner = settings, task, client, runner
         self.ending = Ending(Why.ENDED, {})
         self._ahead = 0.0
         """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
@@ -53,20 +53,20 @@ class Waiting:
         self,
         going: dict[str, BatchJob],
         jobs: Sequence[BatchJob],
-        memory: AttemptState,
-        asked: Asked,
+        state: AttemptState,
+        facts: InputFacts,
         identity: Identity,
         *,
         more: bool,
     ) -> None:
         """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
-        taken_up = not going.keys().isdisjoint(memory.taken_up)
+        taken_up = not going.keys().isdisjoint(state.taken_up)
         plan = replace(self.plan([*going.values()], taken_up=taken_up), until_first=more)
         if self._settings.deferrable:
-            names = [*memory.done, *(job.name for job in jobs)]
-            memo = Memo(replace(memory, idle=False), names, asked, identity.fingerprint, more)
-            self._task.defer_until_ended([*going], plan, memo.to_event())
-        self.ending = self._desk.wait([*going], plan)
+            names = [*state.done, *(job.name for job in jobs)]
+            checkpoint = Checkpoint(replace(state, idle=False), names, facts, identity.fingerprint, more)
+            self._task.defer_until_ended([*going], plan, checkpoint.to_event())
+        self.ending = self._runner.wait([*going], plan)
         if more and self.ending.why is Why.ENDED:
             for name in [*going]:
                 with suppress(NotFound):  # it does not appear yet
@@ -80,8 +80,8 @@ class Waiting:
         self,
         going: Sequence[BatchJob],
         jobs: Sequence[BatchJob],
-        memory: AttemptState,
-        asked: Asked,
+        state: AttemptState,
+        facts: InputFacts,
         identity: Identity,
     ) -> Ending:
         """Wait for jobs that somebody else submitted, or leave by a deferral.
@@ -89,8 +89,8 @@ class Waiting:
         Args:
             going: they.
             jobs: all of the round, with them.
-            memory: what this attempt did so far.
-            asked: what is known of the whole input.
+            state: what this attempt did so far.
+            facts: what is known of the whole input.
             identity: of the whole input.
 
         Returns:
@@ -98,7 +98,7 @@ class Waiting:
         """
         self._task.waiting_for = [*self._task.waiting_for, *(job.name for job in going)]
         self._task.appear_until = self.appear_until(going)
-        self.wait({job.name: job for job in going}, jobs, memory, asked, identity, more=False)
+        self.wait({job.name: job for job in going}, jobs, state, facts, identity, more=False)
         return self.ending
 
     def plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:

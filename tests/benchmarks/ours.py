@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.results.row_counter import RowCounter
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 from tests.benchmarks.meter import measured
@@ -31,8 +31,8 @@ def main(address: str, kind: str, rows: int, target: str, settings: dict[str, An
         def land(number: int) -> None:
             job = client.get(f"batches/{kind}-{number}")
             key_sum = sum(key_digest(stamp(index)) for index in range(number)) & MASK if own else None
-            asked = Asked(number, keyed=True, stamped=not own, key_sum=key_sum)
-            landing = Landing(results_uri=target, asked=asked, validate=validate, **settings)
+            asked = InputFacts(number, keyed=True, stamped=not own, key_sum=key_sum)
+            landing = Landing(results_uri=target, facts=asked, validate=validate, **settings)
             figures.update(measured(lambda: tallies.append(land_jobs(client, [job], landing)), number))
             counts = tallies.pop().counts
             assert counts.ok == counts.total == number, counts

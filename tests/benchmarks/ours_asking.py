@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
-from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
 from tests.benchmarks.data import answers
 from tests.benchmarks.inputs import CONFIG, FORMS, prepare
@@ -38,9 +38,11 @@ def main(address: str, form: str, rows: int, folder: Path) -> dict[str, float]:
             given = str(source) if form in FORMS else ({"contents": text} for text in source)
             read = read_source if prompt is None else read_rows
             source = read(given)
-            with take_in(client, source, model=MODEL, prompt=prompt, request_defaults=defaults) as intake:
-                assert intake.requests == number
-                assert intake.place(client, Identity("a" * 64, "b" * 64), None) is not None
+            with read_input(
+                client, source, model=MODEL, prompt=prompt, request_defaults=defaults
+            ) as prepared:
+                assert prepared.requests == number
+                assert prepared.place(client, Identity("a" * 64, "b" * 64), None) is not None
 
         ask(_WARM_UP)
         return ask(rows)

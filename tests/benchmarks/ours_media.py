@@ -13,7 +13,7 @@ from pathlib import Path
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
 from tests.benchmarks.meter import measured
 
 FEW = 3
@@ -25,9 +25,9 @@ def main(address: str, pictures: int, folder: Path, dies_at: int) -> dict[str, f
 
         def land(number: int) -> dict[str, float]:
             job = client.get(f"batches/pictures-{number}")
-            asked = Asked(number, keyed=True, stamped=True)
+            asked = InputFacts(number, keyed=True, stamped=True)
             landing = Landing(
-                str(folder / f"rows-{number}.jsonl"), media_uri=str(folder / f"media-{number}"), asked=asked
+                str(folder / f"rows-{number}.jsonl"), media_uri=str(folder / f"media-{number}"), facts=asked
             )
             return measured(lambda: land_jobs(client, [job], landing), number)
 

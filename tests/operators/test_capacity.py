@@ -37,7 +37,7 @@ def test_it_is_waited_for_without_a_slot(gemini: Emulator, deferrals: list[dict[
     )
     assert ran.state == "success", ran.errors
     assert [memo["refusals"] for memo in deferrals] == [1, 2]
-    assert len({memo["memory"]["deadline"] for memo in deferrals}) == 1
+    assert len({memo["state"]["deadline"] for memo in deferrals}) == 1
     assert len(gemini.jobs) == 1
 
 
@@ -78,6 +78,6 @@ def test_a_reply_that_is_lost_after_a_refusal_is_not_taken_for_an_older_job(
         )
     )
     assert ran.state == "success", ran.errors
-    assert deferrals[0]["memory"]["before"] == [gemini.jobs[0]["name"]]
+    assert deferrals[0]["state"]["before"] == [gemini.jobs[0]["name"]]
     assert ran.xcom["ask"]["job_names"] == [gemini.jobs[1]["name"]]
     assert len(gemini.jobs) == 2

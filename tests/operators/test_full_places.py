@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from airflow_provider_genai_batch.results.sinks import FORMS, Form, opened
 from airflow_provider_genai_batch.results.write import spell
 from airflow_provider_genai_batch.task import runner as desk
-from airflow_provider_genai_batch.task.landing.read_again import columns_of
+from airflow_provider_genai_batch.task.landing.read_again import reread_columns
 from airflow_provider_genai_batch.task.order import read_order
 from airflow_provider_genai_batch.wire.answers.results import missing_row
 from airflow_provider_genai_batch.wire.keys import stamp
@@ -157,7 +157,7 @@ def test_a_disk_without_room_for_the_columns_of_the_input_is_no_reason_to_land_w
         with (
             small_files(100_000),
             pytest.raises(ResultsNotWritten, match=r"File too large.*they are still at the service"),
-            columns_of(service, lambda: order, "any"),
+            reread_columns(service, lambda: order, "any"),
         ):
             pass
 

@@ -86,7 +86,7 @@ def test_a_later_round_goes_on_where_it_was(
     gemini.script(JobScript(late_output=10))
     ran = ask(retry_failed_rows=1, results_uri=str(out), output_type=None)
     assert ran.state == "success", ran.errors
-    assert [memo["memo"]["memory"]["round"] for memo in deferrals] == [1] * len(deferrals)
+    assert [memo["memo"]["state"]["round"] for memo in deferrals] == [1] * len(deferrals)
     assert deferrals
     assert len(gemini.jobs) == 2
     rows = [json.loads(line) for line in out.read_text().splitlines()]
@@ -130,7 +130,7 @@ class Disturbed(GenAIBatchOperator):
     disturbed: bool
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        if event["memo"]["more"] and event["memo"]["memory"]["round"] == 1 and not type(self).disturbed:
+        if event["memo"]["more"] and event["memo"]["state"]["round"] == 1 and not type(self).disturbed:
             type(self).disturbed = True
             self.emulator.faults.add("files.download", Fault.error(503, grpc="UNAVAILABLE", times=5))
         return super().execute_complete(context, event)

@@ -23,9 +23,9 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
-from airflow_provider_genai_batch.task.files.overlap import check_media_apart
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
-from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.order import read_order
 from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.dags import run_dag
@@ -135,12 +135,12 @@ def test_one_request_for_a_picture_is_found_wherever_it_stands(
     with client() as connection:
         with (
             pytest.raises(RequestError, match=r"(request|line|row) 2.*asks for pictures \(IMAGE\)"),
-            take_in(connection, src, model=MODEL, keeps_media=False),
+            read_input(connection, src, model=MODEL, keeps_media=False),
         ):
             pass
         if src.stream is None:
-            with take_in(connection, src, model=MODEL) as intake:
-                assert not intake.entries
+            with read_input(connection, src, model=MODEL) as prepared:
+                assert not prepared.entries
     assert service.jobs == []
 
 
@@ -158,9 +158,11 @@ def test_a_folder_beside_a_table_is_refused_for_rows_stay_in_the_table() -> None
     read_order(vertex, model=MODEL, src="bq://p.d.t", dest="gs://b/out/", media_uri="gs://b/media/")
 
 
-def taken(connection: Any, items: list[Any], model: str = MODEL, **defaults: Any) -> Intake:
-    with take_in(connection, read_source(items), model=model, request_defaults=defaults or None) as intake:
-        return intake
+def taken(connection: Any, items: list[Any], model: str = MODEL, **defaults: Any) -> PreparedInput:
+    with read_input(
+        connection, read_source(items), model=model, request_defaults=defaults or None
+    ) as prepared:
+        return prepared
 
 
 def test_answers_that_may_be_many_bytes_are_asked_for_by_a_file(gemini: Emulator) -> None:
@@ -201,7 +203,7 @@ def test_metadata_keeps_texts_inline_and_too_many_pictures_are_refused(gemini: E
 def test_media_among_rows_or_requests_are_refused(results_uri: str | None, src: Any, media_uri: str) -> None:
     source = None if src is None else BatchSource(**src)
     with pytest.raises(GenAIBatchError, match="Give media_uri a folder of its own"):
-        check_media_apart(source, results_uri, media_uri)
+        refuse_media_overlap(source, results_uri, media_uri)
 
 
 @pytest.mark.parametrize(
@@ -213,4 +215,4 @@ def test_media_among_rows_or_requests_are_refused(results_uri: str | None, src: 
     ],
 )
 def test_media_beside_them_are_taken(results_uri: str | None, src: Any, media_uri: str) -> None:
-    check_media_apart(None if src is None else BatchSource(**src), results_uri, media_uri)
+    refuse_media_overlap(None if src is None else BatchSource(**src), results_uri, media_uri)

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.operators.scenes import MODEL, client
 
@@ -31,8 +31,8 @@ def table(vertex: Emulator, *requests: Any, column: str = "request") -> str:
 
 
 def read(src: str) -> None:
-    with client() as service, take_in(service, read_source(src), model=MODEL) as intake:
-        assert intake.content == src
+    with client() as service, read_input(service, read_source(src), model=MODEL) as prepared:
+        assert prepared.content == src
 
 
 @pytest.mark.parametrize(

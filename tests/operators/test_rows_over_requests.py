@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
-from airflow_provider_genai_batch.task.files.overlap import check_apart
+from airflow_provider_genai_batch.task.files.overlap import refuse_overlap
 from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL, client, lines
@@ -77,7 +77,7 @@ def test_the_requests_of_jobs_whose_rows_are_landed_later_are_left_too(
 )
 def test_one_object_is_known_by_each_of_its_names(src: Any, uri: str) -> None:
     with pytest.raises(ConfigurationError):
-        check_apart(read_source(src), uri)
+        refuse_overlap(read_source(src), uri)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_one_object_is_known_by_each_of_its_names(src: Any, uri: str) -> None:
     ],
 )
 def test_other_places_are_free(src: Any, uri: str) -> None:
-    check_apart(read_source(src), uri)
+    refuse_overlap(read_source(src), uri)

@@ -20,8 +20,8 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, ServerError
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task.inputs.read import take_in
-from airflow_provider_genai_batch.task.landing.read_again import columns_of
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.landing.read_again import reread_columns
 from airflow_provider_genai_batch.task.order import Order, read_order
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.dags import Ran, run_dag
@@ -243,9 +243,9 @@ def test_requests_of_a_generator_are_not_held(service: Emulator) -> None:
 
     with (
         client() as reader,
-        take_in(reader, order(reader, src=items(), prompt=None).source, model=MODEL) as intake,
+        read_input(reader, order(reader, src=items(), prompt=None).source, model=MODEL) as prepared,
     ):
-        assert intake.requests == 100
+        assert prepared.requests == 100
     assert most < 5
 
 
@@ -257,11 +257,11 @@ def order(reader: GenAIBatchClient, **settings: Any) -> Order:
 
 
 def content_of(reader: GenAIBatchClient, made: Order) -> Any:
-    with take_in(
+    with read_input(
         reader, made.source, model=made.model, request_defaults=made.request_defaults, prompt=made.prompt
-    ) as intake:
-        assert (intake.requests, intake.stamps) == (3, True)
-        return intake.content
+    ) as prepared:
+        assert (prepared.requests, prepared.stamps) == (3, True)
+        return prepared.content
 
 
 @pytest.mark.parametrize("ending", FILES)
@@ -269,7 +269,7 @@ def test_the_columns_of_every_row_are_there_again(service: Emulator, tmp_path: P
     (path := tmp_path / f"in.{ending}").write_bytes(FILES[ending]())
     with client() as reader:
         made = order(reader, src=str(path), prompt="Good or bad? {text}", request_defaults={"temperature": 0})
-        with columns_of(reader, lambda: made, content_of(reader, made)) as columns:
+        with reread_columns(reader, lambda: made, content_of(reader, made)) as columns:
             assert columns is not None
             assert [columns(index) for index in (2, 0, 1)] == [ROWS[2], ROWS[0], ROWS[1]]
             assert columns(3) == {}
@@ -279,8 +279,10 @@ def test_columns_of_rows_that_can_be_read_only_once_are_kept(service: Emulator) 
     with client() as reader:
         made = order(reader, src=iter(ROWS))
         with (
-            take_in(reader, made.source, model=MODEL, prompt=made.prompt) as intake,
-            columns_of(reader, lambda: order(reader, src=iter(())), intake.content, intake) as columns,
+            read_input(reader, made.source, model=MODEL, prompt=made.prompt) as prepared,
+            reread_columns(
+                reader, lambda: order(reader, src=iter(())), prepared.content, prepared
+            ) as columns,
         ):
             assert columns is not None
             assert [columns(index) for index in range(3)] == ROWS
@@ -303,7 +305,7 @@ def test_a_table_that_is_not_what_it_was_gives_no_columns_and_a_warning(
     with client() as reader:
         content = content_of(reader, order(reader, src=str(path)))
         change(path)
-        with columns_of(reader, lambda: order(reader, src=str(path)), content) as columns:
+        with reread_columns(reader, lambda: order(reader, src=str(path)), content) as columns:
             assert columns is None
     assert "Rows go without the columns of their input" in caplog.text
 
@@ -313,7 +315,7 @@ def test_requests_without_a_prompt_have_no_columns(
 ) -> None:
     with (
         client() as reader,
-        columns_of(reader, lambda: order(reader, src=["a"], prompt=None), "any") as columns,
+        reread_columns(reader, lambda: order(reader, src=["a"], prompt=None), "any") as columns,
     ):
         assert columns is None
     assert "columns" not in caplog.text
@@ -328,7 +330,7 @@ def test_trouble_that_may_pass_costs_no_columns(vertex: Emulator, monkeypatch: p
     with (
         client() as reader,
         pytest.raises(ServerError),
-        columns_of(reader, lambda: order(reader, src="gs://b/in.csv"), "any"),
+        reread_columns(reader, lambda: order(reader, src="gs://b/in.csv"), "any"),
     ):
         pass
 

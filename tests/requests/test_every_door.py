@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.wire.services.sources import read_source
 from tests.client.places import vertex_config
 from tests.requests.cases import BESIDE, EMBEDS, FLASH, OUTPUT, REFUSED, TAKEN, Refused, lines
@@ -40,12 +40,12 @@ def asked(source: BatchSource, backend: Backend, model: str, defaults: Any) -> R
     """Give what goes to the service."""
     with (
         GenAIBatchClient(CONFIGS[backend]) as client,
-        take_in(client, source, model=model, request_defaults=defaults) as intake,
+        read_input(client, source, model=model, request_defaults=defaults) as prepared,
     ):
-        if intake.lines is None:
-            return [dict(entry) for entry in intake.entries]
-        intake.lines.seek(0)
-        return [json.loads(line) for line in intake.lines]
+        if prepared.lines is None:
+            return [dict(entry) for entry in prepared.entries]
+        prepared.lines.seek(0)
+        return [json.loads(line) for line in prepared.lines]
 
 
 def in_a_list(given: list[str], backend: Backend, model: str, defaults: Any, folder: Path) -> Rows:
@@ -156,7 +156,7 @@ def test_objects_in_cloud_storage_are_read_where_they_are(cloud_storage: CloudSt
             cloud_storage.write(uris[1], [b"\n", case.line.encode()])
             with (
                 pytest.raises(RequestError) as caught,
-                take_in(client, BatchSource(gcs_uri=tuple(uris)), model=case.model),
+                read_input(client, BatchSource(gcs_uri=tuple(uris)), model=case.model),
             ):
                 pass
             assert caught.value.where == f"line 2 of {uris[1]}"
@@ -164,10 +164,10 @@ def test_objects_in_cloud_storage_are_read_where_they_are(cloud_storage: CloudSt
         uri = f"gs://{BUCKET}/doors/output/prediction-model-2026-01-02T03:04:05.000001Z"
         cloud_storage.write(f"{uri}/predictions.jsonl", [f"{line}\n".encode() for line in OUTPUT])
         for src in (uri, f"{uri}/", f"{uri}/predictions.jsonl"):
-            with take_in(client, read_source(src), model=FLASH) as intake:
-                assert intake.in_place
-                assert intake.source.gcs_uri == (f"{uri}/predictions.jsonl",)
-                assert list(intake.keys()) == ["a", "b"]
+            with read_input(client, read_source(src), model=FLASH) as prepared:
+                assert prepared.in_place
+                assert prepared.source.gcs_uri == (f"{uri}/predictions.jsonl",)
+                assert list(prepared.keys()) == ["a", "b"]
 
 
 @each_refused

@@ -26,8 +26,8 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.requests.preflight import Preflight
 from airflow_provider_genai_batch.requests.write import request_lines
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
-from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import vertex_config
 from tests.requests.request_files import (
@@ -89,9 +89,9 @@ class ByPath(Door):
         config = ClientConfig(backend=file.backend, api_key="k", project="p")
         with (
             GenAIBatchClient(config) as client,
-            take_in(client, source, model=file.model, request_defaults=file.defaults) as intake,
+            read_input(client, source, model=file.model, request_defaults=file.defaults) as prepared,
         ):
-            return uploaded(intake, file.data)
+            return uploaded(prepared, file.data)
 
 
 class Objects(Door):
@@ -111,11 +111,11 @@ class Objects(Door):
             self._begins[uri] = begin
             bom = BOM if file.bom and (begin == 0 or chance.random() < 0.5) else b""
             self._storage.write(uri, [bom, file.joined(begin, end), file.end * file.closed])
-        with take_in(self._client, BatchSource(gcs_uri=tuple(self._begins)), model=file.model) as intake:
+        with read_input(self._client, BatchSource(gcs_uri=tuple(self._begins)), model=file.model) as prepared:
             there = b"".join(
                 b"".join(self._storage.read(uri)).removesuffix(b"\n") + b"\n" for uri in self._begins
             )
-            return uploaded(intake, there)
+            return uploaded(prepared, there)
 
     def number(self, place: str, file: RequestFile) -> int:
         found = PLACE.fullmatch(place)
@@ -123,18 +123,20 @@ class Objects(Door):
         return self._begins[found[2]] + super().number(place, file)
 
 
-def uploaded(intake: Intake, given: bytes) -> Uploaded:
+def uploaded(prepared: PreparedInput, given: bytes) -> Uploaded:
     """Say what an input is; one that is read in place is what is there."""
-    assert intake.lines is not None
-    intake.lines.seek(0)
-    data = intake.lines.read()
-    assert data == given or not intake.in_place
+    assert prepared.lines is not None
+    prepared.lines.seek(0)
+    data = prepared.lines.read()
+    assert data == given or not prepared.in_place
     lines = data.splitlines(keepends=True)
-    keys = list(intake.keys())
-    assert len(keys) == (intake.requests if intake.keyed else 0)
-    assert sum(map(key_digest, keys)) & MASK == intake.key_sum
-    assert intake.requests is not None
-    return Uploaded(lines, intake.requests, intake.content, intake.stamped, intake.key_sum, data == given)
+    keys = list(prepared.keys())
+    assert len(keys) == (prepared.requests if prepared.keyed else 0)
+    assert sum(map(key_digest, keys)) & MASK == prepared.key_sum
+    assert prepared.requests is not None
+    return Uploaded(
+        lines, prepared.requests, prepared.content, prepared.stamped, prepared.key_sum, data == given
+    )
 
 
 def repaired(file: RequestFile, door: Door) -> Uploaded:

@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.results.read import TOO_LONG, RowReader
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
 from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.catalog import limits
 from airflow_provider_genai_batch.wire.keys import stamp
@@ -150,8 +150,8 @@ def test_odd_rows_land_and_no_request_is_missing(
     rows = [line(stamp(number), text, b', "seed": ' + MANY) for number, text in enumerate(texts)]
     job = ended(vertex, client, cloud_storage, rows)
     out = tmp_path / f"rows.{form}"
-    asked = Asked(len(rows), keyed=True, stamped=True)
-    tally = land_jobs(client, [job], Landing(str(out), asked=asked))
+    asked = InputFacts(len(rows), keyed=True, stamped=True)
+    tally = land_jobs(client, [job], Landing(str(out), facts=asked))
     assert tally.counts == RowCounts(total=5, ok=5)
     landed = (
         pq.read_table(out).to_pylist()

@@ -17,8 +17,8 @@ from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.models.stored import read_stored
-from airflow_provider_genai_batch.task.landing.land import Asked
-from airflow_provider_genai_batch.task.state import AttemptState, Memo
+from airflow_provider_genai_batch.task.landing.land import InputFacts
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from airflow_provider_genai_batch.triggers.job_events import GenAIBatchJobsTrigger
 from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger
@@ -155,9 +155,9 @@ def test_the_recording_of_this_version_has_every_field_that_is_stored_today() ->
     kwargs = task["deferrals"][0]["kwargs"]
     here = {
         WaitPlan: kwargs["plan"],
-        Memo: kwargs["memo"],
-        AttemptState: kwargs["memo"]["memory"],
-        Asked: kwargs["memo"]["asked"],
+        Checkpoint: kwargs["memo"],
+        AttemptState: kwargs["memo"]["state"],
+        InputFacts: kwargs["memo"]["facts"],
         Record: {**task["records"][0], "outdated": None},  # which is worked out, never stored
     }
     for kind, told in here.items():

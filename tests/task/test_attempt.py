@@ -80,8 +80,8 @@ class PlainTask:
     def records(self, place: tuple[int, int] = (0, 0)) -> Keeper:
         return Keeper(self.kept.setdefault(place, []))
 
-    def metrics(self, books: Any) -> AbstractContextManager[None]:
-        self.books = books
+    def metrics(self, ledger: Any) -> AbstractContextManager[None]:
+        self.ledger = ledger
         return nullcontext()
 
     def show_links(self, jobs: Any, project: str | None) -> None:
@@ -183,7 +183,7 @@ def test_an_input_that_cannot_be_read_again_for_now_is_waited_for(
         raise ServerError("away", code=503, method="objects.get")
 
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_genai_batch.task.attempt.take_in", fail)
+        patch.setattr("airflow_provider_genai_batch.task.attempt.read_input", fail)
         with pytest.raises(Deferred) as pause:
             attempt(task, client, ["a", "b"], **how).complete(event)
     memo = dict(pause.value.memo)
@@ -206,7 +206,7 @@ def test_trouble_that_outlasts_the_deadline_hides_no_job_that_is_paid_for(
     def fail(*_: Any, **__: Any) -> Any:
         raise ServerError("away", code=503, method="objects.get")
 
-    monkeypatch.setattr("airflow_provider_genai_batch.task.attempt.take_in", fail)
+    monkeypatch.setattr("airflow_provider_genai_batch.task.attempt.read_input", fail)
     with pytest.raises(JobTimedOut) as failure:
         attempt(PlainTask(), client, ["a", "b"], **how).complete(event)
     name = emulator.jobs[0]["name"]

@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.exceptions import TransportError
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import BUCKET, MODEL, gemini_config, lines, vertex_config
 from tests.tampering import Tampering, Trouble
@@ -67,8 +67,10 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
 
 
 def landing(keys: list[str], out: Path) -> Landing:
-    asked = Asked(len(keys), keyed=True, stamped=keys == STAMPS, key_sum=sum(map(key_digest, keys)) & MASK)
-    return Landing(str(out), asked=asked, keys=lambda: iter(keys))
+    asked = InputFacts(
+        len(keys), keyed=True, stamped=keys == STAMPS, key_sum=sum(map(key_digest, keys)) & MASK
+    )
+    return Landing(str(out), facts=asked, keys=lambda: iter(keys))
 
 
 @pytest.mark.parametrize("keys", [OWN, STAMPS], ids=["own keys", "stamps"])

@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.emulator.storage import CloudStorage
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import MODEL, lines
 
@@ -56,12 +56,14 @@ def answered(
     return run
 
 
-def asked(keys: list[str]) -> Asked:
-    return Asked(len(keys), keyed=True, stamped=keys == STAMPS, key_sum=sum(map(key_digest, keys)) & MASK)
+def asked(keys: list[str]) -> InputFacts:
+    return InputFacts(
+        len(keys), keyed=True, stamped=keys == STAMPS, key_sum=sum(map(key_digest, keys)) & MASK
+    )
 
 
 def landed(client: GenAIBatchClient, jobs: list[BatchJob], keys: list[str], out: Path) -> dict[str, Any]:
-    tally = land_jobs(client, jobs, Landing(str(out), asked=asked(keys), keys=lambda: iter(keys)))
+    tally = land_jobs(client, jobs, Landing(str(out), facts=asked(keys), keys=lambda: iter(keys)))
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert sorted(row["key"] for row in rows) == keys
     assert [tally.unanswered(key, index) for index, key in enumerate(keys)] == [

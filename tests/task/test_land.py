@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.exceptions import ResultsNotWritten
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
 from airflow_provider_genai_batch.models.identity import Identity, ask_of, round_of
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import MODEL, lines
 
@@ -45,8 +45,10 @@ def answered(gemini: Emulator, client: GenAIBatchClient) -> Callable[..., BatchJ
     return run
 
 
-def asked(keys: list[str]) -> Asked:
-    return Asked(len(keys), keyed=True, stamped=keys == STAMPS, key_sum=sum(map(key_digest, keys)) & MASK)
+def asked(keys: list[str]) -> InputFacts:
+    return InputFacts(
+        len(keys), keyed=True, stamped=keys == STAMPS, key_sum=sum(map(key_digest, keys)) & MASK
+    )
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -62,7 +64,7 @@ def test_rows_that_all_came_once_are_read_once(
     gemini: Emulator, client: GenAIBatchClient, answered: Any, tmp_path: Path, keys: list[str]
 ) -> None:
     job = answered(keys)
-    landing = Landing(str(tmp_path / "rows.jsonl"), asked=asked(keys), keys=lambda: pytest.fail("not needed"))
+    landing = Landing(str(tmp_path / "rows.jsonl"), facts=asked(keys), keys=lambda: pytest.fail("not needed"))
     assert land_jobs(client, [job], landing).counts == RowCounts(total=6, ok=6)
     assert downloads(gemini) == 1
     assert sorted(row["key"] for row in read(tmp_path / "rows.jsonl")) == sorted(keys)
@@ -80,7 +82,7 @@ def test_own_keys_that_did_not_all_come_once_are_told_apart_by_a_second_reading(
 ) -> None:
     job = answered(OWN, missing=["key-3"], duplicated=["key-5"], unknown_keys=["nobody"])
     landing = Landing(
-        str(tmp_path / "rows.jsonl"), asked=asked(OWN), keys=lambda: iter(OWN) if known else None
+        str(tmp_path / "rows.jsonl"), facts=asked(OWN), keys=lambda: iter(OWN) if known else None
     )
     with caplog.at_level(logging.WARNING, "airflow_provider_genai_batch.task.landing.land"):
         tally = land_jobs(client, [job], landing)
@@ -103,7 +105,7 @@ def test_a_long_list_of_keys_is_shown_in_part(
 ) -> None:
     keys = [stamp(number) for number in range(20)]
     job = answered(keys, missing=keys[3:])
-    land_jobs(client, [job], Landing(asked=Asked(20, keyed=True, stamped=True)))
+    land_jobs(client, [job], Landing(facts=InputFacts(20, keyed=True, stamped=True)))
     shown = ", ".join(keys[3:8])
     assert f"17 requests have no row: {shown} and 12 more." in caplog.messages
 
@@ -119,7 +121,7 @@ def test_the_rows_of_all_rounds_become_one_row_for_each_request(
         answered([keys[1], keys[2], keys[5]], ASK.piece(None, 1), row_errors={keys[2]: 8}),
     ]
     out = tmp_path / "rows.jsonl"
-    landing = Landing(str(out), asked=asked(keys), keys=lambda: iter(keys))
+    landing = Landing(str(out), facts=asked(keys), keys=lambda: iter(keys))
     tally = land_jobs(client, jobs[::-1] if backwards else jobs, landing)
     assert {row["key"]: (row["status"], row.get("round", 0)) for row in read(out)} == {
         **dict.fromkeys(keys, ("ok", 0)),
@@ -162,7 +164,7 @@ def test_rows_land_in_the_order_of_the_input_with_what_they_carry(
     job = answered(keys, missing=[keys[2]], shuffle=True, seed=3)
     out = tmp_path / f"rows.{form}"
     landing = Landing(
-        str(out), asked=asked(keys), keys=lambda: iter(keys), ordered=True, carry=lambda index: {"id": index}
+        str(out), facts=asked(keys), keys=lambda: iter(keys), ordered=True, carry=lambda index: {"id": index}
     )
     tally = land_jobs(client, [job], landing)
     assert tally.counts == RowCounts(total=6, ok=5, missing=1)
@@ -182,7 +184,7 @@ def test_a_landing_that_fails_leaves_what_was_there(
     def broken(_: int) -> Any:
         raise OSError("the disk is full")
 
-    landing = Landing(str(out), asked=asked(STAMPS), carry=broken)
+    landing = Landing(str(out), facts=asked(STAMPS), carry=broken)
     with pytest.raises(ResultsNotWritten, match="the disk is full"):
         land_jobs(client, [answered(STAMPS)], landing)
     assert out.read_bytes() == b"of yesterday"
@@ -196,7 +198,7 @@ def test_a_download_that_breaks_off_is_taken_up_and_no_row_is_lost_or_doubled(
     keys = [stamp(number) for number in range(400)]
     job = answered(keys)
     gemini.faults.add("files.download", Fault.truncated())
-    landing = Landing(str(tmp_path / f"rows.{form}"), asked=Asked(400, keyed=True, stamped=True))
+    landing = Landing(str(tmp_path / f"rows.{form}"), facts=InputFacts(400, keyed=True, stamped=True))
     tally = land_jobs(client, [job], landing)
     assert (tally.counts, tally.duplicates) == (RowCounts(total=400, ok=400), 0)
     assert downloads(gemini) == 2

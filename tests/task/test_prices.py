@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost import prices
 from airflow_provider_genai_batch.task.cost.limit import CostLimit
 from airflow_provider_genai_batch.task.cost.prices import Rates, cost_of, is_installed, price_of
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.catalog.limits import Limits
 
 LISTED = datetime(2026, 11, 1, tzinfo=timezone.utc)
@@ -115,7 +115,7 @@ def test_the_most_that_requests_of_claude_may_cost_has_the_tenth_in_it() -> None
         b"".join(json.dumps({"custom_id": "a", "request": body}).encode() + b"\n" for _ in range(2))
     )
     with ExitStack() as stack:
-        intake = Intake(
+        prepared = PreparedInput(
             content="",
             requests=2,
             limits=Limits(None, None, ""),
@@ -125,7 +125,7 @@ def test_the_most_that_requests_of_claude_may_cost_has_the_tenth_in_it() -> None
             lines=lines,
         )
         with pytest.raises(CostLimitExceeded, match="10 % more") as caught:
-            CostLimit(1e-6, price, Task.GENERATE, "max_tokens").check(intake, 0)
+            CostLimit(1e-6, price, Task.GENERATE, "max_tokens").check(prepared, 0)
     assert caught.value.expected == pytest.approx((4000 * 1.5 + 2000 * 7.5) * 1.1 / 1e6)
     assert "maxOutputTokens" not in str(caught.value)
 

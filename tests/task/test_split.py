@@ -19,8 +19,8 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
-from airflow_provider_genai_batch.task.inputs.read import take_in
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.split import split
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
@@ -29,7 +29,7 @@ from airflow_provider_genai_batch.wire.services.sources import read_source
 
 MODEL = "gemini-2.5-flash"
 STAGING = "gs://emulator-staging/pieces"
-Read = Callable[..., Intake]
+Read = Callable[..., PreparedInput]
 
 
 @pytest.fixture(params=["gemini", "vertex"])
@@ -53,8 +53,8 @@ def stack() -> Iterator[ExitStack]:
 
 def read(
     stack: ExitStack, client: GenAIBatchClient, src: Any, *, model: str = MODEL, **settings: Any
-) -> Intake:
-    return stack.enter_context(take_in(client, read_source(src), model=model, **settings))
+) -> PreparedInput:
+    return stack.enter_context(read_input(client, read_source(src), model=model, **settings))
 
 
 def keyed(names: list[str]) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def sources(folder: Path) -> dict[str, Callable[[list[str | None]], Any]]:
     return {"a list": lambda names: [{"key": n, "contents": "Hi"} for n in names], "a file": a_file}
 
 
-def consistent(piece: Intake) -> None:
+def consistent(piece: PreparedInput) -> None:
     """Check that the numbers are those of the requests."""
     keys = list(piece.keys())
     assert piece.requests == len(keys)
@@ -197,7 +197,7 @@ def test_pieces_keep_within_so_many_bytes(
     assert b"".join(lines_of(piece) for piece in pieces) == whole.lines.read()
 
 
-def lines_of(piece: Intake) -> bytes:
+def lines_of(piece: PreparedInput) -> bytes:
     assert piece.lines is not None
     piece.lines.seek(0)
     return piece.lines.read()

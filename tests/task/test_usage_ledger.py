@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.results.row_counter import RowCounter
-from airflow_provider_genai_batch.task.landing.usage_ledger import Books
+from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 
 NAME = "batches/a"
@@ -29,8 +29,8 @@ def tally_of(tokens: int) -> RowCounter:
 def test_tokens_that_nobody_can_pay_are_without_cost(
     tokens: int, cost: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    books = Books()
-    books.fetched(BatchJob(name=NAME, backend=Backend.GEMINI, model="gemini-2.5-flash"))
-    tally = books.landed(tally_of(tokens))
-    assert (tally.counts.ok, books.cost and books.cost.usd) == (1, cost)
+    ledger = UsageLedger()
+    ledger.add_job(BatchJob(name=NAME, backend=Backend.GEMINI, model="gemini-2.5-flash"))
+    tally = ledger.add_rows(tally_of(tokens))
+    assert (tally.counts.ok, ledger.cost and ledger.cost.usd) == (1, cost)
     assert ("The cost cannot be told" in caplog.text) is (cost is None)

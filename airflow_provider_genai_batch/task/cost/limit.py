@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.task.inputs.prepared import Intake
+    from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
     from airflow_provider_genai_batch.task.order import Order
 
 log = logging.getLogger(__name__)
@@ -44,20 +44,20 @@ class CostLimit:
     word: str = "maxOutputTokens"
     """How requests to the model call the most tokens of an answer."""
 
-    def check(self, intake: Intake, spent: float) -> None:
+    def check(self, prepared: PreparedInput, spent: float) -> None:
         """Refuse requests that may cost more than is left.
 
         Args:
-            intake: the requests of a round.
+            prepared: the requests of a round.
             spent: USD that the jobs of earlier rounds have cost.
 
         Raises:
             CostLimitExceeded: they may.
             ConfigurationError: they could not be read.
         """
-        if not intake.readable:
-            raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(intake.source))))
-        tokens = TokenEstimate().add(_rows(intake), answers=self.task is Task.GENERATE)
+        if not prepared.readable:
+            raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(prepared.source))))
+        tokens = TokenEstimate().add(_rows(prepared), answers=self.task is Task.GENERATE)
         most = self._most(tokens)
         sums = self._sums(tokens, most, spent)
         if spent + float(most) > self.usd:
@@ -151,10 +151,10 @@ def _address(source: BatchSource) -> str:
     return source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "The input"
 
 
-def _rows(intake: Intake) -> Iterable[Mapping[str, Any]]:
-    if intake.entries:
-        return intake.entries
-    if intake.lines is None:
+def _rows(prepared: PreparedInput) -> Iterable[Mapping[str, Any]]:
+    if prepared.entries:
+        return prepared.entries
+    if prepared.lines is None:
         return ()
-    intake.lines.seek(0)
-    return map(from_json, intake.lines)
+    prepared.lines.seek(0)
+    return map(from_json, prepared.lines)

@@ -22,7 +22,7 @@ _SPELLINGS = {"s3a": "s3", "gcs": "gs", "local": "file"}
 """Schemes by which the same place has another name."""
 
 
-def check_apart(source: BatchSource, results_uri: str | None) -> None:
+def refuse_overlap(source: BatchSource, results_uri: str | None) -> None:
     """Refuse to land rows where requests are, or where the next attempt would take them for requests.
 
     Raises:
@@ -40,7 +40,7 @@ def check_apart(source: BatchSource, results_uri: str | None) -> None:
             raise ConfigurationError(msg)
 
 
-def check_media_apart(source: BatchSource | None, results_uri: str | None, media_uri: str | None) -> None:
+def refuse_media_overlap(source: BatchSource | None, results_uri: str | None, media_uri: str | None) -> None:
     """Refuse to write media where rows are, or where the next attempt would take them for requests.
 
     Args:

@@ -39,7 +39,7 @@ def keyed_lines(stream: BinaryIO, backend: Backend) -> Iterator[tuple[str | None
 
 
 @dataclass
-class Sums:
+class InputDigest:
     """What stands for requests: their number, a digest of their lines, and their keys added up.
 
     Args:
@@ -74,5 +74,5 @@ class Sums:
         return cast("str", self._sha256.hexdigest())
 
     def facts(self) -> dict[str, Any]:
-        """Return the numbers as `Intake` calls them."""
+        """Return the numbers as `PreparedInput` calls them."""
         return {"requests": self.rows, "stamped": self.stamped, "key_sum": self.key_sum}

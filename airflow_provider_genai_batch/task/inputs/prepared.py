@@ -13,14 +13,14 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity, file_name, object_name
 from airflow_provider_genai_batch.requests.tables.columns import Columns
-from airflow_provider_genai_batch.task.inputs.parts import Sums, keyed_lines
+from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
 from airflow_provider_genai_batch.wire.catalog.limits import Limits
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 
 
 @dataclass(frozen=True)
-class Intake:
-    """An input that has been read and found good; what it reads from is there until `take_in` ends."""
+class PreparedInput:
+    """An input that has been read and found good; what it reads from is there until `read_input` ends."""
 
     source: BatchSource
     """Where it came from."""
@@ -93,10 +93,10 @@ class Intake:
         if self.lines is not None:
             yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
 
-    def going_on(self, tables: Sequence[str]) -> Intake:
+    def going_on(self, tables: Sequence[str]) -> PreparedInput:
         """Return the input of jobs that go on with what earlier ones left in BigQuery, a job for each table."""
         return replace(self, content=[*tables], requests=None, outputs=(*tables,))
 
-    def part(self, sums: Sums, content: Any, **changes: Any) -> Intake:
+    def part(self, sums: InputDigest, content: Any, **changes: Any) -> PreparedInput:
         """Return an input of the requests that `sums` counts, with all else as in this one but for `changes`."""
         return replace(self, content=content, first=sums.first, objects=(), **sums.facts(), **changes)

@@ -9,12 +9,12 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
-from airflow_provider_genai_batch.task.inputs.reading import Reading
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.reading import InputReader
 
 
 @contextmanager
-def take_in(
+def read_input(
     client: GenAIBatchClient,
     source: BatchSource,
     *,
@@ -23,7 +23,7 @@ def take_in(
     prompt: Prompt | None = None,
     several_jobs: bool = False,
     keeps_media: bool = True,
-) -> Iterator[Intake]:
+) -> Iterator[PreparedInput]:
     """Read and check an input; its lines are there until the block ends.
 
     Args:
@@ -32,7 +32,7 @@ def take_in(
         model: the job's.
         request_defaults: merged into every request that is written.
         prompt: a template over columns; None where the source has requests.
-        several_jobs: the input may be larger than one job takes, see `Intake.shards`.
+        several_jobs: the input may be larger than one job takes, see `PreparedInput.shards`.
         keeps_media: False refuses requests that ask for pictures or sound, which nobody would keep.
 
     Raises:
@@ -40,7 +40,7 @@ def take_in(
     """
     with ExitStack() as stack:
         settings = (model, request_defaults, prompt, several_jobs, keeps_media)
-        yield Reading(stack, client, source, *settings).read()
+        yield InputReader(stack, client, source, *settings).read()
 
 
 def staging_place(client: GenAIBatchClient, destination: BatchDestination | None) -> str | None:

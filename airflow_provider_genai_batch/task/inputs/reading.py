@@ -1,4 +1,4 @@
-"""Reading and checking an input, wherever it comes from."""
+"""InputReader and checking an input, wherever it comes from."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from airflow_provider_genai_batch.requests.write import inline_entries, request_
 from airflow_provider_genai_batch.task.files.files import read_chunks, seekable, spool
 from airflow_provider_genai_batch.task.files.objects import Objects, expanded
 from airflow_provider_genai_batch.task.inputs.bigquery_sample import check_sample
-from airflow_provider_genai_batch.task.inputs.parts import Sums
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.parts import InputDigest
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.answers.media import refuse_media
 from airflow_provider_genai_batch.wire.catalog.limits import Limits, limits_of
 from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
@@ -47,7 +47,7 @@ INLINE = Limits(MAX_BODY_BYTES - 64 * 1024, None, SERVICE_NAMES[Backend.GEMINI])
 
 
 @dataclass(frozen=True)
-class Reading:
+class InputReader:
     """One look at an input."""
 
     stack: ExitStack
@@ -59,7 +59,7 @@ class Reading:
     several_jobs: bool
     keeps_media: bool = True
 
-    def read(self) -> Intake:
+    def read(self) -> PreparedInput:
         """Read what the source names."""
         if not self.keeps_media:
             refuse_media_of_all(self.defaults, self.client.config.backend, self.model)
@@ -93,9 +93,9 @@ class Reading:
         if source.bigquery_uri:
             check_sample(self.client, source.bigquery_uri, self.model, self._check)
         address = source.file_name or source.bigquery_uri or list(source.gcs_uri)
-        return self._own_objects() or self._intake(address, None, keyed=False)
+        return self._own_objects() or self._prepared(address, None, keyed=False)
 
-    def _intake(self, content: Any, requests: int | None, **known: Any) -> Intake:
+    def _prepared(self, content: Any, requests: int | None, **known: Any) -> PreparedInput:
         backend = self.client.config.backend
         keyed = not takes_text_only(self.model, backend)
         known = {
@@ -106,11 +106,11 @@ class Reading:
             "stamps": keyed and bool(requests) and known.get("stamped") == requests,
             **known,
         }
-        return Intake(content=content, requests=requests, backend=backend, stack=self.stack, **known)
+        return PreparedInput(content=content, requests=requests, backend=backend, stack=self.stack, **known)
 
-    def _from_rows(self, prompt: Prompt) -> Intake:
+    def _from_rows(self, prompt: Prompt) -> PreparedInput:
         """Spool a line for each row of a table; the columns too where they cannot be read again."""
-        stream, sums = self.stack.enter_context(spool()), Sums()
+        stream, sums = self.stack.enter_context(spool()), InputDigest()
         once = self.source.stream is not None
         columns = Columns(self.stack.enter_context(spool())) if once else None
         keyless = takes_text_only(self.model, self.client.config.backend)
@@ -120,7 +120,7 @@ class Reading:
             else:
                 sums.add_stamped(key, line)
             stream.write(line)
-        return self._intake(sums.sha256, **sums.facts(), lines=stream, columns=columns)
+        return self._prepared(sums.sha256, **sums.facts(), lines=stream, columns=columns)
 
     def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[tuple[str, bytes]]:
         """Write a line for each row of a table.
@@ -155,9 +155,9 @@ class Reading:
         except NotFound as error:
             raise _no_object(path, error) from error
 
-    def _inline(self, items: Iterable[Any]) -> Intake:
+    def _inline(self, items: Iterable[Any]) -> PreparedInput:
         """Take requests that travel inside the create call."""
-        task, sums = task_of(self.model), Sums()
+        task, sums = task_of(self.model), InputDigest()
         entries = tuple(inline_entries(items, task, self.model, self.defaults, check=self._check))
         if not fits_inline(entries, self.model):
             if not any(entry["metadata"].keys() - {"key"} for entry in entries):
@@ -166,15 +166,15 @@ class Reading:
             log.warning("%s", STAYS_INLINE)
         for entry in entries:
             sums.add(entry_key(entry))
-        return self._intake(digest(entries), **sums.facts(), entries=entries, limits=INLINE)
+        return self._prepared(digest(entries), **sums.facts(), entries=entries, limits=INLINE)
 
-    def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> Intake:
+    def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> PreparedInput:
         """Spool requests that are given in Python."""
-        stream, sums = self.stack.enter_context(spool()), Sums()
+        stream, sums = self.stack.enter_context(spool()), InputDigest()
         for key, line in lines:
             sums.add(key, line)
             stream.write(line)
-        return self._intake(sums.sha256, **sums.facts(), lines=stream)
+        return self._prepared(sums.sha256, **sums.facts(), lines=stream)
 
     def _preflight(
         self, name: str, defaults: Any = None, place: Callable[[int], str] | None = None
@@ -191,15 +191,15 @@ class Reading:
             **self._most,
         )
 
-    def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> Intake:
+    def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> PreparedInput:
         """Spool the lines of a file that is found good: what is uploaded is what was checked."""
         stream = self.stack.enter_context(spool())
         stream.writelines(check.lines(chunks))
-        return self._intake(
+        return self._prepared(
             check.sha256, check.rows, stamped=check.stamped, key_sum=check.key_sum, lines=stream, **known
         )
 
-    def _own_objects(self) -> Intake | None:
+    def _own_objects(self) -> PreparedInput | None:
         """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
 
         They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged. A pattern
@@ -219,7 +219,7 @@ class Reading:
             objects = Objects(self.client, uris)
             check = self._preflight(", ".join(given), place=objects.place)
             matched = BatchSource(gcs_uri=tuple(uris))
-            intake = self._checked(check, objects.chunks(), source=matched)
+            prepared = self._checked(check, objects.chunks(), source=matched)
         except NotFound as error:
             raise _no_object(", ".join(uris) or given[0], error) from error
         except PASSING:
@@ -228,9 +228,9 @@ class Reading:
             log.warning("The input could not be checked before submitting it: %s", error)
             return None
         if check.unchanged and not objects.touched:
-            return replace(intake, in_place=True, objects=tuple(zip(uris, objects.ends, strict=True)))
+            return replace(prepared, in_place=True, objects=tuple(zip(uris, objects.ends, strict=True)))
         log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
-        return intake
+        return prepared
 
     @cached_property
     def _check(self) -> _Checks:

@@ -14,8 +14,8 @@ from pydantic_core import to_json
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.identity import digest
-from airflow_provider_genai_batch.task.inputs.parts import Sums, keyed_lines
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
 
@@ -34,39 +34,41 @@ class _Cut(NamedTuple):
     """Read where they are; none: the lines are staged."""
 
 
-def split(intake: Intake, max_requests: int | None = None, max_bytes: int | None = None) -> list[Intake]:
+def split(
+    prepared: PreparedInput, max_requests: int | None = None, max_bytes: int | None = None
+) -> list[PreparedInput]:
     """Cut an input into consecutive pieces for several jobs; one that is within the limits is itself the piece.
 
     Pieces read from the same lines and are not copied. Objects that the service reads in place are grouped whole;
     one that is too large by itself is staged in pieces. An input that could not be read is one piece.
 
     Args:
-        intake: the input.
+        prepared: the input.
         max_requests: of a piece; never more than the service takes in one job.
         max_bytes: of a piece's lines, likewise.
 
     Raises:
         RequestError: one request alone is too large.
     """
-    if intake.outputs:
+    if prepared.outputs:
         return [
-            replace(intake, content=table, source=BatchSource(bigquery_uri=table), lines=None, outputs=())
-            for table in intake.outputs
+            replace(prepared, content=table, source=BatchSource(bigquery_uri=table), lines=None, outputs=())
+            for table in prepared.outputs
         ]
-    own = intake.limits
+    own = prepared.limits
     most = _Cut(
         min(n for n in (max_requests, own.max_requests, sys.maxsize) if n is not None),
         min(n for n in (max_bytes, own.max_bytes, sys.maxsize) if n is not None),
     )
-    if intake.entries:
-        cuts = list(_cut((len(to_json(entry)) + 1 for entry in intake.entries), most, remedy=_NOT_INLINE))
-    elif intake.lines is not None:
-        cuts = list(_cut_objects(intake, most) if intake.in_place else _cut_lines(intake, most))
+    if prepared.entries:
+        cuts = list(_cut((len(to_json(entry)) + 1 for entry in prepared.entries), most, remedy=_NOT_INLINE))
+    elif prepared.lines is not None:
+        cuts = list(_cut_objects(prepared, most) if prepared.in_place else _cut_lines(prepared, most))
     else:
-        return [intake]
-    if len(cuts) == 1 and bool(cuts[0].objects) == intake.in_place:
-        return [intake]
-    return list(_pieces(intake, cuts))
+        return [prepared]
+    if len(cuts) == 1 and bool(cuts[0].objects) == prepared.in_place:
+        return [prepared]
+    return list(_pieces(prepared, cuts))
 
 
 def _cut(sizes: Iterable[int], most: _Cut, before: int = 0, remedy: str = _SHORTER) -> Iterator[_Cut]:
@@ -85,19 +87,19 @@ def _cut(sizes: Iterable[int], most: _Cut, before: int = 0, remedy: str = _SHORT
         yield _Cut(rows, size)
 
 
-def _cut_lines(intake: Intake, most: _Cut) -> Iterator[_Cut]:
-    stream = cast("BinaryIO", intake.lines)
+def _cut_lines(prepared: PreparedInput, most: _Cut) -> Iterator[_Cut]:
+    stream = cast("BinaryIO", prepared.lines)
     stream.seek(0)
     return _cut(map(len, stream), most)
 
 
-def _cut_objects(intake: Intake, most: _Cut) -> Iterator[_Cut]:
+def _cut_objects(prepared: PreparedInput, most: _Cut) -> Iterator[_Cut]:
     """Group whole objects; one that is too large is cut by lines, which are staged."""
-    stream = cast("BinaryIO", intake.lines)
+    stream = cast("BinaryIO", prepared.lines)
     stream.seek(0)
     begin = rows = 0
     group: _Cut | None = None
-    for uri, end in intake.objects:
+    for uri, end in prepared.objects:
         cuts = list(_cut(_sizes(stream, end - begin), most, rows)) or [_Cut(0, 0)]
         begin, rows = end, rows + sum(cut.rows for cut in cuts)
         if len(cuts) > 1:
@@ -123,21 +125,21 @@ def _sizes(stream: BinaryIO, span: int) -> Iterator[int]:
         yield size
 
 
-def _pieces(intake: Intake, cuts: Iterable[_Cut]) -> Iterator[Intake]:
+def _pieces(prepared: PreparedInput, cuts: Iterable[_Cut]) -> Iterator[PreparedInput]:
     begin = row = 0
     for cut in cuts:
-        sums = Sums(intake.first + row)
-        if intake.entries:
-            entries = intake.entries[row : row + cut.rows]
+        sums = InputDigest(prepared.first + row)
+        if prepared.entries:
+            entries = prepared.entries[row : row + cut.rows]
             for entry in entries:
                 sums.add(entry_key(entry))
-            yield intake.part(sums, digest(entries), entries=entries)
+            yield prepared.part(sums, digest(entries), entries=entries)
         else:
-            lines = _slice(cast("BinaryIO", intake.lines), begin, begin + cut.size)
-            for key, line in keyed_lines(lines, intake.backend):
+            lines = _slice(cast("BinaryIO", prepared.lines), begin, begin + cut.size)
+            for key, line in keyed_lines(lines, prepared.backend):
                 sums.add(key, line)
-            source = BatchSource(gcs_uri=cut.objects) if cut.objects else intake.source
-            yield intake.part(sums, sums.sha256, source=source, lines=lines, in_place=bool(cut.objects))
+            source = BatchSource(gcs_uri=cut.objects) if cut.objects else prepared.source
+            yield prepared.part(sums, sums.sha256, source=source, lines=lines, in_place=bool(cut.objects))
         row += cut.rows
         begin += cut.size
 

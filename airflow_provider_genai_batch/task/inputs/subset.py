@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, cast
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.task.files.files import spool
-from airflow_provider_genai_batch.task.inputs.parts import Sums, keyed_lines
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.keys import stamped_index
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 
@@ -17,11 +17,11 @@ Wanted = Callable[[str | None, int | None], bool]
 """Tells by its key and, where all keys are stamps, its place in the whole input whether a request is wanted."""
 
 
-def subset(intake: Intake, wanted: Wanted) -> Intake | None:
+def subset(prepared: PreparedInput, wanted: Wanted) -> PreparedInput | None:
     """Return an input of the wanted requests alone, their keys and order as they are.
 
     Args:
-        intake: the input.
+        prepared: the input.
         wanted: takes the key, and the place in the whole input where `stamps` says that keys tell it (else None).
 
     Returns:
@@ -30,16 +30,16 @@ def subset(intake: Intake, wanted: Wanted) -> Intake | None:
     Raises:
         InputError: none is wanted.
     """
-    if not intake.keyed or (intake.lines is None and not intake.entries):
+    if not prepared.keyed or (prepared.lines is None and not prepared.entries):
         return None
     chosen: list[Mapping[str, Any]] = []
-    stream = None if intake.entries else intake.stack.enter_context(spool())
-    sums: Sums | None = None
-    for key, item in _items(intake):
-        place = stamped_index(key) if intake.stamps and key is not None else None
+    stream = None if prepared.entries else prepared.stack.enter_context(spool())
+    sums: InputDigest | None = None
+    for key, item in _items(prepared):
+        place = stamped_index(key) if prepared.stamps and key is not None else None
         if not wanted(key, place):
             continue
-        sums = Sums(place or 0) if sums is None else sums
+        sums = InputDigest(place or 0) if sums is None else sums
         if isinstance(item, bytes):
             sums.add(key, item)
             cast("BinaryIO", stream).write(item)
@@ -50,11 +50,11 @@ def subset(intake: Intake, wanted: Wanted) -> Intake | None:
         msg = "no request is wanted: there is nothing to ask"
         raise InputError(msg)
     if stream is None:
-        return intake.part(sums, digest(chosen), entries=tuple(chosen))
-    return intake.part(sums, sums.sha256, lines=stream, in_place=False)
+        return prepared.part(sums, digest(chosen), entries=tuple(chosen))
+    return prepared.part(sums, sums.sha256, lines=stream, in_place=False)
 
 
-def _items(intake: Intake) -> Iterator[tuple[str | None, Any]]:
-    if intake.entries:
-        return ((entry_key(entry), entry) for entry in intake.entries)
-    return keyed_lines(cast("BinaryIO", intake.lines), intake.backend)
+def _items(prepared: PreparedInput) -> Iterator[tuple[str | None, Any]]:
+    if prepared.entries:
+        return ((entry_key(entry), entry) for entry in prepared.entries)
+    return keyed_lines(cast("BinaryIO", prepared.lines), prepared.backend)

@@ -26,7 +26,7 @@ from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import form_of, opened
 from airflow_provider_genai_batch.results.write import Carry, Validate, land
 from airflow_provider_genai_batch.task.files.files import Draft, published
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.landing.media import MediaFolder
 from airflow_provider_genai_batch.wire.answers import chat as chat_answers
 from airflow_provider_genai_batch.wire.answers import claude as claude_answers
@@ -45,7 +45,7 @@ _READINGS = 4
 
 
 @dataclass(frozen=True)
-class Asked:
+class InputFacts:
     """What is known of the requests, small enough for a deferral."""
 
     requests: int | None = None
@@ -60,11 +60,13 @@ class Asked:
     """Digest of all lines: tells whether an input that is read again is what it was."""
 
     @classmethod
-    def of(cls, intake: Intake) -> Asked:
+    def of(cls, prepared: PreparedInput) -> InputFacts:
         """Keep of an input what its rows need."""
-        stamped = intake.stamped > 0 and intake.stamped == intake.requests
-        content = intake.content if isinstance(intake.content, str) else None
-        return cls(intake.requests, intake.keyed, stamped, intake.key_sum, intake.asks_for_type, content)
+        stamped = prepared.stamped > 0 and prepared.stamped == prepared.requests
+        content = prepared.content if isinstance(prepared.content, str) else None
+        return cls(
+            prepared.requests, prepared.keyed, stamped, prepared.key_sum, prepared.asks_for_type, content
+        )
 
     def joins(self, job: BatchJob) -> bool:
         """Whether a job's rows can be counted beside those of another job of the same requests.
@@ -84,7 +86,7 @@ class Landing:
     media_uri: str | None = None
     """Folder of pictures and sound; None: they are not kept."""
     max_failed_rows: float = 0
-    asked: Asked = Asked()
+    facts: InputFacts = InputFacts()
     keys: Callable[[], Iterable[str] | None] = field(default=lambda: None)
     """Gives the keys of all requests, in order, where the rows do not tell enough; None: they are not to be had."""
     ordered: bool = False
@@ -106,20 +108,20 @@ class Landing:
 
     def without(self, requests: int) -> Landing:
         """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
-        if not requests or self.asked.requests is None:
+        if not requests or self.facts.requests is None:
             return self
-        return replace(self, asked=replace(self.asked, requests=self.asked.requests - requests))
+        return replace(self, facts=replace(self.facts, requests=self.facts.requests - requests))
 
     def reading(self, dropped: Dropped, *, keep_media: bool) -> Reading:
         """Say how answers are to be read, and where to count what lands nowhere."""
-        typed = self.validate is not None or self.asked.for_type
+        typed = self.validate is not None or self.facts.for_type
         return self.answers.reading(dropped, typed=typed, keep_media=keep_media)
 
     @property
     def needs_places(self) -> bool:
         """Whether the keys are needed from the start, to know where in the input a row belongs."""
-        asked, uri = self.asked, self.results_uri
-        return bool(uri) and asked.keyed and not asked.stamped and (self.ordered or self.carry is not None)
+        facts, uri = self.facts, self.results_uri
+        return bool(uri) and facts.keyed and not facts.stamped and (self.ordered or self.carry is not None)
 
     def tally(
         self,
@@ -137,12 +139,12 @@ class Landing:
             sums: let the sum of the keys tell whether all came; else those that came are remembered.
             answered: see `RowCounter`.
         """
-        asked = self.asked
+        facts = self.facts
         return RowCounter(
-            expected=total_of(_one_of_twins(jobs)) if asked.requests is None else asked.requests,
-            keyed=asked.keyed,
-            stamped=asked.stamped,
-            key_sum=asked.key_sum if sums else None,
+            expected=total_of(_one_of_twins(jobs)) if facts.requests is None else facts.requests,
+            keyed=facts.keyed,
+            stamped=facts.stamped,
+            key_sum=facts.key_sum if sums else None,
             known=known,
             answered=answered,
         )
@@ -252,7 +254,7 @@ def _read(
     summed = None if out is None else Summed(out)
     types = _types(landing, jobs) if form == "parquet" else None
     with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form, types) as write:
-        for number, rounds in enumerate(_asks(jobs, together=landing.asked.requests is not None)):
+        for number, rounds in enumerate(_asks(jobs, together=landing.facts.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
             reading = landing.reading(tally.dropped, keep_media=media is not None)

@@ -17,16 +17,18 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.task.files.files import spool
-from airflow_provider_genai_batch.task.inputs.parts import Sums
-from airflow_provider_genai_batch.task.inputs.prepared import Intake
-from airflow_provider_genai_batch.task.inputs.read import take_in
-from airflow_provider_genai_batch.task.inputs.reading import Reading
+from airflow_provider_genai_batch.task.inputs.parts import InputDigest
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.order import Order
 
 log = logging.getLogger(__name__)
 
 
-def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None) -> list[str] | None:
+def reread_keys(
+    client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None
+) -> list[str] | None:
     """Read an input once more for its keys; None if it is not to be had any more, or not what it was.
 
     Args:
@@ -36,35 +38,35 @@ def keys_of(client: GenAIBatchClient, order: Callable[[], Order], key_sum: int |
     """
     try:
         asked = order()
-        with take_in(
+        with read_input(
             client,
             asked.source,
             model=asked.model,
             request_defaults=asked.request_defaults,
             prompt=asked.prompt,
-        ) as intake:
-            if not intake.keyed:
+        ) as prepared:
+            if not prepared.keyed:
                 return None
-            if intake.key_sum != key_sum:
+            if prepared.key_sum != key_sum:
                 log.warning("The keys of missing rows are not known: the input is not what it was.")
                 return None
-            return list(intake.keys())
+            return list(prepared.keys())
     except (InputError, ConfigurationError) as error:
         log.warning("The keys of missing rows are not known, the input cannot be read again: %s", error)
         return None
 
 
 @contextmanager
-def columns_of(
-    client: GenAIBatchClient, order: Callable[[], Order], content: Any, intake: Intake | None = None
+def reread_columns(
+    client: GenAIBatchClient, order: Callable[[], Order], content: Any, prepared: PreparedInput | None = None
 ) -> Iterator[Callable[[int], Mapping[str, Any]] | None]:
     """Read a table once more for what rows carry through to the output: all columns of their input row.
 
     Args:
         client: of the task's connection.
         order: reads the task's parameters, whose input may be gone or read out by now.
-        content: of the whole intake that the job was made of.
-        intake: that one, if it is still open: rows that can be read only once come from it.
+        content: of the whole input that the job was made of.
+        prepared: that one, if it is still open: rows that can be read only once come from it.
 
     Raises:
         ResultsNotWritten: this machine's disk is full.
@@ -74,7 +76,7 @@ def columns_of(
         not to be had any more or not what it was, which is logged.
     """
     with ExitStack() as stack:
-        at_hand = intake.columns if intake is not None else None
+        at_hand = prepared.columns if prepared is not None else None
         yield _columns(stack, client, order, content) if at_hand is None else at_hand
 
 
@@ -85,10 +87,10 @@ def _columns(
         asked = order()
         if asked.prompt is None:
             return None
-        reading = Reading(
+        reading = InputReader(
             stack, client, asked.source, asked.model, asked.request_defaults, asked.prompt, several_jobs=True
         )
-        columns, sums = Columns(stack.enter_context(spool())), Sums()
+        columns, sums = Columns(stack.enter_context(spool())), InputDigest()
         for _, line in reading.table_lines(asked.prompt, columns):
             sums.add(None, line)
     except PASSING:

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.task.files.overlap import check_apart, check_media_apart
-from airflow_provider_genai_batch.task.inputs.read import take_in
-from airflow_provider_genai_batch.task.landing.land import Asked, Landing
+from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 from airflow_provider_genai_batch.wire.services.sources import read_source
 
 
 @contextmanager
-def landing_of(
+def landing_for_existing_jobs(
     client: GenAIBatchClient, names: Sequence[str], *, src: Any, output_type: Any, **wanted: Any
 ) -> Iterator[Landing]:
     """Say how the rows of ended jobs are to be landed; the requests are at hand until the block ends.
@@ -33,19 +33,19 @@ def landing_of(
     """
     validate = None if output_type is None else answer_check(output_type)
     if src is None:
-        check_media_apart(None, wanted.get("results_uri"), wanted.get("media_uri"))
+        refuse_media_overlap(None, wanted.get("results_uri"), wanted.get("media_uri"))
         yield Landing(validate=validate, output_type=output_type, submits=False, **wanted)
         return
     source = read_source(src)
-    check_apart(source, wanted.get("results_uri"))
-    check_media_apart(source, wanted.get("results_uri"), wanted.get("media_uri"))
+    refuse_overlap(source, wanted.get("results_uri"))
+    refuse_media_overlap(source, wanted.get("results_uri"), wanted.get("media_uri"))
     model = client.get(names[0]).model or ""
-    with take_in(client, source, model=model, several_jobs=True) as intake:
-        keys = (lambda: [*intake.keys()]) if intake.keyed and intake.readable else (lambda: None)
+    with read_input(client, source, model=model, several_jobs=True) as prepared:
+        keys = (lambda: [*prepared.keys()]) if prepared.keyed and prepared.readable else (lambda: None)
         yield Landing(
             validate=validate,
             output_type=output_type,
-            asked=Asked.of(intake),
+            facts=InputFacts.of(prepared),
             keys=keys,
             submits=False,
             **wanted,

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Books:
+class UsageLedger:
     """Kept by whoever settles.
 
     Attributes:
@@ -49,12 +49,12 @@ class Books:
         """Begin to settle some jobs."""
         self._fetched, self.cost = {}, None
 
-    def fetched(self, job: BatchJob) -> BatchJob:
+    def add_job(self, job: BatchJob) -> BatchJob:
         """Take a job that ended."""
         self._fetched[job.name] = job
         return job
 
-    def landed(self, tally: RowCounter) -> RowCounter:
+    def add_rows(self, tally: RowCounter) -> RowCounter:
         """Take what rows tell."""
         self.shares |= tally.shares
         try:
@@ -65,13 +65,13 @@ class Books:
         log.info("Tokens: %s. Cost: %s.", tally.usage or "not told", self.cost or "not known")
         return tally
 
-    def settled(self, manifest: Manifest) -> Manifest:
+    def close(self, manifest: Manifest) -> Manifest:
         """Take the outcome, and return it with its cost."""
         self.jobs |= self._fetched
         self.counts = manifest.counts
         return manifest.model_copy(update={"cost": self.cost})
 
-    def failed(self, failure: JobError) -> None:
+    def close_failed(self, failure: JobError) -> None:
         """Take a failure, and write the cost into its manifest. Without one nothing is settled."""
         if failure.manifest is None:
             return
