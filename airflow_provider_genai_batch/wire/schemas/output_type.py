@@ -117,11 +117,14 @@ def asks_for_type(output_type: Any, request: Any) -> bool:
     """
     fields = fields_of(request) or {}
     inside = fields_of(fields.get("generationConfig")) or {}
+    config = fields.get("outputConfig")
+    formats = [fields.get("responseFormat"), inside.get("responseFormat")]
+    if config is not None:
+        formats.append((fields_of(config) or {}).get("format"))
     return (
         output_type is not None
         or any(name in fields or name in inside for name in SCHEMAS)
-        or any(map(_has_schema, (fields.get("responseFormat"), inside.get("responseFormat"))))
-        or _has_schema((fields_of(fields.get("outputConfig")) or {}).get("format"))
+        or any(_has_schema(one) for one in formats if one is not None)
         or has_answer_tool(fields)
     )
 
