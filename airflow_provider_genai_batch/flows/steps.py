@@ -91,7 +91,7 @@ class AwaitCapacity:
     seconds: float
     refusals: int
     before: Collection[str]
-    """Jobs that are not to be taken up."""
+    """Jobs not to reattach to."""
     deadline: float
     """Until when it is waited for, in seconds since the epoch by the service's clock."""
 

@@ -103,11 +103,11 @@ class Ending:
         One that does not say how the waiting ended, or says what is not known here, tells nothing of the jobs: they are
         lost to this attempt, and the next one takes them up.
         """
-        told = read_stored(cls, event)
+        ending = read_stored(cls, event)
         why = event.get("why") if isinstance(event, Mapping) else None
-        if why == told.why.value:
-            return told
-        return cls(Why.LOST, told.states, f"the trigger's event says {why!r} of how the waiting ended")
+        if why == ending.why.value:
+            return ending
+        return cls(Why.LOST, ending.states, f"the trigger's event says {why!r} of how the waiting ended")
 
 
 def watch(

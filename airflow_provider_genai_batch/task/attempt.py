@@ -311,7 +311,7 @@ class TaskAttempt:
             again = outcome
 
     def _next(self, prepared: PreparedInput, again: AskAgain, here: _Next) -> _Next:
-        """Choose what is asked next: the requests without an answer, or all where they cannot be told."""
+        """Choose what is asked next: the requests without an answer, or all where they are not known."""
         rest, state, spent = _unanswered(prepared, again), here.state, self._runner.ledger.spent
         attempt = replace(here.attempt, resumed=False, refusals=0)
         if rest is not None:
@@ -341,7 +341,7 @@ class TaskAttempt:
         Args:
             ending: how the waiting for the round's jobs ended.
             checkpoint: what the attempt knows.
-            event: of the trigger that told of this, if one did; late rows are waited for in place without one.
+            event: of the trigger that reported this, if one did; late rows are waited for in place without one.
             prepared: the whole input, if it is open.
         """
         settings, client = self._settings, self._client
@@ -424,7 +424,7 @@ class TaskAttempt:
 
 
 def _unanswered(prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
-    """Return the requests without an answer; None where they cannot be told or read."""
+    """Return the requests without an answer; None where they are not known or cannot be read."""
     try:
         if again.tally:
             return subset(prepared, again.tally.unanswered)

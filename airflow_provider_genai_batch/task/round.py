@@ -173,7 +173,7 @@ class Round:
             raise ConfigurationError(msg)
 
     def _check_writable(self, state: AttemptState) -> None:
-        """Find out whether rows can land before a job is created for them; those that are there are told of."""
+        """Find out whether rows can land before a job is created for them; the error names those that exist."""
         uri, media = self._settings.results_uri, self._settings.media_uri
         if self._writable:
             return

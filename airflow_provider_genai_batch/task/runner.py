@@ -192,7 +192,7 @@ class JobRunner:
         return self._client.run(find_jobs(self._client.calls, identity, since, self._behind))
 
     def _behind(self) -> float:
-        """Seconds by which the service's clock is behind this machine's, as far as it has told its time."""
+        """Seconds by which the service's clock is behind this machine's, as far as its time is known."""
         return max(0.0, clock.time() - self._client.service_time())
 
     def find_ended(self, identity: Identity, since: float | None) -> list[str]:
@@ -264,7 +264,7 @@ class JobRunner:
             landing: how rows are wanted.
             patience: for output that is not readable yet.
             taken_up: those that are of an earlier attempt.
-            failed_before: those of them whose failure an earlier attempt has told.
+            failed_before: those of them whose failure an earlier attempt raised.
             may_ask_again: rows that failed may be asked for once more.
 
         Raises:

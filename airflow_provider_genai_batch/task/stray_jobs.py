@@ -29,7 +29,7 @@ class Settle(Protocol):
     def __call__(
         self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None = None, /
     ) -> Outcome:
-        """Settle; the event is that of the trigger which told of the end, if one did."""
+        """Settle; the event is that of the trigger that reported the end, if one did."""
         ...
 
 
@@ -72,7 +72,7 @@ class StrayJobs:
             ending: how the waiting for the jobs ended.
             checkpoint: tells of them.
             settle: settles once.
-            event: of the trigger that told of the end, if one did.
+            event: of the trigger that reported the end, if one did.
 
         Raises:
             JobError: one of its kinds, as the outcome table says.
@@ -144,7 +144,7 @@ class StrayJobs:
         if self._settings.reattach:
             return strays
         times = [at for job in self._runner.ledger.at_hand if (at := created_at(job)) is not None]
-        own = min(times, default=float("inf"))  # what is older was not to be taken up
+        own = min(times, default=float("inf"))  # what is older was not to be reattached
         return strays.only(lambda job: (created_at(job) or 0.0) >= own)
 
     def _cancel(self, strays: Strays) -> None:

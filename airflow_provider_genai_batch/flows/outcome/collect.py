@@ -117,7 +117,7 @@ def behind(jobs: Sequence[BatchJob], tally: RowCounter) -> list[str]:
     Output is written in pieces: a job can have ended, and one of its shards, or the end of a file, is not there yet.
     Where the service counts nothing, a job that ended well owes a row for each of its requests.
     """
-    told = []
+    shortfalls = []
     for job in jobs:
         came = tally.came_of(job.name)
         owed = job.counts.finished
@@ -126,8 +126,8 @@ def behind(jobs: Sequence[BatchJob], tally: RowCounter) -> list[str]:
             if not owed and came is not None:
                 owed = max(came + tally.counts.missing, 1)
         if came is not None and came < owed:
-            told.append(f"{came} of {owed} of {job.name}")
-    return told
+            shortfalls.append(f"{came} of {owed} of {job.name}")
+    return shortfalls
 
 
 def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[SettleStep, Any, Rows]:
@@ -185,7 +185,7 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
 
 
 def is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:
-    """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not told.
+    """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not known.
 
     A front end's clock may be ahead of the job's times. So one that looks somewhat old may be young: its rows are
     awaited as long as the looking itself may take.

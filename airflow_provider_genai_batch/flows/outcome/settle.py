@@ -64,7 +64,7 @@ class Done:
 class AskAgain:
     """Too many rows failed, and this attempt may ask for them again.
 
-    It may when rounds are left, and when jobs of an earlier attempt failed: that has been told. A task that is killed,
+    It may when rounds are left, and when jobs of an earlier attempt failed, which it raised. A task that is killed,
     cleared or out of time has its job cancelled. The attempt after it waits for that job's end, so that no two of them
     run at once, and takes its rows if they are enough. If not, that is no failure of this attempt's own.
     """
@@ -76,7 +76,7 @@ class AskAgain:
     """Knows which requests are unanswered; None where rows are in BigQuery, or nobody read them."""
     ended_early: tuple[str, ...] = ()
     """The jobs of which a cancellation or failure left too few rows: a new one takes their place where it cannot be
-    told which rows to ask again."""
+    known which rows to ask again."""
     tables: tuple[str, ...] = ()
     """Those in BigQuery whose rows a further job can go on with."""
 
@@ -133,7 +133,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         patience: seconds to keep looking for output that is not readable yet.
         since: when the looking began, in seconds since the epoch; None: now.
         taken_up: those that are of an earlier attempt.
-        failed_before: those of them whose failure an earlier attempt has told. The rows that they left decide.
+        failed_before: those of them whose failure an earlier attempt raised. The rows that they left decide.
         may_ask_again: rows that failed may be asked for once more.
         submits: the task submits jobs itself; one that does not can only look at them again.
 
@@ -179,8 +179,8 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     except JobError as failure:
         short = _ended_early(jobs, tally, max_failed_rows)
         if may_ask_again or any(name in taken_up for name in short):
-            told = None if rows.in_bigquery else tally  # counts do not say which failed
-            return AskAgain(tuple(names), failure, told, tuple(short), rows.tables)
+            known = None if rows.in_bigquery else tally  # counts do not say which failed
+            return AskAgain(tuple(names), failure, known, tuple(short), rows.tables)
         raise
     return Done(manifest)
 

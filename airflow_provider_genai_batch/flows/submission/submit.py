@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each look for a job whose create gave no usable answer: lists lag."""
 STALE = 30.0
-"""Seconds after which what a look told, or an intent, does not count any more before a create."""
+"""Seconds after which what a look showed, or an intent, does not count any more before a create."""
 LONGEST_CREATE = 300.0
 """Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
 NOTE_SKEW = 600.0
@@ -115,7 +115,7 @@ class _Submission:
     """One run of `submit`, whose arguments it takes.
 
     Attributes:
-        before: jobs that are there and not to be taken up.
+        before: existing jobs not to reattach to.
         looked: when the list was read last, in steady seconds.
         sent: when a create call was about to be sent last, in steady seconds.
         doubt: see `Record.doubt`.
@@ -308,7 +308,7 @@ class _Submission:
         return Found(job, taken_up=True, before=before, twins=choice.twins)
 
     def _note(self, record: Record | None, job: BatchJob) -> Generator[SubmitStep, Any, None]:
-        """Write down the job that was taken up, where notes are kept and say less."""
+        """Record the reattached job, where notes are kept and say less."""
         if record is None or (record.tag, record.job, record.doubt) == (
             self.identity.tag,
             job.name,
@@ -322,13 +322,13 @@ class _Submission:
         """Warn where rows may have been paid for that nobody can read any more."""
         if gone:
             log.warning(
-                "Job %s of an earlier attempt does not exist any more. Its rows cannot be taken up: all its requests "
+                "Job %s of an earlier attempt does not exist any more. Its rows cannot be read: all its requests "
                 "are asked, and paid, again.",
                 gone,
             )
         elif not self.hints and (record is None or not record.tag) and not self.attempt.before:
             log.warning(
-                "No job of an earlier attempt is there (any more). If there was one, its rows cannot be taken up: all "
+                "No job of an earlier attempt is there (any more). If there was one, its rows cannot be read: all "
                 "requests are asked, and paid, again."
             )
 

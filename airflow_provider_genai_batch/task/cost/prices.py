@@ -136,7 +136,7 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
 
 
 def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
-    """Return what jobs cost; None where that of one cannot be told, or none told tokens."""
+    """Return what jobs cost; None where that of one is not known, or none gave tokens."""
     parts: dict[tuple[str, str], ModelCost] = {}
     source, total = "", Decimal(0)
     for job, share in jobs:

@@ -73,7 +73,7 @@ def read_object(uri: str) -> Iterator[bytes]:
 
 
 def size_of(path: Any) -> int | None:
-    """Return an object's size in bytes; None where it cannot be told."""
+    """Return an object's size in bytes; None where it is not known."""
     try:
         with provider_errors():
             path.fs.invalidate_cache()
@@ -168,7 +168,7 @@ def _remove_abandoned(target: Any, part_of: Any) -> None:
                     fs.rm_file(name)
                     log.info("Removed %s, which a process left that died while it wrote rows.", name)
     except OSError as error:  # the rows are there
-        log.debug("Whether parts of %s were left behind cannot be told: %s", target, error)
+        log.debug("Whether parts of %s were left behind is not known: %s", target, error)
 
 
 def _comes_to(path: Any, size: int) -> bool:
@@ -201,7 +201,7 @@ def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
 
 
 def _remove(part: Any) -> None:
-    """Take away what a broken writer has published, as far as it can be; what went wrong before is what is told."""
+    """Take away what a broken writer has published, as far as it can be; the first error is the one raised."""
     try:
         with provider_errors():
             part.unlink(missing_ok=True)

@@ -61,8 +61,8 @@ class UsageLedger:
             self.cost = cost_of((self._fetched[name], share) for name, share in tally.shares.items())
         except Exception as error:  # noqa: BLE001 - whatever a price list makes of them, the rows are paid for
             self.cost = None
-            log.warning("The cost cannot be told: %s: %s", type(error).__name__, printable(str(error)))
-        log.info("Tokens: %s. Cost: %s.", tally.usage or "not told", self.cost or "not known")
+            log.warning("The cost is not known: %s: %s", type(error).__name__, printable(str(error)))
+        log.info("Tokens: %s. Cost: %s.", tally.usage or "not given", self.cost or "not known")
         return tally
 
     def close(self, manifest: Manifest) -> Manifest:

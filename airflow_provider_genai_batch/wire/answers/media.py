@@ -2,7 +2,7 @@
 
 Source: Google's GenerationConfig reference (``responseModalities``, ``speechConfig``, ``imageConfig``); its guides on
 image and speech generation, whose models carry the word in their names, and whose samples wrap speech, which comes as
-``audio/L16;codec=pcm;rate=24000`` in the byte order of WAV, as Python's ``wave`` module reads them.
+``audio/L16;codec=pcm;rate=24000`` in the byte order of WAV, which is little-endian.
 """
 
 from __future__ import annotations
