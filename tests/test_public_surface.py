@@ -65,6 +65,7 @@ PUBLIC = {
         "JobTimedOut",
         "ManifestError",
         "NotFound",
+        "OnlineStopped",
         "OutputNotReadable",
         "PASSING",
         "PermissionDenied",

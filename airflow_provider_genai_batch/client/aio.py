@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.client.service_clock import ServiceClock, lear
 from airflow_provider_genai_batch.client.storage import bigquery as tables
 from airflow_provider_genai_batch.client.storage import downloads, uploads
 from airflow_provider_genai_batch.client.storage.upload_source import upload_flow, upload_source
-from airflow_provider_genai_batch.client.transport.http import AsyncHttp
+from airflow_provider_genai_batch.client.transport.http import MAX_CONNECTIONS, AsyncHttp
 from airflow_provider_genai_batch.client.transport.retries import TRIES, RetryBudget, Send, send_with_retries
 from airflow_provider_genai_batch.exceptions import AuthenticationError, CallError, ConfigurationError
 from airflow_provider_genai_batch.flows.drive import adrive
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class AsyncGenAIBatchClient:
     """Batch jobs of one connection, for the event loop it was made on. Errors are those of `GenAIBatchClient`."""
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, *, max_connections: int = MAX_CONNECTIONS) -> None:
         self.config = config
         self.calls = Calls(config)
         self.refused = False
@@ -48,7 +48,7 @@ class AsyncGenAIBatchClient:
         self.service_clock = ServiceClock()
         """The service's time, and whether it is known."""
         self._auth = auth_for(config)
-        self._http = AsyncHttp()
+        self._http = AsyncHttp(max_connections)
 
     async def __aenter__(self) -> Self:
         """Return the client."""

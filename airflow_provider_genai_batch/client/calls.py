@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -14,7 +14,8 @@ from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job_status import JobStatus
-from airflow_provider_genai_batch.wire.services import files, gemini, storage, vertex
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.wire.services import files, gemini, online, storage, vertex
 from airflow_provider_genai_batch.wire.services.create import JobSpec
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest, read_object
 from airflow_provider_genai_batch.wire.services.list_entries import ListEntry, entries_reader
@@ -236,6 +237,25 @@ class Calls:
         """Ask how many bytes have arrived; None when the object is whole."""
         request = storage.query_upload(session)
         return Call("objects.insert", request, storage.read_received, accept=(200, 201, 308))
+
+    # ------------------------------------------------------------ answers at once
+
+    def generate(
+        self, model: str, request: Mapping[str, Any], tier: Tier, timeout: int
+    ) -> Call[dict[str, Any]]:
+        """Ask for one answer. Not safe: sent twice it may be billed twice."""
+        if self._gemini:
+            sent = online.generate_on_gemini(self._root(), model, request, tier, timeout)
+            return Call("models.generateContent", sent, online.read_response, safe=False)
+        sent = online.generate_on_vertex(self._parent(), model, request, tier, timeout)
+        return Call("publishers.models.generateContent", sent, online.read_response, safe=False)
+
+    def embed(
+        self, model: str, requests: Sequence[Mapping[str, Any]], timeout: int
+    ) -> Call[list[dict[str, Any]]]:
+        """Ask the Gemini API for embeddings, in the order of the requests. Not safe, like `generate`."""
+        sent = online.embed_on_gemini(self._root(), model, requests, timeout)
+        return Call("models.batchEmbedContents", sent, online.read_embeddings, safe=False)
 
     # ------------------------------------------------------------ places
 

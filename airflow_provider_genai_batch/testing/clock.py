@@ -74,7 +74,9 @@ class SharedClock:
             due = self.monotonic() + seconds
             heapq.heappush(self._sleepers, (due, next(self._number), loop, future))
             begin = loop not in self._turns
-            self._turns[loop] = _TURNS
+            # One that has stopped to turn while an answer is awaited keeps that mark: it is set going by it again.
+            if self._turns.get(loop, 0) >= 0:
+                self._turns[loop] = _TURNS
         if begin:
             loop.call_soon(self._turn, loop)
         await future

@@ -80,11 +80,18 @@ def _build(
         params=list(request.query) or None,
         headers=[*request.headers, *extra.items()],
         extensions={_ORIGIN: _origin(url)},
+        **_waiting(request),
     )
     if request.body is not None:
         built.headers["content-length"] = str(len(request.body))
         built.stream = _Body(request.body)
     return built
+
+
+def _waiting(request: HttpRequest) -> dict[str, Any]:
+    if request.read_timeout is None:
+        return {}
+    return {"timeout": httpx.Timeout(**{**_TIMEOUT, "read": request.read_timeout})}
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -109,11 +116,11 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield data[begin : begin + _PIECE_BYTES]
 
 
-def _settings() -> dict[str, Any]:
+def _settings(max_connections: int = MAX_CONNECTIONS) -> dict[str, Any]:
     return {
         "verify": ssl_context(),
         "timeout": httpx.Timeout(**_TIMEOUT),
-        "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+        "limits": httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
     }
 
 
@@ -223,9 +230,9 @@ class SyncHttp:
 class AsyncHttp:
     """`SyncHttp` for one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
         hooks = {"request": [_drop_credentials_elsewhere_async]}
-        self._client = httpx.AsyncClient(event_hooks=hooks, **_settings())
+        self._client = httpx.AsyncClient(event_hooks=hooks, **_settings(max_connections))
 
     async def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
         """Send and read the whole answer.

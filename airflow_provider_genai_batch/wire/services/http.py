@@ -20,6 +20,8 @@ class HttpRequest(NamedTuple):
     body: bytes | None = None
     anonymous: bool = False
     """True: carries its own capability (an upload URL); no credentials may be added."""
+    read_timeout: float | None = None
+    """Seconds without a byte of the answer after which it is given up; None: the transport's own."""
 
     def __repr__(self) -> str:
         """Show where it goes: the body is somebody's data, and an upload's query opens the upload to anybody."""

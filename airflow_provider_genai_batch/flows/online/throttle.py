@@ -1,0 +1,142 @@
+"""When the next call may be sent: one gate for all, a concurrency that feels its way, a pace of tokens once learned.
+
+Calls at a time grow by one a success up to the first refusal, by one a round of successes later, and shrink once an
+epoch: refusals of calls that were sent before the last cut say nothing new (TCP's practice). Against a window of two
+million tokens a minute that is about as fast as 64 callers who back off alone, with a fiftieth of their refusals.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airflow_provider_genai_batch.flows.online.refusal import Meaning, Refusal
+from airflow_provider_genai_batch.flows.retry import backoff
+
+_CUT = 0.7
+_BUSY_WEIGHT, _OFTEN_BUSY = 0.05, 0.2
+"""Of a moving share of calls that met no capacity: single ones are the row's affair."""
+_GATE_JITTER = 2.0
+LEAST_WAIT = 0.001
+"""A rest that is lost in the rounding of a clock would be waited for without end."""
+_PACE, _BURST_SECONDS = 0.9, 8.0
+"""Of a learned limit per minute: how much of it is used, and how many seconds of it may be used at once."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One call under way."""
+
+    epoch: int
+    tokens: float
+    """Input, as it was estimated."""
+
+
+class Throttle:
+    """Decides from what was answered and refused so far. Times are seconds by the caller's clock.
+
+    Args:
+        start: calls at a time to begin with.
+        most: calls at a time at most.
+        jitter: gives a number from 0 to 1, which spreads callers who wait for one moment.
+    """
+
+    def __init__(
+        self,
+        start: int = 8,
+        most: int = 128,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.most = most
+        self.in_flight = 0
+        self._limit = float(min(start, most))
+        self._jitter = jitter
+        self._epoch = 0
+        self._shut_until = -math.inf
+        self._dry = 0
+        self._busy = 0.0
+        self._rate: float | None = None
+        self._level = 0.0
+        self._filled_at = 0.0
+
+    @property
+    def limit(self) -> int:
+        """Calls at a time."""
+        return max(1, int(self._limit))
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The pace of input tokens; None before a refusal has named a limit."""
+        return self._rate
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a call may be sent; infinite while an answer has to come first."""
+        if self.in_flight >= self.limit:
+            return math.inf
+        pace = 0.0
+        if self._rate is not None:
+            self._fill(now)
+            pace = max(0.0, -self._level / self._rate)
+        pause = max(self._shut_until - now, pace)
+        return max(pause, LEAST_WAIT) if pause > 0 else 0.0
+
+    def sent(self, tokens: float, now: float) -> Ticket:
+        """Note a call of so many input tokens."""
+        self.in_flight += 1
+        if self._rate is not None:
+            self._fill(now)
+            self._level -= tokens
+        return Ticket(self._epoch, tokens)
+
+    def answered(self, ticket: Ticket, tokens: float | None = None) -> None:
+        """Note an answer, and how many input tokens it says there were."""
+        self.in_flight -= 1
+        self._dry = 0
+        self._busy *= 1 - _BUSY_WEIGHT
+        if tokens is not None and self._rate is not None:
+            self._level += ticket.tokens - tokens
+        self._limit = min(float(self.most), self._limit + (1 / self._limit if self._epoch else 1.0))
+
+    def refused(self, ticket: Ticket, refusal: Refusal, now: float) -> None:
+        """Note a refusal; one of the row itself says nothing about capacity."""
+        self.in_flight -= 1
+        if refusal.meaning is Meaning.MINUTE:
+            self._shut(now + (refusal.wait or 0.0) + self._jitter() * _GATE_JITTER)
+            if refusal.minute_tokens is not None:
+                self._learn(refusal.minute_tokens, now)
+            self._cut(ticket)
+        elif refusal.meaning is Meaning.UNCLEAR:
+            if self._cut(ticket):
+                self._dry += 1
+                self._shut(now + backoff(self._dry))
+        elif refusal.meaning is Meaning.BUSY:
+            self._busy += _BUSY_WEIGHT * (1 - self._busy)
+            if refusal.wait is not None:
+                self._shut(now + refusal.wait + self._jitter() * _GATE_JITTER)
+            if self._busy > _OFTEN_BUSY and self._cut(ticket):
+                self._busy = 0.0
+
+    def _shut(self, until: float) -> None:
+        self._shut_until = max(self._shut_until, until)
+
+    def _cut(self, ticket: Ticket) -> bool:
+        """Let fewer calls go on at a time, unless the call was sent before the last cut."""
+        if ticket.epoch != self._epoch:
+            return False
+        self._epoch += 1
+        self._limit = max(1.0, self._limit * _CUT)
+        return True
+
+    def _learn(self, minute_tokens: int, now: float) -> None:
+        rate = _PACE * minute_tokens / 60
+        if self._rate is None:
+            self._level, self._filled_at = 0.0, now
+        self._rate = rate
+
+    def _fill(self, now: float) -> None:
+        if self._rate is not None:
+            self._level += (now - self._filled_at) * self._rate
+            self._level = min(self._level, self._rate * _BURST_SECONDS)
+            self._filled_at = now

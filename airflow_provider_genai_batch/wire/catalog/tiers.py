@@ -1,0 +1,58 @@
+"""Which models answer at once, in which tier and where.
+
+Sources: "Flex inference" (Gemini API, copies after September 2026), "Flex PayGo" (Vertex AI, 2026), where a region
+serves a flex call at full price without a word.
+"""
+
+from __future__ import annotations
+
+import re
+
+from airflow_provider_genai_batch.exceptions import UnsupportedError
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
+
+_THIRD = r"gemini-3\.[5-8]-flash|gemini-3\.[15]-flash-lite|gemini-3\.1-pro-preview|gemini-3-flash-preview"
+_FLEX = {
+    Backend.GEMINI: re.compile(rf"{_THIRD}|gemini-2\.5-(?:pro|flash|flash-lite)"),
+    # Its page names no model of 2.5; a list of prices does, and what the service does is not known.
+    Backend.VERTEX: re.compile(_THIRD),
+}
+_GLOBAL = "global"
+_OWN_MODELS = re.compile(r"tunedModels/|projects/(?!.*/publishers/)")
+
+
+def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: str) -> None:
+    """Refuse what cannot be asked at once, before anything is sent.
+
+    Args:
+        tier: in which it is to be served.
+        model: as `read_model` gives it.
+        backend: of the connection.
+        task: what the model does.
+        location: of the connection; the Gemini API has none.
+
+    Raises:
+        UnsupportedError: the model, or the place, has no such tier.
+    """
+    name, service = model.rpartition("/")[2], SERVICE_NAMES[backend]
+    if family_of(model) is not Family.GOOGLE or _OWN_MODELS.match(model):
+        msg = f"{name} is asked in batch jobs only; what asks at once takes Google's base models."
+        raise UnsupportedError(msg)
+    if task is Task.EMBED and backend is Backend.VERTEX:
+        msg = f"{name} on {service} is asked in batch jobs only; the Gemini API embeds at once."
+        raise UnsupportedError(msg)
+    if tier is not Tier.FLEX:
+        return
+    if task is Task.EMBED or _FLEX[backend].fullmatch(name) is None:
+        msg = f'{name} has no flex tier on {service}. Ask it as "standard", at full price, or in a batch job.'
+        raise UnsupportedError(msg)
+    if backend is Backend.VERTEX and location != _GLOBAL:
+        msg = (
+            f"Vertex AI has flex in location global only, and bills a flex call in {location} at full price. Use a "
+            "connection with location global, or a batch job."
+        )
+        raise UnsupportedError(msg)
