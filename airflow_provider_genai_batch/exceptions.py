@@ -133,6 +133,7 @@ class ApiError(CallError):
         reason: ``ErrorInfo.reason`` such as ``API_KEY_INVALID``; empty when absent.
         message: the service's own text.
         details: ``google.rpc.Status.details`` as they came.
+        retry_after: of ``Retry-After``, else of ``RetryInfo``; None where neither is sent.
     """
 
     remedy = ""
