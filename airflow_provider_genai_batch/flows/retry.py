@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Pauses between tries, and how many seconds of trying are left."""
 
 from __future__ import annotations
 

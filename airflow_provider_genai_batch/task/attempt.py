@@ -1,4 +1,4 @@
-"""What one attempt of a task does: ask, wait, settle, and ask again for rows that failed."""
+"""One attempt of a task: ask, wait, settle, and ask failed rows again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ class _Next:
         if not self.state.round:
             return "submitting a new job"
         rest = self.prepared.requests
-        return f"asking again for {f'{rest} requests' if rest else 'what failed, by going on with its table'}"
+        if not rest:
+            return "asking again what failed, going on with its table"
+        return f"asking {rest} request{'' if rest == 1 else 's'} again"
 
 
 class TaskAttempt:

@@ -1,4 +1,4 @@
-"""What an attempt knows of what it did. It becomes a dict at a deferral only."""
+"""The state of an attempt. It becomes a dict at a deferral only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an attempt does about stray jobs: it counts their rows, waits for them, or cancels them."""
+"""Stray jobs of an attempt: their rows are counted, they are waited for, or they are cancelled."""
 
 from __future__ import annotations
 

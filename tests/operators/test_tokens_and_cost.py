@@ -152,7 +152,7 @@ def test_a_model_without_a_price_has_no_cost_and_the_log_says_so(
         ran = ask(gemini, model="gemini-9-flash")
     assert ran.state == "success", ran.errors
     assert ran.xcom["ask"]["cost"] is None
-    assert any("does not have models/gemini-9-flash" in line for line in caplog.messages)
+    assert any("has no price for models/gemini-9-flash" in line for line in caplog.messages)
 
 
 def test_a_manifest_with_its_cost_is_plain_json(gemini: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""The books of an attempt: whatever they cannot tell, the rows have landed."""
+"""The usage ledger of an attempt: whatever it cannot know, the rows have landed."""
 
 from __future__ import annotations
 
@@ -34,3 +34,20 @@ def test_tokens_that_nobody_can_pay_are_without_cost(
     tally = ledger.add_rows(tally_of(tokens))
     assert (tally.counts.ok, ledger.cost and ledger.cost.usd) == (1, cost)
     assert ("The cost is not known" in caplog.text) is (cost is None)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "reason"),
+    [
+        ("gemini-of-tomorrow", 5, "the price list has no price for gemini-of-tomorrow"),
+        ("gemini-2.5-flash", 0, "no row says how many tokens it used"),
+    ],
+)
+def test_a_cost_that_is_not_known_has_its_reason_in_the_log(
+    model: str, tokens: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ledger = UsageLedger()
+    ledger.add_job(BatchJob(name=NAME, backend=Backend.GEMINI, model=model))
+    ledger.add_rows(tally_of(tokens))
+    assert f"Cost: not known ({reason})." in caplog.text

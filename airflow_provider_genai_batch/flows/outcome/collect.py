@@ -1,4 +1,4 @@
-"""Getting the jobs whose waiting ended, and their rows, through what passes and what is late."""
+"""Ended jobs and their rows are collected; passing trouble and late output are waited out."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What tokens cost, by the price list of the package genai-prices (extra ``prices``), which needs no network."""
+"""Prices of tokens, from the package genai-prices (extra ``prices``), which needs no network."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -15,8 +14,6 @@ from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.wire.catalog.publishers import FAMILIES, publisher_of
-
-log = logging.getLogger(__name__)
 
 _PACKAGE, _OLDEST = "genai-prices", Version("0.1.13")
 _MILLION = 1_000_000
@@ -144,10 +141,6 @@ def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
             continue
         price = price_of(job.model, job.create_time)
         if price is None:
-            if is_installed():
-                log.info(
-                    "What job %s costs is not known: the price list does not have %s.", job.name, job.model
-                )
             return None
         spent, source = price.cost(share), price.source
         total += spent

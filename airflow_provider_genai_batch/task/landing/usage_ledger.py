@@ -1,4 +1,4 @@
-"""What the jobs of an attempt brought and cost, as far as it has been settled."""
+"""Rows, tokens and cost of an attempt's jobs, as far as they are settled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.row_counter import RowCounter
-from airflow_provider_genai_batch.task.cost.prices import cost_of
+from airflow_provider_genai_batch.task.cost.prices import cost_of, is_installed
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,17 @@ class UsageLedger:
         except Exception as error:  # noqa: BLE001 - whatever a price list makes of them, the rows are paid for
             self.cost = None
             log.warning("The cost is not known: %s: %s", type(error).__name__, printable(str(error)))
-        log.info("Tokens: %s. Cost: %s.", tally.usage or "not given", self.cost or "not known")
+        cost = self.cost or f"not known ({self._why_unknown(tally)})"
+        log.info("Tokens: %s. Cost: %s.", tally.usage or "not given", cost)
         return tally
+
+    def _why_unknown(self, tally: RowCounter) -> str:
+        if not tally.usage:
+            return "no row says how many tokens it used"
+        if not is_installed():
+            return 'install the extra "prices" where tasks run'
+        models = {job.model for job in self._fetched.values() if job.model}
+        return f"the price list has no price for {', '.join(sorted(models)) or 'the model'}"
 
     def close(self, manifest: Manifest) -> Manifest:
         """Take the outcome, and return it with its cost."""
