@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -234,3 +235,16 @@ async def test_a_tier_that_is_not_there_is_refused_before_anything_is_sent(
         with pytest.raises(UnsupportedError, match=model.rpartition("/")[2] + "|location global"):
             OnlineRows(client, model, OnlineSettings(tier=tier))
     assert emulator.requests == []
+
+
+async def test_a_call_that_hangs_is_given_up_in_time_and_asked_once_more(
+    emulator: Emulator, virtual_clock: SharedClock
+):
+    ticket = emulator.faults.add(GENERATE, Fault.hold())
+    asking = asyncio.create_task(asked(gemini_config(emulator), ["a"], OnlineSettings(timeout=100)))
+    assert await asyncio.to_thread(ticket.wait_held)
+    virtual_clock.advance(161)
+    rows, counts = await asking
+    ticket.release()
+    assert [row["status"] for row in rows] == ["ok"]
+    assert (counts.calls, counts.maybe_billed) == (2, 1)

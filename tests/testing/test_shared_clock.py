@@ -130,3 +130,20 @@ def test_a_job_of_a_day_is_waited_for_in_no_time(
     )
     assert ran.xcom["ask"]["counts"]["ok"] == 1
     assert virtual_clock.monotonic() >= 20 * 3600
+
+
+async def test_a_pause_that_begins_while_an_answer_is_awaited_ends_as_well(
+    virtual_clock: SharedClock,
+) -> None:
+    first = asyncio.create_task(clock.async_sleep(10))
+    with clock.held():
+        for _ in range(5):
+            await asyncio.sleep(0)
+        second = asyncio.create_task(clock.async_sleep(20))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    _, left = await asyncio.wait({first, second}, timeout=20)
+    for one in left:
+        one.cancel()
+    assert not left
+    assert virtual_clock.monotonic() >= 20
