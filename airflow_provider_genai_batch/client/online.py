@@ -169,7 +169,7 @@ class OnlineRows:
         """Send what may be sent; return the seconds until more may be, infinite if a call has to end first."""
         while not self._stop:
             if len(self._ready) >= self._settings.max_calls:
-                return 0.0  # lines that nobody has taken yet
+                return 0.0  # lines that nobody has read yet
             now = clock.monotonic()
             if pause := self._throttle.wait(now):
                 return pause

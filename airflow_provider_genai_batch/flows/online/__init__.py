@@ -1,1 +1,1 @@
-"""Asking at once: what a refusal means, when the next call may be sent, how long a row is tried; no call is made."""
+"""Requests asked by calls instead of jobs: what a refusal means, when the next call may go, how long a row is tried."""

@@ -83,9 +83,9 @@ def read_embeddings(answer: HttpAnswer) -> list[dict[str, Any]]:
 def served_tier(response: Mapping[str, Any]) -> Tier | None:
     """Return the tier that served, None if the answer does not tell, or tells another."""
     usage = mapping(get(response, "usageMetadata"))
-    told = usage.get("serviceTier")
-    if isinstance(told, str):
-        return Tier(told) if told in set(Tier) else None
+    served = usage.get("serviceTier")
+    if isinstance(served, str):
+        return Tier(served) if served in set(Tier) else None
     return _TRAFFIC.get(str(usage.get("trafficType")))
 
 
