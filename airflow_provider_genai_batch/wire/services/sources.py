@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.wire.prompts.embed import expand
 from airflow_provider_genai_batch.wire.spelling import fields_of
 
-TAKEN = (
+SOURCES = (
     "gs://… (or a list of them), bq://project.dataset.table, files/…, a list of requests, "
     "an object-storage URI or a local path of a JSONL file"
 )
@@ -110,7 +110,7 @@ def table_format(path: str) -> str | None:
 
 def _read(src: Any) -> BatchSource:
     if src is None:
-        msg = f"src cannot be of type NoneType: a task upstream has returned nothing, or was skipped. Give {TAKEN}"
+        msg = f"src cannot be of type NoneType: a task upstream has returned nothing, or was skipped. Give {SOURCES}"
         raise InputError(msg)
     if isinstance(src, BatchSource):
         return src
@@ -130,7 +130,7 @@ def _read(src: Any) -> BatchSource:
         return _from_stream(src)
     if isinstance(src, Iterable) and not isinstance(src, (bytes, bytearray)):
         return _from_items(tuple(_object_address(item) for item in src))
-    msg = f"src cannot be of type {type(src).__name__}: give {TAKEN}"
+    msg = f"src cannot be of type {type(src).__name__}: give {SOURCES}"
     raise InputError(msg)
 
 
@@ -156,12 +156,12 @@ def _from_text(text: str) -> BatchSource:
     if found := _FILE_URL.fullmatch(text):
         return BatchSource(file_name=found[1])
     if (scheme := _SCHEME.match(text)) and scheme[1].lower() not in _STORAGE:
-        msg = f"src {text} has the scheme {scheme[1]}://, which is not supported: give {TAKEN}"
+        msg = f"src {text} has the scheme {scheme[1]}://, which is not supported: give {SOURCES}"
         raise InputError(msg)
     if scheme or text.startswith(("/", "./", "../", "~")) or table_format(text):
         return _from_path(text)
     shown = f"{text[:60]}…" if len(text) > 60 else text
-    msg = f"src {shown!r} is no source: give {TAKEN}. A prompt goes into a list."
+    msg = f"src {shown!r} is no source: give {SOURCES}. A prompt goes into a list."
     raise InputError(msg)
 
 
