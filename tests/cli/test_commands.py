@@ -117,7 +117,7 @@ def test_a_limit_below_nothing_is_a_mistake_of_usage(capsys: pytest.CaptureFixtu
         with pytest.raises(SystemExit) as caught:
             main([*command, "--limit", "-1"])
         assert caught.value.code == 2
-        assert "-1 is no whole number" in capsys.readouterr().err
+        assert "-1 is not a whole number of 0 or more" in capsys.readouterr().err
 
 
 def test_a_job_that_goes_on_has_no_rows_to_print(

@@ -73,9 +73,9 @@ async def test_many_triggers_share_one_client_and_the_last_one_closes_it(
     closed: list[http.AsyncHttp] = []
     init, close = http.AsyncHttp.__init__, http.AsyncHttp.close
 
-    def counted(self: http.AsyncHttp) -> None:
+    def counted(self: http.AsyncHttp, *how: Any) -> None:
         made.append(self)
-        init(self)
+        init(self, *how)
 
     async def noted(self: http.AsyncHttp) -> None:
         closed.append(self)
