@@ -10,9 +10,9 @@ from airflow_provider_genai_batch.models.job_status import JobStatus
 
 log = logging.getLogger(__name__)
 
-_STEP = 0.05
+STEP = 0.05
 """Share of a job's requests after which its progress is logged again."""
-_LONG = 600.0
+LONGEST_SILENCE = 600.0
 """Seconds after which any progress is logged again."""
 
 
@@ -48,7 +48,7 @@ class Progress(Struct, gc=False):
         changed = self._state != job.raw_state
         more = finished - self._told
         if not changed and not (
-            more > 0 and (more >= _STEP * (job.total or 0) or now - self._told_at > _LONG)
+            more > 0 and (more >= STEP * (job.total or 0) or now - self._told_at > LONGEST_SILENCE)
         ):
             return
         if changed and not _known(job):

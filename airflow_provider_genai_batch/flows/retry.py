@@ -10,6 +10,8 @@ from airflow_provider_genai_batch.exceptions import CallError
 
 FIRST = 1.0
 LONGEST = 60.0
+LONGEST_OF_HOURS = 300.0
+"""Seconds between two tries at most where trouble may last for hours: no capacity, a connection that is refused."""
 _LONGEST_HINT = 3600.0
 """A longer one, such as a date by a clock that is wrong, would let what is paid for run into its deadline unseen."""
 

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 SETTLED = 5.0
 """Seconds after which an event counts as stored in Airflow's database; a name kept earlier may get lost with it."""
-_MOST = 1000
+MOST_NAMES = 1000
 """Names that are kept; the store is no place for more."""
 
 
@@ -44,7 +44,7 @@ class FiredEvents:
             self._store = None
             return ()
         self._kept = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-        self._kept = self._kept[-_MOST:]
+        self._kept = self._kept[-MOST_NAMES:]
         self._names = dict.fromkeys(self._kept, 0.0)
         return self._kept
 
@@ -55,7 +55,7 @@ class FiredEvents:
     async def keep(self, of_late: Collection[str]) -> None:
         """Write down what can fire no more, of those that a walk still sees."""
         self._names = {name: at for name, at in self._names.items() if name in of_late}
-        settled = [name for name, at in self._names.items() if clock.time() - at >= SETTLED][-_MOST:]
+        settled = [name for name, at in self._names.items() if clock.time() - at >= SETTLED][-MOST_NAMES:]
         if self._store is None or settled == self._kept:
             return
         try:

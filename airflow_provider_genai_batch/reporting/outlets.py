@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 
 KEY = "genai_batch"
 """Of the extra; beside it there is room for the user's own."""
-_MOST = 8 * 1024
+MOST_BYTES = 8 * 1024
 """Bytes of a manifest. An event's extra is read with every event, by the scheduler and by the UI."""
-_LONG = ("job_names", "output", "causes")
+LEFT_OUT = ("job_names", "output", "causes")
 """Fields that grow with the number of jobs. Without names it is no manifest: nobody takes a part for the whole."""
 
 
@@ -46,7 +46,7 @@ def add_manifest_to_outlets(context: Context, outlets: Iterable[Any], manifest: 
 
 
 def _small(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(manifest)) <= _MOST:
+    if len(json.dumps(manifest)) <= MOST_BYTES:
         return dict(manifest)
-    short = {name: value for name, value in manifest.items() if name not in _LONG}
+    short = {name: value for name, value in manifest.items() if name not in LEFT_OUT}
     return {**short, "jobs": len(manifest["job_names"])}

@@ -15,7 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.flows.cadence import spread
-from airflow_provider_genai_batch.flows.retry import backoff
+from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, backoff
 from airflow_provider_genai_batch.hooks.fired_events import FiredEvents
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.models.job import JobState
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 ENDS = tuple(state.value for state in JobState if state.final)
 """States that no job leaves; a paused one may go on."""
-_LONGEST_PAUSE = 300.0
-"""Seconds between two tries at most, while the service does not answer or refuses the connection."""
 _TIMES = ("create_time", "start_time", "end_time")
 
 
@@ -149,7 +147,7 @@ class GenAIBatchJobsTrigger(_Base):
                     found = await poller.client.run(jobs.round(poller.client.calls, clock.time()))
             except Exception as error:  # noqa: BLE001 - a trigger that ends begins anew, and knows nothing any more
                 failures += 1
-                pause = backoff(failures, getattr(error, "retry_after", None), longest=_LONGEST_PAUSE)
+                pause = backoff(failures, getattr(error, "retry_after", None), longest=LONGEST_OF_HOURS)
                 log.warning(
                     "Jobs of %s cannot be listed (%s); again in %.0f s.",
                     kwargs["conn_id"],

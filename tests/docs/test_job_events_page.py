@@ -7,6 +7,7 @@ import re
 
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS
 from airflow_provider_genai_batch.flows import watch
+from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS
 from airflow_provider_genai_batch.hooks import fired_events as fired
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
@@ -43,9 +44,9 @@ def test_every_field_of_the_payload_is_told() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    assert f"{fired._MOST} names" in PAGE.text
+    assert f"{fired.MOST_NAMES} names" in PAGE.text
     assert CLOCK_SKEW == 10 * 60
-    assert job_events._LONGEST_PAUSE == 5 * 60
+    assert LONGEST_OF_HOURS == 5 * 60
     assert PAGE_COSTS == 3
     days = [round(watch.BUDGET[backend] / 86400) for backend in (Backend.GEMINI, Backend.VERTEX)]
     assert days == [2, 4]

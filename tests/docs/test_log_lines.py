@@ -45,5 +45,5 @@ def test_the_log_reads_as_the_reference_shows(caplog: pytest.LogCaptureFixture) 
 
 def test_it_is_told_as_often_as_the_reference_says() -> None:
     section = " ".join(Page("docs/reference/operators.md").section("### In the log").split())
-    assert f"{100 * progress._STEP:.0f} % more of the requests" in section
-    assert f"any progress after {progress._LONG / 60:.0f} minutes" in section
+    assert f"{100 * progress.STEP:.0f} % more of the requests" in section
+    assert f"any progress after {progress.LONGEST_SILENCE / 60:.0f} minutes" in section

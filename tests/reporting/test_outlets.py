@@ -70,6 +70,6 @@ def test_the_manifest_of_many_jobs_is_cut_short_so_that_nobody_takes_it_for_the_
 
 
 def test_the_page_tells_what_is_left_out_and_from_which_size_on() -> None:
-    assert f"{outlets._MOST // 1024} KiB of manifest" in PAGE.text
+    assert f"{outlets.MOST_BYTES // 1024} KiB of manifest" in PAGE.text
     assert "without `job_names`, `output` and `causes`" in PAGE.text.replace("\n  ", " ")
-    assert outlets._LONG == ("job_names", "output", "causes")
+    assert outlets.LEFT_OUT == ("job_names", "output", "causes")

@@ -18,9 +18,9 @@ from airflow.triggers.shared_stream import SharedStreamManager
 
 from airflow_provider_genai_batch.client.transport import retries as attempts
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.flows import retry as backoff
 from airflow_provider_genai_batch.hooks import fired_events as fired
 from airflow_provider_genai_batch.hooks import state_store
+from airflow_provider_genai_batch.triggers import job_events
 from airflow_provider_genai_batch.triggers.job_events import ENDS, GenAIBatchJobsTrigger
 from tests.operators.scenes import MODEL, client, lines
 from tests.waiting import until
@@ -148,7 +148,7 @@ async def test_trouble_with_the_list_is_waited_out(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr(attempts, "backoff", lambda *_: 0.01)
-    monkeypatch.setattr(backoff, "backoff", lambda *_, **__: 0.01)
+    monkeypatch.setattr(job_events, "backoff", lambda *_, **__: 0.01)
     (name,) = submit(gemini, "one")
     gemini.faults.add("batches.list", Fault.error(status, times=12))
     async with running(trigger()) as payloads:
@@ -159,7 +159,7 @@ async def test_trouble_with_the_list_is_waited_out(
 async def test_a_connection_that_is_not_there_yet_is_waited_for(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(backoff, "backoff", lambda *_, **__: 0.05)
+    monkeypatch.setattr(job_events, "backoff", lambda *_, **__: 0.05)
     submit(gemini, "one")
     async with running(trigger(conn_id="later")) as payloads:
         await until(lambda: "Jobs of later cannot be listed" in caplog.text)

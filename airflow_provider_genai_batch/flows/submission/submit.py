@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
     UnreadableAnswer,
 )
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.retry import LONGEST, RetryClock
+from airflow_provider_genai_batch.flows.retry import LONGEST, LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Create,
@@ -59,8 +59,6 @@ LONGEST_CREATE = 300.0
 """Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
 NOTE_SKEW = 600.0
 """Seconds by which the time of a note may be wrong: whoever wrote it may not have known the service's clock."""
-_LONGEST_PAUSE = 300.0
-"""Seconds between two creates while there is no capacity, unless the service asks for more."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 
 
@@ -188,7 +186,7 @@ class _Submission:
             deadline=attempt.deadline or None,
             budget=self.budget,
             failures=attempt.refusals,
-            longest=_LONGEST_PAUSE,
+            longest=LONGEST_OF_HOURS,
         )
 
     # ------------------------------------------------------------ what is there
