@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import pytest
 
@@ -73,9 +74,9 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[http.AsyncHttp]:
     made: list[http.AsyncHttp] = []
     init = http.AsyncHttp.__init__
 
-    def counted(self: http.AsyncHttp) -> None:
+    def counted(self: http.AsyncHttp, *how: Any) -> None:
         made.append(self)
-        init(self)
+        init(self, *how)
 
     monkeypatch.setattr(http.AsyncHttp, "__init__", counted)
     return made
