@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.exceptions import (
     TransportError,
     UnreadableAnswer,
 )
-from airflow_provider_genai_batch.flows.online.patience import Patience, RowTries
+from airflow_provider_genai_batch.flows.online.patience import RowPatience, RowTries
 from airflow_provider_genai_batch.flows.online.refusal import STOPPING, Meaning, read_refusal
 from airflow_provider_genai_batch.flows.online.throttle import LEAST_WAIT, Throttle, Ticket
 from airflow_provider_genai_batch.models.base import Task
@@ -54,7 +54,7 @@ class OnlineSettings:
     tier: Tier = Tier.STANDARD
     timeout: int = 600
     max_calls: int = 128
-    patience: Patience = field(default_factory=Patience)
+    patience: RowPatience = field(default_factory=RowPatience)
 
 
 @dataclass

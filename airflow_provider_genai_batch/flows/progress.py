@@ -23,8 +23,8 @@ class Progress(Struct, gc=False):
     """
 
     _state: str | None = None
-    _told: int = 0
-    _told_at: float = 0.0
+    _reported: int = 0
+    _reported_at: float = 0.0
     _began: tuple[float, int] | None = None
     _moved: tuple[float, int] | None = None
     _ends: float | None = None
@@ -46,9 +46,9 @@ class Progress(Struct, gc=False):
             self._began = (now, finished)  # the rate is that of running, not of queueing
         self._foresee(job, finished, now)
         changed = self._state != job.raw_state
-        more = finished - self._told
+        more = finished - self._reported
         if not changed and not (
-            more > 0 and (more >= STEP * (job.total or 0) or now - self._told_at > LONGEST_SILENCE)
+            more > 0 and (more >= STEP * (job.total or 0) or now - self._reported_at > LONGEST_SILENCE)
         ):
             return
         if changed and not _known(job):
@@ -57,7 +57,7 @@ class Progress(Struct, gc=False):
             )
         else:
             log.info("Job %s is %s%s.", job.name, job.state.value, self._how_far(job, finished, now))
-        self._state, self._told, self._told_at = job.raw_state, finished, now
+        self._state, self._reported, self._reported_at = job.raw_state, finished, now
 
     def _foresee(self, job: JobStatus, finished: int, now: float) -> None:
         """Tell from how fast the counters moved until they last did when they will be through."""

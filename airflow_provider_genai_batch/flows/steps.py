@@ -142,8 +142,6 @@ SubmitStep: TypeAlias = (
 """Of coming to a job."""
 SettleStep: TypeAlias = Fetch | Land | CountTables | Discard | Sleep
 """Of deciding an outcome."""
-Step: TypeAlias = SubmitStep | SettleStep
-"""All of them."""
 
 
 def unknown(step: NoReturn) -> NoReturn:

@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.flows.outcome.manifest import describe
 from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
-from airflow_provider_genai_batch.flows.retry import RetryClock
+from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
@@ -165,7 +165,7 @@ class TaskAttempt:
             deadline=state.deadline or None,
             budget=self._settings.budget(order.backend),
             failures=attempt.refusals + failures - 1,
-            longest=300.0,
+            longest=LONGEST_OF_HOURS,
         )
         pause = tries.pause(error)
         state.deadline = tries.deadline

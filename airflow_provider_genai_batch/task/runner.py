@@ -57,7 +57,7 @@ from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
 from airflow_provider_genai_batch.task.landing.table_counts import count_tables
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
-from airflow_provider_genai_batch.task.summary import rows_told
+from airflow_provider_genai_batch.task.summary import rows_summary
 from airflow_provider_genai_batch.task.traces import (
     LAND,
     SUBMIT,
@@ -77,7 +77,7 @@ OpenClient: TypeAlias = Callable[[str], AbstractContextManager[GenAIBatchClient]
 
 
 @contextmanager
-def _told_what_became(sentences: str) -> Iterator[None]:
+def _saying_what_became(sentences: str) -> Iterator[None]:
     try:
         yield
     except CallError as error:
@@ -182,7 +182,7 @@ class JobRunner:
             steady=clock.monotonic,
         )
         with span(SUBMIT) as note:
-            with _told_what_became(UNSEEN if attempt.look_first or attempt.mine else UNSENT):
+            with _saying_what_became(UNSEEN if attempt.look_first or attempt.mine else UNSENT):
                 found = drive(flow, act)
             note({**of_job(found.job), TAKEN_UP: found.taken_up})
         return found
@@ -318,7 +318,7 @@ class JobRunner:
                 return outcome
             manifest = self.ledger.close(outcome.manifest)
             note(of_manifest(manifest.model_dump(mode="json")))
-        log.info("Rows: %s", rows_told(manifest))
+        log.info("Rows: %s", rows_summary(manifest))
         return Done(manifest)
 
     def settle_last(

@@ -8,7 +8,7 @@ from airflow_provider_genai_batch.models import Manifest, RowCounts
 _INLINE = "inline"
 
 
-def rows_told(manifest: Manifest) -> str:
+def rows_summary(manifest: Manifest) -> str:
     """Tell what became of the rows, why some failed, and where they are.
 
     Args:

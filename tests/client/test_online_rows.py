@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientCon
 from airflow_provider_genai_batch.client.online import OnlineCounts, OnlineRows, OnlineSettings
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, Fault, RowError, VirtualClock
 from airflow_provider_genai_batch.exceptions import OnlineStopped, UnsupportedError
-from airflow_provider_genai_batch.flows.online.patience import Patience
+from airflow_provider_genai_batch.flows.online.patience import RowPatience
 from airflow_provider_genai_batch.flows.online.refusal import Meaning
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.tier import Tier
@@ -142,7 +142,7 @@ async def test_a_row_that_meets_no_capacity_for_long_is_an_error(
 ):
     emulator.capacity = Capacity(slots=0)
     rows, counts = await asked(
-        gemini_config(emulator), ["a", "b"], OnlineSettings(patience=Patience(tries=3))
+        gemini_config(emulator), ["a", "b"], OnlineSettings(patience=RowPatience(tries=3))
     )
     assert [(row["status"], row["error"]["status"]) for row in rows] == [("error", "UNAVAILABLE")] * 2
     assert (counts.calls, counts.given_up) == (6, 2)

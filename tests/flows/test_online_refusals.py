@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.exceptions import CallError, TransportError, UnreadableAnswer
-from airflow_provider_genai_batch.flows.online.patience import Patience, RowTries
+from airflow_provider_genai_batch.flows.online.patience import RowPatience, RowTries
 from airflow_provider_genai_batch.flows.online.refusal import STOPPING, Meaning, Refusal, read_refusal
 from airflow_provider_genai_batch.wire.services.errors import api_error
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer
@@ -69,23 +69,23 @@ def test_a_standard_call_is_never_refused_for_its_tier():
 
 @pytest.mark.parametrize("meaning", [Meaning.BUSY, Meaning.UNCLEAR])
 def test_a_row_without_capacity_is_asked_a_bounded_number_of_times(meaning: Meaning):
-    tries = RowTries(Patience(tries=4), 0.0)
+    tries = RowTries(RowPatience(tries=4), 0.0)
     pauses = [tries.after(Refusal(meaning), 0.0) for _ in range(4)]
     assert [pause is None for pause in pauses] == [False, False, False, True]
 
 
 def test_a_minute_of_quota_costs_a_row_no_try_but_its_time():
-    tries = RowTries(Patience(tries=1, seconds=100.0), 0.0)
+    tries = RowTries(RowPatience(tries=1, seconds=100.0), 0.0)
     assert [tries.after(Refusal(Meaning.MINUTE, 45.0), now) for now in (1.0, 50.0, 99.0)] == [0.0] * 3
     assert tries.after(Refusal(Meaning.MINUTE, 45.0), 100.0) is None
 
 
 def test_a_call_that_may_be_billed_is_made_twice_at_most():
-    tries = RowTries(Patience(), 0.0)
+    tries = RowTries(RowPatience(), 0.0)
     assert tries.after(Refusal(Meaning.LOST), 0.0) is not None
     assert tries.after(Refusal(Meaning.LOST), 1.0) is None
 
 
 @pytest.mark.parametrize("meaning", [Meaning.ROW, *sorted(STOPPING, key=lambda one: one.name)])
 def test_a_row_is_not_asked_again_where_that_changes_nothing(meaning: Meaning):
-    assert RowTries(Patience(), 0.0).after(Refusal(meaning), 0.0) is None
+    assert RowTries(RowPatience(), 0.0).after(Refusal(meaning), 0.0) is None

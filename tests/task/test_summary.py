@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models import Manifest, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task import runner as jobs
-from airflow_provider_genai_batch.task.summary import rows_told
+from airflow_provider_genai_batch.task.summary import rows_summary
 from tests.dags import run_dag
 
 
@@ -47,7 +47,7 @@ def manifest(**more: Any) -> Manifest:
     ids=["landed", "failed", "not counted", "in the job"],
 )
 def test_rows_are_told_with_their_causes_and_their_place(ended: Manifest, told: str) -> None:
-    assert rows_told(ended) == told
+    assert rows_summary(ended) == told
 
 
 def test_the_log_begins_with_the_job_that_is_paid_for_and_ends_with_its_rows(

@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.flows.retry import backoff
 
 
 @dataclass(frozen=True)
-class Patience:
+class RowPatience:
     """The limits of one row.
 
     Attributes:
@@ -26,7 +26,7 @@ class Patience:
 class RowTries:
     """What one row has met so far."""
 
-    def __init__(self, patience: Patience, now: float) -> None:
+    def __init__(self, patience: RowPatience, now: float) -> None:
         self._patience, self._until = patience, now + patience.seconds
         self._refused = 0
         self.lost = 0

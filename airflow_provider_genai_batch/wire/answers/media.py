@@ -23,7 +23,6 @@ _MADE_FOR = {
 _MODALITIES = {"IMAGE": "pictures", "AUDIO": "sound", "VIDEO": "video"}
 _BESIDE = {"imageConfig": "pictures", "speechConfig": "sound"}
 """Fields of ``generationConfig`` that are of use for nothing else."""
-TEXT_ALONE = "TEXT"
 REMEDY = (
     'Give media_uri, a folder such as "gs://bucket/media/", and they are written there as files; or keep="response", '
     "and each row has them as base64"
