@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+ATTEMPT_OVER = "attempt_over"
+"""Of an event: the trigger fired because the attempt's time is over."""
 _CARRIED = "carried"
 
 
@@ -34,10 +36,11 @@ class KeepsOverDeferrals(_Base):
     _service_time: Callable[[], float] = staticmethod(clock.time)
     _started: float | None = None
     _begun: float | None = None
+    _over = False
 
     def begin(self) -> None:
         """Take note that the attempt begins, before the service's clock is known."""
-        self._started, self._begun = clock.monotonic(), None
+        self._started, self._begun, self._over = clock.monotonic(), None, False
 
     @property
     def begun(self) -> float:
@@ -66,6 +69,8 @@ class KeepsOverDeferrals(_Base):
     @property
     def seconds_left(self) -> float:
         """Of the attempt's time."""
+        if self._over:
+            return 0.0
         return math.inf if self.ends_at is None else self.ends_at - self._service_time()
 
     def stop_if_over(self) -> None:
@@ -114,6 +119,7 @@ class KeepsOverDeferrals(_Base):
         memo = event.get("memo")
         kept = event.get(_CARRIED) or (memo.get(_CARRIED) if isinstance(memo, Mapping) else None)
         self.take_back(kept if isinstance(kept, Mapping) else {})
+        self._over = event.get(ATTEMPT_OVER) is True
         ending = Ending.from_dict(event)
         if ending.out_of_time:
             self.out_of_time(timed_out(ending, event.get("job_names") or [*ending.states]))

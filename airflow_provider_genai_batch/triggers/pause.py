@@ -12,6 +12,7 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.flows.retry import LONGEST
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
 from airflow_provider_genai_batch.triggers.cancel_on_kill import CancelsUnwanted
+from airflow_provider_genai_batch.triggers.deferral import ATTEMPT_OVER
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.runner import Patience
@@ -60,8 +61,14 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         }
 
     def end_at(self, moment: float, left: float) -> None:  # noqa: ARG002 - it asks no service for the time
-        """Fire in so many seconds at the latest: then the task's attempt is over."""
-        self.moment = min(self.moment, clock.time() + max(0.0, left))
+        """Fire in so many seconds at the latest, and say then that the task's attempt is over.
+
+        The process that goes on cannot tell it as well: its clock and the service's are not this machine's.
+        """
+        over = clock.time() + max(0.0, left)
+        if over < self.moment:
+            self.moment = over
+            self.memo = {**self.memo, ATTEMPT_OVER: True}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait."""

@@ -6,16 +6,19 @@ import asyncio
 import json
 import threading
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch.client.transport import http
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks import poller_pool as shared
 from airflow_provider_genai_batch.hooks import task_state as states
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.triggers import cancel_on_kill as unwanted
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger
@@ -271,6 +274,31 @@ async def test_jobs_that_go_on_while_another_finds_no_capacity_are_cancelled_wit
     waiting = GenAIBatchPauseTrigger(time.time() + 3600, {}, "genai_batch_default", submit(), True)
     await as_prepared(waiting).on_kill()
     assert bool(gemini.jobs[0]["cancel_requested"]) is cancelled
+
+
+@pytest.mark.parametrize("left", [-1.0, 0.0, 0.05])
+async def test_a_pause_that_ends_with_the_attempt_says_so_to_a_task_whose_clock_is_behind(
+    left: float,
+) -> None:
+    attempt = GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"], execution_timeout=timedelta(hours=1))
+    attempt.begin()
+    pause = GenAIBatchPauseTrigger(time.time() + 3600, {"carried": attempt.carried()})
+    pause.end_at(time.time() + left, left)
+    async for event in pause.run():
+        attempt.resumes(event.payload)
+    with pytest.raises(AirflowTaskTimeout):
+        attempt.stop_if_over()
+
+
+async def test_a_pause_that_ends_before_the_attempt_lets_it_go_on() -> None:
+    attempt = GenAIBatchOperator(task_id="ask", model=MODEL, src=["a"], execution_timeout=timedelta(hours=1))
+    attempt.begin()
+    pause = GenAIBatchPauseTrigger(time.time(), {"carried": attempt.carried()})
+    pause.end_at(time.time() + 3600, 3600)
+    async for event in pause.run():
+        attempt.resumes(event.payload)
+    attempt.stop_if_over()
+    assert attempt.seconds_left > 3000
 
 
 def killable(names: list[str], **plan: Any) -> GenAIBatchTrigger:
