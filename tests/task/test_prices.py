@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.exceptions import CostLimitExceeded
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, Usage
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.share import JobTotals
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost import prices
 from airflow_provider_genai_batch.task.cost.limit import CostLimit
@@ -28,6 +29,17 @@ BEFORE = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 def job(name: str, model: str, created: datetime = LISTED) -> BatchJob:
     return BatchJob(name=name, backend=Backend.GEMINI, model=model, create_time=created)
+
+
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3.5-flash"])
+def test_flex_costs_what_a_batch_does_and_standard_twice_as_much(model: str) -> None:
+    batch, flex, standard = (price_of(model, LISTED, tier) for tier in (None, Tier.FLEX, Tier.STANDARD))
+    assert batch
+    assert flex
+    assert standard
+    assert (flex.short, flex.basis, standard.basis) == (batch.short, "flex", "standard")
+    assert standard.short.output == 2 * batch.short.output
+    assert price_of("llama-4-scout-17b-16e-instruct-maas", LISTED, Tier.STANDARD) is None
 
 
 def share(usage: Usage, long: Usage | None = None) -> JobTotals:

@@ -13,6 +13,7 @@ from packaging.version import Version
 from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.share import JobTotals
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.catalog.publishers import FAMILIES, publisher_of
 
 _PACKAGE, _OLDEST = "genai-prices", Version("0.1.13")
@@ -58,7 +59,7 @@ class Rates(NamedTuple):
 
 
 class Price(NamedTuple):
-    """What a model costs in batch jobs."""
+    """What a model costs in batch jobs, or in a tier of calls that answer at once."""
 
     model: str
     """As the price list names it."""
@@ -84,12 +85,13 @@ def is_installed() -> bool:
         return False
 
 
-def price_of(model: str | None, at: datetime | None = None) -> Price | None:
-    """Return what a model costs in batch jobs.
+def price_of(model: str | None, at: datetime | None = None, tier: Tier | None = None) -> Price | None:
+    """Return what a model costs.
 
     Args:
         model: in any spelling of either service.
         at: when the job was created: prices change; None: now.
+        tier: in which calls are answered at once; None: in batch jobs. Google's pages put flex at batch prices.
 
     Returns:
         None without a price list, or where it does not have the model.
@@ -99,6 +101,8 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
     if publisher not in FAMILIES or not is_installed():
         return None
     name, family = dated.partition("@")[0], FAMILIES[publisher]
+    if name in _OPEN and tier in (Tier.FLEX, Tier.STANDARD):  # they answer in batch jobs only
+        return None
     if name in _OPEN:
         asked, answered = map(Decimal, _OPEN[name])
         rates = Rates(asked, asked, answered)
@@ -127,9 +131,12 @@ def price_of(model: str | None, at: datetime | None = None) -> Price | None:
     except (LookupError, ValueError):  # the model is not there, or is not priced by tokens of text
         return None
     source, margin = f"{_PACKAGE} {version(_PACKAGE)}", _REGION if family is Family.ANTHROPIC else _NOTHING
-    if batch == standard:
-        return Price(listed, _HALF, standard[0].half, standard[1].half, source, margin)
-    return Price(listed, _BATCH, batch[0], batch[1], source, margin)
+    listed_as, basis = (standard, tier.value) if tier is Tier.STANDARD else (batch, _BATCH)
+    if listed_as is batch and batch == standard:
+        listed_as, basis = [each.half for each in standard], _HALF
+    return Price(
+        listed, Tier.FLEX.value if tier is Tier.FLEX else basis, listed_as[0], listed_as[1], source, margin
+    )
 
 
 def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
