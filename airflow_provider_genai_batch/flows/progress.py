@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from datetime import datetime, timezone
 
 from msgspec import Struct
 
@@ -14,17 +16,29 @@ STEP = 0.05
 """Share of a job's requests after which its progress is logged again."""
 LONGEST_SILENCE = 600.0
 """Seconds after which any progress is logged again."""
+HEARTBEAT = 1800.0
+"""Seconds after which a job is logged again that nothing is new of, so that a long wait is no silence."""
+
+_LAST = 253402300800.0
+"""The end of the year 9999, after which there are no dates."""
 
 
 class Progress(Struct, gc=False):
-    """Tells of one job's states and counts in the task's log, and nothing at a look that found nothing new.
+    """Tells of one job's states and counts in the task's log; of a job that does not move, every half hour.
 
     Like `JobStatus` it is nothing to the garbage collector, for there is one for each job that is waited for.
+
+    Attributes:
+        deadline: until when the job is waited for, in seconds since the epoch.
+        pending_deadline: the same while it is queued.
     """
 
+    deadline: float = math.inf
+    pending_deadline: float = math.inf
     _state: str | None = None
     _reported: int = 0
     _reported_at: float = 0.0
+    _changed_at: float = 0.0
     _began: tuple[float, int] | None = None
     _moved: tuple[float, int] | None = None
     _ends: float | None = None
@@ -46,10 +60,18 @@ class Progress(Struct, gc=False):
             self._began = (now, finished)  # the rate is that of running, not of queueing
         self._foresee(job, finished, now)
         changed = self._state != job.raw_state
-        more = finished - self._reported
-        if not changed and not (
-            more > 0 and (more >= STEP * (job.total or 0) or now - self._reported_at > LONGEST_SILENCE)
-        ):
+        more, silence = finished - self._reported, now - self._reported_at
+        progressed = more > 0 and (more >= STEP * (job.total or 0) or silence > LONGEST_SILENCE)
+        if not (changed or progressed):
+            if silence >= HEARTBEAT:
+                log.info(
+                    "Job %s is still %s%s%s.",
+                    job.name,
+                    job.state.value,
+                    self._how_far(job, finished, now),
+                    self._until(job, now),
+                )
+                self._reported_at = now
             return
         if changed and not _known(job):
             log.warning(
@@ -57,7 +79,7 @@ class Progress(Struct, gc=False):
             )
         else:
             log.info("Job %s is %s%s.", job.name, job.state.value, self._how_far(job, finished, now))
-        self._state, self._reported, self._reported_at = job.raw_state, finished, now
+        self._state, self._reported, self._reported_at, self._changed_at = job.raw_state, finished, now, now
 
     def _foresee(self, job: JobStatus, finished: int, now: float) -> None:
         """Tell from how fast the counters moved until they last did when they will be through."""
@@ -69,15 +91,29 @@ class Progress(Struct, gc=False):
 
     def _how_far(self, job: JobStatus, finished: int, now: float) -> str:
         said = ""
+        if finished and not job.total and not job.done:
+            said = f": {finished} requests done"  # Vertex AI does not know how many a table has
         if job.total and (finished or not job.done):
             said = f": {finished} of {job.total} requests done ({100 * finished // job.total} %)"
             began, before = self._began or (now, finished)
-            if self._ends is not None and not job.done:
+            if self._ends is not None and self._ends > now and not job.done:
                 rate = (finished - before) / (now - began)
-                said += f", {60 * rate:.0f} a minute, about {_span(max(0.0, self._ends - now))} to go"
+                said += f", {60 * rate:.0f} a minute, about {_span(self._ends - now)} to go"
         if job.create_time:
             said += f"; {_span(max(0.0, now - job.create_time.timestamp()))} since its creation"
         return said
+
+    def _until(self, job: JobStatus, now: float) -> str:
+        """Say how long nothing was new, when that was seen, and how long the job is waited for."""
+        said = f"; nothing new for {_span(now - self._changed_at)}, last look at {_moment(now):%H:%M:%S} UTC"
+        limit = min(self.deadline, self.pending_deadline) if job.state.queued else self.deadline
+        if limit < _LAST:
+            said += f"; it is waited for until {_moment(limit):%Y-%m-%d %H:%M} UTC"
+        return said
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def _known(job: JobStatus) -> bool:

@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.retry import backoff
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep, WatchStep
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.job_status import JobStatus
@@ -92,6 +92,15 @@ class Ending:
         """Whether the time of the attempt was over before that of its jobs."""
         return self.why is Why.TIMED_OUT and self.detail.startswith(_EXECUTION_TIMEOUT)
 
+    def tell(self) -> None:
+        """Log what became of each job, in the task's own log: Airflow opens that of a second trigger anew."""
+        for name, raw in self.states.items():
+            word = raw.rpartition("_STATE_")[2]
+            state = JobState.__members__.get(word)
+            ended = state is not None and state.ended
+            said = "ended as" if ended else "was last seen as"
+            log.info("Job %s %s %s while the task was deferred.", name, said, word)
+
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger event can carry."""
         return {**asdict(self), "why": self.why.value}
@@ -125,7 +134,7 @@ def watch(
     """
     started: float | None = None
     seen: dict[str, JobStatus] = {}
-    progress = {name: Progress() for name in names}
+    progress = {name: Progress(plan.deadline, plan.pending_deadline) for name in names}
     failures = 0
     while True:
         pause, unanswered = plan.poll_interval, ""

@@ -158,6 +158,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         from airflow_provider_genai_batch.triggers.pause import LateRows
 
         ending, names = self.resumes(event), event.get("job_names") or self._names()
+        ending.tell()
         if ending.why is Why.TIMED_OUT:
             msg = (
                 f"The jobs had not ended after {self.timeout:.0f} s ({ending.states}); they were left alone."

@@ -202,6 +202,7 @@ class TaskAttempt:
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral; see `run`."""
         checkpoint, ending = Checkpoint.from_event(event), Ending.from_dict(event)
+        ending.tell()
         self._task.waiting_for = [name for name in checkpoint.state.mine if name not in checkpoint.jobs]
         if checkpoint.more and ending.why is Why.ENDED:
             return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from airflow_provider_genai_batch.flows import progress
+from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job_status import JobStatus
@@ -20,13 +21,14 @@ LOOKS = (
     (120, JobState.RUNNING, 0),
     (180, JobState.RUNNING, 12),
     (725, JobState.RUNNING, 120),
-    (2400, JobState.SUCCEEDED, 400),
+    (2525, JobState.RUNNING, 120),
+    (3600, JobState.SUCCEEDED, 400),
 )
 """Seconds since the job's creation, its state, and how many of its requests are done."""
 
 
 def test_the_log_reads_as_the_reference_shows(caplog: pytest.LogCaptureFixture) -> None:
-    told = progress.Progress()
+    told = progress.Progress(deadline=CREATED.timestamp() + BUDGET[Backend.GEMINI])
     with caplog.at_level(logging.INFO, progress.__name__):
         for seconds, state, done in LOOKS:
             job = BatchJob(
@@ -46,4 +48,5 @@ def test_the_log_reads_as_the_reference_shows(caplog: pytest.LogCaptureFixture) 
 def test_it_is_told_as_often_as_the_reference_says() -> None:
     section = " ".join(Page("docs/reference/operators.md").section("### In the log").split())
     assert f"{100 * progress.STEP:.0f} % more of the requests" in section
+    assert f"every {progress.HEARTBEAT / 60:.0f} minutes" in section
     assert f"any progress after {progress.LONGEST_SILENCE / 60:.0f} minutes" in section
