@@ -6,8 +6,8 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, redirect_stdout
 from functools import wraps
 from itertools import chain, islice
 from typing import Any
@@ -15,16 +15,18 @@ from typing import Any
 from airflow.cli.simple_table import AirflowConsole
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError
 from airflow_provider_genai_batch.flows.outcome.messages import reason
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.requests.preflight import Preflight
 from airflow_provider_genai_batch.task.files.files import local_path, read_chunks
+from airflow_provider_genai_batch.task.inputs.reading import InputReader
+from airflow_provider_genai_batch.task.order import read_order
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.create import task_of
@@ -60,7 +62,7 @@ def _client(args: Namespace) -> GenAIBatchClient:
 def list_(args: Namespace) -> None:
     """Print jobs, newest first."""
     with _client(args) as client:
-        jobs = list(islice(client.list(filter=args.filter), args.limit))
+        jobs = list(islice(filter(_wanted(args), client.list(filter=args.filter)), args.limit))
     _print([_brief(job) for job in jobs], args.output)
 
 
@@ -69,7 +71,7 @@ def show_(args: Namespace) -> None:
     """Print one job."""
     with _client(args) as client:
         job = client.get(args.job).model_dump(mode="json", exclude_none=True)
-    fields = [{"field": name, "value": value} for name, value in job.items() if value not in ("", {}, [])]
+    fields = [{"field": name, "value": value} for name, value in _flat(job)]
     _print([job] if args.output in ("json", "yaml") else fields, args.output)
 
 
@@ -81,7 +83,7 @@ def cancel_(args: Namespace) -> None:
     if args.output == "table":
         print(f"{args.job} {became}.")  # noqa: T201 - a command's answer
     else:
-        _print([{"job": args.job, "answer": became}], args.output)
+        _print([{"name": args.job, "answer": became}], args.output)
 
 
 @_command
@@ -109,10 +111,10 @@ def rows_(args: Namespace) -> None:
 def check_(args: Namespace) -> None:
     """Read a file of requests as the operator does, and print what it would do with it."""
     if args.backend and local_path(args.file) is not None:
-        verdict = _checked(args, Backend(args.backend), None)
+        verdict = _checked(args, GenAIBatchClient(_nobody(Backend(args.backend))))
     else:
         with _client(args) as client:
-            verdict = _checked(args, client.config.backend, client)
+            verdict = _checked(args, client)
     _print([verdict], args.output)
 
 
@@ -130,19 +132,67 @@ def _json(value: Any) -> str:
     return text if printable(text, len(text)) == text else json.dumps(value)
 
 
-def _checked(args: Namespace, backend: Backend, client: Any) -> dict[str, Any]:
+def _nobody(backend: Backend) -> ClientConfig:
+    """Return settings of a client that reads a local file and calls no service."""
+    return ClientConfig(backend, api_key="none", project="none", staging_uri="gs://none/")
+
+
+def _checked(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
+    told = {"file": args.file, "backend": client.config.backend.value}
+    return told | (_checked_lines(args, client) if args.prompt is None else _checked_table(args, client))
+
+
+def _checked_lines(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
+    backend = client.config.backend
     model = read_model(args.model, backend)
     check = Preflight(backend, task_of(model), model, name=args.file)
     for _ in check.lines(read_chunks(args.file, client)):
         pass
-    return {
-        "file": args.file,
-        "backend": backend.value,
-        "requests": check.rows,
-        "bytes": check.bytes,
-        "keys to be added": check.stamped,
-        "sent": "as it is" if check.unchanged else "with changes",
-    }
+    sent = "as it is" if check.unchanged else "with changes"
+    return _verdict(check.rows, check.bytes, check.stamped, sent)
+
+
+def _checked_table(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
+    order = read_order(client.config, model=args.model, src=args.file, prompt=args.prompt)
+    assert order.prompt is not None  # noqa: S101 - it was given
+    requests = size = 0
+    with ExitStack() as stack:
+        reader = InputReader(stack, client, order.source, order.model, None, order.prompt, several_jobs=True)
+        for _key, line in reader.table_lines(order.prompt):
+            requests, size = requests + 1, size + len(line)
+    return _verdict(requests, size, requests, f"a request a row, with {', '.join(order.prompt.columns)}")
+
+
+def _verdict(requests: int, size: int, stamped: int, sent: str) -> dict[str, Any]:
+    return {"requests": requests, "bytes": size, "keys to be added": stamped, "sent": sent}
+
+
+def _wanted(args: Namespace) -> Callable[[BatchJob], bool]:
+    """Return whether a job is one of those that are asked for, by what the list tells of it on either service."""
+    states = {JobState(state) for state in args.state or ()}
+
+    def wanted(job: BatchJob) -> bool:
+        created = job.create_time
+        return (
+            (not states or job.state in states)
+            and (args.name is None or args.name in (job.display_name or ""))
+            and (args.since is None or (created is not None and created >= args.since))
+            and (args.until is None or (created is not None and created < args.until))
+        )
+
+    return wanted
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give each field of an object by its path; what is empty is left out."""
+    for name, it in value.items():
+        path = f"{prefix}{name}"
+        if isinstance(it, dict):
+            yield from _flat(it, f"{path}.")
+        elif isinstance(it, list) and it:
+            yield path, ", ".join(each if isinstance(each, str) else _json(each) for each in it)
+        elif it not in ("", []):
+            yield path, it
 
 
 def _with_status(rows: Iterator[PlainRow], status: str | None) -> Iterator[PlainRow]:
@@ -150,18 +200,24 @@ def _with_status(rows: Iterator[PlainRow], status: str | None) -> Iterator[Plain
 
 
 def _short(row: PlainRow) -> dict[str, Any]:
-    key, said = row.get("key"), row.get("text") or row.get("error") or row.get("output") or ""
+    key, error = row.get("key"), row.get("error")
+    said = row.get("text") or (error and _cause(error)) or row.get("output") or ""
     return {
         "key": key and printable(str(key)),
         "status": row.get("status"),
-        "answer": printable(str(said)[:_SHOWN]),
+        "answer": printable((said if isinstance(said, str) else _json(said))[:_SHOWN]),
     }
+
+
+def _cause(error: Mapping[str, Any]) -> str:
+    code, message = f"{error.get('code') or ''} {error.get('status') or ''}".strip(), error.get("message")
+    return f"{code}: {message}" if code and message else code or str(message or "")
 
 
 def _brief(job: BatchJob) -> dict[str, Any]:
     counts = job.counts
     return {
-        "job": job.name,
+        "name": job.name,
         "state": job.state.value,
         "model": job.model,
         "display_name": job.display_name,

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_STATES = (
+    "QUEUED",
+    "PENDING",
+    "RUNNING",
+    "SUCCEEDED",
+    "PARTIALLY_SUCCEEDED",
+    "FAILED",
+    "CANCELLING",
+    "CANCELLED",
+    "PAUSED",
+    "EXPIRED",
+)
 _COMMANDS = "airflow_provider_genai_batch.cli.commands"
 
 
@@ -19,6 +33,19 @@ def _number(text: str) -> int:
         msg = f"{text} is not a whole number of 0 or more"
         raise ArgumentTypeError(msg)
     return int(text)
+
+
+def _moment(text: str) -> datetime:
+    """Read a moment: ISO 8601, by UTC where it names no zone, or how long ago, such as 90m, 36h or 7d."""
+    number, unit = text[:-1], _UNITS.get(text[-1:])
+    try:
+        if unit and number.isascii() and number.isdigit():
+            return datetime.now(timezone.utc) - timedelta(**{unit: int(number)})
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        msg = f"{text} is no time: write 2026-01-31, 2026-01-31T06:00 (UTC), or how long ago: 90m, 36h, 7d"
+        raise ArgumentTypeError(msg) from error
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _limit(text: str, **more: Any) -> Arg:
@@ -49,6 +76,21 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                     "List jobs, newest first",
                     _CONN_ID,
                     _limit("the most jobs to list (default: %(default)s)", default=20),
+                    _arg(
+                        "-s",
+                        "--state",
+                        help="only jobs in this state; several times for several states",
+                        action="append",
+                        type=str.upper,
+                        choices=_STATES,
+                    ),
+                    _arg("--name", help="only jobs whose display name has this text in it"),
+                    _arg(
+                        "--since",
+                        help="only jobs that were created then or later: a date, a time (UTC), or 90m, 36h, 7d ago",
+                        type=_moment,
+                    ),
+                    _arg("--until", help="only jobs that were created before that", type=_moment),
                     _arg(
                         "--filter",
                         help='a filter as Vertex AI takes it, for example state="JOB_STATE_RUNNING"',
@@ -83,8 +125,9 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                 ),
                 _command(
                     "check",
-                    "Check a file of requests the way the operator does before it submits",
-                    _arg("file", help="path or URI of JSON lines"),
+                    "Check a file of requests, or a table, the way the operator does before it submits",
+                    _arg("file", help="path or URI of JSON lines; with --prompt of CSV, JSONL or Parquet"),
+                    _arg("--prompt", help='makes a request of each row, for example "Classify: {text}"'),
                     _arg("--model", help="the model (default: %(default)s)", default="gemini-2.5-flash"),
                     _arg(
                         "--backend",

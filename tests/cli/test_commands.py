@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_jobs_are_listed_as_airflow_lists_things(
     names = [submit(gemini) for _ in range(3)]
     main(["list", "--limit", "2", "--output", "json"])
     told = json.loads(capsys.readouterr().out)
-    assert [job["job"] for job in told] == names[:0:-1]
+    assert [job["name"] for job in told] == names[:0:-1]
     assert {job["display_name"] for job in told} == {"nightly"}
     assert {job["requests"] for job in told} == {3}
     main(["list"])
@@ -59,10 +60,64 @@ def test_jobs_are_listed_as_airflow_lists_things(
     assert all(name in table for name in names)
 
 
+@pytest.mark.parametrize("backend", ["gemini", "vertex"])
+def test_jobs_are_chosen_by_state_name_and_time_on_both_services(
+    backend: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator: Emulator = request.getfixturevalue(backend)
+    with redirect_stdout(sys.stderr), client() as service:
+        source, how = ["a"], {}
+        if backend == "vertex":
+            emulator.storage.write("gs://emulator-staging/in.jsonl", [lines()])
+            source, how = "gs://emulator-staging/in.jsonl", {"dest": "gs://emulator-staging/out/"}
+
+        def make(display_name: str, lifecycle: Lifecycle) -> str:
+            emulator.script(JobScript(lifecycle=lifecycle))
+            return service.create(MODEL, source, display_name=display_name, **how).name
+
+        old = make("nightly reviews", Lifecycle.at_once())
+        service.get(old)
+        emulator.clock.advance(3 * 86400)
+        new = make("nightly reviews", Lifecycle.stuck("RUNNING"))
+        other = make("other", Lifecycle.stuck("RUNNING"))
+        service.get(new), service.get(other)
+        between = emulator.clock.now() - timedelta(hours=36)
+
+    def told(*args: str) -> list[str]:
+        main(["list", *args, "--output", "json"])
+        return [job["name"] for job in json.loads(capsys.readouterr().out)]
+
+    assert told() == [other, new, old]
+    assert told("--name", "nightly") == [new, old]
+    assert told("--name", "nightly", "--limit", "1") == [new]
+    assert told("--state", "succeeded") == [old]
+    assert told("--state", "RUNNING", "--state", "SUCCEEDED") == [other, new, old]
+    assert told("--since", between.isoformat()) == [other, new]
+    assert told("--until", f"{between:%Y-%m-%dT%H:%M}") == [old]  # without a zone it is UTC
+    assert told("--since", "2d") == [other, new, old]
+    with pytest.raises(SystemExit) as caught:
+        main(["list", "--since", "yesterday"])
+    assert caught.value.code == 2
+    assert "yesterday is no time: write" in capsys.readouterr().err
+
+
+def test_tables_have_no_spelling_of_python_in_them(
+    gemini: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = ended(gemini)
+    main(["show", name, "--output", "plain"])
+    shown = capsys.readouterr().out
+    assert "counts.total" in shown
+    main(["rows", name, "--output", "table"])
+    rows = capsys.readouterr().out
+    assert "13 INTERNAL" in rows
+    assert not any(mark in shown + rows for mark in ("{", "': ", "None"))
+
+
 def test_another_program_reads_nothing_but_the_answer(gemini: Emulator) -> None:
     name = submit(gemini)
     (job,) = json.loads(call(PYTHON, "list", "--output", "json"))
-    assert job["job"] == name
+    assert job["name"] == name
 
 
 def test_airflow_has_the_commands_and_finds_connections_of_its_database(
@@ -108,7 +163,7 @@ def test_a_job_is_cancelled_once(gemini: Emulator, capsys: pytest.CaptureFixture
     assert "nothing to cancel" in capsys.readouterr().out
     main(["cancel", name, "--output", "json"])
     (told,) = json.loads(capsys.readouterr().out)
-    assert told["job"] == name
+    assert told["name"] == name
     assert "cancelled" in told["answer"]
 
 
@@ -166,6 +221,21 @@ def test_a_file_is_checked_without_a_connection(
     file.write_bytes(lines() + b'{"key": "alpha", "request": {}}\n')
     with pytest.raises(SystemExit, match="line 4"):
         main(["check", str(file), "--backend", "gemini"])
+
+
+@pytest.mark.parametrize("backend", ["gemini", "vertex"])
+def test_a_table_is_checked_with_its_prompt_without_a_connection(
+    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", raising=False)
+    file = tmp_path / "in.csv"
+    file.write_text("id,text\n1,I like it.\n2,It broke.\n")
+    check = ["check", str(file), "--backend", backend, "--output", "json", "--prompt"]
+    main([*check, "Classify: {text}"])
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["requests"], told["keys to be added"], told["sent"]) == (2, 2, "a request a row, with text")
+    with pytest.raises(SystemExit, match=r"row 1 of .*in\.csv.*stars"):
+        main([*check, "{stars}"])
 
 
 def test_a_file_is_checked_for_the_service_of_the_connection(
