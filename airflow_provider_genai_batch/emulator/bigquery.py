@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from airflow_provider_genai_batch.emulator.bigquery_faults import CALLS
+from airflow_provider_genai_batch.emulator.bigquery_faults import PATH as FAULTS
 from airflow_provider_genai_batch.emulator.bigquery_values import encode, row_as_dict
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError
 from airflow_provider_genai_batch.emulator.loopback import LoopbackServer
@@ -96,18 +98,57 @@ class BigQuery(LoopbackServer):
         self._http = httpx.Client(base_url=f"{self._url}/bigquery/v2", trust_env=False, timeout=120)
         return self
 
-    def create_dataset(self, dataset: str) -> None:
+    def create_dataset(self, dataset: str, location: str = "US") -> None:
         """Create a dataset.
 
         Args:
             dataset: ``dataset`` or ``project.dataset``.
+            location: A region or multi-region.
 
         Raises:
             BigQueryError: 409 when it exists.
         """
         project, name = self._dataset(dataset)
         reference = {"datasetReference": {"projectId": project, "datasetId": name}}
-        self._call("POST", f"/projects/{project}/datasets", json=reference)
+        self._call("POST", f"/projects/{project}/datasets", json={**reference, "location": location})
+
+    def refuse(
+        self,
+        call: str,
+        status: int,
+        reason: str = "backendError",
+        message: str = "refused by a test",
+        *,
+        naming: str = "",
+        times: int = 1,
+        acted: bool = False,
+    ) -> None:
+        """Let calls end badly.
+
+        Args:
+            call: Google's name: ``jobs.insert``, ``jobs.get``, ``jobs.query``, ``jobs.getQueryResults``,
+                ``datasets.get`` or ``tables.get``.
+            status: What is answered.
+            reason: BigQuery's word for it.
+            message: Text for people.
+            naming: Text that has to be in the address or the body of the call.
+            times: How often; 0 is always.
+            acted: The call is carried out first, as if its answer was lost.
+
+        Raises:
+            ValueError: No such call.
+        """
+        if call not in CALLS:
+            message = f"no call of BigQuery's that can be refused: {call!r}"
+            raise ValueError(message)
+        fault = {"call": call, "status": status, "reason": reason, "message": message}
+        self._faults("POST", {**fault, "naming": naming, "times": times, "acted": acted})
+
+    def heal(self) -> list[dict[str, Any]]:
+        """Forget what `refuse` was told, and return what had not happened."""
+        left: list[dict[str, Any]] = self._faults("GET")["faults"]
+        self._faults("DELETE")
+        return left
 
     def dataset_exists(self, dataset: str) -> bool:
         """Tell whether there is such a dataset."""
@@ -171,6 +212,9 @@ class BigQuery(LoopbackServer):
             answer = self._call("POST", f"{path}/insertAll", json={"rows": batch})
             if errors := answer.get("insertErrors"):
                 raise BigQueryError(400, f"rows refused by {table}: {json.dumps(errors)[:500]}")
+
+    def _faults(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._call(method, f"{self._url}{FAULTS}", json=body or {})
 
     def _schema(self, table: str) -> list[dict[str, Any]]:
         fields: list[dict[str, Any]] = self._call("GET", self._path(table))["schema"]["fields"]

@@ -2,7 +2,9 @@
 
 Each rule is here because without it a test of a mistaken pipeline could pass, or hang:
 
-* a job id that was used before: 409 ``duplicate`` (upstream runs the job again);
+* a job id that was used before: 409 ``duplicate`` (upstream runs the job again); one that is none: 400;
+* a job whose datasets are in several locations, or in another than it was sent to, and a job that is looked for
+  where it did not run: 404 (upstream has everything in ``US``);
 * a query that failed in ``jobs.query``: the HTTP error (upstream answers 200 with no rows, and the Python
   client takes that for an empty result);
 * a row that does not fit its table: an insert error (upstream drops what it does not know, and takes nearly
@@ -18,6 +20,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +30,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from airflow_provider_genai_batch.emulator.bigquery_faults import PATH as FAULTS
+from airflow_provider_genai_batch.emulator.bigquery_faults import Fault, Faults
+from airflow_provider_genai_batch.emulator.bigquery_options import changed
+from airflow_provider_genai_batch.emulator.bigquery_places import Places
 from airflow_provider_genai_batch.emulator.bigquery_rows import error, row_errors
 
 _log = logging.getLogger(__name__)
@@ -34,6 +41,8 @@ _log = logging.getLogger(__name__)
 Next = Callable[[Request], Awaitable[Response]]
 
 _JOBS = re.compile(r"^/bigquery/v2/projects/([^/]+)/jobs$")
+_ONE_JOB = re.compile(r"^/bigquery/v2/projects/([^/]+)/(?:jobs|queries)/([^/]+)$")
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 _QUERIES = re.compile(r"^/bigquery/v2/projects/([^/]+)/queries$")
 _DATASET = re.compile(r"^/bigquery/v2/projects/([^/]+)/datasets/([^/]+)(/.*)?$")
 _ONE_TABLE = re.compile(r"^/bigquery/v2/projects/([^/]+)/datasets/([^/]+)/tables/([^/:]+)$")
@@ -53,47 +62,83 @@ class Guard(BaseHTTPMiddleware):
             context: bqemulator's own context: its catalog of datasets, tables and jobs, and its engine.
         """
         super().__init__(app)
+        self._context = context
         self._catalog = context.catalog
         self._engine = context.engine
         self._job_ids: set[tuple[str, str]] = set()
+        self._places = Places(context.catalog)
+        self._faults = Faults()
 
     async def dispatch(self, request: Request, call_next: Next) -> Response:
         """Answer in place of the app, or mend its answer."""
-        if refused := await self._refuse(request):
+        path, text = request.url.path, (await request.body()).decode(errors="replace")
+        if path == FAULTS:
+            return JSONResponse(self._faults.answer(request.method, json.loads(text or "{}"), asdict))
+        fault = self._faults.take(request.method, path, text)
+        if fault and not fault.acted:
+            return _of(fault)
+        if refused := self._refuse(request, text):
             return refused
-        path = request.url.path
         try:
-            reply = await call_next(request)
+            reply = await self._mended(request, text, await call_next(request))
         except Exception as broken:  # noqa: BLE001 - whatever breaks upstream must not become a 500
             _log.exception("broke down at %s %s", request.method, path)
             return refusal(501, "notImplemented", f"The stand-in for BigQuery broke down: {broken}")
+        return _of(fault) if fault else reply
+
+    async def _mended(self, request: Request, text: str, reply: Response) -> Response:
+        """Answer as the service does where the app answers something else."""
+        path, method = request.url.path, request.method
         if reply.status_code != HTTPStatus.OK:
             return reply
-        if request.method == "POST" and _QUERIES.match(path):
-            return await _failed_query_as_error(reply)
-        if request.method == "GET" and (one := _ONE_TABLE.match(path)):
+        if method == "POST" and (found := _JOBS.match(path) or _QUERIES.match(path)):
+            answer = await _json(reply)
+            if _QUERIES.match(path) and (failed := _failed_query(answer)):
+                return failed
+            where, _ = self._places.choose(found[1], json.loads(text or "{}"))
+            self._places.note(found[1], answer.setdefault("jobReference", {}), where)
+            return JSONResponse(answer)
+        if method == "GET" and (found := _ONE_JOB.match(path)):
+            answer = await _json(reply)
+            self._places.tell(found[1], found[2], answer.setdefault("jobReference", {}))
+            return JSONResponse(answer)
+        if method == "GET" and (one := _ONE_TABLE.match(path)):
             table = await _json(reply)
             if table.get("type") == "TABLE":
                 table["numRows"] = str(self._count(one.groups()))
             return JSONResponse(table)
+        if method == "POST" and (insert := _INSERT.match(path)):
+            changed(self._context, *insert.groups())
         return reply
 
-    async def _refuse(self, request: Request) -> Response | None:
+    def _refuse(self, request: Request, text: str) -> Response | None:
         """Answer what never gets to the app."""
         path = request.url.path
         if missing := self._missing(path):
             return refusal(404, "notFound", missing)
+        if request.method == "GET" and (one := _ONE_JOB.match(path)):
+            lost = self._places.missing(one[1], one[2], request.query_params.get("location"))
+            return refusal(404, "notFound", lost) if lost else None
         if request.method != "POST":
             return None
-        if found := _JOBS.match(path):
-            body = json.loads(await request.body() or b"{}")
-            job_id = body.get("jobReference", {}).get("jobId")
-            if job_id and not self.claim(found[1], job_id):
-                return refusal(409, "duplicate", f"Already Exists: Job {found[1]}:US.{job_id}")
-        if insert := _INSERT.match(path):
-            body = json.loads(await request.body() or b"{}")
-            if errors := self._bad_rows(insert.groups(), body):
-                return JSONResponse({"kind": "bigquery#tableDataInsertAllResponse", "insertErrors": errors})
+        if found := _JOBS.match(path) or _QUERIES.match(path):
+            return self._refuse_job(found[1], json.loads(text or "{}"))
+        if (insert := _INSERT.match(path)) and (
+            errors := self._bad_rows(insert.groups(), json.loads(text or "{}"))
+        ):
+            return JSONResponse({"kind": "bigquery#tableDataInsertAllResponse", "insertErrors": errors})
+        return None
+
+    def _refuse_job(self, project: str, body: dict[str, Any]) -> Response | None:
+        job_id = body.get("jobReference", {}).get("jobId")
+        if job_id and not _JOB_ID.fullmatch(job_id):
+            return refusal(400, "invalid", f'Invalid job ID "{job_id}"')
+        where, missing = self._places.choose(project, body)
+        if missing:
+            return refusal(404, "notFound", missing)
+        dry = (body.get("configuration") or {}).get("dryRun")
+        if job_id and not dry and not self.claim(project, job_id):
+            return refusal(409, "duplicate", f"Already Exists: Job {project}:{where}.{job_id}")
         return None
 
     def claim(self, project: str, job_id: str) -> bool:
@@ -153,9 +198,12 @@ async def _json(reply: Response) -> dict[str, Any]:
     return found
 
 
-async def _failed_query_as_error(reply: Response) -> Response:
-    answer = await _json(reply)
+def _failed_query(answer: dict[str, Any]) -> Response | None:
     if errors := answer.get("errors"):
         reason = errors[0].get("reason", "invalidQuery")
         return refusal(_STATUS_OF_REASON.get(reason, 400), reason, errors[0].get("message", ""))
-    return JSONResponse(answer)
+    return None
+
+
+def _of(fault: Fault) -> JSONResponse:
+    return refusal(fault.status, fault.reason, fault.message)

@@ -3,7 +3,12 @@
 * It loads DuckDB's spatial extension from a host on the internet and refuses to start without it: nothing
   here is geography, and a query that is fails for want of the function.
 * It forgets that a column is JSON in ``CREATE TABLE``, with or without ``AS SELECT``, and says STRING.
-* It ignores the destination table of a query job.
+* It loses STRUCT columns behind ``*`` and the case of names in each statement that has a function which it
+  rewrites, such as CONCAT: what it does there to find the type of AVG of a NUMERIC is left out.
+* It ignores the destination table of a query job, labels, expiry and clustering of a table, and says that a table
+  changed when CREATE TABLE IF NOT EXISTS left it alone, and not when DML changed it.
+* It knows no bytes: a dry run says 0, finds no mistake in CREATE TABLE AS SELECT and uses up a job's id, and
+  ``maximumBytesBilled`` means nothing.
 * It gives a load job that comes with its file a job id of its own, so that the id of the caller means
   nothing, refuses the content type that Google's Python client sends for such a file, and drops columns that
   the table does not have.
@@ -16,14 +21,28 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
-from bqemulator.api.routes import jobs, upload
+from bqemulator.api.routes import jobs, tables, upload
 from bqemulator.catalog import ddl_sync
 from bqemulator.domain.errors import AlreadyExistsError, UnsupportedFeatureError
+from bqemulator.jobs import executor
+from bqemulator.scripting import interpreter
+from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 
+from airflow_provider_genai_batch.emulator.bigquery_bytes import (
+    of_what_it_selects,
+    with_bytes,
+    with_estimate,
+)
 from airflow_provider_genai_batch.emulator.bigquery_destination import with_destination
 from airflow_provider_genai_batch.emulator.bigquery_load import refuse_unknown_columns
+from airflow_provider_genai_batch.emulator.bigquery_options import (
+    noting_changes,
+    reading_expiry,
+    telling_expiry,
+    with_options,
+)
 
 _JOB_ID = "_job_id"
 _upload_job_id: ContextVar[str] = ContextVar("upload_job_id")
@@ -33,7 +52,16 @@ def mend() -> None:
     """Put every mend in place; call once, before the server is built."""
     _replace(DuckDBEngine, "_load_spatial", lambda _original: lambda _self: None)
     _replace(ddl_sync, "_introspect_schema", _keeping_json)
+    _replace(SQLTranslator, "_annotate_tree", lambda _original: staticmethod(lambda tree, _schema: tree))
     _replace(jobs, "_execute_query_or_failed_meta", with_destination)
+    _replace(jobs, "_execute_query_or_failed_meta", with_bytes)
+    _replace(jobs, "_build_dry_run_query_response", with_estimate)
+    _replace(jobs, "_dry_run_response", of_what_it_selects)
+    _replace(jobs, "execute_query_job", noting_changes)
+    for importer in (executor, interpreter):
+        _replace(importer, "sync_created_table", with_options)
+    _replace(tables, "_table_to_rest", telling_expiry)
+    _replace(tables, "_rest_to_table_meta", reading_expiry)
     _replace(upload, "_load_configuration_from_envelope", _remembering_job_id)
     _replace(upload, "_new_job_id", lambda original: lambda: _upload_job_id.get(None) or original())
     _replace(upload, "_run_load", _under_the_callers_id)

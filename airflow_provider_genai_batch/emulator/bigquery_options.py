@@ -1,0 +1,138 @@
+"""What bqemulator 1.4.0 forgets of a table: labels, expiry, clustering, and when it last changed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlglot
+from bqemulator.api.routes import jobs
+from bqemulator.catalog import ddl_sync
+from bqemulator.catalog.models import Clustering
+from sqlglot import exp
+
+_OF_EXPIRY = "expirationTime"
+_CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE"})
+
+
+def with_options(original: Any) -> Any:
+    """Record what a CREATE TABLE says; where IF NOT EXISTS finds the table, nothing is recorded anew.
+
+    Args:
+        original: bqemulator's function that brings its catalog up to date after a CREATE TABLE.
+    """
+
+    def sync(sql: str, project: str, ctx: Any) -> None:
+        created = _created(sql)
+        if created is None:
+            original(sql, project, ctx)
+            return
+        target = ddl_sync._detect_plain_create_table(sql)  # noqa: SLF001 - how names are read is upstream's
+        ref = None if target is None else ddl_sync._split_target(target, project)  # noqa: SLF001 - likewise
+        if ref and created.args.get("exists") and all(ref) and ctx.catalog.get_table(*ref) is not None:
+            return
+        original(sql, project, ctx)
+        if ref and (table := ctx.catalog.get_table(*ref)) is not None:
+            found = _options(created, ctx)
+            if found:
+                ctx.catalog.update_table(table.model_copy(update=found))
+
+    return sync
+
+
+def noting_changes(original: Any) -> Any:
+    """Note when DML changed a table.
+
+    Args:
+        original: bqemulator's function that runs one query.
+    """
+
+    async def execute(project: str, job_id: str, sql: str, *rest: Any, **named: Any) -> Any:
+        meta = await original(project, job_id, sql, *rest, **named)
+        if (meta.statistics.get("query") or {}).get("statementType") in _CHANGES:
+            ctx = named.get("ctx") or rest[1]
+            with suppress(sqlglot.errors.ParseError):
+                target = jobs._destination_table_from_dml(sqlglot.parse_one(sql, read="bigquery"))  # noqa: SLF001
+                if target is not None:
+                    changed(ctx, target[0] or project, target[1], target[2])
+        return meta
+
+    return execute
+
+
+def changed(ctx: Any, *ref: str) -> None:
+    """Note that a table's rows are other ones now.
+
+    Args:
+        ctx: bqemulator's context.
+        ref: Project, dataset, table.
+    """
+    table = ctx.catalog.get_table(*ref)
+    if table is not None:
+        ctx.catalog.update_table(table.model_copy(update={"last_modified_time": ctx.clock.now()}))
+
+
+def telling_expiry(original: Any) -> Any:
+    """Say when a table expires.
+
+    Args:
+        original: bqemulator's function that spells a table.
+    """
+
+    def spell(table: Any) -> Any:
+        body = original(table)
+        if table.expiration_time is not None:
+            body[_OF_EXPIRY] = str(int(table.expiration_time.timestamp() * 1000))
+        return body
+
+    return spell
+
+
+def reading_expiry(original: Any) -> Any:
+    """Take the expiry that a call gives a table.
+
+    Args:
+        original: bqemulator's function that reads a table out of a request.
+    """
+
+    def read(project: str, dataset: str, body: Any, clock: Any, existing: Any = None) -> Any:
+        table = original(project, dataset, body, clock, existing)
+        given = body.get(_OF_EXPIRY)
+        expiry = datetime.fromtimestamp(int(given) / 1000, timezone.utc) if given else None
+        if _OF_EXPIRY not in body and existing is not None:
+            expiry = existing.expiration_time
+        return table.model_copy(update={"expiration_time": expiry})
+
+    return read
+
+
+def _created(sql: str) -> exp.Create | None:
+    try:
+        tree = sqlglot.parse_one(sql, read="bigquery")
+    except sqlglot.errors.ParseError:
+        return None
+    return tree if isinstance(tree, exp.Create) else None
+
+
+def _options(created: exp.Create, ctx: Any) -> dict[str, Any]:
+    properties = created.args.get("properties")
+    found: dict[str, Any] = {}
+    for one in properties.expressions if properties is not None else []:
+        if isinstance(one, exp.ClusterProperty):
+            found["clustering"] = Clustering(fields=tuple(column.name for column in one.expressions))
+        elif isinstance(one, exp.Property) and one.this is not None:
+            value = one.args.get("value")
+            if one.this.name.lower() == "labels" and isinstance(value, exp.Array):
+                found["labels"] = dict(
+                    tuple(part.name for part in pair.expressions) for pair in value.expressions
+                )
+            elif one.this.name.lower() == "expiration_timestamp" and value is not None:
+                found["expiration_time"] = _moment(value, ctx)
+    return found
+
+
+def _moment(value: exp.Expression, ctx: Any) -> datetime:
+    sql = f"SELECT epoch_ms(CAST({value.sql(dialect='duckdb')} AS TIMESTAMPTZ))"
+    (milliseconds,) = ctx.engine.execute(sql).fetchone()
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
