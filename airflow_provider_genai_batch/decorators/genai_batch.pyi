@@ -41,6 +41,7 @@ def genai_batch_task(
     max_bytes_per_job: int | None = None,
     max_active_jobs: int = 10,
     max_cost: float | None = None,
+    ready_by: Any = None,
     cancel_on_kill: bool = True,
     reattach: bool = True,
     **kwargs: Any,

@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import PASSING, ApiError, CallError, NotFound
 from airflow_provider_genai_batch.flows.cadence import FIRST, cadence, spread
+from airflow_provider_genai_batch.flows.deadline import Deadline
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.flows.retry import backoff
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep, WatchStep
@@ -32,6 +33,7 @@ _CANCEL_PATIENCE = 600.0
 
 
 _EXECUTION_TIMEOUT = "execution_timeout"
+_READY_BY = "ready_by"
 
 
 class Why(str, Enum):
@@ -40,6 +42,8 @@ class Why(str, Enum):
     ENDED = "ended"
     TIMED_OUT = "timed_out"
     LOST = "lost"
+    SWITCH = "switch"
+    """What the jobs have not answered is to be asked otherwise now, else it will be late."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class WaitPlan:
     """When the time of this attempt is over, whatever that of its jobs; None: it has no limit of its own."""
     cancel_with_attempt: bool = False
     """Whether jobs are cancelled then."""
+    ready_by: Deadline | None = None
+    """When the jobs are to be left; None: they have all the time that `deadline` gives them."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger can serialise."""
@@ -154,6 +160,8 @@ def watch(
         started = now if started is None else started
         if not failures:
             pause = min(_pauses(names, seen, progress, now, now - started, pause))
+        if now >= limit and which == _READY_BY:
+            return Ending(Why.SWITCH, _states(seen), _unanswered(plan, seen), unanswered=unanswered)
         if now >= limit:
             ending = yield from _give_up(names, seen, plan, which, clock)
             if ending is not None:
@@ -169,7 +177,16 @@ def _limit(plan: WaitPlan, seen: Mapping[str, JobStatus]) -> tuple[float, str]:
         limits.append((plan.pending_deadline, "pending_timeout"))
     if plan.attempt_ends is not None:
         limits.append((plan.attempt_ends, _EXECUTION_TIMEOUT))
+    if plan.ready_by is not None:
+        limits.append((plan.ready_by.switch(plan.ready_by.left(seen.values())), _READY_BY))
     return min(limits, key=lambda limit: limit[0])
+
+
+def _unanswered(plan: WaitPlan, seen: Mapping[str, JobStatus]) -> str:
+    """Tell what is left to ask."""
+    assert plan.ready_by is not None  # noqa: S101 - else there is no such limit
+    left, requests = plan.ready_by.left(seen.values()), plan.ready_by.requests
+    return f"{left} of {requests} requests have no answer yet, as far as the service counts them"
 
 
 def _pauses(

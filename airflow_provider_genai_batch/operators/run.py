@@ -75,6 +75,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_active_jobs: how many of them go on at a time.
         max_cost: USD that the task may cost with all its rounds: requests that may cost more are refused before they
             are uploaded. Needs the extra ``prices``.
+        ready_by: when all rows are to be there: a time of day where the DAG is (``06:00``), a datetime, a timedelta
+            from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and what it has not
+            answered is asked by calls that answer at once. Needs `results_uri`.
         cancel_on_kill: cancel the job when the task is killed, cleared or marked by a user, or ``execution_timeout``
             ends it. A process that was only stopped cancels nothing.
         reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
@@ -104,6 +107,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "labels",
         "webhook",
         "conn_id",
+        "ready_by",
     )
     operator_extra_links = (GenAIBatchJobLink(), GenAIBatchRowsLink())
     ui_color = "#d2e3fc"
@@ -140,6 +144,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_bytes_per_job: int | None = None,
         max_active_jobs: int = 10,
         max_cost: float | None = None,
+        ready_by: Any = None,
         cancel_on_kill: bool = True,
         reattach: bool = True,
         **kwargs: Any,
@@ -178,6 +183,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.max_bytes_per_job = max_bytes_per_job
         self.max_active_jobs = max_active_jobs
         self.max_cost = max_cost
+        self.ready_by = ready_by
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.killed = False

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models.ready_by import check_ready_by
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
 
@@ -40,6 +41,8 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
                 f"With wait=False no rows are landed: leave {name} to a GenAIBatchResultsOperator downstream."
             )
             raise ConfigurationError(msg)
+    if task.ready_by is not None:
+        _check_deadline(task, known or (lambda _: True))
 
 
 def keeps_media(task: Any) -> bool:
@@ -104,6 +107,18 @@ def _is_number(value: Any) -> bool:
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, (str, type(None))):
         msg = f"{name} is {value!r}, which is no string."
+        raise ConfigurationError(msg)
+
+
+def _check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
+    if known(task.ready_by):
+        check_ready_by(task.ready_by)
+    if task.wait is False or task.results_uri is None:
+        need = "wait=True" if task.wait is False else "results_uri"
+        msg = (
+            f"ready_by needs {need}: what is asked at the deadline is answered to the task, which writes the rows. "
+            f"{'Leave wait out' if task.wait is False else 'Say where they are to land'}, or leave ready_by out."
+        )
         raise ConfigurationError(msg)
 
 

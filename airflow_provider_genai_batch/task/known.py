@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_MODELS = ("google.genai.", "airflow_provider_genai_batch.models.source")
+_MODELS = (
+    "google.genai.",
+    "airflow_provider_genai_batch.models.source",
+    "airflow_provider_genai_batch.models.ready_by",
+)
 """Begin the modules of objects whose fields are read as those of a dict. Others belong to the user's functions."""
 _MARKS = ("{{", "{%", "{#")
 """Begin what Jinja renders."""

@@ -51,6 +51,7 @@ class RunSettings:
     max_bytes_per_job: int | None = None
     max_active_jobs: int = 10
     max_cost: float | None = None
+    ready_by: Any = None
     cancel_on_kill: bool = True
     reattach: bool = True
 
