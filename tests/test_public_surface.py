@@ -99,6 +99,7 @@ PUBLIC = {
         "Media",
         "ModelCost",
         "Part",
+        "ReadyBy",
         "ResultRow",
         "RowCounts",
         "RowError",

@@ -116,7 +116,7 @@ def check_ready_by(value: Any) -> None:
     _read_at(ready_by.at)
     then, stuck, extra, model = ready_by.then, ready_by.if_stuck, ready_by.max_extra_cost, ready_by.model
     words = ready_by.tiers
-    if not words or any(word not in LADDER for word in words) or len({*words}) < len(words):
+    if not words or [*words] != [tier for tier in LADDER if tier in words]:
         msg = f"ready_by: then is {then!r}. Write {[*LADDER]}, which is the order in which they are tried, or one."
         raise ConfigurationError(msg)
     if stuck not in _STUCK:

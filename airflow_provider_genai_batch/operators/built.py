@@ -6,7 +6,7 @@ the rest, before anything is paid. Of a mapped task Airflow builds an instance w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, UnsupportedError
@@ -40,6 +40,8 @@ def check_order(task: Any) -> None:
         Prompt(task.prompt)
     _check_answers(task, source)
     _check_media(task)
+    if task.ready_by is not None:
+        _check_ready_by(task, source)
 
 
 def check_results(task: Any) -> None:
@@ -101,6 +103,20 @@ def _check_answers(task: Any, source: Any) -> None:
         _check_for_some_service(lambda backend: check_defaults(defaults, backend, task.model))
 
 
+def _check_ready_by(task: Any, source: Any) -> None:
+    """Refuse a deadline for which nothing could be asked otherwise."""
+    from airflow_provider_genai_batch.models.base import Backend
+    from airflow_provider_genai_batch.models.ready_by import ReadyBy
+    from airflow_provider_genai_batch.task.ready.tiers import refuse_unreadable, tiers_of
+
+    if source is not None:
+        refuse_unreadable(source)
+    ready_by = ReadyBy.of(task.ready_by)
+    if ready_by is not None and is_known([task.model, ready_by]):
+        places = [backend for backend in Backend if _runs(task.model, backend)]
+        _check_for_some_service(lambda backend: tiers_of(ready_by, task.model, backend), places)
+
+
 def _check_media(task: Any) -> None:
     """Refuse a task whose requests all ask for pictures or sound that nobody would keep."""
     from airflow_provider_genai_batch.task.checks import keeps_media
@@ -112,12 +128,20 @@ def _check_media(task: Any) -> None:
     _check_for_some_service(lambda backend: refuse_media_of_all(task.request_defaults, backend, task.model))
 
 
-def _check_for_some_service(check: Callable[[Any], object]) -> None:
+def _runs(model: Any, backend: Any) -> bool:
+    try:
+        _read_model(model, backend)
+    except GenAIBatchError:
+        return False
+    return True
+
+
+def _check_for_some_service(check: Callable[[Any], object], backends: Sequence[Any] | None = None) -> None:
     """Refuse what neither service takes: which one it is, the connection says when the task runs."""
     from airflow_provider_genai_batch.models.base import Backend
 
     refusals: list[GenAIBatchError] = []
-    for backend in Backend:
+    for backend in backends or Backend:
         try:
             check(backend)
         except GenAIBatchError as error:

@@ -25,7 +25,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a tier twice": ({"ready_by": ReadyBy("06:00", then=["flex", "flex"])}, "then is"),
     "tiers the other way round": ({"ready_by": ReadyBy("06:00", then=["standard", "flex"])}, "then is"),
     "no tiers": ({"ready_by": ReadyBy("06:00", then=[])}, "then is"),
-    "no word for stuck": ({"ready_by": ReadyBy("06:00", if_stuck="hope")}, "if_stuck is 'wait' or 'pay_twice'"),
+    "no word for stuck": (
+        {"ready_by": ReadyBy("06:00", if_stuck="hope")},
+        "if_stuck is 'wait' or 'pay_twice'",
+    ),
     "no money": ({"ready_by": ReadyBy("06:00", max_extra_cost=0)}, 'then=["flex"]'),
     "no place for rows": ({"ready_by": "06:00", "results_uri": None}, "needs results_uri"),
     "no waiting": ({"ready_by": "06:00", "results_uri": None, "wait": False}, "needs wait=True"),
@@ -42,7 +45,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def ask(**given: Any) -> GenAIBatchOperator:
-    given = {"model": MODEL, "src": ["a"], "results_uri": "/tmp/rows.jsonl", **given}  # noqa: S108 - never written
+    given = {"model": MODEL, "src": ["a"], "results_uri": "/tmp/rows.jsonl", **given}
     return GenAIBatchOperator(task_id="ask", **given)
 
 

@@ -1,0 +1,58 @@
+"""The tiers in which the rest of a job's requests can be asked, of those that ``ready_by`` names."""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+ANYWHERE = "global"
+"""The location that has all tiers."""
+
+
+def tiers_of(ready_by: ReadyBy, model: str, backend: Backend, location: str = ANYWHERE) -> tuple[Tier, ...]:
+    """Return the tiers in their order; of those that nobody named only those that there are.
+
+    Args:
+        ready_by: of the task.
+        model: of the task.
+        backend: of the connection.
+        location: likewise.
+
+    Raises:
+        UnsupportedError: the model or the place does not have one that was named, or has none.
+    """
+    name = read_model(ready_by.model or model, backend)
+    found, missing = [], []
+    for tier in map(Tier, ready_by.tiers):
+        try:
+            check_tier(tier, name, backend, task_of(name), location)
+        except UnsupportedError as error:
+            missing.append(error)
+        else:
+            found.append(tier)
+    if missing and not (found and ready_by.leaves_tiers_open):
+        write = f" In ready_by write then={[tier.value for tier in found]}." if found else ""
+        msg = f"{missing[-1]}{write or ' Leave ready_by out.'}"
+        raise UnsupportedError(msg) from missing[-1]
+    return tuple(found)
+
+
+def refuse_unreadable(source: BatchSource) -> None:
+    """Refuse requests that nobody here could ask again.
+
+    Raises:
+        ConfigurationError: the service reads them by itself.
+    """
+    if where := source.bigquery_uri or source.file_name:
+        msg = (
+            f"ready_by cannot be kept for {where}: its requests are read by the service and cannot be read from here, "
+            "so none of them could be asked otherwise. Give them as a list, a file, or gs:// objects that the "
+            "connection may read, or leave ready_by out."
+        )
+        raise ConfigurationError(msg)
