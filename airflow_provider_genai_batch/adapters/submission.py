@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
 from airflow_provider_genai_batch.hooks.records import JobRecords
-from airflow_provider_genai_batch.hooks.task_instance import begin_of, owner_labels, readable_name
+from airflow_provider_genai_batch.hooks.task_instance import begin_of, owner_of
 from airflow_provider_genai_batch.models import BatchJob, BatchSource
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
@@ -36,11 +36,8 @@ def submit(
         CreateOutcomeUnknown: the create may have been acted upon, and the service could not be asked.
         CallError: the service refused.
     """
-    runner, readable, since = (
-        JobRunner(client, open_earlier_client),
-        readable_name(context),
-        begin_of(context),
-    )
+    runner, owner = JobRunner(client, open_earlier_client), owner_of(context)
+    since, name = owner.run_begin, identity.display_name(owner.readable_name)
     again = context["ti"].try_number > 1
     ended = runner.find_ended(identity, since) if again else []
     order = read_order(
@@ -51,13 +48,13 @@ def submit(
             identity,
             lambda: order.spec(
                 identity,
-                readable,
+                name,
                 prepared,
                 prepared.place(client, identity, staging_place(client, None)),
-                owner_labels(context),
+                owner.labels,
             ),
             Attempt(look_first=again, before=ended, since=since),
-            display_name=identity.display_name(readable),
+            display_name=name,
             records=JobRecords(context),
             budget=context["task"].timeout,
         ).job

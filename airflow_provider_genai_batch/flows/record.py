@@ -67,10 +67,18 @@ class RecordKeeper(Protocol):
         """Return what was written of all jobs of the task instance."""
         ...
 
-    def expect(self, round_: int, jobs: int, /) -> None:
-        """Write down that a round has so many jobs, before any of them is written down."""
-        ...
-
     def write(self, record: Record) -> bool:
         """Write down what is known of this job, in place of what was there; False: it could not be kept."""
+        ...
+
+
+class RoundRecords(Protocol):
+    """Keeps the records of one round's jobs."""
+
+    def expect(self, jobs: int, /) -> None:
+        """Write down that the round has so many jobs, before any of them is written down."""
+        ...
+
+    def at(self, number: int, /) -> RecordKeeper:
+        """Return the record of a job by its number in the round."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +27,24 @@ _MOST_REPORTED = 1000
 
 
 class JobRecords:
-    """The record of one task instance; it outlives attempts, but may be cleared."""
+    """The records of a task instance's jobs; they outlive attempts, but may be cleared.
 
-    def __init__(self, context: Context, place: tuple[int, int] = (0, 0)) -> None:
-        """Take the record of the job at a place: its round, and its number there."""
-        self._store = StateStore.of(context)
-        self._key = _key(place)
+    Args:
+        context: Airflow's.
+        round_: the round whose jobs they are. Of these it is the first one's record, see `at`.
+    """
+
+    def __init__(self, context: Context, round_: int = 0) -> None:
+        self._round, self._key = round_, _key((round_, 0))
         ti: Any = context.get("ti")
         self._attempt = int(getattr(ti, "try_number", None) or 0)
+        self._store = StateStore.of(context)
+
+    def at(self, number: int) -> JobRecords:
+        """Return the record of a job by its number in the round."""
+        one = copy(self)
+        one._key = _key((self._round, number))  # noqa: SLF001 - its own
+        return one
 
     def read(self) -> Record | None:
         """Return what was written; None where Airflow keeps nothing or does not say."""
@@ -53,12 +64,13 @@ class JobRecords:
         what = "what an earlier attempt recorded"
         return [Record.from_dict(self._store.get(_key(place), what)) for place in places]
 
-    def expect(self, round_: int, jobs: int) -> None:
-        """Write down that a round has so many jobs, before any of them is written down.
+    def expect(self, jobs: int) -> None:
+        """Write down that the round has so many jobs, before any of them is written down.
 
         Raises:
             Exception: Airflow's own: this attempt is not the task's any more.
         """
+        round_ = self._round
         if self._store is None or (not round_ and jobs <= 1):
             return
         counts = self._counts(self._store)

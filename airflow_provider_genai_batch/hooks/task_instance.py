@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.models.identity import as_label, task_key
+from airflow_provider_genai_batch.task.port import Owner
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+
+def owner_of(context: Context) -> Owner:
+    """Return a task instance as its jobs carry it."""
+    begin = begin_of(context)
+    return Owner(key_of(context), readable_name(context), owner_labels(context), begin)
 
 
 def readable_name(context: Context) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.address import address
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
@@ -195,24 +195,23 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         """Come to the job, wait for it (or defer, or not), and settle."""
         from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 
-        self.begin()
-        begun, again = clock.monotonic(), context["ti"].try_number > 1
+        begun, again = self.begin(), context["ti"].try_number > 1
         self._port, self.links = None, {}
         first = Attempt(look_first=again, reattach=self.reattach, begun=begun)
         with refusals(self._has_jobs, again=again), self._attempt(context) as attempt:
-            return self.settled(context, lambda: attempt.run(first))
+            return self.settled(context, partial(attempt.run, first))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Ask again after the service had no capacity, or the input could not be read. Earlier jobs are found again."""
         self.resumes(event)
         with self._attempt(context) as attempt:
-            return self.settled(context, lambda: attempt.resume(event))
+            return self.settled(context, partial(attempt.resume, event))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
         self.resumes(event)
         with self._attempt(context) as attempt:
-            return self.settled(context, lambda: attempt.complete(event))
+            return self.settled(context, partial(attempt.complete, event))
 
     def lineage(self) -> Any:
         """Return where requests come from and rows go."""
@@ -228,6 +227,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         """
         self.killed = True
         if self._port is not None:
+            self._port.killed = True
             self._port.cancel_unwanted()
 
     def source(self) -> Any:
@@ -249,7 +249,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         settings = RunSettings.of(self)
         with open_client(self.conn_id) as client:
             self._service_time = client.service_time
-            self._port = OperatorPort(self, context, settings, client, lambda: self.killed, self._keep_links)
+            self._port = OperatorPort(self, context, settings, client, self._keep_links)
+            self._port.killed = self.killed  # before there was one to tell
             yield TaskAttempt(settings, self._port, client)
 
 

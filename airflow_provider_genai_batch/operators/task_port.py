@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
 from airflow_provider_genai_batch.hooks.records import JobRecords
-from airflow_provider_genai_batch.hooks.task_instance import begin_of, key_of, owner_labels, readable_name
+from airflow_provider_genai_batch.hooks.task_instance import owner_of
 from airflow_provider_genai_batch.hooks.task_state import has_left
 from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import BatchJob
@@ -40,8 +40,10 @@ class OperatorPort:
         context: Airflow's.
         settings: of the task.
         client: of its connection.
-        killed: tells whether Airflow has called ``on_kill``.
         keep_links: takes the links of the attempt's jobs, by the keys of their XComs.
+
+    Attributes:
+        killed: Airflow has called ``on_kill``.
     """
 
     def __init__(
@@ -50,51 +52,26 @@ class OperatorPort:
         context: Context,
         settings: RunSettings,
         client: GenAIBatchClient,
-        killed: Callable[[], bool],
         keep_links: Callable[[Mapping[str, str]], None],
     ) -> None:
+        self.owner, self.killed = owner_of(context), False
         self.waiting_for: list[str] = []
         self.appear_until = 0.0
         self._operator, self._context, self._settings = operator, context, settings
-        self._connection, self._killed, self._keep_links = client.config, killed, keep_links
-
-    @property
-    def key(self) -> str:
-        """The key of the task instance."""
-        return key_of(self._context)
-
-    @property
-    def readable_name(self) -> str:
-        """DAG and task."""
-        return readable_name(self._context)
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Labels of DAG, task and run."""
-        return owner_labels(self._context)
-
-    @property
-    def run_begin(self) -> float | None:
-        """A moment before which no task of this run can have begun, in seconds since the epoch."""
-        return begin_of(self._context)
+        self._connection, self._keep_links = client.config, keep_links
 
     @property
     def is_first_try(self) -> bool:
         """Whether Airflow has never run the task instance before."""
         return bool(self._context["ti"].try_number <= 1)
 
-    @property
-    def killed(self) -> bool:
-        """Whether somebody killed the task while it ran."""
-        return self._killed()
-
     def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:
         """Open a client of a connection that an earlier attempt of the task used."""
         return open_earlier_client(conn_id)
 
-    def records(self, place: tuple[int, int] = (0, 0)) -> JobRecords:
-        """Return the record of a job in Airflow's task state store."""
-        return JobRecords(self._context, place)
+    def records(self, round_: int) -> JobRecords:
+        """Return the records of a round's jobs in Airflow's task state store."""
+        return JobRecords(self._context, round_)
 
     def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:
         """Report to Airflow's metrics what was settled."""

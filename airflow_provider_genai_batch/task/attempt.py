@@ -27,6 +27,7 @@ from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryCloc
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
@@ -113,12 +114,12 @@ class TaskAttempt:
         """
         settings = self._settings
         ask = self._ask()  # a limit that cannot be checked is refused before all else
-        refuse_overlap(ask.order.source, settings.results_uri)
-        refuse_media_overlap(ask.order.source, settings.results_uri, settings.media_uri)
-        self._task.check_mapped_results()
         if settings.results_uri is not None:
+            refuse_overlap(ask.order.source, settings.results_uri)
+            self._task.check_mapped_results()
             check_place(settings.results_uri, self._client)
         if settings.media_uri is not None:
+            refuse_media_overlap(ask.order.source, settings.results_uri, settings.media_uri)
             check_media_place(settings.media_uri, self._client)
         state = AttemptState()
         if before is not None:
@@ -206,7 +207,7 @@ class TaskAttempt:
         self._task.waiting_for = [name for name in checkpoint.state.mine if name not in checkpoint.jobs]
         if checkpoint.more and ending.why is Why.ENDED:
             return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
-        known = Identity(self._task.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
+        known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
         with self._task.metrics(self._runner.ledger):
             strays = self._strays(known, checkpoint.facts, checkpoint.state)
             outcome = strays.settled(ending, checkpoint, self._settle, event)
@@ -237,8 +238,8 @@ class TaskAttempt:
         facts = InputFacts.of(prepared)
         while True:
             round_ = self._round(ask)
+            jobs = round_.submit(identity, here.prepared, here.attempt, here.state, facts)
             strays = self._strays(identity, facts, here.state)
-            jobs = self._submitted(round_, identity, here, facts)
             if isinstance(jobs, AskAgain):
                 outcome: Outcome = jobs
             elif not self._settings.wait:
@@ -256,21 +257,6 @@ class TaskAttempt:
 
     def _round(self, ask: _Ask) -> Round:
         return Round(self._settings, self._task, self._client, self._runner, ask.order, ask.limit)
-
-    @staticmethod
-    def _submitted(
-        round_: Round, identity: Identity, here: _Next, facts: InputFacts
-    ) -> list[BatchJob] | AskAgain:
-        """Come to the jobs of a round; where that fails for want of time, what earlier rounds brought is not lost."""
-        state = here.state
-        try:
-            return round_.submit(identity, here.prepared, here.attempt, state, facts)
-        except JobTimedOut as error:
-            if state.manifest is not None and error.manifest is None:
-                error.add(f"Earlier: {nothing_more(state.done, again=True)}")
-                error.job_names = (*state.done, *(n for n in error.job_names if n not in state.done))
-                error.manifest = state.manifest
-            raise
 
     def _strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
@@ -413,7 +399,7 @@ class TaskAttempt:
                             request_defaults=order.request_defaults,
                             prompt=order.prompt,
                             several_jobs=True,
-                            keeps_media=self._settings.keeps_media,
+                            keeps_media=keeps_media(self._settings),
                         )
                     )
                     break
@@ -423,7 +409,7 @@ class TaskAttempt:
                     failures += 1
                     again(error, failures)
             fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
-            yield prepared, Identity(self._task.key, fingerprint)
+            yield prepared, Identity(self._task.owner.key, fingerprint)
 
 
 def _unanswered(prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:

@@ -54,7 +54,7 @@ class Order(JobParams):
     def spec(
         self,
         identity: Identity,
-        readable: str,
+        display_name: str,
         prepared: PreparedInput,
         placed: BatchSource | None,
         labels: Mapping[str, str],
@@ -65,7 +65,7 @@ class Order(JobParams):
 
         Args:
             identity: whose job it is.
-            readable: the part of its name for people.
+            display_name: the job's, as `identity` has it.
             prepared: what it asks.
             placed: where the service reads that; None: it travels inline.
             labels: of DAG, task and run.
@@ -75,21 +75,13 @@ class Order(JobParams):
             InputError: Vertex AI has no place to write to.
         """
         destination = self.destination
-        # A table must be new, and a job that failed may have left one of the same identity behind.
-        suffix = f"{clock.now():%Y%m%d%H%M%S}_{identity.key[:8]}"
-        if several or identity.round:
-            suffix = f"r{identity.round}_{suffix}_{identity.fingerprint[-8:]}"
-            destination = destination and _beside(destination, suffix)
-        if self.backend is Backend.VERTEX and destination is None:
-            own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
-            if placed is not None and any(map(is_directory, self.source.gcs_uri)):
-                own = placed
-            destination = self.place_beside(own, suffix)
+        if self.backend is Backend.VERTEX:
+            destination = self._own_destination(identity, placed, further=several or identity.round > 0)
         return JobSpec(
             backend=self.backend,
             model=self.model,
             task=task_of(self.model),
-            display_name=identity.display_name(self.display_name or readable),
+            display_name=display_name,
             source=placed,
             entries=prepared.entries,
             destination=destination,
@@ -97,6 +89,23 @@ class Order(JobParams):
             webhook=self.webhook,
             priority=self.priority if self.backend is Backend.GEMINI else None,
         )
+
+    def _own_destination(
+        self, identity: Identity, placed: BatchSource | None, *, further: bool
+    ) -> BatchDestination:
+        """Return where Vertex AI writes the rows of one job; a `further` one shares the task's destination."""
+        destination = self.destination
+        # A table must be new, and a job that failed may have left one of the same identity behind.
+        suffix = f"{clock.now():%Y%m%d%H%M%S}_{identity.key[:8]}"
+        if further:
+            suffix = f"r{identity.round}_{suffix}_{identity.fingerprint[-8:]}"
+            destination = destination and _beside(destination, suffix)
+        if destination is not None:
+            return destination
+        own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
+        if placed is not None and any(map(is_directory, self.source.gcs_uri)):
+            own = placed
+        return self.place_beside(own, suffix)
 
 
 def _beside(destination: BatchDestination, suffix: str) -> BatchDestination:

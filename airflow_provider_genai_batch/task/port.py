@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.flows.record import RecordKeeper
+from airflow_provider_genai_batch.flows.record import RoundRecords
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.runner import Patience
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The task instance that jobs belong to, as they carry it."""
+
+    key: str
+    """The same in all its tries, and no other one's."""
+    readable_name: str
+    """The part of a job's name that is for people."""
+    labels: Mapping[str, str]
+    """Of DAG, task and run."""
+    run_begin: float | None
+    """A moment before which no task of this run can have begun, in seconds since the epoch; None: nobody says."""
 
 
 class TaskPort(Protocol):
@@ -27,33 +42,18 @@ class TaskPort(Protocol):
     appear_until: float
 
     @property
-    def key(self) -> str:
-        """The key of the task instance: the same in all its tries, and no other one's."""
-        ...
-
-    @property
-    def readable_name(self) -> str:
-        """The part of a job's name that is for people."""
-        ...
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Labels of DAG, task and run."""
-        ...
-
-    @property
-    def run_begin(self) -> float | None:
-        """A moment before which no task of this run can have begun, in seconds since the epoch."""
-        ...
-
-    @property
-    def is_first_try(self) -> bool:
-        """Whether Airflow has never run the task instance before."""
+    def owner(self) -> Owner:
+        """Who it is."""
         ...
 
     @property
     def killed(self) -> bool:
         """Whether somebody killed the task while it ran."""
+        ...
+
+    @property
+    def is_first_try(self) -> bool:
+        """Whether Airflow has never run the task instance before."""
         ...
 
     def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:
@@ -64,8 +64,8 @@ class TaskPort(Protocol):
         """
         ...
 
-    def records(self, place: tuple[int, int] = (0, 0)) -> RecordKeeper:
-        """Return the record of the job at a place: its round, and its number there."""
+    def records(self, round_: int) -> RoundRecords:
+        """Return the records of a round's jobs."""
         ...
 
     def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:

@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.exceptions import (
     JobCancelled,
     JobTimedOut,
 )
+from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, replaced
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
@@ -36,6 +37,7 @@ from airflow_provider_genai_batch.wire.catalog.limits import jobs_at_once
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.flows.record import RecordKeeper
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.landing.land import InputFacts
     from airflow_provider_genai_batch.task.order import Order
@@ -91,14 +93,36 @@ class Round:
         Returns:
             The jobs. They have ended, unless the waiting stopped early (see `ending`) or `wait` is False; then one
             of an earlier attempt that ended early is to be replaced by a new one.
+
+        Raises:
+            JobTimedOut: there was no time for all of them; it has what earlier rounds brought.
         """
+        try:
+            return self._submit(identity, prepared, attempt, state, facts)
+        except JobTimedOut as error:
+            if state.manifest is not None and error.manifest is None:
+                error.add(f"Earlier: {nothing_more(state.done, again=True)}")
+                error.job_names = (*state.done, *(n for n in error.job_names if n not in state.done))
+                error.manifest = state.manifest
+            raise
+
+    def _submit(
+        self,
+        identity: Identity,
+        prepared: PreparedInput,
+        attempt: Attempt,
+        state: AttemptState,
+        facts: InputFacts,
+    ) -> list[BatchJob] | AskAgain:
         pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
-        self._task.records().expect(state.round, len(pieces))
+        records = self._task.records(state.round)
+        records.expect(len(pieces))
+        attempt = replace(attempt, since=self._task.owner.run_begin, whole_task=not state.round)
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
         for number, piece in enumerate(pieces):
-            if len(going) >= self._most_active:
+            if going and len(going) >= self._most_active:
                 self._waiting.wait(going, jobs, state, facts, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
@@ -106,14 +130,14 @@ class Round:
             own = identity.piece(_part(piece, state, several=len(pieces) > 1), state.round)
             with self._telling(jobs, going):
                 found = self._come_to_job(
-                    own, piece, prepared, attempt, state, number, several=len(pieces) > 1
+                    own, piece, prepared, attempt, state, records.at(number), several=len(pieces) > 1
                 )
             jobs += [found.job, *filter(facts.joins, found.twins)]
             self._task.show_links(jobs, self._client.config.project)
             again = self._note(found, jobs, state)
             if again is not None:
                 return again
-            attempt = replace(attempt, reattach=True, before=state.before)
+            attempt = replace(attempt, reattach=True, before=state.before, whole_task=False)
             if not found.job.done:
                 going[found.job.name] = found.job
             met = {job.name for job in jobs}
@@ -212,11 +236,12 @@ class Round:
         whole: PreparedInput,
         attempt: Attempt,
         state: AttemptState,
-        number: int,
+        record: RecordKeeper,
         *,
         several: bool,
     ) -> Found:
-        readable, labels = self._task.readable_name, self._task.labels
+        owner = self._task.owner
+        name = identity.display_name(self._order.display_name or owner.readable_name)
         if several and attempt.resumed:  # which of them was refused is found by looking
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
@@ -225,9 +250,11 @@ class Round:
                 self._limit.check(whole, state.spent)
                 self._limit = None  # it has been counted over all jobs of the round
             self._check_writable(state)
-            place = staging_place(self._client, self._order.destination)
-            placed = piece.place(self._client, identity, place)
-            return self._order.spec(identity, readable, piece, placed, labels, several=several)
+            placed = None
+            if not piece.entries:
+                place = staging_place(self._client, self._order.destination)
+                placed = piece.place(self._client, identity, place)
+            return self._order.spec(identity, name, piece, placed, owner.labels, several=several)
 
         def await_capacity(step: AwaitCapacity) -> None:
             state.deadline = step.deadline
@@ -238,15 +265,9 @@ class Round:
         return self._runner.submit(
             identity,
             spec,
-            replace(
-                attempt,
-                since=self._task.run_begin,
-                deadline=state.deadline,
-                whole_task=not (state.round or number),
-                conn_id=self._settings.conn_id,
-            ),
-            display_name=identity.display_name(self._order.display_name or readable),
-            records=self._task.records((state.round, number)),
+            replace(attempt, deadline=state.deadline, conn_id=self._settings.conn_id),
+            display_name=name,
+            records=record,
             wanted=lambda: not self._task.killed,
             created=self._created,
             budget=self._settings.budget(self._order.backend),

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.task.checks import check_order_settings, keeps_media
+from airflow_provider_genai_batch.task.checks import check_order_settings
 from airflow_provider_genai_batch.task.order import Order, read_order
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
@@ -78,11 +78,6 @@ class RunSettings:
         return AnswerSettings(
             self.keep, self.truncated, asks_for_type(self.output_type, self.request_defaults)
         )
-
-    @property
-    def keeps_media(self) -> bool:
-        """Whether pictures and sound of answers are kept somewhere."""
-        return keeps_media(self)
 
     def order(self, connection: ClientConfig) -> Order:
         """Read the parameters of the job, and check them against its service.

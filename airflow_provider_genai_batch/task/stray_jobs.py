@@ -140,7 +140,7 @@ class StrayJobs:
         if self._identity is None:
             return Strays()
         known = {*names, *self._state.before}
-        strays = self._runner.find_strays(self._identity, known, self._task.run_begin)
+        strays = self._runner.find_strays(self._identity, known, self._task.owner.run_begin)
         if self._settings.reattach:
             return strays
         times = [at for job in self._runner.ledger.at_hand if (at := created_at(job)) is not None]

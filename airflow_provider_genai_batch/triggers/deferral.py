@@ -38,9 +38,10 @@ class KeepsOverDeferrals(_Base):
     _begun: float | None = None
     _over = False
 
-    def begin(self) -> None:
-        """Take note that the attempt begins, before the service's clock is known."""
+    def begin(self) -> float:
+        """Take note that the attempt begins, before the service's clock is known; return when, in monotonic seconds."""
         self._started, self._begun, self._over = clock.monotonic(), None, False
+        return self._started
 
     @property
     def begun(self) -> float:

@@ -25,7 +25,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.identity import task_key
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
-from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.port import Owner, TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
 
 MODEL = "gemini-2.5-flash"
@@ -51,12 +51,23 @@ class Keeper:
     def read_all(self) -> list[Record]:
         return self.kept
 
-    def expect(self, round_: int, jobs: int) -> None:
-        """Take no note: what is kept here is one job."""
-
     def write(self, record: Record) -> bool:
         self.kept.append(record)
         return True
+
+
+@dataclass
+class Keepers:
+    """Keeps the records of one round's jobs in memory."""
+
+    kept: dict[tuple[int, int], list[Record]]
+    round: int
+
+    def expect(self, jobs: int) -> None:
+        """Take no note: what is kept here is as many as there are."""
+
+    def at(self, number: int) -> Keeper:
+        return Keeper(self.kept.setdefault((self.round, number), []))
 
 
 @dataclass
@@ -69,16 +80,15 @@ class PlainTask:
     appear_until: float = 0.0
     kept: dict[tuple[int, int], list[Record]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
-    key: str = task_key("etl", "ask", "tonight", -1, None)
-    readable_name: str = "etl.ask"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    run_begin: float | None = None
+    owner: Owner = field(
+        default_factory=lambda: Owner(task_key("etl", "ask", "tonight", -1, None), "etl.ask", {}, None)
+    )
 
     def open_client(self, conn_id: str) -> NoReturn:
         raise ConfigurationError(conn_id)
 
-    def records(self, place: tuple[int, int] = (0, 0)) -> Keeper:
-        return Keeper(self.kept.setdefault(place, []))
+    def records(self, round_: int) -> Keepers:
+        return Keepers(self.kept, round_)
 
     def metrics(self, ledger: Any) -> AbstractContextManager[None]:
         self.ledger = ledger
