@@ -17,11 +17,11 @@ from typing import Any
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.calls import Call
+from airflow_provider_genai_batch.client.deadlines import Deadlines
 from airflow_provider_genai_batch.exceptions import (
     ApiError,
     CallError,
     OnlineStopped,
-    TransportError,
     UnreadableAnswer,
 )
 from airflow_provider_genai_batch.flows.online.patience import RowPatience, RowTries
@@ -38,6 +38,8 @@ from airflow_provider_genai_batch.wire.services.http import json_body
 
 _GRACE = 60.0
 """Seconds beyond the time that the service was given, after which a call is given up."""
+_SENT_AT_ONCE = 8
+"""Calls that begin before the event loop has its turn: what it takes to send one is not to add up."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,15 @@ class OnlineSettings:
         tier: in which they are to be served.
         timeout: seconds that the service is given for one call.
         max_calls: at a time; the client's pool should hold as many connections.
+        max_unkept: no call begins while so many rows are asked, or have a line that is not kept
+            (`OnlineRows.kept`): no more than these are lost with the process. None: lines handed out are kept.
         patience: of one row.
     """
 
     tier: Tier = Tier.STANDARD
     timeout: int = 600
     max_calls: int = 128
+    max_unkept: int | None = None
     patience: RowPatience = field(default_factory=RowPatience)
 
 
@@ -110,7 +115,8 @@ class OnlineRows:
         self._order = itertools.count()
         self._waiting: list[tuple[float, int, _Rows]] = []
         self._ready = deque[bytes]()
-        self._calls = set[asyncio.Task[None]]()
+        self._unkept = 0
+        self._calls = Deadlines(settings.timeout + _GRACE)
         self._changed = asyncio.Event()
         self._over = False
         self._stop: tuple[Meaning, CallError] | None = None
@@ -136,17 +142,22 @@ class OnlineRows:
                     raise self._broken
                 if not self._calls and (self._stop or (self._over and not self._waiting)):
                     break
-                if not self._changed.is_set():
+                if not pause:
+                    await asyncio.sleep(0)
+                elif not self._changed.is_set():
                     await self._until_changed(pause)
         finally:
-            for call in self._calls:
-                call.cancel()
-            await asyncio.gather(*self._calls, return_exceptions=True)
+            await self._calls.close()
         if self._stop is not None:
             why, cause = self._stop
             raise OnlineStopped(
                 why.value, cause, answered=self.counts.answered, maybe_billed=self.counts.maybe_billed
             ) from cause
+
+    def kept(self, lines: int) -> None:
+        """Note that so many lines of those handed out have a place for good; to be called on the event loop."""
+        self._unkept -= lines
+        self._changed.set()
 
     async def _until_changed(self, pause: float) -> None:
         if math.isinf(pause):
@@ -166,10 +177,13 @@ class OnlineRows:
     # ------------------------------------------------------------ sending
 
     def _send(self, source: Iterator[_Rows]) -> float:
-        """Send what may be sent; return the seconds until more may be, infinite if a call has to end first."""
+        """Send what may be sent; return the seconds until more may be, infinite if something has to happen first."""
+        begun, most = 0, self._settings.max_unkept
         while not self._stop:
-            if len(self._ready) >= self._settings.max_calls:
-                return 0.0  # lines that nobody has read yet
+            if begun >= _SENT_AT_ONCE or len(self._ready) >= self._settings.max_calls:
+                return 0.0  # others' turn on the event loop, or lines that nobody has read yet
+            if most is not None and self._unkept >= most:
+                return math.inf
             now = clock.monotonic()
             if pause := self._throttle.wait(now):
                 return pause
@@ -179,6 +193,7 @@ class OnlineRows:
             held = len(self._calls) + len(self._waiting) + 1
             self.counts.most_held = max(self.counts.most_held, held)
             self._start(rows, now)
+            begun += 1
         return math.inf
 
     def _next(self, source: Iterator[_Rows], now: float) -> _Rows | None:
@@ -196,8 +211,8 @@ class OnlineRows:
             self._too_large(rows)
             return
         self.counts.calls += 1
-        task = asyncio.create_task(self._perform(rows, call, self._throttle.sent(rows.tokens, now)))
-        self._calls.add(task)
+        self._unkept += len(rows.rows)
+        task = self._calls.start(self._perform(rows, call, self._throttle.sent(rows.tokens, now)))
         task.add_done_callback(self._ended)
 
     def _call(self, rows: _Rows) -> Call[Any]:
@@ -208,7 +223,6 @@ class OnlineRows:
         return calls.generate(self._model, requests[0], self._settings.tier, timeout)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._calls.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
         self._changed.set()
@@ -217,12 +231,15 @@ class OnlineRows:
 
     async def _perform(self, rows: _Rows, call: Call[Any], ticket: Ticket) -> None:
         try:
-            answer = await self._in_time(call)
+            with self._calls.in_time():
+                answer = await self._client.perform(call, tries=1)
             responses = [answer] if self._task is Task.GENERATE else answer
             if len(responses) != len(rows.rows):
                 msg = f"{len(responses)} embeddings for {len(rows.rows)} requests"
                 raise UnreadableAnswer(msg, method=call.method)
         except CallError as error:
+            error.method = error.method or call.method
+            self._unkept -= len(rows.rows)
             self._refused(rows, ticket, error)
             return
         self._throttle.answered(ticket, online.input_tokens(responses[0]))
@@ -230,24 +247,6 @@ class OnlineRows:
         for row, response in zip(rows.rows, responses, strict=True):
             self.counts.tiers[online.served_tier(response)] += 1
             self._ready.append(_line(row, {"response": response}))
-
-    async def _in_time(self, call: Call[Any]) -> Any:
-        """Perform a call, once.
-
-        Raises:
-            CallError: it failed, or did not end in time.
-        """
-        task = asyncio.ensure_future(self._client.perform(call, tries=1))
-        ended = asyncio.Event()
-        task.add_done_callback(lambda _: ended.set())
-        seconds = self._settings.timeout + _GRACE
-        try:
-            if await clock.wait(ended, seconds):
-                return await task
-        finally:
-            task.cancel()
-        msg = f"no whole answer within {seconds:g} seconds"
-        raise TransportError(msg, method=call.method)
 
     def _refused(self, rows: _Rows, ticket: Ticket, error: CallError) -> None:
         now = clock.monotonic()
@@ -277,6 +276,7 @@ class OnlineRows:
         said: dict[str, Any] = {"message": str(error)}
         if isinstance(error, ApiError):
             said = {"code": error.code, "message": error.message, "status": error.status}
+        self._unkept += len(rows.rows)
         self._ready.extend(_line(row, {"error": said}) for row in rows.rows)
 
     def _too_large(self, rows: _Rows) -> None:
@@ -284,6 +284,7 @@ class OnlineRows:
             self._one_by_one(rows, clock.monotonic())
             return
         self.counts.given_up += 1
+        self._unkept += 1
         msg = f"The request is larger than the {online.MAX_BODY_BYTES} bytes of a call; it was not sent."
         said = {"code": 400, "message": msg, "status": "INVALID_ARGUMENT"}
         self._ready.append(_line(rows.rows[0], {"error": said}))

@@ -6,13 +6,14 @@ import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any
 
 import httpx
 
 from airflow_provider_genai_batch.client.transport.content_encoding import ACCEPTED, decoder
+from airflow_provider_genai_batch.client.transport.lanes import Lanes
 from airflow_provider_genai_batch.client.transport.redaction import redacted
 from airflow_provider_genai_batch.exceptions import TransportError, UnreadableAnswer
 from airflow_provider_genai_batch.wire.services.errors import api_error
@@ -70,10 +71,14 @@ async def _drop_credentials_elsewhere_async(request: httpx.Request) -> None:
     _drop_credentials_elsewhere(request)
 
 
+_url = lru_cache(maxsize=64)(httpx.URL)
+"""Rows that are asked one by one all go to one URL."""
+
+
 def _build(
     client: httpx.Client | httpx.AsyncClient, request: HttpRequest, extra: Mapping[str, str]
 ) -> httpx.Request:
-    url = httpx.URL(request.url)
+    url = _url(request.url)
     built = client.build_request(
         request.verb,
         url,
@@ -116,7 +121,7 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield data[begin : begin + _PIECE_BYTES]
 
 
-def _settings(max_connections: int = MAX_CONNECTIONS) -> dict[str, Any]:
+def _settings(max_connections: int) -> dict[str, Any]:
     return {
         "verify": ssl_context(),
         "timeout": httpx.Timeout(**_TIMEOUT),
@@ -168,7 +173,7 @@ class SyncHttp:
     """A pooled client that sends `HttpRequest` values."""
 
     def __init__(self) -> None:
-        self._client = httpx.Client(event_hooks={"request": [_drop_credentials_elsewhere]}, **_settings())
+        self._client = httpx.Client(event_hooks={"request": [_drop_credentials_elsewhere]}, **_settings(MAX_CONNECTIONS))
 
     def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
         """Send and read the whole answer.
@@ -227,12 +232,16 @@ class SyncHttp:
         self._client.close()
 
 
+def _open_lane() -> httpx.AsyncClient:
+    hooks = {"request": [_drop_credentials_elsewhere_async]}
+    return httpx.AsyncClient(event_hooks=hooks, **_settings(1))
+
+
 class AsyncHttp:
     """`SyncHttp` for one event loop."""
 
     def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
-        hooks = {"request": [_drop_credentials_elsewhere_async]}
-        self._client = httpx.AsyncClient(event_hooks=hooks, **_settings(max_connections))
+        self._lanes = Lanes(_open_lane, max_connections, _TIMEOUT["pool"])
 
     async def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
         """Send and read the whole answer.
@@ -241,12 +250,13 @@ class AsyncHttp:
             TransportError: no whole answer came.
         """
         try:
-            built = _build(self._client, request, credentials)
-            response = await self._client.send(built, follow_redirects=request.verb == "GET", stream=True)
-            try:
-                return _answer(response, await _aread(response), credentials)
-            finally:
-                await response.aclose()
+            async with self._lanes.one() as client:
+                built = _build(client, request, credentials)
+                response = await client.send(built, follow_redirects=request.verb == "GET", stream=True)
+                try:
+                    return _answer(response, await _aread(response), credentials)
+                finally:
+                    await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from error
 
@@ -260,21 +270,19 @@ class AsyncHttp:
             ApiError: the service refused.
             TransportError: the answer broke off.
         """
-        try:
-            built = _build(self._client, request, {**credentials, "Accept-Encoding": ACCEPTED})
-            response = await self._client.send(built, stream=True, follow_redirects=True)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _trouble(error) from error
-        try:
-            if response.status_code not in (200, 206):
-                try:
+        async with AsyncExitStack() as stack:
+            try:
+                client = await stack.enter_async_context(self._lanes.one())
+                built = _build(client, request, {**credentials, "Accept-Encoding": ACCEPTED})
+                response = await client.send(built, stream=True, follow_redirects=True)
+                stack.push_async_callback(response.aclose)
+                if response.status_code not in (200, 206):
                     body = await _aread(response)
-                except httpx.HTTPError as error:
-                    raise _trouble(error) from error
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise _trouble(error) from error
+            if response.status_code not in (200, 206):
                 raise api_error(_answer(response, body, credentials), method)
             yield self._chunks(response)
-        finally:
-            await response.aclose()
 
     @staticmethod
     async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -289,4 +297,4 @@ class AsyncHttp:
 
     async def close(self) -> None:
         """Close the pool."""
-        await self._client.aclose()
+        await self._lanes.close()

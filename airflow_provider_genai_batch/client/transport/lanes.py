@@ -1,0 +1,79 @@
+"""Connections of one event loop, each with a client of httpx of its own.
+
+A pool of httpcore looks at all of its connections, idle ones at all others again, when a call begins and when it ends:
+with sixty calls at a time that costs as much as all the rest of a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+
+from airflow_provider_genai_batch import clock
+
+_LONGEST_IDLE = 30.0
+"""Seconds after which a lane that nobody needs is closed; httpcore closes its connection earlier, at its next use."""
+
+
+class Lanes:
+    """Clients of one connection each, made as they are needed; the one that was used last is taken first.
+
+    Args:
+        make: opens a client.
+        most: calls at a time; others wait.
+        patience: seconds that a call waits for its turn.
+    """
+
+    def __init__(self, make: Callable[[], httpx.AsyncClient], most: int, patience: float) -> None:
+        self._make, self._patience = make, patience
+        self._room = asyncio.Semaphore(most)
+        self._idle = deque[tuple[float, httpx.AsyncClient]]()
+        self._all = set[httpx.AsyncClient]()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncGenerator[httpx.AsyncClient, None]:
+        """Give a client to one call.
+
+        Raises:
+            httpx.PoolTimeout: none was free in time.
+        """
+        await self._turn()
+        client = self._idle.pop()[1] if self._idle else self._opened()
+        try:
+            yield client
+        finally:
+            self._room.release()
+            self._idle.append((clock.monotonic(), client))
+            await self._close_idle()
+
+    async def close(self) -> None:
+        """Close all of them."""
+        self._idle.clear()
+        while self._all:
+            await self._all.pop().aclose()
+
+    async def _turn(self) -> None:
+        if not self._room.locked():
+            await self._room.acquire()  # at once
+            return
+        try:
+            await asyncio.wait_for(self._room.acquire(), self._patience)
+        except asyncio.TimeoutError:
+            msg = f"no connection was free within {self._patience:g} seconds"
+            raise httpx.PoolTimeout(msg) from None
+
+    def _opened(self) -> httpx.AsyncClient:
+        client = self._make()
+        self._all.add(client)
+        return client
+
+    async def _close_idle(self) -> None:
+        """Close those at the bottom of the heap."""
+        while self._idle and self._idle[0][0] < clock.monotonic() - _LONGEST_IDLE:
+            _, client = self._idle.popleft()
+            self._all.discard(client)
+            await client.aclose()
