@@ -1,4 +1,4 @@
-"""Tasks that may take so long and no longer, by one timer for all: a timer and a task for each would cost as they do."""
+"""Tasks that may take so long and no longer, by one timer for all: one for each would cost as much as they do."""
 
 from __future__ import annotations
 

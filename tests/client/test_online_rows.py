@@ -215,6 +215,25 @@ async def test_no_more_is_held_than_may_be_asked_whatever_the_length_of_the_inpu
     assert online.counts.most_held <= 2 * 16
 
 
+async def test_no_more_rows_are_asked_than_may_be_lost_with_the_process_until_lines_are_kept(
+    emulator: Emulator, virtual_clock: SharedClock
+):
+    emulator.capacity = Capacity(slots=5)  # some are refused once or twice before
+    taken = kept = most = 0
+    async with AsyncGenAIBatchClient(gemini_config(emulator), max_connections=16) as client:
+        online = OnlineRows(client, "gemini-2.5-flash", OnlineSettings(max_calls=16, max_unkept=6))
+        items = ["bad" if at % 4 == 0 else f"say {at}" for at in range(40)]
+        async for _ in online.ask(lines_of(items)):
+            taken += 1
+            paid = online.counts.answered + online.counts.given_up
+            most = max(most, paid - kept)
+            if taken - kept == 6:
+                online.kept(5)
+                kept += 5
+    assert taken == 40
+    assert most == 6
+
+
 @pytest.mark.parametrize(
     ("config", "model", "tier"),
     [

@@ -34,6 +34,23 @@ def test_calls_grow_by_one_a_success_until_the_first_refusal_and_never_over_the_
     assert (throttle.limit, throttle.in_flight) == (5, 0)
 
 
+def test_long_turns_of_the_event_loop_let_fewer_calls_go_on_and_short_ones_more_again():
+    throttle = steady(100)
+    tickets = filled(throttle)
+    throttle.turned(0.1)
+    assert throttle.limit == 70
+    assert throttle.wait(0.0) == math.inf
+    for _ in range(20):
+        throttle.turned(0.1)
+    assert throttle.limit == 70, "there are too many under way; whether 70 are too many is not known yet"
+    for ticket in tickets:
+        throttle.answered(ticket)
+    assert len(filled(throttle)) == 70
+    for _ in range(400):
+        throttle.turned(0.001)
+    assert throttle.limit == 128
+
+
 def test_calls_grow_by_one_a_round_after_a_refusal():
     throttle = steady(20)
     first, *rest = filled(throttle)

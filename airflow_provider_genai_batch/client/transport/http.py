@@ -173,7 +173,9 @@ class SyncHttp:
     """A pooled client that sends `HttpRequest` values."""
 
     def __init__(self) -> None:
-        self._client = httpx.Client(event_hooks={"request": [_drop_credentials_elsewhere]}, **_settings(MAX_CONNECTIONS))
+        self._client = httpx.Client(
+            event_hooks={"request": [_drop_credentials_elsewhere]}, **_settings(MAX_CONNECTIONS)
+        )
 
     def send(self, request: HttpRequest, credentials: Mapping[str, str]) -> HttpAnswer:
         """Send and read the whole answer.

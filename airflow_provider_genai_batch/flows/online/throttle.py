@@ -21,6 +21,9 @@ _BUSY_WEIGHT, _OFTEN_BUSY = 0.05, 0.2
 _GATE_JITTER = 2.0
 LEAST_WAIT = 0.001
 """A rest that is lost in the rounding of a clock would be waited for without end."""
+_LONG_TURN = 0.007
+"""Seconds of CPU time of one turn of an event loop: with more calls under way turns get longer, and nothing faster."""
+_LEAST_ROOM, _ROOM_A_TURN = 8.0, 0.25
 _PACE, _BURST_SECONDS = 0.9, 8.0
 """Of a learned limit per minute: how much of it is used, and how many seconds of it may be used at once."""
 
@@ -52,6 +55,7 @@ class Throttle:
         self.most = most
         self.in_flight = 0
         self._limit = float(min(start, most))
+        self._room = float(most)
         self._jitter = jitter
         self._epoch = 0
         self._shut_until = -math.inf
@@ -64,7 +68,7 @@ class Throttle:
     @property
     def limit(self) -> int:
         """Calls at a time."""
-        return max(1, int(self._limit))
+        return max(1, int(min(self._limit, self._room)))
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -117,6 +121,14 @@ class Throttle:
                 self._shut(now + refusal.wait + self._jitter() * _GATE_JITTER)
             if self._busy > _OFTEN_BUSY and self._cut(ticket):
                 self._busy = 0.0
+
+    def turned(self, seconds: float) -> None:
+        """Note the CPU time of one turn of the caller's event loop: as many calls may go on as keep it short."""
+        if seconds > _LONG_TURN:
+            if _LEAST_ROOM < self.in_flight <= self._room:  # as many as there were room for
+                self._room = max(_LEAST_ROOM, self.in_flight * _CUT)
+        else:
+            self._room = min(float(self.most), self._room + _ROOM_A_TURN)
 
     def _shut(self, until: float) -> None:
         self._shut_until = max(self._shut_until, until)
