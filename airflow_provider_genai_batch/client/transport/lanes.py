@@ -10,16 +10,26 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-
-import httpx
+from typing import Generic, Protocol, TypeVar
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.exceptions import TransportError
 
 _LONGEST_IDLE = 30.0
 """Seconds after which a lane that nobody needs is closed; httpcore closes its connection earlier, at its next use."""
 
 
-class Lanes:
+class Lane(Protocol):
+    """A client of one connection."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+
+
+L = TypeVar("L", bound=Lane)
+
+
+class Lanes(Generic[L]):
     """Clients of one connection each, made as they are needed; the one that was used last is taken first.
 
     Args:
@@ -28,18 +38,18 @@ class Lanes:
         patience: seconds that a call waits for its turn.
     """
 
-    def __init__(self, make: Callable[[], httpx.AsyncClient], most: int, patience: float) -> None:
+    def __init__(self, make: Callable[[], L], most: int, patience: float) -> None:
         self._make, self._patience = make, patience
         self._room = asyncio.Semaphore(most)
-        self._idle = deque[tuple[float, httpx.AsyncClient]]()
-        self._all = set[httpx.AsyncClient]()
+        self._idle = deque[tuple[float, L]]()
+        self._all = set[L]()
 
     @asynccontextmanager
-    async def one(self) -> AsyncGenerator[httpx.AsyncClient, None]:
+    async def one(self) -> AsyncGenerator[L, None]:
         """Give a client to one call.
 
         Raises:
-            httpx.PoolTimeout: none was free in time.
+            TransportError: none was free in time.
         """
         await self._turn()
         client = self._idle.pop()[1] if self._idle else self._opened()
@@ -64,9 +74,9 @@ class Lanes:
             await asyncio.wait_for(self._room.acquire(), self._patience)
         except asyncio.TimeoutError:
             msg = f"no connection was free within {self._patience:g} seconds"
-            raise httpx.PoolTimeout(msg) from None
+            raise TransportError(msg) from None
 
-    def _opened(self) -> httpx.AsyncClient:
+    def _opened(self) -> L:
         client = self._make()
         self._all.add(client)
         return client
