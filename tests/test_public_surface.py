@@ -99,6 +99,8 @@ PUBLIC = {
         "Media",
         "ModelCost",
         "Part",
+        "Plan",
+        "PlannedCost",
         "ReadyBy",
         "ResultRow",
         "RowCounts",

@@ -1,7 +1,8 @@
-"""The commands: list, show, cancel, rows and check."""
+"""The commands: list, show, cancel, rows, check and estimate."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, redirect_stdout
 from functools import wraps
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
@@ -24,9 +26,12 @@ from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan
 from airflow_provider_genai_batch.task.files.files import local_path, read_chunks
+from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.create import task_of
@@ -116,6 +121,68 @@ def check_(args: Namespace) -> None:
         with _client(args) as client:
             verdict = _checked(args, client)
     _print([verdict], args.output)
+
+
+@_command
+def estimate_(args: Namespace) -> None:
+    """Plan the requests of a file as the operator does, and print what they may cost."""
+    defaults = _object(args.request_defaults)
+    output_type = None if args.output_type is None else _named(args.output_type)
+    with _client(args) as client:
+        settings = RunSettings(
+            conn_id=args.conn_id,
+            model=args.model,
+            source=lambda: args.file,
+            prompt=args.prompt,
+            request_defaults=defaults,
+            output_type=output_type,
+        )
+        order = settings.order(client.config)
+        given = {"model": order.model, "request_defaults": order.request_defaults, "prompt": order.prompt}
+        with read_input(client, order.source, **given, several_jobs=True) as prepared:
+            plan = make_plan(client, order, prepared, count=True)
+        if plan is None:
+            raise cannot_plan(order.source)
+    if args.output in ("json", "yaml"):
+        _print([plan.model_dump(mode="json")], args.output)
+        return
+    how = f"countTokens on {plan.counted}" if plan.counted else f"text of {plan.looked_at}"
+    fields = {
+        "requests": plan.requests,
+        "jobs": plan.jobs,
+        "input tokens": f"{plan.input_tokens} ({how} requests)",
+        "output tokens": f"up to {plan.output_tokens}",
+        **{f"cost as {tier}": str(cost) for tier, cost in plan.cost.items()},
+        "price list": plan.source or 'none: install the extra "prices"',
+    }
+    if plan.unbounded:
+        fields["without maxOutputTokens"] = f"{plan.unbounded} requests"
+    _print([{"field": name, "value": value} for name, value in fields.items()], args.output)
+
+
+def _object(text: str | None) -> Any:
+    try:
+        found = None if text is None else json.loads(text)
+    except ValueError as error:
+        msg = f"--request-defaults is no JSON: {error}"
+        raise InputError(msg) from error
+    if not isinstance(found, (dict, type(None))):
+        msg = f"--request-defaults is {found!r}; give a JSON object."
+        raise InputError(msg)
+    return found
+
+
+def _named(text: str) -> Any:
+    """Import what ``module:Name`` names."""
+    module, _, name = text.partition(":")
+    sys.path.insert(0, str(Path.cwd()))  # as python -m has it, and airflow has not
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        msg = f"--output-type {text} cannot be imported ({error}). Give it as module:Name."
+        raise InputError(msg) from error
+    finally:
+        sys.path.pop(0)
 
 
 def _print(records: list[dict[str, Any]], output: str) -> None:

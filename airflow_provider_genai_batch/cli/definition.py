@@ -137,6 +137,22 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                     _CONN_ID,
                     ARG_OUTPUT,
                 ),
+                _command(
+                    "estimate",
+                    "Say what the requests of a file would cost; nothing is submitted",
+                    _arg(
+                        "file", help="path or URI of JSON lines; with --prompt of rows (CSV, JSONL, Parquet)"
+                    ),
+                    _arg("--model", help="the model (default: %(default)s)", default="gemini-2.5-flash"),
+                    _arg("--prompt", help="makes a request of each row: a text with {column} in it"),
+                    _arg("--output-type", help="what answers are to be, as module:Name"),
+                    _arg(
+                        "--request-defaults",
+                        help="fields of every request as JSON, for example '{\"max_output_tokens\": 100}'",
+                    ),
+                    _CONN_ID,
+                    ARG_OUTPUT,
+                ),
             ),
         )
     ]

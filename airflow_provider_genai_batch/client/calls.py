@@ -15,8 +15,9 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job_status import JobStatus
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.wire.catalog.tiers import check_counted
 from airflow_provider_genai_batch.wire.services import files, gemini, online, storage, vertex
-from airflow_provider_genai_batch.wire.services.create import JobSpec
+from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest, read_object
 from airflow_provider_genai_batch.wire.services.list_entries import ListEntry, entries_reader
 
@@ -256,6 +257,19 @@ class Calls:
         """Ask the Gemini API for embeddings, in the order of the requests. Not safe, like `generate`."""
         sent = online.embed_on_gemini(self._root(), model, requests, timeout)
         return Call("models.batchEmbedContents", sent, online.read_embeddings, safe=False)
+
+    def count_tokens(self, model: str, request: Mapping[str, Any]) -> Call[int]:
+        """Count the tokens of a request, which is not billed.
+
+        Raises:
+            UnsupportedError: tokens of the model are not counted.
+        """
+        check_counted(model, self.config.backend, task_of(model))
+        if self._gemini:
+            sent = online.count_on_gemini(self._root(), model, request)
+            return Call("models.countTokens", sent, online.read_count)
+        sent = online.count_on_vertex(self._parent(), model, request)
+        return Call("publishers.models.countTokens", sent, online.read_count)
 
     # ------------------------------------------------------------ places
 

@@ -42,6 +42,7 @@ def genai_batch_task(
     max_active_jobs: int = 10,
     max_cost: float | None = None,
     ready_by: Any = None,
+    plan_only: bool = False,
     cancel_on_kill: bool = True,
     reattach: bool = True,
     **kwargs: Any,

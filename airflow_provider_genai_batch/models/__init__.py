@@ -6,6 +6,7 @@ from airflow_provider_genai_batch.models.answer import Candidate, Citation, Grou
 from airflow_provider_genai_batch.models.cost import Cost, ModelCost
 from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
 from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts
+from airflow_provider_genai_batch.models.plan import Plan, PlannedCost
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.request import BatchRequest
 from airflow_provider_genai_batch.models.row import ResultRow, RowError, RowStatus, Usage
@@ -29,6 +30,8 @@ __all__ = [
     "Media",
     "ModelCost",
     "Part",
+    "Plan",
+    "PlannedCost",
     "ReadyBy",
     "ResultRow",
     "RowCounts",

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from airflow_provider_genai_batch.models.base import Backend, Line, Noun
 from airflow_provider_genai_batch.models.cost import Cost
+from airflow_provider_genai_batch.models.plan import Plan
 from airflow_provider_genai_batch.models.row import Usage
 
 
@@ -60,6 +61,8 @@ class Manifest(Noun):
     usage: Usage | None = None
     cost: Cost | None = None
     """None where the extra ``prices`` is missing, its price list does not have the model, or no row gave tokens."""
+    plan: Plan | None = None
+    """What was planned before anything was paid; None where the service alone reads the requests."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None

@@ -78,6 +78,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         ready_by: when all rows are to be there: a time of day where the DAG is (``06:00``), a datetime, a timedelta
             from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and what it has not
             answered is asked by calls that answer at once. Needs `results_uri`.
+        plan_only: read and check the input, and return the plan (requests, tokens, jobs, cost) in the manifest; submit
+            nothing. Requests that may cost more than `max_cost` are refused all the same.
         cancel_on_kill: cancel the job when the task is killed, cleared or marked by a user, or ``execution_timeout``
             ends it. A process that was only stopped cancels nothing.
         reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
@@ -145,6 +147,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_active_jobs: int = 10,
         max_cost: float | None = None,
         ready_by: Any = None,
+        plan_only: bool = False,
         cancel_on_kill: bool = True,
         reattach: bool = True,
         **kwargs: Any,
@@ -184,6 +187,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.max_active_jobs = max_active_jobs
         self.max_cost = max_cost
         self.ready_by = ready_by
+        self.plan_only = plan_only
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.killed = False

@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
+from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, planned_manifest, read_plan
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -47,7 +48,7 @@ from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.models import BatchJob
+    from airflow_provider_genai_batch.models import BatchJob, Plan
     from airflow_provider_genai_batch.results.write import Carry
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.order import Order
@@ -140,12 +141,41 @@ class TaskAttempt:
                     "that it stays the same while the task waits."
                 )
                 raise InputError(msg)
+            plan = self._plan(ask, prepared, state)
+            if self._settings.plan_only and plan is not None:
+                return planned_manifest(ask.order, plan).model_dump(mode="json")
             done = self._rounds(ask, prepared, identity, _Next(attempt, prepared, state))
         return done.manifest.model_dump(mode="json")
 
     def _ask(self) -> _Ask:
         order = self._settings.order(self._client.config)
         return _Ask(order, cost_limit(self._settings.max_cost, order))
+
+    def _plan(self, ask: _Ask, prepared: PreparedInput, state: AttemptState) -> Plan | None:
+        """Plan, unless that was done before a deferral; None where the requests cannot be read.
+
+        Raises:
+            CostLimitExceeded: nothing but the plan is wanted, and it is above the limit.
+            ConfigurationError: nothing but the plan is wanted, and there is none.
+        """
+        settings, only = self._settings, self._settings.plan_only
+        plan = read_plan(state.plan) or make_plan(
+            self._client,
+            ask.order,
+            prepared,
+            max_requests=settings.max_requests_per_job,
+            max_bytes=settings.max_bytes_per_job,
+            count=only,
+        )
+        if plan is not None and state.plan is None:
+            log.info("Plan: %s.", plan)
+            state.plan = plan.model_dump(mode="json")
+        if only and plan is None:
+            raise cannot_plan(ask.order.source)
+        if only and ask.limit is not None:
+            ask.limit.check(prepared, 0)
+        self._runner.ledger.plan = plan
+        return plan
 
     def _read_later(
         self,
@@ -208,6 +238,7 @@ class TaskAttempt:
         if checkpoint.more and ending.why is Why.ENDED:
             return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
+        self._runner.ledger.plan = read_plan(checkpoint.state.plan)
         with self._task.metrics(self._runner.ledger):
             strays = self._strays(known, checkpoint.facts, checkpoint.state)
             outcome = strays.settled(ending, checkpoint, self._settle, event)
@@ -243,7 +274,7 @@ class TaskAttempt:
             if isinstance(jobs, AskAgain):
                 outcome: Outcome = jobs
             elif not self._settings.wait:
-                return Done(describe(jobs))
+                return Done(describe(jobs).model_copy(update={"plan": self._runner.ledger.plan}))
             else:
                 names = [*here.state.done, *(job.name for job in jobs)]
                 checkpoint = Checkpoint(here.state, names, facts, identity.fingerprint)

@@ -150,7 +150,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "on_timeout": _check_on_timeout,
     **dict.fromkeys(("keep", "truncated"), check_answers),
     **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),
-    **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered"), check_flag),
+    **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered", "plan_only"), check_flag),
     "poll_interval": partial(check_seconds, optional=False),
     **dict.fromkeys(("timeout", "pending_timeout"), check_seconds),
     "max_failed_rows": lambda _, value: check_allowance(value),

@@ -52,6 +52,7 @@ class RunSettings:
     max_active_jobs: int = 10
     max_cost: float | None = None
     ready_by: Any = None
+    plan_only: bool = False
     cancel_on_kill: bool = True
     reattach: bool = True
 

@@ -41,6 +41,8 @@ class AttemptState:
     """Subset of `mine` that only a list showed."""
     manifest: dict[str, Any] | None = None
     """Of the jobs that were settled last, as JSON; None: no jobs have been settled yet."""
+    plan: dict[str, Any] | None = None
+    """What this attempt planned, as JSON; None: nothing yet, or the requests cannot be read."""
 
     def resumed(self) -> AttemptState:
         """Return the state with which the rounds are replayed after a deferral, finding their jobs again."""

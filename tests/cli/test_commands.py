@@ -260,3 +260,24 @@ def test_the_commands_are_loaded_when_one_is_called() -> None:
         "get_genai_batch_cli_commands()\nsys.exit('airflow_provider_genai_batch.client' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_file_is_priced_with_what_the_operator_would_ask(
+    gemini: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, module = tmp_path / "in.csv", tmp_path / "kinds_of_answers.py"
+    table.write_text("text\n" + "abcd\n" * 30)
+    module.write_text("import pydantic\n\n\nclass Answer(pydantic.BaseModel):\n    good: bool\n")
+    monkeypatch.chdir(tmp_path)
+    asked = ["estimate", str(table), "--prompt", "{text}", "--request-defaults", '{"max_output_tokens": 8}']
+    main([*asked, "--output", "json"])
+    (plan,) = json.loads(capsys.readouterr().out)
+    assert (plan["requests"], plan["jobs"], plan["counted"], plan["output_tokens"]) == (30, 1, 20, 240)
+    assert set(plan["cost"]) == {"batch", "flex", "standard"}
+    main([*asked, "--output-type", "kinds_of_answers:Answer"])
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("input tokens", "cost as standard", "up to 240"))
+    for wrong in (["--output-type", "kinds_of_answers:Other"], ["--request-defaults", "[1]"]):
+        with pytest.raises(SystemExit, match=wrong[0]):
+            main([*asked, *wrong])
+    assert not gemini.jobs

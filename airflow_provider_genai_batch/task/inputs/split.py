@@ -55,20 +55,44 @@ def split(
             replace(prepared, content=table, source=BatchSource(bigquery_uri=table), lines=None, outputs=())
             for table in prepared.outputs
         ]
-    own = prepared.limits
-    most = _Cut(
-        min(n for n in (max_requests, own.max_requests, sys.maxsize) if n is not None),
-        min(n for n in (max_bytes, own.max_bytes, sys.maxsize) if n is not None),
-    )
-    if prepared.entries:
-        cuts = list(_cut((len(to_json(entry)) + 1 for entry in prepared.entries), most, remedy=_NOT_INLINE))
-    elif prepared.lines is not None:
-        cuts = list(_cut_objects(prepared, most) if prepared.in_place else _cut_lines(prepared, most))
-    else:
+    if not prepared.readable:
         return [prepared]
+    cuts = _cuts(prepared, _most(prepared, max_requests, max_bytes))
     if len(cuts) == 1 and bool(cuts[0].objects) == prepared.in_place:
         return [prepared]
     return list(_pieces(prepared, cuts))
+
+
+def count_pieces(
+    prepared: PreparedInput, max_requests: int | None = None, max_bytes: int | None = None
+) -> int:
+    """Return into how many pieces `split` would cut an input; its lines are looked at only if there may be several.
+
+    Raises:
+        RequestError: one request alone is too large.
+    """
+    most, stream = _most(prepared, max_requests, max_bytes), prepared.lines
+    if stream is not None and (prepared.requests or 0) <= most.rows:
+        size = stream.seek(0, io.SEEK_END)
+        if size <= most.size:
+            return 1
+    return len(_cuts(prepared, most)) or 1
+
+
+def _most(prepared: PreparedInput, max_requests: int | None, max_bytes: int | None) -> _Cut:
+    own = prepared.limits
+    return _Cut(
+        min(n for n in (max_requests, own.max_requests, sys.maxsize) if n is not None),
+        min(n for n in (max_bytes, own.max_bytes, sys.maxsize) if n is not None),
+    )
+
+
+def _cuts(prepared: PreparedInput, most: _Cut) -> list[_Cut]:
+    if prepared.entries:
+        return [*_cut((len(to_json(entry)) + 1 for entry in prepared.entries), most, remedy=_NOT_INLINE)]
+    if prepared.lines is None:
+        return []
+    return [*(_cut_objects(prepared, most) if prepared.in_place else _cut_lines(prepared, most))]
 
 
 def _cut(sizes: Iterable[int], most: _Cut, before: int = 0, remedy: str = _SHORTER) -> Iterator[_Cut]:

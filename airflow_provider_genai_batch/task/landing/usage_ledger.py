@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import JobError
-from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, RowCounts
+from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, RowCounts
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.printable import printable
@@ -27,12 +27,14 @@ class UsageLedger:
         shares: what each of them brought; rows that stay in BigQuery are not in it.
         counts: of the final rows.
         cost: of all jobs that were settled together last; None where it is not known.
+        plan: what the attempt planned; None where that is not known.
     """
 
     jobs: dict[str, BatchJob] = field(default_factory=dict)
     shares: dict[str, JobTotals] = field(default_factory=dict)
     counts: RowCounts | None = None
     cost: Cost | None = None
+    plan: Plan | None = None
     _fetched: dict[str, BatchJob] = field(default_factory=dict)
 
     @property
@@ -78,7 +80,14 @@ class UsageLedger:
         """Take the outcome, and return it with its cost."""
         self.jobs |= self._fetched
         self.counts = manifest.counts
-        return manifest.model_copy(update={"cost": self.cost})
+        self._compare()
+        return manifest.model_copy(update={"cost": self.cost, "plan": self.plan})
+
+    def _compare(self) -> None:
+        """Hold the bill against the plan."""
+        planned = None if self.plan is None else self.plan.own_cost
+        if planned is not None and self.cost is not None:
+            log.info("Cost %.6f USD; the plan said %s.", self.cost.usd, planned)
 
     def close_failed(self, failure: JobError) -> None:
         """Take a failure, and write the cost into its manifest. Without one nothing is settled."""
@@ -92,5 +101,6 @@ class UsageLedger:
             for name, job in self._fetched.items()
             if counts is not None or job.verdict is Verdict.FAILED
         }
-        cost = None if self.cost is None else self.cost.model_dump(mode="json")
-        failure.manifest = {**failure.manifest, "cost": cost}
+        cost, plan = (None if one is None else one.model_dump(mode="json") for one in (self.cost, self.plan))
+        self._compare()
+        failure.manifest = {**failure.manifest, "cost": cost, "plan": plan}

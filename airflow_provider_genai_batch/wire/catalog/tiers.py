@@ -56,3 +56,15 @@ def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: s
             "connection with location global, or a batch job."
         )
         raise UnsupportedError(msg)
+
+
+def check_counted(model: str, backend: Backend, task: Task) -> None:
+    """Refuse models whose tokens the service is not known to count.
+
+    Raises:
+        UnsupportedError: it is one.
+    """
+    embeds = task is Task.EMBED and backend is Backend.VERTEX
+    if embeds or family_of(model) is not Family.GOOGLE or _OWN_MODELS.match(model):
+        msg = f"{SERVICE_NAMES[backend]} is not known to count tokens of {model.rpartition('/')[2]}."
+        raise UnsupportedError(msg)

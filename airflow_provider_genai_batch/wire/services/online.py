@@ -1,4 +1,4 @@
-"""Calls that answer at once: ``generateContent`` on both services, ``batchEmbedContents`` on the Gemini API.
+"""Calls that answer at once: ``generateContent`` and ``countTokens`` of both services, embeddings of the Gemini API.
 
 Sources: "Flex inference" and "Flex PayGo" (2026); what Google's google-genai SDK sends. The tier is a field of the body
 on the Gemini API and a header on Vertex AI, which refuses or passes over such a field.
@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.services import gemini, vertex
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest, json_body, read_object
+from airflow_provider_genai_batch.wire.spelling import camel
 from airflow_provider_genai_batch.wire.values import get, listing, mapping
 
 MAX_BODY_BYTES = gemini.MAX_BODY_BYTES
@@ -25,6 +26,8 @@ _JSON = ("Content-Type", "application/json")
 _TIER_NAMES = ("serviceTier", "service_tier")
 _SHARED = ("X-Vertex-AI-LLM-Request-Type", "shared")
 _VERTEX_FLEX = ("X-Vertex-AI-LLM-Shared-Request-Type", "flex")
+_COUNTED = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
+"""Fields of a request that Vertex AI takes for counting."""
 _TRAFFIC = {"ON_DEMAND_FLEX": Tier.FLEX, "ON_DEMAND": Tier.STANDARD}
 
 
@@ -60,6 +63,36 @@ def embed_on_gemini(
     path = gemini.model_path(model)
     body = {"requests": [{**request, "model": path} for request in requests]}
     return _post(f"{root}/{path}:batchEmbedContents", body, timeout)
+
+
+def count_on_gemini(root: str, model: str, request: Mapping[str, Any]) -> HttpRequest:
+    """Count the tokens of a request, which is not billed. Contents alone would leave out what goes with them."""
+    path = gemini.model_path(model)
+    if "contents" in request:
+        body: dict[str, Any] = {"generateContentRequest": {**_without_tier(request), "model": path}}
+    else:  # what is to be embedded
+        body = {"contents": [request.get("content", {})]}
+    return HttpRequest("POST", f"{root}/{path}:countTokens", headers=(_JSON,), body=json_body(body))
+
+
+def count_on_vertex(parent: str, model: str, request: Mapping[str, Any]) -> HttpRequest:
+    """Count the tokens of a request; `parent` is base URL, version, project and location."""
+    body = {name: value for spelled, value in request.items() if (name := camel(spelled)) in _COUNTED}
+    url = f"{parent}/{vertex.model_path(model)}:countTokens"
+    return HttpRequest("POST", url, headers=(_JSON,), body=json_body(body))
+
+
+def read_count(answer: HttpAnswer) -> int:
+    """Read how many tokens were counted; none leave the field out.
+
+    Raises:
+        UnreadableAnswer: it is no number.
+    """
+    count = read_object(answer).get("totalTokens", 0)
+    if type(count) is not int:
+        msg = f"status {answer.status} with a count of tokens that is none"
+        raise UnreadableAnswer(msg)
+    return count
 
 
 def read_response(answer: HttpAnswer) -> dict[str, Any]:

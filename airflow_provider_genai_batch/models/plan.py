@@ -1,0 +1,72 @@
+"""The plan of a task: what it is about to ask, and what that may cost. Never requests."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from airflow_provider_genai_batch.models.base import Line, Noun
+
+
+class PlannedCost(Noun):
+    """USD by the price list."""
+
+    least: float
+    """The input alone."""
+    most: float
+    """With answers as long as they may be."""
+    expected: float | None = None
+    """What is to be expected; None where no answer tells how long they are."""
+
+    def __str__(self) -> str:
+        """Say it as a part of a line."""
+        if self.expected is not None:
+            return f"{self.expected:.6f} USD ({self.least:.6f} to {self.most:.6f})"
+        return (
+            f"{self.least:.6f} USD" if self.least == self.most else f"{self.least:.6f} to {self.most:.6f} USD"
+        )
+
+
+class Plan(Noun):
+    """What a task is about to ask."""
+
+    requests: int
+    jobs: int
+    """That they make."""
+    tier: Line = "batch"
+    """In which they are asked."""
+    input_tokens: int
+    """Of all prompts."""
+    output_tokens: int
+    """The most of all answers, thoughts included: by ``maxOutputTokens``, and where a request has none by what models
+    can answer."""
+    unbounded: int = 0
+    """Requests without ``maxOutputTokens``."""
+    unsized: int = 0
+    """Pictures, files and cached contents whose tokens are not in `input_tokens`."""
+    looked_at: int
+    """Requests that were read for this; the others are expected to be like them."""
+    counted: int = 0
+    """Requests whose tokens the service counted (``countTokens``); 0: bytes of text divided by 4."""
+    cost: dict[str, PlannedCost] = Field(default_factory=dict)
+    """By tier: ``batch``, and ``flex`` and ``standard`` where the model has them. Empty without a price list."""
+    source: Line | None = None
+    """The price list."""
+
+    @property
+    def own_cost(self) -> PlannedCost | None:
+        """The cost in the tier in which they are asked."""
+        return self.cost.get(self.tier)
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        asked = "1 request" if self.requests == 1 else f"{self.requests} requests"
+        jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
+        how = f"counted on {self.counted}" if self.counted else f"estimated from the text of {self.looked_at}"
+        parts = [f"{asked} in {jobs}", f"input {self.input_tokens} tokens ({how})"]
+        if self.output_tokens:
+            bound = f" ({self.unbounded} requests set no maxOutputTokens)" if self.unbounded else ""
+            parts.append(f"output up to {self.output_tokens} tokens{bound}")
+        if self.unsized:
+            parts.append(f"{self.unsized} files and pictures are not counted")
+        parts += [f"{tier} {cost}" for tier, cost in self.cost.items()]
+        return f"{', '.join(parts)}{f' ({self.source})' if self.source else ''}"

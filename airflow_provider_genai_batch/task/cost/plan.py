@@ -1,0 +1,167 @@
+"""The plan of a task: requests, tokens, jobs and cost, before anything is paid, from a sample of the requests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, UnsupportedError
+from airflow_provider_genai_batch.models import BatchSource, Manifest
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.plan import Plan, PlannedCost
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
+from airflow_provider_genai_batch.task.cost.prices import Price, price_of
+from airflow_provider_genai_batch.task.cost.sample import evenly, sample_of
+from airflow_provider_genai_batch.task.inputs.split import count_pieces
+from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+    from airflow_provider_genai_batch.task.order import Order
+
+log = logging.getLogger(__name__)
+
+COUNTED = 20
+"""Requests whose tokens the service counts. It does so for nothing, call by call."""
+BATCH = "batch"
+PLANNED = "PLANNED"
+"""The state in a manifest where nothing was asked."""
+_MILLION = 1_000_000
+
+
+def make_plan(
+    client: GenAIBatchClient,
+    order: Order,
+    prepared: PreparedInput,
+    *,
+    max_requests: int | None = None,
+    max_bytes: int | None = None,
+    count: bool = False,
+) -> Plan | None:
+    """Plan an input that was read.
+
+    Args:
+        client: of the task's connection.
+        order: of the task.
+        prepared: its input.
+        max_requests: of a job.
+        max_bytes: of a job.
+        count: let the service count the tokens of some requests.
+
+    Returns:
+        None where the service alone reads the requests.
+
+    Raises:
+        RequestError: one request alone is too large for a job.
+    """
+    if not prepared.readable or not prepared.requests:
+        return None
+    sample, task = sample_of(prepared), task_of(order.model)
+    tokens = TokenEstimate().add(sample.rows, answers=task is Task.GENERATE)
+    counted, ratio = _counted(client, order, sample.rows) if count else (0, 1.0)
+    tokens = TokenEstimate(
+        prepared.requests,
+        tokens.input * ratio / sample.weight,
+        round(tokens.output / sample.share),
+        tokens.long_input * ratio / sample.weight,
+        round(tokens.long_output / sample.share),
+        round(tokens.unbounded / sample.share),
+        0 if counted else round(tokens.unsized / sample.share),
+    )
+    prices = _prices(order, client.config.location)
+    return Plan(
+        requests=prepared.requests,
+        jobs=count_pieces(prepared, max_requests, max_bytes),
+        input_tokens=round(tokens.input),
+        output_tokens=tokens.output,
+        unbounded=tokens.unbounded,
+        unsized=tokens.unsized,
+        looked_at=len(sample.rows),
+        counted=counted,
+        cost={tier: planned_cost(tokens, price) for tier, price in prices.items()},
+        source=next((price.source for price in prices.values()), None),
+    )
+
+
+def cannot_plan(source: BatchSource) -> ConfigurationError:
+    """Return the refusal of a plan of requests that the service alone reads."""
+    where = source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "The input"
+    msg = (
+        f"{where} is read by the service and not from here, so nobody here can plan it. Nothing was sent. Give the "
+        "requests as a list, a file, or gs:// objects that the connection may read, or leave plan_only out."
+    )
+    return ConfigurationError(msg)
+
+
+def planned_manifest(order: Order, plan: Plan) -> Manifest:
+    """Return the manifest of a task that only plans."""
+    return Manifest(
+        backend=order.backend, model=order.model, state=PLANNED, job_names=(), plan=plan, rounds=0
+    )
+
+
+def read_plan(stored: Mapping[str, Any] | None) -> Plan | None:
+    """Read a plan that an attempt kept over a deferral; another version of this package may have written it."""
+    try:
+        return None if stored is None else Plan.model_validate(stored)
+    except ValidationError:
+        return None
+
+
+def planned_cost(tokens: TokenEstimate, price: Price) -> PlannedCost:
+    """Return what tokens cost: input alone, and with the most of output."""
+    short, long = price.short, price.long
+    asked = Decimal(tokens.input - tokens.long_input) * short.input + Decimal(tokens.long_input) * long.input
+    answered = (tokens.output - tokens.long_output) * short.output + tokens.long_output * long.output
+    least, most = asked / _MILLION, (asked + answered) * (1 + price.margin) / _MILLION
+    return PlannedCost(least=usd(least), most=usd(most))
+
+
+def usd(amount: Decimal | float) -> float:
+    """Round away what no bill shows."""
+    return round(float(amount), 9)
+
+
+def _counted(client: GenAIBatchClient, order: Order, rows: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
+    """Let the service count some requests; return how many, and how much more that is than their text says."""
+    counted = said = 0
+    estimated = TokenEstimate()
+    for row in evenly(rows, COUNTED):
+        try:
+            call = client.calls.count_tokens(order.model, row.get("request", row))
+            said += client.perform(call)
+        except (CallError, UnsupportedError) as error:
+            log.info("The tokens are estimated, for they could not be counted: %s", error)
+            return 0, 1.0
+        counted += 1
+        estimated.add([row], answers=False)
+    return (counted, said / estimated.input) if estimated.input else (0, 1.0)
+
+
+def _prices(order: Order, location: str) -> dict[str, Price]:
+    """Return the price of each tier that the model has."""
+    tiers: dict[str, Tier | None] = {BATCH: None}
+    for tier in (Tier.FLEX, Tier.STANDARD):
+        try:
+            check_tier(tier, order.model, order.backend, task_of(order.model), location)
+        except UnsupportedError:
+            continue
+        tiers[tier.value] = tier
+    found: dict[str, Price] = {}
+    for name, asked in tiers.items():
+        try:
+            price = price_of(order.model, tier=asked)
+        except Exception as error:  # noqa: BLE001 - whatever a price list makes of a model, the task goes on
+            log.warning("The price is not known: %s: %s", type(error).__name__, printable(str(error)))
+            return {}
+        if price is not None:
+            found[name] = price
+    return found

@@ -1,0 +1,175 @@
+"""The plan of a task: what it says before anything is paid, and what the bill says of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
+from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, TooManyFailedRows
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.models import BatchSource, Manifest, Plan
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.attempt import TaskAttempt
+from airflow_provider_genai_batch.task.settings import RunSettings
+from tests.dags import run_dag
+from tests.operators.scenes import client as vertex_client
+from tests.operators.scenes import without_price_list
+from tests.task.test_attempt import MODEL, Deferred, PlainTask, client, ended
+
+__all__ = ["client"]
+TEXT = "abcdefgh" * 50
+"""100 tokens."""
+SHORT = {"max_output_tokens": 40}
+COST = 10 * (100 * 0.15 + 40 * 1.25) / 1_000_000
+"""Of ten such with answers as long as they may be, at the batch prices of the model."""
+ROWS = 3000
+
+
+class Answer(BaseModel):
+    good: bool
+
+
+def attempt(client: GenAIBatchClient, src: Any, **how: Any) -> TaskAttempt:
+    settings = {"model": MODEL, "poll_interval": 0.05, "request_defaults": SHORT, **how}
+    return TaskAttempt(RunSettings(conn_id="any", source=lambda: src, **settings), PlainTask(), client)
+
+
+def planned(client: GenAIBatchClient, src: Any, **how: Any) -> Plan:
+    plan = Manifest.model_validate(attempt(client, src, plan_only=True, **how).run(Attempt())).plan
+    assert plan
+    return plan
+
+
+def calls(emulator: Emulator) -> list[str]:
+    return [call["path"].rpartition(":")[2] for call in emulator.requests]
+
+
+def test_a_plan_alone_counts_tokens_at_the_service_and_submits_nothing(gemini: Emulator) -> None:
+    model = "gemini-3.5-flash"
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask",
+            model=model,
+            src=[TEXT] * 10,
+            request_defaults=SHORT,
+            plan_only=True,
+            max_requests_per_job=4,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    manifest = Manifest.model_validate(ran.xcom["ask"])
+    plan = manifest.plan
+    assert plan
+    assert (manifest.state, manifest.job_names, manifest.rounds) == ("PLANNED", (), 0)
+    assert (plan.requests, plan.jobs, plan.counted, plan.looked_at) == (10, 3, 10, 10)
+    assert (plan.input_tokens, plan.output_tokens) == (1000, 400)
+    assert plan.cost["batch"].least == pytest.approx(1000 * 0.75 / 1_000_000)
+    assert plan.cost["standard"].most == pytest.approx(2 * plan.cost["batch"].most)
+    assert plan.cost["flex"] == plan.cost["batch"]
+    assert calls(gemini) == ["countTokens"] * 10
+
+
+def test_on_vertex_ai_a_region_has_no_flex_to_plan_with(vertex: Emulator) -> None:
+    with vertex_client() as service:
+        plan = planned(service, [TEXT] * 10, dest="gs://emulator-staging/out/")
+    assert (plan.counted, plan.input_tokens, [*plan.cost]) == (10, 1000, ["batch", "standard"])
+    assert not vertex.jobs
+
+
+def test_a_file_and_the_rows_of_a_table_are_planned(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    path, table = tmp_path / "in.jsonl", tmp_path / "in.csv"
+    line = json.dumps({"request": {"contents": [{"parts": [{"text": TEXT}]}]}})
+    path.write_text(f"{line}\n" * 10)
+    table.write_text("text\n" + f"{TEXT}\n" * 10)
+    for given in ({"src": str(path)}, {"src": str(table), "prompt": "{text}"}):
+        plan = planned(client, **given)
+        assert (plan.requests, plan.jobs, plan.input_tokens, plan.output_tokens) == (10, 1, 1000, 400)
+        assert plan.cost["batch"].most == pytest.approx(COST)
+    assert {*calls(emulator)} == {"countTokens"}
+
+
+def test_embeddings_are_counted_and_have_no_answers(emulator: Emulator, client: GenAIBatchClient) -> None:
+    plan = planned(client, [TEXT] * 3, model="gemini-embedding-001", request_defaults=None)
+    assert (plan.counted, plan.input_tokens, plan.output_tokens) == (3, 300, 0)
+    assert set(plan.cost) == {"batch", "standard"}
+
+
+def test_a_plan_that_cannot_be_counted_is_estimated_and_says_so(
+    emulator: Emulator, client: GenAIBatchClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.faults.add("models.countTokens", Fault.error(403, "no counting here"))
+    caplog.set_level(logging.INFO)
+    plan = planned(client, [TEXT] * 10)
+    assert (plan.counted, plan.input_tokens) == (0, 1000)
+    assert "The tokens are estimated, for they could not be counted" in caplog.text
+    assert "Plan: 10 requests in 1 job, input 1000 tokens (estimated from the text of 10)" in caplog.text
+
+
+def test_a_plan_of_a_large_file_reads_a_sample_of_it_alone(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl"
+    texts = ["word " * (1 + at * 7919 % 400) for at in range(ROWS)]
+    lines = [json.dumps({"request": {"contents": [{"parts": [{"text": text}]}]}}) for text in texts]
+    path.write_text("".join(line + "\n" for line in lines))
+    plan = planned(client, str(path))
+    assert plan.looked_at <= 500 < plan.requests == ROWS
+    assert plan.input_tokens == pytest.approx(sum(map(len, texts)) / 4, rel=0.05)
+    assert plan.output_tokens == ROWS * SHORT["max_output_tokens"]
+    assert plan == planned(client, str(path))
+    assert calls(emulator).count("countTokens") == 40
+
+
+def test_every_task_plans_and_holds_its_bill_against_the_plan(
+    emulator: Emulator, client: GenAIBatchClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    how = {"deferrable": True, "request_defaults": {"max_output_tokens": 400}}
+    with pytest.raises(Deferred) as left:
+        attempt(client, [TEXT] * 10, **how).run(Attempt())
+    manifest = attempt(client, [TEXT] * 10, **how).complete(ended(client, left.value))
+    cost = manifest["plan"]["cost"]["batch"]
+    assert cost["least"] <= manifest["cost"]["usd"] <= cost["most"]
+    assert f"Cost {manifest['cost']['usd']:.6f} USD; the plan said {cost['least']:.6f} to" in caplog.text
+    assert caplog.text.count("Plan: 10 requests in 1 job") == 1
+    assert "countTokens" not in calls(emulator)
+
+
+def test_a_task_that_fails_tells_its_plan_too(emulator: Emulator, client: GenAIBatchClient) -> None:
+    emulator.script(JobScript(answers={1: "no"}))
+    with pytest.raises(TooManyFailedRows) as failed:
+        attempt(client, [TEXT] * 10, output_type=Answer).run(Attempt())
+    assert failed.value.manifest
+    assert failed.value.manifest["plan"]["requests"] == 10
+
+
+def test_a_plan_above_the_limit_is_refused(emulator: Emulator, client: GenAIBatchClient) -> None:
+    with pytest.raises(CostLimitExceeded):
+        planned(client, [TEXT] * 10, max_cost=COST * 0.99)
+    assert planned(client, [TEXT] * 10, max_cost=COST * 1.01).requests == 10
+    assert not emulator.jobs
+
+
+def test_requests_that_nobody_here_reads_are_not_planned(
+    emulator: Emulator, client: GenAIBatchClient
+) -> None:
+    with pytest.raises(ConfigurationError, match="nobody here can plan it"):
+        planned(client, BatchSource(file_name="files/abc"), request_defaults=None)
+    assert not emulator.requests
+
+
+def test_without_a_price_list_a_plan_has_tokens_alone(
+    emulator: Emulator, client: GenAIBatchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_price_list(monkeypatch)
+    plan = planned(client, [TEXT] * 10)
+    assert (plan.input_tokens, plan.cost, plan.source) == (1000, {}, None)
