@@ -202,37 +202,6 @@ BEFORE_SENDING = frozenset({"oauth.token", "secretmanager.access"})
 """Methods of calls for a token: what was to follow them was not sent."""
 
 
-class OnlineStopped(GenAIBatchError):
-    """The service answers no more calls at once, for long or for good; what it answered was handed out.
-
-    Attributes:
-        why: ``day``, ``cap``, ``no tier`` or ``fatal``.
-        cause: the refusal.
-        answered: rows that were answered before.
-        maybe_billed: calls without a whole answer, which may be billed.
-    """
-
-    def __init__(self, why: str, cause: GenAIBatchError, *, answered: int, maybe_billed: int) -> None:
-        self.why, self.cause, self.answered, self.maybe_billed = why, cause, answered, maybe_billed
-        unknown = (
-            f" {maybe_billed} calls stayed without a whole answer, and may be billed too."
-            if maybe_billed
-            else ""
-        )
-        super().__init__(
-            f"Asking at once was given up: {str(cause).rstrip('. ')}. {answered} rows had been answered and are "
-            f"billed.{unknown} The others were not answered. {_AFTER_A_STOP.get(why, '')}"
-        )
-
-
-_AFTER_A_STOP = {
-    "day": "The quota of a day begins anew at midnight in California; an earlier attempt is refused likewise.",
-    "cap": "Each attempt is refused likewise until somebody raises the spending cap or its month is over.",
-    "no tier": "Each attempt is refused likewise: ask in the standard tier, or in a batch job.",
-    "fatal": "Each attempt is refused likewise until what the service names is put right.",
-}
-
-
 class CreateOutcomeUnknown(GenAIBatchError):
     """A create was sent, no usable answer came, and looking for the job gave no answer either.
 
@@ -301,3 +270,35 @@ class ResultsNotWritten(JobError):
 
 class TooManyFailedRows(JobError):
     """More rows failed than ``max_failed_rows`` allows."""
+
+
+class OnlineStopped(JobError):
+    """The service answers no more calls at once, for long or for good; what it answered was handed out.
+
+    Attributes:
+        why: ``day``, ``cap``, ``no tier`` or ``fatal``.
+        cause: the refusal.
+        answered: rows that were answered before.
+        maybe_billed: calls without a whole answer, which may be billed.
+    """
+
+    def __init__(self, why: str, cause: GenAIBatchError, *, answered: int, maybe_billed: int) -> None:
+        self.why, self.cause, self.answered, self.maybe_billed = why, cause, answered, maybe_billed
+        unknown = (
+            f" {maybe_billed} calls stayed without a whole answer, and may be billed too."
+            if maybe_billed
+            else ""
+        )
+        msg = (
+            f"Asking at once was given up: {str(cause).rstrip('. ')}. {answered} rows had been answered and are "
+            f"billed.{unknown} The others were not answered. {_AFTER_A_STOP.get(why, '')}"
+        )
+        super().__init__(msg, job_names=())
+
+
+_AFTER_A_STOP = {
+    "day": "The quota of a day begins anew at midnight in California; an earlier attempt is refused likewise.",
+    "cap": "Each attempt is refused likewise until somebody raises the spending cap or its month is over.",
+    "no tier": "Each attempt is refused likewise: ask in the standard tier, or in a batch job.",
+    "fatal": "Each attempt is refused likewise until what the service names is put right.",
+}

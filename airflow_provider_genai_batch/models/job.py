@@ -119,12 +119,14 @@ class JobOutput(Noun):
     """Vertex: ``gs://…`` of the directory that holds ``*.jsonl``."""
     bigquery_table: str | None = None
     """Vertex: ``bq://project.dataset.table``."""
+    journal: str | None = None
+    """Of what was asked at once, and of no job: the folder that has the answers, beside the task's rows."""
 
     @property
     def place(self) -> str | None:
         """The address of the rows in one word, None when there is none yet."""
         inline = "inline" if self.inline else None
-        return self.file_name or self.gcs_directory or self.bigquery_table or inline
+        return self.file_name or self.gcs_directory or self.bigquery_table or self.journal or inline
 
 
 class BatchJob(Noun):

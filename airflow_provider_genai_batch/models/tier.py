@@ -1,4 +1,4 @@
-"""The tiers of calls that answer at once."""
+"""The tiers in which a request is served."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from enum import Enum
 
 
 class Tier(str, Enum):
-    """How a call that answers at once is served and billed."""
+    """How a request is served and billed."""
 
+    BATCH = "batch"
+    """In a job, at batch price."""
     FLEX = "flex"
-    """At batch price, when there is room."""
+    """At once, at batch price, when there is room."""
     STANDARD = "standard"
-    """At full price."""
+    """At once, at full price."""
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it is asked by calls that answer at once, and not in a job."""
+        return self is not Tier.BATCH

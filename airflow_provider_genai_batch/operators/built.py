@@ -38,6 +38,7 @@ def check_order(task: Any) -> None:
         from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 
         Prompt(task.prompt)
+    _check_tiers(task, source)
     _check_answers(task, source)
     _check_media(task)
     if task.ready_by is not None:
@@ -86,6 +87,29 @@ def _known_source(task: Any) -> Any:
     from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
 
     return read_source(src) if getattr(task, "prompt", None) is None else read_rows(src)
+
+
+def _check_tiers(task: Any, source: Any) -> None:
+    """Refuse to ask at once what neither service has there, and what only a job can read."""
+    from airflow_provider_genai_batch.task.checks import tiers_at_once
+
+    wanted = tiers_at_once(task)
+    if not wanted:
+        return
+    if source is not None and (source.bigquery_uri or source.file_name):
+        from airflow_provider_genai_batch.task.tiers import unreadable_source
+
+        raise unreadable_source(source.bigquery_uri or source.file_name)
+    if is_known(task.model):
+        from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
+        from airflow_provider_genai_batch.wire.services.create import task_of
+
+        def check(backend: Any) -> None:
+            model = _read_model(task.model, backend)
+            for tier in wanted:
+                check_tier(tier, model, backend, task_of(model), "global")
+
+        _check_for_some_service(check)
 
 
 def _check_answers(task: Any, source: Any) -> None:

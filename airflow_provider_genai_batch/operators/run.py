@@ -80,6 +80,10 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             answered is asked by calls that answer at once. Needs `results_uri`.
         plan_only: read and check the input, and return the plan (requests, tokens, jobs, cost) in the manifest; submit
             nothing. Requests that may cost more than `max_cost` are refused all the same.
+        tier: how the requests are asked: ``batch`` in a job; ``flex`` or ``standard`` at once, by calls that hold the
+            worker's slot, at batch price when there is room, or at full price. Needs `results_uri`.
+        online_below: an input of fewer requests is asked at once, as ``standard`` where `tier` is ``batch``.
+        retry_tier: how the rounds after the first are asked, ``flex`` or ``standard``; None: as the first.
         cancel_on_kill: cancel the job when the task is killed, cleared or marked by a user, or ``execution_timeout``
             ends it. A process that was only stopped cancels nothing.
         reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
@@ -108,6 +112,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "display_name",
         "labels",
         "webhook",
+        "tier",
+        "retry_tier",
         "conn_id",
         "ready_by",
     )
@@ -148,6 +154,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_cost: float | None = None,
         ready_by: Any = None,
         plan_only: bool = False,
+        tier: str = "batch",
+        online_below: int | None = None,
+        retry_tier: str | None = None,
         cancel_on_kill: bool = True,
         reattach: bool = True,
         **kwargs: Any,
@@ -188,6 +197,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.max_cost = max_cost
         self.ready_by = ready_by
         self.plan_only = plan_only
+        self.tier = tier
+        self.online_below = online_below
+        self.retry_tier = retry_tier
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.killed = False

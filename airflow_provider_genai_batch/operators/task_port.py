@@ -85,13 +85,13 @@ class OperatorPort:
         """Warn if all tasks of a mapped task land their rows at one address."""
         warn_of_one_file(self._context, self._settings.results_uri)
 
-    def stop_if_over(self) -> None:
+    def stop_if_over(self, said: str = "") -> None:
         """End the attempt if ``execution_timeout`` is over.
 
         Raises:
             AirflowTaskTimeout: it is.
         """
-        self._operator.stop_if_over()
+        self._operator.stop_if_over(said)
 
     def cancel_unwanted(self) -> Mapping[str, Cancellation]:
         """Cancel what is waited for, if the task ran out of time or Airflow does not run it any more.

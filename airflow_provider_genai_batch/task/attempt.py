@@ -18,15 +18,18 @@ from airflow_provider_genai_batch.exceptions import (
     JobCancelled,
     JobError,
     JobTimedOut,
+    OnlineStopped,
 )
 from airflow_provider_genai_batch.flows.outcome.manifest import describe
 from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
-from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome
+from airflow_provider_genai_batch.flows.outcome.settle import TOO_FEW_ROWS, AskAgain, Done, Outcome
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.journal import at_the_service
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, planned_manifest, read_plan
@@ -38,12 +41,14 @@ from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
 from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
+from airflow_provider_genai_batch.task.online.round import OnlineRound
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.round import Round
 from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.stray_jobs import StrayJobs
+from airflow_provider_genai_batch.task.tiers import check_tiers, first_tier, later_tier
 from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
@@ -95,7 +100,7 @@ class TaskAttempt:
 
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
         self._settings, self._task, self._client = settings, task, client
-        self._runner = JobRunner(client, task.open_client)
+        self._runner = JobRunner(client, task.open_client, settings.model)
 
     def run(
         self, attempt: Attempt, before: AttemptState | None = None, fingerprint: str | None = None
@@ -115,6 +120,7 @@ class TaskAttempt:
         """
         settings = self._settings
         ask = self._ask()  # a limit that cannot be checked is refused before all else
+        check_tiers(settings, ask.order, self._client.config.location)
         if settings.results_uri is not None:
             refuse_overlap(ask.order.source, settings.results_uri)
             self._task.check_mapped_results()
@@ -126,7 +132,7 @@ class TaskAttempt:
         if before is not None:
             attempt = replace(attempt, before=before.before, mine=before.mine)
             state = before.resumed()
-            self._task.waiting_for = before.mine
+            self._task.waiting_for = at_the_service(before.mine)
             self._task.stop_if_over()
 
         def again(error: CallError, failures: int) -> None:
@@ -144,6 +150,7 @@ class TaskAttempt:
             plan = self._plan(ask, prepared, state)
             if self._settings.plan_only and plan is not None:
                 return planned_manifest(ask.order, plan).model_dump(mode="json")
+            state.tier = first_tier(settings, prepared.requests).value
             done = self._rounds(ask, prepared, identity, _Next(attempt, prepared, state))
         return done.manifest.model_dump(mode="json")
 
@@ -234,7 +241,9 @@ class TaskAttempt:
         """Go on after a deferral; see `run`."""
         checkpoint, ending = Checkpoint.from_event(event), Ending.from_dict(event)
         ending.tell()
-        self._task.waiting_for = [name for name in checkpoint.state.mine if name not in checkpoint.jobs]
+        self._task.waiting_for = at_the_service(
+            [name for name in checkpoint.state.mine if name not in checkpoint.jobs]
+        )
         if checkpoint.more and ending.why is Why.ENDED:
             return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
@@ -268,7 +277,7 @@ class TaskAttempt:
     def _rounds(self, ask: _Ask, prepared: PreparedInput, identity: Identity, here: _Next) -> Done:
         facts = InputFacts.of(prepared)
         while True:
-            round_ = self._round(ask)
+            round_ = self._round(ask, here.state)
             jobs = round_.submit(identity, here.prepared, here.attempt, here.state, facts)
             strays = self._strays(identity, facts, here.state)
             if isinstance(jobs, AskAgain):
@@ -278,7 +287,9 @@ class TaskAttempt:
             else:
                 names = [*here.state.done, *(job.name for job in jobs)]
                 checkpoint = Checkpoint(here.state, names, facts, identity.fingerprint)
-                outcome = strays.settled(round_.ending, checkpoint, partial(self._settle, prepared=prepared))
+                settle = partial(self._settle, prepared=prepared, stopped=round_.stopped)
+                with _saying_why(round_.stopped):
+                    outcome = strays.settled(round_.ending, checkpoint, settle)
             if isinstance(outcome, Done):
                 return outcome
             further = self._go_on(outcome, ask, prepared, identity, here, strays)
@@ -286,8 +297,9 @@ class TaskAttempt:
                 return further
             here = further
 
-    def _round(self, ask: _Ask) -> Round:
-        return Round(self._settings, self._task, self._client, self._runner, ask.order, ask.limit)
+    def _round(self, ask: _Ask, state: AttemptState) -> Round | OnlineRound:
+        kind = OnlineRound if Tier(state.tier).at_once else Round
+        return kind(self._settings, self._task, self._client, self._runner, ask.order, ask.limit)
 
     def _strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
@@ -315,7 +327,7 @@ class TaskAttempt:
             further = self._next(prepared, again, here)
             later, strays.later = strays.later, Strays()
             repeats = further.state.round > here.state.round and later
-            if not repeats or self._round(ask).comes_to(
+            if not repeats or self._round(ask, further.state).comes_to(
                 later.jobs, identity, further.prepared, further.state
             ):
                 log.warning("%s; %s.", again, further.words)
@@ -342,7 +354,8 @@ class TaskAttempt:
                 reattach=True,
                 before=state.before,
             )
-            return _Next(attempt, rest, state.next_round(again, spent))
+            tier = later_tier(self._settings, Tier(state.tier))
+            return _Next(attempt, rest, state.next_round(again, spent, tier))
         if not again.ended_early:
             raise _failure(again)
         state = state.first_round_again(again, spent)
@@ -355,6 +368,7 @@ class TaskAttempt:
         event: Mapping[str, Any] | None = None,
         *,
         prepared: PreparedInput | None = None,
+        stopped: OnlineStopped | None = None,
     ) -> Outcome:
         """Land rows and decide the outcome.
 
@@ -363,6 +377,7 @@ class TaskAttempt:
             checkpoint: what the attempt knows.
             event: of the trigger that reported this, if one did; late rows are waited for in place without one.
             prepared: the whole input, if it is open.
+            stopped: the service answers no more at once, so nothing is asked again; None: it does.
         """
         settings, client = self._settings, self._client
         facts, state = checkpoint.facts, checkpoint.state
@@ -390,7 +405,8 @@ class TaskAttempt:
                 patience=self._late_rows(ending, checkpoint, event),
                 taken_up=[name for name in state.taken_up if name not in state.done],
                 failed_before=state.failed_before,
-                may_ask_again=state.idle or state.round < max(settings.retry_failed_rows, state.reached),
+                may_ask_again=stopped is None
+                and (state.idle or state.round < max(settings.retry_failed_rows, state.reached)),
             )
 
     def _late_rows(
@@ -451,6 +467,21 @@ def _unanswered(prepared: PreparedInput, again: AskAgain) -> PreparedInput | Non
     except InputError:
         return None
     return prepared.going_on(again.tables) if again.tables else None
+
+
+@contextmanager
+def _saying_why(stopped: OnlineStopped | None) -> Iterator[None]:
+    """Raise why the service answers no more at once, in place of what that left of the rows."""
+    try:
+        yield
+    except TOO_FEW_ROWS as failure:
+        if stopped is None:
+            raise
+        stopped.manifest = failure.manifest
+        stopped.add(
+            "What came is landed with the rest as missing; the next attempt takes it and asks for the rest."
+        )
+        raise stopped from failure
 
 
 def _failure(again: AskAgain) -> JobError:

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.ready_by import check_ready_by
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
 
@@ -35,6 +36,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
             form_of(task.results_uri)
     if task.media_uri is not None and (known is None or known(task.media_uri)):
         check_media_uri(task.media_uri)
+    _check_at_once(task, known)
     for name in ("results_uri", "media_uri"):
         if task.wait is False and getattr(task, name) is not None:
             msg = (
@@ -43,6 +45,35 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
             raise ConfigurationError(msg)
     if task.ready_by is not None:
         _check_deadline(task, known or (lambda _: True))
+
+
+def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
+    """Refuse what cannot be asked at once.
+
+    Raises:
+        ConfigurationError: its answers would have no place, or the task would not wait for them.
+    """
+    wanted = [
+        name
+        for name in ("tier", "online_below", "retry_tier")
+        if getattr(task, name) not in (None, Tier.BATCH.value)
+        and (known is None or known(getattr(task, name)))
+    ]
+    if not wanted:
+        return
+    how = f"{wanted[0]}={getattr(task, wanted[0])!r} asks requests at once"
+    if task.results_uri is None:
+        msg = f"{how}, and their answers are nowhere but where this task keeps them: give it results_uri."
+        raise ConfigurationError(msg)
+    if task.wait is False:
+        msg = f"{how}, which takes as long as the task runs: leave wait=False out, or {wanted[0]}."
+        raise ConfigurationError(msg)
+
+
+def tiers_at_once(task: Any) -> list[Tier]:
+    """Return the tiers in which some of a task's requests may be asked at once; what is to be rendered names none."""
+    named = [task.tier, task.retry_tier, None if task.online_below is None else Tier.STANDARD.value]
+    return [tier for tier in (Tier.FLEX, Tier.STANDARD) if tier.value in named]
 
 
 def keeps_media(task: Any) -> bool:
@@ -128,6 +159,13 @@ def _check_on_timeout(name: str, value: Any) -> None:
         raise ConfigurationError(msg)
 
 
+def _check_tier(name: str, value: Any) -> None:
+    words = [tier.value for tier in Tier if tier.at_once or name == "tier"]
+    if value not in words and not (value is None and name == "retry_tier"):
+        msg = f"{name} is {' or '.join(f'{word!r}' for word in words)}, not {value!r}."
+        raise ConfigurationError(msg)
+
+
 def _check_cost(name: str, value: Any) -> None:
     if value is not None and not (_is_number(value) and 0 < value < math.inf):
         msg = f"{name} is {value!r}; give USD above 0, as a number."
@@ -158,4 +196,6 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "max_active_jobs": partial(check_count, least=1, optional=False),
     **dict.fromkeys(("max_requests_per_job", "max_bytes_per_job"), partial(check_count, least=1)),
     "max_cost": _check_cost,
+    **dict.fromkeys(("tier", "retry_tier"), _check_tier),
+    "online_below": partial(check_count, least=1),
 }

@@ -80,8 +80,12 @@ class TaskPort(Protocol):
         """Warn if all tasks of a mapped task land their rows at one address."""
         ...
 
-    def stop_if_over(self) -> None:
-        """End the attempt by an exception of Airflow's if its time is over."""
+    def stop_if_over(self, said: str = "") -> None:
+        """End the attempt by an exception of Airflow's if its time is over.
+
+        Args:
+            said: what became of it; empty: it paused, and asked nothing of the service meanwhile.
+        """
         ...
 
     def cancel_unwanted(self) -> Mapping[str, Cancellation]:

@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.journal import Writer, at_the_service, is_journaled
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
@@ -47,7 +48,11 @@ log = logging.getLogger(__name__)
 
 
 class Round:
-    """The jobs of one round."""
+    """The jobs of one round.
+
+    Attributes:
+        stopped: None: see `task.online.round.OnlineRound`.
+    """
 
     def __init__(
         self,
@@ -61,6 +66,7 @@ class Round:
         self._settings, self._task, self._client = settings, task, client
         self._runner, self._order = runner, order
         self._limit = limit
+        self.stopped = None
         self._begun: str | None = None
         self._writable = False
 
@@ -127,7 +133,7 @@ class Round:
                 if self.ending.why is not Why.ENDED:
                     return jobs
             self._begun = identity.fingerprint if state.round or number else None
-            own = identity.piece(_part(piece, state, several=len(pieces) > 1), state.round)
+            own = identity.piece(part_of(piece, state, several=len(pieces) > 1), state.round)
             with self._telling(jobs, going):
                 found = self._come_to_job(
                     own, piece, prepared, attempt, state, records.at(number), several=len(pieces) > 1
@@ -141,7 +147,10 @@ class Round:
             if not found.job.done:
                 going[found.job.name] = found.job
             met = {job.name for job in jobs}
-            self._task.waiting_for = [*going, *(name for name in state.mine if name not in met)]
+            self._task.waiting_for = [
+                *going,
+                *(name for name in at_the_service(state.mine) if name not in met),
+            ]
             self._task.appear_until = self._waiting.appear_until([found.job])
             self._stop_if_killed(found.job)
         if going and self._settings.wait:
@@ -175,7 +184,7 @@ class Round:
         """Whether a round would take one of these jobs up."""
         pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         several = len(pieces) > 1
-        owns = [identity.piece(_part(piece, state, several=several), state.round) for piece in pieces]
+        owns = [identity.piece(part_of(piece, state, several=several), state.round) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)
 
     def _created(self, job: BatchJob) -> None:
@@ -311,7 +320,12 @@ class Round:
         self._task.defer_until(clock.time() + step.seconds, checkpoint.to_event())
 
 
-def _part(piece: PreparedInput, state: AttemptState, *, several: bool) -> list[Any] | None:
+def part_of(piece: PreparedInput, state: AttemptState, *, several: bool) -> list[Any] | None:
     """Return what tells a job from others of its task: the jobs whose rows it completes, and its piece of several."""
-    followed = [name.rpartition("/")[2] for name in state.done if name not in state.twins]
+    followed = [*dict.fromkeys(_id(name) for name in state.done if name not in state.twins)]
     return ([*followed, piece.content] if several else followed) or None
+
+
+def _id(name: str) -> str:
+    """Return what stands for a job, or for all that wrote one journal: how many attempts that took says nothing."""
+    return Writer.of(name).tag if is_journaled(name) else name.rpartition("/")[2]

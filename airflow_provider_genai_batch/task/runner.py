@@ -54,6 +54,8 @@ from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, look_once
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.task.journal.journal import get_journaled
 from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
 from airflow_provider_genai_batch.task.landing.table_counts import count_tables
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
@@ -103,13 +105,16 @@ class JobRunner:
     Args:
         client: of the task's connection.
         open_client: opens a client of a connection that an earlier attempt used; None: there was no earlier attempt.
+        model: of the task, which a journal does not name.
 
     Attributes:
         ledger: what came of those that were settled.
     """
 
-    def __init__(self, client: GenAIBatchClient, open_client: OpenClient | None = None) -> None:
-        self._client, self.ledger = client, UsageLedger()
+    def __init__(
+        self, client: GenAIBatchClient, open_client: OpenClient | None = None, model: str | None = None
+    ) -> None:
+        self._client, self.ledger, self._model = client, UsageLedger(), model
         self._open_client: OpenClient = open_client or (lambda _conn_id: nullcontext(client))
 
     def submit(  # noqa: C901, PLR0913 - a step a line; keyword-only but for what it is about
@@ -208,7 +213,7 @@ class JobRunner:
 
     def find_strays(self, identity: Identity, names: Collection[str], since: float | None) -> Strays:
         """Look for jobs that ask the same as those that were settled last, and have none of these names."""
-        known = self.ledger.at_hand
+        known = [job for job in self.ledger.at_hand if not is_journaled(job.name)]
         flow = find_strays(identity, known, names=names, since=since, clock=self._client.service_time)
         return drive(flow, partial(self._act_for, identity))
 
@@ -275,7 +280,7 @@ class JobRunner:
         def act(step: SettleStep) -> Any:
             match step:
                 case Fetch(name):
-                    return self.ledger.add_job(self._client.get(name))
+                    return self.ledger.add_job(self._get(name, landing))
                 case Land(jobs, besides, partly):
                     how = replace(landing.without(besides), partly=partly)
                     return self.ledger.add_rows(land_jobs(self._client, jobs, how))
@@ -320,6 +325,11 @@ class JobRunner:
             note(of_manifest(manifest.model_dump(mode="json")))
         log.info("Rows: %s", rows_summary(manifest))
         return Done(manifest)
+
+    def _get(self, name: str, landing: Landing) -> BatchJob:
+        if is_journaled(name):
+            return get_journaled(self._client, landing.results_uri, name, self._model)
+        return self._client.get(name)
 
     def settle_last(
         self, ending: Ending, names: list[str], landing: Landing, patience: Patience | None = None

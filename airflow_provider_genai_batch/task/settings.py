@@ -11,7 +11,8 @@ from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.task.checks import check_order_settings
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.checks import check_order_settings, tiers_at_once
 from airflow_provider_genai_batch.task.order import Order, read_order
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
@@ -53,6 +54,9 @@ class RunSettings:
     max_cost: float | None = None
     ready_by: Any = None
     plan_only: bool = False
+    tier: str = Tier.BATCH.value
+    online_below: int | None = None
+    retry_tier: str | None = None
     cancel_on_kill: bool = True
     reattach: bool = True
 
@@ -79,6 +83,11 @@ class RunSettings:
         return AnswerSettings(
             self.keep, self.truncated, asks_for_type(self.output_type, self.request_defaults)
         )
+
+    @property
+    def tiers_at_once(self) -> list[Tier]:
+        """The tiers in which some requests may be asked at once."""
+        return tiers_at_once(self)
 
     def order(self, connection: ClientConfig) -> Order:
         """Read the parameters of the job, and check them against its service.

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.stored import read_stored
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.landing.land import InputFacts
 
 
@@ -19,6 +20,8 @@ class AttemptState:
     deadline: float = 0.0
     """Until which a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
     round: int = 0
+    tier: str = Tier.BATCH.value
+    """In which this round is asked, see `models.tier.Tier`."""
     done: list[str] = field(default_factory=list)
     """Jobs of earlier rounds."""
     before: list[str] = field(default_factory=list)
@@ -82,15 +85,24 @@ class AttemptState:
         """Take note of jobs that ended beside another one of the same requests."""
         _add(self.twins, [job.name for job in jobs])
 
-    def next_round(self, again: AskAgain, spent: float) -> AttemptState:
+    def next_round(self, again: AskAgain, spent: float, tier: Tier) -> AttemptState:
         """Return the state at the begin of the round that asks what these jobs left open.
 
         Args:
             again: how the jobs of all rounds so far ended.
             spent: what they are known to have cost, in USD.
+            tier: in which it asks.
         """
         done, manifest = [*again.job_names], again.manifest
-        return replace(self, deadline=0.0, round=self.round + 1, done=done, spent=spent, manifest=manifest)
+        return replace(
+            self,
+            deadline=0.0,
+            round=self.round + 1,
+            tier=tier.value,
+            done=done,
+            spent=spent,
+            manifest=manifest,
+        )
 
     def first_round_again(self, again: AskAgain, spent: float) -> AttemptState:
         """Return the state at the begin of a first round whose jobs take the place of those that ended early."""

@@ -23,6 +23,11 @@ else:
 ATTEMPT_OVER = "attempt_over"
 """Of an event: the trigger fired because the attempt's time is over."""
 _CARRIED = "carried"
+_PAUSED = (
+    "The task ran out of Airflow's time while the service had no capacity for its job, or its input could not be read. "
+    "No job was created meanwhile. Those of its jobs that go on are cancelled with it, if it has cancel_on_kill. The "
+    "next attempt takes their rows and asks for the rest."
+)
 
 
 class KeepsOverDeferrals(_Base):
@@ -74,18 +79,17 @@ class KeepsOverDeferrals(_Base):
             return 0.0
         return math.inf if self.ends_at is None else self.ends_at - self._service_time()
 
-    def stop_if_over(self) -> None:
-        """End the attempt if its time is over, after a pause that asked nothing of the service.
+    def stop_if_over(self, said: str = "") -> None:
+        """End the attempt if its time is over.
+
+        Args:
+            said: what became of it; empty: it paused, and asked nothing of the service meanwhile.
 
         Raises:
             AirflowTaskTimeout: it is.
         """
         if self.seconds_left <= 0:
-            self.out_of_time(
-                "The task ran out of Airflow's time while the service had no capacity for its job, or its input could "
-                "not be read. No job was created meanwhile. Those of its jobs that go on are cancelled with it, if it "
-                "has cancel_on_kill. The next attempt takes their rows and asks for the rest."
-            )
+            self.out_of_time(said or _PAUSED)
 
     def out_of_time(self, said: str) -> NoReturn:
         """End the attempt as Airflow does one that waits in place.

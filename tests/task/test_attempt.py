@@ -100,7 +100,7 @@ class PlainTask:
     def check_mapped_results(self) -> None:
         """Have nothing to say: this task is not mapped."""
 
-    def stop_if_over(self) -> None:
+    def stop_if_over(self, said: str = "") -> None:
         """Go on: there is no limit."""
 
     def cancel_unwanted(self) -> Mapping[str, Cancellation]:

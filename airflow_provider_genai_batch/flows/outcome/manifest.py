@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts, Usage
 from airflow_provider_genai_batch.models.identity import round_of
 from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.journal import is_journaled
 from airflow_provider_genai_batch.models.row import ROW_SCHEMA
 
 
@@ -45,7 +46,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         backend=first.backend,
         model=first.model,
         state=behind.state.value,
-        job_names=tuple(job.name for job in jobs),
+        job_names=tuple(job.name for job in jobs if not is_journaled(job.name)),
         display_name=first.display_name,
         source=_address(first),
         output=tuple(place for job in (jobs if rows_of is None else rows_of) if (place := job.output.place)),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -25,6 +26,7 @@ from airflow_provider_genai_batch.task.files.object_storage import (
 )
 
 _CHUNK = 256 * 1024
+_JSON_LINES = "application/jsonl"
 
 
 def local_path(uri: str) -> Path | None:
@@ -41,7 +43,7 @@ def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
     Raises:
         InputError: it cannot be read; the message says why.
     """
-    if _by_connection(uri, client):
+    if by_connection(uri, client):
         yield from client.download(uri)
         return
     path = local_path(uri)
@@ -95,7 +97,7 @@ def check_place(uri: str, client: GenAIBatchClient) -> None:
     Raises:
         ConfigurationError: none serves its scheme.
     """
-    if local_path(uri) is None and not _by_connection(uri, client):
+    if local_path(uri) is None and not by_connection(uri, client):
         object_at(uri)
 
 
@@ -115,7 +117,7 @@ def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", gi
         path = local_path(uri)
         if path is not None:
             check_folder(path)
-        elif _by_connection(uri, client):
+        elif by_connection(uri, client):
             client.run(try_object(client.calls, uri))
         else:
             try_place(uri)
@@ -125,6 +127,29 @@ def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", gi
             "nothing is billed. Give the task an address that it may write to."
         )
         raise ConfigurationError(msg) from error
+
+
+def put_once(uri: str, client: GenAIBatchClient, data: bytes) -> None:
+    """Write a file whose name nobody else has, whole or not at all; it has come to the disk, or the store, after this.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    path = local_path(uri)
+    if path is None:
+        stream = BytesIO(data)
+        publish_once(uri, client, stream, len(data), mime_type=_JSON_LINES, part_of=uri, tidy=False)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part, out = draft_of(path)
+    try:
+        with out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @dataclass
@@ -165,7 +190,7 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
         if not draft.good:
             return
         spooled.seek(0)
-        if _by_connection(uri, client):
+        if by_connection(uri, client):
             try:
                 client.upload(spooled, uri)
             except CallError as error:
@@ -202,7 +227,7 @@ def publish_once(
     Raises:
         OSError: it cannot be written there.
     """
-    if _by_connection(uri, client):
+    if by_connection(uri, client):
         try:
             client.upload(stream, uri, mime_type=mime_type, reuse=True)
         except CallError as error:
@@ -220,6 +245,6 @@ def _unreadable(uri: str, error: OSError) -> InputError:
     )
 
 
-def _by_connection(uri: str, client: GenAIBatchClient) -> bool:
+def by_connection(uri: str, client: GenAIBatchClient) -> bool:
     """Whether the connection's own credentials are for Cloud Storage."""
     return uri.startswith("gs://") and client.config.backend is Backend.VERTEX

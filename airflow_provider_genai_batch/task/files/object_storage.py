@@ -83,6 +83,21 @@ def size_of(path: Any) -> int | None:
     return size if isinstance(size, int) else None
 
 
+def names_below(folder: str) -> list[str]:
+    """Return the names of the objects in a folder; none where there is no such folder.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    path = object_at(folder)
+    with provider_errors():
+        path.fs.invalidate_cache()
+        try:
+            return [one.name for one in path.iterdir()]
+        except FileNotFoundError:
+            return []
+
+
 def try_place(uri: str) -> None:
     """Write an object beside an address and take it away, which is what publishing takes, too.
 

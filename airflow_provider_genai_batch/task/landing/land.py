@@ -27,6 +27,7 @@ from airflow_provider_genai_batch.results.sinks import form_of, opened
 from airflow_provider_genai_batch.results.write import Carry, Validate, land
 from airflow_provider_genai_batch.task.files.files import Draft, published
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.journal.journal import journaled_rows
 from airflow_provider_genai_batch.task.landing.media import MediaFolder
 from airflow_provider_genai_batch.wire.answers import chat as chat_answers
 from airflow_provider_genai_batch.wire.answers import claude as claude_answers
@@ -292,7 +293,8 @@ def _rows(
             tally.begin_again()  # it may have asked what one before it did
         tags.add(_tag(job))
         tally.begin_job(job.name)
-        yield from client.plain_rows(job, reading)
+        journaled = job.output.journal is not None
+        yield from (journaled_rows(client, job, reading) if journaled else client.plain_rows(job, reading))
 
 
 def _tag(job: BatchJob) -> str:

@@ -1,0 +1,42 @@
+"""The files of one folder, wherever Airflow can reach it."""
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.pages import Pages
+from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.task.files.files import by_connection, local_path
+from airflow_provider_genai_batch.task.files.object_storage import names_below
+
+
+def file_names(folder: str, client: GenAIBatchClient) -> list[str]:
+    """Return the names of the files in a folder, in order; none where there is no such folder.
+
+    Args:
+        folder: its address, without a slash at its end.
+        client: of the task's connection.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    path = local_path(folder)
+    if path is not None:
+        try:
+            return sorted(entry.name for entry in path.iterdir())
+        except FileNotFoundError:
+            return []
+    if not by_connection(folder, client):
+        return sorted(names_below(folder))
+    prefix, names = f"{folder}/", list[str]()
+    pages = Pages(f"objects below {prefix}")
+    try:
+        while not pages.over:
+            objects, token = client.perform(client.calls.list_objects(prefix, page_token=pages.token))
+            pages.turn(token)
+            names += [one.uri.removeprefix(prefix) for one in objects]
+    except CallError as error:
+        raise OSError(str(error)) from error
+    if pages.in_circles:
+        msg = f"the list of objects below {prefix} leads in circles"
+        raise OSError(msg)
+    return sorted(names)

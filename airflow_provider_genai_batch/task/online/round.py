@@ -1,0 +1,256 @@
+"""One round of a task, asked at once: its answers become a journal, which is settled as jobs are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.online import OnlineSettings
+from airflow_provider_genai_batch.exceptions import (
+    InputError,
+    JobCancelled,
+    JobTimedOut,
+    OnlineStopped,
+    ResultsNotWritten,
+)
+from airflow_provider_genai_batch.flows.watch import Ending
+from airflow_provider_genai_batch.models.job import Worth, worth
+from airflow_provider_genai_batch.models.journal import Writer
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.files.files import check_writable
+from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.journal.journal import Journal, Part
+from airflow_provider_genai_batch.task.journal.writer import PART_LINES
+from airflow_provider_genai_batch.task.landing.media import check_media_writable
+from airflow_provider_genai_batch.task.online.asking import Asked, Asking
+from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.round import Round, part_of
+from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.tiers import unreadable_source
+from airflow_provider_genai_batch.wire.lines.entry import entry_line
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
+    from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+    from airflow_provider_genai_batch.models import BatchJob
+    from airflow_provider_genai_batch.models.identity import Identity
+    from airflow_provider_genai_batch.task.cost.limit import CostLimit
+    from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+    from airflow_provider_genai_batch.task.landing.land import InputFacts
+    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.runner import JobRunner
+    from airflow_provider_genai_batch.task.state import AttemptState
+
+log = logging.getLogger(__name__)
+
+MAX_CALLS = 128
+"""At a time."""
+
+
+class OnlineRound:
+    """The requests of one round, asked by calls.
+
+    Attributes:
+        stopped: why the service answers no more; None: it answered or refused all requests.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        task: TaskPort,
+        client: GenAIBatchClient,
+        runner: JobRunner,
+        order: Order,
+        limit: CostLimit | None,
+    ) -> None:
+        self._settings, self._task, self._client = settings, task, client
+        self._runner, self._order, self._limit = runner, order, limit
+        self._batch = Round(settings, task, client, runner, order, limit)
+        self.stopped: OnlineStopped | None = None
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended, or the waiting for a job that was found in its place."""
+        return self._batch.ending
+
+    def submit(
+        self,
+        identity: Identity,
+        prepared: PreparedInput,
+        attempt: Attempt,
+        state: AttemptState,
+        facts: InputFacts,
+    ) -> list[BatchJob] | AskAgain:
+        """Ask what this round asks and its journal has no line for; see `Round.submit`.
+
+        What an earlier attempt has journaled counts, and a job of it that asks the same is waited for instead.
+
+        Returns:
+            What each attempt brought to the journal, as jobs that ended. They may have left requests without a line if
+            the service answers no more, see `stopped`.
+
+        Raises:
+            JobCancelled: the task was killed.
+            JobTimedOut: its time is over.
+            ResultsNotWritten: the journal cannot be written.
+        """
+        if not prepared.readable or not prepared.keyed:
+            raise unreadable_source(", ".join(self._order.source.gcs_uri) or "src")
+        own = identity.piece(part_of(prepared, state, several=False), state.round)
+        if self._was_submitted(own, attempt):
+            return self._batch.submit(identity, prepared, attempt, state, facts)
+        journal = Journal(self._client, str(self._settings.results_uri), own.tag, self._order.model)
+        before = self._before(journal, attempt, state)
+        rest = _without(prepared, journal, before)
+        now = self._client.service_time()
+        writer = Writer.new(own.tag, Tier(state.tier), now, uuid4().hex[:8])
+        taken_up = journal.jobs(before)
+        for job in taken_up:
+            state.come_to(job, reattached=True)
+        if rest is None:
+            log.info("All requests of this round have been answered at once before: nothing is asked.")
+            return taken_up
+        self._check(prepared, journal, state)
+        if before:
+            log.info(
+                "Of %s requests %d have been answered at once before; the other %s are asked.",
+                *(prepared.requests, sum(part.lines for part in before), rest.requests),
+            )
+        asked = self._ask(rest, journal, writer, state)
+        self.stopped = asked.stopped
+        mine = journal.job(writer.name, asked.parts, stopped=asked.stopped is not None)
+        state.come_to(mine, reattached=False)
+        return [*taken_up, mine]
+
+    def comes_to(
+        self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
+    ) -> bool:
+        """Whether the round would take one of these jobs up."""
+        own = identity.piece(part_of(prepared, state, several=False), state.round)
+        return any(own.owns(job) for job in jobs)
+
+    # ------------------------------------------------------------
+
+    def _was_submitted(self, own: Identity, attempt: Attempt) -> bool:
+        """Whether an earlier attempt, which asked in another tier, has a job that asks the same."""
+        if not (attempt.look_first and attempt.reattach):
+            return False
+        found = self._runner.find(own, self._task.owner.run_begin)
+        return any(
+            own.owns(job) and job.name not in attempt.before and worth(job) is not Worth.NOTHING
+            for job in found
+        )
+
+    @staticmethod
+    def _before(journal: Journal, attempt: Attempt, state: AttemptState) -> list[Part]:
+        """Return the parts that count: of this attempt, and of earlier ones unless theirs are not to."""
+        parts = journal.parts()
+        if attempt.reattach:
+            return parts
+        return [part for part in parts if journal.job(part.writer, parts).name in state.mine]
+
+    def _check(self, prepared: PreparedInput, journal: Journal, state: AttemptState) -> None:
+        """See to it that what is paid can be kept, and is not too much.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+            CostLimitExceeded: it may cost more than is left.
+        """
+        if self._limit is not None:
+            self._limit.check(prepared, state.spent)
+        probe = f"{journal.folder}/{Part.named('standard-0000000000-00000000', 0, PART_LINES, 0).name}"
+        check_writable(str(self._settings.results_uri), self._client)
+        check_writable(probe, self._client, what="What is answered at once", given=f"{journal.folder}/")
+        if self._settings.media_uri is not None:
+            check_media_writable(self._settings.media_uri, self._client)
+
+    def _ask(self, rest: PreparedInput, journal: Journal, writer: Writer, state: AttemptState) -> Asked:
+        tier = Tier(state.tier)
+        settings = OnlineSettings(tier=tier, max_calls=MAX_CALLS, max_unkept=MAX_CALLS + PART_LINES)
+        asking = Asking(self._client.config, self._order.model, settings, journal, writer.name)
+        until = clock.monotonic() + self._settings.budget(self._order.backend)
+        watch = self._watch(asking, journal, until, state)
+        log.info("Asking %s requests at once, in the %s tier.", rest.requests, tier.value)
+        try:
+            watch()
+            asked = asking.ask(_lines(rest), watch)
+        except OSError as error:
+            lost = f"at most {settings.max_unkept} answers that are billed could not be kept"
+            msg = (
+                f"What is answered at once could not be written to {journal.folder}: {error}. Asking was given up; "
+                f"{asking.asked.durable} answers are kept there, and {lost}. The next attempt asks for the others."
+            )
+            raise ResultsNotWritten(msg, job_names=[writer.job_name]) from error
+        except BaseException as ended:
+            log.warning(
+                "Asking at once was broken off (%s): %s", type(ended).__name__, _kept(asking.asked, journal)
+            )
+            raise
+        log.info("Asked at once: %s", _told(asked))
+        return asked
+
+    def _watch(
+        self, asking: Asking, journal: Journal, until: float, state: AttemptState
+    ) -> Callable[[], None]:
+        def watch() -> None:
+            if self._task.killed:
+                msg = f"The task was killed while it asked at once. {_kept(asking.asked, journal)}"
+                raise JobCancelled(msg, job_names=state.done, manifest=state.manifest)
+            if clock.monotonic() > until:
+                msg = f"The deadline passed while requests were asked at once. {_kept(asking.asked, journal)}"
+                raise JobTimedOut(msg, job_names=state.done, manifest=state.manifest)
+            self._task.stop_if_over(
+                f"The task ran out of Airflow's time while it asked at once. {_kept(asking.asked, journal)}"
+            )
+
+        return watch
+
+
+def _without(prepared: PreparedInput, journal: Journal, parts: Sequence[Part]) -> PreparedInput | None:
+    """Return the requests that parts have no line for; None: they have one for each."""
+    if not parts:
+        return prepared
+    answered = journal.keys(parts)
+    try:
+        return subset(prepared, lambda key, _place: key is None or key not in answered)
+    except InputError:  # none is left
+        return None
+
+
+def _lines(prepared: PreparedInput) -> Iterator[bytes]:
+    if prepared.entries:
+        return map(entry_line, prepared.entries)
+    assert prepared.lines is not None  # noqa: S101 - it is readable
+    prepared.lines.seek(0)
+    return iter(prepared.lines)
+
+
+def _kept(asked: Asked, journal: Journal) -> str:
+    calls = asked.counts.calls if asked.counts else 0
+    ended = asked.counts.answered + asked.counts.given_up if asked.counts else 0
+    under_way = (
+        f" Calls that were under way were dropped and may be billed: {calls} had been sent."
+        if calls > ended
+        else ""
+    )
+    return (
+        f"{asked.durable} answers of this attempt are kept in {journal.folder} and are billed.{under_way} The next "
+        "attempt takes them and asks for the others."
+    )
+
+
+def _told(asked: Asked) -> str:
+    counts = asked.counts
+    if counts is None:
+        return "nothing"
+    tiers = ", ".join(f"{number} {tier.value if tier else 'untold'}" for tier, number in counts.tiers.items())
+    refused = ", ".join(f"{number} {why.value}" for why, number in counts.refused.most_common())
+    return (
+        f"{counts.answered} answered ({tiers or 'none'}), {counts.given_up} given up, by {counts.calls} calls"
+        + (f", of which were refused: {refused}" if refused else "")
+        + "."
+    )

@@ -1,0 +1,176 @@
+"""Requests that are asked at once instead of in a job: the same rows, and what is paid is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript
+from airflow_provider_genai_batch.exceptions import (
+    ConfigurationError,
+    GenAIBatchError,
+    OnlineStopped,
+    UnsupportedError,
+)
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.online.round import OnlineRound
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL, PROMPTS, SCENES, requests
+
+KEYS = "abcdefgh"
+ASKED = [{"key": key, "contents": f"Say {key}"} for key in KEYS]
+
+
+def ask(src: Any = ASKED, **settings: Any) -> Ran:
+    settings = {"model": MODEL, "poll_interval": 0.05, "retry_delay": 0, **settings}
+    return run_dag(lambda: GenAIBatchOperator(task_id="ask", src=src, **settings))
+
+
+def rows(path: Path) -> dict[str, dict[str, Any]]:
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len({row["key"] for row in found}) == len(found)
+    return {row["key"]: row for row in found}
+
+
+def calls(emulator: Emulator) -> int:
+    return sum(one["path"].endswith((":generateContent", ":batchEmbedContents")) for one in emulator.requests)
+
+
+@pytest.mark.parametrize("kind", ["gemini-inline", "gemini-file", "vertex-gcs", "vertex-inline"])
+def test_each_kind_of_input_is_asked_without_a_job(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    backend, build = SCENES[kind]
+    scene = build(request.getfixturevalue(backend), tmp_path)
+    out = tmp_path / "rows.jsonl"
+    ran = ask(**scene.arguments, tier="standard", results_uri=str(out))
+    assert ran.state == "success", ran.errors
+    assert {key: row["text"] for key, row in rows(out).items()} == {
+        key: f"Answer to: {text}" for key, text in PROMPTS.items()
+    }
+    assert (scene.jobs, calls(scene.emulator)) == ([], len(PROMPTS))
+    manifest = ran.xcom["ask"]
+    assert (manifest["job_names"], manifest["state"], manifest["counts"]["ok"]) == ([], "SUCCEEDED", 3)
+
+
+def test_embeddings_are_asked_at_once_too(gemini: Emulator, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    texts = [f"text {number}" for number in range(120)]
+    ran = ask(texts, model="gemini-embedding-001", tier="standard", results_uri=str(out))
+    assert ran.state == "success", ran.errors
+    assert (len(rows(out)), calls(gemini), gemini.jobs) == (120, 2, [])
+
+
+def test_an_input_of_few_requests_is_asked_at_once_and_a_larger_one_in_a_job(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    for online_below, at_once in ((9, 8), (8, 0)):
+        gemini.clear_requests()
+        ran = ask(results_uri=str(tmp_path / "rows.jsonl"), online_below=online_below)
+        assert ran.state == "success", ran.errors
+        assert (calls(gemini), len(gemini.jobs)) == (at_once, not at_once)
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+def test_rounds_after_the_first_are_asked_in_the_tier_for_them(
+    gemini: Emulator, tmp_path: Path, deferrable: bool
+) -> None:
+    gemini.script(JobScript(row_errors={1: 13, 5: 8}, missing=[2]))
+    out = tmp_path / "rows.jsonl"
+    ran = ask(results_uri=str(out), retry_failed_rows=1, retry_tier="standard", deferrable=deferrable)
+    assert ran.state == "success", ran.errors
+    assert (len(gemini.jobs), calls(gemini)) == (1, 3)
+    assert sorted(key for key, row in rows(out).items() if row.get("round")) == ["b", "c", "f"]
+    assert ran.xcom["ask"]["job_names"] == [job["name"] for job in gemini.jobs]
+
+
+def test_an_attempt_after_one_that_was_answered_pays_nothing(
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, died = OnlineRound.submit, list[bool]()
+
+    def die_once(self: OnlineRound, *args: Any) -> Any:
+        jobs = submit(self, *args)
+        if not died:
+            died.append(True)
+            msg = "the worker dies here"
+            raise RuntimeError(msg)
+        return jobs
+
+    monkeypatch.setattr(OnlineRound, "submit", die_once)
+    out = tmp_path / "rows.jsonl"
+    ran = ask(tier="standard", results_uri=str(out), retries=1)
+    assert ran.state == "success", ran.errors
+    assert (len(ran.errors), calls(gemini), len(rows(out))) == (1, 8, 8)
+
+
+def test_a_quota_of_a_day_ends_the_asking_and_the_next_attempt_asks_the_rest(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    gemini.capacity = Capacity(day_requests=5)
+    out = tmp_path / "rows.jsonl"
+    seen: list[dict[str, Any]] = []
+
+    def next_day(context: Any) -> None:
+        errors.append(context["exception"])
+        seen.append(rows(out))
+        gemini.capacity = Capacity()
+        gemini.clear_requests()
+
+    errors: list[Any] = []
+    ran = ask(tier="standard", results_uri=str(out), retries=1, on_retry_callback=next_day)
+    assert ran.state == "success", ran.errors
+    (error,) = errors
+    assert isinstance(error, OnlineStopped)
+    assert (error.why, error.answered) == ("day", 5)
+    assert error.manifest is not None
+    assert (error.manifest["counts"]["ok"], error.manifest["counts"]["missing"]) == (5, 3)
+    assert sorted(row["status"] for row in seen[0].values()) == ["missing"] * 3 + ["ok"] * 5
+    assert calls(gemini) == 3
+    assert [row["status"] for row in rows(out).values()] == ["ok"] * 8
+
+
+REFUSED: dict[str, tuple[dict[str, Any], type[GenAIBatchError], str]] = {
+    "no results_uri": ({"tier": "flex"}, ConfigurationError, "results_uri"),
+    "no results_uri for later rounds": ({"retry_tier": "flex"}, ConfigurationError, "results_uri"),
+    "no such tier": ({"tier": "priority"}, ConfigurationError, "'flex'"),
+    "jobs are no tier of later rounds": ({"retry_tier": "batch"}, ConfigurationError, "'flex'"),
+    "none are fewer than none": ({"online_below": 0}, ConfigurationError, "online_below"),
+    "nobody waits": ({"tier": "standard", "wait": False}, ConfigurationError, "results_uri"),
+    "a partner's model": (
+        {"tier": "standard", "model": "publishers/anthropic/models/claude-sonnet-4-5"},
+        UnsupportedError,
+        "batch jobs only",
+    ),
+    "flex embeddings": ({"tier": "flex", "model": "gemini-embedding-001"}, UnsupportedError, "flex"),
+    "a table": ({"tier": "standard", "src": "bq://p.d.t"}, UnsupportedError, "bq://p.d.t"),
+    "a file of the service": ({"online_below": 5, "src": "files/abc"}, UnsupportedError, "files/abc"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_asked_at_once_is_refused_when_the_dag_is_parsed(case: str) -> None:
+    settings, kind, said = REFUSED[case]
+    place = {} if kind is ConfigurationError else {"results_uri": "rows.jsonl"}
+    arguments: dict[str, Any] = {"model": MODEL, "src": requests(), **place, **settings}
+    with pytest.raises(GenAIBatchError, match=said) as caught:
+        GenAIBatchOperator(task_id="ask", **arguments)
+    assert type(caught.value) is kind
+
+
+def test_flex_where_the_place_has_none_is_refused_before_anything_is_sent(
+    vertex: Emulator, tmp_path: Path
+) -> None:
+    ran = ask(
+        model="gemini-3.5-flash",
+        tier="{{ 'flex' }}",
+        results_uri=str(tmp_path / "rows.jsonl"),
+        dest="gs://emulator-staging/x/",
+    )
+    (error,) = ran.errors
+    assert isinstance(error, UnsupportedError)
+    assert "us-central1" in str(error) or "global" in str(error)
+    assert calls(vertex) == 0
