@@ -71,7 +71,8 @@ class Calls:
     def create(self, spec: JobSpec) -> Call[BatchJob]:
         """Create a job. Not safe: sent twice it makes two jobs, each billed."""
         if self._gemini:
-            return Call(spec.method, spec.gemini(self._root()), gemini.read_created, safe=False)
+            root = self._root()
+            return Call(spec.method, spec.gemini(root), gemini.read_created, safe=False)
         return Call(spec.method, spec.vertex(self._parent()), vertex.read_created, safe=False)
 
     def get(self, name: str, *, read: Callable[[HttpAnswer], Any] | None = None) -> Call[Any]:

@@ -101,16 +101,18 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
     """
     backend = connection.backend
     model = read_model(model, backend)
-    check_labels(labels)
-    name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
+    if labels is not None:
+        check_labels(labels)
     source = read_rows(src) if are_rows else read_source(src)
+    name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
     check_backend(source, destination, backend, webhook=hook)
     if backend is Backend.VERTEX:
         for note in check_places(model, source, destination, connection.location):
             log.info("%s", note)
         if priority is not None:
             log.info("Vertex AI has no priority for batch jobs; priority=%s is not sent.", priority)
-    check_defaults(request_defaults, backend, model)
+    if request_defaults is not None:
+        check_defaults(request_defaults, backend, model)
     return JobParams(
         backend=backend,
         model=model,
@@ -145,7 +147,7 @@ def job_spec(connection: ClientConfig, model: str, src: Any, **settings: Any) ->
     task = task_of(params.model)
     entries = None
     if source.requests is not None:
-        entries = tuple(inline_entries(source.requests, task, params.model, params.request_defaults))
+        entries = inline_entries(source.requests, task, params.model, params.request_defaults).entries
         check_inline_media(entries, params.model)
     name, destination = params.display_name, params.destination
     if vertex:

@@ -75,10 +75,9 @@ class StateStore:
             what: what it is, for the warning.
         """
         try:
-            with _store_errors():
-                return _in_time(partial(self._store.get, key))
-        except StoreError as error:
-            log.warning("Airflow does not tell %s: %s", what, error)
+            return _in_time(partial(self._store.get, key))
+        except Exception as error:  # noqa: BLE001 - of Airflow's own kinds, or of its store's backend
+            log.warning("Airflow does not tell %s: %s", what, said(error))
             return None
 
     def set(self, key: str, value: Any, what: str) -> bool:

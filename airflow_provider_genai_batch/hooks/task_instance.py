@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 def owner_of(context: Context) -> Owner:
     """Return a task instance as its jobs carry it."""
-    begin = begin_of(context)
-    return Owner(key_of(context), readable_name(context), owner_labels(context), begin)
-
-
-def readable_name(context: Context) -> str:
-    """Return the part of a job's name that is for people."""
     ti: Any = context["ti"]
-    return f"{ti.dag_id}.{ti.task_id}"
+    begin, key = begin_of(context), key_of(context)
+    labels = {
+        "airflow_dag": as_label(ti.dag_id),
+        "airflow_task": as_label(ti.task_id),
+        "airflow_run": as_label(ti.run_id),
+    }
+    return Owner(key, f"{ti.dag_id}.{ti.task_id}", labels, begin)
 
 
 def key_of(context: Context) -> str:
@@ -36,16 +36,6 @@ def iteration_of(context: Context) -> int | None:
     """Return the iteration of the Task Loop (Airflow 3.4) that a task instance is in; None outside of loops."""
     loop: Any = context.get("loop")
     return None if loop is None else int(loop.index)
-
-
-def owner_labels(context: Context) -> dict[str, str]:
-    """Return the labels of DAG, task and run."""
-    ti: Any = context["ti"]
-    return {
-        "airflow_dag": as_label(ti.dag_id),
-        "airflow_task": as_label(ti.task_id),
-        "airflow_run": as_label(ti.run_id),
-    }
 
 
 def begin_of(context: Context) -> float | None:

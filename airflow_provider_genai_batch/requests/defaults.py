@@ -60,4 +60,4 @@ def refuse_media_of_all(defaults: Any, backend: Backend, model: str) -> None:
         RequestError: they do.
     """
     if task_of(model) is Task.GENERATE and family_of(model) is Family.GOOGLE:
-        refuse_media(request_fields(defaults, backend), model)
+        refuse_media({} if defaults is None else request_fields(defaults, backend), model)

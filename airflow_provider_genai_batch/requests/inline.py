@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, TokenEstimate
+from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 from airflow_provider_genai_batch.wire.answers.media import asks_for
 from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.gemini import MOST_INLINE_BYTES, MOST_INLINE_MEDIA
@@ -20,18 +20,22 @@ STAYS_INLINE = (
 )
 
 
-def fits_inline(entries: Sequence[Mapping[str, Any]], model: str) -> bool:
+def fits_inline(entries: Sequence[Mapping[str, Any]], task: Task, model: str) -> bool:
     """Whether the answers are few and short enough to come inside the job, by the most that they can be.
 
     Args:
-        entries: of a create call.
+        entries: of a create call, as this package spells them.
+        task: generate or embed.
         model: the job's.
     """
-    if task_of(model) is Task.EMBED:
+    if task is Task.EMBED:
         return len(entries) * EMBEDDING_BYTES <= MOST_INLINE_BYTES
-    if any(asks_for(entry["request"], model) for entry in entries):
+    settled = [entry for entry in entries if "generationConfig" in entry["request"]]
+    others = len(entries) - len(settled)  # each is answered as the model answers
+    if (others and asks_for({}, model)) or any(asks_for(entry["request"], model) for entry in settled):
         return False
-    return TokenEstimate().add(entries).output * BYTES_A_TOKEN <= MOST_INLINE_BYTES
+    most = others * MOST_OUTPUT + (TokenEstimate().add(settled).output if settled else 0)
+    return most * BYTES_A_TOKEN <= MOST_INLINE_BYTES
 
 
 def check_inline_media(entries: Sequence[Mapping[str, Any]], model: str) -> None:

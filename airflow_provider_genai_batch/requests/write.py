@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from operator import eq
+from typing import Any, NamedTuple, TypeAlias
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
@@ -66,10 +67,20 @@ def request_lines(
         yield None if keyless else key, line
 
 
+class InlineEntries(NamedTuple):
+    """Requests as entries of a Gemini create call, and what stands for their keys."""
+
+    entries: tuple[dict[str, Any], ...]
+    stamped: int
+    """How many keys are the stamp of their place."""
+    key_sum: int
+    """Stands for the set of keys; see `DuplicateKeyFinder`."""
+
+
 def inline_entries(
     items: Iterable[Any], task: Task, model: str, defaults: Any = None, *, check: Check | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield one entry of a Gemini create call for each request; keys that are missing are stamped.
+) -> InlineEntries:
+    """Return one entry of a Gemini create call for each request; keys that are missing are stamped.
 
     `check` is that of `request_lines`.
 
@@ -77,15 +88,34 @@ def inline_entries(
         RequestError: one that cannot be sent, or two with one key; ``request 3`` is the third.
         InputError: there are none.
     """
-    for key, request, _ in _keyed(items, Backend.GEMINI, task, model, defaults, check):
-        yield inline_entry(key, request)
+    requests = [request for request, _ in _spelled(items, Backend.GEMINI, task, model, defaults, check)]
+    stamps = [stamp(index) for index in range(len(requests))]
+    keys = [own if one.key is None else one.key for one, own in zip(requests, stamps, strict=True)]
+    entries = tuple(map(inline_entry, keys, requests))
+    finder = DuplicateKeyFinder()
+    if twice := finder.add_all(keys, 1) or finder.twice():
+        raise same_key(*map("request {}".format, twice))
+    return InlineEntries(entries, sum(map(eq, keys, stamps)), finder.key_sum)
 
 
 def _keyed(
     items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any, check: Check | None
 ) -> Iterator[tuple[str, WireRequest, bool]]:
-    """Give each request with its key, and whether it is a usual one: with what all of them have, but for its texts."""
+    """Give each request with its key, and whether it is a usual one; see `_spelled`."""
     finder = DuplicateKeyFinder()
+    for index, (request, usual) in enumerate(_spelled(items, backend, task, model, defaults, check)):
+        key = stamp(index) if request.key is None else request.key
+        if twice := finder.add(key, index + 1):
+            raise same_key(*map("request {}".format, twice))
+        yield key, request, usual
+    if twice := finder.twice():
+        raise same_key(*map("request {}".format, twice))
+
+
+def _spelled(
+    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any, check: Check | None
+) -> Iterator[tuple[WireRequest, bool]]:
+    """Give each request, and whether it is a usual one: with what all of them have, but for its texts."""
     index = -1
     beside: dict[str, Any] | None = None
     spelled: SpelledDefaults | None = None
@@ -103,12 +133,7 @@ def _keyed(
                 raise error.at(msg) from error
             if beside is None and task is Task.GENERATE and request.family is Family.GOOGLE:
                 beside = spelled.fields
-        key = stamp(index) if request.key is None else request.key
-        if twice := finder.add(key, index + 1):
-            raise same_key(*map("request {}".format, twice))
-        yield key, request, usual
+        yield request, usual
     if index < 0:
         msg = "there are no requests: there is nothing to ask"
         raise InputError(msg)
-    if twice := finder.twice():
-        raise same_key(*map("request {}".format, twice))

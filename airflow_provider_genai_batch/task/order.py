@@ -152,7 +152,8 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         webhook=webhook,
         priority=priority,
     )
-    refuse_own_labels(labels)
+    if labels:
+        refuse_own_labels(labels)
     source, destination = params.source, params.destination
     given = "results_uri" if results_uri else "media_uri" if media_uri else ""
     if given and (source.bigquery_uri if destination is None else destination.bigquery_uri):
@@ -161,8 +162,13 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             "give dest as gs://bucket/prefix/."
         )
         raise UnsupportedError(msg)
-    job_check(output_type, request_defaults)
-    if json_schema_of(request_defaults) is not None and family_of(params.model) is Family.GOOGLE:
+    if output_type is not None or request_defaults is not None:
+        job_check(output_type, request_defaults)
+    if (
+        request_defaults
+        and json_schema_of(request_defaults) is not None
+        and family_of(params.model) is Family.GOOGLE
+    ):
         log.warning(
             "Batch jobs of Google have answered response_json_schema badly, with text that does not end or does not "
             "fit: prefer output_type, or response_schema. Each answer is checked against it."

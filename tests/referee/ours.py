@@ -75,7 +75,7 @@ def _gemini(model: str, src: Any, settings: Any, task: Task) -> tuple[str, Any]:
     check_backend(source, config.destination, Backend.GEMINI)
     entries = None
     if source.inlined_requests is not None:
-        entries = list(inline_entries(source.inlined_requests, task, model))
+        entries = [*inline_entries(source.inlined_requests, task, model).entries]
     body = gemini.create_body(
         file_name=source.file_name, entries=entries, display_name=config.display_name, webhook=config.webhook
     )

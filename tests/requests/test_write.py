@@ -34,7 +34,7 @@ def test_what_is_written_passes_preflight_unchanged(backend: Backend) -> None:
 
 
 def test_inline_entries_carry_their_keys_as_metadata() -> None:
-    entries = list(inline_entries(ITEMS, GENERATE, MODEL, {"temperature": 0}))
+    entries = inline_entries(ITEMS, GENERATE, MODEL, {"temperature": 0}).entries
     assert [entry["metadata"] for entry in entries] == [
         {"key": "r00000000"},
         {"key": "42"},
@@ -100,4 +100,4 @@ def test_no_requests_are_refused() -> None:
     with pytest.raises(InputError, match="there are no requests"):
         list(request_lines([], GEMINI, GENERATE, MODEL))
     with pytest.raises(InputError, match="there are no requests"):
-        list(inline_entries(iter(()), GENERATE, MODEL))
+        inline_entries(iter(()), GENERATE, MODEL)

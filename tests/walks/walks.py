@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +19,9 @@ PROMPTS = ["Say alpha", "Say beta"]
 
 def to_create() -> Walk:
     """Walk from the operator's ``execute`` to the request that creates the job, for a list of prompts."""
+    import_module(
+        "airflow_provider_genai_batch.task.attempt"
+    )  # what the first run in a process loads is no way
     return _in_a_dag(Walk(_at("operators/run.py", "execute"), _creates))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, NotFound, UnsupportedError
 from airflow_provider_genai_batch.models import BatchSource
-from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.requests.defaults import refuse_media_of_all
 from airflow_provider_genai_batch.requests.inline import STAYS_INLINE, check_inline_media, fits_inline
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 INLINE = Limits(MAX_BODY_BYTES - 64 * 1024, None, SERVICE_NAMES[Backend.GEMINI])
 """Of requests inside a create call, with room for what stands around them."""
+_PROMPT = {"contents"}
+"""All that stands in a request that has nothing but its prompt."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class InputReader:
                 request_lines(
                     source.requests,
                     backend,
-                    task_of(self.model),
+                    self._task,
                     self.model,
                     self.defaults,
                     check=self._check,
@@ -97,15 +99,16 @@ class InputReader:
 
     def _prepared(self, content: Any, requests: int | None, **known: Any) -> PreparedInput:
         backend = self.client.config.backend
-        keyed = not takes_text_only(self.model, backend)
+        if "keyed" not in known:
+            known["keyed"] = not takes_text_only(self.model, backend)
         known = {
             "source": self.source,
-            "limits": limits_of(backend, task_of(self.model), self.model),
-            "keyed": keyed,
             "asks_for_type": self._check.asks_for_type,
-            "stamps": keyed and bool(requests) and known.get("stamped") == requests,
+            "stamps": known["keyed"] and bool(requests) and known.get("stamped") == requests,
             **known,
         }
+        if "limits" not in known:
+            known["limits"] = limits_of(backend, self._task, self.model)
         return PreparedInput(content=content, requests=requests, backend=backend, stack=self.stack, **known)
 
     def _from_rows(self, prompt: Prompt) -> PreparedInput:
@@ -135,7 +138,7 @@ class InputReader:
             rows if columns is None else columns.kept(rows),
             prompt,
             self.client.config.backend,
-            task_of(self.model),
+            self._task,
             self.model,
             defaults=self.defaults,
             name=name,
@@ -157,16 +160,16 @@ class InputReader:
 
     def _inline(self, items: Iterable[Any]) -> PreparedInput:
         """Take requests that travel inside the create call."""
-        task, sums = task_of(self.model), InputDigest()
-        entries = tuple(inline_entries(items, task, self.model, self.defaults, check=self._check))
-        if not fits_inline(entries, self.model):
+        entries, stamped, key_sum = inline_entries(
+            items, self._task, self.model, self.defaults, check=self._check
+        )
+        if not fits_inline(entries, self._task, self.model):
             if not any(entry["metadata"].keys() - {"key"} for entry in entries):
                 return self._written((entry_key(entry), entry_line(entry)) for entry in entries)
             check_inline_media(entries, self.model)
             log.warning("%s", STAYS_INLINE)
-        for entry in entries:
-            sums.add(entry_key(entry))
-        return self._prepared(digest(entries), **sums.facts(), entries=entries, limits=INLINE)
+        known = {"stamped": stamped, "key_sum": key_sum, "keyed": True, "limits": INLINE}
+        return self._prepared(digest(entries), len(entries), entries=entries, **known)
 
     def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> PreparedInput:
         """Spool requests that are given in Python."""
@@ -179,10 +182,9 @@ class InputReader:
     def _preflight(
         self, name: str, defaults: Any = None, place: Callable[[int], str] | None = None
     ) -> Preflight:
-        backend, task = self.client.config.backend, task_of(self.model)
         return Preflight(
-            backend,
-            task,
+            self.client.config.backend,
+            self._task,
             self.model,
             defaults=defaults,
             name=name,
@@ -233,10 +235,13 @@ class InputReader:
         return prepared
 
     @cached_property
+    def _task(self) -> Task:
+        return task_of(self.model)
+
+    @cached_property
     def _check(self) -> _Checks:
-        return _Checks(
-            self.model, keeps_media=self.keeps_media, checked=json_schema_of(self.defaults) is not None
-        )
+        checked = self.defaults is not None and json_schema_of(self.defaults) is not None
+        return _Checks(self.model, keeps_media=self.keeps_media, checked=checked)
 
     @property
     def _most(self) -> dict[str, int]:
@@ -266,6 +271,8 @@ class _Checks:
         Raises:
             RequestError: nobody would keep its answer.
         """
+        if request.keys() == _PROMPT:  # what the model and the defaults say has been looked at
+            return
         if not self._keeps_media:
             refuse_media(request, self._model)
         self.asks_for_type = self.asks_for_type or asks_for_type(None, request)

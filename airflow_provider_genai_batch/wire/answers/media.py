@@ -108,16 +108,17 @@ def asks_for(request: Mapping[str, Any], model: str) -> str | None:
         request: with its fields spelled as the service has them; defaults are merged in.
         model: the job's.
     """
-    config = mapping(get(request, "generationConfig"))
-    modalities = get(config, "responseModalities")
-    if isinstance(modalities, list) and modalities:
-        for asked in map(str, modalities):
-            if made := _MODALITIES.get(asked.upper()):
-                return f"generationConfig.responseModalities asks for {made} ({asked})"
-        return None
-    for name, made in _BESIDE.items():
-        if get(config, name):
-            return f"generationConfig.{name} asks for {made}"
+    if given := request.get("generationConfig") or request.get("generation_config"):
+        config = mapping(given)
+        modalities = get(config, "responseModalities")
+        if isinstance(modalities, list) and modalities:
+            for asked in map(str, modalities):
+                if made := _MODALITIES.get(asked.upper()):
+                    return f"generationConfig.responseModalities asks for {made} ({asked})"
+            return None
+        for name, made in _BESIDE.items():
+            if get(config, name):
+                return f"generationConfig.{name} asks for {made}"
     name = model.rpartition("/")[2]
     made = next((made for made, word in _MADE_FOR.items() if word.search(name)), "")
     return f"{name} answers with {made}" if made else None

@@ -111,7 +111,9 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
             msg = f"{model} takes lines with content and nothing else, and there is {strange}"
             raise RequestError(msg, "Leave it out: rows join by their text. Or use a gemini-embedding model.")
     else:
-        own = request_fields(given.config, backend, flat=given.flat, origin=given.origin)
+        own = {}
+        if given.config is not None:
+            own = request_fields(given.config, backend, flat=given.flat, origin=given.origin)
         if defaults.checked and "generationConfig" in own:
             check_one_schema(defaults.checked, own)
         fields = merged(defaults.fields, own) if defaults.fields else own
@@ -160,7 +162,9 @@ class _Opened(NamedTuple):
 
 
 def _opened(item: Any, task: Task, model: str, backend: Backend) -> _Opened:
-    fields = None if isinstance(item, (str, list, tuple)) else fields_of(item)
+    if isinstance(item, (str, list, tuple)):
+        return _Opened(item)
+    fields = fields_of(item)
     if fields and "request" in fields:
         return _from_envelope(item, fields, task, model, backend)
     if fields and not _PROMPTS.isdisjoint(fields):

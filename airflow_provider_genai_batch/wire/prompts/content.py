@@ -50,6 +50,8 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
     Raises:
         RequestError: empty, or nothing that can be sent.
     """
+    if isinstance(value, str):
+        return [{"parts": [{"text": text(value, "contents")}], "role": "user"}]
     if not isinstance(value, (list, tuple)):
         return [_said(content(value, backend, "contents"), "contents")]
     if not value:

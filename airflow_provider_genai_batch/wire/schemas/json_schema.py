@@ -20,6 +20,8 @@ SCHEMAS = ("responseSchema", _NAME)
 
 def json_schema_of(request_defaults: Any) -> Any:
     """Return the JSON Schema in `request_defaults`; None: they have none."""
+    if request_defaults is None:
+        return None
     fields = fields_of(request_defaults) or {}
     inside = fields_of(fields.get("generationConfig")) or {}
     return fields.get(_NAME, inside.get(_NAME))

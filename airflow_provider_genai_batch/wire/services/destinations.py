@@ -37,9 +37,9 @@ def read_destination(dest: Any) -> BatchDestination | None:
         InputError: neither, both, or a ``format`` that says otherwise.
         UnsupportedError: a Vertex AI multimodal dataset.
     """
-    dest = address(dest)
     if dest is None or isinstance(dest, BatchDestination):
         return dest
+    dest = address(dest)
     if isinstance(dest, str):
         return _from_text(dest.strip())
     fields = fields_of(dest)

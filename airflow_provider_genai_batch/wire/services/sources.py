@@ -71,8 +71,8 @@ def read_source(src: Any) -> BatchSource:
         UnsupportedError: a Vertex AI multimodal dataset.
     """
     source = _read(src)
-    for path in (source.path or "", *source.gcs_uri):
-        if table_format(path) in ("csv", "parquet"):
+    for path in (source.path, *source.gcs_uri):
+        if path and table_format(path) in ("csv", "parquet"):
             msg = f"{path} is a table, not requests: give prompt, with {{column}} where a column's value is to stand"
             raise InputError(msg)
     return source
@@ -116,8 +116,14 @@ def _read(src: Any) -> BatchSource:
         return src
     if isinstance(src, str):
         return _from_text(src)
+    if isinstance(src, (list, tuple)):
+        return _from_items(tuple(item if isinstance(item, str) else _object_address(item) for item in src))
     if is_path(src):
         return _from_path(address(src))
+    return _from_object(src)
+
+
+def _from_object(src: Any) -> BatchSource:
     if (fields := fields_of(src)) is not None:
         return _from_fields(fields)
     if isinstance(src, (set, frozenset)):
@@ -129,7 +135,7 @@ def _read(src: Any) -> BatchSource:
     if isinstance(src, Iterator):
         return _from_stream(src)
     if isinstance(src, Iterable) and not isinstance(src, (bytes, bytearray)):
-        return _from_items(tuple(_object_address(item) for item in src))
+        return _from_items(tuple(map(_object_address, src)))
     msg = f"src cannot be of type {type(src).__name__}: give {SOURCES}"
     raise InputError(msg)
 
