@@ -12,6 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 
 from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig
+from airflow_provider_genai_batch.client.garbage import settled
 from airflow_provider_genai_batch.client.online import OnlineCounts, OnlineRows, OnlineSettings
 from airflow_provider_genai_batch.exceptions import OnlineStopped
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
@@ -77,7 +78,7 @@ class Asking:
         Raises:
             OSError: the journal cannot be written.
         """
-        with ThreadPoolExecutor(1, "genai-batch-online") as thread:
+        with settled(), ThreadPoolExecutor(1, "genai-batch-online") as thread:
             future: Future[None] = thread.submit(copy_context().run, asyncio.run, self._run(lines))
             try:
                 while not wait([future], _LOOK).done:
