@@ -176,6 +176,29 @@ def find_jobs(
     return [*found.values()]
 
 
+def recent_jobs(calls: Calls, since: float, most_pages: int = 1) -> Generator[Any, Any, list[BatchJob]]:
+    """List the newest jobs of a connection, whosever they are.
+
+    Args:
+        calls: of the connection.
+        since: pages of older ones are not asked for, in seconds since the epoch.
+        most_pages: of `PAGE_SIZE` jobs.
+
+    Raises:
+        CallError: the list could not be read.
+    """
+    found: dict[str, BatchJob] = {}
+    pages, order = Pages("jobs"), CreationOrder()
+    for _ in range(most_pages):
+        jobs, token = yield calls.list_summaries(page_size=PAGE_SIZE, page_token=pages.token)
+        pages.turn(token or "")
+        found |= {job.name: job for job in jobs}
+        order.take(jobs)
+        if pages.over or (order.newest_first and all(is_older(job, since) for job in jobs)):
+            break
+    return [*found.values()]
+
+
 def _is_enough(jobs: Sequence[BatchJob], identity: Identity, since: float | None) -> bool:
     """Tell whether a page of a list that is newest first is the last that matters."""
     if since is None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older
+from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older, recent_jobs
 from airflow_provider_genai_batch.client.storage.input_cleanup import discard_input
 from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.exceptions import (
@@ -195,6 +195,15 @@ class JobRunner:
     def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
         """Ask a list for the jobs of an identity's task instance; see `find_jobs`."""
         return self._client.run(find_jobs(self._client.calls, identity, since, self._behind))
+
+    def recent_jobs(self, seconds: float, most_pages: int = 1) -> list[BatchJob] | None:
+        """List the connection's jobs of so many seconds; None where the list cannot be read, which is no matter."""
+        since = self._client.service_time() - seconds
+        try:
+            return self._client.run(recent_jobs(self._client.calls, since, most_pages))
+        except CallError as error:
+            log.info("What the queue is like cannot be seen: %s", error)
+            return None
 
     def _behind(self) -> float:
         """Seconds by which the service's clock is behind this machine's, as far as its time is known."""

@@ -78,3 +78,19 @@ def test_a_walk_in_circles_finds_what_it_saw(either: Either, caplog: pytest.LogC
     either.emulator.faults.add(f"{either.service}.list", Fault.same_token(times=2))
     assert find(either) == [own]
     assert "gives the token of a page again" in caplog.text
+
+
+def test_recent_jobs_are_those_of_anybody_and_pages_of_old_ones_are_not_asked_for(
+    either: Either, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "NEWEST_FIRST_AFTER", 3)
+    for identity in (STRANGER,) * 8:
+        create(either, identity)
+        either.emulator.clock.advance(1)
+    either.emulator.clock.advance(HOUR)
+    new = [create(either, IDENTITY) for _ in range(3)]
+    found = either.client.run(jobs.recent_jobs(either.client.calls, now(either.emulator) - HOUR / 2, 9))
+    assert {job.name for job in found} >= {*new}
+    assert len(found) == 8, "the second page has none of the time that is asked about"
+    assert all(job.create_time and job.display_name and job.model for job in found)
+    assert len(either.client.run(jobs.recent_jobs(either.client.calls, 0.0))) == 4, "one page"

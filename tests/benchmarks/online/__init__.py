@@ -1,0 +1,1 @@
+"""Rows that are asked by calls: this package's engine beside Google's SDK."""
