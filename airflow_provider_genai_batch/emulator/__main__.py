@@ -13,7 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
+try:
+    from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
+except ModuleNotFoundError as error:
+    sys.exit(f"The emulator needs: pip install 'airflow-provider-genai-batch[emulator]' ({error})")
+
+from airflow_provider_genai_batch.emulator.loopback import LoopbackServer, NotInstalled
+from airflow_provider_genai_batch.emulator.oauth import PROJECT
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,12 +61,21 @@ def stand_ins(options: argparse.Namespace, stack: ExitStack) -> tuple[Any, Any]:
     if not options.no_storage:
         from airflow_provider_genai_batch.emulator.storage import CloudStorage
 
-        storage = stack.enter_context(CloudStorage(options.storage_port, folder and folder / "storage"))
+        server = CloudStorage(options.storage_port, folder and folder / "storage")
+        storage = _entered(stack, server, "--no-storage")
     if not options.no_bigquery:
         from airflow_provider_genai_batch.emulator.bigquery import BigQuery
 
-        bigquery = stack.enter_context(BigQuery(options.bigquery_port, folder and folder / "bigquery"))
+        tables = BigQuery(options.bigquery_port, folder and folder / "bigquery")
+        bigquery = _entered(stack, tables, "--no-bigquery")
     return storage, bigquery
+
+
+def _entered(stack: ExitStack, server: LoopbackServer, without: str) -> LoopbackServer:
+    try:
+        return stack.enter_context(server)
+    except NotInstalled as error:
+        sys.exit(f"{error}. To go without it, add: {without}")
 
 
 def explain(emulator: Emulator) -> str:
@@ -70,11 +85,21 @@ def explain(emulator: Emulator) -> str:
         lines.append(f"export STORAGE_EMULATOR_HOST={emulator.storage_url}")
     if emulator.bigquery_url:
         lines.append(f"export BIGQUERY_EMULATOR_HOST={emulator.bigquery_url}")
-    gemini = json.dumps(emulator.connection("gemini"))
-    vertex = json.dumps(emulator.connection("vertex"))
-    lines.append(f"export AIRFLOW_CONN_GENAI_BATCH_DEFAULT={shlex.quote(gemini)}")
-    lines.append(f"export AIRFLOW_CONN_GENAI_BATCH_VERTEX={shlex.quote(vertex)}")
+    connections = {"GENAI_BATCH_DEFAULT": emulator.connection("gemini")}
+    if emulator.storage_url:  # jobs of Vertex AI need it
+        connections["GENAI_BATCH_VERTEX"] = emulator.connection("vertex")
+    if emulator.storage_url or emulator.bigquery_url:
+        connections["GOOGLE_CLOUD_DEFAULT"] = google_cloud(emulator)
+    lines += [f"export AIRFLOW_CONN_{name}={shlex.quote(json.dumps(it))}" for name, it in connections.items()]
     return "\n".join(lines)
+
+
+def google_cloud(emulator: Emulator) -> dict[str, Any]:
+    """Return the Airflow connection with which tasks of the Google provider reach the stand-ins."""
+    extra: dict[str, Any] = {"is_anonymous": True, "project": PROJECT}
+    if emulator.storage_url:
+        extra["gcs.endpoint"] = emulator.storage_url
+    return {"conn_type": "google_cloud_platform", "extra": extra}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.emulator.bigquery_faults import CALLS
 from airflow_provider_genai_batch.emulator.bigquery_faults import PATH as FAULTS
 from airflow_provider_genai_batch.emulator.bigquery_values import encode, row_as_dict
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError
-from airflow_provider_genai_batch.emulator.loopback import LoopbackServer
+from airflow_provider_genai_batch.emulator.loopback import LoopbackServer, NotInstalled
 from airflow_provider_genai_batch.emulator.oauth import PROJECT
 
 if TYPE_CHECKING:
@@ -70,14 +70,14 @@ class BigQuery(LoopbackServer):
 
         Raises:
             ChildFailedError: It did not start; the message holds its log.
-            RuntimeError: It is not installed.
+            NotInstalled: It is not.
         """
         if importlib.util.find_spec("bqemulator") is None:
             message = (
                 "BigQuery needs: pip install 'airflow-provider-genai-batch[emulator-bigquery]' "
                 "on Python 3.11 or later"
             )
-            raise RuntimeError(message)
+            raise NotInstalled(message)
         command = [
             sys.executable,
             "-m",

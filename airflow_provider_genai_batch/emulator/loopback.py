@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+class NotInstalled(RuntimeError):
+    """The package of a stand-in is not there; the text says what to install."""
+
+
 class LoopbackServer(ABC):
     """A child process that serves HTTP on 127.0.0.1; subclasses start it."""
 

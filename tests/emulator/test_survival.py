@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -121,6 +122,20 @@ def test_without_a_directory_nothing_is_left_behind():
         folder = emulator._world.blobs.parent
         assert folder.exists()
     assert not folder.exists()
+
+
+def test_what_it_prints_is_what_was_asked_for() -> None:
+    def printed(*options: str) -> list[str]:
+        command = ["--at-once", "--no-bigquery", *options]
+        with process(*command) as (running, _):
+            assert running.stdout
+            running.send_signal(signal.SIGTERM)
+            return re.findall(r"^export (\w+)=", running.stdout.read(), re.MULTILINE)
+
+    google = "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"
+    assert printed("--no-storage") == ["AIRFLOW_CONN_GENAI_BATCH_DEFAULT"]
+    connections = ["AIRFLOW_CONN_GENAI_BATCH_DEFAULT", "AIRFLOW_CONN_GENAI_BATCH_VERTEX", google]
+    assert printed() == ["STORAGE_EMULATOR_HOST", *connections]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

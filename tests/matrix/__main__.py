@@ -1,4 +1,4 @@
-"""``python -m tests.matrix [CELL …]``: run the suite in each cell, or in those named."""
+"""``python -m tests.matrix [CELL …]``: run the suite in each cell and the commands of each extra."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import time
 from collections.abc import Sequence
 
 from tests.matrix.cells import CELLS, Cell
-from tests.matrix.environment import NoPython, away, python_of
+from tests.matrix.environment import HOME, NoPython, away, python_of, wheel
+from tests.matrix.extras import EXTRAS, PYTHON, Extra, ExtraFailed
 from tests.matrix.suite import BRIEF, SUITE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print a line for each cell, and tell whether all that could be run are well."""
-    by_name = {cell.name: cell for cell in CELLS}
+    by_name: dict[str, Cell | Extra] = {cell.name: cell for cell in (*CELLS, *EXTRAS)}
     parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
     parser.add_argument("cells", nargs="*", metavar="CELL", help=", ".join(by_name))
     names = parser.parse_args(argv).cells
     if unknown := [name for name in names if name not in by_name]:
         parser.error(f"no such cell: {', '.join(unknown)}; there are {', '.join(by_name)}")
-    told = {cell.name: run(cell) for cell in ([by_name[name] for name in names] or CELLS)}
+    chosen = [by_name[name] for name in names or by_name]
+    told = {cell.name: run(cell) if isinstance(cell, Cell) else run_extra(cell) for cell in chosen}
     width = max(map(len, told))
     for name, said in told.items():
         sys.stdout.write(f"{name:{width}}  {said}\n")
@@ -53,6 +55,22 @@ def run(cell: Cell) -> str:
     )
     spent = f"{ready - begun:.0f} s for the environment, {time.monotonic() - ready:.0f} s for the tests"
     return f"{'FAILED' if done.returncode else 'passed'}: {spent}"
+
+
+def run_extra(extra: Extra) -> str:
+    """Run an extra's commands in an environment of its own and tell what became of it."""
+    sys.stdout.write(f"== {extra.name}\n")
+    sys.stdout.flush()
+    begun = time.monotonic()
+    try:
+        extra.check(wheel(), HOME / extra.name)
+    except NoPython as error:
+        return f"skipped: there is no Python {PYTHON} here, and uv could not fetch one ({error})"
+    except subprocess.CalledProcessError as error:
+        return f"FAILED: {' '.join(error.cmd)}: {error.stderr.strip()}"
+    except ExtraFailed as error:
+        return f"FAILED: {error}"
+    return f"passed: {time.monotonic() - begun:.0f} s"
 
 
 if __name__ == "__main__":

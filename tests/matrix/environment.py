@@ -36,8 +36,19 @@ def wheel() -> Path:
     """Build the wheel."""
     place = HOME / "dist"
     shutil.rmtree(place, ignore_errors=True)
-    _uv("build", "--wheel", "--quiet", "--out-dir", str(place), str(ROOT))
-    (built,) = place.glob("*.whl")
+    return build("wheel", ROOT, place)
+
+
+def build(kind: str, source: Path, place: Path) -> Path:
+    """Build a distribution.
+
+    Args:
+        kind: ``wheel`` or ``sdist``.
+        source: a folder, or a source distribution.
+        place: where it goes, an empty folder or none.
+    """
+    _uv("build", f"--{kind}", "--quiet", "--out-dir", str(place), str(source))
+    (built,) = place.glob("*.whl" if kind == "wheel" else "*.tar.gz")
     return built
 
 
@@ -75,6 +86,28 @@ def python_of(cell: Cell) -> Path:
     _pip(python, "--no-deps", "--reinstall", str(wheel()))
     _uv("pip", "check", "--quiet", "--python", str(python))
     return python
+
+
+def with_extra(extra: str, python: str, wheel: Path, place: Path) -> Path:
+    """Make an environment with the wheel and one extra, as a user would; return its interpreter.
+
+    Args:
+        extra: its name; empty: none.
+        python: its version.
+        wheel: the package.
+        place: a folder, which is made anew.
+
+    Raises:
+        NoPython: that Python is not to be had.
+    """
+    try:
+        _uv("venv", "--quiet", "--clear", "--python", python, str(place))
+    except subprocess.CalledProcessError as error:
+        raise NoPython(error.stderr.strip()) from error
+    interpreter = place / "bin" / "python"
+    _pip(interpreter, f"{wheel}[{extra}]" if extra else str(wheel))
+    _uv("pip", "check", "--quiet", "--python", str(interpreter))
+    return interpreter
 
 
 def _install(cell: Cell, python: Path) -> None:

@@ -1,0 +1,9 @@
+"""Of the extra bigquery: tables can be counted, by Google's own client."""
+
+from google.cloud import bigquery
+
+from airflow_provider_genai_batch.client.storage.bigquery import can_ask
+
+assert can_ask()
+assert bigquery.Client
+print("bigquery: it works")

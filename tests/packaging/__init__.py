@@ -1,0 +1,1 @@
+"""What users download: the wheel, the source distribution, what they bring along."""
