@@ -68,7 +68,7 @@ class TokenEstimate:
         """Return the bytes of a prompt and of what goes with it."""
         size = 0
         for spelled, value in request.items():
-            name = camel(spelled)
+            name = camel(spelled) if "_" in spelled else spelled
             if name in ("contents", "content", "systemInstruction", "messages", "system"):
                 size += self._text(value)
             elif name in ("tools", "responseFormat"):

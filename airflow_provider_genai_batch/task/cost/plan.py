@@ -16,10 +16,10 @@ from airflow_provider_genai_batch.models.plan import Plan, PlannedCost
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
-from airflow_provider_genai_batch.task.cost.prices import Price, price_of
+from airflow_provider_genai_batch.task.cost.prices import Price, prices_of
 from airflow_provider_genai_batch.task.cost.sample import evenly, sample_of
 from airflow_provider_genai_batch.task.inputs.split import count_pieces
-from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
+from airflow_provider_genai_batch.wire.catalog.tiers import tiers_at_once
 from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def make_plan(
         round(tokens.unbounded / sample.share),
         0 if counted else round(tokens.unsized / sample.share),
     )
-    prices = _prices(order, client.config.location)
+    prices = _prices(order, task, client.config.location)
     return Plan(
         requests=prepared.requests,
         jobs=count_pieces(prepared, max_requests, max_bytes),
@@ -146,22 +146,12 @@ def _counted(client: GenAIBatchClient, order: Order, rows: Sequence[Mapping[str,
     return (counted, said / estimated.input) if estimated.input else (0, 1.0)
 
 
-def _prices(order: Order, location: str) -> dict[str, Price]:
+def _prices(order: Order, task: Task, location: str) -> dict[str, Price]:
     """Return the price of each tier that the model has."""
-    tiers: dict[str, Tier | None] = {BATCH: None}
-    for tier in (Tier.FLEX, Tier.STANDARD):
-        try:
-            check_tier(tier, order.model, order.backend, task_of(order.model), location)
-        except UnsupportedError:
-            continue
-        tiers[tier.value] = tier
-    found: dict[str, Price] = {}
-    for name, asked in tiers.items():
-        try:
-            price = price_of(order.model, tier=asked)
-        except Exception as error:  # noqa: BLE001 - whatever a price list makes of a model, the task goes on
-            log.warning("The price is not known: %s: %s", type(error).__name__, printable(str(error)))
-            return {}
-        if price is not None:
-            found[name] = price
-    return found
+    tiers = [Tier.BATCH, *tiers_at_once(order.model, order.backend, task, location)]
+    try:
+        found = prices_of(order.model, tiers)
+    except Exception as error:  # noqa: BLE001 - whatever a price list makes of a model, the task goes on
+        log.warning("The price is not known: %s: %s", type(error).__name__, printable(str(error)))
+        return {}
+    return {tier.value: price for tier, price in found.items()}

@@ -96,11 +96,21 @@ def price_of(model: str | None, at: datetime | None = None, tier: Tier | None = 
     Returns:
         None without a price list, or where it does not have the model.
     """
+    return prices_of(model, [tier or Tier.BATCH], at).get(tier or Tier.BATCH)
+
+
+def prices_of(model: str | None, tiers: Iterable[Tier], at: datetime | None = None) -> dict[Tier, Price]:
+    """Return what a model costs in each of some tiers, without those whose price is not known; see `price_of`."""
     publisher, dated = publisher_of(model or "")
     # A model that somebody tuned has a number, or a name of its own: its price is not known.
     if publisher not in FAMILIES or not is_installed():
-        return None
+        return {}
     name, family = dated.partition("@")[0], FAMILIES[publisher]
+    found = ((tier, _listed(name, family, tier, at)) for tier in tiers)
+    return {tier: price for tier, price in found if price is not None}
+
+
+def _listed(name: str, family: Family, tier: Tier, at: datetime | None) -> Price | None:
     if name in _OPEN and tier in (Tier.FLEX, Tier.STANDARD):  # they answer in batch jobs only
         return None
     if name in _OPEN:

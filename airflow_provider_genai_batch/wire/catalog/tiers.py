@@ -7,6 +7,7 @@ serves a flex call at full price without a word.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.base import Backend, Task
@@ -56,6 +57,16 @@ def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: s
             "connection with location global, or a batch job."
         )
         raise UnsupportedError(msg)
+
+
+def tiers_at_once(model: str, backend: Backend, task: Task, location: str) -> list[Tier]:
+    """Return the tiers in which a model answers at once; the arguments are those of `check_tier`."""
+    found = []
+    for tier in (Tier.FLEX, Tier.STANDARD):
+        with suppress(UnsupportedError):
+            check_tier(tier, model, backend, task, location)
+            found.append(tier)
+    return found
 
 
 def check_counted(model: str, backend: Backend, task: Task) -> None:
