@@ -205,8 +205,8 @@ def _nobody(backend: Backend) -> ClientConfig:
 
 
 def _checked(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
-    told = {"file": args.file, "backend": client.config.backend.value}
-    return told | (_checked_lines(args, client) if args.prompt is None else _checked_table(args, client))
+    report = {"file": args.file, "backend": client.config.backend.value}
+    return report | (_checked_lines(args, client) if args.prompt is None else _checked_table(args, client))
 
 
 def _checked_lines(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:

@@ -153,10 +153,10 @@ from __future__ import annotations
 from airflow_provider_genai_batch.emulator.capacity import Capacity
 from airflow_provider_genai_batch.emulator.clock import Clock, RealClock, VirtualClock
 from airflow_provider_genai_batch.emulator.emulator import Emulator, Unspent
-from airflow_provider_genai_batch.emulator.faults import Fault
-from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.faults.fault import Fault
+from airflow_provider_genai_batch.emulator.jobs.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
 from airflow_provider_genai_batch.emulator.model.errors import RowError
-from airflow_provider_genai_batch.emulator.script import JobScript
 from airflow_provider_genai_batch.emulator.switches import Switches
 
 __all__ = [

@@ -18,8 +18,8 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"The emulator needs: pip install 'airflow-provider-genai-batch[emulator]' ({error})")
 
-from airflow_provider_genai_batch.emulator.loopback import LoopbackServer, NotInstalled
-from airflow_provider_genai_batch.emulator.oauth import PROJECT
+from airflow_provider_genai_batch.emulator.credentials.oauth import PROJECT
+from airflow_provider_genai_batch.emulator.processes.loopback import LoopbackServer, NotInstalled
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,12 +59,12 @@ def stand_ins(options: argparse.Namespace, stack: ExitStack) -> tuple[Any, Any]:
     folder = options.directory
     # Imported late: whoever does without them need not install them.
     if not options.no_storage:
-        from airflow_provider_genai_batch.emulator.storage import CloudStorage
+        from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 
         server = CloudStorage(options.storage_port, folder and folder / "storage")
         storage = _entered(stack, server, "--no-storage")
     if not options.no_bigquery:
-        from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+        from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 
         tables = BigQuery(options.bigquery_port, folder and folder / "bigquery")
         bigquery = _entered(stack, tables, "--no-bigquery")

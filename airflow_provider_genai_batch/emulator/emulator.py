@@ -10,17 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.emulator import oauth
 from airflow_provider_genai_batch.emulator.capacity import Capacity
 from airflow_provider_genai_batch.emulator.clock import Clock, VirtualClock
-from airflow_provider_genai_batch.emulator.control import Control, force
-from airflow_provider_genai_batch.emulator.fault_queue import Faults
+from airflow_provider_genai_batch.emulator.credentials import oauth
+from airflow_provider_genai_batch.emulator.faults.queue import Faults
 from airflow_provider_genai_batch.emulator.gemini import output as gemini_output
-from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.jobs.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
 from airflow_provider_genai_batch.emulator.model.respond import Answer, Responder
-from airflow_provider_genai_batch.emulator.routes import application
-from airflow_provider_genai_batch.emulator.script import JobScript
-from airflow_provider_genai_batch.emulator.server import ServerThread
+from airflow_provider_genai_batch.emulator.serving.control import Control, force
+from airflow_provider_genai_batch.emulator.serving.routes import application
+from airflow_provider_genai_batch.emulator.serving.server import ServerThread
 from airflow_provider_genai_batch.emulator.stand_ins import StandIns
 from airflow_provider_genai_batch.emulator.switches import Switches
 from airflow_provider_genai_batch.emulator.vertex import run as vertex_run

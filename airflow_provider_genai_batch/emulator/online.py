@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_genai_batch.emulator import refusals
-from airflow_provider_genai_batch.emulator.call import Call
+from airflow_provider_genai_batch.emulator.calls.call import Call
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.errors import HTTP_OF_GRPC, RowError

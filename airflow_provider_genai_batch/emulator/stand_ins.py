@@ -46,13 +46,13 @@ class StandIns:
         with ExitStack() as stack:
             if storage is True:
                 # Imported late: the stand-ins come with their own requirements.
-                from airflow_provider_genai_batch.emulator.storage import CloudStorage
+                from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 
                 storage = CloudStorage(directory=self._folder("storage"))
                 storage.start()
                 stack.callback(storage.stop)
             if bigquery is True:
-                from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+                from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 
                 bigquery = BigQuery(directory=self._folder("bigquery"))
                 bigquery.start()

@@ -12,16 +12,23 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.capacity import Capacity, Usage
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, Clock, VirtualClock, http_text
-from airflow_provider_genai_batch.emulator.fault_queue import Faults
+from airflow_provider_genai_batch.emulator.faults.queue import Faults
+from airflow_provider_genai_batch.emulator.jobs.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.jobs.progress import Ending, standing
+from airflow_provider_genai_batch.emulator.jobs.records import (
+    Counts,
+    Job,
+    StoredFile,
+    Upload,
+    from_json,
+    to_json,
+)
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
+from airflow_provider_genai_batch.emulator.jobs.states import WAITING
+from airflow_provider_genai_batch.emulator.jobs.store import Store
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.progress import Ending, standing
-from airflow_provider_genai_batch.emulator.records import Counts, Job, StoredFile, Upload, from_json, to_json
 from airflow_provider_genai_batch.emulator.request_log import RequestLog
-from airflow_provider_genai_batch.emulator.script import JobScript
-from airflow_provider_genai_batch.emulator.states import WAITING
-from airflow_provider_genai_batch.emulator.store import Store
 from airflow_provider_genai_batch.emulator.switches import Switches
 
 _ALPHABET = string.ascii_lowercase + string.digits

@@ -14,8 +14,8 @@ from airflow_provider_genai_batch.testing.guard import guarded
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.emulator import Emulator
-    from airflow_provider_genai_batch.emulator.bigquery import BigQuery
-    from airflow_provider_genai_batch.emulator.storage import CloudStorage
+    from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
+    from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
     from airflow_provider_genai_batch.testing.clock import SharedClock
 
 
@@ -79,7 +79,7 @@ def gemini(emulator: Emulator, genai_batch_conn_id: str, monkeypatch: pytest.Mon
 def cloud_storage() -> Iterator[CloudStorage]:
     """Give an emulator of Cloud Storage, one for the session, with the bucket of the Vertex AI connection."""
     from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET
-    from airflow_provider_genai_batch.emulator.storage import CloudStorage
+    from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 
     with CloudStorage() as running:
         running.create_bucket(STAGING_BUCKET)
@@ -91,7 +91,7 @@ def big_query() -> Iterator[BigQuery]:
     """Give an emulator of BigQuery, one for the session, with the dataset ``tests``."""
     if not _has_big_query():
         pytest.skip("the extra emulator-bigquery is not installed")
-    from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+    from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 
     with BigQuery() as running:
         running.create_dataset("tests")

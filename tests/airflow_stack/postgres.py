@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from airflow_provider_genai_batch.emulator.child import Child, free_port
+from airflow_provider_genai_batch.emulator.processes.child import Child, free_port
 
 if TYPE_CHECKING:
     from typing_extensions import Self

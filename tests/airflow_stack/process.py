@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_genai_batch.emulator import leash
+from airflow_provider_genai_batch.emulator.processes import parent_watch
 
 _INTERVAL = 0.1
 
@@ -43,9 +43,18 @@ class Component:
             log: File that its output is added to.
         """
         with log.open("ab") as out:
-            # The leash ends it should the owner be killed.
+            # The watch ends it should the owner be killed.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", leash.__file__, sys.executable, "-m", "airflow", *arguments],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    parent_watch.__file__,
+                    sys.executable,
+                    "-m",
+                    "airflow",
+                    *arguments,
+                ],
                 env=dict(environment),
                 stdin=subprocess.PIPE,
                 stdout=out,

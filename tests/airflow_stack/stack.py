@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from airflow_provider_genai_batch.emulator.child import free_port
+from airflow_provider_genai_batch.emulator.processes.child import free_port
 from tests.airflow_stack.client import AirflowClient
 from tests.airflow_stack.process import Component, Process
 from tests.airflow_stack.settings import environment

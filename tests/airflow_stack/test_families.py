@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from tests.shared_airflow.unscheduled import SharedAirflow
 
 pytestmark = pytest.mark.stack

@@ -22,7 +22,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from tests.airflow_stack import AirflowStack, DagRun
 from tests.shared_airflow.unscheduled import SharedAirflow
 from tests.waiting import wait_until

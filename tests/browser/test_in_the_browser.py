@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.child import free_port
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.processes.child import free_port
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.hooks.connection_form import BEHAVIOUR, FIELDS
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from tests.airflow_stack import AirflowStack, DagRun

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from tests.client.places import Either, gemini_config, vertex_config
 from tests.pauses import at_pauses

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_genai_batch.client.transport.retries import TRIES
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import CallError, TransportError
 from tests.client.places import BUCKET, MODEL, gemini_config, lines, vertex_config
 from tests.client.raw import RawServer, answer

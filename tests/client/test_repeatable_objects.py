@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from airflow_provider_genai_batch.emulator.storage_sessions import GRANULE
+from airflow_provider_genai_batch.emulator.storage.sessions import GRANULE
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError, NotFound, PreconditionFailed, TransportError
 from tests.client.places import Either, vertex_config
 

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_genai_batch.client.service_clock import ServiceClock
 from airflow_provider_genai_batch.emulator import Emulator, Fault
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import PermissionDenied, ServerError
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.client.conftest import Connect

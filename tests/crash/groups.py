@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 Told = Callable[[Outcome], None]
 _PATIENCE = 120.0
 TRIGGERER = "triggerer0"
-_TRIGGERER, _LEASH = "airflow triggerer", "leash.py"
+_TRIGGERER, _WATCH = "airflow triggerer", "parent_watch.py"
 ABSENT = "none runs when the task defers"
 BETWEEN = "between two looks"
 LOOKING = "a look is under way"
@@ -153,6 +153,6 @@ def _runner(world: World) -> Process:
     """Find the process with the event loop: a triggerer that another triggerer started."""
     ours = {one.pid: one for one in world.airflow.processes(TRIGGERER) if _TRIGGERER in one.title}
     (runner,) = [
-        one for one in ours.values() if _LEASH not in one.title and _LEASH not in ours[one.parent].title
+        one for one in ours.values() if _WATCH not in one.title and _WATCH not in ours[one.parent].title
     ]
     return runner

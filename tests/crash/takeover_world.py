@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.models.identity import task_key
 from tests.airflow_stack import AirflowStack, DagRun, PostgreSQL, Process
 from tests.waiting import wait_until
@@ -141,7 +141,7 @@ class World:
         """Return the process of a triggerer that runs the triggers."""
         processes = self.airflow.processes(name)
         parents = {process.pid: process.parent for process in processes}
-        # Under the leash is the triggerer, under that its child and a server of logs.
+        # Under its watch is the triggerer, under that its child and a server of logs.
         found = [
             p for p in processes if parents.get(p.parent) in parents and not p.title.endswith("serve-logs")
         ]

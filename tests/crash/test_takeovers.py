@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from airflow_provider_genai_batch.emulator import Fault
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.crash.takeover_world import PATIENCE, TRIGGERERS, World
 from tests.crash.takeover_world import world as start_world
 from tests.waiting import wait_until

@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.airflow_stack import AirflowStack
 from tests.airflow_stack.postgres import PostgreSQL
 from tests.crash.client import PatientClient

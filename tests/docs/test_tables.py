@@ -12,7 +12,7 @@ import tomllib
 from airflow_provider_genai_batch import __version__, exceptions
 from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.emulator.__main__ import parser
-from airflow_provider_genai_batch.emulator.control import Control
+from airflow_provider_genai_batch.emulator.serving.control import Control
 from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 from airflow_provider_genai_batch.flows.outcome.settle import _allowed
 from airflow_provider_genai_batch.flows.submission.own_jobs import usable

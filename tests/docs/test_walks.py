@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.requests.preflight import Preflight

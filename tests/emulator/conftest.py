@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.emulator.talk import Gemini, Vertex, lines
 
 _NUMBERS = count()

@@ -12,7 +12,7 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 
 from airflow_provider_genai_batch.emulator import Emulator, VirtualClock
-from airflow_provider_genai_batch.emulator.oauth import CLOUD_PLATFORM, RETRIEVER
+from airflow_provider_genai_batch.emulator.credentials.oauth import CLOUD_PLATFORM, RETRIEVER
 from tests.emulator.talk import PARENT, Gemini, Vertex, good, refused
 
 JOBS = f"{PARENT}/batchPredictionJobs"

@@ -19,7 +19,7 @@ from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemente
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
 
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery, BigQueryError, TableNotFound
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery, BigQueryError, TableNotFound
 from tests.waiting import wait_until_gone
 
 PROJECT = "emulator-project"
@@ -27,7 +27,7 @@ REQUEST = {"contents": [{"role": "user", "parts": [{"text": 'say "hi"\nin ünico
 
 OWNER = """
 import time
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 server = BigQuery().start()
 print(server._child.pid, flush=True)
 time.sleep(600)
@@ -290,10 +290,10 @@ def test_the_server_ends_with_its_owner_even_by_sigkill() -> None:
         [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env=environment
     )
     assert owner.stdout is not None
-    leash = owner.stdout.readline().strip()
-    children = Path(f"/proc/{leash}/task/{leash}/children").read_text().split()
+    watch = owner.stdout.readline().strip()
+    children = Path(f"/proc/{watch}/task/{watch}/children").read_text().split()
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    for pid in [leash, *children]:
+    for pid in [watch, *children]:
         wait_until_gone(pid)

@@ -10,7 +10,7 @@ import pytest
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound, ServiceUnavailable
 from google.cloud import bigquery as google_bigquery
 
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from tests.emulator.test_bigquery import PROJECT, client_of, kinds
 
 

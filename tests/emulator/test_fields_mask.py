@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_genai_batch.emulator.calls.fields_mask import masked
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.fields_mask import masked
 
 VALUE = {
     "name": "n",

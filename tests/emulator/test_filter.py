@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.jobs.records import Job
 from airflow_provider_genai_batch.emulator.vertex.filter import compiled
 
 JOB = Job(

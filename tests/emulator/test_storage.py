@@ -15,13 +15,13 @@ import requests
 from google.api_core.exceptions import NotFound
 from google.auth.credentials import AnonymousCredentials
 
-from airflow_provider_genai_batch.emulator.child import ChildFailedError
-from airflow_provider_genai_batch.emulator.storage import CloudStorage, ObjectNotFoundError
+from airflow_provider_genai_batch.emulator.processes.child import ChildFailedError
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage, ObjectNotFoundError
 from tests.waiting import wait_until_gone
 
 OWNER = """
 import sys, time
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 server = CloudStorage().start()
 print(server.url, server._child.pid, flush=True)
 time.sleep(600)
@@ -152,19 +152,19 @@ def test_a_server_that_cannot_start_says_why(server: CloudStorage) -> None:
 def test_the_server_ends_with_its_owner_even_by_sigkill() -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
-    _, leash = owner.stdout.readline().split()
-    children = Path(f"/proc/{leash}/task/{leash}/children").read_text().split()
+    _, watch = owner.stdout.readline().split()
+    children = Path(f"/proc/{watch}/task/{watch}/children").read_text().split()
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    for pid in [leash, *children]:
+    for pid in [watch, *children]:
         wait_until_gone(pid)
 
 
-def test_the_server_ends_when_its_leash_is_killed() -> None:
+def test_the_server_ends_when_its_watch_is_killed() -> None:
     with CloudStorage() as running:
         assert running._child is not None
-        leash = running._child.pid
-        (child,) = Path(f"/proc/{leash}/task/{leash}/children").read_text().split()
-        os.kill(leash, signal.SIGKILL)
+        watch = running._child.pid
+        (child,) = Path(f"/proc/{watch}/task/{watch}/children").read_text().split()
+        os.kill(watch, signal.SIGKILL)
         wait_until_gone(child)

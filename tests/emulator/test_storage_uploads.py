@@ -15,8 +15,8 @@ import requests
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
-from airflow_provider_genai_batch.emulator.storage_sessions import GRANULE
+from airflow_provider_genai_batch.emulator.storage.sessions import GRANULE
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.emulator.talk import PLAIN
 
 _NUMBERS = count()

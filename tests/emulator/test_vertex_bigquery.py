@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.emulator import bodies
 from tests.emulator.talk import Vertex, keyed, lines, question
 

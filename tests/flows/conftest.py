@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.client.places import Either, gemini_config, vertex_config
 from tests.flows.desk import Desk
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.airflow_stack import AirflowStack, DagRun
 from tests.waiting import wait_until
 

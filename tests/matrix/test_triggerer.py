@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.child import free_port
+from airflow_provider_genai_batch.emulator.processes.child import free_port
 from tests.airflow_stack.process import Component
 from tests.matrix.deferred import Waiting, deferred
 from tests.waiting import wait_until

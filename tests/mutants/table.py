@@ -156,7 +156,7 @@ CLIENT = (
 EMULATOR = (
     Mutant(
         "lets a bad key pass",
-        "emulator/auth.py",
+        "emulator/credentials/auth.py",
         "        if key == _BAD_KEY or ",
         "        if key == '' or ",
         "tests/client/test_retries.py::test_a_bad_key_is_said_to_be_one",

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.results.sinks import FORMS, Form, opened

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import ConfigurationError, ResultsNotWritten
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag

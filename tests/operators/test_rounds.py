@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from airflow_provider_genai_batch.exceptions import TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.testing import SharedClock

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_genai_batch.clock import SystemClock, replaced
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.flows.outcome import collect
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchResultsOperator
 from airflow_provider_genai_batch.task import runner as desk

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.other_clients.clients import CLIENTS, Client
 from tests.other_clients.page import page
 from tests.other_clients.run import BUCKET, Finding, run

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.other_clients.clients import Client
 from tests.other_clients.environments import node_modules, node_version_of, python_of, version_of
 from tests.other_clients.google_hosts import GoogleHosts

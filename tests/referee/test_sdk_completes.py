@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.emulator.bigquery import BigQuery
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.referee.environments import referee_python
 
 SCRIPT = Path(__file__).with_name("sdk_calls.py")

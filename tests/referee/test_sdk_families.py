@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.emulator.bodies import CLAUDE, LLAMA, chat, claude
 from tests.emulator.talk import Vertex, lines, question
 from tests.referee.test_sdk_completes import VERSIONS, python_of

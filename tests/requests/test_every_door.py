@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.job_params import job_spec
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend

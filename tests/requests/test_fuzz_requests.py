@@ -20,7 +20,7 @@ import pytest
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-from airflow_provider_genai_batch.emulator.child import Child, free_port
+from airflow_provider_genai_batch.emulator.processes.child import Child, free_port
 
 _INTERVAL = 2.0
 

@@ -17,7 +17,7 @@ from tests.shared_airflow.groups import the_one
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.emulator import Emulator, JobScript
-    from airflow_provider_genai_batch.emulator.storage import CloudStorage
+    from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
     from tests.airflow_stack import AirflowStack
     from tests.span_server import SpanServer
 

@@ -15,8 +15,8 @@ from tests.shared_airflow.groups import the_one
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.emulator import Emulator
-    from airflow_provider_genai_batch.emulator.bigquery import BigQuery
-    from airflow_provider_genai_batch.emulator.storage import CloudStorage
+    from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
+    from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
     from tests.airflow_stack import AirflowStack, DagRun
     from tests.statsd_server import StatsDServer
 

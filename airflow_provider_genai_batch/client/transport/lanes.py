@@ -30,7 +30,7 @@ L = TypeVar("L", bound=Lane)
 
 
 class Lanes(Generic[L]):
-    """Clients of one connection each, made as they are needed; the one that was used last is taken first.
+    """Clients of one connection each, made as they are needed; the most recently used is borrowed first.
 
     Args:
         make: opens a client.

@@ -7,17 +7,17 @@ import os
 
 from starlette.responses import Response
 
-from airflow_provider_genai_batch.emulator.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.fields_mask import OPERATION
+from airflow_provider_genai_batch.emulator.calls.lag import as_listed, is_missing
+from airflow_provider_genai_batch.emulator.calls.paging import job_page, page_size
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.fields_mask import OPERATION
 from airflow_provider_genai_batch.emulator.gemini.files import input_file
 from airflow_provider_genai_batch.emulator.gemini.input import check_file, spool_inline
 from airflow_provider_genai_batch.emulator.gemini.view import operation
+from airflow_provider_genai_batch.emulator.jobs.records import Counts, Job
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, known_only, words
-from airflow_provider_genai_batch.emulator.lag import as_listed, is_missing
 from airflow_provider_genai_batch.emulator.model import names
-from airflow_provider_genai_batch.emulator.paging import job_page, page_size
-from airflow_provider_genai_batch.emulator.records import Counts, Job
 from airflow_provider_genai_batch.emulator.world import World, random_name
 
 LARGEST_BODY = 20971520

@@ -6,14 +6,14 @@ import re
 
 from starlette.responses import FileResponse, Response
 
-from airflow_provider_genai_batch.emulator.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.paging import page_size
 from airflow_provider_genai_batch.emulator.clock import nanos_text
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.view import readable
+from airflow_provider_genai_batch.emulator.jobs.progress import GEMINI_LIMIT_NS
+from airflow_provider_genai_batch.emulator.jobs.records import StoredFile
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, words
-from airflow_provider_genai_batch.emulator.paging import page_size
-from airflow_provider_genai_batch.emulator.progress import GEMINI_LIMIT_NS
-from airflow_provider_genai_batch.emulator.records import StoredFile
 from airflow_provider_genai_batch.emulator.world import World
 
 KNOWN = words(

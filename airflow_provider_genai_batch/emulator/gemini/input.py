@@ -10,10 +10,10 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.columns import column
+from airflow_provider_genai_batch.emulator.jobs.spool import read_lines, write_lines
 from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model.fields import DEEP, TWICE, UNKNOWN, Problem, check
 from airflow_provider_genai_batch.emulator.model.wording import MOST, shown, text, violations
-from airflow_provider_genai_batch.emulator.spool import read_lines, write_lines
 
 _INLINE = "batch.input_config.requests"
 _PACKAGE = "google.ai.generativelanguage.v1beta"

@@ -9,7 +9,7 @@ from functools import partial
 from starlette.responses import Response
 
 from airflow_provider_genai_batch.emulator import online
-from airflow_provider_genai_batch.emulator.call import Call
+from airflow_provider_genai_batch.emulator.calls.call import Call
 from airflow_provider_genai_batch.emulator.capacity import TIERS
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.answers import shaped

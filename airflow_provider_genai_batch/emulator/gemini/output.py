@@ -8,15 +8,15 @@ from functools import partial
 from airflow_provider_genai_batch.emulator.gemini.answers import shaped
 from airflow_provider_genai_batch.emulator.gemini.inline_size import Size
 from airflow_provider_genai_batch.emulator.gemini.input import InputRow, read_rows
+from airflow_provider_genai_batch.emulator.jobs.progress import Ending
+from airflow_provider_genai_batch.emulator.jobs.records import Counts, Job, StoredFile
+from airflow_provider_genai_batch.emulator.jobs.rows import Judge, Verdict, drops_metadata, written
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
+from airflow_provider_genai_batch.emulator.jobs.spool import shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model.embed import counted
 from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_generate
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.progress import Ending
-from airflow_provider_genai_batch.emulator.records import Counts, Job, StoredFile
-from airflow_provider_genai_batch.emulator.rows import Judge, Verdict, drops_metadata, written
-from airflow_provider_genai_batch.emulator.script import JobScript
-from airflow_provider_genai_batch.emulator.spool import shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.world import Outcome, World
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from airflow_provider_genai_batch.emulator.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.call import Call, json_response
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.files import check_id, live_file, shown
+from airflow_provider_genai_batch.emulator.jobs.records import StoredFile, Upload
+from airflow_provider_genai_batch.emulator.jobs.spool import blocks
 from airflow_provider_genai_batch.emulator.jsontypes import known_only, words
-from airflow_provider_genai_batch.emulator.records import StoredFile, Upload
-from airflow_provider_genai_batch.emulator.spool import blocks
 from airflow_provider_genai_batch.emulator.world import World, random_name
 
 GRANULARITY = 262144

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS, nanos_text
+from airflow_provider_genai_batch.emulator.jobs.progress import fraction_done
+from airflow_provider_genai_batch.emulator.jobs.records import Counts, Job
+from airflow_provider_genai_batch.emulator.jobs.spool import read_lines
+from airflow_provider_genai_batch.emulator.jobs.states import wire
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.progress import fraction_done
-from airflow_provider_genai_batch.emulator.records import Counts, Job
-from airflow_provider_genai_batch.emulator.spool import read_lines
-from airflow_provider_genai_batch.emulator.states import wire
 from airflow_provider_genai_batch.emulator.world import World
 
 _TYPES = "type.googleapis.com/google.ai.generativelanguage.v1main."

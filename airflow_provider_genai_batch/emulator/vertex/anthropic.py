@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_provider_genai_batch.emulator.jobs.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import claude
 from airflow_provider_genai_batch.emulator.model.claude_body import VERSION, check_body
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
 from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed, coerced
 from airflow_provider_genai_batch.emulator.vertex.lines import processed_time, status_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.jobs.records import Job
 from airflow_provider_genai_batch.emulator.vertex.anthropic import ClaudeRows
 from airflow_provider_genai_batch.emulator.vertex.family import Family, Task
 from airflow_provider_genai_batch.emulator.vertex.google import GoogleRows

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from airflow_provider_genai_batch.emulator.jobs.rows import Style, Verdict
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.rows import Style, Verdict
-from airflow_provider_genai_batch.emulator.script import JobScript
 
 Column = tuple[str, str]
 """A column's name and its type."""

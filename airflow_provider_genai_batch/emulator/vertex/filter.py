@@ -14,9 +14,9 @@ from datetime import datetime
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
 from airflow_provider_genai_batch.emulator.errors import ApiError
+from airflow_provider_genai_batch.emulator.jobs.records import Job
+from airflow_provider_genai_batch.emulator.jobs.states import wire
 from airflow_provider_genai_batch.emulator.model.names import last_part
-from airflow_provider_genai_batch.emulator.records import Job
-from airflow_provider_genai_batch.emulator.states import wire
 
 Test = Callable[[Job], bool]
 

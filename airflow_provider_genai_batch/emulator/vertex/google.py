@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from airflow_provider_genai_batch.emulator.jobs.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.vertex import lines
 from airflow_provider_genai_batch.emulator.vertex.answers import shaped
 from airflow_provider_genai_batch.emulator.vertex.family import Column, Task

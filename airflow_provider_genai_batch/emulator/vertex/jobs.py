@@ -7,14 +7,14 @@ import random
 
 from starlette.responses import Response
 
-from airflow_provider_genai_batch.emulator.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.fields_mask import OPERATION, masked
+from airflow_provider_genai_batch.emulator.calls.lag import as_listed, is_missing
+from airflow_provider_genai_batch.emulator.calls.paging import job_page, page_size
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.fields_mask import OPERATION, masked
+from airflow_provider_genai_batch.emulator.jobs.records import Job
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.lag import as_listed, is_missing
 from airflow_provider_genai_batch.emulator.model.names import embeds
-from airflow_provider_genai_batch.emulator.paging import job_page, page_size
-from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.vertex.create import FIELDS, checked
 from airflow_provider_genai_batch.emulator.vertex.filter import compiled
 from airflow_provider_genai_batch.emulator.vertex.late import due, publish_due

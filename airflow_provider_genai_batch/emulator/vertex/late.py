@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
-from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.jobs.records import Job
 from airflow_provider_genai_batch.emulator.vertex.publish import publish
 from airflow_provider_genai_batch.emulator.world import World
 

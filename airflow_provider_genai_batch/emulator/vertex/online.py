@@ -8,7 +8,7 @@ from functools import partial
 from starlette.responses import Response
 
 from airflow_provider_genai_batch.emulator import online
-from airflow_provider_genai_batch.emulator.call import Call
+from airflow_provider_genai_batch.emulator.calls.call import Call
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field, known_only, words
 from airflow_provider_genai_batch.emulator.model import names

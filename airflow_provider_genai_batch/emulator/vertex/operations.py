@@ -6,10 +6,10 @@ import random
 
 from starlette.responses import Response
 
-from airflow_provider_genai_batch.emulator.call import Call
+from airflow_provider_genai_batch.emulator.calls.call import Call
+from airflow_provider_genai_batch.emulator.calls.fields_mask import OPERATION
 from airflow_provider_genai_batch.emulator.clock import micros_text
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.fields_mask import OPERATION
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.vertex.names import Parent
 from airflow_provider_genai_batch.emulator.world import World

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_genai_batch.emulator.jobs.rows import Verdict
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.rows import Verdict
 from airflow_provider_genai_batch.emulator.vertex.family import Task
 from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed
 from airflow_provider_genai_batch.emulator.vertex.partner_importer import PartnerImporter

@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
+from airflow_provider_genai_batch.emulator.jobs.records import Job
+from airflow_provider_genai_batch.emulator.jobs.spool import read_lines
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model import names
-from airflow_provider_genai_batch.emulator.records import Job
-from airflow_provider_genai_batch.emulator.spool import read_lines
 from airflow_provider_genai_batch.emulator.vertex.source import JobFailed, check_bucket
 from airflow_provider_genai_batch.emulator.world import World
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
+from airflow_provider_genai_batch.emulator.jobs.progress import Ending
+from airflow_provider_genai_batch.emulator.jobs.records import Counts, Job
+from airflow_provider_genai_batch.emulator.jobs.rows import Judge, written
+from airflow_provider_genai_batch.emulator.jobs.spool import read_lines, shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
-from airflow_provider_genai_batch.emulator.progress import Ending
-from airflow_provider_genai_batch.emulator.records import Counts, Job
-from airflow_provider_genai_batch.emulator.rows import Judge, written
-from airflow_provider_genai_batch.emulator.spool import read_lines, shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.vertex.families import rows_of
 from airflow_provider_genai_batch.emulator.vertex.family import Family
 from airflow_provider_genai_batch.emulator.vertex.late import at_the_end, wake_later

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_genai_batch.emulator.jobs.spool import lines_of
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.spool import lines_of
 from airflow_provider_genai_batch.emulator.vertex.family import Family, RowImporter
 from airflow_provider_genai_batch.emulator.vertex.importer import FAILED, ImportFailed
 from airflow_provider_genai_batch.emulator.world import World

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.emulator.clock import micros_text
+from airflow_provider_genai_batch.emulator.jobs.progress import fraction_done
+from airflow_provider_genai_batch.emulator.jobs.records import Job
+from airflow_provider_genai_batch.emulator.jobs.states import STATES, WAITING, wire
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, words
-from airflow_provider_genai_batch.emulator.progress import fraction_done
-from airflow_provider_genai_batch.emulator.records import Job
-from airflow_provider_genai_batch.emulator.states import STATES, WAITING, wire
 from airflow_provider_genai_batch.emulator.vertex.create import FIELDS
 from airflow_provider_genai_batch.emulator.vertex.run import output_directory
 

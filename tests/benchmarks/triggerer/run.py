@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg2
 
-from airflow_provider_genai_batch.emulator.child import free_port
+from airflow_provider_genai_batch.emulator.processes.child import free_port
 from tests.airflow_stack import PostgreSQL
 from tests.airflow_stack.process import Component
 from tests.airflow_stack.settings import environment

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from airflow_provider_genai_batch.emulator.jobs.progress import Ending
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import finish
 from airflow_provider_genai_batch.emulator.model.errors import RowError, as_status
 from airflow_provider_genai_batch.emulator.model.reply import Parts
-from airflow_provider_genai_batch.emulator.progress import Ending
-from airflow_provider_genai_batch.emulator.script import JobScript
 
 _LOG = logging.getLogger(__name__)
 

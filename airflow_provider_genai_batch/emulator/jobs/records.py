@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
+from airflow_provider_genai_batch.emulator.jobs.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
+from airflow_provider_genai_batch.emulator.jobs.states import ENDED
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
-from airflow_provider_genai_batch.emulator.script import JobScript
-from airflow_provider_genai_batch.emulator.states import ENDED
 
 
 @dataclass

@@ -30,14 +30,14 @@ from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 
-from airflow_provider_genai_batch.emulator.bigquery_bytes import (
+from airflow_provider_genai_batch.emulator.bigquery.bytes_billed import (
     of_what_it_selects,
     with_bytes,
     with_estimate,
 )
-from airflow_provider_genai_batch.emulator.bigquery_destination import with_destination
-from airflow_provider_genai_batch.emulator.bigquery_load import refuse_unknown_columns
-from airflow_provider_genai_batch.emulator.bigquery_options import (
+from airflow_provider_genai_batch.emulator.bigquery.destination import with_destination
+from airflow_provider_genai_batch.emulator.bigquery.load import refuse_unknown_columns
+from airflow_provider_genai_batch.emulator.bigquery.options import (
     noting_changes,
     reading_expiry,
     telling_expiry,

@@ -1,8 +1,8 @@
 """The program that serves BigQuery on loopback: bqemulator, mended and guarded.
 
-``python -m airflow_provider_genai_batch.emulator.bigquery_server PORT [DIRECTORY]`` prints ``READY http://...``
-once it answers, and ends on SIGTERM. What is mended and why stands in ``bigquery_mends`` and
-``bigquery_guard``.
+``python -m airflow_provider_genai_batch.emulator.bigquery.server PORT [DIRECTORY]`` prints ``READY http://...``
+once it answers, and ends on SIGTERM. What is mended and why stands in ``mends.py`` and
+``guard.py``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from bqemulator import server as upstream
 from bqemulator.api.app import create_app
 from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
 
-from airflow_provider_genai_batch.emulator.bigquery_guard import Guard
-from airflow_provider_genai_batch.emulator.bigquery_mends import mend
+from airflow_provider_genai_batch.emulator.bigquery.guard import Guard
+from airflow_provider_genai_batch.emulator.bigquery.mends import mend
 
 
 async def serve(port: int, directory: Path | None, uploads: Path) -> None:

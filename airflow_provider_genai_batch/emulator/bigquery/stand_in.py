@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from airflow_provider_genai_batch.emulator.bigquery_faults import CALLS
-from airflow_provider_genai_batch.emulator.bigquery_faults import PATH as FAULTS
-from airflow_provider_genai_batch.emulator.bigquery_values import encode, row_as_dict
-from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError
-from airflow_provider_genai_batch.emulator.loopback import LoopbackServer, NotInstalled
-from airflow_provider_genai_batch.emulator.oauth import PROJECT
+from airflow_provider_genai_batch.emulator.bigquery.faults import CALLS
+from airflow_provider_genai_batch.emulator.bigquery.faults import PATH as FAULTS
+from airflow_provider_genai_batch.emulator.bigquery.values import encode, row_as_dict
+from airflow_provider_genai_batch.emulator.credentials.oauth import PROJECT
+from airflow_provider_genai_batch.emulator.processes.child import Child, ChildFailedError
+from airflow_provider_genai_batch.emulator.processes.loopback import LoopbackServer, NotInstalled
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,7 +81,7 @@ class BigQuery(LoopbackServer):
         command = [
             sys.executable,
             "-m",
-            "airflow_provider_genai_batch.emulator.bigquery_server",
+            "airflow_provider_genai_batch.emulator.bigquery.server",
             str(self._port),
         ]
         if self._directory is not None:
@@ -145,7 +145,7 @@ class BigQuery(LoopbackServer):
         self._faults("POST", {**fault, "naming": naming, "times": times, "acted": acted})
 
     def heal(self) -> list[dict[str, Any]]:
-        """Forget what `refuse` was told, and return what had not happened."""
+        """Forget what `refuse` has queued, and return what did not happen."""
         left: list[dict[str, Any]] = self._faults("GET")["faults"]
         self._faults("DELETE")
         return left

@@ -11,12 +11,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_genai_batch.emulator import oauth_routes
+from airflow_provider_genai_batch.emulator.credentials.oauth import Tokens
 from airflow_provider_genai_batch.emulator.gemini import batches, files, uploads
 from airflow_provider_genai_batch.emulator.gemini import online as gemini_online
-from airflow_provider_genai_batch.emulator.oauth import Tokens
-from airflow_provider_genai_batch.emulator.pipeline import Endpoint, Handler
 from airflow_provider_genai_batch.emulator.request_log import Entry
+from airflow_provider_genai_batch.emulator.serving import oauth_routes
+from airflow_provider_genai_batch.emulator.serving.pipeline import Endpoint, Handler
 from airflow_provider_genai_batch.emulator.vertex import jobs, operations
 from airflow_provider_genai_batch.emulator.vertex import online as vertex_online
 from airflow_provider_genai_batch.emulator.world import World

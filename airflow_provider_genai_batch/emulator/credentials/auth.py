@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from airflow_provider_genai_batch.emulator.credentials.oauth import CLOUD_PLATFORM, IAM, RETRIEVER, Tokens
 from airflow_provider_genai_batch.emulator.errors import ApiError, error_info
-from airflow_provider_genai_batch.emulator.oauth import CLOUD_PLATFORM, IAM, RETRIEVER, Tokens
 
 _BAD_KEY = "bad-key"
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
+from airflow_provider_genai_batch.emulator.jobs.lifecycle import Lifecycle
+from airflow_provider_genai_batch.emulator.jobs.states import bare
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.lifecycle import Lifecycle
-from airflow_provider_genai_batch.emulator.states import bare
 
 RowName: TypeAlias = str | int
 """A row's key, or its index."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.methods import METHODS, Method
+from airflow_provider_genai_batch.emulator.faults.methods import METHODS, Method
 
 KINDS = (
     "error",

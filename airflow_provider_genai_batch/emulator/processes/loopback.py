@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from airflow_provider_genai_batch.emulator.child import Child
+from airflow_provider_genai_batch.emulator.processes.child import Child
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
-from airflow_provider_genai_batch.emulator.child import Child, ChildFailedError, free_port
-from airflow_provider_genai_batch.emulator.loopback import LoopbackServer, NotInstalled
-from airflow_provider_genai_batch.emulator.server import ServerThread
-from airflow_provider_genai_batch.emulator.storage_front import Front
+from airflow_provider_genai_batch.emulator.processes.child import Child, ChildFailedError, free_port
+from airflow_provider_genai_batch.emulator.processes.loopback import LoopbackServer, NotInstalled
+from airflow_provider_genai_batch.emulator.serving.server import ServerThread
+from airflow_provider_genai_batch.emulator.storage.front import Front
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-_LEASH = Path(__file__).with_name("leash.py")
+_WATCH = Path(__file__).with_name("parent_watch.py")
 _INTERVAL = 0.02
 _LOG_TAIL = 4000
 
@@ -52,7 +52,7 @@ class Child:
         # Unlinked from the start, so that nothing is left behind by an owner that is killed.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the child lives
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-            [sys.executable, "-I", "-S", str(_LEASH), *self.command],
+            [sys.executable, "-I", "-S", str(_WATCH), *self.command],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -80,7 +80,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id of the leash; the command is its only child."""
+        """Process id of the watch; the command is its only child."""
         if self._process is None:
             message = f"{self.name} was not started"
             raise RuntimeError(message)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
+from airflow_provider_genai_batch.emulator.jobs.records import Job
+from airflow_provider_genai_batch.emulator.jobs.states import ENDED, WAITING, WITH_ROWS
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.records import Job
-from airflow_provider_genai_batch.emulator.states import ENDED, WAITING, WITH_ROWS
 
 HOUR_NS = 3600 * NANOSECONDS
 GEMINI_LIMIT_NS = 48 * HOUR_NS

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 
-from airflow_provider_genai_batch.emulator.faults import UPLOAD_KINDS, Fault
+from airflow_provider_genai_batch.emulator.faults.fault import UPLOAD_KINDS, Fault
 
 
 class Ticket:

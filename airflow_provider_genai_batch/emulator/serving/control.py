@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
-from airflow_provider_genai_batch.emulator.faults import Fault
-from airflow_provider_genai_batch.emulator.script import JobScript
-from airflow_provider_genai_batch.emulator.states import bare
+from airflow_provider_genai_batch.emulator.faults.fault import Fault
+from airflow_provider_genai_batch.emulator.jobs.script import JobScript
+from airflow_provider_genai_batch.emulator.jobs.states import bare
 from airflow_provider_genai_batch.emulator.world import World
 
 Connection = Callable[[str], dict[str, Any]]

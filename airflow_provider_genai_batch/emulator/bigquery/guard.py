@@ -30,11 +30,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from airflow_provider_genai_batch.emulator.bigquery_faults import PATH as FAULTS
-from airflow_provider_genai_batch.emulator.bigquery_faults import Fault, Faults
-from airflow_provider_genai_batch.emulator.bigquery_options import changed
-from airflow_provider_genai_batch.emulator.bigquery_places import Places
-from airflow_provider_genai_batch.emulator.bigquery_rows import error, row_errors
+from airflow_provider_genai_batch.emulator.bigquery.faults import PATH as FAULTS
+from airflow_provider_genai_batch.emulator.bigquery.faults import Fault, Faults
+from airflow_provider_genai_batch.emulator.bigquery.options import changed
+from airflow_provider_genai_batch.emulator.bigquery.places import Places
+from airflow_provider_genai_batch.emulator.bigquery.rows import error, row_errors
 
 _log = logging.getLogger(__name__)
 

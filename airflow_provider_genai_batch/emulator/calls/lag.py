@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
-from airflow_provider_genai_batch.emulator.records import Counts, Job
+from airflow_provider_genai_batch.emulator.jobs.records import Counts, Job
 from airflow_provider_genai_batch.emulator.world import World
 
 

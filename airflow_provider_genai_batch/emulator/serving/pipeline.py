@@ -10,13 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from airflow_provider_genai_batch.emulator import auth
-from airflow_provider_genai_batch.emulator.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.call import Call, json_response
+from airflow_provider_genai_batch.emulator.credentials import auth
+from airflow_provider_genai_batch.emulator.credentials.oauth import Tokens
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.fault_queue import Ticket
-from airflow_provider_genai_batch.emulator.faults import Fault
-from airflow_provider_genai_batch.emulator.methods import METHODS
-from airflow_provider_genai_batch.emulator.oauth import Tokens
+from airflow_provider_genai_batch.emulator.faults.fault import Fault
+from airflow_provider_genai_batch.emulator.faults.methods import METHODS
+from airflow_provider_genai_batch.emulator.faults.queue import Ticket
 from airflow_provider_genai_batch.emulator.request_log import Entry
 from airflow_provider_genai_batch.emulator.world import World
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 from starlette.responses import Response
 
-from airflow_provider_genai_batch.emulator.call import Call, json_response
+from airflow_provider_genai_batch.emulator.calls.call import Call, json_response
 from airflow_provider_genai_batch.emulator.errors import ApiError
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

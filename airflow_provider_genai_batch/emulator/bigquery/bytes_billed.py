@@ -1,4 +1,4 @@
-"""Bytes that a query reads: told by dry runs, bounded by ``maximumBytesBilled``.
+"""Bytes that a query reads: reported by dry runs, bounded by ``maximumBytesBilled``.
 
 Source: BigQuery's "Estimate and control costs" and its table of sizes of data types. Simplified: a column whose
 name is anywhere in the statement counts in each table that has it, whole, whatever partitions are left out; arrays

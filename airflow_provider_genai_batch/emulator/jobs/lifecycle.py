@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_genai_batch.emulator.states import bare
+from airflow_provider_genai_batch.emulator.jobs.states import bare
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from airflow_provider_genai_batch.emulator.calls.fields_mask import masked
+from airflow_provider_genai_batch.emulator.credentials.oauth import Tokens
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.fields_mask import masked
+from airflow_provider_genai_batch.emulator.jobs.records import Job
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps, known_only, words
-from airflow_provider_genai_batch.emulator.oauth import Tokens
-from airflow_provider_genai_batch.emulator.records import Job
 from airflow_provider_genai_batch.emulator.request_log import Entry
 from airflow_provider_genai_batch.emulator.world import World
 

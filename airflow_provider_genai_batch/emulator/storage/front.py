@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_genai_batch.emulator.storage_sessions import BadChunkError, Session, Sessions, read_span
+from airflow_provider_genai_batch.emulator.storage.sessions import BadChunkError, Session, Sessions, read_span
 
 _UPLOAD = re.compile(r"/(?:resumable/)?upload/storage/v1/b/([^/]+)/o")
 _OBJECTS = re.compile(r"/storage/v1/b/[^/]+/o(?:/|$)")

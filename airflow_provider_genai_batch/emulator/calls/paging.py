@@ -7,9 +7,9 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from airflow_provider_genai_batch.emulator.calls.lag import as_listed, is_listed, misses_in_lists
 from airflow_provider_genai_batch.emulator.errors import ApiError
-from airflow_provider_genai_batch.emulator.lag import as_listed, is_listed, misses_in_lists
-from airflow_provider_genai_batch.emulator.records import Job
+from airflow_provider_genai_batch.emulator.jobs.records import Job
 from airflow_provider_genai_batch.emulator.world import World
 
 

@@ -1,0 +1,1 @@
+"""A BigQuery server on loopback: bqemulator, mended and guarded."""

@@ -1,0 +1,1 @@
+"""Faults that a test queues, by the method that they disturb."""

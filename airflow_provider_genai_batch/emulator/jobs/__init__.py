@@ -1,0 +1,1 @@
+"""Jobs: their records, their script, and where they stand at a time."""

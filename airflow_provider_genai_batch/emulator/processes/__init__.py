@@ -1,0 +1,1 @@
+"""Child processes of the emulator, and servers that run in them."""

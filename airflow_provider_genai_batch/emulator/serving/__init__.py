@@ -1,0 +1,1 @@
+"""The web server: routes, what happens to every request, and the control routes."""

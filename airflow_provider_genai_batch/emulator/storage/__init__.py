@@ -1,0 +1,1 @@
+"""A Cloud Storage server on loopback: fake-gcs-server, and what stands in front of it."""
