@@ -13,7 +13,7 @@ class ModelCost(Noun):
     usd: float
     basis: str
     """``batch``: the list has prices for batch jobs; ``half of standard``: it has not, and half is what both services
-    say."""
+    say; ``flex`` or ``standard``: asked at once, and billed as a batch or in full."""
     input: float
     cached: float
     output: float

@@ -56,6 +56,8 @@ class Manifest(Noun):
     """Answers by the reason for which the model stopped; rows that were not read are not in it."""
     dropped: dict[Line, int] = Field(default_factory=dict)
     """What of answers is in no row and no file, by kind."""
+    tiers: dict[Line, int] = Field(default_factory=dict)
+    """Final rows by how they were served: ``batch``, ``flex``, ``standard`` or ``unknown``, without missing ones."""
     causes: dict[Line, int] = Field(default_factory=dict)
     """The commonest causes of failed rows, with their numbers."""
     usage: Usage | None = None

@@ -19,11 +19,11 @@ from airflow_provider_genai_batch.models.answer import (
 )
 from airflow_provider_genai_batch.models.base import Noun
 
-ROW_SCHEMA = 2
+ROW_SCHEMA = 3
 """Version of what rows are.
 
 1: `key` to `model_version`, `response`, `round`, `input`. 2: also `candidates` to `logprobs`, and `usage.tool_use`,
-each left out where there is nothing; columns of Parquet have types.
+each left out where there is nothing; columns of Parquet have types. 3: also `tier`.
 """
 
 
@@ -123,6 +123,8 @@ class ResultRow(Sparse):
     """How likely each token was, where the request asked for it."""
     response: dict[str, Any] | None = None
     """The service's own response, on request."""
+    tier: str | None = None
+    """How it was served: ``batch``, ``flex`` or ``standard``. None: not at all, or nobody says."""
     round: int = 0
     """Which round of asking answered it: 0 the first, 1 the first of the failed rows alone, and so on."""
     input: dict[str, Any] | None = None

@@ -6,12 +6,19 @@ from collections import Counter
 from typing import NamedTuple
 
 from airflow_provider_genai_batch.models import Usage
+from airflow_provider_genai_batch.models.tier import Tier
 
 LONG_PROMPT = 200_000
 """Input tokens above which Google's larger models have another price, for all tokens of that request.
 
 Source: Google's price pages for the Gemini API and Vertex AI, 2026.
 """
+
+
+BATCH = Tier.BATCH.value
+"""A row's `tier`, of a job."""
+AT_BATCH_PRICE = frozenset((BATCH, Tier.FLEX.value))
+"""A row's `tier`, where its tokens cost half."""
 
 
 class JobTotals(NamedTuple):
@@ -22,7 +29,17 @@ class JobTotals(NamedTuple):
     usage: Usage
     long: Usage
     """The part of `usage` that is of requests with long prompts."""
+    full: Usage = Usage()
+    """The part of `usage` that is billed in full: served at once, and not as flex as far as is known."""
+    full_long: Usage = Usage()
+    """The part of `full` that is of requests with long prompts."""
 
     def since(self, earlier: JobTotals) -> JobTotals:
         """Return what was added since."""
-        return JobTotals(self.rows - earlier.rows, self.usage - earlier.usage, self.long - earlier.long)
+        return JobTotals(
+            self.rows - earlier.rows,
+            self.usage - earlier.usage,
+            self.long - earlier.long,
+            self.full - earlier.full,
+            self.full_long - earlier.full_long,
+        )

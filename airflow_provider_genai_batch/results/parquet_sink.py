@@ -25,8 +25,8 @@ GROUP_BYTES = 4 * 1024 * 1024
 _BATCH, _BATCH_BYTES = 1024, 1024 * 1024
 """Rows, and bytes of their lines, that become columns at a time: each time costs as much as dozens of rows."""
 _PLAIN = ("key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version")
-_FIELDS = len(_PLAIN) + 1
-"""Of a plain row, with `round`."""
+_FIELDS = len(_PLAIN) + 2
+"""Of a plain row, with `tier` and `round`."""
 _NEVER_NULL = ("status", "round")
 _ANYTHING = ("output", "response", "input")
 
@@ -66,7 +66,7 @@ class ParquetSink:
         self._writer = ParquetWriter(out, self._schema, compression="zstd")
         self._held: list[Any] = []
         self._rows: list[dict[str, Any]] = []
-        self._present = {*_PLAIN, "round"}
+        self._present = {*_PLAIN, "tier", "round"}
         self._waiting = self._size = 0
 
     def __enter__(self) -> Self:

@@ -35,7 +35,8 @@ class RowReader(LineReader):
     def __init__(self, backend: Backend, reading: Reading | None = None) -> None:
         super().__init__()
         self._backend, self._reading = backend, reading or Reading()
-        self._usual = None if self._reading.keep_response else UsualRows(backend, self._reading)
+        slow = self._reading.keep_response or self._reading.asked is not None
+        self._usual = None if slow else UsualRows(backend, self._reading)
 
     def _read(self, block: bytes) -> list[PlainRow]:
         if self._usual is None:

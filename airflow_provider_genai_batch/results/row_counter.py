@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
+from airflow_provider_genai_batch.models.share import AT_BATCH_PRICE, BATCH, LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.models.table import TableCounts
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.key_match import (
@@ -30,6 +30,8 @@ from airflow_provider_genai_batch.wire.services.errors import hint_of
 _SAMPLES = 5
 _CAUSES = 1000
 _LONGEST_KEY = 200
+UNKNOWN_TIER = "unknown"
+"""Among `tiers`: the answer does not say how it was served."""
 _LONGEST_CAUSE = 300
 """Characters, in messages and in the manifest."""
 
@@ -101,7 +103,8 @@ class RowCounter:
         self._status: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
         self._input = self._output = self._cached = self._thoughts = self._total = self._tool_use = 0
-        self._long = Usage()
+        self._long, self._full, self._full_long = Usage(), Usage(), Usage()
+        self._tiers: Counter[str] = Counter()
         self._not_landed: Counter[str] = Counter()
         self._whole, self._reasons = 0, Kinds()
         self._job: str | None = None
@@ -122,7 +125,7 @@ class RowCounter:
         """Begin with the rows of a job that asked what another one of the round did: both are paid."""
         self._matcher.begin(self._round)
 
-    def take(self, row: PlainRow) -> bool:
+    def take(self, row: PlainRow) -> bool:  # noqa: C901, PLR0912 - a call a row would cost a tenth
         """Count a row and set its index to what is sure; False if it must not be landed."""
         self.rows_read += 1
         key = row["key"]
@@ -148,6 +151,8 @@ class RowCounter:
                 self._drop(row, place)
                 return False
         self._pay(row)
+        if (tier := row.get("tier", BATCH)) != BATCH:
+            self._tiers[tier or UNKNOWN_TIER] += 1
         reason = row["finish_reason"]
         if reason is USUAL or reason == USUAL:
             self._whole += 1
@@ -182,6 +187,7 @@ class RowCounter:
         self._thoughts += other._thoughts
         self._total += other._total
         self._tool_use += other._tool_use
+        self._tiers.update(other._tiers)
         return self
 
     @property
@@ -283,6 +289,13 @@ class RowCounter:
         return dict(reasons.most_common())
 
     @property
+    def tiers(self) -> dict[str, int]:
+        """Rows that count by the tier that served them; requests without a row have none."""
+        landed = self._ok + self._status.total() - self._status["missing"]
+        in_jobs = landed - self._tiers.total()
+        return {**({BATCH: in_jobs} if in_jobs else {}), **dict(self._tiers.most_common())}
+
+    @property
     def commonest(self) -> dict[str, int]:
         """The commonest causes of failure, with their counts."""
         return dict(self._causes.most_common(_SAMPLES))
@@ -338,12 +351,16 @@ class RowCounter:
             self._tool_use += used["tool_use"]
         if asked > LONG_PROMPT:
             self._long += Usage(**used)
+        if row.get("tier", BATCH) not in AT_BATCH_PRICE:
+            self._full += Usage(**used)
+            if asked > LONG_PROMPT:
+                self._full_long += Usage(**used)
 
     def _sums(self) -> JobTotals:
         rows = self._status + self._not_landed
         rows["ok"] += self._ok
         del rows["missing"]
-        return JobTotals(rows, self.usage or Usage(), self._long)
+        return JobTotals(rows, self.usage or Usage(), self._long, self._full, self._full_long)
 
     def _end_job(self) -> None:
         now = self._sums()

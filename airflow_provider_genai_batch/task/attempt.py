@@ -180,7 +180,7 @@ class TaskAttempt:
         if only and plan is None:
             raise cannot_plan(ask.order.source)
         if only and ask.limit is not None:
-            ask.limit.check(prepared, 0)
+            ask.limit.in_tier(first_tier(settings, prepared.requests)).check(prepared, 0)
         self._runner.ledger.plan = plan
         return plan
 
@@ -298,8 +298,9 @@ class TaskAttempt:
             here = further
 
     def _round(self, ask: _Ask, state: AttemptState) -> Round | OnlineRound:
-        kind = OnlineRound if Tier(state.tier).at_once else Round
-        return kind(self._settings, self._task, self._client, self._runner, ask.order, ask.limit)
+        tier = Tier(state.tier)
+        kind, limit = OnlineRound if tier.at_once else Round, ask.limit and ask.limit.in_tier(tier)
+        return kind(self._settings, self._task, self._client, self._runner, ask.order, limit)
 
     def _strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:

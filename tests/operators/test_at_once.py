@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import (
     ConfigurationError,
+    CostLimitExceeded,
     GenAIBatchError,
     OnlineStopped,
     UnsupportedError,
@@ -64,6 +65,22 @@ def test_embeddings_are_asked_at_once_too(gemini: Emulator, tmp_path: Path) -> N
     assert (len(rows(out)), calls(gemini), gemini.jobs) == (120, 2, [])
 
 
+def test_what_may_cost_more_at_once_than_is_allowed_is_refused_before_a_call(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    how = {"results_uri": str(tmp_path / "rows.jsonl"), "request_defaults": {"max_output_tokens": 1000}}
+    most = 0.015  # USD; eight answers may cost 0.01 in flex and 0.02 in standard
+    ran = ask(tier="standard", max_cost=most, **how)
+    (error,) = ran.errors
+    assert isinstance(error, CostLimitExceeded)
+    assert "standard prices" in str(error)
+    assert calls(gemini) == 0
+    ran = ask(tier="flex", max_cost=most, **how)
+    assert ran.state == "success", ran.errors
+    manifest = ran.xcom["ask"]
+    assert (manifest["tiers"], manifest["cost"]["models"][0]["basis"]) == ({"flex": 8}, "flex")
+
+
 def test_an_input_of_few_requests_is_asked_at_once_and_a_larger_one_in_a_job(
     gemini: Emulator, tmp_path: Path
 ) -> None:
@@ -84,7 +101,15 @@ def test_rounds_after_the_first_are_asked_in_the_tier_for_them(
     assert ran.state == "success", ran.errors
     assert (len(gemini.jobs), calls(gemini)) == (1, 3)
     assert sorted(key for key, row in rows(out).items() if row.get("round")) == ["b", "c", "f"]
-    assert ran.xcom["ask"]["job_names"] == [job["name"] for job in gemini.jobs]
+    manifest = ran.xcom["ask"]
+    assert manifest["job_names"] == [job["name"] for job in gemini.jobs]
+    assert manifest["tiers"] == {"batch": 5, "standard": 3}
+    assert {key: row["tier"] for key, row in rows(out).items()} == {
+        key: "standard" if key in "bcf" else "batch" for key in KEYS
+    }
+    batch, standard = sorted(manifest["cost"]["models"], key=lambda part: str(part["basis"]))
+    assert (batch["basis"], standard["basis"]) == ("batch", "standard")
+    assert standard["usd"] / batch["usd"] == pytest.approx(2 * 3 / 5)
 
 
 def test_an_attempt_after_one_that_was_answered_pays_nothing(

@@ -171,7 +171,7 @@ def test_rows_of_a_job_that_was_started_elsewhere_are_those_of_the_client(
     ran = land(name, tmp_path / "rows.jsonl")
     assert ran.state == "success", ran.errors
     with client() as service:
-        expected = [_plain(row.model_dump(mode="json")) for row in service.rows(name)]
+        expected = [_plain(row.model_dump(mode="json")) | {"tier": "batch"} for row in service.rows(name)]
     assert by_key(read(tmp_path / "rows.jsonl")) == by_key(expected)
     counts = ran.xcom["land"]["counts"]
     assert (counts["total"], counts["ok"], counts["error"], counts["invalid"]) == (6, 4, 1, 1)

@@ -73,6 +73,7 @@ def test_a_row_has_a_column_for_each_field() -> None:
         "model_version": None,
         **dict.fromkeys(("candidates", "parts", "media", "grounding", "citations", "logprobs")),
         "response": None,
+        "tier": None,
         "round": 0,
         "input": '{"id":0}',
     }

@@ -22,6 +22,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
     causes: Mapping[str, int] | None = None,
     finish_reasons: Mapping[str, int] | None = None,
     dropped: Mapping[str, int] | None = None,
+    tiers: Mapping[str, int] | None = None,
     rows_of: Sequence[BatchJob] | None = None,
 ) -> Manifest:
     """Write the manifest of jobs, ended or not.
@@ -36,6 +37,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         causes: of failed rows.
         finish_reasons: of answers.
         dropped: what of answers landed nowhere.
+        tiers: rows by the tier that served them.
         rows_of: the jobs whose rows stand; None: all.
     """
     first = jobs[0]
@@ -57,6 +59,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         row_schema=ROW_SCHEMA,
         finish_reasons=dict(finish_reasons or {}),
         dropped=dict(dropped or {}),
+        tiers=dict(tiers or {}),
         causes=dict(causes or {}),
         usage=usage,
         create_time=min(created, default=None),

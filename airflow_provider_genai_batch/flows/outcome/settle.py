@@ -172,6 +172,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         causes=tally.commonest,
         finish_reasons=tally.finish_reasons,
         dropped=tally.dropped,
+        tiers=tally.tiers,
         rows_of=rows.jobs,
     )
     try:

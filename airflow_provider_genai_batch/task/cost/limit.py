@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 from airflow_provider_genai_batch.task.cost.prices import Price, is_installed, price_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
@@ -43,6 +44,11 @@ class CostLimit:
     task: Task
     word: str = "maxOutputTokens"
     """How requests to the model call the most tokens of an answer."""
+
+    def in_tier(self, tier: Tier) -> CostLimit:
+        """Return the same for requests that are asked in a tier."""
+        price = price_of(self.price.model, tier=tier) if tier.at_once else None
+        return self if price is None else replace(self, price=price)
 
     def check(self, prepared: PreparedInput, spent: float) -> None:
         """Refuse requests that may cost more than is left.

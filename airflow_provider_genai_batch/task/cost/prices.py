@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
@@ -156,19 +156,30 @@ def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
     for job, share in jobs:
         if share.usage == Usage():
             continue
-        price = price_of(job.model, job.create_time)
-        if price is None:
-            return None
-        spent, source = price.cost(share), price.source
-        total += spent
-        before = parts.get((price.model, price.basis))
-        parts[price.model, price.basis] = ModelCost(
-            model=price.model,
-            usd=_usd(spent) + (before.usd if before else 0),
-            basis=price.basis,
-            **{name: float(rate) for name, rate in price.short._asdict().items()},
-        )
+        for tier, tokens in _by_tier(job, share):
+            price = price_of(job.model, job.create_time, tier)
+            if price is None:
+                return None
+            spent, source = price.cost(tokens), price.source
+            total += spent
+            before = parts.get((price.model, price.basis))
+            parts[price.model, price.basis] = ModelCost(
+                model=price.model,
+                usd=_usd(spent) + (before.usd if before else 0),
+                basis=price.basis,
+                **{name: float(rate) for name, rate in price.short._asdict().items()},
+            )
     return Cost(usd=_usd(total), models=tuple(parts.values()), source=source) if parts else None
+
+
+def _by_tier(job: BatchJob, share: JobTotals) -> Iterator[tuple[Tier | None, JobTotals]]:
+    """Give the parts of a share that have a price of their own, with the tier of it."""
+    full = JobTotals(share.rows, share.full, share.full_long)
+    if full.usage != Usage():
+        yield Tier.STANDARD, full
+    half = JobTotals(share.rows, share.usage - share.full, share.long - share.full_long)
+    if half.usage != Usage():
+        yield None if job.output.journal is None else Tier.FLEX, half
 
 
 def _usd(amount: Decimal) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from msgspec import DecodeError, Struct
@@ -154,9 +154,10 @@ class Journal:
         Raises:
             TransportError: they cannot be read.
         """
-        writer, lines = Writer.of(job.name).name, Lines(job)
+        who, lines = Writer.of(job.name), Lines(job)
+        reading = replace(reading, asked=who.tier)
         for part in self.parts():
-            if part.writer == writer:
+            if part.writer == who.name:
                 reader = RowReader(job.backend, reading)
                 for chunk in self._chunks(part):
                     yield from reader.feed(chunk)

@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.identity import ask_of, round_of, tag_of
 from airflow_provider_genai_batch.models.job import total_of
+from airflow_provider_genai_batch.models.share import BATCH
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.digest import Summed
@@ -294,7 +295,13 @@ def _rows(
         tags.add(_tag(job))
         tally.begin_job(job.name)
         journaled = job.output.journal is not None
-        yield from (journaled_rows(client, job, reading) if journaled else client.plain_rows(job, reading))
+        yield from (journaled_rows(client, job, reading) if journaled else _in_batch(client, job, reading))
+
+
+def _in_batch(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[PlainRow]:
+    for row in client.plain_rows(job, reading):
+        row["tier"] = BATCH
+        yield row
 
 
 def _tag(job: BatchJob) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.answers.members import Dropped
 from airflow_provider_genai_batch.wire.keys import stamped_index
 
@@ -18,7 +19,7 @@ PlainRow: TypeAlias = dict[str, Any]
 """A row as it is written: `key, index, status, text, output, error, finish_reason, usage, model_version`.
 
 In this order. These follow where there is something: `candidates`, `parts`, `media`, `grounding`, `citations`,
-`logprobs`, `response`, `round` and `input`.
+`logprobs`, `response`, `tier`, `round` and `input`.
 """
 Store: TypeAlias = Callable[[str | None, int, int, str | None, str], dict[str, Any]]
 """Takes key, candidate, part, mime type and base64 text of a picture or sound, and writes it as a file.
@@ -54,6 +55,7 @@ class Reading:
         keep_media: `media` of a row has the base64 text of pictures and sound as ``data``, for `store_media`. Otherwise
             they count as dropped.
         cut_off_is_good: answers that were cut off at a limit of tokens are ``ok``.
+        asked: the tier in which they were asked at once; `tier` of a row is the one that served it. None: in a job.
         dropped: counts what lands nowhere, while rows are read.
     """
 
@@ -61,6 +63,7 @@ class Reading:
     keep_media: bool = False
     cut_off_is_good: bool = True
     dropped: Dropped = field(default_factory=Dropped)
+    asked: Tier | None = None
 
     @property
     def counted(self) -> Dropped:

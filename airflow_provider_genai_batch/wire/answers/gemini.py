@@ -74,6 +74,8 @@ _USAGE = frozenset(
         *("toolUsePromptTokenCount", "totalTokenCount"),
     )
 )
+_USAGE_OF_CALLS = _USAGE | {"trafficType", "serviceTier"}
+"""With what rows have as `tier` where calls were answered at once."""
 _PLACE = ("candidate", "part")
 _USEFUL = (
     *("function_call", "function_response", "executable_code", "code_execution_result", "tool_call"),
@@ -85,7 +87,7 @@ _USEFUL = (
 def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
     """Read a response. Of several candidates the first whole one is the answer, else the first with content."""
     dropped = reading.counted
-    usage, version = _usage(response, dropped), text(get(response, "modelVersion"))
+    usage, version = _usage(response, reading), text(get(response, "modelVersion"))
     embedding = mapping(response.get("embedding"))
     if values := embedding.get("values"):
         count_rest(embedding, frozenset(("values",)), "embedding", dropped)
@@ -220,12 +222,13 @@ def _read_feedback(answer: Answer, feedback: Any, dropped: Dropped) -> None:
         answer.message = answer.message or str(message)
 
 
-def _usage(response: Mapping[str, Any], dropped: Dropped) -> dict[str, int] | None:
+def _usage(response: Mapping[str, Any], reading: Reading) -> dict[str, int] | None:
     meta = mapping(get(response, "usageMetadata"))
     if not meta:
         count = integer(get(response, "tokenCount"))
         return None if count is None else tokens(count, total=count)
-    count_rest(meta, _USAGE, "usageMetadata", dropped)
+    known = _USAGE if reading.asked is None else _USAGE_OF_CALLS
+    count_rest(meta, known, "usageMetadata", reading.counted)
     return tokens(
         integer(get(meta, "promptTokenCount")) or 0,
         integer(get(meta, "candidatesTokenCount")) or 0,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.answers.answer import (
     PlainRow,
     Reading,
@@ -30,6 +31,7 @@ from airflow_provider_genai_batch.wire.partners.rows import (
     is_partners,
     unwrapped,
 )
+from airflow_provider_genai_batch.wire.services.online import served_tier
 from airflow_provider_genai_batch.wire.values import get, integer, mapping, text
 
 _VERTEX = Backend.VERTEX  # to look up a member of an enum costs as much as half a row
@@ -85,7 +87,20 @@ def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | No
         row["response"] = response
     if backend is _VERTEX and len(line) > _KEY_AND_RESPONSE and (beside := _beside(line)):
         row["input"] = beside
+    if reading.asked is not None:
+        row["tier"] = _tier(response, reading.asked)
     return row
+
+
+def _tier(response: Mapping[str, Any], asked: Tier) -> str | None:
+    """Return the tier that served an answer, or in which none came; None where that is not known.
+
+    What was asked in full is served in full where the answer does not say otherwise. A flex call may be.
+    """
+    served = served_tier(response) if response else asked
+    if served is None and asked is Tier.STANDARD:
+        served = asked
+    return None if served is None else served.value
 
 
 def _beside(line: Mapping[str, Any]) -> dict[str, Any]:
