@@ -90,6 +90,7 @@ class ParquetSink:
         for line in lines.splitlines():
             row = from_json(line, cache_strings="keys")
             row.setdefault("round", 0)
+            row.setdefault("tier", None)
             if len(row) > _FIELDS:
                 self._present.update(row)
             self._rows.append(row)
