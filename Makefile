@@ -6,9 +6,11 @@
 # make crash       5,000 random histories on a hostile service, then kill a real Airflow at every step of the operator,
 #                  and write docs/reference/crash-matrix.md; HISTORIES=… for another number, HOSTILE=1 for these alone
 # make scale-out   kill workers and triggerers of an Airflow on Celery; needs redis-server; not part of make test
-# make test-matrix  the wheel beside each version of Airflow in README's table; CELLS="…" for some; not part of make test
+# make test-matrix  the wheel beside each version of Airflow in README's table, and each extra; CELLS="…" for some
+#                  (python -m tests.matrix --list names them); not part of make test
 # make docs        the site of the documentation, in build/site
 # make pictures    the pictures of README and docs, from a real Airflow in Debian's Chromium; not part of make test
+# make dist        the wheel and the source distribution, in dist
 # make lint        ruff, mypy and the contracts between the layers
 #
 # A Python 3.11 is all that has to be there.
@@ -31,7 +33,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The machine's certificates rather than those uv brings: they know the proxies in front of it.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: setup demo pictures test test-matrix bench peers referees crash scale-out docs lint format clean
+.PHONY: setup demo pictures test test-matrix bench peers referees crash scale-out docs dist lint format clean
 
 setup: $(VENV)/.ready
 
@@ -56,6 +58,11 @@ demo: $(VENV)/.ready $(TEXTS)
 # Its sources begin at the root, so that links from the pages to the code lead somewhere.
 docs: $(VENV)/.ready
 	$(BIN)/python -m sphinx -q -E -W --keep-going -b html -c docs -d build/doctrees . build/site
+
+dist: $(VENV)/.ready
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	rm -f dist/.gitignore
 
 # Not `$(MAKE) lint` in the recipe of test: a line that calls make runs whole even under `make -n`.
 LINT := $(BIN)/ruff check .; $(BIN)/ruff format --check .; $(BIN)/mypy; $(BIN)/lint-imports

@@ -44,7 +44,14 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
-html_title = project
+# Which version's pages these are.
+release = re.findall(
+    r'^__version__ = "(.+)"$',
+    (ROOT / "airflow_provider_genai_batch" / "__init__.py").read_text(),
+    re.MULTILINE,
+)[0]
+html_title = f"{project} {release}"
+html_search_scorer = str(ROOT / "docs" / "scorer.js")
 html_copy_source = False
 html_additional_pages = {"index": "redirect.html"}
 

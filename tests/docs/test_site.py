@@ -9,10 +9,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
-from airflow_provider_genai_batch import client, emulator, exceptions, testing
+from airflow_provider_genai_batch import __version__, client, emulator, exceptions, testing
 from airflow_provider_genai_batch.models import BatchJob, Manifest, ResultRow
 from airflow_provider_genai_batch.operators import genai_batch
+from tests.browser.browser import CHROMEDRIVER, CHROMIUM, WHAT_TO_INSTALL, Browser
 from tests.docs.pages import ROOT, all_pages
 from tests.docs.site import SitePage, read_site
 
@@ -102,3 +105,25 @@ def test_what_users_import_is_in_the_reference_made_of_the_code(
     pages = [page for path, page in site.items() if path.parent == folder / "docs" / "reference" / "api"]
     described = {anchor.rpartition(".")[2] for page in pages for anchor in page.anchors}
     assert {*NAMES} <= described
+
+
+def test_the_search_finds_how_tos_before_attributes(folder: Path) -> None:
+    if CHROMIUM is None or CHROMEDRIVER is None:
+        pytest.skip(WHAT_TO_INSTALL)
+    with Browser(folder.as_uri()) as browser:
+        for word in ("results_uri", "max_failed_rows", "output_type"):
+            browser.driver.get(f"{folder.as_uri()}/search.html?q={word}")
+            WebDriverWait(browser.driver, 120).until(
+                lambda driver: "finished" in driver.find_element(By.ID, "search-results").text
+            )
+            found = [
+                unquote(urlsplit(link.get_attribute("href")).path)
+                for link in browser.driver.find_elements(By.CSS_SELECTOR, "ul.search li > a")
+            ]
+            kinds = ["/how-to/" in link or "/tutorial" in link for link in found]
+            assert kinds[0], found[:5]
+            assert any("/reference/api/" in link for link in found[10:]), found
+
+
+def test_every_page_says_which_version_it_is_of(folder: Path) -> None:
+    assert f"{__version__}</title>" in (folder / "docs" / "index.html").read_text()

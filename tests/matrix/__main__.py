@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     by_name: dict[str, Cell | Extra] = {cell.name: cell for cell in (*CELLS, *EXTRAS)}
     parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
     parser.add_argument("cells", nargs="*", metavar="CELL", help=", ".join(by_name))
-    names = parser.parse_args(argv).cells
+    parser.add_argument("--list", action="store_true", help="print their names as JSON")
+    options = parser.parse_args(argv)
+    if options.list:
+        sys.stdout.write(f"{json.dumps([*by_name])}\n")
+        return 0
+    names = options.cells
     if unknown := [name for name in names if name not in by_name]:
         parser.error(f"no such cell: {', '.join(unknown)}; there are {', '.join(by_name)}")
     chosen = [by_name[name] for name in names or by_name]
