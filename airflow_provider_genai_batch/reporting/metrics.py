@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks.records import ReportedJobs
 from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
+from airflow_provider_genai_batch.models.journal import Writer, is_journaled
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 
@@ -64,7 +66,8 @@ def _report_new(ledger: UsageLedger, context: Context) -> None:
     if not new or not store.add([job.name for job in new]):
         return
     for job in new:
-        _report_job(job)
+        if not is_journaled(job.name):
+            _report_job(job)
         if job.name in ledger.shares:
             share = ledger.shares[job.name]
             _count(ROWS, share.rows.items(), job)
@@ -101,4 +104,6 @@ def _count(what: str, numbers: Iterable[tuple[str, int]] | Usage, job: BatchJob)
 
 def _tags(job: BatchJob) -> dict[str, Any]:
     """Return the tags of a job, short: the model's name without its path."""
-    return {"backend": job.backend.value, "model": (job.model or "unknown").rpartition("/")[2]}
+    tier = Writer.of(job.name).tier if is_journaled(job.name) else Tier.BATCH
+    model = (job.model or "unknown").rpartition("/")[2]
+    return {"backend": job.backend.value, "model": model, "tier": tier.value}

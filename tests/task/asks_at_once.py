@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.journal import writer
 from airflow_provider_genai_batch.task.online import round as online
-from tests.task.test_attempt import PlainTask, attempt
+from tests.task.plain_task import PlainTask, attempt
 
 CALLS, LINES = 8, 16
 """Calls under way, and lines of a part: small, so that few requests show what is lost."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,8 +17,12 @@ import pytest
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Capacity, Emulator
-from tests.client.places import KEY, PROJECT, vertex_config
+from airflow_provider_genai_batch.exceptions import JobCancelled
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.task.online import round as online
+from tests.client.places import KEY, PROJECT, gemini_config, vertex_config
 from tests.task.asks_at_once import CALLS, LINES
+from tests.task.plain_task import PlainTask, attempt
 from tests.waiting import wait_until
 
 ROWS = 120
@@ -48,6 +53,32 @@ def test_the_next_attempt_asks_the_rest_and_each_key_lands_once(
     twice = Counter(answered(emulator)).values()
     assert sum(twice) - ROWS <= CALLS + LINES
     assert sum(twice) < ROWS + killed_after, "the second attempt has not asked all again"
+
+
+def test_a_task_that_is_killed_writes_what_came_before_it_ends(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(online, "MAX_CALLS", CALLS)
+    emulator.capacity = Capacity(latency=0.05)
+    how = {"tier": "standard", "results_uri": str(tmp_path / "rows.jsonl")}
+    task = PlainTask()
+
+    def kill() -> None:
+        wait_until(lambda: len(answered(emulator)) >= ROWS // 4, "it has asked some", _LONGEST)
+        task.killed = True
+
+    with GenAIBatchClient(gemini_config(emulator)) as client, ThreadPoolExecutor(1) as killer:
+        killer.submit(kill)
+        with pytest.raises(JobCancelled, match="The next attempt takes them and asks for the others"):
+            attempt(task, client, PROMPTS, **how).run(Attempt())
+    before = len(answered(emulator))
+    assert ROWS // 4 <= before < ROWS
+    with GenAIBatchClient(gemini_config(emulator)) as client:
+        manifest = attempt(PlainTask(is_first_try=False), client, PROMPTS, **how).run(
+            Attempt(look_first=True)
+        )
+    assert (manifest["counts"]["ok"], manifest["tiers"]) == (ROWS, {"standard": ROWS})
+    assert len(answered(emulator)) - ROWS <= CALLS, "only calls under way were asked again"
 
 
 def settings(backend: str, emulator: Emulator, folder: Path) -> dict[str, Any]:

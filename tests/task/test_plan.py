@@ -21,7 +21,8 @@ from airflow_provider_genai_batch.task.settings import RunSettings
 from tests.dags import run_dag
 from tests.operators.scenes import client as vertex_client
 from tests.operators.scenes import without_price_list
-from tests.task.test_attempt import MODEL, Deferred, PlainTask, client, ended
+from tests.task.plain_task import MODEL, Deferred, PlainTask
+from tests.task.test_attempt import client, ended
 
 __all__ = ["client"]
 TEXT = "abcdefgh" * 50

@@ -20,7 +20,8 @@ from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.settings import RunSettings
-from tests.task.test_attempt import MODEL, Deferred, PlainTask, attempt, ended
+from tests.task.plain_task import MODEL, Deferred, PlainTask, attempt
+from tests.task.test_attempt import ended
 
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
 AT_ONCE, STUCK = Lifecycle.at_once(), Lifecycle.stuck("RUNNING")
