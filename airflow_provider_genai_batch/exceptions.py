@@ -256,6 +256,10 @@ class JobTimedOut(JobError):
     """The task's own deadline passed before the job ended."""
 
 
+class DeadlineMissed(JobError):
+    """``ready_by`` came before all rows had an answer; those that had one are landed."""
+
+
 class JobLost(JobError):
     """The job can no longer be looked at (401, 403, 404)."""
 

@@ -45,6 +45,8 @@ class Deadline:
         requests: of the jobs that are waited for, and of those of their round that are yet to come.
         landing: seconds for writing the rows.
         flex: the flex tier is tried first.
+        cancel: seconds that the end of a cancelled job is given.
+        late: it had passed when the attempt began: what is asked is late in any case, and asked at once.
     """
 
     at: float = math.inf
@@ -52,6 +54,8 @@ class Deadline:
     requests: int = 0
     landing: float = _LANDING
     flex: bool = False
+    cancel: float = CANCEL_SECONDS
+    late: bool = False
 
     def switch(self, left: int) -> float:
         """Return when jobs are to be left that have not answered so many requests.
@@ -59,7 +63,7 @@ class Deadline:
         Args:
             left: requests. None left: their job is cancelled all the same, for that is what ends it.
         """
-        return self.latest(left) - CANCEL_SECONDS - (FLEX_SECONDS if self.flex else 0.0)
+        return self.latest(left) - self.cancel - (FLEX_SECONDS if self.flex else 0.0)
 
     def latest(self, left: int) -> float:
         """Return when asking so many requests in the standard tier has to begin."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.models.identity import as_label, task_key
+from airflow_provider_genai_batch.models.ready_by import RunTimes
 from airflow_provider_genai_batch.task.port import Owner
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def owner_of(context: Context) -> Owner:
         "airflow_task": as_label(ti.task_id),
         "airflow_run": as_label(ti.run_id),
     }
-    return Owner(key, f"{ti.dag_id}.{ti.task_id}", labels, begin)
+    return Owner(key, f"{ti.dag_id}.{ti.task_id}", labels, begin, times_of(context))
 
 
 def key_of(context: Context) -> str:
@@ -46,3 +47,14 @@ def begin_of(context: Context) -> float | None:
     run: Any = context["dag_run"]
     begin = getattr(run, "run_after", None) or getattr(run, "data_interval_start", None)
     return begin.timestamp() if begin else None
+
+
+def times_of(context: Context) -> RunTimes:
+    """Return the times of the run that no retry changes, in the DAG's own timezone.
+
+    The begin of a run that a user triggers is its logical date before Airflow 3.
+    """
+    run, dag = context["dag_run"], context.get("dag")
+    begin = getattr(run, "run_after", None) or getattr(run, "logical_date", None)
+    zone = getattr(dag, "timezone", None)
+    return RunTimes(getattr(run, "data_interval_end", None), begin, *(() if zone is None else (zone,)))

@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.flows.record import RoundRecords
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.models.ready_by import RunTimes
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.runner import Patience
 
@@ -28,6 +29,8 @@ class Owner:
     """Of DAG, task and run."""
     run_begin: float | None
     """A moment before which no task of this run can have begun, in seconds since the epoch; None: nobody says."""
+    times: RunTimes = RunTimes()
+    """Of the DAG run: those that no retry changes."""
 
 
 class TaskPort(Protocol):

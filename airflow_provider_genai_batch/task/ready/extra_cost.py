@@ -1,0 +1,95 @@
+"""``max_extra_cost``: what asking in the standard tier costs above batch jobs is summed up answer by answer."""
+
+from __future__ import annotations
+
+from msgspec import DecodeError, Struct, field
+from msgspec.json import Decoder
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models import Usage
+from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.cost.prices import Price, Rates, is_installed, price_of
+
+
+class _Tokens(Struct, gc=False, rename="camel"):
+    prompt_token_count: int = 0
+    candidates_token_count: int = 0
+    thoughts_token_count: int = 0
+    cached_content_token_count: int = 0
+    tool_use_prompt_token_count: int = 0
+    total_token_count: int = 0
+
+
+class _Response(Struct, gc=False, rename="camel"):
+    usage_metadata: _Tokens = field(default_factory=_Tokens)
+
+
+class _Line(Struct, gc=False):
+    response: _Response = field(default_factory=_Response)
+
+
+_decoder = Decoder(_Line, strict=False)
+
+
+class ExtraCost:
+    """Sums up what answers cost above the price of a batch job, by a price list.
+
+    Args:
+        most: USD that it may be.
+        batch: prices in a batch job.
+        standard: prices in the standard tier.
+    """
+
+    def __init__(self, most: float, batch: Price, standard: Price) -> None:
+        self._most, self._batch, self._standard = most, batch, standard
+        self.usd = 0.0
+
+    @classmethod
+    def of(cls, most: float, model: str) -> ExtraCost:
+        """Read the prices of a model.
+
+        Raises:
+            ConfigurationError: they are not known.
+        """
+        batch, standard = price_of(model), price_of(model, tier=Tier.STANDARD)
+        if batch is None or standard is None:
+            why = (
+                f"the price list does not have {model}"
+                if is_installed()
+                else "there is no price list: pip install 'airflow-provider-genai-batch[prices]'"
+            )
+            msg = f"ready_by: max_extra_cost={most} cannot be kept: {why}. Nothing was sent. Or leave it out."
+            raise ConfigurationError(msg)
+        return cls(most, batch, standard)
+
+    def add(self, line: bytes) -> str:
+        """Count a line of answers; return why no more may be spent, empty while it may.
+
+        Calls that are under way then are answered and billed, too.
+        """
+        usage = _usage(line)
+        if usage is not None:
+            batch, standard = self._rates(usage)
+            self.usd += float(standard.cost(usage) - batch.cost(usage))
+        return f"max_extra_cost={self._most} has been spent" if self.usd >= self._most else ""
+
+    def _rates(self, usage: Usage) -> tuple[Rates, Rates]:
+        if usage.input > LONG_PROMPT:
+            return self._batch.long, self._standard.long
+        return self._batch.short, self._standard.short
+
+
+def _usage(line: bytes) -> Usage | None:
+    try:
+        tokens = _decoder.decode(line).response.usage_metadata
+    except (DecodeError, ValueError):  # before msgspec 0.21 its own is no ValueError
+        return None
+    return Usage(
+        input=tokens.prompt_token_count,
+        output=tokens.candidates_token_count,
+        cached=tokens.cached_content_token_count,
+        thoughts=tokens.thoughts_token_count,
+        total=tokens.total_token_count,
+        tool_use=tokens.tool_use_prompt_token_count,
+    )

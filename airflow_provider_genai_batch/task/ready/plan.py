@@ -1,0 +1,150 @@
+"""``ready_by`` of one attempt: its moment, its tiers, and how long asking the rest is likely to take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from pydantic_core import from_json
+
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.flows.deadline import (
+    TYPICAL_OUTPUT,
+    Deadline,
+    expected_rate,
+    landing_seconds,
+)
+from airflow_provider_genai_batch.models import Usage
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.ready_by import ReadyBy, RunTimes, moment_of
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
+from airflow_provider_genai_batch.task.cost.prices import price_of
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.order import Order
+from airflow_provider_genai_batch.task.ready.extra_cost import ExtraCost
+from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Rung
+from airflow_provider_genai_batch.task.ready.tiers import refuse_unreadable, tiers_of
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+STUCK_SECONDS = 600.0
+"""For which a late attempt waits for the end of a job that was cancelled."""
+_SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class ReadyPlan:
+    """What an attempt does about its deadline.
+
+    Attributes:
+        ready_by: as it was given.
+        at: the moment, in seconds since the epoch.
+        tiers: that are asked instead of jobs, in their order.
+        order: of the task, with the model that is asked in those tiers.
+    """
+
+    ready_by: ReadyBy
+    at: float
+    tiers: tuple[Tier, ...]
+    order: Order
+
+    @classmethod
+    def of(
+        cls, value: Any, order: Order, config: ClientConfig, run: Callable[[], RunTimes]
+    ) -> ReadyPlan | None:
+        """Read the setting; None: there is no deadline.
+
+        Args:
+            value: of ``ready_by``.
+            order: of the task.
+            config: of its connection.
+            run: gives the times of its run.
+
+        Raises:
+            ConfigurationError, UnsupportedError: it cannot be kept; nothing was sent.
+        """
+        ready_by = ReadyBy.of(value)
+        at = None if ready_by is None else moment_of(ready_by, run())
+        if ready_by is None or at is None:
+            return None
+        refuse_unreadable(order.source)
+        tiers = tiers_of(ready_by, order.model, config.backend, config.location)
+        if ready_by.model is not None:
+            order = _with_model(order, read_model(ready_by.model, config.backend))
+        plan = cls(ready_by, at, tiers, order)
+        plan.extra_cost()  # one that cannot be counted is refused before all else
+        return plan
+
+    def deadline(self, prepared: PreparedInput, now: float) -> Deadline:
+        """Return what the moment of the switch is worked out from.
+
+        Args:
+            prepared: the whole input.
+            now: seconds since the epoch by the service's clock.
+        """
+        requests = prepared.requests or 0
+        return Deadline(
+            at=self.at,
+            rate=self._rate(prepared),
+            requests=requests,
+            landing=landing_seconds(requests),
+            flex=len(self.tiers) > 1,
+            late=now >= self.at,
+        )
+
+    def rungs(self, deadline: Deadline, clock: Callable[[], float]) -> Sequence[Rung]:
+        """Return the ladder by which the rest is asked now."""
+        last, extra = self.tiers[-1], self.extra_cost()
+        until = math.inf if deadline.late else self.at
+        too_dear = extra.add if extra is not None and last is Tier.STANDARD else lambda _line: ""
+        rungs: list[Rung] = [LastRung(last, until, clock, too_dear)]
+        if len(self.tiers) > 1 and clock() < deadline.latest(deadline.requests):
+            rungs.insert(0, FlexRung(deadline, clock))
+        return rungs
+
+    def stuck_at(self, deadline: Deadline, now: float) -> float:
+        """Return until when the end of a cancelled job is waited for, in seconds since the epoch."""
+        if deadline.late:
+            return now + STUCK_SECONDS
+        if self.ready_by.if_stuck == "wait":
+            return self.at
+        return max(now + deadline.cancel, deadline.latest(deadline.requests))
+
+    def extra_cost(self) -> ExtraCost | None:
+        """Return a new sum of what is spent above batch jobs; None: there is no limit."""
+        most = self.ready_by.max_extra_cost
+        return None if most is None else ExtraCost.of(most, self.order.model)
+
+    def _rate(self, prepared: PreparedInput) -> float:
+        """Estimate from the first requests how many are answered in a second."""
+        tokens = TokenEstimate().add(
+            islice(_rows(prepared), _SAMPLE), answers=task_of(self.order.model) is Task.GENERATE
+        )
+        number = max(1, tokens.requests)
+        asked, answered = tokens.input / number, min(tokens.output / number, TYPICAL_OUTPUT)
+        price = price_of(self.order.model, tier=self.tiers[-1])
+        usage = Usage(input=math.ceil(asked), output=math.ceil(answered))
+        vertex_flex = self.order.backend is Backend.VERTEX and self.tiers == (Tier.FLEX,)
+        usd = None if price is None else float(price.short.cost(usage))
+        return expected_rate(asked, answered, usd=usd, vertex_flex_only=vertex_flex)
+
+
+def _with_model(order: Order, model: str) -> Order:
+    if task_of(model) is not task_of(order.model):
+        msg = f"ready_by: model={model!r} cannot answer what {order.model} is asked: one of them makes embeddings."
+        raise ConfigurationError(msg)
+    return replace(order, model=model)
+
+
+def _rows(prepared: PreparedInput) -> Iterable[Mapping[str, Any]]:
+    if prepared.entries:
+        return prepared.entries
+    if prepared.lines is None:
+        return ()
+    prepared.lines.seek(0)
+    return map(from_json, prepared.lines)
