@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import at_the_service
+from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
@@ -43,6 +44,8 @@ from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
 from airflow_provider_genai_batch.task.online.round import OnlineRound
 from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.ready.leave import Leaving, missed, never_ended
+from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
 from airflow_provider_genai_batch.task.round import Round
 from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
@@ -67,6 +70,8 @@ class _Ask:
 
     order: Order
     limit: CostLimit | None
+    ready: ReadyPlan | None
+    """How the deadline of the rows is kept; None: they have none."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class _Next:
     @property
     def words(self) -> str:
         """What is done, for the log."""
+        if Tier(self.state.tier).at_once:
+            return f"asking {self.prepared.requests} requests at once"
         if not self.state.round:
             return "submitting a new job"
         rest = self.prepared.requests
@@ -100,7 +107,10 @@ class TaskAttempt:
 
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
         self._settings, self._task, self._client = settings, task, client
-        self._runner = JobRunner(client, task.open_client, settings.model)
+        ready_by = ReadyBy.of(settings.ready_by)
+        asked_at_once = (ready_by and ready_by.model) or settings.model
+        self._runner = JobRunner(client, task.open_client, asked_at_once)
+        self._leaving = Leaving(settings, task, client, self._runner)
 
     def run(
         self, attempt: Attempt, before: AttemptState | None = None, fingerprint: str | None = None
@@ -121,6 +131,8 @@ class TaskAttempt:
         settings = self._settings
         ask = self._ask()  # a limit that cannot be checked is refused before all else
         check_tiers(settings, ask.order, self._client.config.location)
+        if ask.ready is not None and self._task.is_first_try and before is None:
+            ask.ready.refuse_past(self._client.service_time())
         if settings.results_uri is not None:
             refuse_overlap(ask.order.source, settings.results_uri)
             self._task.check_mapped_results()
@@ -151,12 +163,15 @@ class TaskAttempt:
             if self._settings.plan_only and plan is not None:
                 return planned_manifest(ask.order, plan).model_dump(mode="json")
             state.tier = first_tier(settings, prepared.requests).value
+            if ask.ready is not None and state.ready is None:
+                state.ready = ask.ready.deadline(prepared, self._client.service_time())
             done = self._rounds(ask, prepared, identity, _Next(attempt, prepared, state))
         return done.manifest.model_dump(mode="json")
 
     def _ask(self) -> _Ask:
-        order = self._settings.order(self._client.config)
-        return _Ask(order, cost_limit(self._settings.max_cost, order))
+        order, config = self._settings.order(self._client.config), self._client.config
+        ready = ReadyPlan.of(self._settings.ready_by, order, config, self._task.owner.times)
+        return _Ask(order, cost_limit(self._settings.max_cost, order), ready)
 
     def _plan(self, ask: _Ask, prepared: PreparedInput, state: AttemptState) -> Plan | None:
         """Plan, unless that was done before a deferral; None where the requests cannot be read.
@@ -250,7 +265,10 @@ class TaskAttempt:
         self._runner.ledger.plan = read_plan(checkpoint.state.plan)
         with self._task.metrics(self._runner.ledger):
             strays = self._strays(known, checkpoint.facts, checkpoint.state)
-            outcome = strays.settled(ending, checkpoint, self._settle, event)
+            if ending.why is Why.SWITCH or (checkpoint.state.left_until and ending.why is Why.TIMED_OUT):
+                outcome = self._settle_left(ending, checkpoint, known, strays)
+            else:
+                outcome = strays.settled(ending, checkpoint, self._settle, event)
             done = outcome if isinstance(outcome, Done) else self._read_again(outcome, checkpoint, strays)
         return done.manifest.model_dump(mode="json")
 
@@ -280,16 +298,24 @@ class TaskAttempt:
             round_ = self._round(ask, here.state)
             jobs = round_.submit(identity, here.prepared, here.attempt, here.state, facts)
             strays = self._strays(identity, facts, here.state)
+            left = round_.ending.why is Why.SWITCH
             if isinstance(jobs, AskAgain):
                 outcome: Outcome = jobs
+            elif left and not jobs:
+                here = self._without_jobs(here, ask, round_.ending)
+                continue
             elif not self._settings.wait:
                 return Done(describe(jobs).model_copy(update={"plan": self._runner.ledger.plan}))
             else:
                 names = [*here.state.done, *(job.name for job in jobs)]
                 checkpoint = Checkpoint(here.state, names, facts, identity.fingerprint)
-                settle = partial(self._settle, prepared=prepared, stopped=round_.stopped)
-                with _saying_why(round_.stopped):
-                    outcome = strays.settled(round_.ending, checkpoint, settle)
+                settle = partial(self._settle, prepared=prepared, stops=bool(round_.stopped or round_.over))
+                with _saying_why(round_.stopped), _missing(here.state, round_.over):
+                    outcome = (
+                        self._settle_left(round_.ending, checkpoint, identity, strays, prepared)
+                        if left
+                        else strays.settled(round_.ending, checkpoint, settle)
+                    )
             if isinstance(outcome, Done):
                 return outcome
             further = self._go_on(outcome, ask, prepared, identity, here, strays)
@@ -298,9 +324,52 @@ class TaskAttempt:
             here = further
 
     def _round(self, ask: _Ask, state: AttemptState) -> Round | OnlineRound:
-        tier = Tier(state.tier)
-        kind, limit = OnlineRound if tier.at_once else Round, ask.limit and ask.limit.in_tier(tier)
-        return kind(self._settings, self._task, self._client, self._runner, ask.order, limit)
+        tier, shared = Tier(state.tier), (self._settings, self._task, self._client, self._runner)
+        limit = ask.limit and ask.limit.in_tier(tier)
+        if not tier.at_once:
+            return Round(*shared, ask.order, limit)
+        if ask.ready is None or state.ready is None or not state.left_until:
+            return OnlineRound(*shared, ask.order, limit)
+        rungs = ask.ready.rungs(state.ready, self._client.service_time)
+        return OnlineRound(*shared, ask.ready.order, limit, rungs)
+
+    def _without_jobs(self, here: _Next, ask: _Ask, ending: Ending) -> _Next:
+        """Return a round to ask at once what no job has been created for."""
+        assert ask.ready is not None  # noqa: S101 - else there would be jobs
+        log.warning("No job is created: %s. It is asked at once.", ending.detail)
+        state = replace(here.state, tier=ask.ready.tiers[-1].value, left_until=self._client.service_time())
+        return replace(here, state=state)
+
+    def _settle_left(
+        self,
+        ending: Ending,
+        checkpoint: Checkpoint,
+        identity: Identity | None,
+        strays: StrayJobs,
+        prepared: PreparedInput | None = None,
+    ) -> Outcome:
+        """Leave jobs for the deadline of the rows, and settle with what they have answered.
+
+        Raises:
+            DeadlineMissed: one of them does not end.
+            JobError: one of its kinds, as the outcome table says.
+        """
+        state = checkpoint.state
+        assert state.ready is not None  # noqa: S101 - else nobody leaves
+        if ending.why is Why.SWITCH:
+            assert identity is not None  # noqa: S101 - jobs are left that this attempt knows
+            left = self._leaving.leave(ending, checkpoint, identity)
+        else:
+            left = self._leaving.left(ending, checkpoint)
+        gives_up = self._leaving.gives_up(left)
+        if not left.jobs:
+            if gives_up:
+                raise never_ended(state.ready.at, left.stuck)
+            return AskAgain(tuple(left.stuck), ended_early=tuple(left.stuck))
+        settle = partial(self._settle, prepared=prepared, stops=gives_up)
+        why = f"{', '.join(left.stuck)} did not end" if gives_up else ""
+        with _missing(state, why):
+            return strays.settled(Ending(Why.ENDED), replace(checkpoint, jobs=left.jobs), settle)
 
     def _strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
@@ -325,7 +394,7 @@ class TaskAttempt:
             JobError: nothing can be asked.
         """
         while True:
-            further = self._next(prepared, again, here)
+            further = self._next(prepared, again, here, ask.ready)
             later, strays.later = strays.later, Strays()
             repeats = further.state.round > here.state.round and later
             if not repeats or self._round(ask, further.state).comes_to(
@@ -343,7 +412,7 @@ class TaskAttempt:
                 return outcome
             again = outcome
 
-    def _next(self, prepared: PreparedInput, again: AskAgain, here: _Next) -> _Next:
+    def _next(self, prepared: PreparedInput, again: AskAgain, here: _Next, ready: ReadyPlan | None) -> _Next:
         """Choose what is asked next: the requests without an answer, or all where they are not known."""
         rest, state, spent = _unanswered(prepared, again), here.state, self._runner.ledger.spent
         attempt = replace(here.attempt, resumed=False, refusals=0)
@@ -356,10 +425,14 @@ class TaskAttempt:
                 before=state.before,
             )
             tier = later_tier(self._settings, Tier(state.tier))
+            if ready is not None and state.left_until:
+                tier = ready.tiers[-1]
             return _Next(attempt, rest, state.next_round(again, spent, tier))
         if not again.ended_early:
             raise _failure(again)
         state = state.first_round_again(again, spent)
+        if ready is not None and state.left_until:
+            state.tier = ready.tiers[-1].value
         return _Next(replace(attempt, look_first=True, before=state.before), prepared, state)
 
     def _settle(
@@ -369,7 +442,7 @@ class TaskAttempt:
         event: Mapping[str, Any] | None = None,
         *,
         prepared: PreparedInput | None = None,
-        stopped: OnlineStopped | None = None,
+        stops: bool = False,
     ) -> Outcome:
         """Land rows and decide the outcome.
 
@@ -378,7 +451,7 @@ class TaskAttempt:
             checkpoint: what the attempt knows.
             event: of the trigger that reported this, if one did; late rows are waited for in place without one.
             prepared: the whole input, if it is open.
-            stopped: the service answers no more at once, so nothing is asked again; None: it does.
+            stops: nothing is asked again in this attempt, whatever rounds are left.
         """
         settings, client = self._settings, self._client
         facts, state = checkpoint.facts, checkpoint.state
@@ -406,9 +479,13 @@ class TaskAttempt:
                 patience=self._late_rows(ending, checkpoint, event),
                 taken_up=[name for name in state.taken_up if name not in state.done],
                 failed_before=state.failed_before,
-                may_ask_again=stopped is None
-                and (state.idle or state.round < max(settings.retry_failed_rows, state.reached)),
+                may_ask_again=not stops and self._may_ask_again(state),
             )
+
+    def _may_ask_again(self, state: AttemptState) -> bool:
+        if state.left_until and not Tier(state.tier).at_once:
+            return True
+        return state.idle or state.round < max(self._settings.retry_failed_rows, state.reached)
 
     def _late_rows(
         self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None
@@ -483,6 +560,17 @@ def _saying_why(stopped: OnlineStopped | None) -> Iterator[None]:
             "What came is landed with the rest as missing; the next attempt takes it and asks for the rest."
         )
         raise stopped from failure
+
+
+@contextmanager
+def _missing(state: AttemptState, why: str) -> Iterator[None]:
+    """Raise that the deadline of the rows was missed, in place of what that left of them; empty: it was not."""
+    try:
+        yield
+    except TOO_FEW_ROWS as failure:
+        if not why or state.ready is None:
+            raise
+        raise missed(state.ready.at, why, failure) from failure
 
 
 def _failure(again: AskAgain) -> JobError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -29,7 +29,7 @@ class Owner:
     """Of DAG, task and run."""
     run_begin: float | None
     """A moment before which no task of this run can have begun, in seconds since the epoch; None: nobody says."""
-    times: RunTimes = RunTimes()
+    times: RunTimes = field(default_factory=RunTimes)
     """Of the DAG run: those that no retry changes."""
 
 

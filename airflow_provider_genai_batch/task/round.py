@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.split import split
+from airflow_provider_genai_batch.task.journal.journal import Journal
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.runner import JobRunner
 
 log = logging.getLogger(__name__)
+
+
+class _TooLateForJobsError(Exception):
+    """The rows would not be ready in time if a job were created now."""
 
 
 class Round:
@@ -67,6 +72,7 @@ class Round:
         self._runner, self._order = runner, order
         self._limit = limit
         self.stopped = None
+        self.over = ""
         self._begun: str | None = None
         self._writable = False
 
@@ -127,17 +133,32 @@ class Round:
         attempt = replace(attempt, since=self._task.owner.run_begin, whole_task=not state.round)
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
+        sizes: dict[str, int] = {}
+        online = identity.piece(part_of(prepared, state, several=False), state.round)
         for number, piece in enumerate(pieces):
+            state.count_left(prepared.requests or 0, sizes, going)
             if going and len(going) >= self._most_active:
                 self._waiting.wait(going, jobs, state, facts, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
             self._begun = identity.fingerprint if state.round or number else None
             own = identity.piece(part_of(piece, state, several=len(pieces) > 1), state.round)
-            with self._telling(jobs, going):
-                found = self._come_to_job(
-                    own, piece, prepared, attempt, state, records.at(number), several=len(pieces) > 1
-                )
+            try:
+                with self._telling(jobs, going):
+                    found = self._come_to_job(
+                        own,
+                        piece,
+                        prepared,
+                        attempt,
+                        state,
+                        records.at(number),
+                        several=len(pieces) > 1,
+                        online=online,
+                    )
+            except _TooLateForJobsError as late:
+                self._waiting.ending = Ending(Why.SWITCH, {}, str(late))
+                return jobs
+            sizes[found.job.name] = piece.requests or 0
             jobs += [found.job, *filter(facts.joins, found.twins)]
             self._task.show_links(jobs, self._client.config.project)
             again = self._note(found, jobs, state)
@@ -154,8 +175,25 @@ class Round:
             self._task.appear_until = self._waiting.appear_until([found.job])
             self._stop_if_killed(found.job)
         if going and self._settings.wait:
+            state.count_left(prepared.requests or 0, sizes, going)
             self._waiting.wait(going, jobs, state, facts, identity, more=False)
         return jobs
+
+    def _refuse_jobs(self, online: Identity, state: AttemptState) -> None:
+        """Leave the round to calls that answer at once, where a job would be late or they have begun before.
+
+        Raises:
+            _TooLateForJobsError: it would, or they have.
+        """
+        ready = state.ready
+        if ready is None:
+            return
+        if state.left_until or self._client.service_time() >= ready.switch(ready.requests):
+            msg = f"there is no time for a job of {ready.requests} requests"
+            raise _TooLateForJobsError(msg)
+        if Journal(self._client, str(self._settings.results_uri), online.tag, None).parts():
+            msg = "an earlier attempt has begun to ask them at once"
+            raise _TooLateForJobsError(msg)
 
     @contextmanager
     def _telling(self, jobs: Sequence[BatchJob], going: Collection[str]) -> Iterator[None]:
@@ -248,6 +286,7 @@ class Round:
         record: RecordKeeper,
         *,
         several: bool,
+        online: Identity,
     ) -> Found:
         owner = self._task.owner
         name = identity.display_name(self._order.display_name or owner.readable_name)
@@ -255,6 +294,7 @@ class Round:
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
         def spec() -> Any:
+            self._refuse_jobs(online, state)
             if self._limit is not None:
                 self._limit.check(whole, state.spent)
                 self._limit = None  # it has been counted over all jobs of the round
@@ -267,9 +307,13 @@ class Round:
 
         def await_capacity(step: AwaitCapacity) -> None:
             state.deadline = step.deadline
+            if state.ready is not None:
+                left = state.ready.switch(state.ready.requests) - self._client.service_time()
+                step = replace(step, seconds=max(1.0, min(step.seconds, left)))
             if self._settings.deferrable:
                 self._defer_for_capacity(step, state)
             clock.sleep(step.seconds)
+            self._refuse_jobs(online, state)
 
         return self._runner.submit(
             identity,

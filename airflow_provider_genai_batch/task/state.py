@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from airflow_provider_genai_batch.flows.deadline import Deadline
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.stored import read_stored
@@ -20,6 +21,10 @@ class AttemptState:
     deadline: float = 0.0
     """Until which a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
     round: int = 0
+    ready: Deadline | None = None
+    """Of the rows of the task; None: they have none."""
+    left_until: float = 0.0
+    """Until when the end of jobs is waited for that were left for `ready`, in seconds since the epoch; 0: none was."""
     tier: str = Tier.BATCH.value
     """In which this round is asked, see `models.tier.Tier`."""
     done: list[str] = field(default_factory=list)
@@ -76,6 +81,18 @@ class AttemptState:
     def forgive(self, jobs: Sequence[BatchJob]) -> None:
         """Let the rows of FAILED jobs count: they left too few, and all jobs together decide."""
         _add(self.failed_before, [job.name for job in jobs if job.state is JobState.FAILED])
+
+    def count_left(self, requests: int, sizes: Mapping[str, int], going: Collection[str]) -> None:
+        """Take note, for the deadline of the rows, how many requests of this round no ended job has had.
+
+        Args:
+            requests: of the round.
+            sizes: requests of its jobs so far.
+            going: those of them that have not ended.
+        """
+        if self.ready is not None:
+            ended = sum(size for name, size in sizes.items() if name not in going)
+            self.ready = self.ready.for_requests(max(0, requests - ended))
 
     def pass_over(self, names: Sequence[str]) -> None:
         """Take note of jobs that are of no use."""

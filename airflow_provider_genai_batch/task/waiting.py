@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.task.landing.land import InputFacts
     from airflow_provider_genai_batch.task.runner import JobRunner
+
+LEFT_POLL = 10.0
+"""Seconds between looks at a job that was cancelled for a deadline."""
 
 
 class Waiting:
@@ -62,6 +66,7 @@ class Waiting:
         """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
         taken_up = not going.keys().isdisjoint(state.taken_up)
         plan = replace(self.plan([*going.values()], taken_up=taken_up), until_first=more)
+        plan = _for_rows(plan, state)
         if self._settings.deferrable:
             names = [*state.done, *(job.name for job in jobs)]
             checkpoint = Checkpoint(replace(state, idle=False), names, facts, identity.fingerprint, more)
@@ -118,3 +123,17 @@ class Waiting:
         times = [created for job in jobs if (created := created_at(job)) is not None]
         newest = max(times) + self._ahead if times else self._client.service_time()
         return newest + APPEARS_WITHIN
+
+
+def _for_rows(plan: WaitPlan, state: AttemptState) -> WaitPlan:
+    """Return a plan that keeps the deadline of the rows, or waits for the end of what was left for it."""
+    if state.left_until:
+        return replace(
+            plan,
+            poll_interval=min(plan.poll_interval, LEFT_POLL),
+            deadline=state.left_until,
+            pending_deadline=math.inf,
+            cancel_on_timeout=False,
+            late=False,
+        )
+    return replace(plan, ready_by=state.ready)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import AsyncGenAIBatchClient, ClientConfig
 from airflow_provider_genai_batch.client.garbage import settled
 from airflow_provider_genai_batch.client.online import OnlineCounts, OnlineRows, OnlineSettings
 from airflow_provider_genai_batch.exceptions import OnlineStopped
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 from airflow_provider_genai_batch.task.journal.writer import JournalWriter
+from airflow_provider_genai_batch.task.ready.rungs import Rung
 
 log = logging.getLogger(__name__)
 
+GRACE = 30.0
+"""Seconds for which calls that are under way go on when no more are asked; those that are dropped may be billed."""
 _LOOK = 0.2
 """Seconds between two looks of the task's thread whether it is to end. Others' signals interrupt them."""
 
@@ -32,11 +36,15 @@ class Asked:
         parts: of the journal that were written.
         counts: of calls and rows; None: the asking did not begin.
         stopped: why the service answers no more; None: it answered all.
+        over: why no more was asked in this tier, though there was more; empty: there was not.
+        kept: lines that were taken into the journal.
     """
 
     parts: list[Part]
     counts: OnlineCounts | None = None
     stopped: OnlineStopped | None = None
+    over: str = ""
+    kept: int = 0
 
     @property
     def durable(self) -> int:
@@ -53,16 +61,28 @@ class Asking:
         settings: how they are asked.
         journal: of the round.
         writer: this attempt's name in it.
+        rung: tells which lines are kept, and when no more are asked.
+        requests: how many there are.
 
     Attributes:
         asked: what has come of it so far.
     """
 
     def __init__(
-        self, config: ClientConfig, model: str, settings: OnlineSettings, journal: Journal, writer: str
+        self,
+        config: ClientConfig,
+        model: str,
+        settings: OnlineSettings,
+        journal: Journal,
+        writer: str,
+        *,
+        rung: Rung,
+        requests: int,
     ) -> None:
         self._config, self._model, self._settings = config, model, settings
         self._journal, self._writer = journal, writer
+        self._rung, self._requests = rung, requests
+        self._over_since: float | None = None
         self._end: Callable[[], None] = lambda: None
         self._ending = threading.Event()
         self.asked = Asked([])
@@ -79,10 +99,14 @@ class Asking:
             OSError: the journal cannot be written.
         """
         with settled(), ThreadPoolExecutor(1, "genai-batch-online") as thread:
-            future: Future[None] = thread.submit(copy_context().run, asyncio.run, self._run(lines))
+            future: Future[None] = thread.submit(
+                copy_context().run, asyncio.run, self._run(self._wanted(lines))
+            )
             try:
                 while not wait([future], _LOOK).done:
                     watch()
+                    if self._is_over() and self._over_for >= GRACE:
+                        self._end()
             except BaseException:
                 self._ending.set()
                 self._end()
@@ -93,6 +117,26 @@ class Asking:
                 raise
             future.result()
         return self.asked
+
+    def _wanted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Give lines for as long as they are to be asked."""
+        for line in lines:
+            if self._is_over():
+                return
+            yield line
+
+    def _is_over(self) -> bool:
+        """Whether no more is asked in this tier."""
+        counts = self.asked.counts
+        if self._over_since is None and counts is not None:
+            self.asked.over = self._rung.over(counts, self._requests - self.asked.kept)
+            if self.asked.over:
+                self._over_since = clock.monotonic()
+        return self._over_since is not None
+
+    @property
+    def _over_for(self) -> float:
+        return 0.0 if self._over_since is None else clock.monotonic() - self._over_since
 
     async def _run(self, lines: Iterable[bytes]) -> None:
         """Ask and write side by side.
@@ -129,6 +173,10 @@ class Asking:
         try:
             async with aclosing(rows.ask(lines)) as answers:
                 async for line in answers:
-                    journal.add(line)
+                    if self._rung.keeps(line):
+                        self.asked.kept += 1
+                        journal.add(line)
+                    else:
+                        rows.kept(1)
         except OnlineStopped as stopped:
             self.asked.stopped = stopped

@@ -27,6 +27,8 @@ from airflow_provider_genai_batch.task.journal.writer import PART_LINES
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.online.asking import Asked, Asking
 from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.ready.past import past
+from airflow_provider_genai_batch.task.ready.rungs import PlainRung, Rung
 from airflow_provider_genai_batch.task.round import Round, part_of
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.tiers import unreadable_source
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NO_TIER = "no tier"
+"""Of `OnlineStopped.why`: another tier may answer."""
 MAX_CALLS = 128
 """At a time."""
 
@@ -54,7 +58,17 @@ MAX_CALLS = 128
 class OnlineRound:
     """The requests of one round, asked by calls.
 
+    Args:
+        settings: of the task.
+        task: the task instance.
+        client: of the task's connection.
+        runner: looks for jobs.
+        order: of the task.
+        limit: of its cost.
+        rungs: tiers in which they are asked one after another; none: only in that of the attempt's state.
+
     Attributes:
+        over: why no more was asked in the last tier, though there was more; empty: there was not.
         stopped: why the service answers no more; None: it answered or refused all requests.
     """
 
@@ -66,9 +80,12 @@ class OnlineRound:
         runner: JobRunner,
         order: Order,
         limit: CostLimit | None,
+        rungs: Sequence[Rung] = (),
     ) -> None:
         self._settings, self._task, self._client = settings, task, client
         self._runner, self._order, self._limit = runner, order, limit
+        self._rungs = rungs
+        self.over = ""
         self._batch = Round(settings, task, client, runner, order, limit)
         self.stopped: OnlineStopped | None = None
 
@@ -106,25 +123,46 @@ class OnlineRound:
         journal = Journal(self._client, str(self._settings.results_uri), own.tag, self._order.model)
         before = self._before(journal, attempt, state)
         rest = _without(prepared, journal, before)
-        now = self._client.service_time()
-        writer = Writer.new(own.tag, Tier(state.tier), now, uuid4().hex[:8])
         taken_up = journal.jobs(before)
         for job in taken_up:
             state.come_to(job, reattached=True)
         if rest is None:
             log.info("All requests of this round have been answered at once before: nothing is asked.")
             return taken_up
+        self._refuse_late(state, before)
         self._check(prepared, journal, state)
         if before:
             log.info(
                 "Of %s requests %d have been answered at once before; the other %s are asked.",
                 *(prepared.requests, sum(part.lines for part in before), rest.requests),
             )
-        asked = self._ask(rest, journal, writer, state)
-        self.stopped = asked.stopped
-        mine = journal.job(writer.name, asked.parts, stopped=asked.stopped is not None)
-        state.come_to(mine, reattached=False)
-        return [*taken_up, mine]
+        return [*taken_up, *self._climb(rest, journal, own.tag, state)]
+
+    def _climb(
+        self, rest: PreparedInput, journal: Journal, tag: str, state: AttemptState
+    ) -> Iterator[BatchJob]:
+        """Ask tier after tier what the one before it has left; give what each brought."""
+        left: PreparedInput | None = rest
+        for rung in self._rungs or [PlainRung(Tier(state.tier))]:
+            if left is None or self.stopped is not None:
+                return
+            writer = Writer.new(tag, rung.tier, self._client.service_time(), uuid4().hex[:8])
+            asked = self._ask(left, journal, writer, rung)
+            after = _without(left, journal, asked.parts)
+            short = asked.stopped is not None or after is not None
+            mine = journal.job(writer.name, asked.parts, stopped=short)
+            state.come_to(mine, reattached=False)
+            yield mine
+            self.over = asked.over
+            if asked.stopped is not None and asked.stopped.why != NO_TIER:
+                self.stopped = asked.stopped
+            left = after
+
+    @staticmethod
+    def _refuse_late(state: AttemptState, before: Sequence[Part]) -> None:
+        """Refuse what would be late in any case, where nothing of it is paid yet."""
+        if state.ready is not None and state.ready.late and not before and not state.mine:
+            raise past(state.ready.at)
 
     def comes_to(
         self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
@@ -168,10 +206,20 @@ class OnlineRound:
         if self._settings.media_uri is not None:
             check_media_writable(self._settings.media_uri, self._client)
 
-    def _ask(self, rest: PreparedInput, journal: Journal, writer: Writer, state: AttemptState) -> Asked:
-        tier = Tier(state.tier)
-        settings = OnlineSettings(tier=tier, max_calls=MAX_CALLS, max_unkept=MAX_CALLS + PART_LINES)
-        asking = Asking(self._client.config, self._order.model, settings, journal, writer.name)
+    def _ask(self, rest: PreparedInput, journal: Journal, writer: Writer, rung: Rung) -> Asked:
+        tier = rung.tier
+        settings = OnlineSettings(
+            tier=tier, max_calls=MAX_CALLS, max_unkept=MAX_CALLS + PART_LINES, patience=rung.patience
+        )
+        asking = Asking(
+            self._client.config,
+            self._order.model,
+            settings,
+            journal,
+            writer.name,
+            rung=rung,
+            requests=rest.requests or 0,
+        )
         until = clock.monotonic() + self._settings.budget(self._order.backend)
         watch = self._watch(asking, journal, until, state)
         log.info("Asking %s requests at once, in the %s tier.", rest.requests, tier.value)
@@ -191,6 +239,8 @@ class OnlineRound:
             )
             raise
         log.info("Asked at once: %s", _told(asked))
+        if asked.over:
+            log.warning("No more is asked in the %s tier: %s.", tier.value, asked.over)
         return asked
 
     def _watch(

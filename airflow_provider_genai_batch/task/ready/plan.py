@@ -27,13 +27,12 @@ from airflow_provider_genai_batch.task.cost.prices import price_of
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.order import Order
 from airflow_provider_genai_batch.task.ready.extra_cost import ExtraCost
+from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Rung
 from airflow_provider_genai_batch.task.ready.tiers import refuse_unreadable, tiers_of
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.create import task_of
 
-STUCK_SECONDS = 600.0
-"""For which a late attempt waits for the end of a job that was cancelled."""
 _SAMPLE = 200
 
 
@@ -54,22 +53,20 @@ class ReadyPlan:
     order: Order
 
     @classmethod
-    def of(
-        cls, value: Any, order: Order, config: ClientConfig, run: Callable[[], RunTimes]
-    ) -> ReadyPlan | None:
+    def of(cls, value: Any, order: Order, config: ClientConfig, run: RunTimes) -> ReadyPlan | None:
         """Read the setting; None: there is no deadline.
 
         Args:
             value: of ``ready_by``.
             order: of the task.
             config: of its connection.
-            run: gives the times of its run.
+            run: the times of its run.
 
         Raises:
             ConfigurationError, UnsupportedError: it cannot be kept; nothing was sent.
         """
         ready_by = ReadyBy.of(value)
-        at = None if ready_by is None else moment_of(ready_by, run())
+        at = None if ready_by is None else moment_of(ready_by, run)
         if ready_by is None or at is None:
             return None
         refuse_unreadable(order.source)
@@ -79,6 +76,15 @@ class ReadyPlan:
         plan = cls(ready_by, at, tiers, order)
         plan.extra_cost()  # one that cannot be counted is refused before all else
         return plan
+
+    def refuse_past(self, now: float) -> None:
+        """Refuse a moment that has passed before anything was asked.
+
+        Raises:
+            ConfigurationError: it has.
+        """
+        if now >= self.at:
+            raise past(self.at)
 
     def deadline(self, prepared: PreparedInput, now: float) -> Deadline:
         """Return what the moment of the switch is worked out from.
@@ -106,14 +112,6 @@ class ReadyPlan:
         if len(self.tiers) > 1 and clock() < deadline.latest(deadline.requests):
             rungs.insert(0, FlexRung(deadline, clock))
         return rungs
-
-    def stuck_at(self, deadline: Deadline, now: float) -> float:
-        """Return until when the end of a cancelled job is waited for, in seconds since the epoch."""
-        if deadline.late:
-            return now + STUCK_SECONDS
-        if self.ready_by.if_stuck == "wait":
-            return self.at
-        return max(now + deadline.cancel, deadline.latest(deadline.requests))
 
     def extra_cost(self) -> ExtraCost | None:
         """Return a new sum of what is spent above batch jobs; None: there is no limit."""

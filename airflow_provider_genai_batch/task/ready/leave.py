@@ -1,0 +1,154 @@
+"""Leaving batch jobs that would be late: they are cancelled, and their end is waited for before others are asked."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.cancel import cancel_jobs
+from airflow_provider_genai_batch.exceptions import CallError, DeadlineMissed, JobError
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.task.ready.past import moment
+from airflow_provider_genai_batch.task.waiting import Waiting
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.flows.deadline import Deadline
+    from airflow_provider_genai_batch.models.identity import Identity
+    from airflow_provider_genai_batch.task.port import TaskPort
+    from airflow_provider_genai_batch.task.runner import JobRunner
+    from airflow_provider_genai_batch.task.settings import RunSettings
+    from airflow_provider_genai_batch.task.state import Checkpoint
+
+log = logging.getLogger(__name__)
+
+STUCK_SECONDS = 600.0
+"""For which a late attempt waits for the end of a job that was cancelled."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What became of jobs that were left.
+
+    Attributes:
+        jobs: all jobs whose rows can be read, those of earlier rounds with them.
+        stuck: jobs that have not ended although they were cancelled; empty: all have.
+    """
+
+    jobs: list[str]
+    stuck: list[str]
+
+
+class Leaving:
+    """Leaves the jobs of one round.
+
+    Args:
+        settings: of the task.
+        task: the task instance.
+        client: of the task's connection.
+        runner: looks at jobs.
+    """
+
+    def __init__(
+        self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient, runner: JobRunner
+    ) -> None:
+        self._settings, self._task, self._client, self._runner = settings, task, client, runner
+
+    def leave(self, ending: Ending, checkpoint: Checkpoint, identity: Identity) -> Left:
+        """Cancel what goes on and wait for its end, or leave by a deferral.
+
+        Each job is read by its name before it is cancelled: one that has ended keeps its rows and is not cancelled.
+
+        Args:
+            ending: tells why.
+            checkpoint: tells of the jobs; its state is brought up to date.
+            identity: of the whole input.
+        """
+        state, now = checkpoint.state, self._client.service_time()
+        names = [name for name in checkpoint.jobs if name not in state.done]
+        assert state.ready is not None  # noqa: S101 - else nobody leaves
+        log.warning(
+            "Leaving the batch at %s, for the rows are to be ready by %s: %s. What has an answer is kept, and only the "
+            "rest is asked at once. Cancelling %s.",
+            *(moment(now), moment(state.ready.at), ending.detail, ", ".join(names)),
+        )
+        try:
+            cancel_jobs(self._client, names, self._task.appear_until)
+        except CallError as error:
+            log.warning("Not every job could be cancelled (%s). Its end is waited for all the same.", error)
+        state.left_until = stuck_at(self._settings.ready_by, state.ready, now)
+        jobs = [self._client.get(name) for name in names]
+        if all(job.done for job in jobs):
+            return Left(checkpoint.jobs, [])
+        waiting = Waiting(self._settings, self._task, self._client, self._runner)
+        waiting.wait_for([job for job in jobs if not job.done], jobs, state, checkpoint.facts, identity)
+        return self.left(waiting.ending, checkpoint)
+
+    def left(self, ending: Ending, checkpoint: Checkpoint) -> Left:
+        """Tell what became of jobs when the waiting for their end is over.
+
+        Raises:
+            JobError: `ready_by` waits for jobs that do not end.
+        """
+        if ending.why is not Why.TIMED_OUT:
+            return Left(checkpoint.jobs, [])
+        names = [name for name in checkpoint.jobs if name not in checkpoint.state.done]
+        stuck = [name for name in names if not self._client.get(name).done]
+        if stuck and self._pays_twice:
+            log.warning(
+                "%s did not end although the cancellation was asked for. Its requests are asked at once all the same "
+                '(if_stuck="pay_twice"): what it still answers is billed too, and is not used.',
+                ", ".join(stuck),
+            )
+            checkpoint.state.pass_over(stuck)
+        return Left([name for name in checkpoint.jobs if name not in stuck], stuck)
+
+    @property
+    def _pays_twice(self) -> bool:
+        ready_by = ReadyBy.of(self._settings.ready_by)
+        return ready_by is not None and ready_by.if_stuck != "wait"
+
+    def gives_up(self, left: Left) -> bool:
+        """Whether nothing more is asked because of jobs that do not end."""
+        return bool(left.stuck) and not self._pays_twice
+
+
+def stuck_at(value: object, deadline: Deadline, now: float) -> float:
+    """Return until when the end of cancelled jobs is waited for, in seconds since the epoch.
+
+    Args:
+        value: of ``ready_by``.
+        deadline: of the task.
+        now: seconds since the epoch by the service's clock.
+    """
+    ready_by = ReadyBy.of(value)
+    if deadline.late or ready_by is None:
+        return now + STUCK_SECONDS
+    if ready_by.if_stuck == "wait":
+        return deadline.at
+    return max(now + deadline.cancel, deadline.latest(deadline.requests))
+
+
+def missed(at: float, why: str, failure: JobError) -> DeadlineMissed:
+    """Return the failure of a task whose rows were not ready in time.
+
+    Args:
+        at: the moment, in seconds since the epoch.
+        why: what kept them.
+        failure: tells of the rows that there are, the jobs, and what the next attempt does.
+    """
+    msg = f"The rows were to be ready by {moment(at)}, and were not ({why}). {failure}"
+    return DeadlineMissed(msg, job_names=failure.job_names, manifest=failure.manifest)
+
+
+def never_ended(at: float, stuck: list[str]) -> DeadlineMissed:
+    """Return the failure of a task whose jobs have not ended, so that nobody can read what they answered."""
+    msg = (
+        f"The rows were to be ready by {moment(at)}. {', '.join(stuck)} was cancelled in time and has not ended, so "
+        "what it answered cannot be read, and its requests were not asked again: they might be paid twice. It is billed for "
+        "what it answered. The next attempt waits for its end, takes its rows and asks for the rest at once. With "
+        'if_stuck="pay_twice" the rest is not kept waiting by such a job.'
+    )
+    return DeadlineMissed(msg, job_names=stuck)
