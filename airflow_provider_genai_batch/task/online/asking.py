@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 GRACE = 30.0
 """Seconds for which calls that are under way go on when no more are asked; those that are dropped may be billed."""
+_TICK = 5.0
 _LOOK = 0.2
 """Seconds between two looks of the task's thread whether it is to end. Others' signals interrupt them."""
 
@@ -105,8 +106,6 @@ class Asking:
             try:
                 while not wait([future], _LOOK).done:
                     watch()
-                    if self._is_over() and self._over_for >= GRACE:
-                        self._end()
             except BaseException:
                 self._ending.set()
                 self._end()
@@ -159,6 +158,7 @@ class Asking:
             if self._ending.is_set():  # before anybody knew how to end it
                 asking.cancel()
             writing = asyncio.ensure_future(journal.run())
+            timing = asyncio.ensure_future(self._keep_time(asking))
             try:
                 await asyncio.wait({asking, writing}, return_when=asyncio.FIRST_COMPLETED)
                 if writing.done():  # it never ends by itself
@@ -166,8 +166,15 @@ class Asking:
                 with suppress(asyncio.CancelledError):
                     await asking
             finally:
+                timing.cancel()
                 journal.close()
                 await writing
+
+    async def _keep_time(self, asking: asyncio.Future[None]) -> None:
+        """Drop calls that go on for too long when no more are asked."""
+        while not (self._is_over() and self._over_for >= GRACE):
+            await clock.async_sleep(_TICK)
+        asking.cancel()
 
     async def _take(self, rows: OnlineRows, lines: Iterable[bytes], journal: JournalWriter) -> None:
         try:

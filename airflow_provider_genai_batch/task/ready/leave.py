@@ -147,8 +147,8 @@ def never_ended(at: float, stuck: list[str]) -> DeadlineMissed:
     """Return the failure of a task whose jobs have not ended, so that nobody can read what they answered."""
     msg = (
         f"The rows were to be ready by {moment(at)}. {', '.join(stuck)} was cancelled in time and has not ended, so "
-        "what it answered cannot be read, and its requests were not asked again: they might be paid twice. It is billed for "
-        "what it answered. The next attempt waits for its end, takes its rows and asks for the rest at once. With "
-        'if_stuck="pay_twice" the rest is not kept waiting by such a job.'
+        "nobody can read what it answered. Its requests were not asked again, for they might be paid twice; it is "
+        "billed for what it answered. The next attempt waits for its end, takes its rows and asks for the rest at "
+        'once. With if_stuck="pay_twice" the rest does not wait for such a job.'
     )
     return DeadlineMissed(msg, job_names=stuck)

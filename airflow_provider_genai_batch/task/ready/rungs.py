@@ -126,10 +126,10 @@ class LastRung:
 
     @property
     def patience(self) -> RowPatience:
-        """A row is given up at the deadline, unless there is none any more."""
+        """What is left of the time decides when a row is given up, unless none is left."""
         if math.isinf(self._until):
             return RowPatience()
-        return RowPatience(tries=_FOREVER, seconds=max(1.0, self._until - self._clock()))
+        return RowPatience(tries=_FOREVER, seconds=math.inf)
 
     def keeps(self, line: bytes) -> bool:
         """Leave rows for which there was no room to the next attempt, and count what the others cost."""
