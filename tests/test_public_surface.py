@@ -54,6 +54,7 @@ PUBLIC = {
         "ConfigurationError",
         "CostLimitExceeded",
         "CreateOutcomeUnknown",
+        "DeadlineMissed",
         "GenAIBatchError",
         "InputError",
         "JobCancelled",

@@ -143,18 +143,19 @@ class OnlineRound:
     ) -> Iterator[BatchJob]:
         """Ask tier after tier what the one before it has left; give what each brought."""
         left: PreparedInput | None = rest
-        for rung in self._rungs or [PlainRung(Tier(state.tier))]:
+        rungs = self._rungs or [PlainRung(Tier(state.tier))]
+        for rung in rungs:
             if left is None or self.stopped is not None:
                 return
             writer = Writer.new(tag, rung.tier, self._client.service_time(), uuid4().hex[:8])
-            asked = self._ask(left, journal, writer, rung)
+            asked = self._ask(left, journal, writer, rung, state)
             after = _without(left, journal, asked.parts)
             short = asked.stopped is not None or after is not None
             mine = journal.job(writer.name, asked.parts, stopped=short)
             state.come_to(mine, reattached=False)
             yield mine
-            self.over = asked.over
-            if asked.stopped is not None and asked.stopped.why != NO_TIER:
+            self.over = asked.over if after is not None else ""
+            if asked.stopped is not None and (asked.stopped.why != NO_TIER or rung is rungs[-1]):
                 self.stopped = asked.stopped
             left = after
 
@@ -206,7 +207,9 @@ class OnlineRound:
         if self._settings.media_uri is not None:
             check_media_writable(self._settings.media_uri, self._client)
 
-    def _ask(self, rest: PreparedInput, journal: Journal, writer: Writer, rung: Rung) -> Asked:
+    def _ask(
+        self, rest: PreparedInput, journal: Journal, writer: Writer, rung: Rung, state: AttemptState
+    ) -> Asked:
         tier = rung.tier
         settings = OnlineSettings(
             tier=tier, max_calls=MAX_CALLS, max_unkept=MAX_CALLS + PART_LINES, patience=rung.patience
