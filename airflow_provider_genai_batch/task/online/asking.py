@@ -38,7 +38,7 @@ class Asked:
         counts: of calls and rows; None: the asking did not begin.
         stopped: why the service answers no more; None: it answered all.
         over: why no more was asked in this tier, though there was more; empty: there was not.
-        kept: lines that were taken into the journal.
+        kept: lines that went into the journal.
     """
 
     parts: list[Part]
