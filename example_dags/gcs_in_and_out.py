@@ -15,7 +15,12 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 FOLDER = "{{ var.value.get('genai_batch_bucket', 'emulator-staging') }}/capitals"
 
 with DAG(
-    "gcs_in_and_out", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), doc_md=__doc__
+    "gcs_in_and_out",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    doc_md=__doc__,
+    # What an attempt has paid for, the next one takes up.
+    default_args={"retries": 2},
 ) as dag:
 
     @task

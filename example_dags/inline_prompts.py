@@ -14,7 +14,12 @@ from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, task
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 
 with DAG(
-    "inline_prompts", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), doc_md=__doc__
+    "inline_prompts",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    doc_md=__doc__,
+    # What an attempt has paid for, the next one takes up.
+    default_args={"retries": 2},
 ) as dag:
     answer = GenAIBatchOperator(
         task_id="answer",

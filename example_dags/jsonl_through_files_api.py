@@ -20,6 +20,8 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     doc_md=__doc__,
+    # What an attempt has paid for, the next one takes up.
+    default_args={"retries": 2},
 ) as dag:
     GenAIBatchOperator(
         task_id="answer",

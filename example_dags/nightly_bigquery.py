@@ -23,6 +23,8 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     doc_md=__doc__,
+    # What an attempt has paid for, the next one takes up.
+    default_args={"retries": 2},
 ) as dag:
     write_requests = BigQueryInsertJobOperator(
         task_id="write_requests",

@@ -18,7 +18,12 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 SHIPPED = Path(__file__).with_name("reviews.csv")
 
 with DAG(
-    "prompts_from_rows", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), doc_md=__doc__
+    "prompts_from_rows",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    doc_md=__doc__,
+    # What an attempt has paid for, the next one takes up.
+    default_args={"retries": 2},
 ) as dag:
     classify = GenAIBatchOperator(
         task_id="classify",

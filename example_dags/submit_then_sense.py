@@ -14,7 +14,12 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 
 with DAG(
-    "submit_then_sense", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), doc_md=__doc__
+    "submit_then_sense",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    doc_md=__doc__,
+    # What an attempt has paid for, the next one takes up.
+    default_args={"retries": 2},
 ) as dag:
     submit = GenAIBatchOperator(
         task_id="submit",

@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
+from airflow_provider_genai_batch import clock
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _STATES = (
     "QUEUED",
@@ -40,7 +42,7 @@ def _moment(text: str) -> datetime:
     number, unit = text[:-1], _UNITS.get(text[-1:])
     try:
         if unit and number.isascii() and number.isdigit():
-            return datetime.now(timezone.utc) - timedelta(**{unit: int(number)})
+            return clock.now() - timedelta(**{unit: int(number)})
         found = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
         msg = f"{text} is no time: write 2026-01-31, 2026-01-31T06:00 (UTC), or how long ago: 90m, 36h, 7d"

@@ -43,6 +43,10 @@ FIELDS: dict[str, dict[str, Any]] = {
 
 BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "login"],
-    "relabeling": {"password": "Gemini API key", "host": "Base URL override"},
-    "placeholders": {"host": "https://…, an emulator, a private endpoint or a proxy"},
+    # Errors and pages speak of Password and Host, as all that is not this form does.
+    "relabeling": {"password": "Password (Gemini API key)", "host": "Host (base URL override)"},
+    "placeholders": {
+        "host": "https://…, an emulator, a private endpoint or a proxy",
+        "port": "443, where the test button asks for one",
+    },
 }

@@ -71,6 +71,13 @@ def test_every_example_that_is_named_is_there_and_their_number_is_told() -> None
     assert "has seven DAGs" in README.text
 
 
+def test_every_example_has_retries() -> None:
+    for path in (ROOT / "example_dags").glob("*.py"):
+        assert re.search(r'default_args=\{"retries": [1-9]', path.read_text()), path.name
+    (dag,) = [block.text for block in README.blocks if block.language == "python"]
+    assert re.search(r"\bretries=[1-9]", dag)
+
+
 def test_the_texts_are_as_many_as_the_readme_says_and_their_authors_are_named() -> None:
     section = README.section("## Two commands")
     assert all(

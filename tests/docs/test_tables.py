@@ -267,7 +267,7 @@ def test_every_control_route_is_told_with_its_methods() -> None:
 def test_every_extra_of_the_package_is_told() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert table(README, "## Install", "Extra").keys() == project["optional-dependencies"].keys()
-    assert f"pip install {project['name']}\n" in README.text
+    assert f"pip install {project['name']} " in README.text
     versions = [project["requires-python"], *project["dependencies"]]
     assert ">=3.10" in versions
     assert "apache-airflow>=2.11.0" in versions

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.emulator.storage import CloudStorage
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import run_dag
 from tests.docs.pages import Page

@@ -26,12 +26,16 @@ TAKEN_AS_READ = (
     "export ",
     "mkdir ",
     "airflow db migrate",
+    "airflow standalone",
     "python -m pytest ",
     "pip install ",
     "python3 -m venv ",
     ". ",
 )
-"""Shell lines that set up what the tests have set up already; `pip install` is checked elsewhere."""
+"""Shell lines that set up what the tests have set up already; `pip install` is checked elsewhere.
+
+What `airflow standalone` starts is started one by one in tests/airflow_stack and tests/browser.
+"""
 DATE = "2026-01-02"
 
 

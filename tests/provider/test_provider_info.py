@@ -99,12 +99,19 @@ def test_what_is_secret_is_not_shown_in_the_form() -> None:
     assert hidden == {"keyfile_dict", "credential_config_file"}
 
 
+def test_the_form_calls_fields_as_errors_and_pages_do() -> None:
+    behaviour = CONNECTION["ui-field-behaviour"]
+    for field in ("password", "host"):
+        assert behaviour["relabeling"][field].startswith(f"{field.capitalize()} (")
+    assert "test button" in behaviour["placeholders"]["port"]
+
+
 LOADED = """
 import sys
 from airflow.providers_manager import ProvidersManager
 manager = ProvidersManager()
 (form,) = [one for one in manager.iter_connection_type_hook_ui_metadata() if one.connection_type == "genai_batch"]
-assert form.field_behaviour["relabeling"]["password"] == "Gemini API key", form
+assert form.field_behaviour["relabeling"]["password"] == "Password (Gemini API key)", form
 assert "airflow_provider_genai_batch.hooks.genai_batch" not in sys.modules, "the form needs the hook"
 fields = [name for name in manager.connection_form_widgets if name.startswith("extra__genai_batch__")]
 assert len(fields) == int(sys.argv[1]), fields
