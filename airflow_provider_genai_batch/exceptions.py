@@ -272,6 +272,10 @@ class ResultsNotWritten(JobError):
     """The rows could be read, but not written to ``results_uri``."""
 
 
+class ChecksFailed(JobError):
+    """The rows are there and enough of them are good, but a check of all of them together fails."""
+
+
 class TooManyFailedRows(JobError):
     """More rows failed than ``max_failed_rows`` allows."""
 

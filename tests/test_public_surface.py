@@ -28,6 +28,7 @@ ADVICE = (
 
 PUBLIC = {
     "adapters.common_ai": ["GeminiBatchAdapter", "VertexBatchAdapter"],
+    "checks": ["Check", "invalid_share", "length", "null_share", "share"],
     "client": ["AsyncGenAIBatchClient", "ClientConfig", "GenAIBatchClient", "GoogleCredentials"],
     "decorators.genai_batch": ["genai_batch_task"],
     "emulator": [
@@ -51,6 +52,7 @@ PUBLIC = {
         "BadRequest",
         "BeingSetUp",
         "CallError",
+        "ChecksFailed",
         "ConfigurationError",
         "CostLimitExceeded",
         "CreateOutcomeUnknown",
@@ -88,6 +90,7 @@ PUBLIC = {
         "BatchRequest",
         "BatchSource",
         "Candidate",
+        "Checked",
         "Citation",
         "Cost",
         "Grounding",

@@ -1,10 +1,12 @@
 # What ``**kwargs`` of the module beside this are. A test holds it against the operator.
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
 from airflow.providers.common.compat.sdk import TaskDecorator
 from airflow.sdk.bases.decorator import Task
+
+from airflow_provider_genai_batch.checks import Check
 
 _Parameters = ParamSpec("_Parameters")
 _Returned = TypeVar("_Returned")
@@ -46,6 +48,8 @@ def genai_batch_task(
     tier: str = "batch",
     online_below: int | None = None,
     retry_tier: str | None = None,
+    checks: Sequence[Check] | None = None,
+    on_check: str = "fail",
     cancel_on_kill: bool = True,
     reattach: bool = True,
     **kwargs: Any,

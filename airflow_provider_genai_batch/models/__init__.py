@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.models.answer import Candidate, Citation, Grounding, Logprobs, Media, Part
+from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost, ModelCost
 from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
 from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts
@@ -18,6 +19,7 @@ __all__ = [
     "BatchRequest",
     "BatchSource",
     "Candidate",
+    "Checked",
     "Citation",
     "Cost",
     "Grounding",

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from airflow_provider_genai_batch.models.base import Backend, Line, Noun
+from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost
 from airflow_provider_genai_batch.models.plan import Plan
 from airflow_provider_genai_batch.models.row import Usage
@@ -60,6 +61,8 @@ class Manifest(Noun):
     """Final rows by how they were served: ``batch``, ``flex``, ``standard`` or ``unknown``, without missing ones."""
     causes: dict[Line, int] = Field(default_factory=dict)
     """The commonest causes of failed rows, with their numbers."""
+    checks: tuple[Checked, ...] = ()
+    """What the checks of all rows have found."""
     usage: Usage | None = None
     cost: Cost | None = None
     """None where the extra ``prices`` is missing, its price list does not have the model, or no row gave tokens."""

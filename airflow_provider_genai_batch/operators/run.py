@@ -24,6 +24,7 @@ from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_genai_batch.checks import Check
     from airflow_provider_genai_batch.operators.task_port import OperatorPort
     from airflow_provider_genai_batch.task.attempt import TaskAttempt
 
@@ -84,6 +85,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             worker's slot, at batch price when there is room, or at full price. Needs `results_uri`.
         online_below: an input of fewer requests is asked at once, as ``standard`` where `tier` is ``batch``.
         retry_tier: how the rounds after the first are asked, ``flex`` or ``standard``; None: as the first.
+        checks: what has to hold of all rows together before the task succeeds, made by the functions of
+            `airflow_provider_genai_batch.checks`. The rows are landed either way.
+        on_check: what comes of a check that fails: ``fail`` or ``warn``.
         cancel_on_kill: cancel the job when the task is killed, cleared or marked by a user, or ``execution_timeout``
             ends it. A process that was only stopped cancels nothing.
         reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
@@ -116,6 +120,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "retry_tier",
         "conn_id",
         "ready_by",
+        "checks",
     )
     operator_extra_links = (GenAIBatchJobLink(), GenAIBatchRowsLink())
     ui_color = "#d2e3fc"
@@ -157,6 +162,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         tier: str = "batch",
         online_below: int | None = None,
         retry_tier: str | None = None,
+        checks: Sequence[Check] | None = None,
+        on_check: str = "fail",
         cancel_on_kill: bool = True,
         reattach: bool = True,
         **kwargs: Any,
@@ -200,6 +207,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.tier = tier
         self.online_below = online_below
         self.retry_tier = retry_tier
+        self.checks = checks
+        self.on_check = on_check
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
         self.killed = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from airflow_provider_genai_batch.models import JobCounts, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.models import Checked, JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.share import AT_BATCH_PRICE, BATCH, LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.models.table import TableCounts
@@ -51,6 +51,7 @@ class RowCounter:
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
         dropped: what of answers is in no row and no file, by kind.
         digest: stands for the bytes of the file that rows were written to; None: they were written to none.
+        checked: what the checks of all rows have found.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class RowCounter:
         self._answered = KeySet() if answered is None else answered
         self._were_answered = len(self._answered)
         self.digest: str | None = None
+        self.checked: tuple[Checked, ...] = ()
         self._round = 0
         self._keyless = 0
         self._others: list[RowCounter] = []

@@ -12,6 +12,7 @@ from msgspec.json import Encoder
 from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.results.external_sort import in_order
+from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Write
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, row_error, store_media
@@ -40,6 +41,7 @@ def land(
     validate: Validate | None = None,
     carry: Carry | None = None,
     store: Store | None = None,
+    gates: Gates | None = None,
 ) -> None:
     """Count rows into `tally` and write them as lines, then a row for each request that has none.
 
@@ -51,10 +53,14 @@ def land(
         ordered: write in the order of the input; rows whose place in it is not known come last.
         validate: checks the text of each answer.
         carry: gives what the row takes along from its input row.
+        gates: count good rows for checks of all of them.
         store: writes the pictures and sounds of the rows that are landed, see `wire.answers.answer.Store`.
     """
-    spelled = validate if validate is None or write is None else _spelling(validate)
+    plain = write is None and gates is None  # nobody needs outputs as JSON
+    spelled = validate if validate is None or plain else _spelling(validate)
     rows = _counted(rounds, tally, spelled)
+    if gates is not None:
+        rows = gates.watch(rows)
     if store is not None:
         rows = _with_files(rows, store)
     if write is None:

@@ -47,6 +47,7 @@ from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.ready.leave import Leaving, missed, never_ended
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
 from airflow_provider_genai_batch.task.round import Round
+from airflow_provider_genai_batch.task.row_checks import refuse_checks
 from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
@@ -159,6 +160,7 @@ class TaskAttempt:
                     "that it stays the same while the task waits."
                 )
                 raise InputError(msg)
+            refuse_checks(self._settings, ask.order, typed=prepared.asks_for_type)
             plan = self._plan(ask, prepared, state)
             if self._settings.plan_only and plan is not None:
                 return planned_manifest(ask.order, plan).model_dump(mode="json")
@@ -471,6 +473,8 @@ class TaskAttempt:
                 answers=settings.answers,
                 output_type=settings.output_type,
                 carry=carry,
+                checks=tuple(settings.checks or ()),
+                on_check=settings.on_check,
             )
             return self._runner.settle(
                 ending,

@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.models.ready_by import check_ready_by
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
+from airflow_provider_genai_batch.task.row_checks import check_checks, check_on_check, check_rows_are_read
 
 
 def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = None) -> None:
@@ -43,6 +44,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
                 f"With wait=False no rows are landed: leave {name} to a GenAIBatchResultsOperator downstream."
             )
             raise ConfigurationError(msg)
+    check_rows_are_read(task, known or (lambda _: True))
     if task.ready_by is not None:
         _check_deadline(task, known or (lambda _: True))
 
@@ -185,6 +187,8 @@ def check_answers(name: str, value: Any) -> None:
 
 
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "checks": check_checks,
+    "on_check": check_on_check,
     "on_timeout": _check_on_timeout,
     **dict.fromkeys(("keep", "truncated"), check_answers),
     **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),

@@ -316,6 +316,7 @@ class JobRunner:
             failed_before=failed_before,
             may_ask_again=may_ask_again,
             submits=landing.submits,
+            on_check=landing.on_check,
         )
         self.ledger.begin()
         with span(LAND, names) as note:

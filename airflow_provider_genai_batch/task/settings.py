@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
+from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
@@ -57,6 +58,8 @@ class RunSettings:
     tier: str = Tier.BATCH.value
     online_below: int | None = None
     retry_tier: str | None = None
+    checks: Sequence[Check] | None = None
+    on_check: str = "fail"
     cancel_on_kill: bool = True
     reattach: bool = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts, Usage
+from airflow_provider_genai_batch.models import BatchJob, Checked, Manifest, RowCounts, Usage
 from airflow_provider_genai_batch.models.identity import round_of
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.journal import is_journaled
@@ -24,6 +24,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
     dropped: Mapping[str, int] | None = None,
     tiers: Mapping[str, int] | None = None,
     rows_of: Sequence[BatchJob] | None = None,
+    checked: Sequence[Checked] = (),
 ) -> Manifest:
     """Write the manifest of jobs, ended or not.
 
@@ -39,6 +40,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         dropped: what of answers landed nowhere.
         tiers: rows by the tier that served them.
         rows_of: the jobs whose rows stand; None: all.
+        checked: what checks of all rows have found.
     """
     first = jobs[0]
     behind = min(jobs, key=lambda job: (job.done, job.verdict is Verdict.ROWS))
@@ -61,6 +63,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         dropped=dict(dropped or {}),
         tiers=dict(tiers or {}),
         causes=dict(causes or {}),
+        checks=tuple(checked),
         usage=usage,
         create_time=min(created, default=None),
         start_time=min(started, default=None),

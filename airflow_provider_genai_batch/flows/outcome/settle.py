@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch.exceptions import (
+    ChecksFailed,
     JobCancelled,
     JobError,
     JobExpired,
@@ -36,6 +38,8 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.job import JobState, Verdict
 from airflow_provider_genai_batch.results.row_counter import RowCounter
+
+log = logging.getLogger(__name__)
 
 TOO_FEW_ROWS = (TooManyFailedRows, JobFailed, JobExpired, JobCancelled)
 """Failures that rows of more jobs may mend."""
@@ -119,6 +123,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     failed_before: Collection[str] = (),
     may_ask_again: bool = False,
     submits: bool = True,
+    on_check: str = "fail",
 ) -> Generator[SettleStep, Any, Outcome]:
     """Turn an ending into an outcome.
 
@@ -136,6 +141,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         failed_before: those of them whose failure an earlier attempt raised. The rows that they left decide.
         may_ask_again: rows that failed may be asked for once more.
         submits: the task submits jobs itself; one that does not can only look at them again.
+        on_check: what comes of a check of all rows that fails: ``fail`` or ``warn``.
 
     Raises:
         JobError: one of its kinds, as the outcome table says.
@@ -174,6 +180,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         dropped=tally.dropped,
         tiers=tally.tiers,
         rows_of=rows.jobs,
+        checked=tally.checked,
     )
     try:
         _judge(jobs, tally, manifest, max_failed_rows, submits)
@@ -183,7 +190,29 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
             known = None if rows.in_bigquery else tally  # counts do not say which failed
             return AskAgain(tuple(names), failure, known, tuple(short), rows.tables)
         raise
+    _hold(manifest, on_check)
     return Done(manifest)
+
+
+def _hold(manifest: Manifest, on_check: str) -> None:
+    """Hold the rows against the checks of all of them.
+
+    Raises:
+        ChecksFailed: one fails, and that is no mere warning.
+    """
+    failed = [str(one) for one in manifest.checks if not one.passed]
+    if not failed:
+        return
+    where = f"at {manifest.results_uri}" if manifest.results_uri else at_the_service(manifest)
+    said = f"{len(failed)} of {len(manifest.checks)} checks failed: {'; '.join(failed)}."
+    if on_check == "warn":
+        log.warning("%s All rows are %s.", said, where)
+        return
+    msg = (
+        f"{said} All rows are {where}; {', '.join(manifest.job_names)} has ended and its answered rows are paid for. "
+        "The next attempt asks nothing again: it reads the rows once more, and fails likewise unless checks changed."
+    )
+    raise ChecksFailed(msg, job_names=manifest.job_names, manifest=manifest.model_dump(mode="json"))
 
 
 def _ended_early(jobs: Sequence[BatchJob], tally: RowCounter, max_failed_rows: float) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, BinaryIO, cast
 
+from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritten, TransportError
 from airflow_provider_genai_batch.flows.outcome.collect import behind
@@ -22,6 +23,7 @@ from airflow_provider_genai_batch.models.share import BATCH
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.digest import Summed
+from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.results.key_set import KeySet
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import form_of, opened
@@ -105,6 +107,10 @@ class Landing:
     partly: bool = True
     """Write rows also if fewer came than the service has counted. Else they are only counted then, and what stands at
     `results_uri` stays."""
+    checks: tuple[Check, ...] = ()
+    """Of all rows together."""
+    on_check: str = "fail"
+    """What comes of one that fails, ``fail`` or ``warn``."""
     stream: BinaryIO | None = None
     """Where rows are written as JSONL if there is no `results_uri`."""
 
@@ -252,6 +258,7 @@ def _read(
 ) -> RowCounter:
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
     tallies = []
+    gates = Gates(landing.checks) if landing.checks else None
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
     summed = None if out is None else Summed(out)
     types = _types(landing, jobs) if form == "parquet" else None
@@ -268,9 +275,11 @@ def _read(
                 validate=landing.validate,
                 carry=landing.carry,
                 store=media,
+                gates=gates,
             )
             tallies.append(tally)
     whole = reduce(RowCounter.absorb, tallies)
+    whole.checked = gates.found(whole.counts) if gates else ()
     whole.digest = str(summed.digest) if summed and whole.rows_read else None
     return whole
 

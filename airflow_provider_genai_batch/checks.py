@@ -1,0 +1,107 @@
+"""Gates over the rows of a task: what has to hold of all of them together before the task succeeds.
+
+They are given to ``GenAIBatchOperator(checks=[…])``, count while rows land, and hold no row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models.base import Noun
+
+__all__ = ["Check", "invalid_share", "length", "null_share", "share"]
+
+
+class Check(Noun):
+    """One gate; made by the functions of this module. Its texts may be templates."""
+
+    kind: str
+    """The function that made it."""
+    field: str | None = None
+    """Of answers that have a type, with dots into inner objects; None: the text of the answer."""
+    value: Any = None
+    """For `share`."""
+    least: float
+    most: float
+
+    @property
+    def name(self) -> str:
+        """What is looked at, in words."""
+        of = f" of {self.field}" if self.field else ""
+        return f"{self.kind}{of}{f' = {self.value!r}' if self.kind == 'share' else ''}"
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.name} between {self.least:g} and {self.most:g}"
+
+
+def share(field: str, value: Any, *, between: tuple[float, float]) -> Check:
+    """Bound the share of good rows whose field has a value.
+
+    Args:
+        field: of the answer, with dots into inner objects: ``"label"``, ``"address.city"``.
+        value: as JSON has it: a string, a number, a bool or None.
+        between: the least and the most of it, from 0 to 1.
+
+    Raises:
+        ConfigurationError: these cannot be meant.
+    """
+    if not isinstance(value, (str, int, float, bool, type(None))):
+        msg = f"share({field!r}) compares with {value!r}, which no field of an answer is: give a string or a number."
+        raise ConfigurationError(msg)
+    least, most = _range("share", between, 1)
+    return Check(kind="share", field=_field("share", field), value=value, least=least, most=most)
+
+
+def null_share(field: str, *, at_most: float) -> Check:
+    """Bound the share of good rows whose field is null or not there.
+
+    Raises:
+        ConfigurationError: this cannot be meant.
+    """
+    least, most = _range("null_share", (0, at_most), 1)
+    return Check(kind="null_share", field=_field("null_share", field), least=least, most=most)
+
+
+def invalid_share(*, at_most: float) -> Check:
+    """Bound the share of all rows that are ``invalid``, in whatever way they are: see the row's status.
+
+    Raises:
+        ConfigurationError: this cannot be meant.
+    """
+    least, most = _range("invalid_share", (0, at_most), 1)
+    return Check(kind="invalid_share", least=least, most=most)
+
+
+def length(field: str | None = None, *, between: tuple[float, float]) -> Check:
+    """Bound the mean length of good rows: characters of a text, items of a list.
+
+    Args:
+        field: of the answer; None: its text. Rows where it is null do not count.
+        between: the least and the most of it.
+
+    Raises:
+        ConfigurationError: these cannot be meant.
+    """
+    least, most = _range("length", between, float("inf"))
+    return Check(
+        kind="length", field=None if field is None else _field("length", field), least=least, most=most
+    )
+
+
+def _field(kind: str, field: Any) -> str:
+    if not isinstance(field, str) or not all(field.split(".")):
+        msg = f'{kind} looks at a field of answers, such as "label" or "address.city", not at {field!r}.'
+        raise ConfigurationError(msg)
+    return field
+
+
+def _range(kind: str, between: Any, top: float) -> tuple[float, float]:
+    numbers = between if isinstance(between, (tuple, list)) else ()
+    good = len(numbers) == 2 and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
+    if not good or not 0 <= numbers[0] <= numbers[1] <= top or (numbers[0], numbers[1]) == (0, top):
+        of = f"from 0 to {top:g}" if top == 1 else "from 0 on"
+        msg = f"{kind} is to be between {between!r}; give two numbers {of}, the lower one first, that bound something."
+        raise ConfigurationError(msg)
+    return float(numbers[0]), float(numbers[1])

@@ -1,0 +1,91 @@
+"""Checks of rows, counted while the rows land: a few numbers each, and no row is held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from msgspec import Raw
+from pydantic_core import from_json
+
+from airflow_provider_genai_batch.checks import Check
+from airflow_provider_genai_batch.models import Checked, RowCounts
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+
+
+class Gates:
+    """Running numbers of some checks."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._counts = [_Count(check) for check in checks]
+        self._typed = any(count.path for count in self._counts)
+
+    def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
+        """Pass the rows on that are landed, each request's once, and count the good ones."""
+        for row in rows:
+            if row["status"] == "ok":
+                answer = _answer(row) if self._typed else None
+                for count in self._counts:
+                    count.take(row, answer)
+            yield row
+
+    def found(self, rows: RowCounts) -> tuple[Checked, ...]:
+        """Return what the checks have found, when all rows have passed."""
+        return tuple(count.found(rows) for count in self._counts)
+
+
+class _Count:
+    """One check's numbers."""
+
+    def __init__(self, check: Check) -> None:
+        self.path = tuple(check.field.split(".")) if check.field else ()
+        self._check, self._rows, self._sum = check, 0, 0
+
+    def take(self, row: PlainRow, answer: Any) -> None:
+        """Count a good row."""
+        kind = self._check.kind
+        if kind == "invalid_share":
+            return
+        value = _member(answer, self.path) if self.path else row["text"]
+        if kind == "length":
+            if isinstance(value, (str, list, dict)):
+                self._rows += 1
+                self._sum += len(value)
+            return
+        self._rows += 1
+        self._sum += value is None if kind == "null_share" else _is(value, self._check.value)
+
+    def found(self, rows: RowCounts) -> Checked:
+        check = self._check
+        number, of = (rows.invalid, rows.total) if check.kind == "invalid_share" else (self._sum, self._rows)
+        value = number / of if of else None
+        passed = value is not None and check.least <= value <= check.most
+        return Checked(
+            check=check.name, value=value, least=check.least, most=check.most, rows=of, passed=passed
+        )
+
+
+def _answer(row: PlainRow) -> Any:
+    """Return the answer as JSON; a text that no type was asked for may be some all the same."""
+    output = row["output"]
+    if isinstance(output, Raw):
+        return from_json(bytes(output))
+    if output is not None:
+        return output
+    try:
+        return from_json(row["text"] or "null")
+    except ValueError:
+        return None
+
+
+def _member(value: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    """Whether they are the same in JSON, where True is no 1."""
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

@@ -1,0 +1,93 @@
+"""The checks of all rows, read before anything is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client.job_params import JobParams
+
+
+def check_rows_are_read(task: Any, known: Callable[[Any], bool]) -> None:
+    """Refuse checks of rows that the task will not have seen.
+
+    Raises:
+        ConfigurationError: it reads none, or a field is not in the type of the answers.
+    """
+    if not task.checks:
+        return
+    if task.wait is False or task.plan_only is True:
+        setting = "wait=False" if task.wait is False else "plan_only=True"
+        msg = f"With {setting} no rows are read, so there is nothing for checks to look at: leave one of them out."
+        raise ConfigurationError(msg)
+    if not known(task.checks) or task.output_type is None:
+        return
+    from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
+
+    fields = (output_schema(task.output_type) or {}).get("properties")
+    for check in task.checks:
+        name = (check.field or "").partition(".")[0]
+        if fields is not None and name and name not in fields:
+            msg = f"{check.name} looks at a field that output_type does not have. It has {', '.join(fields) or 'none'}."
+            raise ConfigurationError(msg)
+
+
+def refuse_checks(task: Any, order: JobParams, *, typed: bool) -> None:
+    """Refuse checks that cannot be made of an input that was read, before anything is paid.
+
+    Args:
+        task: its settings.
+        order: what is asked.
+        typed: one of the requests has a response schema of its own.
+
+    Raises:
+        UnsupportedError: the rows stay in BigQuery.
+        ConfigurationError: a field is looked at, and answers have none.
+    """
+    if not task.checks:
+        return
+    if order.source.bigquery_uri if order.destination is None else order.destination.bigquery_uri:
+        msg = (
+            "Rows that Vertex AI writes to BigQuery are not read here: leave checks out, and query the table."
+        )
+        raise UnsupportedError(msg)
+    from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
+
+    if typed or asks_for_type(task.output_type, order.request_defaults):
+        return
+    for check in task.checks:
+        if check.field is not None:
+            msg = (
+                f"{check.name} looks at a field, and nothing says that answers are to have any. Nothing was sent. Give "
+                "output_type."
+            )
+            raise ConfigurationError(msg)
+
+
+def check_checks(name: str, value: Any) -> None:
+    """Refuse what is no list of checks.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if value is None:
+        return
+    from airflow_provider_genai_batch.checks import Check
+
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, Check) for one in value):
+        msg = f"{name} is {value!r}; give a list of what the functions of airflow_provider_genai_batch.checks return."
+        raise ConfigurationError(msg)
+
+
+def check_on_check(name: str, value: Any) -> None:
+    """Refuse a word that is none.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if value not in ("fail", "warn"):
+        msg = f'{name} is "fail" or "warn", not {value!r}.'
+        raise ConfigurationError(msg)
