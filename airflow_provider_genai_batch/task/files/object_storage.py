@@ -93,9 +93,10 @@ def names_below(folder: str) -> list[str]:
     with provider_errors():
         path.fs.invalidate_cache()
         try:
-            return [one.name for one in path.iterdir()]
-        except FileNotFoundError:
+            names = path.fs.ls(path.path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):  # stores have no folders without objects
             return []
+    return [name.rstrip("/").rpartition("/")[2] for name in names]
 
 
 def try_place(uri: str) -> None:

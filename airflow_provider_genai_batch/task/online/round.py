@@ -149,7 +149,7 @@ class OnlineRound:
                 return
             writer = Writer.new(tag, rung.tier, self._client.service_time(), uuid4().hex[:8])
             asked = self._ask(left, journal, writer, rung, state)
-            after = _without(left, journal, asked.parts)
+            after = None if asked.durable == left.requests else _without(left, journal, asked.parts)
             short = asked.stopped is not None or after is not None
             mine = journal.job(writer.name, asked.parts, stopped=short)
             state.come_to(mine, reattached=False)
@@ -283,16 +283,10 @@ def _lines(prepared: PreparedInput) -> Iterator[bytes]:
 
 
 def _kept(asked: Asked, journal: Journal) -> str:
-    calls = asked.counts.calls if asked.counts else 0
-    ended = asked.counts.answered + asked.counts.given_up if asked.counts else 0
-    under_way = (
-        f" Calls that were under way were dropped and may be billed: {calls} had been sent."
-        if calls > ended
-        else ""
-    )
     return (
-        f"{asked.durable} answers of this attempt are kept in {journal.folder} and are billed.{under_way} The next "
-        "attempt takes them and asks for the others."
+        f"{asked.durable} answers of this attempt are kept in {journal.folder} and are billed. Calls that were under "
+        f"way were dropped, at most {MAX_CALLS}, and may be billed. The next attempt takes what is kept and asks for "
+        "the others."
     )
 
 
