@@ -107,9 +107,11 @@ PUBLIC = {
         "PlannedCost",
         "ReadyBy",
         "ResultRow",
+        "Reuse",
         "RowCounts",
         "RowError",
         "RowStatus",
+        "Saved",
         "Usage",
     ],
     "operators.genai_batch": [

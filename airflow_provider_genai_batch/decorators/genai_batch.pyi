@@ -52,6 +52,8 @@ def genai_batch_task(
     on_check: str = "fail",
     cancel_on_kill: bool = True,
     reattach: bool = True,
+    reuse: Any = None,
+    dedupe: bool = False,
     **kwargs: Any,
 ) -> Callable[[Callable[_Parameters, _Returned]], Task[_Parameters, _Returned]]: ...
 @overload

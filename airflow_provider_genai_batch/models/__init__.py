@@ -6,10 +6,11 @@ from airflow_provider_genai_batch.models.answer import Candidate, Citation, Grou
 from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost, ModelCost
 from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
-from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts
+from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts, Saved
 from airflow_provider_genai_batch.models.plan import Plan, PlannedCost
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.request import BatchRequest
+from airflow_provider_genai_batch.models.reuse import Reuse
 from airflow_provider_genai_batch.models.row import ResultRow, RowError, RowStatus, Usage
 from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
 
@@ -36,8 +37,10 @@ __all__ = [
     "PlannedCost",
     "ReadyBy",
     "ResultRow",
+    "Reuse",
     "RowCounts",
     "RowError",
     "RowStatus",
+    "Saved",
     "Usage",
 ]

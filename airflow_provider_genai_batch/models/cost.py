@@ -31,4 +31,6 @@ class Cost(Noun):
     def __str__(self) -> str:
         """Say it in one line."""
         bases = ", ".join(f"{part.model} at {part.basis} prices" for part in self.models)
+        if not self.models:
+            return f"{self.usd:g} USD ({self.source})"
         return f"about {self.usd:.6f} USD ({bases}; {self.source})"

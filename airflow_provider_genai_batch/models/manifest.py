@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from airflow_provider_genai_batch.models.base import Backend, Line, Noun
 from airflow_provider_genai_batch.models.checked import Checked
@@ -22,11 +23,33 @@ class RowCounts(Noun):
     error: int = 0
     cancelled: int = 0
     missing: int = 0
+    reused: int | None = None
+    """Of all: answered by earlier results. None, and left out, where the task used nothing again."""
+    same: int | None = None
+    """Of all: their request is equal to that of another row, and was not asked for itself. Left out likewise."""
+
+    @property
+    def asked(self) -> int:
+        """Requests that were sent to the service."""
+        return self.total - (self.reused or 0) - (self.same or 0)
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: number for name, number in write(self).items() if number is not None}
 
     @property
     def failed(self) -> int:
         """Everything that is not ``ok``."""
         return self.total - self.ok
+
+
+class Saved(Noun):
+    """What was not paid, for its answers were there."""
+
+    usage: Usage
+    """Tokens that the answers took when they were asked."""
+    usd: float | None = None
+    """An estimate at today's batch prices; None: the price list is not installed, or has no price for the model."""
 
 
 class Manifest(Noun):
@@ -68,6 +91,8 @@ class Manifest(Noun):
     """None where the extra ``prices`` is missing, its price list does not have the model, or no row gave tokens."""
     plan: Plan | None = None
     """What was planned before anything was paid; None where the service alone reads the requests."""
+    saved: Saved | None = None
+    """By answers of earlier results and equal requests; None: nothing was used again."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None

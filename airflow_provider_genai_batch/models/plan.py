@@ -30,8 +30,13 @@ class Plan(Noun):
     """What a task is about to ask."""
 
     requests: int
+    """To be asked, without those that are in `reused` and `same`."""
     jobs: int
     """That they make."""
+    reused: int | None = None
+    """Requests that earlier results answer; None: none are used again."""
+    same: int | None = None
+    """Requests that are equal to another, and are not asked for themselves; None: likewise."""
     tier: Line = "batch"
     """In which they are asked."""
     input_tokens: int
@@ -62,7 +67,11 @@ class Plan(Noun):
         asked = "1 request" if self.requests == 1 else f"{self.requests} requests"
         jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
         how = f"counted on {self.counted}" if self.counted else f"estimated from the text of {self.looked_at}"
-        parts = [f"{asked} in {jobs}", f"input {self.input_tokens} tokens ({how})"]
+        at_hand = f" ({self.reused or 0} answered before, {self.same or 0} equal to another)"
+        parts = [
+            f"{asked} in {jobs}{'' if self.reused is None else at_hand}",
+            f"input {self.input_tokens} tokens ({how})",
+        ]
         if self.output_tokens:
             bound = f" ({self.unbounded} requests set no maxOutputTokens)" if self.unbounded else ""
             parts.append(f"output up to {self.output_tokens} tokens{bound}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -23,7 +24,8 @@ ROW_SCHEMA = 3
 """Version of what rows are.
 
 1: `key` to `model_version`, `response`, `round`, `input`. 2: also `candidates` to `logprobs`, and `usage.tool_use`,
-each left out where there is nothing; columns of Parquet have types. 3: also `tier`.
+each left out where there is nothing; columns of Parquet have types. 3: also `tier`, and `asked` to
+`same_as`.
 """
 
 
@@ -129,6 +131,15 @@ class ResultRow(Sparse):
     """Which round of asking answered it: 0 the first, 1 the first of the failed rows alone, and so on."""
     input: dict[str, Any] | None = None
     """Columns of the input row, where they are carried along; on Vertex AI what stood beside the request."""
+    asked: str | None = None
+    """Digest of all that decides the answer: the model, and the request as it was sent. Of tasks that use answers again
+    or ask equal requests once."""
+    answered_at: datetime | None = None
+    """When the job ended that brought the answer; of the same tasks."""
+    reused_from: str | None = None
+    """Where the answer had landed before, of a request that was not asked this time. Its tokens were paid then."""
+    same_as: str | None = None
+    """Key of an equal request that was asked for both. Its tokens were paid once."""
 
     _always: ClassVar[frozenset[str]] = frozenset(
         (

@@ -92,6 +92,10 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             ends it. A process that was only stopped cancels nothing.
         reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
             runs of that attempt.
+        reuse: earlier results whose answers are used again, so that requests equal to theirs are not asked: an address
+            or path (with ``*`` several), a manifest, a list of these, ``Reuse(results, max_age)``, or True: what stands
+            at `results_uri`, and what the task's last earlier run landed.
+        dedupe: ask equal requests once, and land a row for each of them.
 
     Attributes:
         links: those of the attempt by the keys of their XComs; None: another process of it may have stored some.
@@ -118,6 +122,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "webhook",
         "tier",
         "retry_tier",
+        "reuse",
         "conn_id",
         "ready_by",
         "checks",
@@ -166,6 +171,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         on_check: str = "fail",
         cancel_on_kill: bool = True,
         reattach: bool = True,
+        reuse: Any = None,
+        dedupe: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -211,6 +218,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.on_check = on_check
         self.cancel_on_kill = cancel_on_kill
         self.reattach = reattach
+        self.reuse = reuse
+        self.dedupe = dedupe
         self.killed = False
         self.links: Mapping[str, str] | None = None
         self._port: OperatorPort | None = None

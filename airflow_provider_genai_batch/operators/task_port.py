@@ -73,6 +73,12 @@ class OperatorPort:
         """Return the records of a round's jobs in Airflow's task state store."""
         return JobRecords(self._context, round_)
 
+    def earlier_manifest(self) -> Mapping[str, Any] | None:
+        """Pull the task's own XCom of an earlier run; the run's own was cleared when the task began."""
+        ti = self._context["ti"]
+        found = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index, include_prior_dates=True)
+        return found if isinstance(found, Mapping) else None
+
     def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:
         """Report to Airflow's metrics what was settled."""
         return report_metrics(ledger, self._context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -31,13 +32,21 @@ _NEVER_NULL = ("status", "round")
 _ANYTHING = ("output", "response", "input")
 
 
+def _time(value: Any) -> datetime:
+    return datetime.fromisoformat(value.replace("Z", "+00:00"))
+
+
+_TIME = Column(pa.timestamp("us", tz="UTC"), _time, plain=False)
+
+
 @cache
 def _columns() -> dict[str, Column]:
     """Return the columns that every file has; `output`, `response` and `input` are JSON text."""
     schema = ResultRow.model_json_schema(mode="validation")
     scope = Scope(schema["$defs"], sparse=True)
     columns = {name: column_of(one, scope) for name, one in schema["properties"].items()}
-    return columns | dict.fromkeys(_ANYTHING, TEXT) | {"round": Column(pa.int32(), columns["round"].write)}
+    others = {"round": Column(pa.int32(), columns["round"].write), "answered_at": _TIME}
+    return columns | dict.fromkeys(_ANYTHING, TEXT) | others
 
 
 def columns_of(types: ColumnTypes) -> dict[str, Column]:

@@ -22,7 +22,7 @@ def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
         form: how it was written, see `results.sinks`.
     """
     if form == "parquet":
-        yield from map(ResultRow.model_validate, _from_columns(stream))
+        yield from map(ResultRow.model_validate, columns_as_rows(stream))
         return
     lines: Any = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
     yield from map(ResultRow.model_validate_json, lines)
@@ -39,7 +39,8 @@ def count_rows(stream: BinaryIO, form: Form) -> int:
     return sum(chunk.count(b"\n") for chunk in iter(lambda: lines.read(_CHUNK), b""))
 
 
-def _from_columns(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+def columns_as_rows(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """Give the rows of a Parquet file as Python values; what a row has not is None."""
     from pyarrow.parquet import ParquetFile
 
     from airflow_provider_genai_batch.results.arrow_types import read_change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from airflow_provider_genai_batch.models import Checked, JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
@@ -50,6 +50,8 @@ class RowCounter:
         unknown: rows whose key no request had; their tokens are counted.
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
         dropped: what of answers is in no row and no file, by kind.
+        reused: rows of earlier results; None: the task uses none again.
+        same: rows of requests that are equal to another one, which was asked for them; None: likewise.
         digest: stands for the bytes of the file that rows were written to; None: they were written to none.
         checked: what the checks of all rows have found.
     """
@@ -98,6 +100,10 @@ class RowCounter:
         self._were_answered = len(self._answered)
         self.digest: str | None = None
         self.checked: tuple[Checked, ...] = ()
+        self.reused: int | None = None
+        self.same: int | None = None
+        self._saved: Counter[str] = Counter()
+        self._unpaid: Counter[str] = Counter()
         self._round = 0
         self._keyless = 0
         self._others: list[RowCounter] = []
@@ -166,6 +172,45 @@ class RowCounter:
             self._fail(row, place)
         return True
 
+    def begin_reused(self) -> None:
+        """Begin with rows of earlier results, which are no job's."""
+        self._end_job()
+
+    def take_any(self, row: PlainRow) -> bool:
+        """Take a row of which nobody knows whether it was asked this time, see `take`."""
+        return self._take_unpaid(row) if "reused_from" in row or "same_as" in row else self.take(row)
+
+    def _take_unpaid(self, row: PlainRow) -> bool:
+        """Count a row that no job was paid for; one whose request has a row already is no duplicate."""
+        key, status = row["key"], row["status"]
+        if self._were_answered and status != "ok" and key in self._answered:
+            return False
+        place = self._match(key, row["index"])
+        if place < 0 and place != UNPLACED:
+            if place != UNKNOWN and status == "ok" and self._matcher.unanswered(key, row["index"]):
+                self._answered.add(key)
+            return False
+        if place >= 0:
+            row["index"] = place
+        elif not self._trusts_stamps:
+            row["index"] = None
+        if "same_as" in row:
+            self.same = (self.same or 0) + 1
+        else:
+            self.reused = (self.reused or 0) + 1
+        self._unpaid[status] += 1
+        if row["usage"] is not None:
+            self._save(row["usage"])
+        if status == "ok":
+            self._ok += 1
+        else:
+            self._fail(row, place)
+        return True
+
+    def _save(self, used: Mapping[str, int]) -> None:
+        for kind, number in used.items():
+            self._saved[kind] += number
+
     def absorb(self, other: RowCounter) -> RowCounter:
         """Add the counts of rows of other requests. No row may follow."""
         self._shares = {**self.shares, **other.shares}
@@ -177,6 +222,9 @@ class RowCounter:
         for kind, keys in other.samples.items():
             self.samples[kind] = (self.samples[kind] + keys)[:_SAMPLES]
         self._others.append(other)
+        self.reused = _sum(self.reused, other.reused)
+        self.same = _sum(self.same, other.same)
+        self._saved.update(other._saved)
         self._ok += other._ok
         self._status.update(other._status)
         self._causes.update(other._causes)
@@ -267,7 +315,7 @@ class RowCounter:
     def counts(self) -> RowCounts:
         """Rows by status."""
         by_status = {**{status.value: self._status[status.value] for status in RowStatus}, "ok": self._ok}
-        return RowCounts(total=sum(by_status.values()), **by_status)
+        return RowCounts(total=sum(by_status.values()), reused=self.reused, same=self.same, **by_status)
 
     @property
     def usage(self) -> Usage | None:
@@ -281,6 +329,13 @@ class RowCounter:
             tool_use=self._tool_use,
         )
         return None if usage == Usage() else usage
+
+    @property
+    def saved(self) -> Usage | None:
+        """Tokens that were not paid, for the answers were there; None: the task uses none again."""
+        return (
+            None if self.reused is None else Usage(**{kind: self._saved[kind] for kind in Usage.model_fields})
+        )
 
     @property
     def finish_reasons(self) -> dict[str, int]:
@@ -361,6 +416,7 @@ class RowCounter:
     def _sums(self) -> JobTotals:
         rows = self._status + self._not_landed
         rows["ok"] += self._ok
+        rows -= self._unpaid
         del rows["missing"]
         return JobTotals(rows, self.usage or Usage(), self._long, self._full, self._full_long)
 
@@ -382,6 +438,10 @@ class RowCounter:
         self._status[row["status"]] += 1
         self._causes[_cause(row)] += 1
         return row
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one + (other or 0)
 
 
 def _cause(row: PlainRow) -> str:

@@ -117,7 +117,7 @@ def _counted(
     rounds: Sequence[Iterable[PlainRow]], tally: RowCounter, validate: Validate | None
 ) -> Iterator[PlainRow]:
     """Give the rows that are to be landed."""
-    take = tally.take
+    take = tally.take if tally.reused is None else tally.take_any
     for number in reversed(range(len(rounds))):
         tally.begin_round(number)
         rows = rounds[number]

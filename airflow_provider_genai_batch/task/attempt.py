@@ -39,6 +39,7 @@ from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.landing.job_names import read_manifest
 from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
 from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
@@ -46,6 +47,9 @@ from airflow_provider_genai_batch.task.online.round import OnlineRound
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.ready.leave import Leaving, missed, never_ended
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
+from airflow_provider_genai_batch.task.reuse.earlier import read_reuse
+from airflow_provider_genai_batch.task.reuse.find import Wanted
+from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.task.round import Round
 from airflow_provider_genai_batch.task.row_checks import refuse_checks
 from airflow_provider_genai_batch.task.runner import JobRunner, Patience
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.results.write import Carry
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +117,7 @@ class TaskAttempt:
         asked_at_once = (ready_by and ready_by.model) or settings.model
         self._runner = JobRunner(client, task.open_client, asked_at_once)
         self._leaving = Leaving(settings, task, client, self._runner)
+        self._at_hand: AtHand | None = None
 
     def run(
         self, attempt: Attempt, before: AttemptState | None = None, fingerprint: str | None = None
@@ -161,13 +167,24 @@ class TaskAttempt:
                 )
                 raise InputError(msg)
             refuse_checks(self._settings, ask.order, typed=prepared.asks_for_type)
-            plan = self._plan(ask, prepared, state)
+            rest = self._rest(prepared)
+            plan = self._plan(ask, rest, state)
             if self._settings.plan_only and plan is not None:
                 return planned_manifest(ask.order, plan).model_dump(mode="json")
-            state.tier = first_tier(settings, prepared.requests).value
-            if ask.ready is not None and state.ready is None:
-                state.ready = ask.ready.deadline(prepared, self._client.service_time())
-            done = self._rounds(ask, prepared, identity, _Next(attempt, prepared, state))
+            if rest is None:
+                done = self._land_at_hand(ask.order, prepared)
+            else:
+                state.tier = first_tier(settings, rest.requests).value
+                if ask.ready is not None and state.ready is None:
+                    state.ready = ask.ready.deadline(rest, self._client.service_time())
+                done = self._rounds(ask, prepared, identity, _Next(attempt, rest, state))
+        return self._finished(done, identity)
+
+    def _finished(self, done: Done, identity: Identity | None) -> dict[str, Any]:
+        """Return the manifest as JSON; what was kept for further attempts is not needed any more."""
+        search = self._search()
+        if search is not None and identity is not None:
+            search.discard(self._client, identity)
         return done.manifest.model_dump(mode="json")
 
     def _ask(self) -> _Ask:
@@ -175,7 +192,7 @@ class TaskAttempt:
         ready = ReadyPlan.of(self._settings.ready_by, order, config, self._task.owner.times)
         return _Ask(order, cost_limit(self._settings.max_cost, order), ready)
 
-    def _plan(self, ask: _Ask, prepared: PreparedInput, state: AttemptState) -> Plan | None:
+    def _plan(self, ask: _Ask, prepared: PreparedInput | None, state: AttemptState) -> Plan | None:
         """Plan, unless that was done before a deferral; None where the requests cannot be read.
 
         Raises:
@@ -183,20 +200,24 @@ class TaskAttempt:
             ConfigurationError: nothing but the plan is wanted, and there is none.
         """
         settings, only = self._settings, self._settings.plan_only
-        plan = read_plan(state.plan) or make_plan(
-            self._client,
-            ask.order,
-            prepared,
-            max_requests=settings.max_requests_per_job,
-            max_bytes=settings.max_bytes_per_job,
-            count=only,
-        )
+        plan = read_plan(state.plan)
+        if plan is None and prepared is not None:
+            plan = make_plan(
+                self._client,
+                ask.order,
+                prepared,
+                max_requests=settings.max_requests_per_job,
+                max_bytes=settings.max_bytes_per_job,
+                count=only,
+            )
+        if self._at_hand is not None and state.plan is None:
+            plan = self._at_hand.in_plan(plan)
         if plan is not None and state.plan is None:
             log.info("Plan: %s.", plan)
             state.plan = plan.model_dump(mode="json")
         if only and plan is None:
             raise cannot_plan(ask.order.source)
-        if only and ask.limit is not None:
+        if only and ask.limit is not None and prepared is not None:
             ask.limit.in_tier(first_tier(settings, prepared.requests)).check(prepared, 0)
         self._runner.ledger.plan = plan
         return plan
@@ -265,14 +286,21 @@ class TaskAttempt:
             return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
         self._runner.ledger.plan = read_plan(checkpoint.state.plan)
-        with self._task.metrics(self._runner.ledger):
+        search = self._search()
+        with ExitStack() as stack, self._task.metrics(self._runner.ledger):
+            if search is not None and known is not None:
+                self._at_hand = search.left_by(self._client, known, stack)
+                if self._at_hand is None:
+                    log.warning("What the input was spared is not known any more: it is read again.")
+                    stack.close()
+                    return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
             strays = self._strays(known, checkpoint.facts, checkpoint.state)
             if ending.why is Why.SWITCH or (checkpoint.state.left_until and ending.why is Why.TIMED_OUT):
                 outcome = self._settle_left(ending, checkpoint, known, strays)
             else:
                 outcome = strays.settled(ending, checkpoint, self._settle, event)
             done = outcome if isinstance(outcome, Done) else self._read_again(outcome, checkpoint, strays)
-        return done.manifest.model_dump(mode="json")
+        return self._finished(done, known)
 
     def _read_again(self, again: AskAgain, checkpoint: Checkpoint, strays: StrayJobs) -> Done:
         """Read the input once more after a deferral, and ask for what has no answer."""
@@ -416,7 +444,7 @@ class TaskAttempt:
 
     def _next(self, prepared: PreparedInput, again: AskAgain, here: _Next, ready: ReadyPlan | None) -> _Next:
         """Choose what is asked next: the requests without an answer, or all where they are not known."""
-        rest, state, spent = _unanswered(prepared, again), here.state, self._runner.ledger.spent
+        rest, state, spent = self._unanswered(prepared, again), here.state, self._runner.ledger.spent
         attempt = replace(here.attempt, resumed=False, refusals=0)
         if rest is not None:
             has_jobs = state.reached > state.round  # the next round, from before a deferral
@@ -435,7 +463,45 @@ class TaskAttempt:
         state = state.first_round_again(again, spent)
         if ready is not None and state.left_until:
             state.tier = ready.tiers[-1].value
-        return _Next(replace(attempt, look_first=True, before=state.before), prepared, state)
+        return _Next(
+            replace(attempt, look_first=True, before=state.before), self._rest(prepared) or prepared, state
+        )
+
+    def _unanswered(self, prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
+        """Return the requests without an answer; None where they are not known or cannot be read."""
+        same = self._at_hand.same if self._at_hand is not None else ()
+        try:
+            if again.tally:
+                return subset(prepared, again.tally.unanswered, same.__contains__)
+        except InputError:
+            return None
+        return prepared.going_on(again.tables) if again.tables else None
+
+    # ------------------------------------------------------------ answers at hand
+
+    def _search(self) -> Search | None:
+        """Say how answers at hand are looked for; None: none are used."""
+        settings = self._settings
+        if settings.results_uri is None or not (settings.reuse or settings.dedupe):
+            return None
+        wanted = Wanted(
+            validate=job_check(settings.output_type, settings.request_defaults),
+            whole=settings.truncated == "invalid" or settings.answers.typed,
+            with_response=settings.keep == "response",
+        )
+        reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
+        keep = not settings.plan_only
+        return Search(settings.results_uri, reuse, settings.dedupe, wanted, manifest, read_manifest, keep)
+
+    def _rest(self, prepared: PreparedInput) -> PreparedInput | None:
+        """Return the requests that have no answer at hand; None: all have one."""
+        return prepared if self._at_hand is None else self._at_hand.rest(prepared)
+
+    def _land_at_hand(self, order: Order, prepared: PreparedInput) -> Done:
+        """Land the rows of an input of which nothing is to be asked."""
+        facts = InputFacts.of(prepared)
+        with self._columns(facts, prepared) as carry:
+            return self._runner.land_at_hand(order, self._landing(facts, prepared, carry))
 
     def _settle(
         self,
@@ -455,31 +521,12 @@ class TaskAttempt:
             prepared: the whole input, if it is open.
             stops: nothing is asked again in this attempt, whatever rounds are left.
         """
-        settings, client = self._settings, self._client
         facts, state = checkpoint.facts, checkpoint.state
         with self._columns(facts, prepared) as carry:
-            landing = Landing(
-                results_uri=settings.results_uri,
-                media_uri=settings.media_uri,
-                max_failed_rows=settings.max_failed_rows,
-                facts=facts,
-                keys=lambda: (
-                    [*prepared.keys()]
-                    if prepared is not None and prepared.readable
-                    else reread_keys(client, lambda: settings.order(client.config), facts.key_sum)
-                ),
-                ordered=settings.ordered,
-                validate=job_check(settings.output_type, settings.request_defaults),
-                answers=settings.answers,
-                output_type=settings.output_type,
-                carry=carry,
-                checks=tuple(settings.checks or ()),
-                on_check=settings.on_check,
-            )
             return self._runner.settle(
                 ending,
                 checkpoint.jobs,
-                landing,
+                self._landing(facts, prepared, carry),
                 patience=self._late_rows(ending, checkpoint, event),
                 taken_up=[name for name in state.taken_up if name not in state.done],
                 failed_before=state.failed_before,
@@ -490,6 +537,28 @@ class TaskAttempt:
         if state.left_until and not Tier(state.tier).at_once:
             return True
         return state.idle or state.round < max(self._settings.retry_failed_rows, state.reached)
+
+    def _landing(self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None) -> Landing:
+        settings, client = self._settings, self._client
+        return Landing(
+            results_uri=settings.results_uri,
+            media_uri=settings.media_uri,
+            max_failed_rows=settings.max_failed_rows,
+            facts=facts,
+            keys=lambda: (
+                [*prepared.keys()]
+                if prepared is not None and prepared.readable
+                else reread_keys(client, lambda: settings.order(client.config), facts.key_sum)
+            ),
+            ordered=settings.ordered,
+            validate=job_check(settings.output_type, settings.request_defaults),
+            answers=settings.answers,
+            output_type=settings.output_type,
+            carry=carry,
+            checks=tuple(settings.checks or ()),
+            on_check=settings.on_check,
+            at_hand=self._at_hand,
+        )
 
     def _late_rows(
         self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None
@@ -516,6 +585,7 @@ class TaskAttempt:
         self, order: Order, again: Callable[[CallError, int], None] | None = None
     ) -> Iterator[tuple[PreparedInput, Identity]]:
         """Read the input; where trouble that may pass is met, `again` waits, else it is raised."""
+        search, self._runner.ledger.model = self._search(), order.model
         with ExitStack() as stack:
             failures = 0
             while True:
@@ -529,26 +599,20 @@ class TaskAttempt:
                             prompt=order.prompt,
                             several_jobs=True,
                             keeps_media=keeps_media(self._settings),
+                            with_ledger=search is not None,
                         )
                     )
+                    fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
+                    identity = Identity(self._task.owner.key, fingerprint)
+                    if search is not None:
+                        self._at_hand = search.begin(self._client, prepared, identity, stack)
                     break
                 except PASSING as error:
                     if again is None:
                         raise
                     failures += 1
                     again(error, failures)
-            fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
-            yield prepared, Identity(self._task.owner.key, fingerprint)
-
-
-def _unanswered(prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
-    """Return the requests without an answer; None where they are not known or cannot be read."""
-    try:
-        if again.tally:
-            return subset(prepared, again.tally.unanswered)
-    except InputError:
-        return None
-    return prepared.going_on(again.tables) if again.tables else None
+            yield prepared, identity
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
@@ -38,6 +39,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
     if task.media_uri is not None and (known is None or known(task.media_uri)):
         check_media_uri(task.media_uri)
     _check_at_once(task, known)
+    _check_used_again(task)
     for name in ("results_uri", "media_uri"):
         if task.wait is False and getattr(task, name) is not None:
             msg = (
@@ -76,6 +78,14 @@ def tiers_at_once(task: Any) -> list[Tier]:
     """Return the tiers in which some of a task's requests may be asked at once; what is to be rendered names none."""
     named = [task.tier, task.retry_tier, None if task.online_below is None else Tier.STANDARD.value]
     return [tier for tier in (Tier.FLEX, Tier.STANDARD) if tier.value in named]
+
+
+def _check_used_again(task: Any) -> None:
+    """Refuse `reuse` and `dedupe` where no rows land, for their rows come from nowhere else."""
+    given = [name for name in ("reuse", "dedupe") if getattr(task, name) not in (None, False)]
+    if given and task.results_uri is None:
+        msg = f"{given[0]} needs a results_uri: rows that are not asked land there, beside those that are."
+        raise ConfigurationError(msg)
 
 
 def keeps_media(task: Any) -> bool:
@@ -174,6 +184,29 @@ def _check_cost(name: str, value: Any) -> None:
         raise ConfigurationError(msg)
 
 
+def check_reuse(name: str, value: Any) -> None:
+    """Refuse what names no earlier results.
+
+    Raises:
+        ConfigurationError: it names none.
+    """
+    results = getattr(value, "results", value)
+    if results in (None, True, False) and value is results:
+        return
+    for one in results if isinstance(results, (list, tuple)) else [results]:
+        path = isinstance(one, (str, PurePath)) and str(one)
+        if one is not True and not path and not isinstance(one, Mapping) and not hasattr(one, "results_uri"):
+            msg = (
+                f"{name} is {value!r}; give True, an address or path of landed rows, a manifest, a list of these, or "
+                "Reuse(results, max_age=…)."
+            )
+            raise ConfigurationError(msg)
+    age = getattr(value, "max_age", None)
+    if age is not None and age <= timedelta(0):
+        msg = f"max_age of {name} is {age!r}; give a timedelta above 0."
+        raise ConfigurationError(msg)
+
+
 def check_answers(name: str, value: Any) -> None:
     """Refuse words for `keep` and `truncated` that are none.
 
@@ -193,6 +226,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(("keep", "truncated"), check_answers),
     **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),
     **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered", "plan_only"), check_flag),
+    **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach", "ordered", "dedupe"), check_flag),
     "poll_interval": partial(check_seconds, optional=False),
     **dict.fromkeys(("timeout", "pending_timeout"), check_seconds),
     "max_failed_rows": lambda _, value: check_allowance(value),
@@ -202,4 +236,5 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "max_cost": _check_cost,
     **dict.fromkeys(("tier", "retry_tier"), _check_tier),
     "online_below": partial(check_count, least=1),
+    "reuse": check_reuse,
 }

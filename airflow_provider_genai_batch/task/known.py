@@ -13,6 +13,7 @@ _MODELS = (
     "airflow_provider_genai_batch.models.source",
     "airflow_provider_genai_batch.models.ready_by",
     "airflow_provider_genai_batch.checks",
+    "airflow_provider_genai_batch.models.reuse",
 )
 """Begin the modules of objects whose fields are read as those of a dict. Others belong to the user's functions."""
 _MARKS = ("{{", "{%", "{#")

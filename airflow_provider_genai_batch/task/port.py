@@ -71,6 +71,10 @@ class TaskPort(Protocol):
         """Return the records of a round's jobs."""
         ...
 
+    def earlier_manifest(self) -> Mapping[str, Any] | None:
+        """Return the manifest of the task's last earlier run that left one."""
+        ...
+
     def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:
         """Report at the end of the block what was settled in it, but not at a deferral."""
         ...

@@ -365,9 +365,12 @@ class Round:
 
 
 def part_of(piece: PreparedInput, state: AttemptState, *, several: bool) -> list[Any] | None:
-    """Return what tells a job from others of its task: the jobs whose rows it completes, and its piece of several."""
+    """Return what tells a job from others of its task: the jobs whose rows it completes, and what of the input it asks.
+
+    That is said by its piece of several, or by what is left where answers were at hand.
+    """
     followed = [*dict.fromkeys(_id(name) for name in state.done if name not in state.twins)]
-    return ([*followed, piece.content] if several else followed) or None
+    return ([*followed, piece.content] if several or piece.reduced else followed) or None
 
 
 def _id(name: str) -> str:

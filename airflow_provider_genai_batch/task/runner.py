@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.job_params import JobParams
 from airflow_provider_genai_batch.client.jobs import cancel_job, find_jobs, is_older, recent_jobs
 from airflow_provider_genai_batch.client.storage.input_cleanup import discard_input
 from airflow_provider_genai_batch.client.transport.retries import TRIES
@@ -23,7 +24,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 from airflow_provider_genai_batch.flows.outcome.messages import UNSEEN, UNSENT
-from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome, settle
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome, hold, settle
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, find_strays
 from airflow_provider_genai_batch.flows.record import RecordKeeper
 from airflow_provider_genai_batch.flows.steps import (
@@ -59,7 +60,7 @@ from airflow_provider_genai_batch.task.journal.journal import get_journaled
 from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
 from airflow_provider_genai_batch.task.landing.table_counts import count_tables
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
-from airflow_provider_genai_batch.task.summary import rows_summary
+from airflow_provider_genai_batch.task.summary import describe_unasked, rows_summary
 from airflow_provider_genai_batch.task.traces import (
     LAND,
     SUBMIT,
@@ -340,6 +341,20 @@ class JobRunner:
         if is_journaled(name):
             return get_journaled(self._client, landing.results_uri, name, self._model)
         return self._client.get(name)
+
+    def land_at_hand(self, order: JobParams, landing: Landing) -> Done:
+        """Land the rows of an input of which nothing is to be asked: it needs no job.
+
+        Raises:
+            ResultsNotWritten: they cannot be written.
+            ChecksFailed: they are not as they should be, all together.
+        """
+        self.ledger.begin()
+        tally = self.ledger.add_rows(land_jobs(self._client, [], landing))
+        manifest = self.ledger.close(describe_unasked(order, tally, landing.results_uri, landing.media_uri))
+        log.info("No job was needed. Rows: %s", rows_summary(manifest))
+        hold(manifest, landing.on_check)
+        return Done(manifest)
 
     def settle_last(
         self, ending: Ending, names: list[str], landing: Landing, patience: Patience | None = None

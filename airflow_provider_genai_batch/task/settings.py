@@ -62,6 +62,8 @@ class RunSettings:
     on_check: str = "fail"
     cancel_on_kill: bool = True
     reattach: bool = True
+    reuse: Any = None
+    dedupe: bool = False
 
     def __post_init__(self) -> None:
         """Check them.

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from airflow_provider_genai_batch.client.job_params import JobParams
 from airflow_provider_genai_batch.flows.outcome.messages import shown
-from airflow_provider_genai_batch.models import Manifest, RowCounts
+from airflow_provider_genai_batch.models import JobState, Manifest, RowCounts
+from airflow_provider_genai_batch.models.manifest import Saved
+from airflow_provider_genai_batch.models.row import ROW_SCHEMA
+from airflow_provider_genai_batch.results.row_counter import RowCounter
 
 _INLINE = "inline"
+
+
+def describe_unasked(
+    order: JobParams, tally: RowCounter, results_uri: str | None, media_uri: str | None
+) -> Manifest:
+    """Write the manifest of rows for which no job was needed."""
+    return Manifest(
+        backend=order.backend,
+        model=order.model,
+        state=JobState.SUCCEEDED.value,
+        job_names=(),
+        results_uri=results_uri,
+        results_digest=tally.digest,
+        media_uri=media_uri,
+        counts=tally.counts,
+        row_schema=ROW_SCHEMA,
+        causes=tally.commonest,
+        checks=tally.checked,
+        finish_reasons=tally.finish_reasons,
+        saved=None if tally.saved is None else Saved(usage=tally.saved),
+    )
 
 
 def rows_summary(manifest: Manifest) -> str:

@@ -70,7 +70,7 @@ def test_a_whole_answer_lands_and_is_read_back_and_the_rest_is_counted(
         ran = ask(results_uri=str(tmp_path / f"rows.{form}"))
     assert ran.state == "success", ran.errors
     manifest = ran.xcom["ask"]
-    assert manifest["row_schema"] == 2
+    assert manifest["row_schema"] == 3
     assert manifest["finish_reasons"] == {"STOP": 3}
     assert manifest["dropped"]["somethingNew"] == 1
     assert manifest["usage"]["tool_use"] == 4

@@ -76,6 +76,7 @@ def test_a_row_has_a_column_for_each_field() -> None:
         "tier": None,
         "round": 0,
         "input": '{"id":0}',
+        **dict.fromkeys(("asked", "answered_at", "reused_from", "same_as")),
     }
     assert by_status["error"]["error"] == {"code": 13, "status": "INTERNAL", "message": "broken"}
     assert (by_status["error"]["round"], by_status["missing"]["index"]) == (1, 2)

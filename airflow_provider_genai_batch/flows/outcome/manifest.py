@@ -8,6 +8,7 @@ from airflow_provider_genai_batch.models import BatchJob, Checked, Manifest, Row
 from airflow_provider_genai_batch.models.identity import round_of
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.models.manifest import Saved
 from airflow_provider_genai_batch.models.row import ROW_SCHEMA
 
 
@@ -25,6 +26,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
     tiers: Mapping[str, int] | None = None,
     rows_of: Sequence[BatchJob] | None = None,
     checked: Sequence[Checked] = (),
+    saved: Usage | None = None,
 ) -> Manifest:
     """Write the manifest of jobs, ended or not.
 
@@ -41,6 +43,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         tiers: rows by the tier that served them.
         rows_of: the jobs whose rows stand; None: all.
         checked: what checks of all rows have found.
+        saved: tokens of answers that were there already; None: none are used again.
     """
     first = jobs[0]
     behind = min(jobs, key=lambda job: (job.done, job.verdict is Verdict.ROWS))
@@ -65,6 +68,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         causes=dict(causes or {}),
         checks=tuple(checked),
         usage=usage,
+        saved=None if saved is None else Saved(usage=saved),
         create_time=min(created, default=None),
         start_time=min(started, default=None),
         end_time=max(ended, default=None) if len(ended) == len(jobs) else None,

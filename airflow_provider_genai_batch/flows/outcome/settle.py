@@ -179,6 +179,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         finish_reasons=tally.finish_reasons,
         dropped=tally.dropped,
         tiers=tally.tiers,
+        saved=tally.saved,
         rows_of=rows.jobs,
         checked=tally.checked,
     )
@@ -190,11 +191,11 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
             known = None if rows.in_bigquery else tally  # counts do not say which failed
             return AskAgain(tuple(names), failure, known, tuple(short), rows.tables)
         raise
-    _hold(manifest, on_check)
+    hold(manifest, on_check)
     return Done(manifest)
 
 
-def _hold(manifest: Manifest, on_check: str) -> None:
+def hold(manifest: Manifest, on_check: str) -> None:
     """Hold the rows against the checks of all of them.
 
     Raises:

@@ -14,16 +14,19 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.uploads import try_object
-from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError
+from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, InputError, NotFound
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.files.drafts import check_folder, draft_of, remove_abandoned
 from airflow_provider_genai_batch.task.files.object_storage import (
     object_at,
+    objects_like,
     put_object,
     read_object,
+    remove_object,
     size_of,
     try_place,
 )
+from airflow_provider_genai_batch.task.files.objects import listed
 
 _CHUNK = 256 * 1024
 _JSON_LINES = "application/jsonl"
@@ -237,6 +240,40 @@ def publish_once(
         return False
     put_object(uri, stream, part_of=part_of, tidy=tidy)
     return tidy
+
+
+def matching(pattern: str, client: GenAIBatchClient) -> list[str]:
+    """Return the files in object storage that match a pattern with ``*`` in it, in the order of their names.
+
+    Raises:
+        InputError: they cannot be listed.
+    """
+    if by_connection(pattern, client):
+        return sorted(listed(client, pattern))
+    try:
+        return sorted(objects_like(pattern))
+    except OSError as error:
+        raise _unreadable(pattern, error) from error
+
+
+def remove(uri: str, client: GenAIBatchClient) -> None:
+    """Delete a file that this package wrote; one that is not there is no trouble.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    path = local_path(uri)
+    if path is not None:
+        path.unlink(missing_ok=True)
+    elif by_connection(uri, client):
+        try:
+            client.perform(client.calls.delete_object(uri))
+        except NotFound:
+            return
+        except CallError as error:
+            raise OSError(str(error)) from error
+    else:
+        remove_object(uri)
 
 
 def _unreadable(uri: str, error: OSError) -> InputError:

@@ -99,6 +99,28 @@ def names_below(folder: str) -> list[str]:
     return [name.rstrip("/").rpartition("/")[2] for name in names]
 
 
+def objects_like(pattern: str) -> list[str]:
+    """Return the addresses of the objects that a pattern with ``*`` in it matches.
+
+    Raises:
+        OSError: they cannot be listed.
+    """
+    folder, _, first = pattern.partition("*")[0].rpartition("/")
+    with provider_errors():
+        return [str(path) for path in object_at(folder).glob(first + pattern[len(folder) + 1 + len(first) :])]
+
+
+def remove_object(uri: str) -> None:
+    """Delete an object, if it is there.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    path = object_at(uri)
+    with provider_errors():
+        path.unlink(missing_ok=True)
+
+
 def try_place(uri: str) -> None:
     """Write an object beside an address and take it away, which is what publishing takes, too.
 

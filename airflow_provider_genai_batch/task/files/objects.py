@@ -86,6 +86,19 @@ def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
         pattern = f"{pattern.rstrip('/')}/*.jsonl"
     if "*" not in pattern:
         return [pattern]
+    found = listed(client, pattern)
+    if not found:
+        msg = f"No object matches {pattern}."
+        raise InputError(msg)
+    return found
+
+
+def listed(client: GenAIBatchClient, pattern: str) -> list[str]:
+    """Give the objects that a pattern with ``*`` in it matches; there may be none.
+
+    Raises:
+        InputError: the list cannot be read to its end.
+    """
     prefix = pattern.split("*", 1)[0]
     matches = matcher(pattern)
     found: list[str] = []
@@ -99,8 +112,5 @@ def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
             f"The list of objects below {prefix} cannot be read to its end, for it leads in circles: which objects "
             f"match {pattern} is not known. Nothing was sent. Give the objects one by one."
         )
-        raise InputError(msg)
-    if not found:
-        msg = f"No object matches {pattern}."
         raise InputError(msg)
     return found

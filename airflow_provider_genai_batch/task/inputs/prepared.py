@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity, file_name, object_name
 from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
 from airflow_provider_genai_batch.wire.catalog.limits import Limits
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
@@ -55,6 +56,10 @@ class PreparedInput:
     """Of an input in place: its objects, and where in `lines` each ends."""
     columns: Columns | None = field(default=None, repr=False)
     """Of the rows of a table that can be read only once."""
+    ledger: RequestLedger | None = field(default=None, repr=False)
+    """Of the whole input, where it was wanted: digest and key of each request."""
+    reduced: bool = False
+    """Requests were left out, for they have rows already: the rest are not known by the whole input's digest."""
     outputs: tuple[str, ...] = ()
     """Tables of earlier jobs: the service asks what failed in them and copies the rest."""
 

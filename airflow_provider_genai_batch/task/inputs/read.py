@@ -23,6 +23,7 @@ def read_input(
     prompt: Prompt | None = None,
     several_jobs: bool = False,
     keeps_media: bool = True,
+    with_ledger: bool = False,
 ) -> Iterator[PreparedInput]:
     """Read and check an input; its lines are there until the block ends.
 
@@ -34,12 +35,13 @@ def read_input(
         prompt: a template over columns; None where the source has requests.
         several_jobs: the input may be larger than one job takes, see `PreparedInput.shards`.
         keeps_media: False refuses requests that ask for pictures or sound, which nobody would keep.
+        with_ledger: enter what is asked, request by request, see `PreparedInput.ledger`.
 
     Raises:
         InputError: a file or a request is not usable; the message names the line.
     """
     with ExitStack() as stack:
-        settings = (model, request_defaults, prompt, several_jobs, keeps_media)
+        settings = (model, request_defaults, prompt, several_jobs, keeps_media, with_ledger)
         yield InputReader(stack, client, source, *settings).read()
 
 

@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.requests.defaults import refuse_media_of_all
 from airflow_provider_genai_batch.requests.inline import STAYS_INLINE, check_inline_media, fits_inline
 from airflow_provider_genai_batch.requests.preflight import Preflight
+from airflow_provider_genai_batch.requests.request_digest import RequestDigest
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import parquet_rows
@@ -27,6 +28,7 @@ from airflow_provider_genai_batch.requests.write import inline_entries, request_
 from airflow_provider_genai_batch.task.files.files import read_chunks, seekable, spool
 from airflow_provider_genai_batch.task.files.objects import Objects, expanded
 from airflow_provider_genai_batch.task.inputs.bigquery_sample import check_sample
+from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.answers.media import refuse_media
@@ -60,6 +62,7 @@ class InputReader:
     prompt: Prompt | None
     several_jobs: bool
     keeps_media: bool = True
+    with_ledger: bool = False
 
     def read(self) -> PreparedInput:
         """Read what the source names."""
@@ -103,6 +106,7 @@ class InputReader:
             known["keyed"] = not takes_text_only(self.model, backend)
         known = {
             "source": self.source,
+            "ledger": self._ledger,
             "asks_for_type": self._check.asks_for_type,
             "stamps": known["keyed"] and bool(requests) and known.get("stamped") == requests,
             **known,
@@ -117,12 +121,16 @@ class InputReader:
         once = self.source.stream is not None
         columns = Columns(self.stack.enter_context(spool())) if once else None
         keyless = takes_text_only(self.model, self.client.config.backend)
-        for key, line in self.table_lines(prompt, columns):
-            if keyless:
-                sums.add(None, line)
-            else:
-                sums.add_stamped(key, line)
-            stream.write(line)
+
+        def summed() -> Iterator[bytes]:
+            for key, line in self.table_lines(prompt, columns):
+                if keyless:
+                    sums.add(None, line)
+                else:
+                    sums.add_stamped(key, line)
+                yield line
+
+        stream.writelines(self._entered(summed()))
         return self._prepared(sums.sha256, **sums.facts(), lines=stream, columns=columns)
 
     def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[tuple[str, bytes]]:
@@ -168,15 +176,21 @@ class InputReader:
                 return self._written((entry_key(entry), entry_line(entry)) for entry in entries)
             check_inline_media(entries, self.model)
             log.warning("%s", STAYS_INLINE)
+        for _ in self._entered(map(entry_line, entries)) if self.with_ledger else ():
+            pass
         known = {"stamped": stamped, "key_sum": key_sum, "keyed": True, "limits": INLINE}
         return self._prepared(digest(entries), len(entries), entries=entries, **known)
 
     def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> PreparedInput:
         """Spool requests that are given in Python."""
         stream, sums = self.stack.enter_context(spool()), InputDigest()
-        for key, line in lines:
-            sums.add(key, line)
-            stream.write(line)
+
+        def summed() -> Iterator[bytes]:
+            for key, line in lines:
+                sums.add(key, line)
+                yield line
+
+        stream.writelines(self._entered(summed()))
         return self._prepared(sums.sha256, **sums.facts(), lines=stream)
 
     def _preflight(
@@ -196,7 +210,7 @@ class InputReader:
     def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> PreparedInput:
         """Spool the lines of a file that is found good: what is uploaded is what was checked."""
         stream = self.stack.enter_context(spool())
-        stream.writelines(check.lines(chunks))
+        stream.writelines(self._entered(check.lines(chunks)))
         return self._prepared(
             check.sha256, check.rows, stamped=check.stamped, key_sum=check.key_sum, lines=stream, **known
         )
@@ -233,6 +247,16 @@ class InputReader:
             return replace(prepared, in_place=True, objects=tuple(zip(uris, objects.ends, strict=True)))
         log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
         return prepared
+
+    def _entered(self, lines: Iterable[bytes]) -> Iterable[bytes]:
+        """Give lines on as they are sent, and enter each in the ledger if one is wanted."""
+        if self._ledger is None:
+            return lines
+        return self._ledger.passing(lines, RequestDigest(self.client.config.backend, self.model))
+
+    @cached_property
+    def _ledger(self) -> RequestLedger | None:
+        return RequestLedger(self.stack.enter_context(spool())) if self.with_ledger else None
 
     @cached_property
     def _task(self) -> Task:

@@ -17,12 +17,15 @@ Wanted = Callable[[str | None, int | None], bool]
 """Tells by its key and, where all keys are stamps, its place in the whole input whether a request is wanted."""
 
 
-def subset(prepared: PreparedInput, wanted: Wanted) -> PreparedInput | None:
+def subset(
+    prepared: PreparedInput, wanted: Wanted, besides: Callable[[int], bool] | None = None
+) -> PreparedInput | None:
     """Return an input of the wanted requests alone, their keys and order as they are.
 
     Args:
         prepared: the input.
         wanted: takes the key, and the place in the whole input where `stamps` says that keys tell it (else None).
+        besides: takes a place among the requests of `prepared`, from 0, and tells whether it is not wanted.
 
     Returns:
         None when the requests cannot be read, or have no keys.
@@ -35,7 +38,9 @@ def subset(prepared: PreparedInput, wanted: Wanted) -> PreparedInput | None:
     chosen: list[Mapping[str, Any]] = []
     stream = None if prepared.entries else prepared.stack.enter_context(spool())
     sums: InputDigest | None = None
-    for key, item in _items(prepared):
+    for number, (key, item) in enumerate(_items(prepared)):
+        if besides is not None and besides(number):
+            continue
         place = stamped_index(key) if prepared.stamps and key is not None else None
         if not wanted(key, place):
             continue

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import chain
 from typing import Any, BinaryIO, cast
 
 from airflow_provider_genai_batch.checks import Check
@@ -32,6 +33,7 @@ from airflow_provider_genai_batch.task.files.files import Draft, published
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.journal.journal import journaled_rows
 from airflow_provider_genai_batch.task.landing.media import MediaFolder
+from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 from airflow_provider_genai_batch.wire.answers import chat as chat_answers
 from airflow_provider_genai_batch.wire.answers import claude as claude_answers
 from airflow_provider_genai_batch.wire.answers import gemini as gemini_answers
@@ -113,6 +115,8 @@ class Landing:
     """What comes of one that fails, ``fail`` or ``warn``."""
     stream: BinaryIO | None = None
     """Where rows are written as JSONL if there is no `results_uri`."""
+    at_hand: AtHand | None = None
+    """What needs no job: rows of earlier results, and of requests that are equal to another."""
 
     def without(self, requests: int) -> Landing:
         """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
@@ -148,7 +152,7 @@ class Landing:
             answered: see `RowCounter`.
         """
         facts = self.facts
-        return RowCounter(
+        counter = RowCounter(
             expected=total_of(_one_of_twins(jobs)) if facts.requests is None else facts.requests,
             keyed=facts.keyed,
             stamped=facts.stamped,
@@ -156,6 +160,9 @@ class Landing:
             known=known,
             answered=answered,
         )
+        if self.at_hand is not None:
+            counter.reused = counter.same = 0
+        return counter
 
 
 def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing) -> RowCounter:
@@ -178,9 +185,15 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
             tally = write_rows(client, jobs, landing, draft.stream, media)
             _check_joined(jobs, tally, landing)
             late = [] if landing.partly else behind(jobs, tally)
-            draft.good = tally.rows_read > 0 and not late
+            draft.good = (tally.rows_read > 0 or bool(tally.reused)) and not late
     except (OSError, sqlite3.Error) as error:
         names, place = [job.name for job in jobs], uri or landing.media_uri
+        if not jobs:
+            msg = (
+                f"The rows of earlier results could not be written to {place}: {error}. No job was needed for them, "
+                "and nothing is billed. The next attempt writes them again."
+            )
+            raise ResultsNotWritten(msg, job_names=()) from error
         msg = (
             f"The rows of {', '.join(names)} could not be written to {place}: {error}. {', '.join(names)} has ended "
             f"and its answered rows are paid for; they are still at the service. {next_attempt(jobs, landing.submits)}"
@@ -265,10 +278,13 @@ def _read(
     with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form, types) as write:
         for number, rounds in enumerate(_asks(jobs, together=landing.facts.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
-            tally = landing.tally(next(filter(None, rounds)), known, sums=sums, answered=has_one)
+            tally = landing.tally(next(filter(None, rounds), []), known, sums=sums, answered=has_one)
             reading = landing.reading(tally.dropped, keep_media=media is not None)
+            sources = [_rows(client, some, tally, reading, landing.at_hand) for some in rounds]
+            if landing.at_hand is not None:
+                sources[0] = chain(sources[0], _earlier(landing.at_hand, tally))
             land(
-                [_rows(client, some, tally, reading) for some in rounds],
+                sources,
                 tally,
                 write,
                 ordered=landing.ordered,
@@ -280,7 +296,7 @@ def _read(
             tallies.append(tally)
     whole = reduce(RowCounter.absorb, tallies)
     whole.checked = gates.found(whole.counts) if gates else ()
-    whole.digest = str(summed.digest) if summed and whole.rows_read else None
+    whole.digest = str(summed.digest) if summed and (whole.rows_read or whole.reused) else None
     return whole
 
 
@@ -294,8 +310,17 @@ def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
     return ColumnTypes(output, landing.carry.schema if isinstance(landing.carry, Columns) else None)
 
 
+def _earlier(at_hand: AtHand, tally: RowCounter) -> Iterator[PlainRow]:
+    tally.begin_reused()
+    yield from at_hand.earlier()
+
+
 def _rows(
-    client: GenAIBatchClient, jobs: Sequence[BatchJob], tally: RowCounter, reading: Reading
+    client: GenAIBatchClient,
+    jobs: Sequence[BatchJob],
+    tally: RowCounter,
+    reading: Reading,
+    at_hand: AtHand | None,
 ) -> Iterator[PlainRow]:
     tags: set[str] = set()
     for job in jobs:
@@ -304,7 +329,8 @@ def _rows(
         tags.add(_tag(job))
         tally.begin_job(job.name)
         journaled = job.output.journal is not None
-        yield from (journaled_rows(client, job, reading) if journaled else _in_batch(client, job, reading))
+        rows = journaled_rows(client, job, reading) if journaled else _in_batch(client, job, reading)
+        yield from rows if at_hand is None else at_hand.completed(job, rows)
 
 
 def _in_batch(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[PlainRow]:
@@ -324,7 +350,7 @@ def _one_of_twins(jobs: Sequence[BatchJob]) -> list[BatchJob]:
 
 def _asks(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[BatchJob]]]:
     """Return jobs by what was asked, and then by round."""
-    asks: dict[str, dict[int, list[BatchJob]]] = {}
+    asks: dict[str, dict[int, list[BatchJob]]] = {"": {0: []}} if together and not jobs else {}
     for job in jobs:
         # A job that no task of this package created asks something of its own.
         ask = "" if together else ask_of(job.display_name) or job.name

@@ -10,10 +10,11 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import JobError
 from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, RowCounts
 from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.manifest import Saved
 from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.row_counter import RowCounter
-from airflow_provider_genai_batch.task.cost.prices import cost_of, is_installed
+from airflow_provider_genai_batch.task.cost.prices import cost_of, is_installed, price_of
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ class UsageLedger:
     counts: RowCounts | None = None
     cost: Cost | None = None
     plan: Plan | None = None
+    saved: Saved | None = None
+    """By answers that were there already; None: the task uses none again."""
+    model: str | None = None
+    """Of the task; None: jobs tell."""
     _fetched: dict[str, BatchJob] = field(default_factory=dict)
 
     @property
@@ -49,7 +54,7 @@ class UsageLedger:
 
     def begin(self) -> None:
         """Begin to settle some jobs."""
-        self._fetched, self.cost = {}, None
+        self._fetched, self.cost, self.saved = {}, None, None
 
     def add_job(self, job: BatchJob) -> BatchJob:
         """Take a job that ended."""
@@ -64,9 +69,28 @@ class UsageLedger:
         except Exception as error:  # noqa: BLE001 - whatever a price list makes of them, the rows are paid for
             self.cost = None
             log.warning("The cost is not known: %s: %s", type(error).__name__, printable(str(error)))
+        if not tally.shares:
+            self.cost = Cost(usd=0.0, models=(), source="no job was needed")
+        self.saved = self._saved(tally)
         cost = self.cost or f"not known ({self._why_unknown(tally)})"
         log.info("Tokens: %s. Cost: %s.", tally.usage or "not given", cost)
         return tally
+
+    def _saved(self, tally: RowCounter) -> Saved | None:
+        if tally.saved is None:
+            return None
+        price = price_of(self.model) if tally.saved.total else None
+        usd = (
+            0.0 if not tally.saved.total else None if price is None else float(price.short.cost(tally.saved))
+        )
+        log.info(
+            "Used again: %d rows of earlier results, %d of equal requests. Saved: %s, %s.",
+            tally.reused,
+            tally.same,
+            tally.saved,
+            "at a cost that is not known" if usd is None else f"about {usd:.6f} USD",
+        )
+        return Saved(usage=tally.saved, usd=usd)
 
     def _why_unknown(self, tally: RowCounter) -> str:
         if not tally.usage:
@@ -81,7 +105,7 @@ class UsageLedger:
         self.jobs |= self._fetched
         self.counts = manifest.counts
         self._compare()
-        return manifest.model_copy(update={"cost": self.cost, "plan": self.plan})
+        return manifest.model_copy(update={"cost": self.cost, "plan": self.plan, "saved": self.saved})
 
     def _compare(self) -> None:
         """Hold the bill against the plan."""
@@ -101,6 +125,7 @@ class UsageLedger:
             for name, job in self._fetched.items()
             if counts is not None or job.verdict is Verdict.FAILED
         }
-        cost, plan = (None if one is None else one.model_dump(mode="json") for one in (self.cost, self.plan))
+        kept = {"cost": self.cost, "plan": self.plan, "saved": self.saved}
         self._compare()
-        failure.manifest = {**failure.manifest, "cost": cost, "plan": plan}
+        said = {name: None if one is None else one.model_dump(mode="json") for name, one in kept.items()}
+        failure.manifest = {**failure.manifest, **said}

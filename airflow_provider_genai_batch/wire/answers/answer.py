@@ -19,7 +19,7 @@ PlainRow: TypeAlias = dict[str, Any]
 """A row as it is written: `key, index, status, text, output, error, finish_reason, usage, model_version`.
 
 In this order. These follow where there is something: `candidates`, `parts`, `media`, `grounding`, `citations`,
-`logprobs`, `response`, `tier`, `round` and `input`.
+`logprobs`, `response`, `tier`, `round` and `input`, and `asked` to `same_as` of `models.ResultRow`.
 """
 Store: TypeAlias = Callable[[str | None, int, int, str | None, str], dict[str, Any]]
 """Takes key, candidate, part, mime type and base64 text of a picture or sound, and writes it as a file.
@@ -229,6 +229,8 @@ def row_error(message: str, *, code: int | None = None, status: str = "") -> dic
 def store_media(row: PlainRow, store: Store) -> None:
     """Write the pictures and sounds of a row as files, and put their addresses into `media` in place of the bytes."""
     for medium in row.get("media") or ():
-        data = medium.pop("data")
+        data = medium.pop("data", None)
+        if data is None:  # it is a file already
+            continue
         where = medium["candidate"], medium["part"], medium["mime_type"]
         medium.update(store(row["key"], *where, data))

@@ -1,0 +1,137 @@
+"""A map from digests to numbers in bounded memory: sorted records in a file, and the first of every few in memory."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import suppress
+from struct import Struct
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_RECORD = Struct(">8sQ")
+_SIZE, _WORD = 16, 8
+_BUCKETS = 64
+_SPILL = 64 * 1024
+"""Bytes of a bucket that are held before they go to the disk."""
+_BLOCK = 64
+"""Records of which the first is known in memory."""
+_MOST_IN_MEMORY = 1 << 20
+"""Records that are all known in memory, in 16 bytes each."""
+
+
+class PackedMap:
+    """Digests of which the first eight bytes tell nearly all apart, each with numbers; whoever reads compares the rest.
+
+    Records are put into buckets by their first bits, and each bucket is sorted by itself. A million are held in 16 MiB;
+    ten million need less, and are read from a file of 160 MB while they are looked up.
+
+    Attributes:
+        rows: how many pairs there are.
+    """
+
+    def __init__(self) -> None:
+        self._files: list[BinaryIO | None] = [None] * _BUCKETS
+        self._held = [bytearray() for _ in range(_BUCKETS)]
+        self._sorted: BinaryIO | None = None
+        self._number = -1
+        self._firsts = array("Q")
+        self._numbers: array[int] | None = None
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        """Return the map."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the disk back."""
+        for file in (*self._files, self._sorted):
+            if file is not None:
+                with suppress(OSError):  # what did not fit any more is thrown away like the rest
+                    file.close()
+
+    def add(self, digest: bytes, number: int) -> None:
+        """Take a pair; none may follow the first look-up."""
+        bucket = digest[0] >> 2
+        held = self._held[bucket]
+        held += _RECORD.pack(digest[:_WORD], number)
+        self.rows += 1
+        if len(held) >= _SPILL:
+            file = self._files[bucket]
+            if file is None:
+                file = self._files[bucket] = _temporary()
+            file.write(held)
+            held.clear()
+
+    def get(self, digest: bytes) -> list[int]:
+        """Return the numbers of all digests that begin as this one does, the least first."""
+        if self._sorted is None:
+            self._sort()
+        head = digest[:_WORD]
+        word = int.from_bytes(head, "big")
+        firsts = self._firsts
+        at = bisect_left(firsts, word)
+        if self._numbers is None:
+            return self._from_disk(head, word, max(0, at - 1))
+        end = at
+        while end < len(firsts) and firsts[end] == word:
+            end += 1
+        return self._numbers[at:end].tolist()
+
+    def _from_disk(self, head: bytes, word: int, block: int) -> list[int]:
+        found: list[int] = []
+        while block < len(self._firsts) and self._firsts[block] <= word:
+            data = self._block(block)
+            at = data.find(head)
+            while at >= 0 and at % _SIZE:
+                at = data.find(head, at + 1)
+            while at >= 0 and data.startswith(head, at):
+                found.append(int.from_bytes(data[at + _WORD : at + _SIZE], "big"))
+                at += _SIZE
+            block += 1
+        return found
+
+    def _block(self, block: int) -> bytes:
+        return os.pread(self._number, _BLOCK * _SIZE, block * _BLOCK * _SIZE)
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        """Give the beginnings of all digests with their numbers, in order."""
+        if self._sorted is None:
+            self._sort()
+        for block in range(-(-self.rows // _BLOCK)):
+            yield from _RECORD.iter_unpack(self._block(block))
+
+    def _sort(self) -> None:
+        out = self._sorted = _temporary()
+        all_in_memory = self.rows <= _MOST_IN_MEMORY
+        numbers, written = array("Q"), 0
+        for bucket, held in enumerate(self._held):
+            file = self._files[bucket]
+            data = bytes(held)
+            if file is not None:
+                file.seek(0)
+                data = file.read() + data
+                file.close()
+            held.clear()
+            ordered = sorted(data[at : at + _SIZE] for at in range(0, len(data), _SIZE))
+            out.write(b"".join(ordered))
+            if all_in_memory:
+                pairs = [*map(_RECORD.unpack, ordered)]
+                self._firsts.extend(int.from_bytes(head, "big") for head, _ in pairs)
+                numbers.extend(number for _, number in pairs)
+            else:
+                some = ordered[-written % _BLOCK :: _BLOCK]
+                self._firsts.extend(int.from_bytes(one[:_WORD], "big") for one in some)
+            written += len(ordered)
+        out.flush()
+        self._number = out.fileno()
+        self._numbers = numbers if all_in_memory else None
+
+
+def _temporary() -> BinaryIO:
+    return cast("BinaryIO", TemporaryFile(prefix="genai-batch-"))

@@ -1,0 +1,115 @@
+"""What is asked, request by request: the digest and the key of each, in the order of the input, in a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from struct import Struct
+from typing import BinaryIO, NamedTuple
+
+from airflow_provider_genai_batch.requests.fast_check import TOGETHER
+from airflow_provider_genai_batch.requests.request_digest import DIGEST_BYTES, RequestDigest
+
+_HEAD = Struct(f"<{DIGEST_BYTES}sQH")
+"""Digest, place in the input, and bytes of the key, which follows."""
+_MOST = 192
+"""Bytes that are read for one entry: nearly always all of it."""
+_CHUNK = 256 * 1024
+
+
+class Entry(NamedTuple):
+    """One request."""
+
+    digest: bytes
+    place: int
+    """In the input, from 0."""
+    key: str
+
+
+class RequestLedger:
+    """Entries in a file, each known by where it begins.
+
+    Args:
+        stream: a file of its own, readable and writable, of the worker's disk.
+        rows: how many entries it has.
+
+    Attributes:
+        rows: how many entries there are.
+    """
+
+    def __init__(self, stream: BinaryIO, rows: int = 0) -> None:
+        self._stream, self.rows = stream, rows
+        self._number = stream.fileno()
+        self._size: int | None = None
+        """Of each entry, where all have the same; 0: they have not."""
+
+    def passing(self, lines: Iterable[bytes], digest: RequestDigest) -> Iterator[bytes]:
+        """Give lines of requests on, and enter each."""
+        some: list[bytes] = []
+        for line in lines:
+            some.append(line)
+            if len(some) == TOGETHER:
+                self._enter(some, digest)
+                yield from some
+                some = []
+        self._enter(some, digest)
+        self.flush()
+        yield from some
+
+    def _enter(self, lines: list[bytes], digest: RequestDigest) -> None:
+        entries = []
+        for place, (key, asked) in enumerate(digest.of(lines) if lines else (), self.rows):
+            name = key.encode(errors="surrogatepass")
+            entries.append(_HEAD.pack(asked, place, len(name)) + name)
+        self._stream.write(b"".join(entries))
+        self.rows += len(lines)
+
+    def flush(self) -> None:
+        """Make all that was entered readable by where it begins."""
+        self._stream.flush()
+
+    def __iter__(self) -> Iterator[tuple[int, Entry]]:
+        """Give all entries in order, each behind where it begins."""
+        self._stream.seek(0)
+        at, left = 0, b""
+        while chunk := self._stream.read(_CHUNK):
+            data, begin = left + chunk, 0
+            while (found := _entry(data, begin)) is not None:
+                entry, end = found
+                yield at + begin, entry
+                begin = end
+            at, left = at + begin, data[begin:]
+
+    def at(self, offset: int) -> Entry:
+        """Return the entry that begins there."""
+        found = _entry(os.pread(self._number, _MOST, offset), 0)
+        if found is None:
+            found = _entry(os.pread(self._number, _HEAD.size + 0xFFFF, offset), 0)
+        assert found is not None  # noqa: S101 - offsets come from this file alone
+        return found[0]
+
+    def at_place(self, place: int) -> Entry | None:
+        """Return the entry of a place in the input, where all keys are as long; None: that is not known."""
+        if self._size is None:
+            first = _entry(os.pread(self._number, _HEAD.size + 0xFFFF, 0), 0)
+            whole = os.fstat(self._number).st_size
+            self._size = first[1] if first and first[1] * self.rows == whole else 0
+        if not self._size or place >= self.rows:
+            return None
+        entry = self.at(place * self._size)
+        return entry if entry.place == place else None
+
+    def flushed(self) -> BinaryIO:
+        """Return the file, with all that was entered in it."""
+        self._stream.flush()
+        return self._stream
+
+
+def _entry(data: bytes, begin: int) -> tuple[Entry, int] | None:
+    if len(data) - begin < _HEAD.size:
+        return None
+    digest, place, size = _HEAD.unpack_from(data, begin)
+    end = begin + _HEAD.size + size
+    if end > len(data):
+        return None
+    return Entry(digest, place, str(data[end - size : end], errors="surrogatepass")), end

@@ -1,0 +1,167 @@
+"""Earlier results: where they are, and their rows that may be used again."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from msgspec import Struct
+from msgspec.json import Decoder
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import InputError, NotFound
+from airflow_provider_genai_batch.models import Manifest, ResultRow, Reuse
+from airflow_provider_genai_batch.requests.line_types import WRONG
+from airflow_provider_genai_batch.results.read_back import columns_as_rows
+from airflow_provider_genai_batch.results.sinks import form_of
+from airflow_provider_genai_batch.task.files.files import local_path, matching, seekable
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+
+_LINES = 64
+"""Read at a time."""
+_BROKEN = (*WRONG, OSError, EOFError, zlib.error)
+"""What readers raise of files that are not whole, or no files of rows."""
+
+
+class _Head(Struct, gc=False):
+    status: str
+    asked: str | None = None
+    answered_at: str | None = None
+
+
+_heads = Decoder(_Head).decode_lines
+_row = Decoder().decode
+
+
+class EarlierRow(NamedTuple):
+    """A row that is ``ok`` and says what was asked."""
+
+    asked: bytes
+    answered_at: str | None
+    """In ISO 8601."""
+    read: Callable[[], PlainRow]
+    """Gives the whole row."""
+
+
+def read_reuse(value: Any) -> Reuse | None:
+    """Read the parameter ``reuse``; None: nothing is used again."""
+    if value is None or value is False:
+        return None
+    return value if isinstance(value, Reuse) else Reuse(results=value)
+
+
+def addresses(
+    client: GenAIBatchClient,
+    reuse: Reuse,
+    own: str,
+    manifest: Callable[[], Mapping[str, Any] | None],
+    read: Callable[[Any], Manifest],
+) -> list[str]:
+    """Return where earlier results are, or may be, the newest first as far as their names tell.
+
+    Args:
+        client: of the task's connection.
+        reuse: names them.
+        own: the task's own ``results_uri``.
+        manifest: gives that of the task's last earlier run, if there is one.
+        read: reads a manifest.
+
+    Raises:
+        InputError: something else is named.
+    """
+    found: list[str] = []
+    for one in _several(reuse.results):
+        if one is True:
+            before = manifest()
+            found += [uri for uri in ((before or {}).get("results_uri"),) if uri]
+            found.append(own)
+        elif isinstance(one, (Mapping, Manifest)) or (isinstance(one, str) and one.strip()[:1] == "{"):
+            where = read(one).results_uri
+            if where is None:
+                msg = "reuse names a manifest whose rows landed nowhere: it has no results_uri. Nothing was sent."
+                raise InputError(msg)
+            found.append(where)
+        else:
+            found += _expanded(client, str(one))
+    for uri in found:
+        form_of(uri)
+    return list(dict.fromkeys(reversed(found)))
+
+
+def _several(results: Any) -> Sequence[Any]:
+    return results if isinstance(results, (list, tuple)) else [results]
+
+
+def _expanded(client: GenAIBatchClient, uri: str) -> list[str]:
+    path = local_path(uri)
+    if path is not None:
+        return _like(path) if "*" in str(path) and not path.exists() else [uri]
+    return matching(uri, client) if "*" in uri else [uri]
+
+
+def _like(pattern: Path) -> list[str]:
+    folder = next(parent for parent in pattern.parents if "*" not in str(parent))
+    return sorted(str(path) for path in folder.glob(str(pattern.relative_to(folder))))
+
+
+def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[EarlierRow]:
+    """Give the rows of a file that can be used again, as they stand there.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it cannot be read, or is no file of rows; the message says why.
+        CallError: trouble that may pass.
+    """
+    form = form_of(uri)
+    number = 0
+    try:
+        with seekable(uri, client) as stream:
+            if form == "parquet":
+                yield from _of_columns(stream)
+                return
+            lines: Iterable[bytes] = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
+            while some := [*islice(lines, _LINES)]:
+                yield from _of_lines(some)
+                number += len(some)
+    except NotFound as error:
+        raise FileNotFoundError(uri) from error
+    except InputError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise FileNotFoundError(uri) from error
+        raise InputError(_unreadable(uri, str(error))) from error
+    except _BROKEN as error:
+        near = f" near line {number + 1}" if form != "parquet" else ""
+        raise InputError(_unreadable(uri, f"it is no whole file of rows ({error}{near})")) from error
+
+
+def _of_lines(lines: list[bytes]) -> Iterator[EarlierRow]:
+    found = _heads(b"".join(lines))
+    if len(found) != len(lines):
+        msg = "rows and lines are not the same"
+        raise ValueError(msg)
+    for head, line in zip(found, lines, strict=True):
+        if head.status == "ok" and head.asked:
+            yield EarlierRow(bytes.fromhex(head.asked), head.answered_at, lambda line=line: _row(line))  # type: ignore[misc]
+
+
+def _of_columns(stream: BinaryIO) -> Iterator[EarlierRow]:
+    for row in columns_as_rows(stream):
+        if row["status"] == "ok" and row.get("asked"):
+            at: datetime | None = row.get("answered_at")
+            yield EarlierRow(
+                bytes.fromhex(row["asked"]),
+                None if at is None else at.isoformat(),
+                lambda row=row: ResultRow.model_validate(row).model_dump(mode="json"),  # type: ignore[misc]
+            )
+
+
+def _unreadable(uri: str, why: str) -> str:
+    return (
+        f"Earlier results at {uri} are there, and cannot be read: {why.rstrip('.')}. Nothing was sent and "
+        "nothing is billed. Mend the file, take it away, or leave it out of reuse: then its requests are asked."
+    )

@@ -1,0 +1,119 @@
+"""The search for requests that have an answer in earlier results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import BinaryIO
+
+from airflow_provider_genai_batch.results.bitset import Bitset
+from airflow_provider_genai_batch.results.packed_map import PackedMap
+from airflow_provider_genai_batch.results.write import spell
+from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
+from airflow_provider_genai_batch.task.reuse.earlier import EarlierRow
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+
+_CUT_OFF = frozenset(("MAX_TOKENS", "max_tokens", "length"))
+"""Finish reasons of answers that were cut off at a limit of tokens, by family."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which earlier rows are as good as an answer of today."""
+
+    validate: Callable[[str], object] | None = None
+    """Raises ValueError where a text is not what answers are to be today."""
+    whole: bool = False
+    """Answers that were cut off are not ``ok`` today."""
+    with_response: bool = False
+    """The service's own response is to land."""
+    since: datetime | None = None
+    """Answers that are older are asked again."""
+
+    def not_before(self, since: datetime) -> Wanted:
+        """Return the same, without answers that are older."""
+        return replace(self, since=since)
+
+    def is_fresh(self, row: EarlierRow) -> bool:
+        """Whether an answer is not too old; one without a time is."""
+        if self.since is None:
+            return True
+        at = row.answered_at
+        return at is not None and datetime.fromisoformat(at.replace("Z", "+00:00")) >= self.since
+
+    def takes(self, row: PlainRow) -> bool:
+        """Whether an earlier row is as good as an answer of today."""
+        if self.whole and row.get("finish_reason") in _CUT_OFF:
+            return False
+        if self.with_response and row.get("response") is None:
+            return False
+        if self.validate is None:
+            return True
+        try:
+            self.validate(row["text"] or "")
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass
+class Reused:
+    """Requests that have an answer, and the rows of these.
+
+    Attributes:
+        rows: where rows are written to, one a line, as they are to land today, but for columns.
+        places: of the requests, in the input.
+        unfit: earlier rows of today's requests that are not as good as an answer of today.
+        by_uri: rows by where they were.
+    """
+
+    rows: BinaryIO
+    places: Bitset = field(default_factory=Bitset)
+    unfit: int = 0
+    by_uri: Counter[str] = field(default_factory=Counter)
+    count: int = 0
+
+    def take(
+        self, uri: str, rows: Iterable[EarlierRow], ledger: RequestLedger, asked: PackedMap, wanted: Wanted
+    ) -> None:
+        """Take from a file what today's requests ask.
+
+        Args:
+            uri: the file's.
+            rows: its rows.
+            ledger: of today's requests.
+            asked: their digests, with where each stands in the ledger.
+            wanted: which rows are good enough.
+        """
+        for earlier in rows:
+            if self.count == ledger.rows:
+                return
+            places = asked.get(earlier.asked)
+            if not places or not wanted.is_fresh(earlier):
+                continue
+            row: PlainRow | None = None
+            for offset in places:
+                entry = ledger.at(offset)
+                if entry.digest != earlier.asked or entry.place in self.places:
+                    continue
+                if row is None:
+                    row = earlier.read()
+                    if not wanted.takes(row):
+                        self.unfit += 1
+                        break
+                    row["reused_from"] = uri
+                    for name in (
+                        "round",
+                        "input",
+                        "same_as",
+                        *(() if wanted.with_response else ("response",)),
+                    ):
+                        row.pop(name, None)
+                    row["asked"] = earlier.asked.hex()
+                row["key"], row["index"] = entry.key, entry.place
+                self.rows.write(spell(row) + b"\n")
+                self.places.add(entry.place)
+                self.count += 1
+                self.by_uri[uri] += 1

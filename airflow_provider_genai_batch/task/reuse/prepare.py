@@ -1,0 +1,131 @@
+"""What is at hand for an input is found, or read as an earlier attempt left it, before anything is asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.models import Manifest, Reuse
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.files.files import spool
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.reuse import side_file
+from airflow_provider_genai_batch.task.reuse.at_hand import AtHand, check_can_be_reduced
+from airflow_provider_genai_batch.task.reuse.earlier import addresses, earlier_rows
+from airflow_provider_genai_batch.task.reuse.find import Reused, Wanted
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How answers at hand are looked for.
+
+    Attributes:
+        results_uri: the task's own.
+        reuse: earlier results; None: none are used.
+        dedupe: equal requests are asked once.
+        wanted: which earlier rows are as good as an answer of today, but for their age.
+        manifest: gives that of the task's last earlier run, if there is one.
+        read_manifest: reads one.
+        keep: what is found is kept beside the results, for jobs are to be submitted.
+    """
+
+    results_uri: str
+    reuse: Reuse | None
+    dedupe: bool
+    wanted: Wanted
+    manifest: Callable[[], Mapping[str, Any] | None]
+    read_manifest: Callable[[Any], Manifest]
+    keep: bool = True
+
+    def left_by(self, client: GenAIBatchClient, identity: Identity, stack: ExitStack) -> AtHand | None:
+        """Read what was at hand when the input was asked; None: nobody knows any more.
+
+        Raises:
+            CallError: trouble that may pass.
+        """
+        place = side_file.place_of(self.results_uri, identity)
+        found = side_file.read(place, client, stack, None)
+        if found is not None and self.dedupe:
+            found.find_equal()
+        return found
+
+    def begin(
+        self, client: GenAIBatchClient, prepared: PreparedInput, identity: Identity, stack: ExitStack
+    ) -> AtHand:
+        """Find what is at hand, or take what an earlier attempt found, and keep it for those that follow.
+
+        Raises:
+            UnsupportedError: no request can be left out of this input.
+            InputError: earlier results are there and cannot be read.
+            ConfigurationError: what was found cannot be kept beside the results.
+            CallError: trouble that may pass.
+        """
+        check_can_be_reduced(prepared, "reuse" if self.reuse else "dedupe")
+        assert prepared.ledger is not None  # noqa: S101 - it was asked for
+        place = side_file.place_of(self.results_uri, identity)
+        found = side_file.read(place, client, stack, prepared.requests) if self.keep else None
+        if found is None:
+            found = AtHand(stack, prepared.ledger, stack.enter_context(spool()))
+            if self.reuse is not None:
+                self._find(client, found, self.reuse)
+            if self.keep:
+                self._keep(place, client, found)
+        equal = found.find_equal() if self.dedupe else 0
+        log.info(
+            "Of %d requests %d are answered by earlier results%s; %d are to be asked.",
+            found.ledger.rows,
+            len(found.places),
+            f" and {equal} are equal to another" if self.dedupe else "",
+            found.left,
+        )
+        return found
+
+    def discard(self, client: GenAIBatchClient, identity: Identity) -> None:
+        """Take away what was kept: the rows have landed, and are enough."""
+        side_file.discard(side_file.place_of(self.results_uri, identity), client)
+
+    def _find(self, client: GenAIBatchClient, found: AtHand, reuse: Reuse) -> None:
+        where = addresses(client, reuse, self.results_uri, self.manifest, self.read_manifest)
+        reused, missing = Reused(found.rows), []
+        wanted = self.wanted if reuse.max_age is None else self.wanted.not_before(clock.now() - reuse.max_age)
+        for uri in where:
+            try:
+                reused.take(uri, earlier_rows(client, uri), found.ledger, found.digests(), wanted)
+            except FileNotFoundError:
+                missing.append(uri)
+        if (missing or not where) and not reuse.missing_ok:
+            named = ", ".join(missing) or "any that reuse names"
+            msg = (
+                f"Earlier results are not there: {named}. Nothing was sent and nothing is billed. Give others, or "
+                "missing_ok=True to ask all requests where there are none."
+            )
+            raise InputError(msg)
+        found.rows.flush()
+        found.places = reused.places
+        if missing:
+            log.info("There are no earlier results at %s.", ", ".join(missing))
+        for uri, rows in reused.by_uri.items():
+            log.info("%d rows of %s are used again.", rows, uri)
+        if reused.unfit:
+            log.info(
+                "%d earlier answers are not what answers are to be today; their requests are asked.",
+                reused.unfit,
+            )
+
+    def _keep(self, place: str, client: GenAIBatchClient, found: AtHand) -> None:
+        try:
+            side_file.write(place, client, found)
+        except OSError as error:
+            msg = (
+                f"What earlier results answer cannot be kept beside them, at {place}: {error}. Nothing was submitted "
+                "and nothing is billed. Give results_uri an address that the task may write beside."
+            )
+            raise ConfigurationError(msg) from error
