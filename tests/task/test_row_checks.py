@@ -19,7 +19,8 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.settings import RunSettings
 from tests.dags import run_dag
-from tests.task.test_attempt import MODEL, Deferred, PlainTask, client, ended
+from tests.task.plain_task import MODEL, Deferred, PlainTask
+from tests.task.test_attempt import client, ended
 
 __all__ = ["client"]
 
