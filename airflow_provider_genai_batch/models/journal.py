@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from airflow_provider_genai_batch.models.tier import Tier
 
 _PREFIX = "online/"
+_FOLDER = "_journal-"
 _WRITER = re.compile(r"(flex|standard)-([0-9]{10})-[0-9a-f]{8}")
 
 
@@ -58,6 +59,17 @@ class Writer:
         """When it began; None: its name does not say."""
         found = _WRITER.fullmatch(self.name)
         return datetime.fromtimestamp(int(found[2]), timezone.utc) if found else None
+
+
+def folder_beside(results_uri: str, tag: str) -> str:
+    """Return the address of a round's journal, beside the rows of its task."""
+    place, slash, _ = results_uri.rpartition("/")
+    return f"{place}{slash}{_FOLDER}{tag}"
+
+
+def is_journal(address: str) -> bool:
+    """Whether an address is of a journal."""
+    return address.rpartition("/")[2].startswith(_FOLDER)
 
 
 def is_journaled(job_name: str) -> bool:

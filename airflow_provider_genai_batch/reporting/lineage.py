@@ -15,6 +15,7 @@ from airflow.providers.common.compat.openlineage.facet import (
 from airflow.providers.openlineage.extractors import OperatorLineage
 from attrs import define, field
 
+from airflow_provider_genai_batch.models.journal import is_journal
 from airflow_provider_genai_batch.reporting.datasets import Place, destination_of, named, sources_of
 
 FACET = "genaiBatch"
@@ -130,8 +131,12 @@ def _service(job_name: str) -> str:
 
 
 def _service_output(manifest: Mapping[str, Any], *, landed: bool) -> list[str]:
-    """Return where the service put rows; files of Gemini are no more than a way to what has landed."""
-    return [place for place in _places(manifest) if not (landed and place.startswith("files/"))]
+    """Return where the service put rows; journals and Gemini's files are no more than a way to what has landed."""
+    return [
+        place
+        for place in _places(manifest)
+        if not (landed and (place.startswith("files/") or is_journal(place)))
+    ]
 
 
 def _places(manifest: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.exceptions import (
     JobError,
     JobTimedOut,
     OnlineStopped,
+    TooManyFailedRows,
 )
 from airflow_provider_genai_batch.flows.outcome.manifest import describe
 from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
@@ -624,9 +625,9 @@ def _saying_why(stopped: OnlineStopped | None) -> Iterator[None]:
         if stopped is None:
             raise
         stopped.manifest = failure.manifest
-        stopped.add(
-            "What came is landed with the rest as missing; the next attempt takes it and asks for the rest."
-        )
+        if isinstance(failure, TooManyFailedRows):
+            stopped.add("What came is landed, with the others as missing rows.")
+        stopped.add("The next attempt takes what was answered and asks for the rest.")
         raise stopped from failure
 
 

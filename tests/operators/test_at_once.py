@@ -158,6 +158,19 @@ def test_a_quota_of_a_day_ends_the_asking_and_the_next_attempt_asks_the_rest(
     assert [row["status"] for row in rows(out).values()] == ["ok"] * 8
 
 
+def test_a_quota_that_is_used_up_from_the_start_is_named_and_nothing_is_landed(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    gemini.capacity = Capacity(day_requests=0)
+    out = tmp_path / "rows.jsonl"
+    ran = ask(tier="standard", results_uri=str(out), retry_failed_rows=2)
+    (error,) = ran.errors
+    assert isinstance(error, OnlineStopped)
+    assert "0 rows had been answered" in str(error)
+    assert "The next attempt takes what was answered and asks for the rest." in str(error)
+    assert not out.exists()
+
+
 REFUSED: dict[str, tuple[dict[str, Any], type[GenAIBatchError], str]] = {
     "no results_uri": ({"tier": "flex"}, ConfigurationError, "results_uri"),
     "no results_uri for later rounds": ({"retry_tier": "flex"}, ConfigurationError, "results_uri"),

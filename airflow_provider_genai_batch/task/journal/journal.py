@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import CallError, InputError, Trans
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import JobCounts, JobOutput
-from airflow_provider_genai_batch.models.journal import Writer
+from airflow_provider_genai_batch.models.journal import Writer, folder_beside
 from airflow_provider_genai_batch.results.key_set import KeySet
 from airflow_provider_genai_batch.results.read import RowReader
 from airflow_provider_genai_batch.task.files.files import put_once, read_chunks
@@ -76,8 +76,7 @@ class Journal:
 
     def __init__(self, client: GenAIBatchClient, results_uri: str, tag: str, model: str | None) -> None:
         self._client, self._tag, self._model = client, tag, model
-        place, slash, _ = results_uri.rpartition("/")
-        self.folder = f"{place}{slash}_journal-{tag}"
+        self.folder = folder_beside(results_uri, tag)
 
     def write(self, part: Part, lines: Sequence[bytes]) -> None:
         """Write a part; its lines have come to the disk, or the store, after this.

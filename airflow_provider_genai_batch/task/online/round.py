@@ -242,6 +242,8 @@ class OnlineRound:
             )
             raise
         log.info("Asked at once: %s", _told(asked))
+        if asked.stopped is not None:
+            log.warning("%s", asked.stopped)
         if asked.over:
             log.warning("No more is asked in the %s tier: %s.", tier.value, asked.over)
         return asked
