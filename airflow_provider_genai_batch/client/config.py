@@ -64,6 +64,8 @@ class ClientConfig:
     """Base URL of Cloud Storage; None: Google's."""
     bigquery_endpoint: str | None = None
     """Base URL of BigQuery; None: Google's."""
+    max_enqueued_tokens: Mapping[str, int] = field(default_factory=dict)
+    """Tokens that jobs which have not ended may ask for, by the last part of a model's name; ``*``: any other model."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is sent.
@@ -100,6 +102,11 @@ class ClientConfig:
             if secret and not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
                 msg = f"{name} of the connection holds characters that no such value has (a space, a line end?)."
                 raise ConfigurationError(msg)
+
+    def enqueued_tokens_of(self, model: str) -> int | None:
+        """Return how many tokens a model's jobs may ask for that have not ended; None: nobody said."""
+        limits = self.max_enqueued_tokens
+        return limits.get(model.rpartition("/")[2], limits.get("*"))
 
     @property
     def version(self) -> str:

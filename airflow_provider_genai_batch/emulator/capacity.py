@@ -1,4 +1,4 @@
-"""How much online calls may ask for, and what they have asked for so far: windows, spells of shedding, caps.
+"""How much calls may ask for, and what they have asked for so far: windows, spells of shedding, caps, queues.
 
 Numbers of quotas are not published any more, so there are none unless a test sets them.
 """
@@ -23,7 +23,7 @@ _MIDNIGHT_PACIFIC = 8 * 3600
 
 @dataclass(frozen=True)
 class Capacity:
-    """What online calls meet; it holds until it is changed. ``None``: no limit.
+    """What calls meet; it holds until it is changed. ``None``: no limit.
 
     Attributes:
         minute_tokens: Input tokens that a model takes in a minute by the clock (Gemini API).
@@ -36,6 +36,9 @@ class Capacity:
             always sheds.
         seconds: How long an answer takes, against which ``X-Server-Timeout`` is held; no call waits for it.
         latency: Real seconds that every call stays in its slot.
+        enqueued_tokens: Tokens that a model's batches may ask for which have not ended (Gemini API); the batch that
+            would be over it is refused at create. A token is four bytes of input here; what the service counts is not
+            known.
         tier_on_vertex: Whether Vertex AI passes over a tier in the body, which its reference does not have, instead
             of refusing it.
     """
@@ -48,6 +51,7 @@ class Capacity:
     spells: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     seconds: float = 0.0
     latency: float = 0.0
+    enqueued_tokens: int | None = None
     tier_on_vertex: bool = False
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The refusals of online calls, in the shapes in which clients of the live services have met them (2026)."""
+"""Refusals for want of quota or room, in the shapes in which clients of the live services have met them (2026)."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ def _counted(metric: str, quota_id: str, model: str, most: int, wait: float) -> 
 
 def spend_window() -> ApiError:
     """Return the 429 that names neither number nor wait."""
+    return ApiError(429, _QUOTA, details=[_HELP])
+
+
+def enqueued_tokens() -> ApiError:
+    """Return the 429 of a create: nothing says which of the quotas of batches it is about."""
     return ApiError(429, _QUOTA, details=[_HELP])
 
 

@@ -75,6 +75,14 @@ class Remember:
 
 
 @dataclass(frozen=True)
+class ListLive:
+    """List the connection's jobs, whosever they are, that may not have ended; answers a list of `BatchJob`, or None.
+
+    What a list shows is a hint. None: it cannot be read for now.
+    """
+
+
+@dataclass(frozen=True)
 class Place:
     """Put the input where the service reads it."""
 
@@ -137,7 +145,7 @@ FindStep: TypeAlias = Find | Look | Sleep
 WithdrawStep: TypeAlias = Cancel | RecallAll
 """Of cancelling what is not wanted any more."""
 SubmitStep: TypeAlias = (
-    Recall | RecallAll | Remember | Find | Look | Cancel | Place | Create | AwaitCapacity | Sleep
+    Recall | RecallAll | Remember | Find | ListLive | Look | Cancel | Place | Create | AwaitCapacity | Sleep
 )
 """Of coming to a job."""
 SettleStep: TypeAlias = Fetch | Land | CountTables | Discard | Sleep

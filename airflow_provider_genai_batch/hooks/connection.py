@@ -70,6 +70,7 @@ def client_config(connection: Connection) -> ClientConfig:
         staging_uri=extra.get("staging_uri"),
         storage_endpoint=extra.get("storage_endpoint"),
         bigquery_endpoint=extra.get("bigquery_endpoint"),
+        max_enqueued_tokens=_limits(extra.get("max_enqueued_tokens"), "max_enqueued_tokens"),
     )
 
 
@@ -156,6 +157,24 @@ def _json_object(value: Any, name: str) -> dict[str, Any] | None:
         msg = f'"{name}" in the connection\'s extra is not a JSON object.'  # its text may be a secret
         raise ConfigurationError(msg)
     return read
+
+
+def _limits(value: Any, name: str) -> dict[str, int]:
+    """Read a number for every model, or an object of numbers by model."""
+    if value is None:
+        return {}
+    try:
+        read = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        read = None
+    limits = read if isinstance(read, dict) else {"*": read}
+    if not all(type(limit) is int and limit > 0 for limit in limits.values()):
+        msg = (
+            f'"{name}" in the connection\'s extra is a whole number of tokens above 0, or an object of such numbers '
+            'by model, for example {"gemini-2.5-flash": 3000000, "*": 1000000}.'
+        )
+        raise ConfigurationError(msg)
+    return {str(model).rpartition("/")[2]: limit for model, limit in limits.items()}
 
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:

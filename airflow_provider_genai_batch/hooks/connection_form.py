@@ -36,6 +36,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "scopes": _field("Scopes", "OAuth scopes, comma-separated. Default: those of the service."),
     "api_version": _field("API version", "Default: v1beta on the Gemini API, v1 on Vertex AI."),
     "staging_uri": _field("Staging", "gs://bucket/prefix/ where inputs for Vertex AI are staged."),
+    "max_enqueued_tokens": _field(
+        "Most enqueued tokens", "Of jobs that have not ended: a number, or JSON with numbers by model."
+    ),
     "storage_endpoint": _field("Cloud Storage endpoint", "Base URL, for an emulator or a private endpoint."),
     "bigquery_endpoint": _field("BigQuery endpoint", "Base URL, for an emulator or a private endpoint."),
 }

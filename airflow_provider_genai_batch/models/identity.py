@@ -22,6 +22,7 @@ _FAMILY = 10
 _TAG = re.compile(
     rf"([0-9a-f]{{{_SHORT}}}-[0-9a-f]{{{_FAMILY}}})[0-9a-f]{{{_SHORT - _FAMILY}}}-r([0-9]{{1,4}})"
 )
+_TOKENS = re.compile(r" ~([0-9]{1,15})t [^ ]+")
 _LABELS = ("genai_batch_key", "genai_batch_fingerprint", "genai_batch_round")
 _NOT_LABEL = re.compile(r"[^a-z0-9_-]+")
 
@@ -70,10 +71,16 @@ class Identity:
         own = digest([self.fingerprint, content])
         return Identity(self.key, self.fingerprint[:_FAMILY] + own[_FAMILY:], round_)
 
-    def display_name(self, readable: str) -> str:
-        """Return a name that people can read and the tag ends."""
-        room = DISPLAY_NAME_LIMIT - len(self.tag) - 1
-        return f"{readable[:room].strip()} {self.tag}"
+    def display_name(self, readable: str, tokens: int | None = None) -> str:
+        """Return a name that people can read and the tag ends.
+
+        Args:
+            readable: how it begins.
+            tokens: that the job asks for, as they were estimated, which stand before the tag; None: nobody has to know.
+        """
+        end = self.tag if tokens is None else f"~{tokens}t {self.tag}"
+        room = DISPLAY_NAME_LIMIT - len(end) - 1
+        return f"{readable[:room].strip()} {end}"
 
     def labels(self) -> dict[str, str]:
         """Return the labels that find the job again on Vertex, the task instance's first.
@@ -97,6 +104,12 @@ def tag_of_job(job: BatchJob) -> str:
 def tag_of(display_name: str | None) -> str:
     """Return the tag that ends a job's display name, or what stands in its place."""
     return (display_name or "").rpartition(" ")[2]
+
+
+def tokens_of(display_name: str | None) -> int | None:
+    """Return the tokens that a job's display name says it asks for; None: it does not say."""
+    found = _TOKENS.search(display_name or "")
+    return int(found[1]) if found and found.end() == len(display_name or "") else None
 
 
 def round_of(display_name: str | None) -> int:

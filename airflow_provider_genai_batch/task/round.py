@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -21,11 +21,13 @@ from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, replaced
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
+from airflow_provider_genai_batch.flows.submission.room import Room
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.identity import Identity, tokens_of
 from airflow_provider_genai_batch.models.journal import Writer, at_the_service, is_journaled
 from airflow_provider_genai_batch.task.files.files import check_writable
+from airflow_provider_genai_batch.task.inputs.enqueued import enqueued_tokens, most_bytes
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.split import split
@@ -77,6 +79,15 @@ class Round:
         self._writable = False
 
     @cached_property
+    def _enqueued_limit(self) -> int | None:
+        """The most tokens of jobs of the model that have not ended."""
+        return self._client.config.enqueued_tokens_of(self._order.model)
+
+    @property
+    def _most_bytes(self) -> int | None:
+        return most_bytes(self._settings.max_bytes_per_job, self._enqueued_limit)
+
+    @cached_property
     def _waiting(self) -> Waiting:
         return Waiting(self._settings, self._task, self._client, self._runner)
 
@@ -126,7 +137,7 @@ class Round:
         state: AttemptState,
         facts: InputFacts,
     ) -> list[BatchJob] | AskAgain:
-        pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
+        pieces = split(prepared, self._settings.max_requests_per_job, self._most_bytes)
         self._check(pieces)
         records = self._task.records(state.round)
         records.expect(len(pieces))
@@ -137,7 +148,7 @@ class Round:
         online = identity.piece(part_of(prepared, state, several=False), state.round)
         for number, piece in enumerate(pieces):
             state.count_left(prepared.requests or 0, sizes, going)
-            if going and len(going) >= self._most_active:
+            while going and (len(going) >= self._most_active or self._is_full(going, piece)):
                 self._waiting.wait(going, jobs, state, facts, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
@@ -220,7 +231,7 @@ class Round:
         self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
     ) -> bool:
         """Whether a round would take one of these jobs up."""
-        pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
+        pieces = split(prepared, self._settings.max_requests_per_job, self._most_bytes)
         several = len(pieces) > 1
         owns = [identity.piece(part_of(piece, state, several=several), state.round) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)
@@ -289,7 +300,10 @@ class Round:
         online: Identity,
     ) -> Found:
         owner = self._task.owner
-        name = identity.display_name(self._order.display_name or owner.readable_name)
+        room = self._room(piece)
+        name = identity.display_name(
+            self._order.display_name or owner.readable_name, None if room is None else room.tokens
+        )
         if several and attempt.resumed:  # which of them was refused is found by looking
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
@@ -318,7 +332,7 @@ class Round:
         return self._runner.submit(
             identity,
             spec,
-            replace(attempt, deadline=state.deadline, conn_id=self._settings.conn_id),
+            replace(attempt, deadline=state.deadline, conn_id=self._settings.conn_id, room=room),
             display_name=name,
             records=record,
             wanted=lambda: not self._task.killed,
@@ -326,6 +340,28 @@ class Round:
             budget=self._settings.budget(self._order.backend),
             await_capacity=await_capacity,
         )
+
+    def _is_full(self, going: Mapping[str, BatchJob], piece: PreparedInput) -> bool:
+        """Whether the round's own jobs leave no room for one more among the connection's enqueued tokens."""
+        room = self._room(piece) if self._settings.wait else None
+        own = sum(tokens_of(job.display_name) or 0 for job in going.values())
+        if room is None or own + room.tokens <= room.limit:
+            return False
+        log.info(
+            "The next job asks for about %s tokens, and %s jobs that go on for %s: one of them has to end first "
+            "(max_enqueued_tokens of the connection is %s).",
+            room.tokens,
+            len(going),
+            own,
+            room.limit,
+        )
+        return True
+
+    def _room(self, piece: PreparedInput) -> Room | None:
+        """Return what a job needs of the connection's enqueued tokens; None: there is no limit, or nobody can tell."""
+        limit = self._enqueued_limit
+        tokens = None if limit is None else enqueued_tokens(piece)
+        return None if limit is None or tokens is None else Room(self._order.model, tokens, limit)
 
     def _left(self, names: Sequence[str], over: Sequence[str]) -> str:
         """Tell of the jobs before one that was not submitted; those whose time is over are cancelled, too."""

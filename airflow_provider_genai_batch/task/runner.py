@@ -26,6 +26,7 @@ from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 from airflow_provider_genai_batch.flows.outcome.messages import UNSEEN, UNSENT
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome, hold, settle
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, find_strays
+from airflow_provider_genai_batch.flows.queue import queue_times
 from airflow_provider_genai_batch.flows.record import RecordKeeper
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
@@ -37,6 +38,7 @@ from airflow_provider_genai_batch.flows.steps import (
     Find,
     FindStep,
     Land,
+    ListLive,
     Look,
     Place,
     Recall,
@@ -51,7 +53,7 @@ from airflow_provider_genai_batch.flows.steps import (
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.submit import orphan, submit
 from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
-from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, look_once, watch
+from airflow_provider_genai_batch.flows.watch import BUDGET, Ending, WaitPlan, look_once, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.identity import Identity
@@ -74,6 +76,9 @@ from airflow_provider_genai_batch.task.traces import (
 from airflow_provider_genai_batch.wire.services.create import JobSpec
 
 log = logging.getLogger(__name__)
+
+_LIVE_PAGES = 10
+"""Of a list, among which those that have not ended are looked for: a thousand jobs."""
 
 OpenClient: TypeAlias = Callable[[str], AbstractContextManager[GenAIBatchClient]]
 """Opens a client of an Airflow connection; closed at the end of the block."""
@@ -164,6 +169,8 @@ class JobRunner:
                     return create()
                 case AwaitCapacity(seconds):
                     return await_capacity(step) if await_capacity else clock.sleep(seconds)
+                case ListLive():
+                    return self._listed(attempt)
                 case Find() | Look() | Cancel() | Sleep():
                     # What is decided on a look is worth as many as any other call.
                     return self._act_for(identity, step)
@@ -196,6 +203,15 @@ class JobRunner:
     def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
         """Ask a list for the jobs of an identity's task instance; see `find_jobs`."""
         return self._client.run(find_jobs(self._client.calls, identity, since, self._behind))
+
+    def _listed(self, attempt: Attempt) -> list[BatchJob] | None:
+        """List jobs that may not have ended; the log says what those that have tell of the queue."""
+        jobs = self.recent_jobs(BUDGET[self._client.config.backend], _LIVE_PAGES)
+        model = "" if attempt.room is None else attempt.room.model
+        times = queue_times(jobs or (), model)
+        if times is not None and times.words and not attempt.refusals:
+            log.info("Jobs of %s take %s.", model, times.words)
+        return jobs
 
     def recent_jobs(self, seconds: float, most_pages: int = 1) -> list[BatchJob] | None:
         """List the connection's jobs of so many seconds; None where the list cannot be read, which is no matter."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 from starlette.responses import Response
 
+from airflow_provider_genai_batch.emulator import refusals
 from airflow_provider_genai_batch.emulator.calls.call import Call, json_response
 from airflow_provider_genai_batch.emulator.calls.fields_mask import OPERATION
 from airflow_provider_genai_batch.emulator.calls.lag import as_listed, is_missing
@@ -26,6 +28,7 @@ LARGEST_BODY = 20971520
 _BATCH = words("name model displayName inputConfig webhookConfig priority")
 _INPUT = frozenset({"fileName", "requests"})
 _ID_LENGTH = 36
+_BYTES_A_TOKEN = 4
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 1000
 
@@ -54,7 +57,8 @@ async def _create(call: Call, kind: str) -> Response:
     if not str(priority).lstrip("-").isdigit():
         message = f"Invalid value at 'batch.priority' (TYPE_INT64), \"{priority}\""
         raise ApiError(400, message)
-    job = await asyncio.to_thread(_take_in, call.world, model, kind, batch, source)
+    room = await _room(call, model)
+    job = await asyncio.to_thread(_take_in, call.world, model, kind, batch, source, room)
     return call.reply(operation(call.world, job), OPERATION)
 
 
@@ -77,7 +81,24 @@ def _model(call: Call, kind: str) -> str:
     return f"{family}/{model_id}"
 
 
-def _take_in(world: World, model: str, kind: str, batch: JsonObject, source: JsonObject) -> Job:
+async def _room(call: Call, model: str) -> int | None:
+    """Return the tokens that further batches of a model may ask for; None: any number."""
+    world = call.world
+    most = world.capacity.enqueued_tokens
+    if most is None:
+        return None
+    own = [job for job in world.order if job.backend == "gemini" and job.model == model]
+    await call.settle(own)
+    return most - sum(_tokens(world.blobs / str(job.source["blob"])) for job in own if job.live)
+
+
+def _tokens(blob: Path) -> int:
+    return blob.stat().st_size // _BYTES_A_TOKEN
+
+
+def _take_in(
+    world: World, model: str, kind: str, batch: JsonObject, source: JsonObject, room: int | None
+) -> Job:
     batch_id = random_name(_ID_LENGTH)
     blob = world.blobs / f"{batch_id}.in"
     if "requests" in source:
@@ -93,6 +114,9 @@ def _take_in(world: World, model: str, kind: str, batch: JsonObject, source: Jso
         except ApiError:
             blob.unlink()
             raise
+    if room is not None and _tokens(blob) > room:
+        blob.unlink()
+        raise refusals.enqueued_tokens()
     job = Job(
         name=f"batches/{batch_id}",
         backend="gemini",

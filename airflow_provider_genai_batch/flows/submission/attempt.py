@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from airflow_provider_genai_batch.flows.submission.room import Room
 from airflow_provider_genai_batch.models import BatchJob
 
 
@@ -32,6 +33,8 @@ class Attempt:
     """Until when a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
     whole_task: bool = False
     """Whether what was written down of the task instance's other jobs is gone through too."""
+    room: Room | None = None
+    """What the job needs and may have of the connection's enqueued tokens; None: there is no limit."""
     conn_id: str = ""
     """The task's Airflow connection."""
     place: str = ""

@@ -41,6 +41,7 @@ from airflow_provider_genai_batch.flows.submission.own_jobs import (
     followed,
     read_job,
 )
+from airflow_provider_genai_batch.flows.submission.room import lacking
 from airflow_provider_genai_batch.flows.submission.withdraw import (
     cancel_others,
     cancel_recorded,
@@ -150,8 +151,24 @@ class _Submission:
             found = yield from self._of_earlier_attempts(record)
             if found is not None:
                 return found
+        yield from self._until_there_is_room()
         yield from self._place()
         return (yield from self._create())
+
+    def _until_there_is_room(self) -> Generator[SubmitStep, Any, None]:
+        """Wait, before anything is uploaded, until the job's tokens and those of jobs that go on are within a limit."""
+        room = self.attempt.room
+        while room is not None and (full := (yield from lacking(room, self.identity))):
+            tries = self._tries
+            pause = tries.pause()
+            if pause is None:
+                msg = (
+                    f"There was no room for the job until the deadline: {full}. Nothing was created for it, and "
+                    "nothing is billed. The next attempt asks again."
+                )
+                raise JobTimedOut(msg, job_names=())
+            log.info("The job waits before it is uploaded: %s; looking again in %.0f s.", full, pause)
+            yield AwaitCapacity(pause, tries.failures, tuple(self.before), tries.deadline)
 
     def _place(self) -> Generator[SubmitStep, Any, None]:
         """Put the input in place; trouble that may pass is waited out as that of a create is."""

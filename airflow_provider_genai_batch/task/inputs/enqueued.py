@@ -1,0 +1,31 @@
+"""What a job asks for of a model's enqueued tokens: its bytes, keys and config and inline media with them, over four.
+
+In what unit the service counts is not documented; this costs no second look at the requests, and rather is too much.
+"""
+
+from __future__ import annotations
+
+import io
+
+from pydantic_core import to_json
+
+from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+
+
+def enqueued_tokens(piece: PreparedInput) -> int | None:
+    """Return the tokens that a job of an input asks for; None where its requests are not at hand."""
+    if piece.entries:
+        return -(-sum(len(to_json(entry)) + 1 for entry in piece.entries) // BYTES_A_TOKEN)
+    return None if piece.lines is None else -(-piece.lines.seek(0, io.SEEK_END) // BYTES_A_TOKEN)
+
+
+def most_bytes(own: int | None, limit: int | None) -> int | None:
+    """Return the most bytes of one job's input: a job above a limit of tokens by itself is cut.
+
+    Args:
+        own: that the task wants; None: any number.
+        limit: of tokens; None: there is none.
+    """
+    limits = [own, None if limit is None else limit * BYTES_A_TOKEN]
+    return min((one for one in limits if one is not None), default=None)
