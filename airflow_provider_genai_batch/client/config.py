@@ -64,7 +64,7 @@ class ClientConfig:
     """Base URL of Cloud Storage; None: Google's."""
     bigquery_endpoint: str | None = None
     """Base URL of BigQuery; None: Google's."""
-    max_enqueued_tokens: Mapping[str, int] = field(default_factory=dict)
+    max_enqueued_tokens: Mapping[str, int] = field(default_factory=dict, hash=False)
     """Tokens that jobs which have not ended may ask for, by the last part of a model's name; ``*``: any other model."""
 
     def __post_init__(self) -> None:

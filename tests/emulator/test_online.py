@@ -10,7 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_genai_batch.emulator import Capacity, Emulator, Fault, RowError, VirtualClock
+from airflow_provider_genai_batch.emulator import (
+    Capacity,
+    Emulator,
+    Fault,
+    JobScript,
+    Lifecycle,
+    RowError,
+    VirtualClock,
+)
 from tests.emulator.talk import PROJECT, Gemini, Vertex, good, question, refused
 
 FLEX_ON_VERTEX = {"X-Vertex-AI-LLM-Shared-Request-Type": "flex"}
@@ -230,6 +238,23 @@ def test_tokens_are_counted_of_contents_or_of_a_request(api: Gemini, vertex: Ver
     path = f"/v1/projects/{PROJECT}/locations/global/publishers/google/{model}:countTokens"
     found = good(vertex.http.post(path, json=question("a b c")))
     assert (found["totalTokens"], found["totalBillableCharacters"]) == (2, 3)
+
+
+def test_a_batch_over_the_enqueued_tokens_of_its_model_is_refused_until_one_has_ended(
+    api: Gemini, emulator: Emulator
+):
+    emulator.capacity = Capacity(enqueued_tokens=100)
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    first = api.inline("x" * 200)["name"]
+    body = {"batch": {"inputConfig": {"requests": {"requests": [{"request": question("x" * 200)}]}}}}
+    reply = api.http.post("/v1beta/models/gemini-2.5-flash:batchGenerateContent", json=body)
+    assert refused(reply) == (429, "RESOURCE_EXHAUSTED")
+    assert [*details(reply)] == ["Help"], "nothing says which quota it is, nor how long to wait"
+    api.inline("x" * 200, model="gemini-2.5-pro")
+    assert len(emulator.jobs) == 2, "nothing is made of what is refused"
+    api.cancel(first)
+    api.ended(first)
+    api.inline("x" * 200)
 
 
 def test_capacity_is_shown_and_set_over_http(api: Gemini, emulator: Emulator):

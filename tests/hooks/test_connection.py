@@ -87,6 +87,24 @@ def test_a_port_belongs_to_a_host_that_has_none(host: str, port: int, url: str) 
     assert read(password="k", host=host, port=port).base_url() == url
 
 
+@pytest.mark.parametrize(
+    ("extra", "flash", "pro"),
+    [
+        ({}, None, None),
+        ({"max_enqueued_tokens": 5}, 5, 5),
+        ({"max_enqueued_tokens": "5"}, 5, 5),
+        ({"max_enqueued_tokens": {"gemini-2.5-flash": 7}}, 7, None),
+        ({"max_enqueued_tokens": '{"models/gemini-2.5-flash": 7, "*": 9}'}, 7, 9),
+    ],
+)
+def test_enqueued_tokens_are_limited_for_every_model_or_by_model(
+    extra: dict[str, Any], flash: int | None, pro: int | None
+) -> None:
+    config = read(extra, password="k")
+    assert config.enqueued_tokens_of("publishers/google/models/gemini-2.5-flash") == flash
+    assert config.enqueued_tokens_of("gemini-2.5-pro") == pro
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "plain http elsewhere": ({"password": "k", "host": "http://example.com"}, "loopback"),
     "a key in the host": ({"password": "k", "host": "https://u:s3cr3t@example.com"}, "Password"),
@@ -94,6 +112,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no project": ({"extra": {"backend": "vertex"}}, '"project"'),
     "a backend that is none": ({"extra": {"backend": "bard"}}, '"gemini" or "vertex"'),
     "staging elsewhere": ({"extra": {"project": "p", "staging_uri": "s3://b/"}}, "gs://"),
+    "a limit of no tokens": ({"password": "k", "extra": {"max_enqueued_tokens": 0}}, "max_enqueued_tokens"),
+    "a limit that is no number": (
+        {"password": "k", "extra": {"max_enqueued_tokens": {"a": "many"}}},
+        "by model",
+    ),
     "a key that is no JSON": ({"extra": {"project": "p", "keyfile_dict": "s3cr3t"}}, "keyfile_dict"),
     "nobody at all": (
         {"conn_type": "google_cloud_platform", "extra": {"project": "p", "is_anonymous": True}},

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.emulator import Capacity, Emulator, Lifecycle, VirtualClock
+from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript, Lifecycle, VirtualClock
+from airflow_provider_genai_batch.exceptions import JobTimedOut
 from airflow_provider_genai_batch.models.identity import Identity, tokens_of
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import run_dag
@@ -98,6 +99,25 @@ def test_a_job_above_the_limit_is_cut_and_its_pieces_take_turns(
     assert all(tokens is not None and tokens <= LIMIT for tokens in asked)
     assert refused(limited) == 0, "the service never has to say that there is no room"
     assert len(out.read_text().splitlines()) == 9
+
+
+def test_a_job_that_finds_no_room_until_the_deadline_was_neither_uploaded_nor_paid(
+    limited: Emulator, virtual_clock: Any, tmp_path: Path
+) -> None:
+    limited.script(JobScript(lifecycle=Lifecycle.stuck("PENDING")))
+    with client() as other:
+        other.create(MODEL, [{"contents": "x" * 100}], display_name=STRANGER.display_name("nightly", 50))
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask", model=MODEL, src=written(tmp_path, 2), timeout=60, deferrable=False
+        )
+    )
+    (error,) = ran.errors
+    assert isinstance(error, JobTimedOut)
+    assert "There was no room for the job until the deadline" in str(error)
+    assert "nothing is billed" in str(error)
+    assert len(limited.jobs) == 1
+    assert "files.start" not in {one["method"] for one in limited.requests}
 
 
 def test_without_a_limit_no_list_is_asked_for_and_names_say_no_tokens(
