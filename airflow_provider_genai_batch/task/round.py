@@ -152,6 +152,7 @@ class Round:
                 self._waiting.wait(going, jobs, state, facts, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
+                state.count_left(prepared.requests or 0, sizes, going)
             self._begun = identity.fingerprint if state.round or number else None
             own = identity.piece(part_of(piece, state, several=len(pieces) > 1), state.round)
             try:

@@ -53,7 +53,7 @@ def decided(room: Room, listed: list[BatchJob] | None, real: Mapping[str, Any]) 
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 50), STATES, STATES), max_size=10),
+    st.lists(st.tuples(st.integers(0, 50), STATES, STATES), max_size=25),
     st.integers(1, 60),
     st.integers(50, 200),
 )
@@ -64,12 +64,14 @@ def test_a_job_waits_if_and_only_if_those_that_go_on_by_name_leave_no_room(jobs,
         one.name: one.model_copy(update={"state": one.state if one.state.final else state})
         for one, (_, _, state) in zip(listed, jobs, strict=True)
     }
-    taken = sum(tokens_of(one.display_name) or 0 for one in real.values() if not one.state.final)
+    going = [one for one in real.values() if not one.state.final]
+    taken = sum(tokens_of(one.display_name) or 0 for one in going)
     said, _ = decided(Room(MODEL, tokens, limit), listed, real)
-    assert bool(said) == (taken > 0 and taken + tokens > limit)
-    if said:
-        assert f"{taken:,}" in said
-        assert f"{limit:,}" in said
+    if len(going) <= 10:
+        assert bool(said) == (taken > 0 and taken + tokens > limit)
+        assert not said or f"{taken:,}" in said
+    elif not said:
+        assert taken + tokens <= limit, "nobody goes before it fits"
 
 
 def test_nothing_is_read_by_name_where_the_list_leaves_room_and_nobody_waits_for_what_cannot_be_seen():

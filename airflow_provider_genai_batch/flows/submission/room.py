@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity, tokens_of
 
 _MOST_LOOKS = 10
-"""Jobs that are read by name before a job waits: those that were created first have ended most likely."""
+"""Jobs that are read by name, and do go on, before a job waits: those created first have ended most likely."""
 
 
 @dataclass(frozen=True)
@@ -48,40 +48,43 @@ def lacking(room: Room, identity: Identity) -> Generator[ListLive | Look, Any, s
     listed: list[BatchJob] | None = yield ListLive()
     live = [job for job in listed or [] if _counts(job, room.model) and not identity.owns(job)]
     live.sort(key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
-    taken = {job.name: tokens_of(job.display_name) for job in live}
-    for job in live[:_MOST_LOOKS]:
-        if _fits(room, taken):
+    asked = {job.name: tokens_of(job.display_name) for job in live}
+    looks = 0
+    for job in live:
+        if looks == _MOST_LOOKS or _fits(room, asked):
             break
         try:
             found: BatchJob = yield Look(job.name)
         except NotFound:
-            del taken[job.name]
+            del asked[job.name]
         except CallError:
             break  # the list's word has to do
         else:
             if found.state.final:
-                del taken[job.name]
-    return "" if _fits(room, taken) else _why(room, taken)
+                del asked[job.name]
+            else:
+                looks += 1
+    return "" if _fits(room, asked) else _why(room, asked)
 
 
 def _counts(job: BatchJob, model: str) -> bool:
     return not job.state.final and (job.model or "").rpartition("/")[2] == model.rpartition("/")[2]
 
 
-def _sum(taken: dict[str, int | None]) -> int:
-    return sum(tokens or 0 for tokens in taken.values())
+def _sum(asked: dict[str, int | None]) -> int:
+    return sum(tokens or 0 for tokens in asked.values())
 
 
-def _fits(room: Room, taken: dict[str, int | None]) -> bool:
+def _fits(room: Room, asked: dict[str, int | None]) -> bool:
     """Whether there is room; a job that is too large by itself has it when no other goes on."""
-    return _sum(taken) == 0 or _sum(taken) + room.tokens <= room.limit
+    return _sum(asked) == 0 or _sum(asked) + room.tokens <= room.limit
 
 
-def _why(room: Room, taken: dict[str, int | None]) -> str:
-    known = [name for name, tokens in taken.items() if tokens]
-    silent = len(taken) - len(known)
+def _why(room: Room, asked: dict[str, int | None]) -> str:
+    known = [name for name, tokens in asked.items() if tokens]
+    silent = len(asked) - len(known)
     others = f" ({silent} more do not say how many they ask for)" if silent else ""
     return (
         f"it asks for about {room.tokens:,} tokens, and {len(known)} jobs of {room.model} that have not ended ask for "
-        f"{_sum(taken):,}{others}, where max_enqueued_tokens of the connection is {room.limit:,}"
+        f"{_sum(asked):,}{others}, where max_enqueued_tokens of the connection is {room.limit:,}"
     )
