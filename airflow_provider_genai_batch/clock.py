@@ -34,6 +34,9 @@ class Clock(Protocol):
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         """Wait for an event, for so long at most; return whether it is set."""
 
+    async def turn(self) -> float:
+        """Let the event loop turn once; return the seconds of CPU time that it took."""
+
     def held(self) -> AbstractContextManager[None]:
         """Keep a clock that moves by itself when nothing runs from doing so: an answer is under way."""
 
@@ -64,6 +67,12 @@ class SystemClock:
         except asyncio.TimeoutError:
             return False
         return True
+
+    async def turn(self) -> float:
+        """Let the event loop turn once; return the seconds of CPU time that it took."""
+        before = _time.thread_time()
+        await asyncio.sleep(0)
+        return _time.thread_time() - before
 
     def held(self) -> AbstractContextManager[None]:
         """Do nothing: real time goes on."""
@@ -112,6 +121,11 @@ async def async_sleep(seconds: float) -> None:
 async def wait(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event, for so long at most; return whether it is set."""
     return await _current.wait(event, seconds)
+
+
+async def turn() -> float:
+    """Let the event loop turn once; return the seconds of CPU time that it took."""
+    return await _current.turn()
 
 
 def held() -> AbstractContextManager[None]:

@@ -12,7 +12,6 @@ import math
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from time import thread_time
 from typing import Any
 
 from airflow_provider_genai_batch import clock
@@ -136,7 +135,7 @@ class OnlineRows:
         try:
             while True:
                 self._changed.clear()
-                self._throttle.turned(await _one_turn())
+                self._throttle.turned(await clock.turn())
                 pause = self._send(source)
                 while self._ready:
                     yield self._ready.popleft()
@@ -288,13 +287,6 @@ class OnlineRows:
         msg = f"The request is larger than the {online.MAX_BODY_BYTES} bytes of a call; it was not sent."
         said = {"code": 400, "message": msg, "status": "INVALID_ARGUMENT"}
         self._ready.append(_line(rows.rows[0], {"error": said}))
-
-
-async def _one_turn() -> float:
-    """Let the event loop turn once; return the seconds of CPU time that it took."""
-    before = thread_time()
-    await asyncio.sleep(0)
-    return thread_time() - before
 
 
 def _line(row: Mapping[str, Any], said: Mapping[str, Any]) -> bytes:

@@ -91,6 +91,11 @@ class SharedClock:
                 one.cancel()
         return event.is_set()
 
+    async def turn(self) -> float:
+        """Let the event loop turn once, in no time."""
+        await asyncio.sleep(0)
+        return 0.0
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Let no time pass by itself on event loops meanwhile."""

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.transport.http import AsyncHttp
 from airflow_provider_genai_batch.emulator import VirtualClock
+from airflow_provider_genai_batch.exceptions import TransportError
 from airflow_provider_genai_batch.testing.clock import SharedClock
 from airflow_provider_genai_batch.wire.services.http import HttpRequest
 
@@ -109,3 +110,22 @@ async def test_a_call_that_is_given_up_makes_room_for_the_next():
         server.go_on.set()
         assert (await http.send(request, {})).status == 200
         await http.close()
+
+
+async def test_a_call_that_gets_no_connection_in_time_fails_and_one_that_gives_up_takes_no_place_along():
+    service = VirtualClock()
+    with clock.replaced(SharedClock(service)):
+        async with served() as (server, request):
+            http = AsyncHttp(1)
+            first = asyncio.create_task(http.send(request, {}))
+            await server.until_asked(1)
+            late = asyncio.create_task(http.send(request, {}))
+            with pytest.raises(TransportError, match="no connection was free within 120 seconds"):
+                await late
+            gone, last = (asyncio.create_task(http.send(request, {})) for _ in range(2))
+            await asyncio.sleep(0)
+            gone.cancel()
+            server.go_on.set()
+            assert [answer.status for answer in await asyncio.gather(first, last)] == [200, 200]
+            assert server.opened == 1
+            await http.close()

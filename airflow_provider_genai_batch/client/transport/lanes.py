@@ -40,7 +40,8 @@ class Lanes(Generic[L]):
 
     def __init__(self, make: Callable[[], L], most: int, patience: float) -> None:
         self._make, self._patience = make, patience
-        self._room = asyncio.Semaphore(most)
+        self._free = most
+        self._queue = deque[asyncio.Event]()
         self._idle = deque[tuple[float, L]]()
         self._all = set[L]()
 
@@ -56,7 +57,7 @@ class Lanes(Generic[L]):
         try:
             yield client
         finally:
-            self._room.release()
+            self._leave()
             self._idle.append((clock.monotonic(), client))
             await self._close_idle()
 
@@ -67,14 +68,33 @@ class Lanes(Generic[L]):
             await self._all.pop().aclose()
 
     async def _turn(self) -> None:
-        if not self._room.locked():
-            await self._room.acquire()  # at once
+        if self._free:
+            self._free -= 1
             return
+        mine = asyncio.Event()
+        self._queue.append(mine)
         try:
-            await asyncio.wait_for(self._room.acquire(), self._patience)
-        except asyncio.TimeoutError:
+            await clock.wait(mine, self._patience)
+        except asyncio.CancelledError:
+            self._give_up(mine)
+            raise
+        if not mine.is_set():
+            self._give_up(mine)
             msg = f"no connection was free within {self._patience:g} seconds"
-            raise TransportError(msg) from None
+            raise TransportError(msg)
+
+    def _leave(self) -> None:
+        """Give a place to who has waited longest."""
+        if self._queue:
+            self._queue.popleft().set()
+        else:
+            self._free += 1
+
+    def _give_up(self, waiting: asyncio.Event) -> None:
+        if waiting.is_set():
+            self._leave()
+        else:
+            self._queue.remove(waiting)
 
     def _opened(self) -> L:
         client = self._make()
