@@ -299,7 +299,7 @@ class TaskAttempt:
                     stack.close()
                     return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
             strays = self._strays(known, checkpoint.facts, checkpoint.state)
-            if ending.why is Why.SWITCH or (checkpoint.state.left_until and ending.why is Why.TIMED_OUT):
+            if ending.why is Why.SWITCH or (checkpoint.state.left_until and ending.why is not Why.LOST):
                 outcome = self._settle_left(ending, checkpoint, known, strays)
             else:
                 outcome = strays.settled(ending, checkpoint, self._settle, event)
@@ -394,12 +394,13 @@ class TaskAttempt:
             assert identity is not None  # noqa: S101 - jobs are left that this attempt knows
             left = self._leaving.leave(ending, checkpoint, identity)
         else:
-            left = self._leaving.left(ending, checkpoint)
+            left = self._leaving.left(checkpoint)
         gives_up = self._leaving.gives_up(left)
         if not left.jobs:
             if gives_up:
                 raise never_ended(state.ready.at, left.stuck)
-            return AskAgain(tuple(left.stuck), ended_early=tuple(left.stuck))
+            names = (*left.stuck, *left.empty)
+            return AskAgain(names, ended_early=names)
         settle = partial(self._settle, prepared=prepared, stops=gives_up)
         why = f"{', '.join(left.stuck)} did not end" if gives_up else ""
         with _missing(state, why):
@@ -461,7 +462,10 @@ class TaskAttempt:
             tier = later_tier(self._settings, Tier(state.tier))
             if ready is not None and state.left_until:
                 tier = ready.tiers[-1]
-            return _Next(attempt, rest, state.next_round(again, spent, tier))
+            later = state.next_round(again, spent, tier)
+            if state.left_until and {*again.job_names} <= {*state.done}:
+                later.round = state.round  # no job of it counts, so a retry comes to no further one either
+            return _Next(attempt, rest, later)
         if not again.ended_early:
             raise _failure(again)
         state = state.first_round_again(again, spent)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.exceptions import CallError, DeadlineMissed, JobError
-from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.flows.submission.own_jobs import answered
+from airflow_provider_genai_batch.flows.watch import Ending
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.ready.past import moment
 from airflow_provider_genai_batch.task.waiting import Waiting
@@ -35,10 +38,13 @@ class Left:
     Attributes:
         jobs: all jobs whose rows can be read, those of earlier rounds with them.
         stuck: jobs that have not ended although they were cancelled; empty: all have.
+        empty: jobs that ended without a row. A retry passes them over, so they are passed over here, too: else it would
+            not find what is asked in their place.
     """
 
     jobs: list[str]
     stuck: list[str]
+    empty: list[str]
 
 
 class Leaving:
@@ -81,21 +87,18 @@ class Leaving:
         state.left_until = stuck_at(self._settings.ready_by, state.ready, now)
         jobs = [self._client.get(name) for name in names]
         if all(job.done for job in jobs):
-            return Left(checkpoint.jobs, [])
+            return self.left(checkpoint)
         waiting = Waiting(self._settings, self._task, self._client, self._runner)
         waiting.wait_for([job for job in jobs if not job.done], jobs, state, checkpoint.facts, identity)
-        return self.left(waiting.ending, checkpoint)
+        return self.left(checkpoint)
 
-    def left(self, ending: Ending, checkpoint: Checkpoint) -> Left:
-        """Tell what became of jobs when the waiting for their end is over.
-
-        Raises:
-            JobError: `ready_by` waits for jobs that do not end.
-        """
-        if ending.why is not Why.TIMED_OUT:
-            return Left(checkpoint.jobs, [])
+    def left(self, checkpoint: Checkpoint) -> Left:
+        """Tell what became of jobs when the waiting for their end is over; those that count no more are passed over."""
         names = [name for name in checkpoint.jobs if name not in checkpoint.state.done]
-        stuck = [name for name in names if not self._client.get(name).done]
+        jobs = [self._client.get(name) for name in names]
+        stuck = [job.name for job in jobs if not job.done]
+        empty = [job.name for job in jobs if _is_empty(job)]
+        checkpoint.state.pass_over(empty)
         if stuck and self._pays_twice:
             log.warning(
                 "%s did not end although the cancellation was asked for. Its requests are asked at once all the same "
@@ -103,7 +106,8 @@ class Leaving:
                 ", ".join(stuck),
             )
             checkpoint.state.pass_over(stuck)
-        return Left([name for name in checkpoint.jobs if name not in stuck], stuck)
+        kept = [name for name in checkpoint.jobs if name not in (*stuck, *empty)]
+        return Left(kept, stuck, empty)
 
     @property
     def _pays_twice(self) -> bool:
@@ -113,6 +117,11 @@ class Leaving:
     def gives_up(self, left: Left) -> bool:
         """Whether nothing more is asked because of jobs that do not end."""
         return bool(left.stuck) and not self._pays_twice
+
+
+def _is_empty(job: BatchJob) -> bool:
+    """Whether a job ended without a row; one that FAILED says something about its requests."""
+    return job.state.final and job.verdict is not Verdict.FAILED and not answered(job)
 
 
 def stuck_at(value: object, deadline: Deadline, now: float) -> float:
