@@ -1,6 +1,6 @@
 """What a night is like, drawn from a seed.
 
-The figures are assumptions: inferred from what users and incidents of 2025 and 2026 tell, for nobody publishes them. A row
+The figures are assumptions: inferred from what users and incidents of 2025 and 2026 tell; nobody publishes them. A row
 stands for a thousand, so that the time for asking is that of a real table while a night takes a fraction of a second.
 """
 
