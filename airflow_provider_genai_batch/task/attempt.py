@@ -179,7 +179,8 @@ class TaskAttempt:
                 state.tier = first_tier(settings, rest.requests).value
                 if ask.ready is not None and state.ready is None:
                     state.ready = ask.ready.deadline(rest, self._client.service_time())
-                done = self._rounds(ask, prepared, identity, _Next(attempt, rest, state))
+                here = self._begin(ask, prepared, identity, _Next(attempt, rest, state))
+                done = here if isinstance(here, Done) else self._rounds(ask, prepared, identity, here)
         return self._finished(done, identity)
 
     def _finished(self, done: Done, identity: Identity | None) -> dict[str, Any]:
@@ -504,6 +505,31 @@ class TaskAttempt:
     def _rest(self, prepared: PreparedInput) -> PreparedInput | None:
         """Return the requests that have no answer at hand; None: all have one."""
         return prepared if self._at_hand is None else self._at_hand.rest(prepared)
+
+    def _begin(self, ask: _Ask, prepared: PreparedInput, identity: Identity, here: _Next) -> _Next | Done:
+        """Choose where the first round begins.
+
+        What an earlier attempt had at hand is kept beside the results. If that is gone, other requests may be left than
+        those that its jobs ask; they are taken up as they are, and only what then has no row is asked.
+        """
+        attempt, at_hand = here.attempt, self._at_hand
+        if at_hand is None or not (at_hand.found_anew and attempt.look_first and attempt.reattach):
+            return here
+        facts = InputFacts.of(prepared)
+        strays = self._strays(identity, facts, here.state)
+        found = strays.look()
+        if not found or self._round(ask, here.state).comes_to(
+            found.jobs, identity, here.prepared, here.state
+        ):
+            return here
+        names = ", ".join(job.name for job in found.jobs)
+        log.warning("%s asked other requests of this input than are left now; its rows count.", names)
+        begun = Checkpoint(here.state, [], facts, identity.fingerprint)
+        settle = partial(self._settle, prepared=prepared)
+        outcome = strays.settled(*strays.joined(begun, found), settle)
+        if isinstance(outcome, Done):
+            return outcome
+        return self._go_on(outcome, ask, prepared, identity, here, strays)
 
     def _land_at_hand(self, order: Order, prepared: PreparedInput) -> Done:
         """Land the rows of an input of which nothing is to be asked."""

@@ -97,6 +97,10 @@ class StrayJobs:
             log.warning("%s; counting on more jobs of the same requests.", said)
             (ending, checkpoint), event = self.joined(checkpoint, strays), None
 
+    def look(self) -> Strays:
+        """Look for jobs of an earlier attempt, where none is known."""
+        return self._look(()).only(self._facts.joins)
+
     def joined(self, checkpoint: Checkpoint, strays: Strays) -> tuple[Ending, Checkpoint]:
         """Return the end of jobs and of stray ones; those that go on are waited for."""
         state, known = self._state, self._runner.ledger.at_hand

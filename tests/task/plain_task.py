@@ -69,6 +69,7 @@ class PlainTask:
     appear_until: float = 0.0
     kept: dict[tuple[int, int], list[Record]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
+    earlier: Mapping[str, Any] | None = None
     owner: Owner = field(
         default_factory=lambda: Owner(task_key("etl", "ask", "tonight", -1, None), "etl.ask", {}, None)
     )
@@ -78,6 +79,9 @@ class PlainTask:
 
     def records(self, round_: int) -> Keepers:
         return Keepers(self.kept, round_)
+
+    def earlier_manifest(self) -> Mapping[str, Any] | None:
+        return self.earlier
 
     def metrics(self, ledger: Any) -> AbstractContextManager[None]:
         self.ledger = ledger
@@ -107,7 +111,6 @@ class PlainTask:
 
 
 def attempt(task: TaskPort, client: GenAIBatchClient, prompts: Sequence[str], **how: Any) -> TaskAttempt:
-    settings = RunSettings(
-        conn_id="any", model=MODEL, source=lambda: [*prompts], **{"poll_interval": 0.05, **how}
-    )
+    usual = {"model": MODEL, "source": lambda: [*prompts], "poll_interval": 0.05}
+    settings = RunSettings(conn_id="any", **{**usual, **how})
     return TaskAttempt(settings, task, client)

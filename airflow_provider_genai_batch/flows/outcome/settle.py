@@ -209,8 +209,10 @@ def hold(manifest: Manifest, on_check: str) -> None:
     if on_check == "warn":
         log.warning("%s All rows are %s.", said, where)
         return
+    jobs = ", ".join(manifest.job_names)
+    paid = f"{jobs} has ended and its answered rows are paid for" if jobs else "no job was needed for them"
     msg = (
-        f"{said} All rows are {where}; {', '.join(manifest.job_names)} has ended and its answered rows are paid for. "
+        f"{said} All rows are {where}; {paid}. "
         "The next attempt asks nothing again: it reads the rows once more, and fails likewise unless checks changed."
     )
     raise ChecksFailed(msg, job_names=manifest.job_names, manifest=manifest.model_dump(mode="json"))

@@ -73,7 +73,7 @@ class Search:
         place = side_file.place_of(self.results_uri, identity)
         found = side_file.read(place, client, stack, prepared.requests) if self.keep else None
         if found is None:
-            found = AtHand(stack, prepared.ledger, stack.enter_context(spool()))
+            found = AtHand(stack, prepared.ledger, stack.enter_context(spool()), found_anew=True)
             if self.reuse is not None:
                 self._find(client, found, self.reuse)
             if self.keep:
