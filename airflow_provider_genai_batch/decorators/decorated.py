@@ -37,7 +37,10 @@ class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
         *DecoratedOperator.template_fields,
         *(name for name in GenAIBatchOperator.template_fields if name != "src"),
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **DecoratedOperator.template_fields_renderers,
+        **GenAIBatchOperator.template_fields_renderers,
+    }
     custom_operator_name: str = "@task.genai_batch"
 
     def __init__(

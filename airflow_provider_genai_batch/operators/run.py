@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
 from airflow_provider_genai_batch.operators.built import check_order
 from airflow_provider_genai_batch.operators.outcome import ReportsOutcome
+from airflow_provider_genai_batch.operators.shown import shown
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
 from airflow_provider_genai_batch.task.unpaid import refusals
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
@@ -98,6 +99,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         dedupe: ask equal requests once, and land a row for each of them.
 
     Attributes:
+        asks_for: `prompt` and `output_type` as Airflow's UI shows them among rendered templates; nothing is rendered.
         links: those of the attempt by the keys of their XComs; None: another process of it may have stored some.
 
     Returns:
@@ -126,7 +128,9 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "conn_id",
         "ready_by",
         "checks",
+        "asks_for",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"asks_for": "json"}
     operator_extra_links = (GenAIBatchJobLink(), GenAIBatchRowsLink())
     ui_color = "#d2e3fc"
 
@@ -220,6 +224,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.reattach = reattach
         self.reuse = reuse
         self.dedupe = dedupe
+        self.asks_for = shown(prompt, output_type)
         self.killed = False
         self.links: Mapping[str, str] | None = None
         self._port: OperatorPort | None = None

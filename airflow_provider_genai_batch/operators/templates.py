@@ -27,6 +27,8 @@ class RendersAddresses(_Base):
     """An operator with a ``src``; comes before Airflow's base among its bases."""
 
     src: Any
+    asks_for: Any = None
+    """Shown with the templates, and none itself."""
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render as Airflow does, but leave requests alone: they are data, and may hold anything."""
@@ -34,6 +36,8 @@ class RendersAddresses(_Base):
         def render(value: Any) -> Any:
             return super(RendersAddresses, self).render_template(value, context, *args, **kwargs)
 
+        if content is self.asks_for:
+            return content
         if content is self.src and (isinstance(content, (list, tuple, dict)) or is_object(content)):
             return render_addresses(content, render)
         if content is self.src and is_path(content):
