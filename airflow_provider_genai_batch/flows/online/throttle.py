@@ -1,8 +1,10 @@
-"""When the next call may be sent: one gate for all, a concurrency that feels its way, a pace of tokens once learned.
+"""When the next call may be sent: one gate for all, a concurrency that feels its way, a window of tokens once learned.
 
 Calls at a time grow by one a success up to the first refusal, by one a round of successes later, and shrink once an
-epoch: refusals of calls that were sent before the last cut say nothing new (TCP's practice). Against a window of two
-million tokens a minute that is about as fast as 64 callers who back off alone, with a fiftieth of their refusals.
+epoch: refusals of calls that were sent before the last cut say nothing new (TCP's practice). A quota of a minute is
+of minutes by a clock, and its refusal says when the next one begins: so much is sent then, as fast as it goes, and no
+more before the one after that. That takes hardly longer than it must, with a fiftieth of the refusals of 64 callers who
+back off alone.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ LEAST_WAIT = 0.001
 _LONG_TURN = 0.007
 """Seconds of CPU time of one turn of an event loop: with more calls under way turns get longer, and nothing faster."""
 _LEAST_ROOM, _ROOM_A_TURN = 8.0, 0.25
-_PACE, _BURST_SECONDS = 0.9, 8.0
-"""Of a learned limit per minute: how much of it is used, and how many seconds of it may be used at once."""
+_WINDOW, _SHARE = 60.0, 0.95
+"""Seconds of a window of tokens, and how much of its limit is used: tokens are estimated until the answer says."""
 
 
 @dataclass(frozen=True)
@@ -61,37 +63,30 @@ class Throttle:
         self._shut_until = -math.inf
         self._dry = 0
         self._busy = 0.0
-        self._rate: float | None = None
-        self._level = 0.0
-        self._filled_at = 0.0
+        self._budget: float | None = None
+        """Tokens of a window; None before a refusal has named a limit."""
+        self._left = 0.0
+        self._next_window = 0.0
 
     @property
     def limit(self) -> int:
         """Calls at a time."""
         return max(1, int(min(self._limit, self._room)))
 
-    @property
-    def tokens_per_second(self) -> float | None:
-        """The pace of input tokens; None before a refusal has named a limit."""
-        return self._rate
-
     def wait(self, now: float) -> float:
         """Return the seconds until a call may be sent; infinite while an answer has to come first."""
         if self.in_flight >= self.limit:
             return math.inf
-        pace = 0.0
-        if self._rate is not None:
-            self._fill(now)
-            pace = max(0.0, -self._level / self._rate)
-        pause = max(self._shut_until - now, pace)
+        self._open_window(now)
+        spent = self._budget is not None and self._left <= 0
+        pause = max(self._shut_until, self._next_window if spent else 0.0) - now
         return max(pause, LEAST_WAIT) if pause > 0 else 0.0
 
     def sent(self, tokens: float, now: float) -> Ticket:
         """Note a call of so many input tokens."""
         self.in_flight += 1
-        if self._rate is not None:
-            self._fill(now)
-            self._level -= tokens
+        self._open_window(now)
+        self._left -= tokens
         return Ticket(self._epoch, tokens)
 
     def answered(self, ticket: Ticket, tokens: float | None = None) -> None:
@@ -99,8 +94,8 @@ class Throttle:
         self.in_flight -= 1
         self._dry = 0
         self._busy *= 1 - _BUSY_WEIGHT
-        if tokens is not None and self._rate is not None:
-            self._level += ticket.tokens - tokens
+        if tokens is not None:
+            self._left += ticket.tokens - tokens
         self._limit = min(float(self.most), self._limit + (1 / self._limit if self._epoch else 1.0))
 
     def refused(self, ticket: Ticket, refusal: Refusal, now: float) -> None:
@@ -109,7 +104,8 @@ class Throttle:
         if refusal.meaning is Meaning.MINUTE:
             self._shut(now + (refusal.wait or 0.0) + self._jitter() * _GATE_JITTER)
             if refusal.minute_tokens is not None:
-                self._learn(refusal.minute_tokens, now)
+                self._budget = _SHARE * refusal.minute_tokens
+            self._left, self._next_window = 0.0, self._shut_until
             self._cut(ticket)
         elif refusal.meaning is Meaning.UNCLEAR:
             if self._cut(ticket):
@@ -141,14 +137,7 @@ class Throttle:
         self._limit = max(1.0, self._limit * _CUT)
         return True
 
-    def _learn(self, minute_tokens: int, now: float) -> None:
-        rate = _PACE * minute_tokens / 60
-        if self._rate is None:
-            self._level, self._filled_at = 0.0, now
-        self._rate = rate
-
-    def _fill(self, now: float) -> None:
-        if self._rate is not None:
-            self._level += (now - self._filled_at) * self._rate
-            self._level = min(self._level, self._rate * _BURST_SECONDS)
-            self._filled_at = now
+    def _open_window(self, now: float) -> None:
+        if self._budget is not None and now >= self._next_window:
+            self._left = self._budget
+            self._next_window += _WINDOW * (1 + (now - self._next_window) // _WINDOW)
