@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.client.service_clock import ServiceClock, learn_from
 from airflow_provider_genai_batch.client.storage import bigquery as tables
 from airflow_provider_genai_batch.client.storage import downloads, uploads
+from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.client.storage.upload_source import upload_flow, upload_source
 from airflow_provider_genai_batch.client.transport.http import SyncHttp
 from airflow_provider_genai_batch.client.transport.retries import TRIES, RetryBudget, Send, send_with_retries
@@ -48,6 +49,7 @@ class GenAIBatchClient:
         """The service's time, and whether it is known."""
         self._auth = auth_for(config)
         self._http = SyncHttp()
+        self._queries: Queries | None = None
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -169,6 +171,17 @@ class GenAIBatchClient:
             CallError: they cannot be read.
         """
         return tables.sample_requests(self.config, self._auth, table, most, column)
+
+    @property
+    def queries(self) -> Queries:
+        """BigQuery, for statements that run there; needs the extra ``bigquery``.
+
+        Raises:
+            UnsupportedError: the extra is not installed.
+        """
+        if self._queries is None:
+            self._queries = Queries(self.config, self._auth)
+        return self._queries
 
     # ------------------------------------------------------------ how
 

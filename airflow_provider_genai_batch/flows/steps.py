@@ -131,7 +131,10 @@ class Land:
 
 @dataclass(frozen=True)
 class CountTables:
-    """Count the rows of jobs in BigQuery; answers a `bigquery_output.Counted`, None where nobody can ask BigQuery."""
+    """Count the rows of jobs in BigQuery; answers a `bigquery_output.Counted`, None where nobody can ask BigQuery.
+
+    Where the task writes a table of its own from them, it is written, and the answer is the `RowCounter` of its rows.
+    """
 
     jobs: tuple[BatchJob, ...]
 

@@ -38,11 +38,37 @@ def check_order(task: Any) -> None:
         from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 
         Prompt(task.prompt)
+    _check_table(task, source)
     _check_tiers(task, source)
     _check_answers(task, source)
     _check_media(task)
     if task.ready_by is not None:
         _check_ready_by(task, source)
+
+
+def _check_table(task: Any, source: Any) -> None:
+    """Check what is asked about the rows of a table in BigQuery, as far as it is known; refuse it of other sources."""
+    from airflow_provider_genai_batch.task.tables import ask
+
+    if source is None:
+        return
+    if task.prompt is None or not source.bigquery_uri:
+        ask.refuse_table_settings(task)
+        return
+    ask.refuse_landing(task)
+    settings = {name: getattr(task, name) for name in ask.TABLE_SETTINGS}
+    if is_known(
+        [
+            task.dest,
+            task.config,
+            task.where or "",
+            *(value for value in settings.values() if value is not None),
+        ]
+    ):
+        from airflow_provider_genai_batch.wire.services.destinations import read_settings
+
+        destination = read_settings(task.config, dest=task.dest).destination
+        ask.read_ask(source.bigquery_uri, destination, output_type=task.output_type, **settings)
 
 
 def check_results(task: Any) -> None:
@@ -119,7 +145,8 @@ def _check_answers(task: Any, source: Any) -> None:
         from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
 
         answer_check(task.output_type)
-        if source is not None and (source.path or source.inlined_requests):
+        asked = source is not None and source.bigquery_uri and task.prompt is not None
+        if source is not None and (source.path or source.inlined_requests or asked):
             defaults = ask_for(task.output_type, defaults)
     if defaults is not None and is_known(task.model):
         from airflow_provider_genai_batch.requests.defaults import check_defaults

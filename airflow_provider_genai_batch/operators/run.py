@@ -43,6 +43,13 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             ``BatchJobSource``. Only addresses are templated, never requests. With `prompt`: rows, as a list of dicts or
             a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file. Any of these can also come
             from a callable, which Airflow calls with ``context`` and ``jinja_env``.
+        key: with rows of a BigQuery table: the column, or columns, that tell them apart; None: whole rows do.
+        columns: of these rows that come back; None: all.
+        where: which of them, as a condition of SQL; None: all.
+        staging: ``bq://p.d``, where their snapshot, requests and answers are kept for 30 days; None: the dataset of
+            `dest`.
+        rename: new names of columns of the answers, by their own.
+        max_bytes: that a statement about them may be billed for; None: any number.
         prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
             it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
         dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
@@ -114,6 +121,10 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
     template_fields: Sequence[str] = (
         "model",
         "src",
+        "key",
+        "columns",
+        "where",
+        "staging",
         "dest",
         "config",
         "request_defaults",
@@ -140,6 +151,12 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         model: str,
         src: Any,
         prompt: Any = None,
+        key: str | Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        staging: Any = None,
+        rename: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
         dest: Any = None,
         config: Any = None,
         request_defaults: Any = None,
@@ -183,6 +200,10 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.model = model
         self.src = repeatable(src)
         self.prompt = prompt
+        self.key, self.columns, self.where = key, columns, where
+        self.staging = staging
+        self.rename = rename
+        self.max_bytes = max_bytes
         self.dest = dest
         self.config = config
         self.request_defaults = request_defaults

@@ -56,6 +56,8 @@ def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> Operator
     wanted = (destination.gcs_uri or destination.bigquery_uri) if destination else None
     # The directories below a prefix are new with every job; tables and files have no better name than their own.
     written = [] if prefix else _service_output(manifest, landed=bool(task.results_uri))
+    if task.prompt is not None and wanted and wanted.startswith("bq://"):
+        written = []  # rows of a table become another table; those in between are the task's own
     outputs = named([*written, wanted if not written else None, task.results_uri])
     return _lineage(sources_of(task.src, task.prompt), outputs, task, manifest, task.model)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from airflow_provider_genai_batch.models import Checked, JobCounts, RowCounts, RowStatus, Usage
 from airflow_provider_genai_batch.models.base import Backend
@@ -305,6 +306,38 @@ class RowCounter:
         self._take_alike(missing_row(None, None), missing)
         self._keyless += table.total
         self.rows_read += table.total
+
+    def take_result(self, lines: Iterable[Mapping[str, Any]], shares: Mapping[str, JobTotals]) -> None:
+        """Count the rows of a table that was written from the answers of all jobs.
+
+        Args:
+            lines: numbers of rows (``number``) by ``row_status`` and ``cause``, the commonest causes; ``alike`` is the
+                number of all rows of that status.
+            shares: what each job brought.
+        """
+        statuses: dict[str, int] = {}
+        for line in lines:
+            status, number = str(line["row_status"]), int(line["number"])
+            statuses[status] = int(line["alike"])
+            if status == RowStatus.ERROR.value:
+                self._causes[_cause(read_fields({"status": line["cause"]}, Backend.VERTEX))] += number
+            elif status == RowStatus.MISSING.value:
+                self._causes[_cause(missing_row(None, None))] += number
+            elif status != RowStatus.OK.value:
+                self._causes[printable(str(line["cause"]), _LONGEST_CAUSE)] += number
+        total = sum(statuses.values())
+        self._ok += statuses.pop(RowStatus.OK.value, 0)
+        self._status.update(statuses)
+        self._keyless += total
+        self.rows_read += total - statuses.get(RowStatus.MISSING.value, 0)
+        self._shares = {**self.shares, **shares}
+        for share in shares.values():
+            self._input += share.usage.input
+            self._output += share.usage.output
+            self._cached += share.usage.cached
+            self._thoughts += share.usage.thoughts
+            self._total += share.usage.total
+            self._long += share.long
 
     def _take_alike(self, row: PlainRow, number: int) -> None:
         if number > 0:

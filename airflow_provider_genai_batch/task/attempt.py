@@ -28,7 +28,7 @@ from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.identity import Identity, merge_labels
 from airflow_provider_genai_batch.models.journal import at_the_service
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.tier import Tier
@@ -37,6 +37,7 @@ from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, planned_manifest, read_plan
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
+from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.enqueued import most_bytes
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
@@ -58,6 +59,7 @@ from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.stray_jobs import StrayJobs
+from airflow_provider_genai_batch.task.tables.land import TableLanding
 from airflow_provider_genai_batch.task.tiers import check_tiers, first_tier, later_tier
 from airflow_provider_genai_batch.task.waiting import Waiting
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.order import Order
     from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
+    from airflow_provider_genai_batch.task.tables.ask import TableAsk
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +125,11 @@ class TaskAttempt:
         self._at_hand: AtHand | None = None
 
     def run(
-        self, attempt: Attempt, before: AttemptState | None = None, fingerprint: str | None = None
+        self,
+        attempt: Attempt,
+        before: AttemptState | None = None,
+        fingerprint: str | None = None,
+        snapshot: str | None = None,
     ) -> dict[str, Any]:
         """Submit, wait and settle, round after round.
 
@@ -130,6 +137,7 @@ class TaskAttempt:
             attempt: what is known beforehand.
             before: state saved at the last deferral; rounds are replayed from the first, finding their jobs again.
             fingerprint: of the whole input, if this attempt has jobs of it already.
+            snapshot: the table in which this attempt has kept the rows of a table in BigQuery.
 
         Returns:
             The manifest as JSON.
@@ -159,7 +167,10 @@ class TaskAttempt:
         def again(error: CallError, failures: int) -> None:
             self._read_later(error, failures, ask.order, attempt, Checkpoint(state, fingerprint=fingerprint))
 
-        with self._task.metrics(self._runner.ledger), self._reading(ask.order, again) as (prepared, identity):
+        with (
+            self._task.metrics(self._runner.ledger),
+            self._reading(ask.order, again, snapshot) as (prepared, identity),
+        ):
             if fingerprint not in (None, identity.fingerprint):
                 # Submitting the changed input would bill it in full, once per deferral during which it changes.
                 msg = (
@@ -278,7 +289,7 @@ class TaskAttempt:
             refusals=checkpoint.refusals,
             resumed=checkpoint.looked,
         )
-        return self.run(attempt, checkpoint.state, checkpoint.fingerprint)
+        return self.run(attempt, checkpoint.state, checkpoint.fingerprint, checkpoint.facts.snapshot)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral; see `run`."""
@@ -288,7 +299,10 @@ class TaskAttempt:
             [name for name in checkpoint.state.mine if name not in checkpoint.jobs]
         )
         if checkpoint.more and ending.why is Why.ENDED:
-            return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
+            facts = checkpoint.facts
+            return self.run(
+                Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint, facts.snapshot
+            )
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
         self._runner.ledger.plan = read_plan(checkpoint.state.plan)
         search = self._search()
@@ -319,7 +333,7 @@ class TaskAttempt:
                 error, failures, ask.order, attempt, Checkpoint(state, fingerprint=checkpoint.fingerprint)
             )
 
-        with self._reading(ask.order, later) as (prepared, identity):
+        with self._reading(ask.order, later, checkpoint.facts.snapshot) as (prepared, identity):
             if identity.fingerprint != checkpoint.fingerprint:
                 log.warning("The input is not what it was, so no request of it is asked again.")
                 raise _failure(again)
@@ -592,6 +606,7 @@ class TaskAttempt:
             checks=tuple(settings.checks or ()),
             on_check=settings.on_check,
             at_hand=self._at_hand,
+            into=self._into(facts),
         )
 
     def _late_rows(
@@ -616,7 +631,10 @@ class TaskAttempt:
 
     @contextmanager
     def _reading(
-        self, order: Order, again: Callable[[CallError, int], None] | None = None
+        self,
+        order: Order,
+        again: Callable[[CallError, int], None] | None = None,
+        snapshot: str | None = None,
     ) -> Iterator[tuple[PreparedInput, Identity]]:
         """Read the input; where trouble that may pass is met, `again` waits, else it is raised."""
         search, self._runner.ledger.model = self._search(), order.model
@@ -624,18 +642,21 @@ class TaskAttempt:
             failures = 0
             while True:
                 try:
-                    prepared = stack.enter_context(
-                        read_input(
-                            self._client,
-                            order.source,
-                            model=order.model,
-                            request_defaults=order.request_defaults,
-                            prompt=order.prompt,
-                            several_jobs=True,
-                            keeps_media=keeps_media(self._settings),
-                            with_ledger=search is not None,
+                    if order.table is not None:
+                        prepared = self._table_reader(order, order.table).read(stack, snapshot)
+                    else:
+                        prepared = stack.enter_context(
+                            read_input(
+                                self._client,
+                                order.source,
+                                model=order.model,
+                                request_defaults=order.request_defaults,
+                                prompt=order.prompt,
+                                several_jobs=True,
+                                keeps_media=keeps_media(self._settings),
+                                with_ledger=search is not None,
+                            )
                         )
-                    )
                     fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
                     identity = Identity(self._task.owner.key, fingerprint)
                     if search is not None:
@@ -647,6 +668,22 @@ class TaskAttempt:
                     failures += 1
                     again(error, failures)
             yield prepared, identity
+
+    def _table_reader(self, order: Order, ask: TableAsk) -> TableReader:
+        labels = merge_labels(self._task.owner.labels, order.labels)
+        cut_off_is_ok = self._settings.truncated == "ok"
+        assert order.prompt is not None  # noqa: S101 - rows of a table are asked about by one
+        asked = (order.prompt, order.model, order.request_defaults)
+        return TableReader(self._client, ask, *asked, self._task.owner.key, labels, cut_off_is_ok)
+
+    def _into(self, facts: InputFacts) -> TableLanding | None:
+        """Return the table that rows in BigQuery land in; None where the task has none."""
+        if facts.snapshot is None:
+            return None
+        order = self._settings.order(self._client.config)
+        assert order.table is not None  # noqa: S101 - else there would be no snapshot
+        labels = merge_labels(self._task.owner.labels, order.labels)
+        return TableLanding(order.table, facts.snapshot, labels, self._settings.truncated == "ok")
 
 
 @contextmanager

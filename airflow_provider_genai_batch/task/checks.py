@@ -232,7 +232,9 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "max_failed_rows": lambda _, value: check_allowance(value),
     "retry_failed_rows": partial(check_count, least=0, optional=False),
     "max_active_jobs": partial(check_count, least=1, optional=False),
-    **dict.fromkeys(("max_requests_per_job", "max_bytes_per_job"), partial(check_count, least=1)),
+    **dict.fromkeys(
+        ("max_requests_per_job", "max_bytes_per_job", "max_bytes"), partial(check_count, least=1)
+    ),
     "max_cost": _check_cost,
     **dict.fromkeys(("tier", "retry_tier"), _check_tier),
     "online_below": partial(check_count, least=1),

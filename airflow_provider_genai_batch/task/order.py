@@ -12,13 +12,14 @@ from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.client.job_params import JobParams, read_job_params
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
-from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.identity import Identity, digest, merge_labels
 from airflow_provider_genai_batch.requests.defaults import check_defaults
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.task.files.objects import is_directory
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.tables.ask import TableAsk, read_ask
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.schemas.output_type import ask_for, job_check
@@ -34,6 +35,8 @@ class Order(JobParams):
 
     prompt: Prompt | None = field(default=None, repr=False)
     """A template that makes requests of the rows of `source`; None where it has requests."""
+    table: TableAsk | None = None
+    """What is asked about rows of a table in BigQuery; None: `source` is none, or has requests."""
 
     def fingerprint(self, config: ClientConfig, conn_id: str, prepared: PreparedInput) -> str:
         """Digest everything that decides what is asked and who is billed.
@@ -103,9 +106,20 @@ class Order(JobParams):
         if destination is not None:
             return destination
         own = self.source if self.source.gcs_uri or self.source.bigquery_uri else placed
-        if placed is not None and any(map(is_directory, self.source.gcs_uri)):
+        if self.table is not None or (placed is not None and any(map(is_directory, self.source.gcs_uri))):
             own = placed
         return self.place_beside(own, suffix)
+
+
+def _read_table(params: JobParams, output_type: Any, settings: Mapping[str, Any]) -> TableAsk:
+    if task_of(params.model) is not Task.GENERATE or family_of(params.model) is not Family.GOOGLE:
+        msg = (
+            f"{params.model} cannot be asked about the rows of a table in BigQuery, only Google's generating models "
+            "can: write its requests by a query and leave prompt out, or export the table."
+        )
+        raise UnsupportedError(msg)
+    uri = params.source.bigquery_uri or ""
+    return read_ask(uri, params.destination, output_type=output_type, **settings)
 
 
 def _beside(destination: BatchDestination, suffix: str) -> BatchDestination:
@@ -132,8 +146,9 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     priority: int | None = None,
     results_uri: str | None = None,
     media_uri: str | None = None,
+    **table_settings: Any,
 ) -> Order:
-    """Read a task's parameters.
+    """Read a task's parameters; `table_settings` are those of `read_ask`.
 
     Raises:
         InputError: one of them cannot be read, or the service cannot do it.
@@ -155,8 +170,12 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     if labels:
         refuse_own_labels(labels)
     source, destination = params.source, params.destination
+    table = None
+    if prompt is not None and source.bigquery_uri:
+        table = _read_table(params, output_type, table_settings)
+        params, destination = replace(params, destination=None), None
     given = "results_uri" if results_uri else "media_uri" if media_uri else ""
-    if given and (source.bigquery_uri if destination is None else destination.bigquery_uri):
+    if given and table is None and (source.bigquery_uri if destination is None else destination.bigquery_uri):
         msg = (
             f"Rows that Vertex AI writes to BigQuery stay there: leave {given} out and read the table, or "
             "give dest as gs://bucket/prefix/."
@@ -174,12 +193,12 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             "fit: prefer output_type, or response_schema. Each answer is checked against it."
         )
     if output_type is not None:
-        if source.path or source.inlined_requests is not None:
+        if source.path or source.inlined_requests is not None or table is not None:
             request_defaults = ask_for(output_type, request_defaults)
             check_defaults(request_defaults, params.backend, params.model, name="output_type")
         else:
             log.info(
                 "The input goes to the service as it is: answers are checked against output_type, not asked for."
             )
-    order = Order(**vars(params), prompt=None if prompt is None else Prompt(prompt))
+    order = Order(**vars(params), prompt=None if prompt is None else Prompt(prompt), table=table)
     return replace(order, request_defaults=request_defaults)

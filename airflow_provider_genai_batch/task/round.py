@@ -32,6 +32,7 @@ from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.split import split
 from airflow_provider_genai_batch.task.journal.journal import Journal
+from airflow_provider_genai_batch.task.landing.land import InputFacts
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.flows.record import RecordKeeper
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
-    from airflow_provider_genai_batch.task.landing.land import InputFacts
     from airflow_provider_genai_batch.task.order import Order
     from airflow_provider_genai_batch.task.runner import JobRunner
 
@@ -75,6 +75,7 @@ class Round:
         self._limit = limit
         self.stopped = None
         self.over = ""
+        self._facts = InputFacts()
         self._begun: str | None = None
         self._writable = False
 
@@ -120,6 +121,7 @@ class Round:
         Raises:
             JobTimedOut: there was no time for all of them; it has what earlier rounds brought.
         """
+        self._facts = facts
         try:
             return self._submit(identity, prepared, attempt, state, facts)
         except JobTimedOut as error:
@@ -397,7 +399,7 @@ class Round:
 
     def _defer_for_capacity(self, step: AwaitCapacity, state: AttemptState) -> None:
         state = replace(state, before=[*{*state.before, *step.before}])
-        checkpoint = Checkpoint(state, fingerprint=self._begun, refusals=step.refusals)
+        checkpoint = Checkpoint(state, [], self._facts, self._begun, refusals=step.refusals)
         self._task.defer_until(clock.time() + step.seconds, checkpoint.to_event())
 
 

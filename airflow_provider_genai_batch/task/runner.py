@@ -311,7 +311,7 @@ class JobRunner:
                     how = replace(landing.without(besides), partly=partly)
                     return self.ledger.add_rows(land_jobs(self._client, jobs, how))
                 case CountTables(jobs):
-                    return count_tables(self._client, jobs)
+                    return self._count_tables(jobs, landing)
                 case Discard(jobs):
                     return self._discard(jobs)
                 case Sleep(seconds):
@@ -334,6 +334,7 @@ class JobRunner:
             may_ask_again=may_ask_again,
             submits=landing.submits,
             on_check=landing.on_check,
+            result=landing.result_uri,
         )
         self.ledger.begin()
         with span(LAND, names) as note:
@@ -401,6 +402,11 @@ class JobRunner:
             return self._client.run(cancel_job(self._client.calls, step.name, **how))
         with self._open_client(step.conn_id) as client:
             return client.run(cancel_job(client.calls, step.name, **how))
+
+    def _count_tables(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Any:
+        if landing.into is None:
+            return count_tables(self._client, jobs)
+        return self.ledger.add_rows(landing.into.land(self._client, jobs))
 
     def _discard(self, jobs: tuple[BatchJob, ...]) -> None:
         for job in jobs:

@@ -15,6 +15,11 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import check_order_settings, tiers_at_once
 from airflow_provider_genai_batch.task.order import Order, read_order
+from airflow_provider_genai_batch.task.tables.ask import (
+    TABLE_SETTINGS,
+    refuse_landing,
+    refuse_table_settings,
+)
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
 
@@ -28,6 +33,12 @@ class RunSettings:
     source: Callable[[], Any] = field(repr=False)
     """Returns ``src``. It is called again if the input has to be read once more."""
     prompt: Any = field(default=None, repr=False)
+    key: Any = None
+    columns: Any = None
+    where: str | None = field(default=None, repr=False)
+    staging: str | None = None
+    rename: Mapping[str, str] | None = None
+    max_bytes: int | None = None
     dest: Any = None
     config: Any = field(default=None, repr=False)
     request_defaults: Any = field(default=None, repr=False)
@@ -100,7 +111,7 @@ class RunSettings:
         Raises:
             InputError: the message names the parameter.
         """
-        return read_order(
+        order = read_order(
             connection,
             model=self.model,
             src=self.source(),
@@ -115,7 +126,13 @@ class RunSettings:
             priority=self.priority,
             results_uri=self.results_uri,
             media_uri=self.media_uri,
+            **{name: getattr(self, name) for name in TABLE_SETTINGS},
         )
+        if order.table is None:
+            refuse_table_settings(self)
+        else:
+            refuse_landing(self)
+        return order
 
     def wait_plan(self, job: BatchJob, *, now: float, taken_up: bool = False) -> WaitPlan:
         """Return how a job is waited for. Its time runs from its creation, in whichever attempt that was.

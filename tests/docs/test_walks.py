@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
+from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
@@ -22,6 +23,8 @@ from tests.docs.walk import DATE, walk
 README = Page("README.md")
 TUTORIAL = Page("docs/tutorial.md")
 JSONL = Page("docs/how-to/jsonl.md")
+CLASSIFY = Page("docs/how-to/classify-a-table.md")
+REVIEWS = [(1, "Very good.", DATE), (2, "It broke.", DATE), (3, "Older.", "2025-12-31")]
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def both(cloud_storage: CloudStorage, monkeypatch: pytest.MonkeyPatch) -> Iterat
         yield running
 
 
-OTHERS = [page for page in all_pages() if page.blocks and page not in (README, TUTORIAL)]
+OTHERS = [page for page in all_pages() if page.blocks and page not in (README, TUTORIAL, CLASSIFY)]
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=str)
@@ -51,6 +54,30 @@ def test_the_dag_of_the_readme_answers_every_line_of_its_file(both: Emulator, tm
     assert reader.ran == ["nightly_reviews"]
     rows = map(json.loads, (tmp_path / f"answers-{DATE}.jsonl").read_text().splitlines())
     assert {row["key"]: row["status"] for row in rows} == {"first": "ok", "second": "ok"}
+
+
+def test_the_dag_that_classifies_a_table_writes_the_table_that_its_page_promises(
+    cloud_storage: CloudStorage, big_query: BigQuery, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = "my-project.reviews"
+    big_query.create_dataset(place)
+    rows = [{"id": number, "text": text, "day": day} for number, text, day in REVIEWS]
+    columns = [("id", "INTEGER"), ("text", "STRING"), ("day", "DATE")]
+    big_query.create_and_insert(f"{place}.texts", columns, rows)
+    at_once = Lifecycle.at_once()
+    with Emulator(storage=cloud_storage, bigquery=big_query, lifecycle=at_once) as running:
+        connection = json.dumps(running.connection("vertex"))
+        monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_VERTEX", connection)
+        with walk(CLASSIFY, tmp_path, running.url) as reader:
+            reader.go()
+    assert reader.ran == ["classify_reviews"]
+    labels = [*big_query.rows(f"{place}.labels")]
+    assert {(row["id"], row["row_status"]) for row in labels} == {(1, "ok"), (2, "ok")}
+    named = {code(row[0]) for row in CLASSIFY.table("## What comes out", "Column")}
+    kinds = dict(big_query.columns(f"{place}.labels"))
+    assert [*kinds][:6] == ["id", "text", "day", "kind", "certainty", "topics"]
+    assert {*[*kinds][6:]} == named
+    assert (kinds["certainty"], kinds["row_status"]) == ("FLOAT", "STRING")
 
 
 @pytest.fixture

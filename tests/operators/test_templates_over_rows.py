@@ -156,7 +156,7 @@ def test_a_table_that_is_not_there_is_refused(vertex: Emulator, tmp_path: Path) 
         ({"src": ["a"]}, "row 1: with prompt rows are dicts"),
         ({"src": []}, "src is empty"),
         ({"src": "files/abc"}, "the rows of files/abc are not read here"),
-        ({"src": "bq://p.d.t"}, "the rows of bq://p.d.t are not read here"),
+        ({"src": "bq://p.d.t"}, "bq://p.d.t"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_paid(

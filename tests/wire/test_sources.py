@@ -95,6 +95,7 @@ def test_a_table_without_a_prompt_is_refused(src: Any) -> None:
         (Path("/data/in.parquet"), {"path": "/data/in.parquet"}),
         ("s3://b/in.ndjson", {"path": "s3://b/in.ndjson"}),
         ([{"text": "a"}], {"inlined_requests": ({"text": "a"},)}),
+        ("bq://p.d.t", {"bigquery_uri": "bq://p.d.t"}),
     ],
 )
 def test_rows_for_a_prompt_come_from_one_table(src: Any, fields: dict[str, Any]) -> None:
@@ -104,11 +105,10 @@ def test_rows_for_a_prompt_come_from_one_table(src: Any, fields: dict[str, Any])
 @pytest.mark.parametrize(
     ("src", "said"),
     [
-        ("bq://p.d.t", "the rows of bq://p.d.t are not read here.*by a query"),
         ("files/abc", "the rows of files/abc are not read here"),
         (["gs://b/1.csv", "gs://b/2.csv"], "with prompt src is one file, not 2"),
         ("gs://b/*.csv", r"src gs://b/\*.csv names no table"),
-        ("/data/in.xlsx", "names no table: with prompt give a list of dicts"),
+        ("/data/in.xlsx", "names no table: with prompt give a table in BigQuery, a list of dicts"),
         ("/data/in.parquet.gz", "names no table"),
         ("/data/in", "names no table"),
         ([], "src is empty"),

@@ -67,7 +67,7 @@ def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:
         raise UnsupportedError(msg)
     early = job.verdict is not Verdict.ROWS and task_of(job.model or "") is Task.GENERATE
     query = wire.count_rows(job.output.bigquery_table, early=early, family=family_of(job.model))
-    return wire.read_counts(_renewed(auth, lambda headers: _ask(config, headers, query)))
+    return wire.read_counts(renewed(auth, lambda headers: _ask(config, headers, query)))
 
 
 def sample_requests(
@@ -92,10 +92,10 @@ def sample_requests(
             "Reading rows in BigQuery needs Google's client: install airflow-provider-genai-batch[bigquery]."
         )
         raise UnsupportedError(msg)
-    return _renewed(auth, lambda headers: _sample(config, headers, table.removeprefix("bq://"), most, column))
+    return renewed(auth, lambda headers: _sample(config, headers, table.removeprefix("bq://"), most, column))
 
 
-def _renewed(auth: Auth, call: Callable[[Mapping[str, str]], _T]) -> _T:
+def renewed(auth: Auth, call: Callable[[Mapping[str, str]], _T]) -> _T:
     """Call with a token, and once more with a new one if that is refused."""
     try:
         return call(auth.headers())
@@ -109,7 +109,7 @@ def _ask(config: ClientConfig, headers: Mapping[str, str], query: str) -> list[d
     """Run a query."""
     from google.cloud import bigquery
 
-    with _client(config, headers, _METHOD) as client:
+    with open_bigquery(config, headers, _METHOD) as client:
         retry = bigquery.DEFAULT_RETRY.with_timeout(_SECONDS)
         lines = client.query_and_wait(
             query,
@@ -125,7 +125,7 @@ def _sample(
 ) -> list[Any]:
     from google.cloud import bigquery
 
-    with _client(config, headers, "tabledata.list") as client:
+    with open_bigquery(config, headers, "tabledata.list") as client:
         retry = bigquery.DEFAULT_RETRY.with_timeout(_SAMPLE_SECONDS)
         found = client.get_table(table, retry=retry, timeout=_SAMPLE_SECONDS)
         columns = [one for one in found.schema if one.name == column]
@@ -139,7 +139,7 @@ def _sample(
 
 
 @contextmanager
-def _client(config: ClientConfig, headers: Mapping[str, str], method: str) -> Iterator[Any]:
+def open_bigquery(config: ClientConfig, headers: Mapping[str, str], method: str) -> Iterator[Any]:
     """Open Google's client with a token that is good now; its errors become ours.
 
     It gets the token alone: with the account's own object it would look up things at hosts that an emulator or a
@@ -160,14 +160,15 @@ def _client(config: ClientConfig, headers: Mapping[str, str], method: str) -> It
         with closing(bigquery.Client(config.project, credentials, client_options=where)) as client:
             yield client
     except GoogleAPICallError as error:
-        raise _refused(error, method) from error
+        raise refused(error, method) from error
     except RefreshError as error:  # what is tried after a 401, and cannot be done with a token alone
         raise AuthenticationError("the token was refused", code=401, method=method) from error
     except (GoogleAPIError, GoogleAuthError, RequestException, TimeoutError) as error:
         raise TransportError(str(error), method=method) from error
 
 
-def _refused(error: Any, method: str) -> ApiError | TransportError:
+def refused(error: Any, method: str) -> ApiError | TransportError:
+    """Return an error of Google's client as one of ours."""
     if error.code is None:
         return TransportError(str(error), method=method)
     detail = next((one for one in error.errors or () if isinstance(one, dict)), {})

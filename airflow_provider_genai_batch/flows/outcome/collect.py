@@ -135,7 +135,10 @@ def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[SettleStep, 
     tables = tuple(job for job in jobs if job.output.bigquery_table)
     if not tables:
         return Rows((yield Land(jobs, partly=partly)), jobs)
-    counted: Counted | None = yield CountTables(tables)
+    counted: Counted | RowCounter | None = yield CountTables(tables)
+    if isinstance(counted, RowCounter):
+        more = tuple(job.output.bigquery_table or "" for job in tables) if counted.counts.failed else ()
+        return Rows(counted, jobs, in_bigquery=True, tables=more)
     stand = standing(jobs, counted)
     in_tables = [job for job in stand if job.output.bigquery_table]
     others = tuple(job for job in stand if not job.output.bigquery_table)

@@ -124,6 +124,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     may_ask_again: bool = False,
     submits: bool = True,
     on_check: str = "fail",
+    result: str | None = None,
 ) -> Generator[SettleStep, Any, Outcome]:
     """Turn an ending into an outcome.
 
@@ -142,6 +143,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         may_ask_again: rows that failed may be asked for once more.
         submits: the task submits jobs itself; one that does not can only look at them again.
         on_check: what comes of a check of all rows that fails: ``fail`` or ``warn``.
+        result: the table in BigQuery that the task writes of their rows.
 
     Raises:
         JobError: one of its kinds, as the outcome table says.
@@ -172,7 +174,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         jobs,
         counts=tally.counts,
         usage=tally.usage,
-        results_uri=results_uri,
+        results_uri=results_uri or result,
         media_uri=media_uri,
         digest=tally.digest,
         causes=tally.commonest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from string import Formatter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.requests.vertex_importer import Importer
 from airflow_provider_genai_batch.wire.lines.entry import file_line
 from airflow_provider_genai_batch.wire.lines.request import rest_request
 from airflow_provider_genai_batch.wire.prompts.content import part
+from airflow_provider_genai_batch.wire.tables.statements import Slot
 
 Row = Mapping[str, Any]
 
@@ -82,6 +83,42 @@ class Prompt:
             raise error.at(msg) from error
         line = file_line(self._mark_of(_KEY), asked, backend, task, model)
         return _Writer(self._slots(line, dict(self._holders(asked.request))), backend).line
+
+    def pieces(self, model: str, defaults: Any = None) -> list[str | Slot]:
+        """Return the JSON of a request on Vertex AI, cut where strings have columns in them.
+
+        Args:
+            model: of Google's.
+            defaults: fields of every request.
+
+        Raises:
+            RequestError: it cannot be sent.
+        """
+        try:
+            asked = rest_request(
+                {"contents": self._skeleton},
+                backend=Backend.VERTEX,
+                task=Task.GENERATE,
+                model=model,
+                defaults=defaults,
+            )
+            Importer("request {}".format).check({"key": "r", "request": asked.request}, 1)
+        except RequestError as error:
+            msg = "prompt"
+            raise error.at(msg) from error
+        line = to_json(asked.request)
+        pieces: list[str | Slot] = []
+        for slot in self._slots(line, dict(self._holders(asked.request))):
+            if isinstance(slot, _Slot):
+                pieces.append(Slot(*cast("_Text", slot.text), slot.upper))
+            else:
+                pieces.append(slot.decode())
+        # A column's text is written with its quotes, those around its mark are not.
+        for number, piece in enumerate(pieces):
+            if isinstance(piece, str):
+                begin, end = int(number > 0), len(piece) - (number < len(pieces) - 1)
+                pieces[number] = piece[begin:end]
+        return pieces
 
     def _marked(self, value: Any) -> Any:
         """Put a mark in place of every string that names columns."""

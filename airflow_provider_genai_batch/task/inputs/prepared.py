@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.models.identity import Identity, file_name, ob
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
+from airflow_provider_genai_batch.task.tables.staged import StagedTable
 from airflow_provider_genai_batch.wire.catalog.limits import Limits
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 
@@ -62,6 +63,8 @@ class PreparedInput:
     """Requests were left out, for they have rows already: the rest are not known by the whole input's digest."""
     outputs: tuple[str, ...] = ()
     """Tables of earlier jobs: the service asks what failed in them and copies the rest."""
+    table: StagedTable | None = field(default=None, repr=False)
+    """Rows of a table in BigQuery, of which requests are made there."""
 
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
         """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.
@@ -71,6 +74,8 @@ class PreparedInput:
         """
         if self.entries:
             return None
+        if self.table is not None:
+            return self.table.place(client, identity)
         if self.lines is None or self.in_place:
             return self.source
         self.lines.seek(0)
@@ -99,7 +104,13 @@ class PreparedInput:
             yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
 
     def going_on(self, tables: Sequence[str]) -> PreparedInput:
-        """Return the input of jobs that go on with what earlier ones left in BigQuery, a job for each table."""
+        """Return the input of jobs that go on with what earlier ones left in BigQuery.
+
+        Vertex AI takes each table as the input of a job; of rows that are kept, those without a good answer are asked.
+        """
+        if self.table is not None:
+            rest = replace(self.table, answered=(*tables,))
+            return replace(self, content=[self.content, *tables], requests=None, table=rest)
         return replace(self, content=[*tables], requests=None, outputs=(*tables,))
 
     def part(self, sums: InputDigest, content: Any, **changes: Any) -> PreparedInput:

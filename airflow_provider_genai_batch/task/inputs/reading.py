@@ -69,6 +69,11 @@ class InputReader:
         if not self.keeps_media:
             refuse_media_of_all(self.defaults, self.client.config.backend, self.model)
         source, backend = self.source, self.client.config.backend
+        if self.prompt is not None and source.bigquery_uri:
+            msg = (
+                f"the rows of {source.bigquery_uri} stay in BigQuery: ask about them with GenAIBatchOperator"
+            )
+            raise UnsupportedError(msg)
         if self.prompt is not None:
             return self._from_rows(self.prompt)
         if source.inlined_requests is not None and backend is Backend.GEMINI:

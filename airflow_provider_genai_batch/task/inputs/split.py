@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.tables.staged import StagedTable
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
 
@@ -50,6 +51,8 @@ def split(
     Raises:
         RequestError: one request alone is too large.
     """
+    if prepared.table is not None:
+        return _shards(prepared, prepared.table, max_requests)
     if prepared.outputs:
         return [
             replace(prepared, content=table, source=BatchSource(bigquery_uri=table), lines=None, outputs=())
@@ -93,6 +96,23 @@ def _cuts(prepared: PreparedInput, most: _Cut) -> list[_Cut]:
     if prepared.lines is None:
         return []
     return [*(_cut_objects(prepared, most) if prepared.in_place else _cut_lines(prepared, most))]
+
+
+def _shards(prepared: PreparedInput, table: StagedTable, max_requests: int | None) -> list[PreparedInput]:
+    """Cut rows of a table in BigQuery; how many of them are asked again is not known here, so those are one piece."""
+    most = min((n for n in (max_requests, prepared.limits.max_requests) if n is not None), default=None)
+    pieces = table.shards(prepared.requests or 0, most)
+    if len(pieces) == 1:
+        return [prepared]
+    return [
+        replace(
+            prepared,
+            table=piece,
+            content=[prepared.content, *cast("tuple[int, int]", piece.shard)],
+            requests=None,
+        )
+        for piece in pieces
+    ]
 
 
 def _cut(sizes: Iterable[int], most: _Cut, before: int = 0, remedy: str = _SHORTER) -> Iterator[_Cut]:

@@ -34,6 +34,7 @@ from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.journal.journal import journaled_rows
 from airflow_provider_genai_batch.task.landing.media import MediaFolder
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
+from airflow_provider_genai_batch.task.tables.land import TableLanding
 from airflow_provider_genai_batch.wire.answers import chat as chat_answers
 from airflow_provider_genai_batch.wire.answers import claude as claude_answers
 from airflow_provider_genai_batch.wire.answers import gemini as gemini_answers
@@ -64,14 +65,23 @@ class InputFacts:
     """One of the requests has a response schema."""
     content: str | None = None
     """Digest of all lines: tells whether an input that is read again is what it was."""
+    snapshot: str | None = None
+    """The table in which rows of a table in BigQuery are kept."""
 
     @classmethod
     def of(cls, prepared: PreparedInput) -> InputFacts:
         """Keep of an input what its rows need."""
         stamped = prepared.stamped > 0 and prepared.stamped == prepared.requests
         content = prepared.content if isinstance(prepared.content, str) else None
+        snapshot = prepared.table.inputs.table if prepared.table is not None else None
         return cls(
-            prepared.requests, prepared.keyed, stamped, prepared.key_sum, prepared.asks_for_type, content
+            prepared.requests,
+            prepared.keyed,
+            stamped,
+            prepared.key_sum,
+            prepared.asks_for_type,
+            content,
+            snapshot,
         )
 
     def joins(self, job: BatchJob) -> bool:
@@ -117,6 +127,13 @@ class Landing:
     """Where rows are written as JSONL if there is no `results_uri`."""
     at_hand: AtHand | None = None
     """What needs no job: rows of earlier results, and of requests that are equal to another."""
+    into: TableLanding | None = None
+    """The table in BigQuery that is written of rows there; None: they stay as the service wrote them."""
+
+    @property
+    def result_uri(self) -> str | None:
+        """The address of the table in BigQuery that is written."""
+        return None if self.into is None else self.into.ask.result.uri
 
     def without(self, requests: int) -> Landing:
         """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""

@@ -46,6 +46,11 @@ def _rows(
     from airflow_provider_genai_batch.task.files.files import seekable, spool
 
     uri = manifest.results_uri
+    if uri and uri.startswith("bq://"):
+        from airflow_provider_genai_batch.exceptions import UnsupportedError
+
+        msg = f"The rows are in the table {uri} and pass no worker: read them with SQL."
+        raise UnsupportedError(msg)
     if uri:
         check_results_uri(uri)
         with seekable(uri, client) as stream:

@@ -18,6 +18,7 @@ from pydantic_core import SchemaError, from_json, to_json
 from typing_extensions import override
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, RequestError
+from airflow_provider_genai_batch.wire.schemas.column_text import type_of_columns
 from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS, json_schema_check, json_schema_of
 from airflow_provider_genai_batch.wire.schemas.partner_schema import has_answer_tool
 from airflow_provider_genai_batch.wire.schemas.text_values import Back
@@ -37,6 +38,7 @@ def ask_for(output_type: Any, request_defaults: Any) -> Any:
     fields = fields_of({} if request_defaults is None else request_defaults)
     if fields is None:
         return request_defaults
+    output_type = given_type(output_type)
     twice = [name for name in _SAID_ALREADY if name in fields]
     if twice:
         msg = f"The type of the answers is given twice, as output_type and as request_defaults[{twice[0]!r}]: keep one."
@@ -52,11 +54,12 @@ def answer_check(output_type: Any) -> Callable[[str], Any]:
     """Return a function that reads an answer's text as a type. It raises ValueError with the places that do not fit.
 
     Args:
-        output_type: a Pydantic model, or any type that a ``TypeAdapter`` takes.
+        output_type: a Pydantic model, any type that a ``TypeAdapter`` takes, or a text of columns.
 
     Raises:
         InputError: it is no such type.
     """
+    output_type = given_type(output_type)
     adapter = _adapter(output_type)
     # The adapter's own method costs as much as a small answer. The schema asks for fields by name, so they are read by
     # name, too, in spite of their aliases.
@@ -93,7 +96,9 @@ def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] |
 def output_schema(output_type: Any) -> dict[str, Any] | None:
     """Return the JSON Schema of what `answer_check` returns, as rows have it; None: the type has none."""
     try:
-        return _adapter(output_type).json_schema(mode="serialization", schema_generator=_AsWritten)
+        return _adapter(given_type(output_type)).json_schema(
+            mode="serialization", schema_generator=_AsWritten
+        )
     except PydanticUserError:
         return None
 
@@ -141,6 +146,7 @@ def _has_schema(response_format: Any) -> bool:
 
 def read_back(output_type: Any, text: str) -> str:
     """Return an answer's text with the values that its texts stand for, so that another check can read it."""
+    output_type = given_type(output_type)
     adapter = _adapter(output_type)
     readings = [text.encode(errors="replace"), *_meant(text, _way_back(output_type, adapter))]
     for reading in readings:
@@ -150,8 +156,17 @@ def read_back(output_type: Any, text: str) -> str:
     return text
 
 
+def given_type(output_type: Any) -> Any:
+    """Return a type as it was given; of a text such as ``kind STRING, tags ARRAY<STRING>`` the type that it writes.
+
+    Raises:
+        InputError: the text cannot be read.
+    """
+    return type_of_columns(output_type) if isinstance(output_type, str) else output_type
+
+
 def _adapter(output_type: Any) -> TypeAdapter[Any]:
-    if isinstance(output_type, (str, dict)):
+    if isinstance(output_type, dict):
         raise _no_type(output_type, "")
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(output_type)
@@ -163,8 +178,6 @@ def _adapter(output_type: Any) -> TypeAdapter[Any]:
 def _no_type(output_type: Any, why: str) -> InputError:
     if isinstance(output_type, dict):
         remedy = "A schema goes into request_defaults, as response_schema or response_json_schema."
-    elif isinstance(output_type, str):
-        remedy = "Give the type itself, not its name."
     else:
         remedy = f"Give a Pydantic model. ({why})"
     msg = f"output_type={output_type!r} is no type that answers can be read as. {remedy}"

@@ -52,7 +52,10 @@ _STORAGE = frozenset(
 )
 _JSONL_ENDINGS = (".jsonl", ".ndjson", ".json", ".jl", ".txt")
 _TABLES = {".parquet": "parquet", ".csv": "csv", **dict.fromkeys(_JSONL_ENDINGS, "jsonl")}
-_ROWS = "a list of dicts, or a path or object-storage URI that ends in .csv, .jsonl (both also with .gz) or .parquet"
+_ROWS = (
+    "a table in BigQuery, a list of dicts, or a path or object-storage URI that ends in .csv, .jsonl (both also with "
+    ".gz) or .parquet"
+)
 _FORMATS = {"gcsUri": "jsonl", "bigqueryUri": "bigquery"}
 _SHOWN = "gcs_uri, bigquery_uri, file_name and inlined_requests"
 _PLACES = frozenset({"gcsUri", "bigqueryUri", "fileName", "inlinedRequests", "path"})
@@ -79,16 +82,17 @@ def read_source(src: Any) -> BatchSource:
 
 
 def read_rows(src: Any) -> BatchSource:
-    """Read ``src`` where ``prompt`` makes requests of rows: a file (``path``) or rows that are given in Python.
+    """Read ``src`` where ``prompt`` makes requests of rows: a table in BigQuery, a file (``path``), or rows in Python.
 
     Raises:
         InputError: it is no table.
         UnsupportedError: its rows cannot be read here.
     """
     source = _read(src)
-    if place := source.bigquery_uri or source.file_name:
-        remedy = "write the prompts by a query into a column request, or " if source.bigquery_uri else ""
-        msg = f"the rows of {place} are not read here, so no prompt can be made of them: {remedy}give {_ROWS}"
+    if source.bigquery_uri:
+        return source
+    if source.file_name:
+        msg = f"the rows of {source.file_name} are not read here, so no prompt can be made of them: give {_ROWS}"
         raise UnsupportedError(msg)
     if len(source.gcs_uri) > 1:
         msg = f"with prompt src is one file, not {len(source.gcs_uri)}: give {_ROWS}"

@@ -1,0 +1,266 @@
+"""Statements run in BigQuery under job ids that are known beforehand, so that none runs twice.
+
+A job id is used up once and for all. So a statement whose answer was lost is sent again by the same id: the service
+either takes it, or says 409, and the job of that id is adopted.
+
+Sources: BigQuery's "Running jobs programmatically" and ``jobs.insert``; its "Error messages" for reasons.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.auth.google import Auth
+from airflow_provider_genai_batch.client.config import ClientConfig
+from airflow_provider_genai_batch.client.storage.bigquery import can_ask, open_bigquery, refused, renewed
+from airflow_provider_genai_batch.exceptions import (
+    PASSING,
+    AlreadyExists,
+    NotFound,
+    QuotaExceeded,
+    TransportError,
+    UnsupportedError,
+)
+from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+_SECONDS = 60.0
+"""For one call with its repetitions."""
+_TRIES = 4
+"""Of a statement whose answer is lost each time."""
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds between looks at a job; the last for all later ones."""
+_MOST_NUMBERS = 100
+"""Jobs of one statement that failed, or whose table is gone."""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What BigQuery says of a table.
+
+    Attributes:
+        kind: TABLE, VIEW, MATERIALIZED_VIEW, EXTERNAL or SNAPSHOT.
+        columns: types by name, in order; an array is ``ARRAY``.
+        last_change: milliseconds since the epoch.
+    """
+
+    kind: str
+    columns: Mapping[str, str]
+    last_change: int
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement.
+
+    Attributes:
+        sql: its text.
+        job_id: of the job that runs it; a number is added for each earlier job of that id that is of no use.
+        location: where.
+        labels: of the job.
+        makes: the table that it makes; a job that ended counts only while that is there.
+        again: whether a job of that id that ended counts at all; else the statement runs again.
+        max_bytes: that it may be billed for.
+    """
+
+    sql: str = field(repr=False)
+    job_id: str
+    location: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    makes: TableName | None = None
+    again: bool = False
+    max_bytes: int | None = None
+
+
+class Queries:
+    """BigQuery, as the connection's account sees it; all calls block.
+
+    Args:
+        config: says which project jobs are billed to, and where BigQuery is.
+        auth: the connection's.
+
+    Raises:
+        UnsupportedError: Google's client is not installed.
+    """
+
+    def __init__(self, config: ClientConfig, auth: Auth) -> None:
+        if not can_ask():
+            msg = (
+                "Asking about the rows of a table in BigQuery needs Google's client: install "
+                "airflow-provider-genai-batch[bigquery]."
+            )
+            raise UnsupportedError(msg)
+        self._config, self._auth = config, auth
+        self.billed: dict[str, int] = {}
+        """Bytes by the ids of the jobs that ran."""
+
+    @property
+    def project(self) -> str:
+        """The project that is billed."""
+        return self._config.project or ""
+
+    def location_of(self, dataset: DatasetName) -> str:
+        """Return where a dataset is; costs nothing.
+
+        Raises:
+            ApiError: `NotFound`, `PermissionDenied`, or another.
+            TransportError: BigQuery was not to be reached.
+        """
+        found = self._call(
+            "datasets.get", lambda client, retry: client.get_dataset(str(dataset), retry=retry)
+        )
+        return str(found.location)
+
+    def facts_of(self, table: TableName) -> TableFacts:
+        """Return what BigQuery says of a table; costs nothing.
+
+        Raises:
+            ApiError: `NotFound`, `PermissionDenied`, or another.
+            TransportError: BigQuery was not to be reached.
+        """
+        address = f"{table.project}.{table.dataset}.{table.table}"
+        found = self._call("tables.get", lambda client, retry: client.get_table(address, retry=retry))
+        columns = {one.name: "ARRAY" if one.mode == "REPEATED" else one.field_type for one in found.schema}
+        changed = 0 if found.modified is None else int(found.modified.timestamp() * 1000)
+        return TableFacts(str(found.table_type), columns, changed)
+
+    def exists(self, table: TableName) -> bool:
+        """Tell whether there is such a table; costs nothing."""
+        try:
+            self.facts_of(table)
+        except NotFound:
+            return False
+        return True
+
+    def estimate(self, sql: str, location: str) -> int:
+        """Return the bytes that a statement would read; costs nothing.
+
+        Raises:
+            ApiError: it cannot be run; the message is BigQuery's.
+            TransportError: BigQuery was not to be reached.
+        """
+
+        def ask(client: Any, retry: Any) -> Any:
+            from google.cloud import bigquery
+
+            config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+            return client.query(sql, job_config=config, location=location, retry=retry, job_retry=None)
+
+        return int(self._call("jobs.insert", ask).total_bytes_processed or 0)
+
+    def ask(self, sql: str, location: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Run a query that changes nothing, and return its rows.
+
+        Raises:
+            ApiError: BigQuery refused.
+            TransportError: it was not to be reached.
+        """
+
+        def ask(client: Any, retry: Any) -> list[dict[str, Any]]:
+            from google.cloud import bigquery
+
+            config = bigquery.QueryJobConfig(labels=dict(labels))
+            job = client.query(sql, job_config=config, location=location, retry=retry, job_retry=None)
+            rows = [dict(row) for row in job.result(job_retry=None)]
+            self.billed[job.job_id] = int(job.total_bytes_billed or 0)
+            return rows
+
+        return self._call("jobs.insert", ask)
+
+    def run(self, statement: Statement) -> str:
+        """Run a statement once, or adopt the job that runs it or has run it; return the job's id.
+
+        Raises:
+            ApiError: the statement failed; the message is BigQuery's.
+            TransportError: BigQuery was not to be reached; whoever comes next adopts the job, if there is one.
+        """
+        for number in range(_MOST_NUMBERS):
+            job_id = f"{statement.job_id}_{number}"
+            if self._insert(statement, job_id):
+                self._finish(job_id, statement.location)
+                return job_id
+            job = self._job(job_id, statement.location)
+            if job.state != "DONE":
+                log.info("Adopted job %s, which is running the statement already.", job_id)
+                self._finish(job_id, statement.location)
+                return job_id
+            if job.error_result is None and statement.again and self._made(statement):
+                log.info("Adopted job %s, which has run the statement already.", job_id)
+                return job_id
+        msg = f"{_MOST_NUMBERS} jobs {statement.job_id}_… failed"
+        raise TransportError(msg, method="jobs.insert")
+
+    def _made(self, statement: Statement) -> bool:
+        return statement.makes is None or self.exists(statement.makes)
+
+    def _insert(self, statement: Statement, job_id: str) -> bool:
+        """Create a job; False where there is one of that id, which was not made here."""
+        unknown = False
+        for pause in (*_PAUSES[:_TRIES], None):
+            try:
+                self._call("jobs.insert", lambda client, _: self._begin(client, statement, job_id))
+            except AlreadyExists:
+                return unknown
+            except PASSING as error:
+                if pause is None:
+                    raise
+                unknown = unknown or not isinstance(error, QuotaExceeded)
+                log.warning(
+                    "It is not known whether BigQuery took job %s (%s); sending it again.", job_id, error
+                )
+                clock.sleep(pause)
+            else:
+                return True
+        return True
+
+    @staticmethod
+    def _begin(client: Any, statement: Statement, job_id: str) -> Any:
+        from google.cloud import bigquery
+
+        config = bigquery.QueryJobConfig(labels=dict(statement.labels))
+        if statement.max_bytes is not None:  # None would be sent as a text
+            config.maximum_bytes_billed = statement.max_bytes
+        return client.query(
+            statement.sql,
+            job_id=job_id,
+            job_config=config,
+            location=statement.location,
+            retry=None,
+            job_retry=None,
+            timeout=_SECONDS,
+        )
+
+    def _job(self, job_id: str, location: str) -> Any:
+        return self._call(
+            "jobs.get", lambda client, retry: client.get_job(job_id, location=location, retry=retry)
+        )
+
+    def _finish(self, job_id: str, location: str) -> None:
+        """Wait for the end of a job.
+
+        Raises:
+            ApiError: it failed.
+        """
+        for number in range(10**9):
+            job = self._job(job_id, location)
+            if job.state == "DONE":
+                break
+            clock.sleep(_PAUSES[min(number, len(_PAUSES) - 1)])
+        self.billed[job_id] = int(job.total_bytes_billed or 0)
+        if job.error_result is not None:
+            raise refused(job.exception(), "jobs.get")
+
+    def _call(self, method: str, call: Callable[[Any, Any], _T]) -> _T:
+        def once(headers: Mapping[str, str]) -> _T:
+            from google.cloud import bigquery
+
+            with open_bigquery(self._config, headers, method) as client:
+                return call(client, bigquery.DEFAULT_RETRY.with_timeout(_SECONDS))
+
+        return renewed(self._auth, once)

@@ -1,0 +1,179 @@
+"""What a task asks about the rows of a table in BigQuery, and where the answers go: read from its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
+from airflow_provider_genai_batch.models import BatchDestination
+from airflow_provider_genai_batch.wire.schemas.output_type import given_type
+from airflow_provider_genai_batch.wire.tables.sql import (
+    DatasetName,
+    TableName,
+    check_names,
+    read_dataset,
+    read_table,
+)
+from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
+from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
+
+TABLE_SETTINGS = ("key", "columns", "where", "staging", "rename", "max_bytes")
+"""Parameters of the operator that mean something for the rows of a table in BigQuery only."""
+ANSWER = "answer"
+"""The column of answers that have no type."""
+
+
+@dataclass(frozen=True)
+class TableAsk:
+    """Rows in, rows out.
+
+    Attributes:
+        source: the table or view that is asked about.
+        result: the table that is written.
+        staging: where snapshots, requests and answers are kept for a while.
+        key: columns that tell rows apart; none: whole rows do.
+        columns: that come back; None: all.
+        where: which rows; empty: all.
+        rename: new names of columns of the answers.
+        max_bytes: that a statement may be billed for; None: any number.
+        answers: columns of the answers; None: they are text.
+    """
+
+    source: TableName
+    result: TableName
+    staging: DatasetName
+    key: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+    where: str = field(default="", repr=False)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    max_bytes: int | None = None
+    answers: tuple[Column, ...] | None = None
+
+    @property
+    def answer_columns(self) -> tuple[str, ...]:
+        """The names that columns of the answers get."""
+        names = (ANSWER,) if self.answers is None else tuple(one.name for one in self.answers)
+        return tuple(self.rename.get(one, one) for one in names)
+
+
+def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
+    source: str,
+    destination: BatchDestination | None,
+    *,
+    output_type: Any = None,
+    key: Any = None,
+    columns: Any = None,
+    where: str | None = None,
+    staging: str | None = None,
+    rename: Mapping[str, str] | None = None,
+    max_bytes: int | None = None,
+) -> TableAsk:
+    """Read what is asked about the rows of a table; see `GenAIBatchOperator`.
+
+    Args:
+        source: ``bq://project.dataset.table``.
+        destination: what `dest` says.
+        output_type: of the answers.
+        key: a column or several.
+        columns: that come back.
+        where: a condition.
+        staging: a dataset.
+        rename: names by names.
+        max_bytes: of a statement.
+
+    Raises:
+        InputError, ConfigurationError: one of them cannot be meant.
+    """
+    said = "" if destination is None else destination.bigquery_uri or destination.gcs_uri or ""
+    if not said.startswith("bq://") or said.count(".") < 2:
+        msg = (
+            f"With prompt and the table {source} as src, dest names the table that is written: give "
+            f"bq://project.dataset.table{f', not {said}' if said else ''}."
+        )
+        raise InputError(msg)
+    result = read_table(said, "dest")
+    own = read_table(source, "src")
+    if (own.uri.lower(), own.dataset) == (result.uri.lower(), result.dataset):
+        msg = f"dest is {said}, the table that is read: name another one, it is replaced by each run."
+        raise ConfigurationError(msg)
+    answers = None if output_type is None else columns_of(given_type(output_type))
+    renamed = _read_rename(rename, answers)
+    ask = TableAsk(
+        own,
+        result,
+        result.place if staging is None else read_dataset(staging, "staging"),
+        _names("key", key) or (),
+        _names("columns", columns),
+        _read_where(where),
+        renamed,
+        max_bytes,
+        answers,
+    )
+    kept = ask.columns or ()
+    check_names([*kept, *ask.answer_columns, *OWN_COLUMNS], "The table of the results")
+    return ask
+
+
+def refuse_table_settings(task: Any) -> None:
+    """Refuse settings that only the rows of a table in BigQuery have.
+
+    Raises:
+        ConfigurationError: one is given.
+    """
+    given = [one for one in TABLE_SETTINGS if getattr(task, one) is not None]
+    if given:
+        msg = (
+            f"{given[0]} is for the rows of a table in BigQuery: give prompt, and src and dest as "
+            f"bq://project.dataset.table, or leave {given[0]} out."
+        )
+        raise ConfigurationError(msg)
+
+
+def refuse_landing(task: Any) -> None:
+    """Refuse settings that rows in a table in BigQuery do not have.
+
+    Raises:
+        UnsupportedError, ConfigurationError: one is given.
+    """
+    for name in ("results_uri", "media_uri", "keep", "checks", "reuse", "dedupe"):
+        if getattr(task, name, None) not in (None, False):
+            msg = f"The rows are written to dest and pass no worker: leave {name} out."
+            raise UnsupportedError(msg)
+    if task.wait is False:
+        msg = "The table is written when the jobs have ended, so the task has to wait: leave wait out."
+        raise ConfigurationError(msg)
+
+
+def _names(what: str, given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, Sequence) or not names or not all(isinstance(one, str) and one for one in names):
+        msg = f"{what} is {given!r}: give the name of a column, or a list of names."
+        raise ConfigurationError(msg)
+    return tuple(dict.fromkeys(names))
+
+
+def _read_where(given: Any) -> str:
+    if given is None:
+        return ""
+    if not isinstance(given, str) or not given.strip():
+        msg = f"where is {given!r}: give a condition over the columns, such as \"day = '2026-01-01'\"."
+        raise ConfigurationError(msg)
+    return given
+
+
+def _read_rename(given: Any, answers: Sequence[Column] | None) -> Mapping[str, str]:
+    if given is None:
+        return {}
+    names = [ANSWER] if answers is None else [one.name for one in answers]
+    if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in given.values()):
+        msg = f"rename is {given!r}: give a dict from a name of the answers to the name of its column."
+        raise ConfigurationError(msg)
+    for one in given:
+        if one not in names:
+            msg = f"rename has {one!r}, which is none of the answers' names: {', '.join(names)}."
+            raise InputError(msg)
+    return dict(given)

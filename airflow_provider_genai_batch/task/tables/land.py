@@ -1,0 +1,90 @@
+"""The result of a task that asks about rows of a table: written and counted in BigQuery."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.client.storage.queries import Statement
+from airflow_provider_genai_batch.models import BatchJob, Usage
+from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
+from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.task.tables.ask import TableAsk
+from airflow_provider_genai_batch.task.tables.staged import answers_of
+from airflow_provider_genai_batch.wire.tables.sql import TableName
+from airflow_provider_genai_batch.wire.tables.statements import Result, counts, options, usage
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+
+log = logging.getLogger(__name__)
+
+_KINDS = ("input", "output", "cached", "thoughts", "total")
+
+
+@dataclass(frozen=True)
+class TableLanding:
+    """Where rows land, and what of the input lands with them.
+
+    Attributes:
+        ask: what was asked.
+        inputs: the name of the snapshot.
+        labels: of DAG, task and run.
+        cut_off_is_ok: see `Answers`.
+    """
+
+    ask: TableAsk
+    inputs: str
+    labels: Mapping[str, str]
+    cut_off_is_ok: bool = True
+
+    def land(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> RowCounter:
+        """Write the table anew from the answers of jobs, and count its rows.
+
+        Raises:
+            ApiError: a table of answers is not there yet, or BigQuery refused.
+            TransportError: BigQuery was not to be reached.
+        """
+        ask, queries = self.ask, client.queries
+        tables = [job.output.bigquery_table for job in jobs if job.output.bigquery_table]
+        answers = answers_of(queries, tables, ask.answers, self.cut_off_is_ok)
+        inputs = TableName(ask.staging.project, ask.staging.dataset, self.inputs)
+        location = queries.location_of(ask.staging)
+        kept = ask.columns or self._all_columns(queries.facts_of(inputs).columns)
+        result = Result(inputs, {one: one for one in kept}, answers, ask.rename)
+        sql = result.create(ask.result, options(self.labels))
+        queries.run(
+            Statement(
+                sql,
+                f"genai_result_{digest([self.inputs, sql])[:16]}",
+                location,
+                self.labels,
+                max_bytes=ask.max_bytes,
+            )
+        )
+        found = queries.ask(counts(ask.result), location, self.labels)
+        used = queries.ask(usage(answers, LONG_PROMPT), location, self.labels)
+        log.info(
+            "%s is written; BigQuery billed %d bytes for it.", ask.result.uri, sum(queries.billed.values())
+        )
+        tally = RowCounter(expected=None)
+        tally.take_result(found, dict(_shares(used, jobs)))
+        return tally
+
+    def _all_columns(self, there: Mapping[str, Any]) -> list[str]:
+        return [one for one in there if one != "genai_key"]
+
+
+def _shares(used: Sequence[Mapping[str, Any]], jobs: Sequence[BatchJob]) -> Sequence[tuple[str, JobTotals]]:
+    named = [job.name for job in jobs if job.output.bigquery_table]
+    shares = []
+    for row in used:
+        number, answered = int(row["number"]), int(row["answered"])
+        rows = Counter({"ok": answered, "error": number - answered})
+        sums = [Usage(**{kind: int(row[f"{part}{kind}"] or 0) for kind in _KINDS}) for part in ("", "long_")]
+        shares.append((named[int(row["job"])], JobTotals(rows, sums[0], sums[1])))
+    return shares

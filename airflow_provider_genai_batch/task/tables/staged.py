@@ -1,0 +1,107 @@
+"""A snapshot of a table's rows, and the requests that are made of it, as tables beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.client.storage.queries import Queries, Statement
+from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models.identity import Identity, merge_labels
+from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName, read_table
+from airflow_provider_genai_batch.wire.tables.statements import Answers, Requests, Slot, options
+from airflow_provider_genai_batch.wire.tables.types import Column
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+
+DAYS = 30
+"""For which tables of a run are kept: longer than any job, and than people need to look at a failure."""
+
+
+@dataclass(frozen=True)
+class StagedTable:
+    """Rows that are kept, of which requests can be made.
+
+    Attributes:
+        inputs: the snapshot.
+        pieces: JSON of a request, with the columns that go into it.
+        types: of the columns.
+        answers: columns of the answers, by which good ones are known.
+        location: where all tables are.
+        labels: of DAG, task and run.
+        max_bytes: that a statement may be billed for.
+        shard: number and count, where the rows are for several jobs.
+        answered: tables of answers of the rounds before.
+    """
+
+    inputs: TableName
+    pieces: Sequence[str | Slot] = field(repr=False)
+    types: Mapping[str, str] = field(repr=False)
+    answers: Sequence[Column] | None = field(repr=False)
+    location: str
+    labels: Mapping[str, str]
+    max_bytes: int | None = None
+    cut_off_is_ok: bool = True
+    shard: tuple[int, int] | None = None
+    answered: tuple[str, ...] = ()
+
+    def place(self, client: GenAIBatchClient, identity: Identity) -> BatchSource:
+        """Make the table of requests, once for an identity.
+
+        Raises:
+            ApiError: BigQuery refused.
+            TransportError: it was not to be reached.
+        """
+        queries = client.queries
+        tag = identity.tag.replace("-", "_")
+        table = self.inputs.place.table(f"genai_requests_{tag}")
+        labels = merge_labels(self.labels, identity.labels())
+        before = (
+            answers_of(queries, self.answered, self.answers, self.cut_off_is_ok) if self.answered else None
+        )
+        requests = Requests(self.inputs, self.pieces, self.types, self.shard, before)
+        queries.run(
+            Statement(
+                requests.create(table, options(labels, DAYS)),
+                f"genai_requests_{tag}",
+                self.location,
+                labels,
+                makes=table,
+                again=True,
+                max_bytes=self.max_bytes,
+            )
+        )
+        return BatchSource(bigquery_uri=table.uri)
+
+    def shards(self, requests: int, most: int | None) -> list[StagedTable]:
+        """Cut the rows for several jobs; by their keys, so that pieces are nearly of one size.
+
+        Args:
+            requests: how many there are.
+            most: of a job; None: any number.
+        """
+        if most is None or requests <= most:
+            return [self]
+        count = -(-requests // max(1, most * 9 // 10))
+        return [replace(self, shard=(number, count)) for number in range(count)]
+
+
+def answers_of(
+    queries: Queries, tables: Sequence[str], columns: Sequence[Column] | None, cut_off_is_ok: bool
+) -> Answers:
+    """Return the answers in tables of jobs, in the order of the jobs; how they spell them is looked up.
+
+    Raises:
+        ApiError: one is not there (yet), or may not be read.
+        TransportError: BigQuery was not to be reached.
+    """
+    names = [read_table(uri, "The output of a job") for uri in tables]
+    spelled = [(one, queries.facts_of(one).columns.get("response") == "STRING") for one in names]
+    return Answers(spelled, columns, cut_off_is_ok)
+
+
+def snapshot_name(staging: DatasetName, tag: str) -> TableName:
+    """Return the table that a snapshot is kept in."""
+    return staging.table(f"genai_inputs_{tag}")

@@ -1,0 +1,1 @@
+"""SQL by which a table becomes requests and answers become a table."""

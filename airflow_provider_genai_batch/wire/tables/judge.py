@@ -1,0 +1,143 @@
+"""SQL that judges an answer's JSON by a type table, and reads its values.
+
+Sources: BigQuery's "JSON functions"; words of ``JSON_TYPE`` are those of the service and of DuckDB, on which the
+emulator's BigQuery stands.
+"""
+
+# ruff: noqa: S608 - names are checked where they are read, and texts are literals
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_provider_genai_batch.wire.tables.sql import literal, name
+from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
+
+_TEXTS = "('string', 'varchar')"
+_NUMBERS = "('number', 'bigint', 'ubigint', 'hugeint', 'double')"
+_NUMBERS_AND_TEXTS = "('number', 'bigint', 'ubigint', 'hugeint', 'double', 'string', 'varchar')"
+_INTEGER = r"r'^(-?[0-9]+)(?:[.]0+)?$'"
+_DATE = r"r'^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T00:00:00)?$'"
+
+
+def fits(column: Column, parent: str) -> str:
+    """Spell whether a member of an object is what a column takes; never NULL.
+
+    Args:
+        column: of the type table.
+        parent: SQL of the object, of type JSON.
+    """
+    value = _member(parent, column.name)
+    good = _fits_kind(column, value, depth=0)
+    if column.nullable:
+        good = f"(JSON_TYPE({value}) = 'null' OR {good})"
+    if column.required:
+        return f"IFNULL({value} IS NOT NULL AND {good}, FALSE)"
+    return f"IFNULL({value} IS NULL OR {good}, FALSE)"
+
+
+def read(column: Column, parent: str) -> str:
+    """Spell the value of a member of an object as a column has it, where it fits."""
+    value = _member(parent, column.name)
+    found = _value(column, value, depth=0)
+    if column.default is None:
+        return found
+    return f"IF({value} IS NULL, {_constant(column.default)}, {found})"
+
+
+def _member(parent: str, field: str) -> str:
+    return f"{parent}[{literal(field)}]"
+
+
+def _text(value: str) -> str:
+    return f"JSON_VALUE({value}, '$')"
+
+
+def _fits_kind(column: Column, value: str, depth: int) -> str:
+    if column.repeated:
+        item, items = f"e{depth}", _items(value)
+        bad = f"NOT IFNULL({_fits_one(column, item, depth + 1)}, FALSE)"
+        return f"(JSON_TYPE({value}) = 'array' AND NOT EXISTS (SELECT 1 FROM UNNEST({items}) AS {item} WHERE {bad}))"
+    return _fits_one(column, value, depth)
+
+
+def _fits_one(column: Column, value: str, depth: int) -> str:
+    kind = f"JSON_TYPE({value})"
+    if column.choices:
+        among = ", ".join(literal(_written(choice)) for choice in column.choices)
+        # The dialect of schemas has enumerations of texts only, so a number may come as one.
+        types = _TEXTS if column.kind == "STRING" else f"{_NUMBERS_AND_TEXTS[:-1]}, 'boolean')"
+        return f"({kind} IN {types} AND {_text(value)} IN ({among}))"
+    if column.kind == "STRUCT":
+        inner = " AND ".join(_fits_field(field, value, depth) for field in column.fields)
+        return f"({kind} = 'object' AND {inner})"
+    if column.kind == "JSON":
+        return f"{kind} = '{column.shape}'" if column.shape else "TRUE"
+    if column.kind == "STRING":
+        return f"{kind} IN {_TEXTS}"
+    if column.kind == "BOOL":
+        return f"{kind} = 'boolean'"
+    types = {"INT64": _NUMBERS, "FLOAT64": _NUMBERS, NUMERIC: _NUMBERS_AND_TEXTS}.get(column.kind, _TEXTS)
+    return f"({kind} IN {types} AND {_value_one(column, value, depth)} IS NOT NULL)"
+
+
+def _fits_field(field: Column, parent: str, depth: int) -> str:
+    value = _member(parent, field.name)
+    good = _fits_kind(field, value, depth)
+    if field.nullable:
+        good = f"(JSON_TYPE({value}) = 'null' OR {good})"
+    return f"{value} IS NOT NULL AND {good}" if field.required else f"({value} IS NULL OR {good})"
+
+
+def _value(column: Column, value: str, depth: int) -> str:
+    if not column.repeated:
+        return _value_one(column, value, depth)
+    item, place = f"e{depth}", f"i{depth}"
+    inner = _value_one(column, item, depth + 1)
+    return f"ARRAY(SELECT {inner} FROM UNNEST({_items(value)}) AS {item} WITH OFFSET AS {place} ORDER BY {place})"
+
+
+def _value_one(column: Column, value: str, depth: int) -> str:
+    text = _text(value)
+    if column.kind == "STRUCT":
+        inner = ", ".join(
+            f"{_of_field(field, value, depth)} AS {name(field.name)}" for field in column.fields
+        )
+        return f"IF(JSON_TYPE({value}) = 'object', STRUCT({inner}), NULL)"
+    if column.kind == "JSON":
+        return f"IF(JSON_TYPE({value}) = 'null', NULL, {value})"
+    if column.kind == "STRING":
+        return text
+    if column.kind == "INT64":
+        text = f"REGEXP_EXTRACT({text}, {_INTEGER})"
+    elif column.kind == "DATE":
+        text = f"REGEXP_EXTRACT({text}, {_DATE})"
+    return f"SAFE_CAST({text} AS {column.kind})"
+
+
+def _of_field(field: Column, parent: str, depth: int) -> str:
+    value = _member(parent, field.name)
+    found = _value(field, value, depth)
+    return found if field.default is None else f"IF({value} IS NULL, {_constant(field.default)}, {found})"
+
+
+def _items(value: str) -> str:
+    """Spell the items of an array; elsewhere than at the service what is none would break the statement."""
+    return f"JSON_QUERY_ARRAY(IF(JSON_TYPE({value}) = 'array', {value}, NULL), '$')"
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _constant(value: object) -> str:
+    return literal(value) if isinstance(value, str) else _written(value).upper()
+
+
+def misfits(columns: Sequence[Column], parent: str) -> str:
+    """Spell the names of the columns that do not fit, each behind a blank; empty where all do."""
+    return (
+        "CONCAT('', "
+        + ", ".join(f"IF({fits(one, parent)}, '', {literal(' ' + one.name)})" for one in columns)
+        + ")"
+    )

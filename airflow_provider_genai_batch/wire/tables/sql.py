@@ -1,0 +1,117 @@
+"""Names and literals of GoogleSQL.
+
+Source: BigQuery's "Lexical structure and syntax", and "Schemas" for names of columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from airflow_provider_genai_batch.exceptions import InputError
+
+_TABLE = re.compile(r"(?:bq://)?([^.`\\\s]+)\.([^.`\\\s]+)\.([^.`\\\s]+)")
+_DATASET = re.compile(r"(?:bq://)?([^.`\\\s]+)\.([^.`\\\s]+)")
+_NOT_IN_NAMES = re.compile(r"[!\"$()*,./;?@\[\\\]^`{}~\x00-\x1f]")
+_RESERVED = ("_TABLE_", "_FILE_", "_PARTITION", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER")
+_LONGEST_NAME = 300
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table of BigQuery's."""
+
+    project: str
+    dataset: str
+    table: str
+
+    def __str__(self) -> str:
+        """Return it as SQL names it."""
+        return f"`{self.project}`.`{self.dataset}`.`{self.table}`"
+
+    @property
+    def uri(self) -> str:
+        """Return its address."""
+        return f"bq://{self.project}.{self.dataset}.{self.table}"
+
+    @property
+    def place(self) -> DatasetName:
+        """Return the dataset that it is in."""
+        return DatasetName(self.project, self.dataset)
+
+
+@dataclass(frozen=True)
+class DatasetName:
+    """A dataset of BigQuery's."""
+
+    project: str
+    dataset: str
+
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        return f"{self.project}.{self.dataset}"
+
+    def table(self, name: str) -> TableName:
+        """Return a table in it."""
+        return TableName(self.project, self.dataset, name)
+
+
+def read_table(text: str, what: str) -> TableName:
+    """Read ``bq://project.dataset.table``.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = _TABLE.fullmatch(text.strip())
+    if found is None:
+        msg = f"{what} {text!r} does not name a table: write bq://project.dataset.table"
+        raise InputError(msg)
+    return TableName(*found.groups())
+
+
+def read_dataset(text: str, what: str) -> DatasetName:
+    """Read ``bq://project.dataset``, with or without ``bq://``.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = _DATASET.fullmatch(text.strip())
+    if found is None:
+        msg = f"{what} {text!r} does not name a dataset: write bq://project.dataset"
+        raise InputError(msg)
+    return DatasetName(*found.groups())
+
+
+def name(column: str) -> str:
+    """Return a column's name as SQL has it."""
+    return f"`{column}`"
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL has it."""
+    return "'" + "".join(_ESCAPES.get(letter, letter) for letter in text) + "'"
+
+
+def check_names(columns: Iterable[str], where: str) -> None:
+    """Refuse names that no column can have, and two that are one to BigQuery, which knows no case.
+
+    Raises:
+        InputError: there is one.
+    """
+    seen: dict[str, str] = {}
+    for column in columns:
+        if not column or len(column) > _LONGEST_NAME or _NOT_IN_NAMES.search(column):
+            msg = f"{where} has {column!r}, which no column of BigQuery can be called: give it another name by rename"
+            raise InputError(msg)
+        if column.upper().startswith(_RESERVED):
+            msg = f"{where} has {column!r}, whose beginning BigQuery keeps for itself: give it another name by rename"
+            raise InputError(msg)
+        if (other := seen.get(column.lower())) is not None:
+            what = f"{other!r} and {column!r}" if other != column else f"{column!r} twice"
+            msg = (
+                f"{where} has {what}, which is one name to BigQuery: give one of them another name by rename"
+            )
+            raise InputError(msg)
+        seen[column.lower()] = column

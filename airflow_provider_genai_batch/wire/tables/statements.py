@@ -1,0 +1,335 @@
+"""The statements of a task that asks about the rows of a table, one after the other.
+
+A snapshot of the rows under deterministic keys, a check of it, the requests, and after the jobs the result. Each is
+text from parameters; names of tables and jobs carry what they are of, so that whoever comes again finds them.
+
+Sources: BigQuery's "Data definition language (DDL) statements"; Google's "Batch inference with Gemini" for the columns
+of requests and answers.
+"""
+
+# ruff: noqa: S608 - names are checked where they are read, and texts are literals
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from airflow_provider_genai_batch.wire.tables import judge
+from airflow_provider_genai_batch.wire.tables.sql import TableName, literal, name
+from airflow_provider_genai_batch.wire.tables.types import Column
+
+KEY = "genai_key"
+OWN_COLUMNS = ("row_status", "row_error", "tokens", KEY)
+"""Beside the input's columns and the answers'."""
+_TOKENS = {
+    "input": "promptTokenCount",
+    "output": "candidatesTokenCount",
+    "cached": "cachedContentTokenCount",
+    "thoughts": "thoughtsTokenCount",
+    "total": "totalTokenCount",
+}
+_MISFIT = "does not fit output_type in"
+_MOST_CAUSES = 1000
+_LONGEST_CAUSE = 2000
+_HASHES = ("a", "b")
+"""Two sums of 30 bits each tell one content from another."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Rows as they are asked about: which, and how they are kept apart.
+
+    Attributes:
+        source: the user's table or view.
+        columns: names and types of those that are kept, by the source's schema.
+        key: names of those that tell rows apart; none: all do.
+        where: the user's condition over ``t``; empty: all rows.
+        needed: columns that a prompt names.
+    """
+
+    source: TableName
+    columns: Mapping[str, str]
+    key: tuple[str, ...] = ()
+    where: str = ""
+    needed: tuple[str, ...] = ()
+
+    def select(self) -> str:
+        """Spell the rows."""
+        kept = ", ".join(f"t.{name(one)} AS {name(one)}" for one in self.columns)
+        where = f" WHERE ({self.where})" if self.where else ""
+        return f"SELECT {self._key()} AS {KEY}, {kept} FROM {self.source} AS t{where}"
+
+    def create(self, table: TableName, options: str) -> str:
+        """Spell the statement that keeps them; it does nothing where they are kept already."""
+        return f"CREATE TABLE IF NOT EXISTS {table} {options} AS {self.select()}"
+
+    def check(self, table: TableName) -> str:
+        """Spell the query that counts rows, keys and nulls of a snapshot, and sums up what is asked."""
+        parts = [
+            "COUNT(*) AS total",
+            f"COUNTIF({KEY} IS NULL) AS without_key",
+            f"COUNT(DISTINCT {KEY}) AS distinct_keys",
+        ]
+        parts += [f"COUNTIF({name(one)} IS NULL) AS null_{number}" for number, one in enumerate(self.needed)]
+        asked = ", ".join(f"{name(one)} AS {name(one)}" for one in dict.fromkeys((KEY, *self.needed)))
+        for salt in _HASHES:
+            text = f"CONCAT('{salt}', TO_JSON_STRING(STRUCT({asked})))"
+            parts.append(f"SUM(MOD(FARM_FINGERPRINT({text}), 1000000007)) AS sum_{salt}")
+        return f"SELECT {', '.join(parts)} FROM {table}"
+
+    def _key(self) -> str:
+        if len(self.key) == 1:
+            return f"CONCAT('k', CAST(t.{name(self.key[0])} AS STRING))"
+        if self.key:
+            nulls = " OR ".join(f"t.{name(one)} IS NULL" for one in self.key)
+            return f"IF({nulls}, NULL, CONCAT('k', TO_HEX(SHA256({self._json(self.key)}))))"
+        row = self._json(tuple(self.columns))
+        number = f"CAST(ROW_NUMBER() OVER (PARTITION BY {row}) AS STRING)"
+        return f"CONCAT('k', SUBSTR(TO_HEX(SHA256({row})), 1, 32), '_', {number})"
+
+    @staticmethod
+    def _json(columns: Sequence[str]) -> str:
+        return f"TO_JSON_STRING(STRUCT({', '.join(f't.{name(one)} AS {name(one)}' for one in columns)}))"
+
+
+def options(labels: Mapping[str, str], days: int | None = None) -> str:
+    """Spell labels and expiry of a table.
+
+    Args:
+        labels: of the job that writes it.
+        days: after which it is gone; None: never.
+    """
+    given = [f"labels=[{', '.join(f'({literal(key)}, {literal(value)})' for key, value in labels.items())}]"]
+    if days is not None:
+        given.append(f"expiration_timestamp=TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {days} DAY)")
+    return f"OPTIONS ({', '.join(given)})"
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests of the rows of a snapshot.
+
+    Attributes:
+        inputs: the snapshot.
+        pieces: JSON of a request: texts as they are, and `Slot`s where columns go.
+        types: of the columns.
+        shard: number and count where the rows are for several jobs.
+        answered: the result of the rounds before, of which good rows are not asked again; None: there were none.
+    """
+
+    inputs: TableName
+    pieces: Sequence[str | Slot]
+    types: Mapping[str, str]
+    shard: tuple[int, int] | None = None
+    answered: Answers | None = None
+
+    def create(self, table: TableName, options: str) -> str:
+        """Spell the statement; it does nothing where they are there already."""
+        begin = f"CREATE TABLE IF NOT EXISTS {table} {options} AS"
+        request = self._request()
+        conditions = []
+        if self.shard is not None:
+            number, count = self.shard
+            conditions.append(f"MOD(FARM_FINGERPRINT(t.{KEY}) & 0x7FFFFFFFFFFFFFFF, {count}) = {number}")
+        join = ""
+        if self.answered is not None:
+            begin = f"{begin} {self.answered.judged()}"
+            join = " LEFT JOIN best AS v ON v.key = t.genai_key AND v.misfits = ''"
+            conditions.append("v.key IS NULL")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return f"{begin} SELECT t.{KEY} AS key, {request} AS request FROM {self.inputs} AS t{join}{where}"
+
+    def _request(self) -> str:
+        parts = [
+            piece.sql(self.types) if isinstance(piece, Slot) else literal(piece)
+            for piece in self.pieces
+            if piece
+        ]
+        return parts[0] if len(parts) == 1 else f"CONCAT({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A string of a request with columns in it.
+
+    Attributes:
+        literals: what stands around the columns: one more than there are of them.
+        columns: their names.
+        upper: all of it is put into capitals.
+    """
+
+    literals: tuple[str, ...]
+    columns: tuple[str, ...]
+    upper: bool = False
+
+    def sql(self, types: Mapping[str, str]) -> str:
+        """Spell the JSON string."""
+        parts = [literal(self.literals[0])] if self.literals[0] else []
+        for column, after in zip(self.columns, self.literals[1:], strict=True):
+            parts += [_as_text(f"t.{name(column)}", types[column])] + ([literal(after)] if after else [])
+        text = parts[0] if len(parts) == 1 else f"CONCAT({', '.join(parts)})"
+        return f"TO_JSON_STRING({f'UPPER({text})' if self.upper else text})"
+
+
+def _as_text(value: str, kind: str) -> str:
+    """Spell a value as it stands in a prompt; what is null counts as empty, and was refused before."""
+    if kind == "STRING":
+        return f"IFNULL({value}, '')"
+    if kind == "BYTES":
+        return f"IFNULL(TO_BASE64({value}), '')"
+    if kind.startswith(("ARRAY", "STRUCT", "RECORD", "JSON")):
+        return f"IFNULL(TO_JSON_STRING({value}), '')"
+    return f"IFNULL(CAST({value} AS STRING), '')"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers of the jobs of all rounds so far.
+
+    Attributes:
+        tables: that the jobs wrote, each with whether its column ``response`` is text.
+        columns: what answers are to be; None: text.
+        cut_off_is_ok: an answer that reached its limit of tokens is one, where answers have no type.
+    """
+
+    tables: Sequence[tuple[TableName, bool]]
+    columns: Sequence[Column] | None = None
+    cut_off_is_ok: bool = True
+
+    def judged(self) -> str:
+        """Spell ``WITH … best AS (…)``: for each key the best of its answers, of equals the last."""
+        some = " UNION ALL ".join(
+            f"SELECT key, status, {_response(is_text)} AS response, processed_time FROM {table}"
+            for table, is_text in self.tables
+        )
+        text = (
+            "(SELECT STRING_AGG(JSON_VALUE(p, '$.text'), '' ORDER BY i) FROM UNNEST(JSON_QUERY_ARRAY("
+            "IF(JSON_TYPE(response) = 'object', response, NULL), '$.candidates[0].content.parts')) AS p "
+            "WITH OFFSET AS i WHERE IFNULL(JSON_VALUE(p, '$.thought'), 'false') <> 'true')"
+        )
+        reason = "JSON_VALUE(response, '$.candidates[0].finishReason')"
+        parsed = ", SAFE.PARSE_JSON(text, wide_number_mode=>'round') AS o" if self.columns is not None else ""
+        return (
+            f"WITH answered AS ({some}), "
+            f"texts AS (SELECT *, {text} AS text, {reason} AS reason FROM answered), "
+            f"parsed AS (SELECT *{parsed} FROM texts), "
+            f"judged AS (SELECT *, {self._misfits()} AS misfits FROM parsed), "
+            "best AS (SELECT * FROM judged WHERE TRUE QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY "
+            "IF(misfits = '', 0, 1), IF(IFNULL(status, '') = '' AND response IS NOT NULL, 0, 1), "
+            "processed_time DESC) = 1)"
+        )
+
+    def _misfits(self) -> str:
+        """Spell what is wrong with an answer; empty where nothing is."""
+        whole = "('STOP')" if self.columns is not None or not self.cut_off_is_ok else "('STOP', 'MAX_TOKENS')"
+        if self.columns is None:
+            inside = "''"
+        else:
+            misfits = judge.misfits(self.columns, "o")
+            inside = f"IF(o IS NULL OR JSON_TYPE(o) <> 'object', ' answer', {misfits})"
+        return (
+            "CASE WHEN IFNULL(status, '') <> '' THEN ' status' WHEN response IS NULL THEN ' response' "
+            f"WHEN IFNULL(text, '') = '' THEN ' text' WHEN IFNULL(reason, '') NOT IN {whole} THEN ' reason' "
+            f"ELSE {inside} END"
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """The user's table: columns of the input and of the answers side by side.
+
+    Attributes:
+        inputs: the snapshot.
+        kept: columns of it that come back, by their new names.
+        answers: of all rounds.
+        renamed: new names of the answers' columns.
+    """
+
+    inputs: TableName
+    kept: Mapping[str, str]
+    answers: Answers
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def create(self, table: TableName, options: str) -> str:
+        """Spell the statement; it replaces what was there."""
+        columns = [f"s.{name(old)} AS {name(new)}" for new, old in self.kept.items()]
+        columns += self._answers()
+        invalid = (
+            "CONCAT(CASE v.misfits WHEN ' text' THEN CONCAT('no text, ', IFNULL(JSON_VALUE(v.response, "
+            "'$.promptFeedback.blockReason'), IFNULL(v.reason, 'no reason'))) "
+            "WHEN ' reason' THEN CONCAT('finished with ', "
+            f"IFNULL(v.reason, 'no reason')) ELSE CONCAT('{_MISFIT}', v.misfits) END, ': ', IFNULL(v.text, ''))"
+        )
+        tokens = ", ".join(
+            f"SAFE_CAST(JSON_VALUE(v.response, '$.usageMetadata.{theirs}') AS INT64) AS {ours}"
+            for ours, theirs in _TOKENS.items()
+        )
+        status = (
+            "CASE WHEN v.key IS NULL OR v.misfits = ' response' THEN 'missing' "
+            "WHEN v.misfits = ' status' THEN 'error' WHEN v.misfits = '' THEN 'ok' ELSE 'invalid' END"
+        )
+        error = (
+            "CASE WHEN v.key IS NULL OR v.misfits IN ('', ' response') THEN NULL "
+            f"WHEN v.misfits = ' status' THEN v.status ELSE {invalid} END"
+        )
+        columns += [
+            f"{status} AS row_status",
+            f"{error} AS row_error",
+            f"STRUCT({tokens}) AS tokens",
+            f"s.{KEY} AS {KEY}",
+        ]
+        return (
+            f"CREATE OR REPLACE TABLE {table} {options} AS {self.answers.judged()} SELECT {', '.join(columns)} "
+            f"FROM {self.inputs} AS s LEFT JOIN best AS v ON v.key = s.{KEY}"
+        )
+
+    def _answers(self) -> list[str]:
+        if self.answers.columns is None:
+            return [f"IF(v.misfits = '', v.text, NULL) AS {name(self.renamed.get('answer', 'answer'))}"]
+        return [
+            f"IF(v.misfits = '', {judge.read(one, 'v.o')}, NULL) AS "
+            f"{name(self.renamed.get(one.name, one.name))}"
+            for one in self.answers.columns
+        ]
+
+
+def counts(table: TableName) -> str:
+    """Spell the query that counts a result by status and cause, the commonest first."""
+    cause = (
+        "CASE row_status WHEN 'invalid' THEN REGEXP_EXTRACT(row_error, r'^[^:]*') "
+        f"WHEN 'error' THEN SUBSTR(TRIM(row_error), 1, {_LONGEST_CAUSE}) ELSE '' END"
+    )
+    return (
+        f"SELECT row_status, {cause} AS cause, COUNT(*) AS number, "
+        "SUM(COUNT(*)) OVER (PARTITION BY row_status) AS alike "
+        f"FROM {table} GROUP BY row_status, cause ORDER BY number DESC LIMIT {_MOST_CAUSES}"
+    )
+
+
+def usage(answers: Answers, long_prompt: int) -> str:
+    """Spell the query that adds up what each table of answers brought, also rows that others replaced.
+
+    Args:
+        answers: of all rounds.
+        long_prompt: input tokens above which a request has another price.
+    """
+    prompt = f"JSON_VALUE(response, '$.usageMetadata.{_TOKENS['input']}')"
+    is_long = f"IFNULL(SAFE_CAST({prompt} AS INT64), 0) > {long_prompt}"
+    sums = "".join(
+        f", SUM(IF({only}, SAFE_CAST(JSON_VALUE(response, '$.usageMetadata.{theirs}') AS INT64), 0)) AS {kind}{ours}"
+        for kind, only in (("", "TRUE"), ("long_", is_long))
+        for ours, theirs in _TOKENS.items()
+    )
+    some = " UNION ALL ".join(
+        f"SELECT {number} AS job, status, {_response(is_text)} AS response FROM {table}"
+        for number, (table, is_text) in enumerate(answers.tables)
+    )
+    answered = "IFNULL(status, '') = '' AND JSON_VALUE(response, '$.candidates[0].finishReason') IS NOT NULL"
+    return (
+        f"SELECT job, COUNT(*) AS number, COUNTIF({answered}) AS answered{sums} "
+        f"FROM ({some}) GROUP BY job ORDER BY job"
+    )
+
+
+def _response(is_text: bool) -> str:
+    return "SAFE.PARSE_JSON(response)" if is_text else "response"

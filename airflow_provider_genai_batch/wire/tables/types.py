@@ -1,0 +1,172 @@
+"""The type table: fields of answers as columns of BigQuery.
+
+Judged in SQL as Pydantic judges in strict mode, by type, enumeration and presence. What differs is listed in the
+documentation of types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema
+from typing_extensions import override
+
+from airflow_provider_genai_batch.exceptions import InputError
+
+NUMERIC = "NUMERIC(38, 9)"
+"""With its width: a plain NUMERIC is one of three decimals elsewhere than at the service."""
+_FORMATS = {"date": "DATE", "date-time": "TIMESTAMP", "time": "TIME"}
+_PLAIN = {"string": "STRING", "integer": "INT64", "number": "FLOAT64", "boolean": "BOOL"}
+_OF_VALUES = {str: "STRING", int: "INT64", float: "FLOAT64", bool: "BOOL"}
+
+TYPES: Mapping[str, str] = {
+    "`str`, `UUID`, and any text": "STRING",
+    "`Literal`, `Enum`": "the type of its values",
+    "`int`": "INT64",
+    "`float`": "FLOAT64",
+    "`bool`": "BOOL",
+    "`Decimal`": NUMERIC,
+    "`date`": "DATE",
+    "`datetime`": "TIMESTAMP",
+    "`time`": "TIME",
+    "`list[…]`, `set[…]` of these or of a model": "ARRAY<…>",
+    "a model, dataclass or `TypedDict`": "STRUCT<…>",
+    "`dict`, a union, a list of lists, a tuple, a model that holds itself": "JSON",
+}
+"""Of the documentation, in its order."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A field of answers as a column."""
+
+    name: str
+    kind: str
+    """STRING, INT64, FLOAT64, BOOL, NUMERIC(38, 9), DATE, TIMESTAMP, TIME, JSON or STRUCT; of an array its items'."""
+    repeated: bool = False
+    required: bool = True
+    """It has to be in the answer."""
+    nullable: bool = False
+    """It may be null there."""
+    choices: tuple[Any, ...] = ()
+    """Of an enumeration."""
+    default: str | int | float | bool | None = None
+    """Where it is not in the answer."""
+    shape: str = ""
+    """Of JSON: ``object`` or ``array``, empty for anything."""
+    fields: tuple[Column, ...] = ()
+    """Of a STRUCT."""
+
+    @property
+    def type(self) -> str:
+        """Return the type as DDL has it."""
+        inner = self.kind
+        if self.fields:
+            inner = f"STRUCT<{', '.join(f'`{field.name}` {field.type}' for field in self.fields)}>"
+        return f"ARRAY<{inner}>" if self.repeated else inner
+
+
+def columns_of(output_type: Any) -> tuple[Column, ...]:
+    """Return the columns of a type with fields.
+
+    Args:
+        output_type: a Pydantic model, a dataclass or a ``TypedDict``.
+
+    Raises:
+        InputError: it has no fields, or one that is no column.
+    """
+    try:
+        schema = TypeAdapter(output_type).json_schema(schema_generator=_Marked)
+    except PydanticUserError as error:
+        msg = f"output_type={output_type!r} has no JSON Schema, so it makes no columns: {error.message}"
+        raise InputError(msg) from error
+    root = _Reader(schema.get("$defs") or {}).column("answer", schema)
+    if root.kind != "STRUCT" or root.repeated:
+        msg = f"output_type={output_type!r} has no fields to make columns of: give a Pydantic model with one for each"
+        raise InputError(msg)
+    return root.fields
+
+
+class _Marked(GenerateJsonSchema):
+    """Tells decimals and bytes from numbers and texts."""
+
+    @override
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:
+        return {"type": "number", "format": "decimal"}
+
+    @override
+    def bytes_schema(self, schema: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "bytes"}
+
+
+class _Reader:
+    """Reads one JSON Schema; remembers which references are open."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions, self._open = definitions, list[str]()
+
+    def column(self, name: str, given: Mapping[str, Any], *, required: bool = True) -> Column:
+        """Return the column of one field."""
+        default = given.get("default")
+        known = default if isinstance(default, (str, int, float, bool)) else None
+        return replace(self._kind(name, given), required=required, default=None if required else known)
+
+    def _kind(self, name: str, given: Mapping[str, Any]) -> Column:
+        if len(parts := given.get("allOf") or [{}, {}]) == 1:
+            given = {**parts[0], **given}
+        if (reference := str(given.get("$ref", "")).rpartition("/")[2]) in self._definitions:
+            if reference in self._open:
+                return Column(name, "JSON", shape="object")
+            self._open.append(reference)
+            try:
+                return self._kind(name, self._definitions[reference])
+            finally:
+                self._open.pop()
+        if "const" in given or "enum" in given:
+            return _enumeration(name, [given["const"]] if "const" in given else given["enum"])
+        if choices := given.get("anyOf") or given.get("oneOf"):
+            some = [choice for choice in choices if choice.get("type") != "null"]
+            found = self._kind(name, some[0]) if len(some) == 1 else Column(name, "JSON")
+            return replace(found, nullable=found.nullable or len(some) < len(choices))
+        return self._of_type(name, given)
+
+    def _of_type(self, name: str, given: Mapping[str, Any]) -> Column:
+        kind, form = given.get("type"), given.get("format")
+        if kind == "object":
+            fields = tuple(self._fields(given.get("properties") or {}, given.get("required") or ()))
+            return Column(name, "STRUCT", fields=fields) if fields else Column(name, "JSON", shape="object")
+        if kind == "array":
+            return self._array(name, given)
+        if form == "bytes":
+            msg = f"output_type has bytes in {name!r}, which no answer has: make it a str"
+            raise InputError(msg)
+        if form == "decimal":
+            return Column(name, NUMERIC)
+        if kind == "string":
+            return Column(name, _FORMATS.get(str(form), "STRING"))
+        return Column(name, _PLAIN.get(str(kind), "JSON"))
+
+    def _array(self, name: str, given: Mapping[str, Any]) -> Column:
+        items = given.get("items")
+        if isinstance(items, Mapping) and "prefixItems" not in given:
+            item = self._kind(name, items)
+            if not item.repeated and item.kind != "JSON":
+                return replace(item, repeated=True, nullable=False)
+        return Column(name, "JSON", shape="array")
+
+    def _fields(self, properties: Mapping[str, Any], required: Any) -> Iterator[Column]:
+        for name, given in properties.items():
+            yield self.column(name, given, required=name in required)
+
+
+def _enumeration(name: str, values: list[Any]) -> Column:
+    kept = tuple(value for value in values if value is not None)
+    kinds = {type(value) for value in kept}
+    nullable = len(kept) < len(values)
+    if len(kinds) == 1 and (kind := _OF_VALUES.get(kinds.pop())):
+        return Column(name, kind, choices=kept, nullable=nullable)
+    return Column(name, "JSON", nullable=nullable)

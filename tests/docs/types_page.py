@@ -1,0 +1,62 @@
+"""The page of types, made of the table in the code: ``python -m tests.docs.types_page`` writes it."""
+
+# ruff: noqa: E501 - a line of a table is one line
+
+from __future__ import annotations
+
+from airflow_provider_genai_batch.wire.schemas.column_text import TYPES as WRITTEN
+from airflow_provider_genai_batch.wire.tables.types import TYPES
+from tests.docs.pages import ROOT
+
+NAME = "docs/reference/types.md"
+_HEAD = """# Types
+
+Which type of Python becomes which column of BigQuery, where a task writes a
+[table of answers](../how-to/classify-a-table.md). A test makes this page from the table in the code.
+
+| In `output_type` | Column |
+|---|---|
+"""
+_MIDDLE = """
+A field that may be null, or has a default, may be NULL. A field with a default that is a string, a number or a Boolean has
+that where the answer lacks it. An array that is NULL is stored as an empty one. `bytes` are refused.
+
+## Written as columns
+
+`output_type="kind STRING, who STRUCT<name STRING, age INT64>"` says the same as a model whose fields all have to be there.
+Names with other letters than those of Python stand in backticks.
+
+| Word | Type |
+|---|---|
+"""
+_FOOT = """
+## Where SQL judges otherwise
+
+Answers are judged in SQL by type, enumeration and presence, as Pydantic does in strict mode. What differs:
+
+| Answer | Pydantic, strict | SQL |
+|---|---|---|
+| an integer beyond 64 bits, a decimal of more than 29 digits before the point | ok | `invalid`: it does not fit the column |
+| a decimal of more than 9 digits behind the point | ok | ok, rounded |
+| `3.0` for an `int`; a date with the time `T00:00:00`; a datetime or a time in a spelling that BigQuery takes | invalid | ok |
+| a member that the model forbids (`extra="forbid"`) | invalid | ok |
+| another value than the annotated one in a `dict`, a union, a tuple or a list of lists | invalid | ok: the column is JSON |
+| a pattern, a range, a length, a validator of the model's own | checked | not checked |
+| null in a list of optional items | ok | `invalid`: an array holds no NULL |
+| one member twice | the last counts | the first counts |
+"""
+
+
+def render() -> str:
+    """Return the page."""
+    rows = [
+        f"| {python} | `{column}` |" if column[0].isupper() else f"| {python} | {column} |"
+        for python, column in TYPES.items()
+    ]
+    words = [f"| `{word}` | `{kind.__name__}` |" for word, kind in WRITTEN.items()]
+    words += ["| `ARRAY<…>` | `list[…]` |", "| `STRUCT<…>` | a model |"]
+    return _HEAD + "\n".join(rows) + "\n" + _MIDDLE + "\n".join(words) + "\n" + _FOOT
+
+
+if __name__ == "__main__":
+    (ROOT / NAME).write_text(render(), encoding="utf-8")

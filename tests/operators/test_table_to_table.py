@@ -1,0 +1,425 @@
+"""Rows of a table in BigQuery, asked about there: one task, a typed table out, no row through the worker."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import uuid4
+
+import pytest
+from pydantic import BaseModel
+
+from airflow_provider_genai_batch.client.storage.queries import Queries
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError, TooManyFailedRows
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.order import read_order
+from tests.dags import Ran, run_dag
+from tests.emulator.test_bigquery import client_of
+from tests.operators.scenes import MODEL, client
+
+
+class Person(BaseModel):
+    name: str
+    age: int | None = None
+
+
+class Review(BaseModel):
+    kind: Literal["praise", "blame"]
+    score: float
+    tags: list[str]
+    people: list[Person]
+    day: date
+    price: Decimal
+
+
+GOOD = {
+    "kind": "praise",
+    "score": 0.5,
+    "tags": ["a", "b"],
+    "people": [{"name": "Ada", "age": 36}, {"name": "Bob"}],
+    "day": "2026-01-02",
+    "price": "1.25",
+}
+TEXTS = {1: 'It is "good"', 2: "bad\nindeed", 3: "größe", 4: "fine"}
+KINDS = {
+    "id": "INTEGER",
+    "text": "STRING",
+    "day": "DATE",
+    "kind": "STRING",
+    "score": "FLOAT",
+    "tags": "STRING",
+    "people": "RECORD",
+    "answer_day": "DATE",
+    "price": "NUMERIC",
+    "row_status": "STRING",
+    "row_error": "STRING",
+    "tokens": "RECORD",
+    "genai_key": "STRING",
+}
+
+
+@pytest.fixture
+def texts(vertex: Emulator) -> Iterator[str]:
+    """Give a table with the columns id, text and day, ``project.dataset.table``."""
+    name = f"{vertex.bigquery.project}.tests.t{uuid4().hex}"
+    rows = [{"id": number, "text": text, "day": "2026-01-01"} for number, text in TEXTS.items()]
+    vertex.bigquery.create_and_insert(name, [("id", "INTEGER"), ("text", "STRING"), ("day", "DATE")], rows)
+    yield name
+    assert vertex.bigquery.heal() == []
+
+
+def ask(table: str, **settings: Any) -> Ran:
+    given = {
+        "prompt": "Classify: {text}",
+        "key": "id",
+        "dest": f"bq://{table}_out",
+        "output_type": Review,
+        "rename": {"day": "answer_day"},
+        "poll_interval": 0.05,
+        "retry_delay": 0,
+        **settings,
+    }
+    return run_dag(
+        lambda: GenAIBatchOperator(task_id="ask", model=MODEL, src=f"bq://{table}", **given)  # type: ignore[arg-type]
+    )
+
+
+def found(vertex: Emulator, table: str) -> dict[int, dict[str, Any]]:
+    rows = [*vertex.bigquery.rows(f"{table}_out")]
+    assert sorted(row["id"] for row in rows) == sorted({row["id"] for row in rows})
+    return {row["id"]: row for row in rows}
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+def test_a_table_becomes_a_typed_table_in_one_task(vertex: Emulator, texts: str, deferrable: bool) -> None:
+    bad = {**GOOD, "kind": "else", "score": "0.5"}
+    answers = {"k1": GOOD, "k2": GOOD, "k3": bad}
+    vertex.script(JobScript(answers=answers, row_errors={"k4": 8}))
+    ran = ask(texts, deferrable=deferrable, max_failed_rows=2)
+    assert ran.state == "success", ran.errors
+    manifest = ran.xcom["ask"]
+    counts = {name: number for name, number in manifest["counts"].items() if number}
+    assert counts == {"total": 4, "ok": 2, "invalid": 1, "error": 1}
+    assert set(manifest["causes"].values()) == {1}
+    assert {cause[:42] for cause in manifest["causes"]} == {
+        "does not fit output_type in kind score",
+        "429 RESOURCE_EXHAUSTED: Resource has been ",
+    }
+    assert manifest["results_uri"] == f"bq://{texts}_out"
+    assert manifest["usage"]["total"] == manifest["usage"]["input"] + manifest["usage"]["output"] > 0
+    assert dict(vertex.bigquery.columns(f"{texts}_out")) == KINDS
+    rows = found(vertex, texts)
+    assert {number: row["row_status"] for number, row in rows.items()} == {
+        1: "ok",
+        2: "ok",
+        3: "invalid",
+        4: "error",
+    }
+    read = {name: rows[1][name] for name in ("kind", "score", "tags", "people", "answer_day")}
+    people = [{"name": "Ada", "age": 36}, {"name": "Bob", "age": None}]
+    assert read == {
+        "kind": "praise",
+        "score": 0.5,
+        "tags": ["a", "b"],
+        "people": people,
+        "answer_day": "2026-01-02",
+    }
+    assert Decimal(rows[1]["price"]) == Decimal("1.25")
+    assert [rows[number]["text"] for number in TEXTS] == [*TEXTS.values()]
+    assert rows[3]["kind"] is None
+    assert json.loads(rows[3]["row_error"].partition(": ")[2]) == bad
+    assert rows[1]["tokens"]["total"] > 0
+
+
+def test_requests_hold_prompt_schema_and_columns_as_those_of_a_file_do(vertex: Emulator, texts: str) -> None:
+    assert ask(texts, request_defaults={"temperature": 0}).state == "success"
+    requests = {row["key"]: json.loads(row["request"]) for row in asked(vertex)}
+    assert sorted(requests) == ["k1", "k2", "k3", "k4"]
+    for number, text in TEXTS.items():
+        request = requests[f"k{number}"]
+        assert request["contents"] == [{"role": "user", "parts": [{"text": f"Classify: {text}"}]}]
+        assert request["generationConfig"]["temperature"] == 0
+        assert [*request["generationConfig"]["responseSchema"]["properties"]] == [*Review.model_fields]
+
+
+def test_a_further_round_asks_rows_without_a_good_answer_alone(vertex: Emulator, texts: str) -> None:
+    vertex.script(JobScript(answers={"k1": GOOD, "k2": {}, "k4": GOOD}, row_errors={"k3": 8}))
+    vertex.script(JobScript(answers={"k2": GOOD, "k3": GOOD}))
+    ran = ask(texts, retry_failed_rows=1)
+    assert ran.state == "success", ran.errors
+    assert ran.xcom["ask"]["counts"]["ok"] == ran.xcom["ask"]["counts"]["total"] == 4
+    assert ran.xcom["ask"]["rounds"] == 2
+    assert Counter(keys_asked(vertex)) == {"k1": 1, "k2": 2, "k3": 2, "k4": 1}
+    assert {row["row_status"] for row in found(vertex, texts).values()} == {"ok"}
+
+
+def test_too_many_failed_rows_fail_the_task_and_the_next_attempt_asks_them_alone(
+    vertex: Emulator, texts: str
+) -> None:
+    vertex.script(JobScript(row_errors={"k3": 8}))
+    ran = ask(texts, output_type=None, rename=None, retries=1)
+    assert ran.state == "success", ran.errors
+    (error,) = ran.errors
+    assert isinstance(error, TooManyFailedRows)
+    assert f"All rows are at bq://{texts}_out" in str(error)
+    assert Counter(keys_asked(vertex)) == {"k1": 1, "k2": 1, "k3": 2, "k4": 1}
+    assert {row["row_status"] for row in found(vertex, texts).values()} == {"ok"}
+    assert all(row["answer"] for row in found(vertex, texts).values())
+
+
+def test_more_rows_than_a_job_takes_become_several_jobs_and_one_table(vertex: Emulator, texts: str) -> None:
+    ran = ask(texts, max_requests_per_job=3)
+    assert ran.state == "success", ran.errors
+    assert len(vertex.jobs) == 2
+    assert Counter(keys_asked(vertex)) == dict.fromkeys(["k1", "k2", "k3", "k4"], 1)
+    assert sorted(found(vertex, texts)) == [*TEXTS]
+
+
+class Died(Exception):
+    """The worker is gone."""
+
+
+def test_a_worker_that_dies_behind_each_statement_asks_each_row_once(
+    vertex: Emulator, texts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[str] = []
+    before = statements(vertex)
+
+    def mortal(act: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Queries, what: Any, *rest: Any) -> Any:
+            answer = act(self, what, *rest)
+            marks = {"DISTINCT genai_key": "check", "AS alike": "counts", "AS answered": "usage"}
+            kind = (
+                next(name for mark, name in marks.items() if mark in what)
+                if isinstance(what, str)
+                else what.job_id.split("_")[1]
+            )
+            if kind not in died:
+                died.append(kind)
+                raise Died(kind)
+            return answer
+
+        return call
+
+    monkeypatch.setattr(Queries, "run", mortal(Queries.run))
+    monkeypatch.setattr(Queries, "ask", mortal(Queries.ask))
+    ran = ask(texts, retries=6)
+    assert ran.state == "success", ran.errors
+    assert died == ["inputs", "check", "requests", "result", "counts", "usage"]
+    assert [type(error) for error in ran.errors] == [Died] * 6
+    assert len(vertex.jobs) == 1
+    assert Counter(keys_asked(vertex)) == dict.fromkeys(["k1", "k2", "k3", "k4"], 1)
+    assert sorted(found(vertex, texts)) == [*TEXTS]
+    assert {number for kind, number in statements(vertex) - before if kind != "result"} == {"0"}
+
+
+def test_a_statement_whose_answer_is_lost_is_sent_again_by_its_id_and_runs_once(
+    vertex: Emulator, texts: str
+) -> None:
+    before = statements(vertex)
+    for kind in ("inputs", "requests", "result"):
+        vertex.bigquery.refuse("jobs.insert", 503, naming=f'"jobId": "genai_{kind}_', acted=True)
+    ran = ask(texts)
+    assert ran.state == "success", ran.errors
+    assert ran.errors == []
+    once = {("inputs", "0"): 1, ("requests", "0"): 1, ("result", "0"): 1}
+    assert statements(vertex) - before == Counter(once)
+
+
+def test_rows_that_are_the_same_are_not_paid_again_and_others_are(vertex: Emulator, texts: str) -> None:
+    with reading(texts, where="t.day = '2026-01-01'") as read:
+        first = read()
+        insert(vertex, texts, "5, 'another day', DATE '2026-01-02'")
+        assert read().content == first.content
+        insert(vertex, texts, "6, 'the same day', DATE '2026-01-01'")
+        later = read()
+        assert (later.content == first.content, later.requests) == (False, 5)
+        assert first.table is not None
+        same = read(snapshot=first.table.inputs.table)
+        assert (same.content, same.requests) == (first.content, 4)
+
+
+def test_rows_without_a_key_of_their_own_are_told_apart_by_all_they_hold(
+    vertex: Emulator, texts: str
+) -> None:
+    insert(vertex, texts, "1, 'It is \"good\"', DATE '2026-01-01'")
+    with reading(texts, key=None) as read:
+        assert read().requests == 5
+        assert read().content == read().content
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"prompt": "Say {tekst}"},
+            "prompt names 'tekst', and bq://.* has no such column; there are id, text, day",
+        ),
+        (
+            {"key": ["id", "nr"], "columns": "nr"},
+            "2 things are wrong: .1. key names 'nr'.*; .2. columns names 'nr'",
+        ),
+        ({"rename": None}, "has 'day' twice, which is one name to BigQuery.*rename, or choose the columns"),
+        ({"where": "t.nothing = 1"}, "cannot read the rows of bq://.* where t.nothing = 1"),
+        ({"where": "t.id > 9"}, "has no rows where t.id > 9: there is nothing to ask"),
+        ({"max_bytes": 10}, r"scans \d+ bytes, and max_bytes=10 allows fewer"),
+        ({"key": "day"}, r"the key \(day\) is not unique: 3 of 4 rows"),
+        (
+            {"dest": "bq://emulator-project.nowhere.t", "staging": "emulator-project.nor_here"},
+            "nor_here of staging does not exist.*; .2. .*nowhere of dest does not exist",
+        ),
+        ({"src": "nothing"}, "the table bq://.*nothing does not exist"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_message_before_anything_is_paid(
+    vertex: Emulator, texts: str, settings: dict[str, Any], said: str
+) -> None:
+    with reading(texts, **settings) as read, pytest.raises(InputError, match=f"(?is){said}") as caught:
+        read()
+    assert "Nothing was asked, and no model is billed." in str(caught.value)
+    assert vertex.jobs == []
+
+
+def test_nulls_where_the_prompt_needs_text_are_refused_with_a_condition_that_works(
+    vertex: Emulator, texts: str
+) -> None:
+    insert(vertex, texts, "5, NULL, DATE '2026-01-01'")
+    remedy = "`text` IS NOT NULL"
+    with reading(texts) as read, pytest.raises(InputError, match=f'1 of 5 rows.*where="{remedy}"'):
+        read()
+    with reading(texts, where=remedy) as read:
+        assert read().requests == 4
+
+
+def test_datasets_in_several_places_are_refused(vertex: Emulator, texts: str) -> None:
+    tables = vertex.bigquery
+    if not tables.dataset_exists("berlin"):
+        tables.create_dataset("berlin", "europe-west10")
+    told = "several locations.*tests is in US, .*berlin is in europe-west10"
+    with (
+        reading(texts, dest=f"bq://{tables.project}.berlin.t") as read,
+        pytest.raises(InputError, match=told),
+    ):
+        read()
+    tables.create_and_insert(f"berlin.t{uuid4().hex[:8]}", [("text", "STRING")], [])
+    name = f"{tables.project}.berlin.s{uuid4().hex[:8]}"
+    tables.create_and_insert(name, [("text", "STRING")], [{"text": "a"}])
+    told = "he datasets are in europe-west10 and the connection runs jobs in us-central1"
+    with reading(name, key=None) as read, pytest.raises(InputError, match=told):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("call", "naming", "role"),
+    [
+        ("jobs.insert", '"dryRun": true', "BigQuery Job User .* in the project emulator-project"),
+        (
+            "jobs.insert",
+            "CREATE OR REPLACE TABLE",
+            "BigQuery Data Editor .* on the dataset emulator-project.tests",
+        ),
+        ("tables.get", "", "BigQuery Data Viewer .* on bq://"),
+        ("datasets.get", "", "BigQuery Data Viewer .* on the dataset emulator-project.tests"),
+    ],
+)
+def test_a_permission_that_is_missing_is_named_with_its_role(
+    vertex: Emulator, texts: str, call: str, naming: str, role: str
+) -> None:
+    vertex.bigquery.refuse(call, 403, "accessDenied", "Access Denied", naming=naming)
+    with reading(texts) as read, pytest.raises(InputError, match=f"he connection's account lacks {role}"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"dest": None}, "dest names the table that is written"),
+        ({"dest": "gs://bucket/x/"}, "not gs://bucket/x/"),
+        ({"dest": "bq://p.d.t"}, "the table that is read"),
+        ({"results_uri": "rows.jsonl"}, "leave results_uri out"),
+        ({"wait": False}, "leave wait out"),
+        ({"rename": {"day": "kind"}}, "'kind' twice"),
+        ({"rename": {"dai": "x"}}, "rename has 'dai'"),
+        ({"columns": ["ID", "id"]}, "'ID' and 'id', which is one name"),
+        ({"columns": ["tokens"]}, "'tokens' twice"),
+        ({"key": []}, "key is"),
+        ({"where": " "}, "where is"),
+        ({"max_bytes": 0}, "max_bytes is 0"),
+        ({"staging": "bq://p"}, "does not name a dataset"),
+        ({"output_type": list[str]}, "has no fields"),
+        ({"output_type": "kind STRINGS"}, "there is no type STRINGS"),
+        ({"src": ["a"], "prompt": None}, "key is for the rows of a table in BigQuery"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_when_the_dag_is_parsed(settings: dict[str, Any], said: str) -> None:
+    given = {
+        "src": "bq://p.d.t",
+        "prompt": "{text}",
+        "key": "id",
+        "dest": "bq://p.d.out",
+        "output_type": Review,
+        **settings,
+    }
+    with pytest.raises(GenAIBatchError, match=said):
+        GenAIBatchOperator(task_id="ask", model=MODEL, **given)
+
+
+def keys_asked(vertex: Emulator) -> Iterator[str]:
+    """Give the keys in the requests of all jobs."""
+    return (row["key"] for row in asked(vertex))
+
+
+def asked(vertex: Emulator) -> Iterator[dict[str, Any]]:
+    """Give the rows of the tables of requests of all jobs."""
+    for job in vertex.jobs:
+        yield from vertex.bigquery.rows(job["input"]["bigquery"].removeprefix("bq://"))
+
+
+def statements(vertex: Emulator) -> Counter[tuple[str, str]]:
+    """Count the jobs of BigQuery's by kind and number."""
+    with closing(client_of(vertex.bigquery)) as google:
+        ids = [job.job_id.split("_") for job in google.list_jobs(max_results=1000)]
+    return Counter((parts[1], parts[-1]) for parts in ids if parts[0] == "genai")
+
+
+def insert(vertex: Emulator, table: str, values: str) -> None:
+    with closing(client_of(vertex.bigquery)) as google:
+        google.query(f"INSERT INTO `{table}` VALUES ({values})").result()
+
+
+class reading(ExitStack):  # noqa: N801 - reads as a function
+    """Looks at the rows of a table as a task does before it submits."""
+
+    def __init__(self, table: str, **settings: Any) -> None:
+        super().__init__()
+        given = {
+            "src": "",
+            "prompt": "Classify: {text}",
+            "key": "id",
+            "dest": f"bq://{table}_out",
+            "rename": {"day": "answer_day"},
+            "output_type": Review,
+            **settings,
+        }
+        self._settings = {**given, "src": f"bq://{table}{given['src']}"}
+
+    def __enter__(self) -> Any:
+        super().__enter__()
+        service = self.enter_context(client())
+
+        def read(snapshot: str | None = None) -> PreparedInput:
+            order = read_order(service.config, model=MODEL, **self._settings)
+            assert order.table is not None
+            assert order.prompt is not None
+            asked = (order.prompt, order.model, order.request_defaults)
+            return TableReader(service, order.table, *asked, uuid4().hex, {}).read(self, snapshot)
+
+        return read
