@@ -31,10 +31,12 @@ class Progress(Struct, gc=False):
     Attributes:
         deadline: until when the job is waited for, in seconds since the epoch.
         pending_deadline: the same while it is queued.
+        usual: how long jobs of its model take, in words; empty where that is not known.
     """
 
     deadline: float = math.inf
     pending_deadline: float = math.inf
+    usual: str = ""
     _state: str | None = None
     _reported: int = 0
     _reported_at: float = 0.0
@@ -106,6 +108,8 @@ class Progress(Struct, gc=False):
     def _until(self, job: JobStatus, now: float) -> str:
         """Say how long nothing was new, when that was seen, and how long the job is waited for."""
         said = f"; nothing new for {_span(now - self._changed_at)}, last look at {_moment(now):%H:%M:%S} UTC"
+        if self.usual:
+            said += f"; jobs of its model take {self.usual}"
         limit = min(self.deadline, self.pending_deadline) if job.state.queued else self.deadline
         if limit < _LAST:
             said += f"; it is waited for until {_moment(limit):%Y-%m-%d %H:%M} UTC"

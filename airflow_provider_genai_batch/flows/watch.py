@@ -67,6 +67,8 @@ class WaitPlan:
     """Whether jobs are cancelled then."""
     ready_by: Deadline | None = None
     """When the jobs are to be left; None: they have all the time that `deadline` gives them."""
+    usual: str = ""
+    """How long jobs of the model take, in words for the log; empty where that is not known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a trigger can serialise."""
@@ -140,7 +142,7 @@ def watch(
     """
     started: float | None = None
     seen: dict[str, JobStatus] = {}
-    progress = {name: Progress(plan.deadline, plan.pending_deadline) for name in names}
+    progress = {name: Progress(plan.deadline, plan.pending_deadline, plan.usual) for name in names}
     failures = 0
     while True:
         pause, unanswered = plan.poll_interval, ""

@@ -115,12 +115,14 @@ class JobRunner:
 
     Attributes:
         ledger: what came of those that were settled.
+        usual: how long jobs of the model take, in words; empty where that is not known.
     """
 
     def __init__(
         self, client: GenAIBatchClient, open_client: OpenClient | None = None, model: str | None = None
     ) -> None:
         self._client, self.ledger, self._model = client, UsageLedger(), model
+        self.usual = ""
         self._open_client: OpenClient = open_client or (lambda _conn_id: nullcontext(client))
 
     def submit(  # noqa: C901, PLR0913 - a step a line; keyword-only but for what it is about
@@ -209,8 +211,9 @@ class JobRunner:
         jobs = self.recent_jobs(BUDGET[self._client.config.backend], _LIVE_PAGES)
         model = "" if attempt.room is None else attempt.room.model
         times = queue_times(jobs or (), model)
-        if times is not None and times.words and not attempt.refusals:
-            log.info("Jobs of %s take %s.", model, times.words)
+        self.usual = "" if times is None else times.words
+        if self.usual and not attempt.refusals:
+            log.info("Jobs of %s take %s.", model, self.usual)
         return jobs
 
     def recent_jobs(self, seconds: float, most_pages: int = 1) -> list[BatchJob] | None:

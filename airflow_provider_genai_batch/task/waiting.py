@@ -116,6 +116,7 @@ class Waiting:
             deadline=plan.deadline + self._ahead,
             pending_deadline=plan.pending_deadline + self._ahead,
             appear_until=self.appear_until(jobs),
+            usual=self._runner.usual,
         )
 
     def appear_until(self, jobs: Sequence[BatchJob]) -> float:
