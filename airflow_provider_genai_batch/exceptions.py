@@ -293,9 +293,7 @@ class OnlineStopped(JobError):
     def __init__(self, why: str, cause: GenAIBatchError, *, answered: int, maybe_billed: int) -> None:
         self.why, self.cause, self.answered, self.maybe_billed = why, cause, answered, maybe_billed
         unknown = (
-            f" {maybe_billed} calls stayed without a whole answer, and may be billed too."
-            if maybe_billed
-            else ""
+            f" {maybe_billed} calls got no complete answer, and may be billed too." if maybe_billed else ""
         )
         msg = (
             f"Asking at once was given up: {str(cause).rstrip('. ')}. {answered} rows had been answered and are "

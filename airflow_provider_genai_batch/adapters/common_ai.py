@@ -221,7 +221,7 @@ class _GenAIBatchAdapter(BatchAdapter):
         with as_input_error():
             one = read_model(one, self.backend)
         if task_of(one) is not Task.GENERATE:
-            msg = f"{one} embeds and answers nothing: use GenAIBatchOperator for embeddings."
+            msg = f"{one} is an embedding model: use GenAIBatchOperator for embeddings."
             raise LLMBatchInputError(msg)
         return one
 

@@ -37,7 +37,7 @@ class Place(NamedTuple):
         """
         job, mark, conn_id = batch_id.rpartition(_MARK)
         if not mark:
-            msg = f"{batch_id!r} is no batch id of this package, which are <job name>{_MARK}<connection id>."
+            msg = f"{batch_id!r} is not a batch id of this package; they look like <job name>{_MARK}<connection id>."
             raise ConfigurationError(msg)
         return cls(job, conn_id)
 
@@ -55,8 +55,8 @@ def running_task() -> tuple[Any, str]:
     conn_id = getattr(context.get("task"), "llm_conn_id", None)
     if not isinstance(conn_id, str):
         msg = (
-            "Jobs are submitted by a running task of @task.llm_batch or LLMBatchOperator alone: its llm_conn_id tells "
-            "the connection. Nothing was sent."
+            "Only a running task of @task.llm_batch or LLMBatchOperator can submit jobs, because its llm_conn_id "
+            "names the connection. Nothing was sent."
         )
         raise ConfigurationError(msg)
     return context, conn_id

@@ -62,7 +62,7 @@ def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
     try:
         return any(row["status"] == "cancelled" for row in client.plain_rows(job))
     except CallError as error:
-        log.warning("Whether job %s was cancelled is not known yet: %s", job.name, error)
+        log.warning("Cannot tell yet whether job %s was cancelled: %s", job.name, error)
         return False
 
 
@@ -91,7 +91,7 @@ def _read(rows: BinaryIO, kept: ExitStack) -> Iterator[RawResultItem]:
                 continue  # common.ai knows by itself
             index = index_of(row["key"])
             if index is None:
-                log.warning("A row with key %s is of no request and was dropped.", printable(str(row["key"])))
+                log.warning("Dropped a row whose key, %s, matches no request.", printable(str(row["key"])))
                 continue
             yield _item(row, index)
 

@@ -97,7 +97,9 @@ def rows_(args: Namespace) -> None:
     with _client(args) as client:
         job = client.get(args.job)
         if not job.done:
-            msg = f"Job {job.name} has not ended: it is {job.state.value}, and its rows come when it has."
+            msg = (
+                f"Job {job.name} has not ended: it is {job.state.value}, and has rows only once it has ended."
+            )
             raise InputError(msg)
         rows = client.plain_rows(job)
         if (first := next(rows, None)) is None:
@@ -164,7 +166,7 @@ def _object(text: str | None) -> Any:
     try:
         found = None if text is None else json.loads(text)
     except ValueError as error:
-        msg = f"--request-defaults is no JSON: {error}"
+        msg = f"--request-defaults is not valid JSON: {error}"
         raise InputError(msg) from error
     if not isinstance(found, (dict, type(None))):
         msg = f"--request-defaults is {found!r}; give a JSON object."

@@ -101,7 +101,7 @@ class Calls:
         """
         if self._gemini:
             if filter_:
-                msg = "The Gemini API has no filter for batches; filter the jobs that the list gives."
+                msg = "The Gemini API cannot filter batches; filter the jobs that the list returns."
                 raise InputError(msg)
             page = gemini.list_jobs(self._root(), page_size=page_size, page_token=page_token)
             return Call("batches.list", page, gemini.read_list)
@@ -163,7 +163,7 @@ class Calls:
         """Look at a long-running operation (Vertex)."""
         location = vertex.location_of(name)
         if location is None:
-            msg = f"the service named its operation {name!r}, which is no operation's name"
+            msg = f"the service named its operation {name!r}, which is not the name of an operation"
             raise UnreadableAnswer(msg, method="operations.get")
         url = f"{self.config.base_url(location)}/{self.config.version}/{name}"
         return Call("operations.get", vertex.get_job(url), read_object)

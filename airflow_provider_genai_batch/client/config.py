@@ -100,7 +100,7 @@ class ClientConfig:
                 raise ConfigurationError(msg)
         for name, secret in (("Password", self.api_key), ("quota_project", self.google.quota_project)):
             if secret and not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
-                msg = f"{name} of the connection holds characters that no such value has (a space, a line end?)."
+                msg = f"{name} of the connection contains characters that are not allowed (a space, a line break?)."
                 raise ConfigurationError(msg)
 
     def enqueued_tokens_of(self, model: str) -> int | None:

@@ -57,7 +57,7 @@ class JobParams:
         beside = None if source is None else default_destination(source, suffix)
         if beside is None:
             msg = (
-                "Vertex AI writes rows to a place of yours: give dest as gs://bucket/prefix/ or "
+                "Vertex AI writes rows to your own storage: give dest as gs://bucket/prefix/ or "
                 "bq://project.dataset.table."
             )
             raise InputError(msg)
@@ -142,7 +142,9 @@ def job_spec(connection: ClientConfig, model: str, src: Any, **settings: Any) ->
     params = read_job_params(connection, model=model, src=src, **settings)
     source, vertex = params.source, params.backend is Backend.VERTEX
     if source.path or (vertex and source.requests):
-        msg = "create takes input that is in place: upload() it first, or use the operator, which does."
+        msg = (
+            "create() needs input that is in place: upload() it first, or use the operator, which uploads it."
+        )
         raise UnsupportedError(msg)
     task = task_of(params.model)
     entries = None

@@ -70,7 +70,7 @@ def delete_job(calls: Calls, name: str) -> Generator[Any, Any, None]:
             return
         yield Sleep(pause)
         pause = min(_LONGEST_PAUSE, pause * 2)
-    msg = f"the deletion of {name} was accepted and still goes on"
+    msg = f"the deletion of {name} was accepted and is still in progress"
     raise TransportError(msg, method="operations.get")
 
 

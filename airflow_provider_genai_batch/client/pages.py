@@ -39,8 +39,8 @@ class Pages:
         self.in_circles = token in self._seen
         if self.in_circles:
             log.warning(
-                "The list of %s gives the token of a page again that it has given before, so its walk ends here. What "
-                "further pages may hold is not known.",
+                "The list of %s repeats a page token, so reading it stops here. There may be more pages, which were "
+                "not read.",
                 self._what,
             )
         self.over = not token or self.in_circles

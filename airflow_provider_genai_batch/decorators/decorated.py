@@ -110,7 +110,7 @@ class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
         kwargs = determine_kwargs(function, self.op_args, self._context)
         source = function(*self.op_args, **kwargs)
         if source is None:
-            msg = f"{function.__name__} returned nothing: it is to return, or yield, what src takes."
+            msg = f"{function.__name__} returned nothing: return or yield what src accepts."
             raise InputError(msg)
         return source
 
@@ -132,7 +132,7 @@ class GenAIBatchDecoratedOperator(DecoratedOperator, GenAIBatchOperator):
             raise
         except Exception as error:  # a user's function raises what it likes
             msg = (
-                f"{self.python_callable.__name__} was called again for the requests of a job that is there, and "
+                f"{self.python_callable.__name__} was called again to read the requests of an existing job, and "
                 f"raised {type(error).__name__}: {error}"
             )
             raise InputError(msg) from error

@@ -77,7 +77,9 @@ class Progress(Struct, gc=False):
             return
         if changed and not _known(job):
             log.warning(
-                "Job %s is in state %s, which is not known here; waiting on.", job.name, job.raw_state
+                "Job %s is in state %s, which this version does not know; still waiting.",
+                job.name,
+                job.raw_state,
             )
         else:
             log.info("Job %s is %s%s.", job.name, job.state.value, self._how_far(job, finished, now))

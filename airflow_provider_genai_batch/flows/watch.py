@@ -153,7 +153,7 @@ def watch(
             ending, unanswered = None, str(error)
             failures += 1
             pause = max(backoff(failures, error.retry_after), pause)
-            log.warning("A look gave no answer (%s); looking again in %.0f s.", error, pause)
+            log.warning("A status request got no answer (%s); trying again in %.0f s.", error, pause)
         if ending is not None:
             return ending
         if plan.until_first and any(job.done for job in seen.values()):
@@ -237,7 +237,7 @@ def look_once(
             raise
         except ApiError as error:
             if isinstance(error, NotFound) and clock() < appear_until:
-                log.info("Job %s was created a moment ago and is not known by its name yet.", name)
+                log.info("Job %s was just created and cannot be read by its name yet.", name)
                 going = True
                 continue
             return Ending(Why.LOST, _states(seen), f"{name}: {error}")
@@ -276,7 +276,7 @@ def _give_up(
         if became.job is not None:
             seen[name] = JobStatus.of(became.job)
         if became.outcome is CancelOutcome.SPARED and not seen[name].done:
-            log.info("The time of job %s is not over by the service's clock; it is waited for.", name)
+            log.info("By the service's clock job %s still has time; waiting for it.", name)
             return None
     over = all(name in seen and seen[name].done for name in names)
     ending = Ending(Why.ENDED, _states(seen)) if over else None

@@ -40,7 +40,7 @@ class FiredEvents:
         try:
             names = await self._store.aget(self._key)
         except StoreError as error:  # without it some jobs fire again, which watchers have to bear
-            log.warning("What has fired before is not known, so it may fire again: %s", error)
+            log.warning("It is not known what has fired before, so events may fire again: %s", error)
             self._store = None
             return ()
         self._kept = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
@@ -62,7 +62,7 @@ class FiredEvents:
             await self._store.aset(self._key, settled)
         except StoreError as error:  # as above
             level = logging.DEBUG if self._warned else logging.WARNING
-            log.log(level, "What has fired cannot be kept, so it may fire again: %s", error)
+            log.log(level, "What has fired cannot be recorded, so events may fire again: %s", error)
             self._warned = True
         else:
             self._kept, self._warned = settled, False

@@ -107,8 +107,8 @@ class JobRecords:
         except NotCurrentError as error:
             if not record.job:
                 log.error(  # noqa: TRY400 - it is raised, too
-                    "Airflow does not take this attempt for the task's own any more. It creates nothing, and nothing "
-                    "is billed for it; the attempt that took its place looks for jobs that are there."
+                    "Airflow no longer takes this attempt for the task's own. It creates nothing, and nothing is "
+                    "billed for it; the attempt that replaced it looks for existing jobs."
                 )
                 raise error.cause from None
             log.warning("Job %s could not be written down in Airflow: %s", record.job, error)

@@ -77,7 +77,7 @@ class StateStore:
         try:
             return _in_time(partial(self._store.get, key))
         except Exception as error:  # noqa: BLE001 - of Airflow's own kinds, or of its store's backend
-            log.warning("Airflow does not tell %s: %s", what, said(error))
+            log.warning("Airflow does not say %s: %s", what, said(error))
             return None
 
     def set(self, key: str, value: Any, what: str) -> bool:
@@ -96,7 +96,7 @@ class StateStore:
         ) as error:  # of each Airflow's own, or of a store's backend: `_is_final` tells them apart
             if self._is_final(error):
                 raise NotCurrentError(error) from error
-            log.warning("Airflow does not keep %s: %s", what, said(error))
+            log.warning("Airflow does not record %s: %s", what, said(error))
             return False
         return True
 

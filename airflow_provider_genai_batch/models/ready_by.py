@@ -127,7 +127,7 @@ def check_ready_by(value: Any) -> None:
         msg = f'ready_by: max_extra_cost is {extra!r}; give USD above 0. For none write then=["flex"].'
         raise ConfigurationError(msg)
     if model is not None and not isinstance(model, str):
-        msg = f"ready_by: model is {model!r}, which is no string."
+        msg = f"ready_by: model is {model!r}, which is not a string."
         raise ConfigurationError(msg)
 
 

@@ -322,8 +322,9 @@ def repeatable(src: Any) -> Any:
     """
     if isinstance(src, Iterator):
         msg = (
-            f"src is a {type(src).__name__}, which can be read once, and is another object at each parse of the DAG "
-            "file: Airflow would make a new version of the DAG each time, and a retry would find nothing to ask. Give "
+            f"src is a {type(src).__name__}, which can be read only once and is a new object at each parse of the "
+            f"DAG file: Airflow would make a new version of the DAG each time, and a retry would find nothing to "
+            f"ask. Give "
             "a list, the function that makes it (src=make, called with context and jinja_env), or "
             "@task.genai_batch."
         )

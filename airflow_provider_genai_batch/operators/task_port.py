@@ -113,7 +113,7 @@ class OperatorPort:
         # Airflow takes a process that sent no heartbeat for dead: then the next attempt is to take the job up.
         if not out_of_time and not has_left(self._context["ti"], "running", "up_for_retry"):
             self._operator.log.info(
-                "The task was stopped, and nobody ended it: %s is left alone.", self.waiting_for
+                "The process was stopped, but nobody killed the task: %s is left running.", self.waiting_for
             )
             return {}
         with GenAIBatchClient(self._connection) as client:

@@ -33,7 +33,9 @@ def check_defaults(defaults: Any, backend: Backend, model: str, *, name: str = "
         return
     if fields_of(defaults) is None:
         msg = f"it is of type {type(defaults).__name__}"
-        raise RequestError(msg, "Give the fields as dict, or as an object of google.genai.types.", where=name)
+        raise RequestError(
+            msg, "Give the fields as a dict, or as an object of google.genai.types.", where=name
+        )
     try:
         if task_of(model) is Task.EMBED:
             embed_request("any", embed_config(defaults, backend), backend=backend, model=model)

@@ -14,7 +14,7 @@ _FIRST_LOOK = 4096
 
 def same_key(earlier: str, later: str) -> RequestError:
     """Return the error of two requests with one key; each is named as in ``line 3``."""
-    msg = f"its key is the one of {earlier}"
+    msg = f"its key is the same as that of {earlier}"
     return RequestError(msg, "Keys join rows to requests: make each one different.", where=later)
 
 

@@ -15,8 +15,8 @@ from airflow_provider_genai_batch.wire.services.gemini import MOST_INLINE_BYTES,
 EMBEDDING_BYTES = 64 * 1024
 """Of an embedding as JSON: 3072 numbers, the most that Google's models give, with 20 digits each."""
 STAYS_INLINE = (
-    "The answers may be more than the Gemini API gives back inside a job, and the requests have metadata, which only "
-    "inline ones can have: they are sent inline all the same. Leave metadata out, and they are sent as a file."
+    "The answers may be larger than the Gemini API returns inside a job, but the requests have metadata, which only "
+    "inline requests can have, so they are sent inline all the same. Without metadata they are sent as a file."
 )
 
 
@@ -48,8 +48,9 @@ def check_inline_media(entries: Sequence[Mapping[str, Any]], model: str) -> None
     if task_of(model) is Task.GENERATE and asked > MOST_INLINE_MEDIA:
         msg = (
             f"{asked} inline requests ask for pictures or sound, and with more than {MOST_INLINE_MEDIA} of them the "
-            "Gemini API may never give the answers back, which are paid for: it has answered every look at such a job "
-            "with 503. Send them as a file: upload() JSONL and give its files/… name; the operator does so by itself "
+            f"Gemini API may never return the answers, which are paid for: it has answered every request for such a "
+            f"job with 503. Send them as a file: upload() JSONL and give its files/… name; the operator does so by "
+            f"itself "
             "where requests have no metadata."
         )
         raise UnsupportedError(msg)

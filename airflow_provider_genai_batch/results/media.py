@@ -31,7 +31,7 @@ def check_media_uri(uri: str) -> None:
     scheme, separator, rest = uri.partition("://")
     if not uri.strip() or "*" in uri or scheme == "bq" or (separator and not rest.strip("/")):
         msg = (
-            f"media_uri={uri!r} is no folder for pictures and sound: give one in object storage, such as "
+            f"media_uri={uri!r} is not a folder for pictures and sound: give one in object storage, such as "
             "gs://bucket/media/, or a path."
         )
         raise ConfigurationError(msg)
@@ -163,7 +163,7 @@ def _plain(text: str) -> str:
     """
     text = text.translate(_OTHER_ALPHABET).rstrip("=")
     if len(text) % 4 == 1:
-        msg = f"{len(text)} characters are no base64"
+        msg = f"{len(text)} characters are not base64"
         raise ValueError(msg)
     return text + "=" * (-len(text) % 4)
 
@@ -180,6 +180,6 @@ def _decoded(text: str) -> bytes:
         msg = f"it is no base64: {error}"
         raise ValueError(msg) from error
     if len(data) != _decoded_size(text):
-        msg = "it is no base64: there are characters that it does not have"
+        msg = "it is not base64: there are characters that base64 does not have"
         raise ValueError(msg)
     return data

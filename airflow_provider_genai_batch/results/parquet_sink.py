@@ -89,8 +89,8 @@ class ParquetSink:
         self._writer.close()
         if self._unfit:
             log.warning(
-                "%d outputs hold what their column does not, such as a number of more than 64 bits, and are written "
-                "without it. The text of their rows has all.",
+                "%d outputs hold values that their column cannot, such as integers of more than 64 bits, and are "
+                "written without them. The text of each row is complete.",
                 self._unfit,
             )
 

@@ -126,7 +126,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             try:
                 manifest = self._look(client, context)
             except PASSING as error:
-                self.log.warning("A look gave no answer (%s); looking again.", error)
+                self.log.warning("A status request got no answer (%s); trying again.", error)
                 manifest = None
             return PokeReturnValue(is_done=manifest is not None, xcom_value=manifest)
 

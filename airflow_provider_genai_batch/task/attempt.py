@@ -103,7 +103,7 @@ class _Next:
             return "submitting a new job"
         rest = self.prepared.requests
         if not rest:
-            return "asking again what failed, going on with its table"
+            return "asking the failed rows again, continuing from its table"
         return f"asking {rest} request{'' if rest == 1 else 's'} again"
 
 
@@ -174,9 +174,9 @@ class TaskAttempt:
             if fingerprint not in (None, identity.fingerprint):
                 # Submitting the changed input would bill it in full, once per deferral during which it changes.
                 msg = (
-                    "The input is not what it was when this attempt submitted jobs of it, so no others are submitted. "
-                    "Those that are there go on and are paid. The next attempt asks the input as it is then: see to it "
-                    "that it stays the same while the task waits."
+                    "The input has changed since this attempt submitted jobs of it, so no others are submitted. "
+                    "Those jobs go on and are billed. The next attempt asks the input as it is then: make sure that "
+                    "it does not change while the task waits."
                 )
                 raise InputError(msg)
             refuse_checks(self._settings, ask.order, typed=prepared.asks_for_type)
@@ -335,7 +335,7 @@ class TaskAttempt:
 
         with self._reading(ask.order, later, checkpoint.facts.snapshot) as (prepared, identity):
             if identity.fingerprint != checkpoint.fingerprint:
-                log.warning("The input is not what it was, so no request of it is asked again.")
+                log.warning("The input has changed, so none of its requests is asked again.")
                 raise _failure(again)
             here = _Next(Attempt(mine=state.mine), prepared, state)
             further = self._go_on(again, ask, prepared, identity, here, strays)

@@ -149,7 +149,7 @@ def _is_number(value: Any) -> bool:
 
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, (str, type(None))):
-        msg = f"{name} is {value!r}, which is no string."
+        msg = f"{name} is {value!r}, which is not a string."
         raise ConfigurationError(msg)
 
 

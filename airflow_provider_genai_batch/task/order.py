@@ -189,7 +189,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
         and family_of(params.model) is Family.GOOGLE
     ):
         log.warning(
-            "Batch jobs of Google have answered response_json_schema badly, with text that does not end or does not "
+            "Google's batch jobs have answered response_json_schema badly, with text that never ends or does not "
             "fit: prefer output_type, or response_schema. Each answer is checked against it."
         )
     if output_type is not None:

@@ -368,21 +368,19 @@ class Round:
 
     def _left(self, names: Sequence[str], over: Sequence[str]) -> str:
         """Tell of the jobs before one that was not submitted; those whose time is over are cancelled, too."""
-        became = "Those that go on are left running and are billed as they go."
+        became = "Those still running are left running and are billed as they go."
         if over and self._settings.on_timeout == "cancel":
             try:
                 ends = cancel_jobs(self._client, over)
                 stopping = any(end.asked for end in ends.values())
                 became = " ".join(
                     [
-                        *(["Of those that went on the cancellation was asked for."] if stopping else []),
+                        *(["Cancellation of those still running was requested."] if stopping else []),
                         *(f"{name} {end.words}." for name, end in ends.items() if not end.asked),
                     ]
                 )
             except CallError as error:
-                became = (
-                    f"Not all of those that go on could be cancelled ({error}): they are billed as they go."
-                )
+                became = f"Not all of those still running could be cancelled ({error}): they are billed as they go."
         return (
             f"Before it, {', '.join(names)} had been submitted. {became} The next attempt takes their rows."
         )

@@ -94,7 +94,7 @@ class StrayJobs:
                 strays, said = self._beside(outcome, checkpoint), str(outcome)
                 if not strays:
                     return outcome
-            log.warning("%s; counting on more jobs of the same requests.", said)
+            log.warning("%s; counting on other jobs with the same requests.", said)
             (ending, checkpoint), event = self.joined(checkpoint, strays), None
 
     def look(self) -> Strays:

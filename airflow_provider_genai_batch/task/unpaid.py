@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, InputError
 
-_FIRST = "Nothing was submitted, and nothing is billed. The next attempt does the same unless this is mended."
+_FIRST = "Nothing was submitted, and nothing is billed. The next attempt does the same unless this is fixed."
 _RETRY = (
     "This attempt submitted nothing, and nothing is billed for it; a job of an earlier attempt, if there is one, was "
-    "left as it is. The next attempt does the same unless this is mended."
+    "left as it is. The next attempt does the same unless this is fixed."
 )
 _SAID = ("nothing is billed", "no others are submitted")
 

@@ -74,7 +74,7 @@ def _checked(
     def check(*args: Any, **kwargs: Any) -> Any:
         name = _name(host_of(*args, **kwargs))
         if name in _METADATA:
-            msg = f"{name} is not there for this test"
+            msg = f"{name} is not available in this test"
             raise ConnectionRefusedError(msg)
         if is_google(name):
             reached.append(name)

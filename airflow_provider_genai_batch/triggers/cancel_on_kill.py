@@ -107,4 +107,4 @@ class CancelsUnwanted(BaseTrigger):
         except GenAIBatchError as error:
             self.log.error("Job %s could not be cancelled: %s", name, error)  # noqa: TRY400 - no trace needed
         else:
-            self.log.info("The task does not wait any more. Job %s %s.", name, became.words)
+            self.log.info("The task no longer waits. Job %s %s.", name, became.words)

@@ -25,7 +25,7 @@ ATTEMPT_OVER = "attempt_over"
 _CARRIED = "carried"
 _PAUSED = (
     "The task ran out of Airflow's time while the service had no capacity for its job, or its input could not be read. "
-    "No job was created meanwhile. Those of its jobs that go on are cancelled with it, if it has cancel_on_kill. The "
+    "No job was created meanwhile. Its running jobs are cancelled with it if it has cancel_on_kill. The "
     "next attempt takes their rows and asks for the rest."
 )
 

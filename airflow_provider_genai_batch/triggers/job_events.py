@@ -94,7 +94,7 @@ class GenAIBatchJobsTrigger(_Base):
         if newer:
             log.warning("%s does not have %s and ignores it.", type(self).__name__, ", ".join(newer))
         if unknown := set(self.states) - set(ENDS):
-            msg = f"{', '.join(sorted(unknown))}: jobs do not end so. They end as {', '.join(ENDS)}."
+            msg = f"{', '.join(sorted(unknown))}: jobs do not end like this. They end as {', '.join(ENDS)}."
             raise ValueError(msg)
         if not 0 < poll_interval < math.inf:
             msg = f"poll_interval is {poll_interval!r}; give seconds above 0."

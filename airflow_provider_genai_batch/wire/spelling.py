@@ -105,7 +105,7 @@ def _leaf(value: Any, holder: str) -> str | int | float | bool:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            msg = f"{holder} is {value}, which JSON has no word for"
+            msg = f"{holder} is {value}, which JSON cannot represent"
             raise RequestError(msg, "Give a finite number.")
         return value
     if isinstance(value, (bytes, bytearray, memoryview)):

@@ -241,7 +241,7 @@ def test_a_key_in_secret_manager_is_fetched_as_this_machine(
     [
         ((403, None), ConfigurationError, "HTTP 403, Permission denied on secret"),
         ((503, None), TransportError, "HTTP 503"),
-        ((200, "SECRET-PART"), ConfigurationError, "is no JSON"),
+        ((200, "SECRET-PART"), ConfigurationError, "is not JSON"),
         (
             (200, {"type": "other", "private_key": "SECRET-PART"}),
             ConfigurationError,

@@ -18,7 +18,7 @@ from tests.operators.scenes import client
 
 GCS = "gs://bucket/in.jsonl"
 IN_A_TASK = (
-    ". Nothing was submitted, and nothing is billed. The next attempt does the same unless this is mended."
+    ". Nothing was submitted, and nothing is billed. The next attempt does the same unless this is fixed."
 )
 """What a task says besides, where the mistake is found when it runs."""
 

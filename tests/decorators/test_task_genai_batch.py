@@ -325,7 +325,7 @@ def test_a_function_that_changes_its_mind_among_several_jobs_does_not_ask_all_of
     ran = ask(changing, deferrable=True, max_requests_per_job=1, max_active_jobs=5 if full else 1)
     (error,) = ran.errors
     assert isinstance(error, InputError)
-    assert "not what it was" in str(error)
+    assert "has changed" in str(error)
     assert (len(calls), len(gemini.jobs)) == (2, 1)
 
 

@@ -321,7 +321,7 @@ def test_a_job_in_the_notes_that_is_not_asked_any_more_is_cancelled_where_no_lis
     vertex_desk.record = Record(OTHER_INPUT.tag, vertex_desk.now(), old.name)
     vertex_desk.submit(look_first=True, reattach=reattach)
     assert cancelled(vertex_desk) == [True, False]
-    assert f"Job {old.name} of an earlier attempt is not wanted any more" in warnings.text
+    assert f"Job {old.name} of an earlier attempt is no longer wanted" in warnings.text
 
 
 def test_a_job_in_the_notes_that_this_connection_cannot_reach_is_named_as_billed(
@@ -382,14 +382,14 @@ def test_the_log_says_that_all_is_paid_again_where_the_job_is_long_gone(
     desk.emulator.clock.advance(30 * 24 * HOUR)
     assert desk.submit(look_first=True).name != old.name
     assert f"Job {old.name} of an earlier attempt does not exist any more" in warnings.text
-    assert "are asked, and paid, again" in warnings.text.replace("\n", " ")
+    assert "are asked and paid for again" in warnings.text.replace("\n", " ")
 
 
 def test_without_notes_the_log_says_that_all_may_be_paid_again(
     desk: Desk, warnings: pytest.LogCaptureFixture
 ) -> None:
     desk.submit(look_first=True)
-    assert "No job of an earlier attempt is there (any more)" in warnings.text
+    assert "No job of an earlier attempt was found" in warnings.text
 
 
 def test_a_create_whose_answer_names_no_job_is_looked_for(desk: Desk) -> None:

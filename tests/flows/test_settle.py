@@ -162,7 +162,7 @@ def test_a_job_that_failed_says_the_services_own_reason(desk: Desk) -> None:
 def test_a_job_that_ended_early_without_rows_is_named_for_its_end(
     desk: Desk, end: str, kind: type[JobError]
 ) -> None:
-    with pytest.raises(kind, match="left no rows"):
+    with pytest.raises(kind, match="has no rows"):
         desk.settle(_ended(desk, end=end, served=0))
     assert desk.naps == []
 
@@ -214,7 +214,7 @@ def test_a_lost_job_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cancelled", "said"), [(True, "Cancellation was asked for"), (False, "left running")]
+    ("cancelled", "said"), [(True, "Cancellation was requested"), (False, "left running")]
 )
 def test_a_deadline_says_what_became_of_the_job_and_the_money(cancelled: bool, said: str) -> None:
     ending = Ending(Why.TIMED_OUT, {"batches/a": "BATCH_STATE_RUNNING"}, "timeout", cancelled=cancelled)

@@ -451,7 +451,7 @@ def test_a_job_that_ends_before_it_could_be_cancelled_stands_in_nobodys_way(
         second = desk.find(look_first=True, reattach=False)
     assert (second.job.name != first.name, second.taken_up) == (True, False)
     assert [job["cancel_requested"] for job in desk.emulator.jobs] == [False, False]
-    assert f"Job {first.name} of an earlier attempt is not wanted any more; it has ended" in caplog.text
+    assert f"Job {first.name} of an earlier attempt is no longer wanted; it has ended" in caplog.text
     assert "billed as it goes" not in caplog.text
 
 

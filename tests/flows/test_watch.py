@@ -190,7 +190,7 @@ def test_of_several_jobs_only_those_that_could_not_be_cancelled_are_told_to_be_l
     assert f"{first} could not be cancelled" in ending.detail
     assert second not in ending.detail
     said = timed_out(ending, [first, second])
-    assert "Of the others the cancellation was asked for" in said
+    assert "Cancellation of the others was requested" in said
     assert "It was left running" not in said
 
 

@@ -81,7 +81,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a name that leads to another model": (
         {"src": ["a"], "model": "gemini-2.5-flash/../gemini-2.5-pro"},
         exceptions.InputError,
-        "is no name of a model",
+        "is not the name of a model",
     ),
     "a results_uri without a format": (
         {"src": ["a"], "results_uri": "/tmp/out"},
@@ -211,7 +211,7 @@ def test_a_bad_key_is_an_authentication_error_although_the_service_says_400(
 
 
 def test_a_name_that_leads_to_another_model_creates_nothing_by_the_client_either(gemini: Emulator) -> None:
-    with client() as service, pytest.raises(exceptions.InputError, match="is no name of a model"):
+    with client() as service, pytest.raises(exceptions.InputError, match="is not the name of a model"):
         service.create("gemini-2.5-flash/../gemini-2.5-pro", ["a"])
     assert gemini.requests == []
 
@@ -338,7 +338,7 @@ def objects(*contents: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("{oops\n", "not JSON"), (GOOD, "its key is the one of line 1 of {first}")],
+    [("{oops\n", "not JSON"), (GOOD, "its key is the same as that of line 1 of {first}")],
     ids=["not JSON", "a key that was there before"],
 )
 def test_a_bad_line_of_several_objects_is_named_by_its_object(

@@ -40,7 +40,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "a list rendered to text": ({"src": "{{ ['a', 'b'] }}"}, "a template has rendered.*native_obj"),
     "a dict rendered to text": ({"src": "{{ {'gcs_uri': 'x'} }}"}, "a template has rendered"),
     "nothing": ({"src": None}, "NoneType.*upstream"),
-    "None as text": ({"src": "{{ none }}"}, "src 'None' is no source"),
+    "None as text": ({"src": "{{ none }}"}, "src 'None' is not a source"),
     "a label's name": ({"labels": {"Team": "red"}}, "label 'Team' has a name.*lowercase"),
     "a label's long name": ({"labels": {"t" * 64: "red"}}, "has a name that is not valid"),
     "a label's first character": ({"labels": {"1st": "red"}}, "and a letter first"),

@@ -71,8 +71,8 @@ def test_an_image_model_that_is_asked_for_text_alone_is_taken() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"media_uri": 5}, "media_uri is 5, which is no string"),
-        ({"media_uri": "bq://p.d.t"}, "is no folder for pictures and sound"),
+        ({"media_uri": 5}, "media_uri is 5, which is not a string"),
+        ({"media_uri": "bq://p.d.t"}, "is not a folder for pictures and sound"),
         ({"media_uri": "gs://b/m/", "wait": False}, "leave media_uri to a GenAIBatchResultsOperator"),
     ],
 )

@@ -154,7 +154,7 @@ def test_a_deadline_cancels_or_leaves_the_job_and_says_which(
     ran = ask(["a"], timeout=1, on_timeout=on_timeout, deferrable=deferrable)
     (error,) = ran.errors
     assert isinstance(error, JobTimedOut)
-    assert ("Cancellation was asked for" in str(error)) is cancelled
+    assert ("Cancellation was requested" in str(error)) is cancelled
     (job,) = gemini.jobs
     assert job["cancel_requested"] is cancelled
 

@@ -197,7 +197,7 @@ def test_an_input_that_goes_as_it_is_has_its_answers_checked(vertex: Emulator, c
         (
             {"request_defaults": {"response_json_schema": {"type": "strnig"}}},
             InputError,
-            "response_json_schema is no JSON Schema",
+            "response_json_schema is not a valid JSON Schema",
         ),
         (
             {"output_type": Label, "request_defaults": {"response_schema": {"type": "STRING"}}},

@@ -84,7 +84,7 @@ def test_the_decorator_says_it_too() -> None:
     [
         (GenAIBatchSensor, {"job_names": []}, "no job to act on"),
         (GenAIBatchSensor, {"job_names": "batches/a", "max_failed_rows": 1.5}, "max_failed_rows"),
-        (GenAIBatchCancelOperator, {"job_names": 7}, "names no job"),
+        (GenAIBatchCancelOperator, {"job_names": 7}, "does not name a job"),
         (GenAIBatchDeleteOperator, {"job_names": {"some": "dict"}}, "not a manifest"),
         (GenAIBatchResultsOperator, {"job_names": "batches/a", "results_uri": "x.csv"}, "results_uri"),
         (

@@ -60,7 +60,7 @@ def test_good_requests_are_taken_and_what_was_not_read_is_said(
     with caplog.at_level(logging.INFO, LOGGER):
         read(table(vertex, *[json.dumps(GOOD)] * 103))
     assert "The first 100 requests in bq://" in caplog.text
-    assert "the others were not looked at" in caplog.text
+    assert "the others were not checked" in caplog.text
 
 
 def test_a_request_that_would_be_written_anew_is_told_of(
@@ -78,4 +78,4 @@ def test_a_table_that_cannot_be_read_is_taken_and_that_is_said(
     if trouble == "no extra":
         monkeypatch.setitem(sys.modules, "google.cloud.bigquery", None)
     read(f"{src}_gone" if trouble == "no table" else src)
-    assert "could not be looked at before submitting them" in caplog.text
+    assert "could not be checked before submitting them" in caplog.text

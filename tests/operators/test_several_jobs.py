@@ -221,7 +221,7 @@ def test_pieces_before_one_that_found_no_capacity_until_the_deadline_are_told_of
     (job,) = gemini.jobs
     assert isinstance(error, JobTimedOut)
     assert error.job_names == (job["name"],)
-    assert ("cancellation was asked for" in str(error)) is cancelled
+    assert ("Cancellation of those still running was requested" in str(error)) is cancelled
     assert job["cancel_requested"] is cancelled
 
 
@@ -233,7 +233,7 @@ def test_pieces_before_one_that_was_refused_are_told_of(
     ran = ask(deferrable=False)
     assert [type(error) for error in ran.errors] == [BadRequest]
     (job,) = gemini.jobs
-    assert f"Before it, {job['name']} had been submitted. Those that go on are left running" in caplog.text
+    assert f"Before it, {job['name']} had been submitted. Those still running are left running" in caplog.text
 
 
 def _refuse_the_second(emulator: Emulator, patch: pytest.MonkeyPatch, fault: Fault) -> None:

@@ -307,7 +307,7 @@ def test_a_table_that_is_not_what_it_was_gives_no_columns_and_a_warning(
         change(path)
         with reread_columns(reader, lambda: order(reader, src=str(path)), content) as columns:
             assert columns is None
-    assert "Rows go without the columns of their input" in caplog.text
+    assert "Rows land without the columns of their input" in caplog.text
 
 
 def test_requests_without_a_prompt_have_no_columns(

@@ -74,7 +74,7 @@ def test_a_whole_answer_lands_and_is_read_back_and_the_rest_is_counted(
     assert manifest["finish_reasons"] == {"STOP": 3}
     assert manifest["dropped"]["somethingNew"] == 1
     assert manifest["usage"]["tool_use"] == 4
-    assert sum("in no row" in record.message for record in caplog.records) == 1
+    assert sum("are not in the rows" in record.message for record in caplog.records) == 1
     row = next(row for row in read_rows(manifest) if row.index == 1)
     written = row.model_dump(mode="json")
     assert (written["text"], [one["text"] for one in written["candidates"]]) == ("Como", ["no", "Como"])

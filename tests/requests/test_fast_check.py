@@ -144,7 +144,7 @@ def test_a_line_has_the_verdict_behind_a_hundred_others_that_it_has_alone(
 
 def is_for_the_others(said: str, odd: bytes, backend: Backend) -> bool:
     """Whether a line that is right alone is refused for what it has beside others: their key, or another type."""
-    if said.startswith("its key is the one of line "):
+    if said.startswith("its key is the same as that of line "):
         return json.loads(odd)["key"] in {f"k{number}" for number in range(100)}
     types = re.match(r"(request|generationConfig)\S* is an? [\w ]+ here and an? [\w ]+ in line \d+", said)
     return backend is Backend.VERTEX and types is not None

@@ -153,11 +153,11 @@ def test_the_same_key_on_two_lines_names_both() -> None:
     with pytest.raises(RequestError) as caught:
         run(keyed("a") + "\n" + keyed("b") + keyed("a"), name="gs://b/in.jsonl")
     assert caught.value.where == "line 4 of gs://b/in.jsonl"
-    assert caught.value.reason == "its key is the one of line 1"
+    assert caught.value.reason == "its key is the same as that of line 1"
 
 
 def test_a_stamp_does_not_collide_unseen_with_a_key_of_the_file() -> None:
-    with pytest.raises(RequestError, match="line 2: its key is the one of line 1"):
+    with pytest.raises(RequestError, match="line 2: its key is the same as that of line 1"):
         run(keyed(stamp(1)) + f'{{"request":{ASK}}}\n')
 
 

@@ -122,7 +122,7 @@ def test_gemini_takes_nothing_but_the_key_beside_the_request() -> None:
             f'{{"key":"a","request":{ASK[:-1]},"labels":{{"a":"b"}},{JSON_SCHEMA}}}}}',
             "z is a string here and a number in line 2",
         ),
-        (f'{{"key":"42","x":1e999,"request":{ASK}}}', "x is inf, which JSON has no word for"),
+        (f'{{"key":"42","x":1e999,"request":{ASK}}}', "x is inf, which JSON cannot represent"),
     ],
 )
 def test_what_vertex_cannot_import_is_refused(line: str, said: str) -> None:

@@ -68,7 +68,7 @@ def test_a_batch_of_contents_to_embed_becomes_rows() -> None:
         (
             [{"contents": "a", "key": "k"}, "b", {"contents": "c", "key": "k"}],
             GEMINI,
-            "request 3: its key is the one of request 1",
+            "request 3: its key is the same as that of request 1",
         ),
         (
             ["a", {"contents": "b", "metadata": {"x": "y"}}],

@@ -76,5 +76,5 @@ def test_a_name_tells_key_candidate_part_and_content() -> None:
 
 @pytest.mark.parametrize("uri", ["", " ", "bq://p.d.t", "gs://", "gs://bucket/*/"])
 def test_what_is_no_folder_is_refused(uri: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no folder for pictures and sound"):
+    with pytest.raises(ConfigurationError, match="is not a folder for pictures and sound"):
         check_media_uri(uri)

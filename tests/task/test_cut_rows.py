@@ -84,7 +84,7 @@ def test_fewer_rows_than_the_service_has_counted_are_read_again(
         tally = land_jobs(scene.client, [job], landing(keys, tmp_path / f"rows.{form}"))
     assert tally.counts == RowCounts(total=40, ok=40)
     assert len(trouble.seen) == 2
-    assert caplog.messages == ["The service has counted 40 rows and 20 came; reading them again."]
+    assert caplog.messages == ["The service has counted 40 rows and 20 arrived; reading them again."]
 
 
 @pytest.mark.parametrize("keys", [OWN, STAMPS], ids=["own keys", "stamps"])
@@ -114,7 +114,7 @@ def test_while_rows_are_awaited_those_that_are_there_are_counted_and_not_publish
     assert (out.read_bytes() if out.exists() else None) == there
     assert len(list(tmp_path.iterdir())) == (there is not None)
     assert caplog.messages == [
-        f"Fewer rows came than the service has counted (20 of 40 of {job.name}); looking again."
+        f"Fewer rows arrived than the service has counted (20 of 40 of {job.name}); reading again."
     ]
     land_jobs(scene.client, [job], replace(landing(STAMPS, out), partly=False))
     assert len(out.read_bytes().splitlines()) == 40

@@ -163,7 +163,7 @@ def test_a_plan_above_the_limit_is_refused(emulator: Emulator, client: GenAIBatc
 def test_requests_that_nobody_here_reads_are_not_planned(
     emulator: Emulator, client: GenAIBatchClient
 ) -> None:
-    with pytest.raises(ConfigurationError, match="nobody here can plan it"):
+    with pytest.raises(ConfigurationError, match="it cannot be planned here"):
         planned(client, BatchSource(file_name="files/abc"), request_defaults=None)
     assert not emulator.requests
 

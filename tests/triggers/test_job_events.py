@@ -291,7 +291,7 @@ async def test_a_store_that_hangs_costs_a_warning_only(
 
 def test_it_says_at_once_that_a_state_is_no_end() -> None:
     assert "PAUSED" not in ENDS
-    with pytest.raises(ValueError, match="RUNNING: jobs do not end so"):
+    with pytest.raises(ValueError, match="RUNNING: jobs do not end like this"):
         trigger(states=["SUCCEEDED", "RUNNING"])
 
 

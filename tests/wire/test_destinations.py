@@ -47,8 +47,8 @@ def test_no_destination_is_none() -> None:
 @pytest.mark.parametrize(
     ("dest", "said"),
     [
-        ("s3://b/out", "is no destination: give gs://"),
-        ("bq://p.d.t.x", "is no destination"),
+        ("s3://b/out", "is not a destination: give gs://"),
+        ("bq://p.d.t.x", "is not a destination"),
         (
             {"gcs_uri": "gs://b", "format": "bigquery"},
             "dest says format 'bigquery' of a gcsUri, which is jsonl",

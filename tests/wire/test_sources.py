@@ -107,10 +107,10 @@ def test_rows_for_a_prompt_come_from_one_table(src: Any, fields: dict[str, Any])
     [
         ("files/abc", "the rows of files/abc are not read here"),
         (["gs://b/1.csv", "gs://b/2.csv"], "with prompt src is one file, not 2"),
-        ("gs://b/*.csv", r"src gs://b/\*.csv names no table"),
-        ("/data/in.xlsx", "names no table: with prompt give a table in BigQuery, a list of dicts"),
-        ("/data/in.parquet.gz", "names no table"),
-        ("/data/in", "names no table"),
+        ("gs://b/*.csv", r"src gs://b/\*.csv does not name a table"),
+        ("/data/in.xlsx", "does not name a table: with prompt give a table in BigQuery, a list of dicts"),
+        ("/data/in.parquet.gz", "does not name a table"),
+        ("/data/in", "does not name a table"),
         ([], "src is empty"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_source_that_was_read_stays() -> None:
         ([], "src is empty"),
         ((), "src is empty"),
         (iter(()), "src is empty"),
-        ("", "src '' is no source: give gs://"),
+        ("", "src '' is not a source: give gs://"),
         ("Say hello", "A prompt goes into a list"),
         ("http://h.example/in.jsonl", "has the scheme http://, which is not supported: give gs://"),
         ("gs://b", "gs://b does not name an object"),

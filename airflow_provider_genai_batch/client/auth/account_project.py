@@ -64,7 +64,7 @@ def _of_configuration(info: Any) -> str | None:
     try:
         project: str | None = ask(request=Request())
     except GoogleAuthError as error:
-        msg = f"The project of the account that the connection names could not be asked for: {error}"
+        msg = f"The project of the connection's account could not be looked up: {error}"
         if error.retryable or isinstance(error, Unreachable):
             raise TransportError(msg, method="projects.get") from error
         raise ConfigurationError(f'{msg}. Set "project" in the extra.') from error

@@ -44,7 +44,7 @@ def fetch_key(name: str, project: str | None) -> Any:
         raise ConfigurationError(msg) from error
     owner = project or own
     if not owner:
-        msg = f'{said} is in no project that is known: set "key_secret_project_id" in the extra.'
+        msg = f'{said} has no known project: set "key_secret_project_id" in the extra.'
         raise ConfigurationError(msg)
     url = f"{URL}/projects/{quote(owner)}/secrets/{quote(name, safe='')}/versions/latest:access"
     try:
@@ -60,12 +60,12 @@ def fetch_key(name: str, project: str | None) -> Any:
         raise TransportError(msg, method="secretmanager.access")
     if answer.status_code != 200:
         reason = _reason(redacted(answer.content, headers))
-        msg = f"{said} is not given out in project {owner}: HTTP {answer.status_code}, {reason}"
+        msg = f"{said} cannot be read in project {owner}: HTTP {answer.status_code}, {reason}"
         raise ConfigurationError(msg)
     try:
         return json.loads(base64.b64decode(answer.json()["payload"]["data"]))
     except (ValueError, KeyError, TypeError):
-        msg = f"{said} is no JSON."
+        msg = f"{said} is not JSON."
         raise ConfigurationError(msg) from None  # the cause holds the secret
 
 

@@ -193,7 +193,11 @@ class JobPoller:
                 self._troubles, self.trouble = self._troubles + 1, error
                 pause = backoff(self._troubles, error.retry_after)
                 self._not_before = clock.monotonic() + pause
-                log.info("The service does not answer looks (%s); none for %.0f s.", error, pause)
+                log.info(
+                    "The service does not answer status requests (%s); the next ones follow in %.0f s.",
+                    error,
+                    pause,
+                )
             for watched in self._open():
                 if watched.due <= now:
                     watched.fail(_own(error))
@@ -229,7 +233,7 @@ class JobPoller:
                     self._learn(0, pages)
                 raise
             except CallError as error:  # who may look at a job need not be allowed to list them
-                log.info("The list of jobs cannot be read (%s); they are looked at one by one.", error)
+                log.info("The list of jobs cannot be read (%s); checking them one by one.", error)
                 break
             entries, token = page
             pages += 1

@@ -67,7 +67,7 @@ class Lines:
         self._bad += reader.bad_count
         self._reasons = self._reasons or "; ".join(map(printable, reader.bad))
         if reader.bad_count:
-            log.warning("%d lines of %s are no rows (%s).", reader.bad_count, self._job.name, self._reasons)
+            log.warning("%d lines of %s are not rows (%s).", reader.bad_count, self._job.name, self._reasons)
 
     def check(self, rows: int) -> None:
         """Tell answers that nobody can read from none.
@@ -76,7 +76,7 @@ class Lines:
             UnreadableAnswer: lines came, and none of them was a row.
         """
         if self._bad and not rows:
-            msg = f"{self._read} lines came, and none of them can be read as a row ({self._reasons})"
+            msg = f"{self._read} lines arrived, and none of them can be read as a row ({self._reasons})"
             raise UnreadableAnswer(msg)
 
 

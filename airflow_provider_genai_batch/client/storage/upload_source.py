@@ -59,7 +59,7 @@ def upload_flow(
     """
     if uri is None and calls.config.backend is Backend.GEMINI:
         if reuse and not settings.get("name"):
-            msg = "Nothing can be reused in the Files API without a name: give name (files/…)."
+            msg = "To reuse a file of the Files API, give its name (files/…)."
             raise InputError(msg)
         file = yield from upload_file(
             calls, stream, size, mime_type=mime_type, file_name=file_name, **settings

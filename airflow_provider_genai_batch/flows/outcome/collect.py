@@ -175,8 +175,8 @@ def fetched(
                 yield Sleep(pause)
             except ApiError as error:
                 msg = (
-                    f"Job {name} has ended, but can no longer be looked at: {error}. Its answered rows are paid for. "
-                    "The next attempt looks for it again; if the connection lost its rights, mend that first."
+                    f"Job {name} has ended, but can no longer be read: {error}. Its answered rows are paid for. "
+                    "The next attempt looks for it again; if the connection lost its permissions, restore them first."
                 )
                 raise JobLost(msg, job_names=names) from error
     return jobs

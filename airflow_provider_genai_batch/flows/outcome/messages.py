@@ -17,9 +17,9 @@ LOOKS_AGAIN = "This task submits no job: its next attempt looks at the same ones
 
 
 LARGE_INLINE = (
-    "A job on the Gemini API that has its answers inside it, with no file of its own, has been seen to be answered so "
-    "for as long as it is there where they are large, as pictures, sound and many long texts are. If this is one, what "
-    "it answered is paid for and may never be given back: ask for such answers by a file of requests."
+    "The Gemini API has been seen to answer this way for good if a job holds large answers itself (pictures, sound, "
+    "many long texts) and not in a file. If this job is one, its answers are paid for and may never be readable: "
+    "send such requests as a file."
 )
 
 
@@ -86,7 +86,7 @@ def failed(job: BatchJob, submits: bool) -> str:
             f"The service counts {job.counts.succeeded} answered requests, which are paid for. "
             f"{keeps if submits else LOOKS_AGAIN}"
         )
-    return f"Job {job.name} failed: {reason(job)}. It has ended and bills nothing more. {then}"
+    return f"Job {job.name} failed: {reason(job)}. It has ended; nothing more is billed. {then}"
 
 
 def reason(job: BatchJob) -> str:
@@ -105,8 +105,9 @@ def because(job: BatchJob) -> str:
 def lost(ending: Ending) -> str:
     """Tell of a job that cannot be looked at."""
     return (
-        f"A job can no longer be looked at: {ending.detail}. It was not cancelled and may still run and be billed. The "
-        "next attempt looks for it again; if the connection lost its rights, mend that first."
+        f"The state of a job can no longer be read: {ending.detail}. It was not cancelled and may still run and be "
+        f"billed. The "
+        "next attempt looks for it again; if the connection lost its permissions, restore them first."
     )
 
 
@@ -115,18 +116,20 @@ def timed_out(ending: Ending, names: Sequence[str]) -> str:
     states = ", ".join(f"{name} ({ending.states.get(name, 'never seen')})" for name in names)
     if ending.cancelled:
         became = (
-            "Cancellation was asked for: rows answered before it are billed and kept by the service, the rest are not. "
+            "Cancellation was requested: rows answered before it are billed and kept by the service, the rest are not. "
             "The next attempt waits for its end, takes its rows, and asks for those that are missing."
         )
     elif ending.asked:
         became = (
-            "Of the others the cancellation was asked for: rows answered before it are billed. Those that could not be "
+            "Cancellation of the others was requested: rows answered before it are billed. Those that could not be "
             "cancelled are left running and are billed as they go. The next attempt takes all of them up again."
         )
     else:
         became = "It was left running and is billed as it goes. The next attempt takes it up again."
     unanswered = (
-        f" The last look gave no answer: {ending.unanswered.rstrip('.')}." if ending.unanswered else ""
+        f" The last status request got no answer: {ending.unanswered.rstrip('.')}."
+        if ending.unanswered
+        else ""
     )
     if unanswered and any(name.startswith("batches/") for name in names):
         unanswered += f" {LARGE_INLINE}"

@@ -60,7 +60,7 @@ class Done:
     def __str__(self) -> str:
         """Tell how many rows are ok."""
         counts = self.manifest.counts
-        rows = f"with {counts.ok} of {counts.total} rows ok" if counts else "with rows that nobody counted"
+        rows = f"with {counts.ok} of {counts.total} rows ok" if counts else "with an unknown number of rows"
         return f"{', '.join(self.manifest.job_names)} ended, {rows}"
 
 
@@ -240,7 +240,8 @@ def refuse_paused(jobs: Sequence[BatchJob]) -> None:
     for job in jobs:
         if job.verdict is Verdict.PAUSED:
             msg = (
-                f"Job {job.name} is paused. It was left alone and bills what it has done. Resume or cancel it at the "
+                f"Job {job.name} is paused. It was left alone; what it has answered is billed. Resume or cancel it "
+                f"at the "
                 "service; the next attempt takes it up again."
             )
             raise JobPaused(msg, job_names=[job.name for job in jobs])
@@ -258,12 +259,12 @@ def _judge(
                 raise JobFailed(failed(job, submits), job_names=names, manifest=dump)
             if job.verdict is Verdict.EXPIRED:
                 msg = (
-                    f"Job {job.name} expired: the service did not get to it in its time limit and left no rows"
-                    f"{because(job)}. Nothing is billed for rows that were not answered. {then}"
+                    f"Job {job.name} expired: the service did not run it within its time limit, and it has no rows"
+                    f"{because(job)}. Unanswered rows are not billed. {then}"
                 )
                 raise JobExpired(msg, job_names=names, manifest=dump)
             if job.verdict is Verdict.CANCELLED:
-                msg = f"Job {job.name} was cancelled and left no rows{because(job)}. It bills nothing more. {then}"
+                msg = f"Job {job.name} was cancelled and has no rows{because(job)}. Nothing more is billed. {then}"
                 raise JobCancelled(msg, job_names=names, manifest=dump)
     if counts.failed > _allowed(max_failed_rows, counts.total):
         causes = tally.causes().rstrip(".") or "none given"

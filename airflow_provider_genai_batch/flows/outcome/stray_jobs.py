@@ -79,7 +79,7 @@ def find_strays(
             if job is not None and identity.is_family(job):
                 found.append(job)
     except CallError as error:
-        log.warning("Whether there are more jobs of the same requests could not be seen: %s", error)
+        log.warning("Could not check for other jobs with the same requests: %s", error)
         return Strays()
     found.sort(key=_place)
     return Strays(

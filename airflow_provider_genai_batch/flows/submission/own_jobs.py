@@ -47,7 +47,7 @@ def read_job(
                 left = min(APPEARS_WITHIN - age, APPEARS_WITHIN)
             if left <= 0:
                 return None
-            log.info("Job %s was created a moment ago and is not known by its name yet; looking again.", name)
+            log.info("Job %s was just created and cannot be read by its name yet; trying again.", name)
             pause = min(_PAUSE, left)
             left -= pause
             yield Sleep(pause)

@@ -230,7 +230,7 @@ class _Submission:
                 continue
             job = yield from self._read(hint, sent)
             if job is None:
-                log.info("A list shows job %s, which does not exist (any more).", hint.name)
+                log.info("A list shows job %s, which no longer exists.", hint.name)
             elif self.identity.owns(job):
                 own.append(job)
         return own
@@ -337,14 +337,14 @@ class _Submission:
         """Warn where rows may have been paid for that nobody can read any more."""
         if gone:
             log.warning(
-                "Job %s of an earlier attempt does not exist any more. Its rows cannot be read: all its requests "
-                "are asked, and paid, again.",
+                "Job %s of an earlier attempt does not exist any more. Its rows cannot be read: all its requests are "
+                "asked and paid for again.",
                 gone,
             )
         elif not self.hints and (record is None or not record.tag) and not self.attempt.before:
             log.warning(
-                "No job of an earlier attempt is there (any more). If there was one, its rows cannot be read: all "
-                "requests are asked, and paid, again."
+                "No job of an earlier attempt was found. If there was one, its rows cannot be read: all "
+                "requests are asked and paid for again."
             )
 
     # ------------------------------------------------------------ create
@@ -452,7 +452,7 @@ class _Submission:
                 choice = choose(new)
                 yield from cancel_twins(self.identity, choice)
                 job = choice.kept or new[0]
-                log.info("Found job %s: the create had arrived.", job.name)
+                log.info("Found job %s: the create call had arrived.", job.name)
                 return job
         if blind is not None:
             raise CreateOutcomeUnknown(self.display_name, f"{cause}; then {blind}") from blind
@@ -469,7 +469,7 @@ class _Submission:
                 choice = choose([(yield from self._read(job)) or job, *others])
                 yield from cancel_twins(self.identity, choice)
             except CallError as error:
-                log.warning("Whether job %s has a twin could not be seen: %s", job.name, error)
+                log.warning("Could not check whether job %s has a twin: %s", job.name, error)
             else:
                 return choice
         return Choice(job)

@@ -47,9 +47,7 @@ def cancel_needless(
     for job in jobs:
         is_new = newness(created_at(job), clock)
         _, said = yield from _became(Cancel(job.name, only_if=identity.is_family, is_new=is_new))
-        log.warning(
-            "Job %s asks requests of this task that it is not needed for any more; %s.", job.name, said
-        )
+        log.warning("Job %s is no longer needed for the requests of this task; %s.", job.name, said)
 
 
 def cancel_others(
@@ -116,8 +114,8 @@ def cancel_recorded(
             yield from _cancel_one(identity, attempt, one, step)
         elif not one.job and one.intent and one.place and one.place != attempt.place:
             log.warning(
-                "An earlier attempt was about to create a job whose name ends in %s at %s (connection %s), and nobody "
-                "knows what came of it. If it is there it is billed; it cannot be looked for from here.",
+                "An earlier attempt was about to create a job whose name ends in %s at %s (connection %s), and it is "
+                "not known whether it did. If the job exists it is billed; it cannot be looked up from here.",
                 one.tag,
                 one.place,
                 one.conn_id,
@@ -136,13 +134,11 @@ def _cancel_one(
     if became is None:
         said = f"it could not be cancelled ({trouble}): if it goes on, it is billed. Cancel it by hand"
     elif became.outcome is CancelOutcome.SPARED:
-        said = (
-            "it does not show whose it is and was left alone: if it goes on, it is billed. Cancel it by hand"
-        )
+        said = "it does not say whose it is, so it was left alone: if it goes on, it is billed. Cancel it by hand"
     elif became.outcome is CancelOutcome.GONE and attempt.place == "gemini":
         said = (
-            "it is not known to this connection (any more). If the API key is of another project than it was then, it "
-            "goes on there and is billed: cancel it by hand"
+            "this connection does not know it (any more). If the API key belongs to another project now, the job "
+            "goes on in the old one and is billed: cancel it by hand"
         )
     else:
         _tell(record.job, f"it {became.words}", became)
@@ -179,4 +175,4 @@ def _asks_other(identity: Identity, record: Record) -> bool:
 def _tell(name: str, said: str, became: Cancellation | None = None) -> None:
     matters = became is None or became.outcome is CancelOutcome.ASKED
     level = logging.WARNING if matters else logging.INFO
-    log.log(level, "Job %s of an earlier attempt is not wanted any more; %s.", name, said)
+    log.log(level, "Job %s of an earlier attempt is no longer wanted; %s.", name, said)

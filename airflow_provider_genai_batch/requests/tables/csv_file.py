@@ -38,7 +38,7 @@ def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[dict[str, str]]:
                 msg = f"{len(row)} columns, where the header has {width} ({', '.join(map(repr, names))})"
                 raise RequestError(
                     msg,
-                    'A value with a comma or a line end in it stands in "quotes".',
+                    'Put a value that has a comma or a line break in "quotes".',
                     where=_where(reader, name),
                 )
     except csv.Error as error:
@@ -73,7 +73,7 @@ def _lines(chunks: Iterable[bytes], name: str) -> Iterator[str]:
 
 def _check_header(names: list[str], name: str) -> None:
     if not names:
-        msg = f"{name} begins with no header: the first line of CSV names the columns"
+        msg = f"{name} has no header: the first line of a CSV file names the columns"
         raise InputError(msg)
     if twice := sorted({column for column in names if names.count(column) > 1}):
         msg = f"the header of {name} has the column {twice[0]!r} twice: give each a name of its own"

@@ -73,7 +73,7 @@ def _values(column: pa.Array, what: str, name: str, before: int) -> list[Any]:
             try:
                 value.as_py()
             except (ValueError, OverflowError) as error:
-                msg = f"{what} has a {column.type} that Python has no word for ({error})"
+                msg = f"{what} has a {column.type} that Python cannot represent ({error})"
                 remedy = "Write the column as text, or leave it out of the prompt."
                 raise RequestError(msg, remedy, where=f"row {number} of {name}") from error
         raise

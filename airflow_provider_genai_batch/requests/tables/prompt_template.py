@@ -58,7 +58,7 @@ class Prompt:
         if not self.columns:
             msg = (
                 "prompt names no column, so every request would be the same: write {column} where the column's value "
-                "is to stand"
+                "goes"
             )
             raise InputError(msg)
 
@@ -238,7 +238,7 @@ class _Writer:
             if all(_BLANK.fullmatch(values[number]) for number in numbers):
                 name = self._columns[numbers[-1]][0]
                 msg = f"column {name!r} is empty, and nothing else stands in that part of the prompt"
-                raise RequestError(msg, "Leave such rows out, or write words around it.")
+                raise RequestError(msg, "Leave such rows out, or add text around it.")
         for text in self._files:
             uri = text.filled(_text(row[column], column) for column in text.columns)
             part({"fileData": {"fileUri": uri}}, self._backend)
@@ -261,9 +261,7 @@ def _read(template: str) -> _Text:
                 continue
             if not column or spec or conversion or set(column) & set(".[]{}"):
                 shown = column + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-                msg = (
-                    f"prompt has {{{shown}}}: there is nothing but a column's name between braces. {_BRACES}"
-                )
+                msg = f"prompt has {{{shown}}}: only the name of a column can stand between braces. {_BRACES}"
                 raise InputError(msg)
             columns.append(column)
             literals.append("")

@@ -41,7 +41,7 @@ def prompt_text(value: Any) -> str | None:
 def _spelled(value: Any) -> Any:
     if callable(scalar := getattr(value, "item", None)):  # of NumPy
         return json_value(scalar())
-    msg = f"a value of type {type(value).__name__}, which JSON has no word for"
+    msg = f"a value of type {type(value).__name__}, which JSON cannot represent"
     raise TypeError(msg)
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNREAD = (
-    "{where} is read by the service and not from here, so nobody here knows how many requests it has or how long they "
-    "are. Nothing was submitted for it. Leave max_cost out, or give the requests as a list, a file, or gs:// objects "
+    "{where} is read by the service and not from here, so the number and length of its requests are not known here. "
+    "Nothing was submitted for it. Leave max_cost out, or give the requests as a list, a file, or gs:// objects "
     "that the connection may read."
 )
 _MILLION = 1_000_000
@@ -95,9 +95,8 @@ class CostLimit:
             f"input {tokens.input:.0f} tokens (bytes of text / {BYTES_A_TOKEN}) at {_shown(short.input)} USD a million"
         ]
         if tokens.output:
-            bound = (
-                f"{self.word}; {MOST_OUTPUT} for {tokens.unbounded} requests without it, as models have it"
-            )
+            most_of_all = f"{MOST_OUTPUT}, the models' own limit, for {tokens.unbounded} requests without it"
+            bound = f"{self.word}; {most_of_all}"
             lines.append(
                 f"output up to {tokens.output} tokens ({bound if tokens.unbounded else self.word}) at "
                 f"{_shown(short.output)} USD a million"
@@ -111,7 +110,7 @@ class CostLimit:
             lines.append(f"{tokens.unsized} files and pictures are not counted, their tokens are not known")
         if self.price.margin:
             lines.append(
-                f"{_shown(self.price.margin * 100)} % more, which Google's page has for regions and may hold here"
+                f"{_shown(self.price.margin * 100)} % more, which Google's page adds for regions and may apply here"
             )
         requests = "1 request" if tokens.requests == 1 else f"{tokens.requests} requests"
         whole = f"{requests}: {'; '.join(lines)}: {most:.6f} USD"

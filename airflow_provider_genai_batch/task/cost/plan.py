@@ -95,7 +95,7 @@ def cannot_plan(source: BatchSource) -> ConfigurationError:
     """Return the refusal of a plan of requests that the service alone reads."""
     where = source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "The input"
     msg = (
-        f"{where} is read by the service and not from here, so nobody here can plan it. Nothing was sent. Give the "
+        f"{where} is read by the service and not from here, so it cannot be planned here. Nothing was sent. Give the "
         "requests as a list, a file, or gs:// objects that the connection may read, or leave plan_only out."
     )
     return ConfigurationError(msg)
@@ -139,7 +139,7 @@ def _counted(client: GenAIBatchClient, order: Order, rows: Sequence[Mapping[str,
             call = client.calls.count_tokens(order.model, row.get("request", row))
             said += client.perform(call)
         except (CallError, UnsupportedError) as error:
-            log.info("The tokens are estimated, for they could not be counted: %s", error)
+            log.info("The tokens are estimated, because they could not be counted: %s", error)
             return 0, 1.0
         counted += 1
         estimated.add([row], answers=False)

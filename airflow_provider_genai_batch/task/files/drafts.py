@@ -57,7 +57,7 @@ def remove_abandoned(path: Path, draft: Path) -> None:
         except OSError as error:
             log.debug("%s was left alone: %s", part, error)
         else:
-            log.info("Removed %s, which a process left that died while it wrote rows.", part)
+            log.info("Removed %s, left by a process that died while it wrote rows.", part)
 
 
 def check_folder(path: Path) -> None:

@@ -37,6 +37,6 @@ def file_names(folder: str, client: GenAIBatchClient) -> list[str]:
     except CallError as error:
         raise OSError(str(error)) from error
     if pages.in_circles:
-        msg = f"the list of objects below {prefix} leads in circles"
+        msg = f"the list of objects below {prefix} repeats itself"
         raise OSError(msg)
     return sorted(names)

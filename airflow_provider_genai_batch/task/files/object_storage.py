@@ -204,9 +204,9 @@ def _remove_abandoned(target: Any, part_of: Any) -> None:
                 ours = not own and _PART.fullmatch(rest)
                 if ours and (now - fs.modified(name)).total_seconds() >= ABANDONED_AFTER:
                     fs.rm_file(name)
-                    log.info("Removed %s, which a process left that died while it wrote rows.", name)
+                    log.info("Removed %s, left by a process that died while it wrote rows.", name)
     except OSError as error:  # the rows are there
-        log.debug("Whether parts of %s were left behind is not known: %s", target, error)
+        log.debug("Could not check whether parts of %s were left behind: %s", target, error)
 
 
 def _comes_to(path: Any, size: int) -> bool:

@@ -109,8 +109,8 @@ def listed(client: GenAIBatchClient, pattern: str) -> list[str]:
         found += [o.uri for o in objects if matches(o.uri)]
     if pages.in_circles:
         msg = (
-            f"The list of objects below {prefix} cannot be read to its end, for it leads in circles: which objects "
-            f"match {pattern} is not known. Nothing was sent. Give the objects one by one."
+            f"The list of objects below {prefix} cannot be read to its end, because it repeats itself: it is not "
+            f"known which objects match {pattern}. Nothing was sent. Give the objects one by one."
         )
         raise InputError(msg)
     return found

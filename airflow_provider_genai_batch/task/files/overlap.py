@@ -63,8 +63,8 @@ def refuse_media_overlap(source: BatchSource | None, results_uri: str | None, me
         place = _place(given)
         if f"{folder}/".startswith(f"{place}/") or ("*" in place and matcher(place)(f"{folder}/{_FILE}")):
             msg = (
-                f"media_uri {media_uri} is part of {name} {given}: pictures and sound would stand among what is read "
-                "there. Give media_uri a folder of its own."
+                f"media_uri {media_uri} is part of {name} {given}: pictures and sound would end up among what is "
+                f"read there. Give media_uri a folder of its own."
             )
             raise ConfigurationError(msg)
 
@@ -78,8 +78,8 @@ def warn_of_one_file(context: Mapping[str, Any], results_uri: str | None) -> Non
     given = getattr(tasks.get(ti.task_id), "partial_kwargs", {}).get("results_uri")
     if isinstance(given, str) and "{{" not in given and "{%" not in given:
         log.warning(
-            "Every mapped task of %s lands its rows at the same results_uri, %s, in place of those before it. Give "
-            "each an address of its own, with {{ ti.map_index }} in it.",
+            "Every mapped task of %s lands its rows at the same results_uri, %s, replacing those of the task before "
+            "it. Give each its own address, with {{ ti.map_index }} in it.",
             ti.task_id,
             results_uri,
         )

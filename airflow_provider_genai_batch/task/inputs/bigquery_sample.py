@@ -38,13 +38,13 @@ def check_sample(client: GenAIBatchClient, table: str, model: str, check: Check 
         return
     if client.config.host and not client.config.bigquery_endpoint:
         log.info(
-            "The requests in %s are not looked at: the connection has host, and no bigquery_endpoint.", table
+            "The requests in %s are not checked: the connection has a host, but no bigquery_endpoint.", table
         )
         return
     try:
         rows = client.sample_requests(table, MOST, column_of(family_of(model)))
     except (UnsupportedError, CallError) as error:
-        log.warning("The requests in %s could not be looked at before submitting them: %s", table, error)
+        log.warning("The requests in %s could not be checked before submitting them: %s", table, error)
         return
     for number, row in enumerate(rows, 1):
         where = f"row {number} of those that BigQuery lists first in {table}"
@@ -52,7 +52,7 @@ def check_sample(client: GenAIBatchClient, table: str, model: str, check: Check 
             _check(client, row, model, check, where)
         except RequestError as error:
             raise error.at(where) from error
-    log.info("The first %d requests in %s are right; the others were not looked at.", len(rows), table)
+    log.info("The first %d requests in %s are right; the others were not checked.", len(rows), table)
 
 
 def _check(client: GenAIBatchClient, row: Any, model: str, check: Check | None, where: str) -> None:
@@ -69,6 +69,6 @@ def _check(client: GenAIBatchClient, row: Any, model: str, check: Check | None, 
         check_whole(given, asked.request, family)
     elif not says(given, asked.request, task_of(model)):
         log.warning(
-            "The request in %s is spelled otherwise than the service takes it, and goes there as it is: it may fail.",
+            "The request in %s is not spelled the way the service expects, and is sent as it is: it may fail.",
             where,
         )

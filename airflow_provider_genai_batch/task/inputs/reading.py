@@ -308,9 +308,10 @@ class _Checks:
         if not self._said and json_schema_of(request) is not None:
             self._said = True
             log.warning(
-                "%s has a response_json_schema of its own. Batch jobs of Google have answered it badly, with text that "
-                "does not end or does not fit, and the answers to it, and to others in single requests, are not "
-                "checked. Give one for the job, in request_defaults or as output_type, and make a job for each.",
+                "%s has a response_json_schema of its own. Google's batch jobs have answered such schemas badly, "
+                "with text that never ends or does not fit, and answers to the schemas of single requests are not "
+                "checked. Give one schema for the whole job, in request_defaults or as output_type, and make a job "
+                "for each.",
                 where,
             )
 

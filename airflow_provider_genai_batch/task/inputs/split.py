@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
 _BUFFER = 256 * 1024
 _SHORTER = "Make it shorter; give large media as fileData."
 _NOT_INLINE = (
-    f"The Gemini API takes {MAX_BODY_BYTES} bytes inline, with all that stands around the requests: give them as "
+    f"The Gemini API takes {MAX_BODY_BYTES} bytes inline, including what stands around the requests: give them as "
     "a JSONL file (a path or object-storage URI) instead."
 )
 

@@ -17,7 +17,7 @@ _TAKEN = "give a job name, a list of them, or the XCom of an operator of this pa
 
 
 _NONE = (
-    "This is None instead of a manifest: the task that was to leave it has not run, was skipped or has "
+    "This is None instead of a manifest: the task that should have returned it has not run, was skipped or has "
     f"do_xcom_push=False; {_TAKEN}."
 )
 
@@ -91,7 +91,7 @@ def _names(value: Any) -> list[str]:
         return [name for item in value for name in _names(item)]
     if value is None:
         raise ManifestError(_NONE)
-    msg = f"A {type(value).__name__} names no job; {_TAKEN}."
+    msg = f"A {type(value).__name__} does not name a job; {_TAKEN}."
     raise ManifestError(msg)
 
 

@@ -217,7 +217,7 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
         )
         raise ResultsNotWritten(msg, job_names=names) from error
     if late:
-        log.warning("Fewer rows came than the service has counted (%s); looking again.", "; ".join(late))
+        log.warning("Fewer rows arrived than the service has counted (%s); reading again.", "; ".join(late))
     else:
         tell_what_did_not_land(tally)
     return tally
@@ -268,10 +268,12 @@ def write_rows(
             return tally
         if not whole:
             log.warning(
-                "The service has counted %d rows and %d came; reading them again.", counted, tally.rows_read
+                "The service has counted %d rows and %d arrived; reading them again.",
+                counted,
+                tally.rows_read,
             )
         sums, before = sums and tally.sure, tally.rows_read
-    msg = f"the service has counted {counted} rows, and another number of them comes each time"
+    msg = f"the service has counted {counted} rows, but returns a different number each time"
     raise TransportError(msg)
 
 
@@ -391,5 +393,7 @@ def tell_what_did_not_land(tally: RowCounter) -> None:
         kinds = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
         level = logging.INFO if tally.dropped.keys() <= _LEFT_OUT else logging.WARNING
         files = "inlineData" in tally.dropped and "media_uri takes pictures and sound (inlineData) as files; "
-        said = 'Of the answers these members are in no row: %s. %skeep="response" lands them in the rows.'
+        said = (
+            'These fields of the answers are not in the rows: %s. %skeep="response" lands them in the rows.'
+        )
         log.log(level, said, kinds, files or "")

@@ -68,7 +68,7 @@ class MediaFolder:
         except ValueError as error:
             # It is paid for, and somebody may still make something of it.
             shown = printable(f"{mime_type} of row {key}", 200)
-            log.warning("%s is kept as the text that it came as: %s", shown, error)
+            log.warning("%s is kept as the text in which it arrived: %s", shown, error)
             text, kind = data.encode(errors="surrogatepass"), media_kind(TEXT)
             stream, size, digest = BytesIO(text), len(text), sha256(text).hexdigest()
         uri = self._address(media_name(key, candidate, part, digest, kind.ending))

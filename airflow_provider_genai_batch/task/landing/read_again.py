@@ -48,11 +48,13 @@ def reread_keys(
             if not prepared.keyed:
                 return None
             if prepared.key_sum != key_sum:
-                log.warning("The keys of missing rows are not known: the input is not what it was.")
+                log.warning("The keys of missing rows are not known: the input has changed.")
                 return None
             return list(prepared.keys())
     except (InputError, ConfigurationError) as error:
-        log.warning("The keys of missing rows are not known, the input cannot be read again: %s", error)
+        log.warning(
+            "The keys of missing rows are not known, because the input cannot be read again: %s", error
+        )
         return None
 
 
@@ -103,9 +105,9 @@ def _columns(
         )
         raise ResultsNotWritten(msg, job_names=()) from error
     except (InputError, ConfigurationError, CallError) as error:
-        log.warning("Rows go without the columns of their input, which cannot be read again: %s", error)
+        log.warning("Rows land without the columns of their input, which cannot be read again: %s", error)
         return None
     if sums.sha256 != content:
-        log.warning("Rows go without the columns of their input: it is not what it was.")
+        log.warning("Rows land without the columns of their input, which has changed.")
         return None
     return columns

@@ -97,9 +97,10 @@ def _written_again(manifest: Manifest, found: str, landed: int | None) -> InputE
 
     return InputError(
         f"{manifest.results_uri} has {found} rows, and {landed} of {', '.join(manifest.job_names)} were landed there: "
-        "it has been written again since, as by another mapped task or run with the same results_uri, and the rows are "
-        "not those of this manifest. Give each a name of its own, such as with {{ ti.map_index }} or {{ ts_nodash }} "
-        "in it, and clear the task that is to land its rows."
+        "it has been overwritten since, for example by another mapped task or run with the same results_uri, so its "
+        "rows are not those of this manifest. Give each its own name, for example with {{ ti.map_index }} or {{ "
+        "ts_nodash }} "
+        "in it, and clear the task that lands its rows."
     )
 
 

@@ -13,7 +13,9 @@ from airflow_provider_genai_batch.models.table import TableCounts
 
 log = logging.getLogger(__name__)
 
-_BY_SERVICE = "The service's own counters decide, which may lag, and failed rows cannot be asked again alone."
+_BY_SERVICE = (
+    "The service's own counters decide instead; they may lag, and failed rows alone cannot be asked again."
+)
 
 
 def count_tables(client: GenAIBatchClient, jobs: Iterable[BatchJob]) -> dict[str, TableCounts] | None:

@@ -132,7 +132,7 @@ def refuse_media(request: Mapping[str, Any], model: str) -> None:
     """
     why = asks_for(request, model)
     if why is not None:
-        msg = f"{why}, and nothing says where they are to go"
+        msg = f"{why}, and nothing says where to write them"
         by_name = not why.startswith("generationConfig")
         text = '. Where only text is wanted, give response_modalities=["TEXT"] in request_defaults'
         raise RequestError(msg, f"{REMEDY}{text if by_name else ''}.")

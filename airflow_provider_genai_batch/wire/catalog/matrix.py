@@ -257,6 +257,6 @@ def _note(model: str, what: str, mark: Mark) -> str:
         else "Google's pages do not say"
     )
     return (
-        f"Whether a batch runs {model} with {what} is not certain. {said}. The job is sent; if the service "
-        "does not take it, it refuses to create it, which costs nothing."
+        f"Whether a batch runs {model} with {what} is not certain. {said}. The job is sent; if the service does not "
+        f"accept it, it refuses the create call, which costs nothing."
     )

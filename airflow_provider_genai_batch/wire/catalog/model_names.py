@@ -88,7 +88,9 @@ def read_model(model: Any, backend: Backend) -> str:
         remedy = f"Write {found[1]}{own}"
     else:
         remedy = f"Write {_TAKEN[backend]}"
-    msg = f"model={model!r} is no name of a model of {SERVICE_NAMES[backend]}. {remedy}. Nothing was sent."
+    msg = (
+        f"model={model!r} is not the name of a model of {SERVICE_NAMES[backend]}. {remedy}. Nothing was sent."
+    )
     raise InputError(msg)
 
 
@@ -111,7 +113,7 @@ def _of_the_other_service(model: str) -> ConfigurationError:
     of_google = "publishers/google/models/" in f"/{model}"
     short = f"model={model.rpartition('/')[2]!r}" if of_google else "a model of its own"
     return ConfigurationError(
-        f"model={model!r} is a name of Vertex AI, and the connection means the Gemini API, for its extra has no "
+        f"model={model!r} is a name of Vertex AI, and the connection means the Gemini API, because its extra has no "
         f'"project" (or says "backend": "gemini"). For Vertex AI set "project" in the connection\'s extra and give '
         f"an account in place of the API key; for the Gemini API give {short}. Nothing was sent."
     )

@@ -149,12 +149,11 @@ def check_has_batch(model: str, backend: Backend) -> None:
             and backend in without.backends
             and without.name.fullmatch(name.lower())
         ):
-            msg = (
-                f"no page of Google's names a batch for {without.shown}, on either service. {without.instead}"
-            )
+            shown = f"{without.shown}, on either service"
+            msg = f"none of Google's pages mentions batch jobs for {shown}. {without.instead}"
             raise _refused(model, msg)
     if publisher not in FAMILIES:
-        msg = f"no page of Google's names a batch for models of the publisher {publisher!r}. {_INSTEAD}"
+        msg = f"none of Google's pages mentions batch jobs for models of the publisher {publisher!r}. {_INSTEAD}"
         raise _refused(model, msg)
     family = FAMILIES[publisher]
     if family is not Family.GOOGLE and backend is Backend.GEMINI:

@@ -108,7 +108,7 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
         request = embed_request(given.prompt, config, backend=backend, model=model)
         if takes_text_only(model, backend) and (given.key is not None or given.beside):
             strange = next(iter(given.beside or ())) if given.key is None else "key"
-            msg = f"{model} takes lines with content and nothing else, and there is {strange}"
+            msg = f"{model} takes lines with content and nothing else, but there is {strange}"
             raise RequestError(msg, "Leave it out: rows join by their text. Or use a gemini-embedding model.")
     else:
         own = {}
@@ -184,7 +184,7 @@ def _from_envelope(item: Any, fields: dict[str, Any], task: Task, model: str, ba
     inside = fields_of(fields["request"])
     if inside is None:
         msg = f"request is not an object: request is of type {type(fields['request']).__name__}"
-        raise RequestError(msg, "Give a GenerateContentRequest as dict or object.")
+        raise RequestError(msg, "Give a GenerateContentRequest as a dict or an object.")
     key, metadata, beside = read_beside(fields, others, backend)
     if "config" in inside:
         msg = "config inside request is the SDK's spelling"

@@ -30,7 +30,7 @@ def messages_of(contents: list[dict[str, Any]], family: Family, model: str) -> l
         path = f"contents[{index}]"
         role = _ROLES.get(turn.get("role", "user"))
         if role is None:
-            msg = f"{path} has the role {turn['role']!r}, for which the model has no word"
+            msg = f"{path} has the role {turn['role']!r}, which the model does not know"
             raise RequestError(msg, _OWN)
         parts = [
             _part(part, f"{path}.parts[{number}]", family, model) for number, part in enumerate(turn["parts"])
@@ -66,7 +66,7 @@ def _part(part: dict[str, Any], path: str, family: Family, model: str) -> dict[s
         msg = f"{path} is a file at an address, which the model does not read in a batch"
         raise RequestError(msg, "Give a picture's bytes as inline_data, or take a Gemini model.")
     odd = next(name for name in sorted(names) if name != "text")
-    msg = f"{path} has {odd}, for which the model has no word"
+    msg = f"{path} has {odd}, which the model does not know"
     raise RequestError(msg, _OWN)
 
 

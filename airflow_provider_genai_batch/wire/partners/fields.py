@@ -96,7 +96,7 @@ def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: An
     fields = fields_of(config)
     if fields is None:
         msg = f"config is of type {type(config).__name__}"
-        raise RequestError(msg, "Give its fields as dict or object.")
+        raise RequestError(msg, "Give its fields as a dict or an object.")
     own: dict[str, Any] = {}
     googles: dict[str, Any] = {}
     for name, value in fields.items():
@@ -204,7 +204,7 @@ def _of_its_own(name: str, value: Any, family: Family) -> dict[str, Any]:
 def no_word(name: str, family: Family) -> RequestError:
     """Return the refusal of a field of Google's that a partner does not have."""
     remedy = _INSTEAD.get((family, name), "Leave it out, or take a Gemini model.")
-    return RequestError(f"{SHOWN[family]} has no word for {snake(name)}", remedy)
+    return RequestError(f"{SHOWN[family]} has nothing like {snake(name)}", remedy)
 
 
 def _tools(tools: list[dict[str, Any]], family: Family) -> list[dict[str, Any]]:

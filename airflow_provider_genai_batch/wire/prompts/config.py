@@ -55,7 +55,7 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: 
     fields = fields_of(config)
     if fields is None:
         msg = f"config is of type {type(config).__name__}"
-        raise RequestError(msg, "Give GenerateContentConfig fields as dict or object.")
+        raise RequestError(msg, "Give GenerateContentConfig fields as a dict or an object.")
     request: dict[str, Any] = {}
     generation: dict[str, Any] = {}
     for given, value in fields.items():
@@ -130,7 +130,7 @@ def _generation_config(config: Any, backend: Backend) -> dict[str, Any]:
     fields = fields_of(config)
     if fields is None:
         msg = f"generationConfig is of type {type(config).__name__}"
-        raise RequestError(msg, "Give its fields as dict or object.")
+        raise RequestError(msg, "Give its fields as a dict or an object.")
     spelled = {}
     for given, value in fields.items():
         name = _SDK_NAMES.get(given, given)
@@ -151,7 +151,7 @@ def _generation_field(name: str, value: Any, backend: Backend) -> Any:
         return {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": value}}}
     if name == "responseJsonSchema" and isinstance(value, type):
         msg = f"response_json_schema is the class {value.__name__}"
-        raise RequestError(msg, "Give a schema as dict, or give the class as response_schema.")
+        raise RequestError(msg, "Give a schema as a dict, or give the class as response_schema.")
     return typed(value, _GENERATION[name], f"generationConfig.{name}", backend)
 
 

@@ -36,7 +36,7 @@ def embed_config(config: Any, backend: Backend, *, origin: Any = None) -> dict[s
     fields = fields_of(config)
     if fields is None:
         msg = f"config is of type {type(config).__name__}"
-        raise RequestError(msg, "Give EmbedContentConfig fields as dict or object.")
+        raise RequestError(msg, "Give EmbedContentConfig fields as a dict or an object.")
     fields.pop("httpOptions", None)
     nested = fields.pop("embedContentConfig", None)
     spelled = embed_config(nested, backend)

@@ -188,7 +188,7 @@ def _number(value: Any, path: str) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise other_kind(path, value, "a number", "Write a number, such as 0.5.")
     if isinstance(value, float) and not math.isfinite(value):
-        msg = f"{path} is {value}, which JSON has no word for"
+        msg = f"{path} is {value}, which JSON cannot represent"
         raise RequestError(msg, "Give a finite number.")
     return value
 

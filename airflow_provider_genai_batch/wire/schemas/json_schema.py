@@ -43,7 +43,7 @@ def json_schema_check(schema: Any) -> Callable[[str], Any]:
         kind.check_schema(schema)
     except SchemaError as error:
         where = ".".join(map(str, error.absolute_path)) or "its root"
-        msg = f"response_json_schema is no JSON Schema: {error.message}, at {where}."
+        msg = f"response_json_schema is not a valid JSON Schema: {error.message}, at {where}."
         raise InputError(msg) from error
     validator = kind(schema)
 

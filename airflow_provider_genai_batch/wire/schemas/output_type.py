@@ -180,7 +180,7 @@ def _no_type(output_type: Any, why: str) -> InputError:
         remedy = "A schema goes into request_defaults, as response_schema or response_json_schema."
     else:
         remedy = f"Give a Pydantic model. ({why})"
-    msg = f"output_type={output_type!r} is no type that answers can be read as. {remedy}"
+    msg = f"output_type={output_type!r} is not a type that answers can be read as. {remedy}"
     return InputError(msg)
 
 

@@ -34,7 +34,7 @@ def pydantic_schema(origin: Any, adapter: TypeAdapter[Any] | None = None) -> dic
         why = f": {error.message}" if isinstance(error, PydanticInvalidForJsonSchema) else ""
         msg = f"response_schema cannot be made of {origin!r}{why}"
         raise RequestError(
-            msg, "Give a Pydantic model, a type that Pydantic knows, or a schema as dict."
+            msg, "Give a Pydantic model, a type that Pydantic knows, or a schema as a dict."
         ) from error
 
 
@@ -61,7 +61,7 @@ class _Generator(GenerateJsonSchema):
         """Refuse members that equal no JSON value."""
         for member in schema["members"]:
             if not isinstance(member.value, (str, int, float, NoneType)):
-                msg = f"{member} is a {type(member.value).__name__}, which no JSON is"
+                msg = f"{member} is a {type(member.value).__name__}, which JSON cannot represent"
                 raise PydanticInvalidForJsonSchema(msg)
         return super().enum_schema(schema)
 

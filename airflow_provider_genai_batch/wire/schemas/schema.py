@@ -62,7 +62,7 @@ def response_schema(origin: Any, backend: Backend, *, holder: str = "response_sc
         return _Reader({}, backend, holder).read(said.schema)
     if (given := fields_of(origin)) is None:
         msg = f"{holder} cannot be {origin!r}"
-        raise RequestError(msg, "Give a Pydantic model, a type, or a schema as dict.")
+        raise RequestError(msg, "Give a Pydantic model, a type, or a schema as a dict.")
     definitions = given.get("$defs") or given.get("defs") or {}
     rest = {name: value for name, value in given.items() if name not in ("$defs", "defs")}
     return _Reader(definitions, backend, holder).read(rest)
@@ -97,7 +97,7 @@ class _Reader:
     def _resolve(self, reference: str, beside: dict[str, Any], place: str) -> dict[str, Any]:
         name = reference.rpartition("/")[2]
         if name in self._open:
-            msg = f"{name} holds itself, which {self._holder} has no word for"
+            msg = f"{name} contains itself, which {self._holder} cannot express"
             raise self._refusal(msg, place, "Write the levels out, the last without the next.")
         if name not in self._definitions:
             msg = f"{self._holder} refers to {reference}, which it does not define"

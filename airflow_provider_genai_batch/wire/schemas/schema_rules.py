@@ -119,7 +119,7 @@ def _wrong_object(spelled: Mapping[str, Any]) -> Wrong | None:
     for name in ("required", "propertyOrdering"):
         if unknown := [one for one in spelled.get(name, ()) if one not in properties]:
             return Wrong(
-                f"{unknown[0]!r} in {name}, which is none of the properties", "Name fields that there are."
+                f"{unknown[0]!r} in {name}, which is none of the properties", "Name existing fields."
             )
     return None
 

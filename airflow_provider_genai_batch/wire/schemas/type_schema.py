@@ -117,7 +117,7 @@ class _Teller:
         if name is None:
             return self._said(given, place)
         if name in self._open:
-            msg = f"{name} holds itself, at {place or 'its root'}, which response_schema has no word for"
+            msg = f"{name} holds itself, at {place or 'its root'}, which response_schema cannot express"
             raise RequestError(
                 msg, "Write the levels out: a type of its own for each, the last without the next."
             )
@@ -294,7 +294,7 @@ def _tag(given: Mapping[str, Any]) -> str | None:
 def _anything(place: str) -> RequestError:
     where = place if place and place[0] not in "[{" else f"the answer{place}"
     return RequestError(
-        f"{where} may be anything, which response_schema has no word for",
+        f"{where} may be anything, which response_schema cannot express",
         "Give it a type, such as str for text that is read later.",
     )
 

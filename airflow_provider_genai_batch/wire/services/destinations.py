@@ -188,7 +188,7 @@ def _from_text(text: str) -> BatchDestination:
         return BatchDestination(gcs_uri=text)
     if _BIGQUERY.fullmatch(text):
         return BatchDestination(bigquery_uri=text)
-    msg = f"dest {text!r} is no destination: give gs://bucket/prefix/ or bq://project[.dataset[.table]]"
+    msg = f"dest {text!r} is not a destination: give gs://bucket/prefix/ or bq://project[.dataset[.table]]"
     raise InputError(msg)
 
 

@@ -76,7 +76,7 @@ def read_source(src: Any) -> BatchSource:
     source = _read(src)
     for path in (source.path, *source.gcs_uri):
         if path and table_format(path) in ("csv", "parquet"):
-            msg = f"{path} is a table, not requests: give prompt, with {{column}} where a column's value is to stand"
+            msg = f"{path} is a table, not requests: give prompt, with {{column}} where a column's value goes"
             raise InputError(msg)
     return source
 
@@ -99,7 +99,7 @@ def read_rows(src: Any) -> BatchSource:
         raise InputError(msg)
     path = source.path or "".join(source.gcs_uri)
     if path and (table_format(path) is None or "*" in path):
-        msg = f"src {path} names no table: with prompt give {_ROWS}"
+        msg = f"src {path} does not name a table: with prompt give {_ROWS}"
         raise InputError(msg)
     return BatchSource(path=path) if path else source
 
@@ -171,7 +171,7 @@ def _from_text(text: str) -> BatchSource:
     if scheme or text.startswith(("/", "./", "../", "~")) or table_format(text):
         return _from_path(text)
     shown = f"{text[:60]}…" if len(text) > 60 else text
-    msg = f"src {shown!r} is no source: give {SOURCES}. A prompt goes into a list."
+    msg = f"src {shown!r} is not a source: give {SOURCES}. A prompt goes into a list."
     raise InputError(msg)
 
 

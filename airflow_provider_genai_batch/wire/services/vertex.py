@@ -174,7 +174,7 @@ def read_created(answer: HttpAnswer) -> BatchJob:
     """
     job = read_found(answer)
     if not FULL_JOB_NAME.fullmatch(job.name):
-        msg = f"status {answer.status} with an answer that names {job.name[:80]!r}, which is no job"
+        msg = f"status {answer.status} with an answer that names {job.name[:80]!r}, which is not a job"
         raise UnreadableAnswer(msg)
     return job
 
