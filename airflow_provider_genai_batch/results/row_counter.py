@@ -160,7 +160,7 @@ class RowCounter:
                 self._drop(row, place)
                 return False
         self._pay(row)
-        if (tier := row.get("tier", BATCH)) != BATCH:
+        if "tier" in row and (tier := row["tier"]) != BATCH:  # rows of jobs have none
             self._tiers[tier or UNKNOWN_TIER] += 1
         reason = row["finish_reason"]
         if reason is USUAL or reason == USUAL:

@@ -84,7 +84,7 @@ def test_the_schema_is_the_one_that_is_safe_on_batch_endpoints_and_its_reference
             {"requests": [{"prompt": "a"}, {"prompt": "b", "params": {"seeed": 1}}]},
             "request 2: unknown field",
         ),
-        ({"model_id": "google:gemini-embedding-001"}, "embeds and answers nothing"),
+        ({"model_id": "google:gemini-embedding-001"}, "is an embedding model"),
         ({"model_id": f"google-cloud:{MODEL}"}, "is Vertex AI, and connection"),
         ({"output_type": dict[str, int]}, "additionalProperties"),
     ],
@@ -137,10 +137,10 @@ def test_another_type_of_connection_is_refused(
 
 
 def test_outside_of_a_task_of_common_ai_nothing_is_submitted() -> None:
-    with pytest.raises(ConfigurationError, match="by a running task of"):
+    with pytest.raises(ConfigurationError, match="Only a running task of"):
         GeminiBatchAdapter().find_orphaned_batch("0" * 16, "0" * 64, "")
 
 
 def test_a_batch_id_of_somebody_else_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="no batch id of this package"):
+    with pytest.raises(ConfigurationError, match="not a batch id of this package"):
         Place.of("batch_67890")

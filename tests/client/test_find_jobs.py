@@ -77,7 +77,7 @@ def test_a_walk_in_circles_finds_what_it_saw(either: Either, caplog: pytest.LogC
     own = create(either, IDENTITY)
     either.emulator.faults.add(f"{either.service}.list", Fault.same_token(times=2))
     assert find(either) == [own]
-    assert "gives the token of a page again" in caplog.text
+    assert "repeats a page token" in caplog.text
 
 
 def test_recent_jobs_are_those_of_anybody_and_pages_of_old_ones_are_not_asked_for(

@@ -90,5 +90,5 @@ def test_a_name_that_is_no_file_is_refused(gem: Any) -> None:
 
 def test_an_operation_of_a_strange_name_is_not_followed(emulator: Emulator) -> None:
     calls = Calls(vertex_config(emulator))
-    with pytest.raises(UnreadableAnswer, match="no operation"):
+    with pytest.raises(UnreadableAnswer, match="not the name of an operation"):
         calls.operation("projects/1/locations/evil.example#/operations/1")

@@ -341,7 +341,7 @@ def test_a_job_of_another_key_is_named_as_billed_if_it_goes_on_there(
     gemini_desk.record = Record(OTHER_INPUT.tag, gemini_desk.now(), "batches/of-another-project")
     gemini_desk.submit(look_first=True, place="gemini")
     assert "batches/of-another-project" in warnings.text
-    assert "it goes on there and is billed" in warnings.text
+    assert "goes on in the old one and is billed" in warnings.text
 
 
 def test_a_stranger_in_the_notes_is_left_alone(desk: Desk, warnings: pytest.LogCaptureFixture) -> None:
@@ -349,7 +349,7 @@ def test_a_stranger_in_the_notes_is_left_alone(desk: Desk, warnings: pytest.LogC
     desk.record = Record(OTHER_INPUT.tag, desk.now(), stranger.name)
     desk.submit(look_first=True)
     assert cancelled(desk) == [False, False]
-    assert "does not show whose it is" in warnings.text
+    assert "does not say whose it is" in warnings.text
 
 
 def test_all_jobs_in_the_notes_of_a_task_whose_input_changed_are_cancelled(desk: Desk) -> None:

@@ -245,7 +245,7 @@ def test_trouble_in_fetching_an_ended_job_is_waited_out(desk: Desk) -> None:
 
 def test_answers_that_are_too_large_to_come_inside_the_job_are_called_that(gemini_desk: Desk) -> None:
     """A job of a thousand inline pictures was seen to answer every look at its rows with 503."""
-    told = r"503.*paid for.*answers inside it.*ask for such answers by a file"
+    told = r"503.*paid for.*answers itself.*send such requests as a file"
     gemini_desk.emulator.script(JobScript(lifecycle=AT_ONCE, large_results=True))
     with pytest.raises(OutputNotReadable, match=told):
         gemini_desk.settle(gemini_desk.submit().name)

@@ -60,7 +60,7 @@ def test_a_look_that_fails_is_told_and_no_reason_to_lose_rows(
     desk.emulator.faults.add(f"{desk.place.service}.list", Fault.error(403))
     with caplog.at_level(logging.WARNING):
         assert not strays(desk, known)
-    assert "could not be seen" in caplog.text
+    assert "Could not check for other jobs" in caplog.text
 
 
 def test_one_that_is_not_needed_is_cancelled_and_one_that_cannot_be_is_named_as_billed(

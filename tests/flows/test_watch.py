@@ -208,7 +208,7 @@ def test_a_job_that_is_never_seen_until_its_deadline_is_told_with_the_likely_cau
     told = timed_out(gemini_desk.watch(job.name, poll_interval=600.0), [job.name])
     gemini_desk.emulator.faults.clear()
     assert "503" in told
-    assert "ask for such answers by a file" in told
+    assert "send such requests as a file" in told
     seen = timed_out(Ending(Why.TIMED_OUT, {}, "timeout"), [job.name])
     assert "no answer" not in seen
 

@@ -168,7 +168,7 @@ def test_a_file_that_another_task_has_written_again_is_told(
     theirs = ask(results_uri=uri, src=prompts).xcom["ask"]
     rows = read_rows(mine)
     assert len(list(islice(rows, given))) == given
-    with pytest.raises(InputError, match=r"written again.*ti\.map_index"):
+    with pytest.raises(InputError, match=r"overwritten since.*ti\.map_index"):
         next(rows)
     assert len(list(read_rows(theirs))) == len(prompts)
 

@@ -111,7 +111,7 @@ def test_a_plan_that_cannot_be_counted_is_estimated_and_says_so(
     caplog.set_level(logging.INFO)
     plan = planned(client, [TEXT] * 10)
     assert (plan.counted, plan.input_tokens) == (0, 1000)
-    assert "The tokens are estimated, for they could not be counted" in caplog.text
+    assert "The tokens are estimated, because they could not be counted" in caplog.text
     assert "Plan: 10 requests in 1 job, input 1000 tokens (estimated from the text of 10)" in caplog.text
 
 

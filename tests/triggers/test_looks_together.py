@@ -190,7 +190,7 @@ async def test_a_restart_of_the_service_loses_nobody(
         await until(lambda: asked(first))
     finally:
         await asyncio.to_thread(first.stop)
-    await until(lambda: "does not answer looks" in caplog.text)
+    await until(lambda: "does not answer status requests" in caplog.text)
     second = await asyncio.to_thread(Emulator(directory=tmp_path, port=port).start)
     try:
         assert await waiting == ended(names, scripts)

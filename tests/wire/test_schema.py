@@ -114,7 +114,7 @@ def test_the_dict_given_is_not_changed() -> None:
         ({"properties": {"a": {"type": "string"}}, "required": ["b"]}, "'b' in required"),
         (
             {"$ref": "#/$defs/A", "$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}},
-            "A holds itself, which response_schema cannot express, at []",
+            "A contains itself, which response_schema cannot express, at []",
         ),
         (Endless, "Endless holds itself, at child"),
         ({"type": "object", "properties": 5}, "properties is 5, not a dict of schemas"),
