@@ -524,7 +524,7 @@ class TaskAttempt:
         """Choose where the first round begins.
 
         What an earlier attempt had at hand is kept beside the results. If that is gone, other requests may be left than
-        those that its jobs ask; they are taken up as they are, and only what then has no row is asked.
+        those that its jobs ask; they are reattached to as they are, and only what then has no row is asked.
         """
         attempt, at_hand = here.attempt, self._at_hand
         if at_hand is None or not (at_hand.found_anew and attempt.look_first and attempt.reattach):
