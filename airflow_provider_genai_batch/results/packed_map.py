@@ -7,6 +7,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
+from operator import eq
 from struct import Struct
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -98,6 +100,14 @@ class PackedMap:
 
     def _block(self, block: int) -> bytes:
         return os.pread(self._number, _BLOCK * _SIZE, block * _BLOCK * _SIZE)
+
+    @property
+    def repeats(self) -> int | None:
+        """How many digests begin as another one does; None: they are too many to tell at once."""
+        if self._sorted is None:
+            self._sort()
+        firsts = self._firsts
+        return None if self._numbers is None else sum(map(eq, firsts, islice(firsts, 1, None)))
 
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
         """Give the beginnings of all digests with their numbers, in order."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
-from tests.operators.scenes import MODEL
+from tests.operators.scenes import MODEL, client
 
 EVERY_WAY = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
 
@@ -70,6 +72,64 @@ def test_a_second_night_asks_what_changed_alone(gemini: Emulator, tmp_path: Path
     assert ran.xcom["ask"]["job_names"] == []
     assert ran.xcom["ask"]["cost"]["usd"] == 0
     assert [*tmp_path.iterdir()] == [out]
+
+
+def test_where_each_run_has_a_file_of_its_own_the_manifest_of_the_run_before_says_which(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    out = tmp_path / "{{ run_id }}.jsonl"
+
+    def fill() -> None:
+        GenAIBatchOperator(
+            task_id="ask",
+            model=MODEL,
+            src=numbered(1, 2),
+            results_uri=str(out),
+            reuse=True,
+            poll_interval=0.05,
+        )
+
+    ran = run_dag(fill, runs=2)
+    assert ran.state == "success", ran.errors
+    assert asked(gemini) == [2]
+    assert (ran.xcom["ask"]["counts"]["reused"], len([*tmp_path.iterdir()])) == (2, 2)
+
+
+def test_objects_that_are_read_in_place_are_left_out_one_by_one(vertex: Emulator) -> None:
+    folder = f"gs://emulator-staging/{uuid4().hex}"
+    for number, names in enumerate(((1, 2, 3), (3, 4, 1))):
+        lines = [
+            {"key": f"{number}-{name}", "request": {"contents": [{"parts": [{"text": f"Say {name}"}]}]}}
+            for name in names
+        ]
+        with client() as service:
+            data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+            service.upload(BytesIO(data), f"{folder}/in-{number}.jsonl")
+        ran = run_dag(
+            lambda number=number: GenAIBatchOperator(
+                task_id="ask",
+                model=MODEL,
+                src=f"{folder}/in-{number}.jsonl",
+                dest=f"{folder}/out/",
+                results_uri=f"{folder}/rows-{number}.jsonl",
+                reuse=f"{folder}/rows-*.jsonl",
+                deferrable=bool(number),
+                poll_interval=0.05,
+            )
+        )
+        assert ran.state == "success", ran.errors
+    assert asked(vertex) == [3, 1]
+    counts = ran.xcom["ask"]["counts"]
+    assert (counts["ok"], counts["reused"]) == (3, 2)
+    with client() as service:
+        landed = [
+            json.loads(line) for line in b"".join(service.download(f"{folder}/rows-1.jsonl")).splitlines()
+        ]
+    assert {row["key"]: row.get("reused_from") for row in landed} == {
+        "1-3": f"{folder}/rows-0.jsonl",
+        "1-4": None,
+        "1-1": f"{folder}/rows-0.jsonl",
+    }
 
 
 @EVERY_WAY

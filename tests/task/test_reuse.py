@@ -219,6 +219,7 @@ def test_earlier_results_are_found_wherever_reuse_names_them(
     landed(client, folder / "1.jsonl", 1, 2)
     landed(client, folder / "2.jsonl.gz", 3)
     landed(client, folder / "3.parquet", 4, 5)
+    (folder / "1.jsonl.asked-0").write_bytes(b"no rows")
     out = tmp_path / "out"
     glob = str(folder / "*")
     manifest = {"backend": "gemini", "state": "JOB_STATE_SUCCEEDED", "job_names": ["batches/a"]}

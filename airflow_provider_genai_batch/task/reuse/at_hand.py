@@ -69,6 +69,11 @@ class AtHand:
                 self._digests.add(entry.digest, offset)
         return self._digests
 
+    @property
+    def repeats(self) -> int | None:
+        """How many requests are equal to another, where that is known without looking for it."""
+        return None if self._digests is None else self._digests.repeats
+
     def read_places(self) -> None:
         """Learn from the rows which requests they are of."""
         self.rows.seek(0)

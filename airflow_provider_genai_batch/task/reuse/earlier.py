@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.exceptions import InputError, NotFound
 from airflow_provider_genai_batch.models import Manifest, ResultRow, Reuse
 from airflow_provider_genai_batch.requests.line_types import WRONG
 from airflow_provider_genai_batch.results.read_back import columns_as_rows
-from airflow_provider_genai_batch.results.sinks import form_of
+from airflow_provider_genai_batch.results.sinks import FORMS, form_of
 from airflow_provider_genai_batch.task.files.files import local_path, matching, seekable
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
@@ -89,7 +89,12 @@ def addresses(
         else:
             found += _expanded(client, str(one))
     for uri in found:
-        form_of(uri)
+        if not _is_of_rows(uri):
+            msg = (
+                f"reuse names {uri}, which is no file of landed rows: these end in .jsonl, .jsonl.gz or .parquet. "
+                "Nothing was sent and nothing is billed."
+            )
+            raise InputError(msg)
     return list(dict.fromkeys(reversed(found)))
 
 
@@ -100,8 +105,12 @@ def _several(results: Any) -> Sequence[Any]:
 def _expanded(client: GenAIBatchClient, uri: str) -> list[str]:
     path = local_path(uri)
     if path is not None:
-        return _like(path) if "*" in str(path) and not path.exists() else [uri]
-    return matching(uri, client) if "*" in uri else [uri]
+        return [*filter(_is_of_rows, _like(path))] if "*" in str(path) and not path.exists() else [uri]
+    return [*filter(_is_of_rows, matching(uri, client))] if "*" in uri else [uri]
+
+
+def _is_of_rows(uri: str) -> bool:
+    return any(uri.endswith(f".{form}") for form in FORMS)
 
 
 def _like(pattern: Path) -> list[str]:

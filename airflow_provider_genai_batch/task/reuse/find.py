@@ -13,10 +13,12 @@ from airflow_provider_genai_batch.results.packed_map import PackedMap
 from airflow_provider_genai_batch.results.write import spell
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.reuse.earlier import EarlierRow
-from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow, plain_row
 
 _CUT_OFF = frozenset(("MAX_TOKENS", "max_tokens", "length"))
 """Finish reasons of answers that were cut off at a limit of tokens, by family."""
+_EMPTY = plain_row(None, "ok")
+"""Has all that a row must have: another hand may have written the file."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Reused:
                 if entry.digest != earlier.asked or entry.place in self.places:
                     continue
                 if row is None:
-                    row = earlier.read()
+                    row = {**_EMPTY, **earlier.read()}
                     if not wanted.takes(row):
                         self.unfit += 1
                         break

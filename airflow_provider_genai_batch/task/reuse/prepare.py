@@ -79,6 +79,10 @@ class Search:
             if self.keep:
                 self._keep(place, client, found)
         equal = found.find_equal() if self.dedupe else 0
+        if not self.dedupe and (repeats := found.repeats):
+            log.info(
+                "%d requests are equal to another one: dedupe=True would ask each of these once.", repeats
+            )
         log.info(
             "Of %d requests %d are answered by earlier results%s; %d are to be asked.",
             found.ledger.rows,

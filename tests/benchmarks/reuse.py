@@ -1,0 +1,131 @@
+"""What it costs to use earlier answers again, beside what the same work costs without: ratios of one run.
+
+``python -m tests.benchmarks.reuse [ROWS]`` measures, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
+from airflow_provider_genai_batch.models import Manifest, Reuse
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.requests.request_digest import RequestDigest
+from airflow_provider_genai_batch.results.write import spell
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
+from airflow_provider_genai_batch.task.reuse.find import Wanted
+from airflow_provider_genai_batch.task.reuse.prepare import Search
+from airflow_provider_genai_batch.wire.answers.answer import plain_row, tokens
+from airflow_provider_genai_batch.wire.services.sources import read_source
+from tests.benchmarks.data import answers
+from tests.benchmarks.inputs import prepare
+from tests.benchmarks.meter import machine, measured
+from tests.benchmarks.runs import run_ours
+from tests.benchmarks.server import serving
+
+MODEL = "gemini-2.5-flash"
+STEPS = (
+    "input",
+    "input with digests",
+    "look-ups, none found",
+    "look-ups, all found",
+    "landing of reused rows",
+)
+
+
+def step(name: str, rows: int, folder: Path) -> dict[str, float]:
+    """Do one step; the files are there."""
+    source = read_source(str(folder / f"prompts-{rows}.jsonl"))
+    with GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="benchmark")) as client, ExitStack() as stack:
+        if name.startswith("input"):
+
+            def read() -> None:
+                with read_input(
+                    client, source, model=MODEL, several_jobs=True, with_ledger=name.endswith("digests")
+                ):
+                    pass
+
+            return measured(read, rows)
+        model = "gemini-2.5-pro" if name.endswith("none found") else MODEL
+        prepared = stack.enter_context(
+            read_input(client, source, model=model, several_jobs=True, with_ledger=True)
+        )
+        search = Search(
+            str(folder / "rows.jsonl"),
+            Reuse(str(folder / "earlier.jsonl")),
+            dedupe=False,
+            wanted=Wanted(),
+            manifest=lambda: None,
+            read_manifest=Manifest.model_validate,
+        )
+        found = []
+
+        def look_up() -> None:
+            found.append(search.begin(client, prepared, Identity("0" * 64, "1" * 64), stack))
+
+        figures = measured(look_up, rows)
+        (at_hand,) = found
+        search.discard(client, Identity("0" * 64, "1" * 64))
+        assert at_hand.left == (rows if model != MODEL else 0)
+        if name.startswith("look-ups"):
+            return figures
+        landing = Landing(results_uri=search.results_uri, facts=InputFacts.of(prepared), at_hand=at_hand)
+        return measured(lambda: land_jobs(client, [], landing), rows)
+
+
+def make(rows: int, folder: Path) -> None:
+    """Write an input and its earlier results."""
+    path = prepare(folder, "jsonl", rows)
+    digest = RequestDigest(Backend.GEMINI, MODEL)
+
+    def landed() -> Iterator[bytes]:
+        with path.open("rb") as lines:
+            for line, text in zip(lines, answers("plain", rows), strict=True):
+                ((key, asked),) = digest.of([line])
+                row = plain_row(
+                    key, "ok", text=text, finish_reason="STOP", usage=tokens(31, 112), model_version=MODEL
+                )
+                row |= {"tier": "batch", "asked": asked.hex(), "answered_at": "2026-11-27T03:00:00Z"}
+                yield spell(row) + b"\n"
+
+    with (folder / "earlier.jsonl").open("wb") as out:
+        out.writelines(landed())
+
+
+def main(rows: int) -> None:
+    """Measure and print."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make(rows, folder)
+        for one in STEPS:
+            command = [sys.executable, "-m", "tests.benchmarks.reuse", one, str(rows), name]
+            figures[one] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        with serving(folder) as address:
+            figures["landing of fresh rows"] = run_ours(address, folder, "plain", rows)
+    lines = [f"{rows:,} rows; {machine()}"]
+    for one, found in figures.items():
+        lines.append(f"{one:26} {found['us_per_row']:6.1f} µs a row, {found['growth_mb']:6.1f} MB")
+    digested, reused = STEPS[1], STEPS[-1]
+    for more, less in ((digested, "input"), (reused, "landing of fresh rows")):
+        lines.append(f"{more} : {less} = {figures[more]['us_per_row'] / figures[less]['us_per_row']:.2f}")
+    print("\n".join(lines))  # noqa: T201 - it is a command
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case [one, number, where]:
+            print(json.dumps(step(one, int(number), Path(where))))  # noqa: T201 - it is read
+        case [number]:
+            main(int(number))
+        case _:
+            main(1_000_000)
