@@ -147,7 +147,6 @@ class TaskAttempt:
         """
         settings = self._settings
         ask = self._ask()  # a limit that cannot be checked is refused before all else
-        check_tiers(settings, ask.order, self._client.config.location)
         if ask.ready is not None and self._task.is_first_try and before is None:
             ask.ready.refuse_past(self._client.service_time())
         if settings.results_uri is not None:
@@ -187,7 +186,8 @@ class TaskAttempt:
             if rest is None:
                 done = self._land_at_hand(ask.order, prepared)
             else:
-                state.tier = first_tier(settings, rest.requests).value
+                tier = first_tier(settings, rest.requests) if settings.may_ask_at_once else Tier.BATCH
+                state.tier = tier.value
                 if ask.ready is not None and state.ready is None:
                     state.ready = ask.ready.deadline(rest, self._client.service_time())
                 here = self._begin(ask, prepared, identity, _Next(attempt, rest, state))
@@ -203,6 +203,8 @@ class TaskAttempt:
 
     def _ask(self) -> _Ask:
         order, config = self._settings.order(self._client.config), self._client.config
+        if self._settings.may_ask_at_once:
+            check_tiers(self._settings, order, config.location)
         ready = ReadyPlan.of(self._settings.ready_by, order, config, self._task.owner.times)
         return _Ask(order, cost_limit(self._settings.max_cost, order), ready)
 
@@ -374,9 +376,9 @@ class TaskAttempt:
 
     def _round(self, ask: _Ask, state: AttemptState) -> Round | OnlineRound:
         tier, shared = Tier(state.tier), (self._settings, self._task, self._client, self._runner)
+        if tier is Tier.BATCH:
+            return Round(*shared, ask.order, ask.limit)
         limit = ask.limit and ask.limit.in_tier(tier)
-        if not tier.at_once:
-            return Round(*shared, ask.order, limit)
         if ask.ready is None or state.ready is None or not state.left_until:
             return OnlineRound(*shared, ask.order, limit)
         rungs = ask.ready.rungs(state.ready, self._client.service_time)

@@ -171,8 +171,12 @@ def _check_on_timeout(name: str, value: Any) -> None:
         raise ConfigurationError(msg)
 
 
+_TIERS = [tier.value for tier in Tier]
+_TIERS_AT_ONCE = [tier.value for tier in Tier if tier.at_once]
+
+
 def _check_tier(name: str, value: Any) -> None:
-    words = [tier.value for tier in Tier if tier.at_once or name == "tier"]
+    words = _TIERS if name == "tier" else _TIERS_AT_ONCE
     if value not in words and not (value is None and name == "retry_tier"):
         msg = f"{name} is {' or '.join(f'{word!r}' for word in words)}, not {value!r}."
         raise ConfigurationError(msg)

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks import check_order_settings, tiers_at_once
+from airflow_provider_genai_batch.task.checks import check_order_settings
 from airflow_provider_genai_batch.task.order import Order, read_order
 from airflow_provider_genai_batch.task.tables.ask import (
     TABLE_SETTINGS,
@@ -22,6 +22,8 @@ from airflow_provider_genai_batch.task.tables.ask import (
 )
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
+
+_BATCH = Tier.BATCH.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class RunSettings:
     max_cost: float | None = None
     ready_by: Any = None
     plan_only: bool = False
-    tier: str = Tier.BATCH.value
+    tier: str = _BATCH
     online_below: int | None = None
     retry_tier: str | None = None
     checks: Sequence[Check] | None = None
@@ -101,9 +103,9 @@ class RunSettings:
         )
 
     @property
-    def tiers_at_once(self) -> list[Tier]:
-        """The tiers in which some requests may be asked at once."""
-        return tiers_at_once(self)
+    def may_ask_at_once(self) -> bool:
+        """Whether some requests may be asked at once, all by itself and whatever becomes of jobs."""
+        return not (self.tier == _BATCH and self.online_below is None and self.retry_tier is None)
 
     def order(self, connection: ClientConfig) -> Order:
         """Read the parameters of the job, and check them against its service.

@@ -54,7 +54,8 @@ class AttemptState:
 
     def resumed(self) -> AttemptState:
         """Return the state with which the rounds are replayed after a deferral, finding their jobs again."""
-        return replace(self, round=0, done=[], reached=max(self.round, self.reached))
+        reached = max(self.round, self.reached)
+        return replace(self, round=0, tier=Tier.BATCH.value, done=[], reached=reached)
 
     def come_to(self, job: BatchJob, *, reattached: bool) -> None:
         """Take note of a job of the current round; one that is known stays as it is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.checks import tiers_at_once
 from airflow_provider_genai_batch.task.order import Order
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
@@ -38,10 +39,7 @@ def check_tiers(settings: RunSettings, order: Order, location: str) -> None:
     Raises:
         UnsupportedError: there is no such tier; the message says what can be asked.
     """
-    wanted = settings.tiers_at_once
-    if not wanted:
-        return
-    for tier in wanted:
+    for tier in tiers_at_once(settings):
         check_tier(tier, order.model, order.backend, task_of(order.model), location)
     source = order.source
     if source.bigquery_uri or source.file_name:
