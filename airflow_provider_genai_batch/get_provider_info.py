@@ -47,6 +47,7 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "genai_batch", "class-name": f"{_PACKAGE}.decorators.genai_batch.genai_batch_task"}
         ],
+        "notifications": [f"{_PACKAGE}.notifications.genai_batch.GenAIBatchNotifier"],
         "cli": [f"{_PACKAGE}.cli.definition.get_genai_batch_cli_commands"],
     }
 

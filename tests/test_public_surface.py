@@ -114,6 +114,7 @@ PUBLIC = {
         "Saved",
         "Usage",
     ],
+    "notifications.genai_batch": ["GenAIBatchNotifier", "message"],
     "operators.genai_batch": [
         "GenAIBatchCancelOperator",
         "GenAIBatchDeleteOperator",
@@ -147,6 +148,7 @@ INTERNAL_ROOMS = [
     "hooks",
     "links",
     "models",
+    "notifications",
     "operators",
     "reporting",
     "requests",
@@ -178,6 +180,7 @@ PROVIDER_INFO = [
     f"{PACKAGE}.hooks.genai_batch.GenAIBatchHook",
     f"{PACKAGE}.links.genai_batch.GenAIBatchJobLink",
     f"{PACKAGE}.links.genai_batch.GenAIBatchRowsLink",
+    f"{PACKAGE}.notifications.genai_batch.GenAIBatchNotifier",
     f"{PACKAGE}.operators.genai_batch",
     f"{PACKAGE}.sensors.genai_batch",
     f"{PACKAGE}.triggers.genai_batch",

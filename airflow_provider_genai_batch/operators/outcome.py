@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import JobError
+from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+log = logging.getLogger(__name__)
+
+FAILED_MANIFEST = "manifest"
+"""Key of the XCom that has the manifest of an attempt that failed."""
 
 
 class ReportsOutcome:
@@ -29,6 +36,7 @@ class ReportsOutcome:
             manifest = settle()
         except JobError as error:
             self.outcome = error.manifest or {"job_names": error.job_names}
+            _keep_manifest(context, error)
             raise
         self.outcome = manifest
         add_manifest_to_outlets(context, self.outlets, manifest)
@@ -45,3 +53,13 @@ class ReportsOutcome:
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's signature
         """Tell OpenLineage what came of it; of a failure too, as OpenLineage asks this where there is nothing else."""
         return self.lineage()
+
+
+def _keep_manifest(context: Context, error: JobError) -> None:
+    """Put the manifest where callbacks and tasks downstream find it; trouble with that does not hide the failure."""
+    if error.manifest is None:
+        return
+    try:
+        context["ti"].xcom_push(key=FAILED_MANIFEST, value={**error.manifest})
+    except Exception as trouble:  # noqa: BLE001 - XComs are kept in many ways, which fail in ways of their own
+        log.warning("The manifest could not be stored as an XCom: %s", printable(str(trouble)))

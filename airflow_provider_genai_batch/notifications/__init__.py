@@ -1,0 +1,1 @@
+"""Messages about tasks for people, sent by callbacks."""

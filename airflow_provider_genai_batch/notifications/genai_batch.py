@@ -1,0 +1,67 @@
+"""A notifier for callbacks of this package's tasks: what became of the rows, why, what it cost, where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.notifier import BaseNotifier
+
+from airflow_provider_genai_batch.operators.outcome import FAILED_MANIFEST
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+_NAMED = 3
+"""Jobs that are named."""
+
+
+class GenAIBatchNotifier(BaseNotifier):
+    """Sends a few lines about a task: its state, rows by status, causes, cost, jobs, and the address of its log.
+
+    Args:
+        send: takes the text, and passes it on: by another notifier, a hook, a webhook.
+        **kwargs: of Airflow's notifiers.
+
+    Use it as ``on_failure_callback``, ``on_retry_callback`` or ``on_success_callback`` of a task.
+    """
+
+    def __init__(self, send: Callable[[str], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.send = send
+
+    def notify(self, context: Context) -> None:
+        """Send."""
+        self.send(message(context))
+
+
+def message(context: Context) -> str:
+    """Return the text about the task of a callback's context; no prompt and no answer is in it."""
+    ti, error = context["ti"], context.get("exception")
+    manifest = _manifest(ti, error)
+    ended = getattr(ti, "state", None) or "success"
+    state = f"failed: {type(error).__name__}" if error else getattr(ended, "value", ended)
+    lines = [f"{ti.dag_id}.{ti.task_id} ({ti.run_id}, try {ti.try_number}) {state}"]
+    if manifest.get("counts"):
+        counts = {name: number for name, number in manifest["counts"].items() if number}
+        lines.append("Rows: " + ", ".join(f"{number} {name}" for name, number in counts.items()))
+    lines += [f"Cause: {number} x {cause}" for cause, number in (manifest.get("causes") or {}).items()]
+    if cost := manifest.get("cost"):
+        lines.append(f"Cost: about {cost['usd']:.6f} USD")
+    jobs: list[str] = [*(manifest.get("job_names") or getattr(error, "job_names", None) or ())]
+    if jobs:
+        more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+        lines.append(f"Jobs: {', '.join(jobs[:_NAMED])}{more}")
+    if where := manifest.get("results_uri"):
+        lines.append(f"Rows are in {where}")
+    if address := getattr(ti, "log_url", None):
+        lines.append(f"Log: {address}")
+    return "\n".join(lines)
+
+
+def _manifest(ti: Any, error: Any) -> Mapping[str, Any]:
+    known = getattr(error, "manifest", None)
+    if known is None:
+        key = FAILED_MANIFEST if error else "return_value"
+        known = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
+    return known if isinstance(known, Mapping) else {}
