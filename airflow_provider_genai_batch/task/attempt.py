@@ -38,7 +38,6 @@ from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, 
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
-from airflow_provider_genai_batch.task.inputs.enqueued import most_bytes
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.subset import subset
@@ -223,9 +222,7 @@ class TaskAttempt:
                 ask.order,
                 prepared,
                 max_requests=settings.max_requests_per_job,
-                max_bytes=most_bytes(
-                    settings.max_bytes_per_job, self._client.config.enqueued_tokens_of(ask.order.model)
-                ),
+                max_bytes=settings.max_bytes_per_job,
                 count=only,
             )
         if self._at_hand is not None and state.plan is None:

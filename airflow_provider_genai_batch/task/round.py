@@ -27,7 +27,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity, tokens_of
 from airflow_provider_genai_batch.models.journal import Writer, at_the_service, is_journaled
 from airflow_provider_genai_batch.task.files.files import check_writable
-from airflow_provider_genai_batch.task.inputs.enqueued import enqueued_tokens, most_bytes
+from airflow_provider_genai_batch.task.inputs.enqueued import enqueued_tokens
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.split import split
@@ -80,15 +80,6 @@ class Round:
         self._writable = False
 
     @cached_property
-    def _enqueued_limit(self) -> int | None:
-        """The most tokens of jobs of the model that have not ended."""
-        return self._client.config.enqueued_tokens_of(self._order.model)
-
-    @property
-    def _most_bytes(self) -> int | None:
-        return most_bytes(self._settings.max_bytes_per_job, self._enqueued_limit)
-
-    @cached_property
     def _waiting(self) -> Waiting:
         return Waiting(self._settings, self._task, self._client, self._runner)
 
@@ -139,7 +130,7 @@ class Round:
         state: AttemptState,
         facts: InputFacts,
     ) -> list[BatchJob] | AskAgain:
-        pieces = split(prepared, self._settings.max_requests_per_job, self._most_bytes)
+        pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
         records = self._task.records(state.round)
         records.expect(len(pieces))
@@ -234,7 +225,7 @@ class Round:
         self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
     ) -> bool:
         """Whether a round would take one of these jobs up."""
-        pieces = split(prepared, self._settings.max_requests_per_job, self._most_bytes)
+        pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         several = len(pieces) > 1
         owns = [identity.piece(part_of(piece, state, several=several), state.round) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)
@@ -362,7 +353,8 @@ class Round:
 
     def _room(self, piece: PreparedInput) -> Room | None:
         """Return what a job needs of the connection's enqueued tokens; None: there is no limit, or nobody can tell."""
-        limit = self._enqueued_limit
+        config = self._client.config
+        limit = config.enqueued_tokens_of(self._order.model) if config.max_enqueued_tokens else None
         tokens = None if limit is None else enqueued_tokens(piece)
         return None if limit is None or tokens is None else Room(self._order.model, tokens, limit)
 

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.wire.catalog.limits import Limits
 
 
 def enqueued_tokens(piece: PreparedInput) -> int | None:
@@ -20,12 +21,9 @@ def enqueued_tokens(piece: PreparedInput) -> int | None:
     return None if piece.lines is None else -(-piece.lines.seek(0, io.SEEK_END) // BYTES_A_TOKEN)
 
 
-def most_bytes(own: int | None, limit: int | None) -> int | None:
-    """Return the most bytes of one job's input: a job above a limit of tokens by itself is cut.
-
-    Args:
-        own: that the task wants; None: any number.
-        limit: of tokens; None: there is none.
-    """
-    limits = [own, None if limit is None else limit * BYTES_A_TOKEN]
-    return min((one for one in limits if one is not None), default=None)
+def within(limits: Limits, tokens: int | None) -> Limits:
+    """Lower the limits of one job to what a limit of tokens allows; None: there is none."""
+    if tokens is None:
+        return limits
+    most = tokens * BYTES_A_TOKEN
+    return limits._replace(max_bytes=min(most, most if limits.max_bytes is None else limits.max_bytes))

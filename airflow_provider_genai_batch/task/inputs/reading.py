@@ -28,6 +28,7 @@ from airflow_provider_genai_batch.requests.write import inline_entries, request_
 from airflow_provider_genai_batch.task.files.files import read_chunks, seekable, spool
 from airflow_provider_genai_batch.task.files.objects import Objects, expanded
 from airflow_provider_genai_batch.task.inputs.bigquery_sample import check_sample
+from airflow_provider_genai_batch.task.inputs.enqueued import within
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -118,6 +119,9 @@ class InputReader:
         }
         if "limits" not in known:
             known["limits"] = limits_of(backend, self._task, self.model)
+        config = self.client.config
+        if config.max_enqueued_tokens:  # a job above that by itself is cut
+            known["limits"] = within(known["limits"], config.enqueued_tokens_of(self.model))
         return PreparedInput(content=content, requests=requests, backend=backend, stack=self.stack, **known)
 
     def _from_rows(self, prompt: Prompt) -> PreparedInput:
