@@ -226,6 +226,7 @@ class RowCounter:
         self.reused = _sum(self.reused, other.reused)
         self.same = _sum(self.same, other.same)
         self._saved.update(other._saved)
+        self._unpaid.update(other._unpaid)
         self._ok += other._ok
         self._status.update(other._status)
         self._causes.update(other._causes)
@@ -380,8 +381,8 @@ class RowCounter:
 
     @property
     def tiers(self) -> dict[str, int]:
-        """Rows that count by the tier that served them; requests without a row have none."""
-        landed = self._ok + self._status.total() - self._status["missing"]
+        """Rows that count by the tier that served them; requests without a row have none, nor have unpaid ones."""
+        landed = self._ok + self._status.total() - self._status["missing"] - self._unpaid.total()
         in_jobs = landed - self._tiers.total()
         return {**({BATCH: in_jobs} if in_jobs else {}), **dict(self._tiers.most_common())}
 

@@ -187,6 +187,7 @@ def test_after_a_deferral_rows_come_from_where_they_were_kept(
         "reused": 2,
         "same": 1,
     }
+    assert manifest["tiers"] == {"batch": 1}  # of four rows one was asked
     found = rows(out)
     assert [found[f"k{number}"].get("same_as") for number in (7, 8, 9, 10)] == [None, None, "k7", None]
     assert found["k9"]["round"] == found["k7"]["round"] == 1
