@@ -49,7 +49,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         staging: ``bq://p.d``, where their snapshot, requests and answers are kept for 30 days; None: the dataset of
             `dest`.
         rename: new names of columns of the answers, by their own.
-        max_bytes: that a statement about them may be billed for; None: any number.
+        max_bytes: that reading them may scan; None: any number.
         prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
             it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
         dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.

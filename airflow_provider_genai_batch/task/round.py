@@ -75,7 +75,7 @@ class Round:
         self._limit = limit
         self.stopped = None
         self.over = ""
-        self._facts = InputFacts()
+        self._facts: InputFacts | None = None
         self._begun: str | None = None
         self._writable = False
 
@@ -389,7 +389,7 @@ class Round:
 
     def _defer_for_capacity(self, step: AwaitCapacity, state: AttemptState) -> None:
         state = replace(state, before=[*{*state.before, *step.before}])
-        checkpoint = Checkpoint(state, [], self._facts, self._begun, refusals=step.refusals)
+        checkpoint = Checkpoint(state, [], self._facts or InputFacts(), self._begun, refusals=step.refusals)
         self._task.defer_until(clock.time() + step.seconds, checkpoint.to_event())
 
 

@@ -130,10 +130,10 @@ class RunSettings:
             media_uri=self.media_uri,
             **{name: getattr(self, name) for name in TABLE_SETTINGS},
         )
-        if order.table is None:
-            refuse_table_settings(self)
-        else:
+        if order.table is not None:
             refuse_landing(self)
+        elif any(getattr(self, name) is not None for name in TABLE_SETTINGS):
+            refuse_table_settings(self)
         return order
 
     def wait_plan(self, job: BatchJob, *, now: float, taken_up: bool = False) -> WaitPlan:

@@ -137,16 +137,10 @@ def test_a_table_becomes_a_typed_table_in_one_task(vertex: Emulator, texts: str,
     assert rows[3]["kind"] is None
     assert json.loads(rows[3]["row_error"].partition(": ")[2]) == bad
     assert rows[1]["tokens"]["total"] > 0
-
-
-def test_requests_hold_prompt_schema_and_columns_as_those_of_a_file_do(vertex: Emulator, texts: str) -> None:
-    assert ask(texts, request_defaults={"temperature": 0}).state == "success"
-    requests = {row["key"]: json.loads(row["request"]) for row in asked(vertex)}
-    assert sorted(requests) == ["k1", "k2", "k3", "k4"]
-    for number, text in TEXTS.items():
-        request = requests[f"k{number}"]
+    for row in asked(vertex):
+        request = json.loads(row["request"])
+        text = TEXTS[int(row["key"][1:])]
         assert request["contents"] == [{"role": "user", "parts": [{"text": f"Classify: {text}"}]}]
-        assert request["generationConfig"]["temperature"] == 0
         assert [*request["generationConfig"]["responseSchema"]["properties"]] == [*Review.model_fields]
 
 
@@ -173,14 +167,6 @@ def test_too_many_failed_rows_fail_the_task_and_the_next_attempt_asks_them_alone
     assert Counter(keys_asked(vertex)) == {"k1": 1, "k2": 1, "k3": 2, "k4": 1}
     assert {row["row_status"] for row in found(vertex, texts).values()} == {"ok"}
     assert all(row["answer"] for row in found(vertex, texts).values())
-
-
-def test_more_rows_than_a_job_takes_become_several_jobs_and_one_table(vertex: Emulator, texts: str) -> None:
-    ran = ask(texts, max_requests_per_job=3)
-    assert ran.state == "success", ran.errors
-    assert len(vertex.jobs) == 2
-    assert Counter(keys_asked(vertex)) == dict.fromkeys(["k1", "k2", "k3", "k4"], 1)
-    assert sorted(found(vertex, texts)) == [*TEXTS]
 
 
 class Died(Exception):
@@ -227,11 +213,15 @@ def test_a_statement_whose_answer_is_lost_is_sent_again_by_its_id_and_runs_once(
     before = statements(vertex)
     for kind in ("inputs", "requests", "result"):
         vertex.bigquery.refuse("jobs.insert", 503, naming=f'"jobId": "genai_{kind}_', acted=True)
-    ran = ask(texts)
+    ran = ask(texts, max_requests_per_job=3)
     assert ran.state == "success", ran.errors
     assert ran.errors == []
-    once = {("inputs", "0"): 1, ("requests", "0"): 1, ("result", "0"): 1}
+    once = {("inputs", "0"): 1, ("requests", "0"): 2, ("result", "0"): 1}
     assert statements(vertex) - before == Counter(once)
+    # More rows than a job takes are asked by several, and land in one table.
+    assert len(vertex.jobs) == 2
+    assert Counter(keys_asked(vertex)) == dict.fromkeys(["k1", "k2", "k3", "k4"], 1)
+    assert sorted(found(vertex, texts)) == [*TEXTS]
 
 
 def test_rows_that_are_the_same_are_not_paid_again_and_others_are(vertex: Emulator, texts: str) -> None:
@@ -271,6 +261,10 @@ def test_rows_without_a_key_of_their_own_are_told_apart_by_all_they_hold(
         ({"where": "t.nothing = 1"}, "cannot read the rows of bq://.* where t.nothing = 1"),
         ({"where": "t.id > 9"}, "has no rows where t.id > 9: there is nothing to ask"),
         ({"max_bytes": 10}, r"scans \d+ bytes, and max_bytes=10 allows fewer"),
+        (
+            {"prompt": "{text}", "where": "t.id > 1 -- all but one"},
+            "1 of 3 rows have nothing but blanks in text, and",
+        ),
         ({"key": "day"}, r"the key \(day\) is not unique: 3 of 4 rows"),
         (
             {"dest": "bq://emulator-project.nowhere.t", "staging": "emulator-project.nor_here"},
@@ -282,6 +276,8 @@ def test_rows_without_a_key_of_their_own_are_told_apart_by_all_they_hold(
 def test_what_cannot_be_asked_is_refused_in_one_message_before_anything_is_paid(
     vertex: Emulator, texts: str, settings: dict[str, Any], said: str
 ) -> None:
+    if settings.get("prompt") == "{text}":
+        change(vertex, f"UPDATE `{texts}` SET text = ' ' WHERE id = 3")
     with reading(texts, **settings) as read, pytest.raises(InputError, match=f"(?is){said}") as caught:
         read()
     assert "Nothing was asked, and no model is billed." in str(caught.value)
@@ -391,8 +387,12 @@ def statements(vertex: Emulator) -> Counter[tuple[str, str]]:
 
 
 def insert(vertex: Emulator, table: str, values: str) -> None:
+    change(vertex, f"INSERT INTO `{table}` VALUES ({values})")
+
+
+def change(vertex: Emulator, sql: str) -> None:
     with closing(client_of(vertex.bigquery)) as google:
-        google.query(f"INSERT INTO `{table}` VALUES ({values})").result()
+        google.query(sql).result()
 
 
 class reading(ExitStack):  # noqa: N801 - reads as a function

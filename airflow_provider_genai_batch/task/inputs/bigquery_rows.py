@@ -27,7 +27,7 @@ from airflow_provider_genai_batch.task.tables.staged import DAYS, StagedTable, s
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, check_names, name
-from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS, Snapshot, options
+from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS, Slot, Snapshot, options
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _MANY_REGIONS = ("us", "eu")
 _ANYWHERE = "global"
+_LEAST_GUARD = 100 * 1024**2
+"""Bytes: BigQuery bills at least ten megabytes for each table, which an estimate does not say."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ class TableReader:
         queries, ask = self.client.queries, self.ask
         with _explained(queries):
             facts, location = _Preflight(queries, ask, self.client.config.location).look()
-        rows = self._snapshot(facts)
+        pieces = self.prompt.pieces(self.model, self.defaults)
+        alone = [one for one in pieces if isinstance(one, Slot) and not "".join(one.literals).strip()]
+        rows = self._snapshot(facts, tuple(one.columns for one in alone))
         _Preflight(queries, ask, self.client.config.location).estimate(rows, location)
         nonce = facts.last_change if facts.kind == "TABLE" else f"{clock.time():.3f}"
         tag = digest([self.key, rows.select(), nonce])[:16]
@@ -91,16 +95,15 @@ class TableReader:
                     labels,
                     makes=table,
                     again=True,
-                    max_bytes=ask.max_bytes,
+                    max_bytes=None if ask.max_bytes is None else max(ask.max_bytes, _LEAST_GUARD),
                 )
             )
             (found,) = queries.ask(rows.check(table), location, labels)
         _refuse_rows(found, rows, ask)
-        pieces = self.prompt.pieces(self.model, self.defaults)
         asked = [piece if isinstance(piece, str) else astuple(piece) for piece in pieces]
         content = digest([found["sum_a"], found["sum_b"], int(found["total"]), asked])
         staged = StagedTable(
-            table, pieces, rows.columns, ask.answers, location, self.labels, ask.max_bytes, self.cut_off_is_ok
+            table, pieces, rows.columns, ask.answers, location, self.labels, self.cut_off_is_ok
         )
         log.info("%d rows of %s are kept in %s.", found["total"], ask.source.uri, table.uri)
         return PreparedInput(
@@ -114,7 +117,7 @@ class TableReader:
             table=staged,
         )
 
-    def _snapshot(self, facts: TableFacts) -> Snapshot:
+    def _snapshot(self, facts: TableFacts, bare: tuple[tuple[str, ...], ...]) -> Snapshot:
         """Choose the columns that are kept.
 
         Raises:
@@ -137,7 +140,7 @@ class TableReader:
         _refuse(problems)
         kept = dict.fromkeys([*back, *needed, *ask.key])
         types = {one: facts.columns[there[one.lower()]] for one in kept}
-        return Snapshot(ask.source, types, ask.key, ask.where, needed)
+        return Snapshot(ask.source, types, ask.key, ask.where, needed, bare)
 
 
 class _Preflight:
@@ -274,6 +277,12 @@ def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> Non
             problems.append(
                 f"{nulls} of {total} rows have null in {column!r}, which the prompt names: leave them out by "
                 f'where="{name(column)} IS NOT NULL", or fill them in'
+            )
+    for number, columns in enumerate(rows.bare):
+        if found[f"empty_{number}"] and not any(found[f"null_{rows.needed.index(one)}"] for one in columns):
+            problems.append(
+                f"{found[f'empty_{number}']} of {total} rows have nothing but blanks in {', '.join(columns)}, and "
+                "nothing else stands in that part of the prompt: leave them out by where, or write words around it"
             )
     _refuse(problems)
 

@@ -37,7 +37,7 @@ class TableAsk:
         columns: that come back; None: all.
         where: which rows; empty: all.
         rename: new names of columns of the answers.
-        max_bytes: that a statement may be billed for; None: any number.
+        max_bytes: that reading the source may scan; None: any number.
         answers: columns of the answers; None: they are text.
     """
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client.storage.queries import Statement
+from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritten
 from airflow_provider_genai_batch.models import BatchJob, Usage
 from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
@@ -57,15 +58,17 @@ class TableLanding:
         kept = ask.columns or self._all_columns(queries.facts_of(inputs).columns)
         result = Result(inputs, {one: one for one in kept}, answers, ask.rename)
         sql = result.create(ask.result, options(self.labels))
-        queries.run(
-            Statement(
-                sql,
-                f"genai_result_{digest([self.inputs, sql])[:16]}",
-                location,
-                self.labels,
-                max_bytes=ask.max_bytes,
+        job_id = f"genai_result_{digest([self.inputs, sql])[:16]}"
+        try:
+            queries.run(Statement(sql, job_id, location, self.labels))
+        except BadRequest as error:
+            names = ", ".join(job.name for job in jobs)
+            msg = (
+                f"BigQuery could not write {ask.result.uri}: {error.message}. {names} has ended and its answered rows "
+                f"are paid for; they are in {', '.join(tables)}. The next attempt writes the table again and pays "
+                "nothing."
             )
-        )
+            raise ResultsNotWritten(msg, job_names=[job.name for job in jobs]) from error
         found = queries.ask(counts(ask.result), location, self.labels)
         used = queries.ask(usage(answers, LONG_PROMPT), location, self.labels)
         log.info(

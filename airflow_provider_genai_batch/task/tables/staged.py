@@ -31,7 +31,7 @@ class StagedTable:
         answers: columns of the answers, by which good ones are known.
         location: where all tables are.
         labels: of DAG, task and run.
-        max_bytes: that a statement may be billed for.
+        cut_off_is_ok: see `Answers`.
         shard: number and count, where the rows are for several jobs.
         answered: tables of answers of the rounds before.
     """
@@ -42,7 +42,6 @@ class StagedTable:
     answers: Sequence[Column] | None = field(repr=False)
     location: str
     labels: Mapping[str, str]
-    max_bytes: int | None = None
     cut_off_is_ok: bool = True
     shard: tuple[int, int] | None = None
     answered: tuple[str, ...] = ()
@@ -70,7 +69,6 @@ class StagedTable:
                 labels,
                 makes=table,
                 again=True,
-                max_bytes=self.max_bytes,
             )
         )
         return BatchSource(bigquery_uri=table.uri)

@@ -45,6 +45,7 @@ class Snapshot:
         key: names of those that tell rows apart; none: all do.
         where: the user's condition over ``t``; empty: all rows.
         needed: columns that a prompt names.
+        bare: those of them that stand alone in a part of it.
     """
 
     source: TableName
@@ -52,11 +53,12 @@ class Snapshot:
     key: tuple[str, ...] = ()
     where: str = ""
     needed: tuple[str, ...] = ()
+    bare: tuple[tuple[str, ...], ...] = ()
 
     def select(self) -> str:
         """Spell the rows."""
         kept = ", ".join(f"t.{name(one)} AS {name(one)}" for one in self.columns)
-        where = f" WHERE ({self.where})" if self.where else ""
+        where = f" WHERE (\n{self.where}\n)" if self.where else ""
         return f"SELECT {self._key()} AS {KEY}, {kept} FROM {self.source} AS t{where}"
 
     def create(self, table: TableName, options: str) -> str:
@@ -71,11 +73,14 @@ class Snapshot:
             f"COUNT(DISTINCT {KEY}) AS distinct_keys",
         ]
         parts += [f"COUNTIF({name(one)} IS NULL) AS null_{number}" for number, one in enumerate(self.needed)]
+        for number, columns in enumerate(self.bare):
+            text = ", ".join(_as_text(f"t.{name(one)}", self.columns[one]) for one in columns)
+            parts.append(f"COUNTIF(TRIM(CONCAT('', {text})) = '') AS empty_{number}")
         asked = ", ".join(f"{name(one)} AS {name(one)}" for one in dict.fromkeys((KEY, *self.needed)))
         for salt in _HASHES:
             text = f"CONCAT('{salt}', TO_JSON_STRING(STRUCT({asked})))"
             parts.append(f"SUM(MOD(FARM_FINGERPRINT({text}), 1000000007)) AS sum_{salt}")
-        return f"SELECT {', '.join(parts)} FROM {table}"
+        return f"SELECT {', '.join(parts)} FROM {table} AS t"
 
     def _key(self) -> str:
         if len(self.key) == 1:
