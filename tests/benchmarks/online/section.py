@@ -84,7 +84,7 @@ at most: prompts and answers of about 450 characters. The peer is Google's SDK a
 semaphore around each call, and the SDK's own retries. Each runs in a process of its own, in turns; of several runs the
 cheapest is shown. In brackets: how many times this package's figure. What the clock tells depends on the emulator,
 which is written in Python, too, and on neighbours; CPU time is the process's own. Most of this package's is httpx's and
-httpcore's. Measured on {machine}.
+httpcore's. Measured on {machine}, with busy neighbours.
 """
 _LIMITED = """\
 The same with a service that takes {share:.0%} of the input tokens of all {rows:,} rows in a minute by the clock, and
