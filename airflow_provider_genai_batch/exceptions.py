@@ -276,6 +276,10 @@ class ChecksFailed(JobError):
     """The rows are there and enough of them are good, but a check of all of them together fails."""
 
 
+class PilotFailed(JobError):
+    """More rows of the pilot failed than it allows; the other requests were not asked."""
+
+
 class TooManyFailedRows(JobError):
     """More rows failed than ``max_failed_rows`` allows."""
 

@@ -54,6 +54,7 @@ def genai_batch_task(
     tier: str = "batch",
     online_below: int | None = None,
     retry_tier: str | None = None,
+    pilot: Any = None,
     checks: Sequence[Check] | None = None,
     on_check: str = "fail",
     cancel_on_kill: bool = True,

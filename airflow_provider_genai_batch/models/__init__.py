@@ -7,6 +7,7 @@ from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost, ModelCost
 from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
 from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts, Saved
+from airflow_provider_genai_batch.models.pilot import Pilot
 from airflow_provider_genai_batch.models.plan import Plan, PlannedCost
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.request import BatchRequest
@@ -33,6 +34,7 @@ __all__ = [
     "Media",
     "ModelCost",
     "Part",
+    "Pilot",
     "Plan",
     "PlannedCost",
     "ReadyBy",

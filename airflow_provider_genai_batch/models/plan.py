@@ -52,6 +52,8 @@ class Plan(Noun):
     """Requests that were read for this; the others are expected to be like them."""
     counted: int = 0
     """Requests whose tokens the service counted (``countTokens``); 0: bytes of text divided by 4."""
+    pilot: int = 0
+    """Rows of a pilot that tell what is to be expected; 0: there was none, or not yet."""
     cost: dict[str, PlannedCost] = Field(default_factory=dict)
     """By tier: ``batch``, and ``flex`` and ``standard`` where the model has them. Empty without a price list."""
     source: Line | None = None

@@ -93,6 +93,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             worker's slot, at batch price when there is room, or at full price. Needs `results_uri`.
         online_below: an input of fewer requests is asked at once, as ``standard`` where `tier` is ``batch``.
         retry_tier: how the rounds after the first are asked, ``flex`` or ``standard``; None: as the first.
+        pilot: how many requests go first, a count (int), a fraction (float up to 1.0), or `Pilot`. Where too many of
+            them fail the others are not asked; else they tell what all will cost, and `max_cost` is held against that.
         checks: what has to hold of all rows together before the task succeeds, made by the functions of
             `airflow_provider_genai_batch.checks`. The rows are landed either way.
         on_check: what comes of a check that fails: ``fail`` or ``warn``.
@@ -138,6 +140,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "reuse",
         "conn_id",
         "ready_by",
+        "pilot",
         "checks",
         "asks_for",
     )
@@ -188,6 +191,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         tier: str = "batch",
         online_below: int | None = None,
         retry_tier: str | None = None,
+        pilot: Any = None,
         checks: Sequence[Check] | None = None,
         on_check: str = "fail",
         cancel_on_kill: bool = True,
@@ -239,6 +243,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.tier = tier
         self.online_below = online_below
         self.retry_tier = retry_tier
+        self.pilot = pilot
         self.checks = checks
         self.on_check = on_check
         self.cancel_on_kill = cancel_on_kill

@@ -12,7 +12,6 @@ from msgspec.json import Encoder
 from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.results.external_sort import in_order
-from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Write
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, row_error, store_media
@@ -21,6 +20,8 @@ Validate: TypeAlias = Callable[[str], Any]
 """Takes an answer's text and returns the `output`; raises ValueError where it is not what was asked for."""
 Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
 """Gives columns of the input row at an index."""
+Watch: TypeAlias = Callable[[Iterable[PlainRow]], Iterator[PlainRow]]
+"""Sees rows, and passes them on."""
 
 INVALID_OUTPUT = "INVALID_OUTPUT"
 """The error's `status` where an answer is not what was asked for."""
@@ -41,7 +42,7 @@ def land(
     validate: Validate | None = None,
     carry: Carry | None = None,
     store: Store | None = None,
-    gates: Gates | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Count rows into `tally` and write them as lines, then a row for each request that has none.
 
@@ -53,14 +54,14 @@ def land(
         ordered: write in the order of the input; rows whose place in it is not known come last.
         validate: checks the text of each answer.
         carry: gives what the row takes along from its input row.
-        gates: count good rows for checks of all of them.
+        watch: sees the rows that are landed, and passes them on.
         store: writes the pictures and sounds of the rows that are landed, see `wire.answers.answer.Store`.
     """
-    plain = write is None and gates is None  # nobody needs outputs as JSON
+    plain = write is None and watch is None  # nobody needs outputs as JSON
     spelled = validate if validate is None or plain else _spelling(validate)
     rows = _counted(rounds, tally, spelled)
-    if gates is not None:
-        rows = gates.watch(rows)
+    if watch is not None:
+        rows = watch(rows)
     if store is not None:
         rows = _with_files(rows, store)
     if write is None:

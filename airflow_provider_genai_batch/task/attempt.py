@@ -30,6 +30,7 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity, merge_labels
 from airflow_provider_genai_batch.models.journal import at_the_service
+from airflow_provider_genai_batch.models.pilot import Pilot
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import keeps_media
@@ -46,6 +47,8 @@ from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
 from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
 from airflow_provider_genai_batch.task.online.round import OnlineRound
+from airflow_provider_genai_batch.task.pilot.judge import judge
+from airflow_provider_genai_batch.task.pilot.sample import others_of, pilot_of
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.ready.leave import Leaving, missed, never_ended
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
@@ -101,6 +104,8 @@ class _Next:
         if not self.state.round:
             return "submitting a new job"
         rest = self.prepared.requests
+        if self.state.round == self.state.pilot:
+            return f"asking the other {rest} requests"
         if not rest:
             return "asking the failed rows again, continuing from its table"
         return f"asking {rest} request{'' if rest == 1 else 's'} again"
@@ -189,7 +194,8 @@ class TaskAttempt:
                 state.tier = tier.value
                 if ask.ready is not None and state.ready is None:
                     state.ready = ask.ready.deadline(rest, self._client.service_time())
-                here = self._begin(ask, prepared, identity, _Next(attempt, rest, state))
+                first = self._pilot(rest, state)
+                here = self._begin(ask, prepared, identity, _Next(attempt, first, state))
                 done = here if isinstance(here, Done) else self._rounds(ask, prepared, identity, here)
         return self._finished(done, identity)
 
@@ -229,6 +235,7 @@ class TaskAttempt:
             plan = self._at_hand.in_plan(plan)
         if plan is not None and state.plan is None:
             log.info("Plan: %s.", plan)
+            plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
             state.plan = plan.model_dump(mode="json")
         if only and plan is None:
             raise cannot_plan(ask.order.source)
@@ -236,6 +243,54 @@ class TaskAttempt:
             ask.limit.in_tier(first_tier(settings, prepared.requests)).check(prepared, 0)
         self._runner.ledger.plan = plan
         return plan
+
+    def _pilot(self, prepared: PreparedInput, state: AttemptState) -> PreparedInput:
+        """Return what the first round asks: the pilot, if there is one and the input is larger."""
+        pilot, requests = Pilot.of(self._settings.pilot), prepared.requests
+        if pilot is None:
+            return prepared
+        if requests is None:
+            return pilot_of(prepared, 0)  # which refuses it
+        if pilot.size(requests) >= requests:
+            log.info("The input is no larger than the pilot, so there is none.")
+            return prepared
+        state.pilot, state.tier = 1, pilot.tier
+        return pilot_of(prepared, pilot.size(requests))
+
+    def _others(self, prepared: PreparedInput, pilot: Pilot) -> PreparedInput:
+        """Return what is asked after the pilot."""
+        rest = self._rest(prepared) or prepared
+        return others_of(rest, pilot.size(rest.requests or 0))
+
+    @staticmethod
+    def _planned(state: AttemptState) -> Plan:
+        plan = read_plan(state.plan)
+        assert plan is not None  # noqa: S101 - what can be sampled can be planned
+        return plan
+
+    def _judge(
+        self,
+        ending: Ending,
+        checkpoint: Checkpoint,
+        event: Mapping[str, Any] | None = None,
+        *,
+        asked: PreparedInput | None = None,
+        stopped: bool = False,
+    ) -> AskAgain:
+        """Judge the pilot; see `judge`."""
+        plan = self._planned(checkpoint.state)
+        keys = [*asked.keys()] if asked is not None else None
+        patience = self._late_rows(ending, checkpoint, event)
+        return judge(
+            self._runner,
+            self._settings,
+            plan,
+            ending,
+            checkpoint,
+            keys=keys,
+            patience=patience,
+            stopped=stopped,
+        )
 
     def _read_later(
         self,
@@ -315,6 +370,8 @@ class TaskAttempt:
             strays = self._strays(known, checkpoint.facts, checkpoint.state)
             if ending.why is Why.SWITCH or (checkpoint.state.left_until and ending.why is not Why.LOST):
                 outcome = self._settle_left(ending, checkpoint, known, strays)
+            elif checkpoint.state.piloting:
+                outcome = self._judge(ending, checkpoint, event)
             else:
                 outcome = strays.settled(ending, checkpoint, self._settle, event)
             done = outcome if isinstance(outcome, Done) else self._read_again(outcome, checkpoint, strays)
@@ -341,8 +398,8 @@ class TaskAttempt:
             return further if isinstance(further, Done) else self._rounds(ask, prepared, identity, further)
 
     def _rounds(self, ask: _Ask, prepared: PreparedInput, identity: Identity, here: _Next) -> Done:
-        facts = InputFacts.of(prepared)
         while True:
+            facts = InputFacts.of(here.prepared if here.state.piloting else prepared)
             round_ = self._round(ask, here.state)
             jobs = round_.submit(identity, here.prepared, here.attempt, here.state, facts)
             strays = self._strays(identity, facts, here.state)
@@ -359,11 +416,13 @@ class TaskAttempt:
                 checkpoint = Checkpoint(here.state, names, facts, identity.fingerprint)
                 settle = partial(self._settle, prepared=prepared, stops=bool(round_.stopped or round_.over))
                 with _saying_why(round_.stopped), _missing(here.state, round_.over):
-                    outcome = (
-                        self._settle_left(round_.ending, checkpoint, identity, strays, prepared)
-                        if left
-                        else strays.settled(round_.ending, checkpoint, settle)
-                    )
+                    if here.state.piloting:
+                        stopped = round_.stopped is not None
+                        outcome = self._judge(round_.ending, checkpoint, asked=here.prepared, stopped=stopped)
+                    elif left:
+                        outcome = self._settle_left(round_.ending, checkpoint, identity, strays, prepared)
+                    else:
+                        outcome = strays.settled(round_.ending, checkpoint, settle)
             if isinstance(outcome, Done):
                 return outcome
             further = self._go_on(outcome, ask, prepared, identity, here, strays)
@@ -373,9 +432,11 @@ class TaskAttempt:
 
     def _round(self, ask: _Ask, state: AttemptState) -> Round | OnlineRound:
         tier, shared = Tier(state.tier), (self._settings, self._task, self._client, self._runner)
+        measured = state.pilot > 0 and state.round == state.pilot  # so no bound is added up
+        limit = None if measured else ask.limit
         if tier is Tier.BATCH:
-            return Round(*shared, ask.order, ask.limit)
-        limit = ask.limit and ask.limit.in_tier(tier)
+            return Round(*shared, ask.order, limit)
+        limit = limit and limit.in_tier(tier)
         if ask.ready is None or state.ready is None or not state.left_until:
             return OnlineRound(*shared, ask.order, limit)
         rungs = ask.ready.rungs(state.ready, self._client.service_time)
@@ -449,7 +510,9 @@ class TaskAttempt:
             if not repeats or self._round(ask, further.state).comes_to(
                 later.jobs, identity, further.prepared, further.state
             ):
-                log.warning("%s; %s.", again, further.words)
+                log.log(
+                    logging.INFO if here.state.piloting else logging.WARNING, "%s; %s.", again, further.words
+                )
                 return further
             checkpoint = Checkpoint(
                 here.state, [*again.job_names], InputFacts.of(prepared), identity.fingerprint
@@ -463,7 +526,11 @@ class TaskAttempt:
 
     def _next(self, prepared: PreparedInput, again: AskAgain, here: _Next, ready: ReadyPlan | None) -> _Next:
         """Choose what is asked next: the requests without an answer, or all where they are not known."""
-        rest, state, spent = self._unanswered(prepared, again), here.state, self._runner.ledger.spent
+        state, spent, pilot = here.state, self._runner.ledger.spent, Pilot.of(self._settings.pilot)
+        if state.piloting and pilot is not None:
+            rest: PreparedInput | None = self._others(prepared, pilot)
+        else:
+            rest = self._unanswered(prepared, again)
         attempt = replace(here.attempt, resumed=False, refusals=0)
         if rest is not None:
             has_jobs = state.reached > state.round  # the next round, from before a deferral
@@ -473,7 +540,10 @@ class TaskAttempt:
                 reattach=True,
                 before=state.before,
             )
-            tier = later_tier(self._settings, Tier(state.tier))
+            if state.piloting:
+                tier = first_tier(self._settings, self._planned(state).requests)
+            else:
+                tier = later_tier(self._settings, Tier(state.tier))
             if ready is not None and state.left_until:
                 tier = ready.tiers[-1]
             later = state.next_round(again, spent, tier)
@@ -537,6 +607,7 @@ class TaskAttempt:
             return here
         names = ", ".join(job.name for job in found.jobs)
         log.warning("%s asked other requests of this input than are left now; its rows count.", names)
+        here.state.pilot = 0  # what is asked was judged before those jobs were created
         begun = Checkpoint(here.state, [], facts, identity.fingerprint)
         settle = partial(self._settle, prepared=prepared)
         outcome = strays.settled(*strays.joined(begun, found), settle)
@@ -583,7 +654,8 @@ class TaskAttempt:
     def _may_ask_again(self, state: AttemptState) -> bool:
         if state.left_until and not Tier(state.tier).at_once:
             return True
-        return state.idle or state.round < max(self._settings.retry_failed_rows, state.reached)
+        rounds = self._settings.retry_failed_rows + state.pilot
+        return state.idle or state.round < max(rounds, state.reached)
 
     def _landing(self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None) -> Landing:
         settings, client = self._settings, self._client

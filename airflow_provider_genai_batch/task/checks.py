@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models.pilot import Pilot, check_pilot
 from airflow_provider_genai_batch.models.ready_by import check_ready_by
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
@@ -59,10 +60,13 @@ def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
     """
     wanted = [
         name
-        for name in ("tier", "online_below", "retry_tier")
+        for name in ("tier", "online_below", "retry_tier", "pilot")
         if getattr(task, name) not in (None, Tier.BATCH.value)
         and (known is None or known(getattr(task, name)))
     ]
+    if wanted == ["pilot"] and _tier_of_pilot(task) == Tier.BATCH.value:
+        _check_pilot_in_batch(task)
+        return
     if not wanted:
         return
     how = f"{wanted[0]}={getattr(task, wanted[0])!r} asks requests at once"
@@ -74,9 +78,24 @@ def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
         raise ConfigurationError(msg)
 
 
+def _tier_of_pilot(task: Any) -> Any:
+    pilot = Pilot.of(task.pilot)
+    return None if pilot is None else pilot.tier
+
+
+def _check_pilot_in_batch(task: Any) -> None:
+    if task.wait is False:
+        msg = "pilot is judged before the other requests are asked, so the task waits: leave wait=False out."
+        raise ConfigurationError(msg)
+    if task.ready_by is not None:
+        msg = 'A pilot of tier "batch" may take a day, and ready_by is to be kept: ask it as "standard" or "flex".'
+        raise ConfigurationError(msg)
+
+
 def tiers_at_once(task: Any) -> list[Tier]:
     """Return the tiers in which some of a task's requests may be asked at once; what is to be rendered names none."""
-    named = [task.tier, task.retry_tier, None if task.online_below is None else Tier.STANDARD.value]
+    small = None if task.online_below is None else Tier.STANDARD.value
+    named = [task.tier, task.retry_tier, small, _tier_of_pilot(task)]
     return [tier for tier in (Tier.FLEX, Tier.STANDARD) if tier.value in named]
 
 
@@ -226,6 +245,7 @@ def check_answers(name: str, value: Any) -> None:
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "checks": check_checks,
     "on_check": check_on_check,
+    "pilot": check_pilot,
     "on_timeout": _check_on_timeout,
     **dict.fromkeys(("keep", "truncated"), check_answers),
     **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),

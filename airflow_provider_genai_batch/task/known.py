@@ -12,6 +12,7 @@ _MODELS = (
     "google.genai.",
     "airflow_provider_genai_batch.models.source",
     "airflow_provider_genai_batch.models.ready_by",
+    "airflow_provider_genai_batch.models.pilot",
     "airflow_provider_genai_batch.checks",
     "airflow_provider_genai_batch.models.reuse",
 )

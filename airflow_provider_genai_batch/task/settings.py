@@ -71,6 +71,7 @@ class RunSettings:
     tier: str = _BATCH
     online_below: int | None = None
     retry_tier: str | None = None
+    pilot: Any = None
     checks: Sequence[Check] | None = None
     on_check: str = "fail"
     cancel_on_kill: bool = True

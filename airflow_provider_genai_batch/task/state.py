@@ -49,8 +49,15 @@ class AttemptState:
     """Subset of `mine` that only a list showed."""
     manifest: dict[str, Any] | None = None
     """Of the jobs that were settled last, as JSON; None: no jobs have been settled yet."""
+    pilot: int = 0
+    """Rounds that are a pilot: 1 if the first one is, else 0."""
     plan: dict[str, Any] | None = None
     """What this attempt planned, as JSON; None: nothing yet, or the requests cannot be read."""
+
+    @property
+    def piloting(self) -> bool:
+        """Whether this round is a pilot."""
+        return self.round < self.pilot
 
     def resumed(self) -> AttemptState:
         """Return the state with which the rounds are replayed after a deferral, finding their jobs again."""

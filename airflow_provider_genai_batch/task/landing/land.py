@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import chain
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -94,6 +94,18 @@ class InputFacts:
         return self.requests is not None and self.keyed and not table
 
 
+class Meter(Protocol):
+    """What looks at rows that are only counted."""
+
+    def begin(self) -> None:
+        """Begin anew."""
+        ...
+
+    def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
+        """Pass rows on."""
+        ...
+
+
 @dataclass(frozen=True)
 class Landing:
     """How rows are wanted."""
@@ -123,6 +135,8 @@ class Landing:
     """Of all rows together."""
     on_check: str = "fail"
     """What comes of one that fails, ``fail`` or ``warn``."""
+    meter: Meter | None = None
+    """Measures the rows, which are only counted then, whatever `results_uri` says."""
     stream: BinaryIO | None = None
     """Where rows are written as JSONL if there is no `results_uri`."""
     at_hand: AtHand | None = None
@@ -195,10 +209,10 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
         InputError: none of them has a key, and each is to be joined to its request.
         CallError: they cannot be read, or not to their end.
     """
-    uri = landing.results_uri
+    uri, media_uri = (landing.results_uri, landing.media_uri) if landing.meter is None else (None, None)
     try:
         with published(uri, client) if uri else nullcontext(Draft(landing.stream)) as draft:
-            media = MediaFolder(landing.media_uri, client) if landing.media_uri else None
+            media = MediaFolder(media_uri, client) if media_uri else None
             tally = write_rows(client, jobs, landing, draft.stream, media)
             _check_joined(jobs, tally, landing)
             late = [] if landing.partly else behind(jobs, tally)
@@ -291,6 +305,10 @@ def _read(
     """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
     tallies = []
     gates = Gates(landing.checks) if landing.checks else None
+    watch = None if gates is None else gates.watch
+    if landing.meter is not None:
+        landing.meter.begin()
+        watch = landing.meter.watch
     form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
     summed = None if out is None else Summed(out)
     types = _types(landing, jobs) if form == "parquet" else None
@@ -298,7 +316,7 @@ def _read(
         for number, rounds in enumerate(_asks(jobs, together=landing.facts.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds), []), known, sums=sums, answered=has_one)
-            reading = landing.reading(tally.dropped, keep_media=media is not None)
+            reading = landing.reading(tally.dropped, keep_media=landing.media_uri is not None)
             sources = [_rows(client, some, tally, reading, landing.at_hand) for some in rounds]
             if landing.at_hand is not None:
                 sources[0] = chain(sources[0], _earlier(landing.at_hand, tally))
@@ -310,7 +328,7 @@ def _read(
                 validate=landing.validate,
                 carry=landing.carry,
                 store=media,
-                gates=gates,
+                watch=watch,
             )
             tallies.append(tally)
     whole = reduce(RowCounter.absorb, tallies)

@@ -1,0 +1,129 @@
+"""What comes of a pilot: it fails the task, is too dear for it, or says what the others will cost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.exceptions import CostLimitExceeded, PilotFailed, TooManyFailedRows
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
+from airflow_provider_genai_batch.models.pilot import Pilot
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.cost.prices import prices_of
+from airflow_provider_genai_batch.task.landing.land import Landing
+from airflow_provider_genai_batch.task.pilot.meter import Meter
+from airflow_provider_genai_batch.wire.schemas.output_type import job_check
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.flows.watch import Ending
+    from airflow_provider_genai_batch.models import Plan
+    from airflow_provider_genai_batch.task.runner import JobRunner, Patience
+    from airflow_provider_genai_batch.task.settings import RunSettings
+    from airflow_provider_genai_batch.task.state import Checkpoint
+
+log = logging.getLogger(__name__)
+
+
+def judge(
+    runner: JobRunner,
+    settings: RunSettings,
+    plan: Plan,
+    ending: Ending,
+    checkpoint: Checkpoint,
+    *,
+    keys: Iterable[str] | None = None,
+    patience: Patience | None = None,
+    stopped: bool = False,
+) -> AskAgain:
+    """Read the answers of a pilot, judge them, and keep in the attempt's state what they say all will cost.
+
+    Nothing is landed: the rows of the pilot land with the others.
+
+    Args:
+        runner: settles.
+        settings: of the task.
+        plan: of the task.
+        ending: how the waiting for the pilot ended.
+        checkpoint: its jobs, and what is known of its requests.
+        keys: of its requests, if they are at hand.
+        patience: for rows that are late.
+        stopped: the service answers no more at once, which is why rows are missing.
+
+    Returns:
+        That the others are to be asked.
+
+    Raises:
+        PilotFailed: too many of its rows failed.
+        TooManyFailedRows: the same, where it was `stopped`.
+        CostLimitExceeded: all rows may cost more than ``max_cost``.
+        JobError: one of its other kinds.
+    """
+    pilot = Pilot.of(settings.pilot)
+    assert pilot is not None  # noqa: S101 - else there is none to judge
+    prices = prices_of(settings.model, [Tier(tier) for tier in plan.cost])
+    meter = Meter({tier.value: price for tier, price in prices.items()})
+    state, ledger = checkpoint.state, runner.ledger
+    landing = Landing(
+        results_uri=settings.results_uri,
+        media_uri=settings.media_uri,
+        max_failed_rows=pilot.allowed(settings.max_failed_rows, plan.requests),
+        facts=checkpoint.facts,
+        keys=lambda: keys,
+        validate=job_check(settings.output_type, settings.request_defaults),
+        answers=settings.answers,
+        output_type=settings.output_type,
+        meter=meter,
+    )
+    ledger.plan = None  # it is held against the bill when all is asked
+    try:
+        runner.settle(
+            ending,
+            checkpoint.jobs,
+            landing,
+            patience=patience,
+            taken_up=state.taken_up,
+            failed_before=state.failed_before,
+        )
+    except TooManyFailedRows as failure:
+        if stopped:
+            raise
+        raise _failed(failure, meter, ledger.spent, plan, state.tier) from failure
+    finally:
+        ledger.plan = plan
+    ledger.plan = forecast = meter.forecast(plan, ledger.spent)
+    state.plan = forecast.model_dump(mode="json")
+    own = forecast.own_cost
+    log.info(
+        "Pilot: %d of %d rows ask on average %.0f tokens and answer %.0f; all will cost %s.",
+        meter.rows,
+        plan.requests,
+        meter.input / meter.rows,
+        meter.output / meter.rows,
+        own or "what no price list here knows",
+    )
+    if settings.max_cost is not None and own is not None and own.most > settings.max_cost:
+        raise CostLimitExceeded(
+            max_cost=settings.max_cost,
+            expected=own.most - ledger.spent,
+            spent=ledger.spent,
+            requests=plan.requests - meter.rows,
+            arithmetic=f"a pilot of {meter.rows} rows says that all cost {own}.",
+        )
+    return AskAgain(tuple(checkpoint.jobs))
+
+
+def _failed(failure: TooManyFailedRows, meter: Meter, spent: float, plan: Plan, tier: str) -> PilotFailed:
+    manifest = dict(failure.manifest or {})
+    counts = manifest["counts"]
+    causes = "; ".join(f"{number} x {cause}" for cause, number in manifest["causes"].items())
+    bad = counts["total"] - counts["ok"]
+    cost = f"It cost {spent:.6f} USD" if spent else "Its answered rows are billed"
+    msg = (
+        f"The pilot failed: {bad} of its {counts['total']} rows, asked as {tier}. Causes: {causes or 'none given'}. "
+        f"Samples: {' | '.join(meter.samples)}. {cost}; the other {plan.requests - counts['total']} requests were not "
+        "asked. The next attempt asks none of these rows again and judges them anew: change the prompt, the model, "
+        "output_type or what the pilot allows."
+    )
+    manifest["plan"] = plan.model_dump(mode="json")
+    return PilotFailed(msg, job_names=failure.job_names, manifest=manifest)

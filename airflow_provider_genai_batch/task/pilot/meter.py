@@ -1,0 +1,110 @@
+"""What rows cost: running sums over the answers of a pilot, and what they say of all rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from airflow_provider_genai_batch.models import Plan, PlannedCost, Usage
+from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.task.cost.plan import usd
+from airflow_provider_genai_batch.task.cost.prices import Price
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+
+_SAMPLES = 3
+_LONGEST = 160
+"""Characters of a sample."""
+_SURE = 2.0
+"""Standard errors to each side of what is expected: nineteen of twenty times it is within."""
+
+
+@dataclass
+class _Sums:
+    whole: float = 0.0
+    squares: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.whole += value
+        self.squares += value * value
+
+
+class Meter:
+    """Measures rows as they pass.
+
+    Args:
+        prices: of each tier in which rows may be asked, by its name.
+
+    Attributes:
+        rows: that have passed.
+        input: tokens of prompts.
+        output: tokens of answers, thoughts included.
+        samples: of rows that failed.
+    """
+
+    def __init__(self, prices: Mapping[str, Price]) -> None:
+        self._prices = prices
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what has passed: all is read again."""
+        self.rows = self.input = self.output = 0
+        self.samples: list[str] = []
+        self._costs = {tier: _Sums() for tier in self._prices}
+
+    def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
+        """Pass rows on."""
+        for row in rows:
+            self.rows += 1
+            if row["usage"] is not None:
+                self._add(Usage(**row["usage"]))
+            if row["status"] != "ok" and len(self.samples) < _SAMPLES:
+                self.samples.append(_sample(row))
+            yield row
+
+    def _add(self, used: Usage) -> None:
+        self.input += used.input + used.tool_use
+        self.output += used.output + used.thoughts
+        for tier, price in self._prices.items():
+            rates = price.long if used.input > LONG_PROMPT else price.short
+            self._costs[tier].add(float(rates.cost(used)))
+
+    def forecast(self, plan: Plan, spent: float) -> Plan:
+        """Return a plan with what is to be expected.
+
+        Args:
+            plan: of all requests.
+            spent: USD that the measured ones have cost, in whatever tier they were asked.
+        """
+        if self.input or self.output:
+            costs = {tier: self._expected(sums, plan.requests, spent) for tier, sums in self._costs.items()}
+        else:  # embeddings that are asked at once tell no tokens, and have none but those of their texts
+            share = (plan.requests - self.rows) / plan.requests
+            costs = {
+                tier: PlannedCost(
+                    expected=usd(spent + cost.most * share), least=cost.least * share, most=cost.most
+                )
+                for tier, cost in plan.cost.items()
+                if cost.least == cost.most
+            }
+        return plan.model_copy(update={"pilot": self.rows, "cost": {**plan.cost, **costs}})
+
+    def _expected(self, sums: _Sums, requests: int, spent: float) -> PlannedCost:
+        rows, rest = self.rows, requests - self.rows
+        mean = sums.whole / rows
+        spread = max(0.0, sums.squares / rows - mean * mean) * rows / max(1, rows - 1)
+        error = _SURE * math.sqrt(spread / rows * max(0.0, rest / requests)) * rest
+        expected = spent + mean * rest
+        return PlannedCost(
+            expected=usd(Decimal(expected)),
+            least=usd(max(spent, expected - error)),
+            most=usd(expected + error),
+        )
+
+
+def _sample(row: PlainRow) -> str:
+    error = row["error"] or {}
+    said = error.get("message") or row["text"] or row["finish_reason"] or "no answer"
+    return printable(f"{row['key']} is {row['status']}: {said}", _LONGEST)

@@ -1,0 +1,50 @@
+"""Which requests go first: spread evenly over the input, and the same in every attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from itertools import count
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.subset import subset
+
+
+def places(prepared: PreparedInput, rows: int) -> frozenset[int]:
+    """Return the places of so many requests: one in each of as many pieces of the input, somewhere in it.
+
+    Where in its piece is drawn by the digest of the input, so that a rhythm of the input is not met by one of the
+    sample, and each attempt draws the same.
+    """
+    requests, seed = prepared.requests or 0, str(prepared.content).encode()
+    found = []
+    for piece in range(rows):
+        begin, end = piece * requests // rows, (piece + 1) * requests // rows
+        drawn = int.from_bytes(blake2b(b"%d/%b" % (piece, seed), digest_size=8).digest(), "big")
+        found.append(begin + drawn % (end - begin))
+    return frozenset(found)
+
+
+def pilot_of(prepared: PreparedInput, rows: int) -> PreparedInput:
+    """Return an input of the requests that go first."""
+    chosen = places(prepared, rows)
+    return _part(prepared, lambda place: place in chosen)
+
+
+def others_of(prepared: PreparedInput, rows: int) -> PreparedInput:
+    """Return an input of all others."""
+    chosen = places(prepared, rows)
+    return _part(prepared, lambda place: place not in chosen)
+
+
+def _part(prepared: PreparedInput, wanted: Callable[[int], bool]) -> PreparedInput:
+    at = count()
+    part = subset(prepared, lambda _key, _place: wanted(next(at)))
+    if part is None:
+        msg = (
+            "pilot takes a sample of the requests, and these cannot be told apart from here: they have no keys, or the "
+            "service alone reads them. Nothing was sent. Leave pilot out."
+        )
+        raise ConfigurationError(msg)
+    return part
