@@ -148,7 +148,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
     operator_extra_links = (GenAIBatchJobLink(), GenAIBatchRowsLink())
     ui_color = "#d2e3fc"
 
-    def __init__(  # noqa: PLR0913 - one a setting; keyword-only
+    def __init__(  # noqa: PLR0913, PLR0915 - one a setting; keyword-only
         self,
         *,
         model: str,

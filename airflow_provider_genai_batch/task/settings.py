@@ -106,7 +106,8 @@ class RunSettings:
     @property
     def may_ask_at_once(self) -> bool:
         """Whether some requests may be asked at once, all by itself and whatever becomes of jobs."""
-        return not (self.tier == _BATCH and self.online_below is None and self.retry_tier is None)
+        unset = self.online_below is None and self.retry_tier is None and self.pilot is None
+        return not (self.tier == _BATCH and unset)
 
     def order(self, connection: ClientConfig) -> Order:
         """Read the parameters of the job, and check them against its service.

@@ -142,7 +142,7 @@ def test_a_broken_prompt_costs_the_pilot_and_says_why(tmp_path: Path) -> None:
 def test_what_will_cost_too_much_stops_at_the_pilot(
     emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
 ) -> None:
-    defaults = {"max_output_tokens": 30}
+    defaults = {"max_output_tokens": 30, "thinking_config": {"include_thoughts": True}}
     cost = run(client, tmp_path / "all", request_defaults=defaults)["cost"]["usd"]
     before = len(emulator.jobs)
     with pytest.raises(CostLimitExceeded, match="a pilot of 10 rows says that all cost"):

@@ -43,7 +43,7 @@ def _part(prepared: PreparedInput, wanted: Callable[[int], bool]) -> PreparedInp
     part = subset(prepared, lambda _key, _place: wanted(next(at)))
     if part is None:
         msg = (
-            "pilot takes a sample of the requests, and these cannot be told apart from here: they have no keys, or the "
+            "pilot takes a sample of the requests, and nobody here can tell which these are: they have no keys, or the "
             "service alone reads them. Nothing was sent. Leave pilot out."
         )
         raise ConfigurationError(msg)
