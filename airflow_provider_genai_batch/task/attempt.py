@@ -194,7 +194,7 @@ class TaskAttempt:
                 state.tier = tier.value
                 if ask.ready is not None and state.ready is None:
                     state.ready = ask.ready.deadline(rest, self._client.service_time())
-                first = self._pilot(rest, state)
+                first = rest if settings.pilot is None else self._pilot(rest, state)
                 here = self._begin(ask, prepared, identity, _Next(attempt, first, state))
                 done = here if isinstance(here, Done) else self._rounds(ask, prepared, identity, here)
         return self._finished(done, identity)
@@ -235,7 +235,8 @@ class TaskAttempt:
             plan = self._at_hand.in_plan(plan)
         if plan is not None and state.plan is None:
             log.info("Plan: %s.", plan)
-            plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
+            if settings.may_ask_at_once:
+                plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
             state.plan = plan.model_dump(mode="json")
         if only and plan is None:
             raise cannot_plan(ask.order.source)
