@@ -125,7 +125,8 @@ class SharedClock:
             quiet = not self._turns[loop]
             self._turns[loop] = _TURNS if quiet else self._turns[loop] - 1
         if quiet:
-            self.service.advance(max(0.0, due - self.monotonic()))
+            # Less would be lost in the rounding, and whoever asks for the rest of a pause would ask without end.
+            self.service.advance(max(_ROUNDING, due - self.monotonic()))
         loop.call_soon(self._turn, loop)
 
     def _next_due(self) -> float | None:
