@@ -14,7 +14,8 @@ from airflow_provider_genai_batch.models.job_status import JobStatus
 CANCEL_SECONDS = 120.0
 """For which the end of a cancelled job is allowed for: users saw 3 to 60 seconds, now and then more."""
 FLEX_SECONDS = 600.0
-"""By which jobs are left earlier where flex is tried first: it costs no more than a batch job, and may be full."""
+"""By which, and by the time for asking, jobs are left earlier where flex is tried first: it costs what a job does,
+answers within minutes, and may be full."""
 LEAST_RESERVE = 60.0
 """Kept back whatever there is to ask, also for Airflow to give the task a worker."""
 RESERVE = 0.25
@@ -32,7 +33,8 @@ _SPEND_A_SECOND = 10 / 600
 _VERTEX_FLEX_A_SECOND = 50.0
 TYPICAL_OUTPUT = 500.0
 """Tokens of an answer, where a request sets no lower limit."""
-_BLOCK, _LEAST_SHARE = 20, 0.5
+_CALLS_TO_JUDGE, _SECONDS_TO_JUDGE, _LEAST_SHARE = 20, 120.0, 0.5
+"""Of flex: it sheds in spells, and the calls of a moment say nothing about the next minutes."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Deadline:
         Args:
             left: requests. None left: their job is cancelled all the same, for that is what ends it.
         """
-        return self.latest(left) - self.cancel - (FLEX_SECONDS if self.flex else 0.0)
+        flex = FLEX_SECONDS + left / self.rate if self.flex else 0.0
+        return self.latest(left) - self.cancel - flex
 
     def latest(self, left: int) -> float:
         """Return when asking so many requests in the standard tier has to begin."""
@@ -124,7 +127,7 @@ class FlexTrial:
 
     def __init__(self, deadline: Deadline, *, standard: bool) -> None:
         self._deadline, self._standard = deadline, standard
-        self._marked = (0, 0)
+        self._marked: tuple[float, int, int] | None = None
 
     def verdict(self, now: float, *, left: int, answered: int, refused: int) -> str:
         """Return why it is given up, empty if it is not.
@@ -137,10 +140,11 @@ class FlexTrial:
         """
         if not self._standard:
             return ""
-        before = self._marked
-        calls, good = answered + refused - sum(before), answered - before[0]
-        if calls >= _BLOCK:
-            self._marked = (answered, refused)
+        self._marked = since, good_before, full_before = self._marked or (now, 0, 0)
+        good = answered - good_before
+        calls = good + refused - full_before
+        if calls >= _CALLS_TO_JUDGE and now - since >= _SECONDS_TO_JUDGE:
+            self._marked = (now, answered, refused)
             if good < _LEAST_SHARE * calls:
                 return f"flex answered {good} of {calls} calls"
         if now >= self._deadline.latest(left):

@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript,
 from airflow_provider_genai_batch.exceptions import DeadlineMissed
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.task.journal import writer
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 from airflow_provider_genai_batch.task.online import asking
 from airflow_provider_genai_batch.task.online import round as round_
@@ -31,8 +32,9 @@ from tests.nights.night import KilledError, Night
 _PER_EMULATOR = 50
 """Nights: more jobs would make each list longer."""
 _STANDARD_SPELL = 60.0
-_CALLS, _GRACE = 2, 300.0
-"""Calls at a time, and seconds that those under way are given: as few of this table as 128 and 30 are of a real one."""
+_CALLS, _LINES, _GRACE = 2, 1, 300.0
+"""Calls at a time, lines of one part of a journal, and seconds that calls under way are given: of this table about what
+128, 256 and 30 are of a real one."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class _Deaths:
             if self._left and self.writes >= self._left[0]:
                 self._left.pop(0)
                 self.writes = 0
-                self._die(max(0, self._service.online - self.kept) + _CALLS)
+                self._die(max(0, self._service.online - self.kept) + _CALLS + _LINES)
 
         def dies_looking(client: GenAIBatchClient, *given: Any, **how: Any) -> Any:
             self.looks += 1
@@ -154,7 +156,7 @@ def run(service: Service, one: Draw) -> Outcome:
             "results_uri": str(uri),
             "ready_by": ReadyBy(datetime.fromtimestamp(at, timezone.utc), if_stuck=one.if_stuck),
             "deferrable": one.deferrable,
-            "poll_interval": 120,
+            "poll_interval": 900,
         },
         service.client,
         run=f"night {one.number}",
@@ -213,6 +215,8 @@ def services() -> Iterator[Callable[[], Service]]:
     with ExitStack() as stack, TemporaryDirectory() as folder:
         stack.enter_context(patch.object(plan, "expected_rate", lambda *_given, **_how: PACE))
         stack.enter_context(patch.object(round_, "MAX_CALLS", _CALLS))
+        for module in (round_, writer):
+            stack.enter_context(patch.object(module, "PART_LINES", _LINES))
         stack.enter_context(patch.object(asking, "GRACE", _GRACE))
         inner = stack.enter_context(ExitStack())
 

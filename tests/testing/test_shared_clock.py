@@ -149,7 +149,9 @@ async def test_a_pause_that_begins_while_an_answer_is_awaited_ends_as_well(
     assert virtual_clock.monotonic() >= 20
 
 
-async def test_a_pause_shorter_than_the_clock_can_tell_passes_all_the_same(virtual_clock: SharedClock) -> None:
+async def test_a_pause_shorter_than_the_clock_can_tell_passes_all_the_same(
+    virtual_clock: SharedClock,
+) -> None:
     until, turns = clock.monotonic() + 1.0 + 1e-10, 0
     while (left := until - clock.monotonic()) > 0:
         await clock.async_sleep(left)

@@ -88,7 +88,7 @@ class FlexRung:
     """
 
     tier = Tier.FLEX
-    patience = RowPatience(tries=2, seconds=60.0)
+    patience = RowPatience(seconds=600.0)
 
     def __init__(self, deadline: Deadline, clock: Callable[[], float]) -> None:
         self._clock, self._trial = clock, FlexTrial(deadline, standard=True)

@@ -1,0 +1,97 @@
+"""The table of nights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from tests.nights.runs import Outcome
+
+PAGE = """# Nights with a deadline
+
+How [`ready_by`](../how-to/be-ready-by-a-time.md) fares over many nights. `python -m tests.nights` runs them and writes
+this page; a part of them is in `make test`. **The nights are drawn from assumptions**: nobody publishes how long jobs
+wait, or how often a tier is full. What is drawn, and from which reports of 2025 and 2026 it was inferred, is in
+`tests/nights/draws.py`. Nearly a third of the nights has a model that never leaves the queue, far more than anybody has
+seen; flex is bad on a fifth; workers die on some 40 % of them. The rows are to be ready after six hours.
+
+The task's own code runs, with the [emulator](emulator.md) in the same process, on a clock that nobody waits for.
+Airflow is not there: a deferral is a call. Each of 24 rows stands for a thousand, and calls at a time and lines that
+wait to be written are scaled likewise.
+
+{table}
+
+*In time*: all rows were landed before the moment. *Has the capacity*: the standard tier answers as fast as the task
+expected when it left the job, and serves at least nine calls in ten. *Price*: of all answers, also of those that nobody
+used, against a batch job of the same rows, with flex at batch price and standard at twice that. *Paid twice*: rows of
+24. Calls that are under way when a worker dies, and lines that were not yet written down, may be asked again; that is
+what *at risk* counts.
+"""
+
+
+def page(outcomes: Sequence[Outcome]) -> str:
+    """Write it."""
+    return PAGE.format(table=table(outcomes))
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Write the table."""
+    able = [one for one in outcomes if one.draw.has_capacity and not one.draw.stuck_cancel]
+    groups = {
+        "all": outcomes,
+        "standard has the capacity, and cancellations end": able,
+        "the batch job ends in time": [one for one in outcomes if one.draw.good],
+        "the model is stuck": [one for one in outcomes if one.draw.kind == "stuck"],
+        "the model is stuck, standard has the capacity": [one for one in able if one.draw.kind == "stuck"],
+        "stuck, has the capacity, and flex is good": [
+            one for one in able if one.draw.kind == "stuck" and one.draw.flex >= 0.9
+        ],
+        "a worker dies": [one for one in outcomes if one.deaths],
+        "a cancellation does not end": [
+            one for one in outcomes if one.draw.stuck_cancel and not one.draw.good
+        ],
+    }
+    head = (
+        "| Nights in which … | Nights | In time | Whole in the end | Price, median | Price, highest | Paid twice |"
+        " At risk |\n"
+        "|---|---|---|---|---|---|---|---|\n"
+    )
+    return head + "\n".join(_line(name, group) for name, group in groups.items() if group)
+
+
+def broken(outcomes: Iterable[Outcome]) -> list[str]:
+    """Tell of nights in which a promise was broken."""
+    said = []
+    for one in outcomes:
+        seed = f"night {one.draw.number}"
+        if one.draw.has_capacity and not one.draw.stuck_cancel and not one.in_time:
+            said.append(
+                f"{seed}: late by {-one.minutes:.0f} minutes though there was the capacity: {one.error}"
+            )
+        if one.draw.has_capacity and not one.draw.stuck_cancel and not one.whole:
+            said.append(f"{seed}: not whole: {one.error}")
+        if one.paid_twice > one.in_flight and not one.draw.stuck_cancel:
+            said.append(f"{seed}: {one.paid_twice} rows paid twice, {one.in_flight} were at risk")
+        if one.draw.good and one.price > 1.02:
+            said.append(f"{seed}: a good night at {one.price:.2f} of the price")
+    return said
+
+
+def _line(name: str, group: Sequence[Outcome]) -> str:
+    number = len(group)
+    prices = [one.price for one in group if one.whole] or [0.0]
+    cells = (
+        name,
+        f"{number:,}",
+        _share(sum(one.in_time for one in group), number),
+        _share(sum(one.whole for one in group), number),
+        f"{median(prices):.2f}",
+        f"{max(prices):.2f}",
+        f"{sum(one.paid_twice for one in group):,}",
+        f"{sum(one.in_flight for one in group):,}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %"
