@@ -27,6 +27,8 @@ class Cost(Noun):
     models: tuple[ModelCost, ...]
     source: str
     """The price list, such as ``genai-prices 0.2.3``."""
+    usd_in_batch: float | None = None
+    """What the same tokens cost in batch jobs; None: an older version of this package did not say."""
 
     def __str__(self) -> str:
         """Say it in one line."""

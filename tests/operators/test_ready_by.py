@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.ready_by import ReadyBy, RunTimes, moment_of
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.testing import SharedClock
+from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -121,3 +126,50 @@ def test_each_field_of_it_is_a_template_and_it_serialises_alike_at_each_parse() 
 def test_without_templates_it_may_be_only_the_moment() -> None:
     assert ask(ready_by=timedelta(hours=6)).ready_by == timedelta(hours=6)
     assert ask(ready_by="{{ var.value.ready }}").ready_by == "{{ var.value.ready }}"
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "deferred"])
+def test_a_task_in_airflow_leaves_a_stuck_job_and_lands_one_table(
+    gemini: Emulator, virtual_clock: SharedClock, tmp_path: Path, deferrable: bool
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5, cancel_looks=3))
+    out, at = tmp_path / "rows.jsonl", datetime.fromtimestamp(virtual_clock.time() + 7200, timezone.utc)
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask",
+            model=MODEL,
+            src=[{"key": key, "contents": f"Say {key}"} for key in "abcdefgh"],
+            results_uri=str(out),
+            ready_by=at,
+            deferrable=deferrable,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    assert (ran.xcom["ask"]["tiers"], ran.xcom["ask"]["rounds"]) == ({"batch": 4, "flex": 4}, 2)
+    assert sorted(json.loads(line)["key"] for line in out.read_text().splitlines()) == [*"abcdefgh"]
+    assert (len(gemini.jobs), virtual_clock.time() < at.timestamp()) == (1, True)
+
+
+def test_each_of_several_jobs_keeps_what_it_answered(
+    gemini: Emulator, virtual_clock: SharedClock, tmp_path: Path
+) -> None:
+    gemini.script(JobScript(lifecycle=Lifecycle.timed(running=600)))
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5))
+    gemini.script(JobScript(lifecycle=Lifecycle.stuck()))
+    at = datetime.fromtimestamp(virtual_clock.time() + 7200, timezone.utc)
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask",
+            model=MODEL,
+            src=[{"key": key, "contents": f"Say {key}"} for key in "abcdefghijklmnop"],
+            results_uri=str(tmp_path / "rows.jsonl"),
+            ready_by=at,
+            deferrable=True,
+            max_requests_per_job=4,
+            max_active_jobs=2,
+        )
+    )
+    assert ran.state == "success", ran.errors
+    # Two of the four jobs were there; the last one was not created any more.
+    assert (ran.xcom["ask"]["tiers"], len(gemini.jobs)) == ({"batch": 6, "flex": 10}, 3)
+    assert ran.xcom["ask"]["counts"]["ok"] == 16

@@ -98,6 +98,9 @@ def test_rows_that_the_job_has_answered_are_kept_and_only_the_rest_is_asked(
     assert manifest is not None, task.errors
     assert (manifest["counts"]["ok"], len(rows(task)), calls(emulator)) == (20, 20, 8)
     assert sum(row.get("round") == 1 for row in rows(task).values()) == 8
+    assert manifest["tiers"] == {"batch": 12, "flex": 8}
+    if manifest["cost"] is not None:  # flex is billed as a batch job is
+        assert manifest["cost"]["usd"] == pytest.approx(manifest["cost"]["usd_in_batch"])
 
 
 def test_a_job_that_ends_in_time_is_not_left(night: Build, emulator: Emulator) -> None:
@@ -118,7 +121,9 @@ def test_a_full_flex_tier_is_left_for_the_standard_tier(
     assert manifest is not None, task.errors
     assert manifest["counts"]["ok"] == 20
     assert "Asking 20 requests at once, in the standard tier." in caplog.text
-    assert 20 < calls(emulator) <= 60  # flex was given up after few calls
+    assert manifest["tiers"] == {"standard": 20}
+    if manifest["cost"] is not None:
+        assert manifest["cost"]["usd"] == pytest.approx(2 * manifest["cost"]["usd_in_batch"])
 
 
 def test_where_the_time_is_too_short_for_a_job_none_is_created(night: Build, emulator: Emulator) -> None:

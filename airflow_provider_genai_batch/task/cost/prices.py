@@ -152,7 +152,7 @@ def _listed(name: str, family: Family, tier: Tier, at: datetime | None) -> Price
 def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
     """Return what jobs cost; None where that of one is not known, or none gave tokens."""
     parts: dict[tuple[str, str], ModelCost] = {}
-    source, total = "", Decimal(0)
+    source, total, in_batch = "", Decimal(0), Decimal(0)
     for job, share in jobs:
         if share.usage == Usage():
             continue
@@ -162,6 +162,8 @@ def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
                 return None
             spent, source = price.cost(tokens), price.source
             total += spent
+            batch = price_of(job.model, job.create_time) if tier is Tier.STANDARD else price
+            in_batch += spent if batch is None else batch.cost(tokens)
             before = parts.get((price.model, price.basis))
             parts[price.model, price.basis] = ModelCost(
                 model=price.model,
@@ -169,7 +171,9 @@ def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
                 basis=price.basis,
                 **{name: float(rate) for name, rate in price.short._asdict().items()},
             )
-    return Cost(usd=_usd(total), models=tuple(parts.values()), source=source) if parts else None
+    if not parts:
+        return None
+    return Cost(usd=_usd(total), models=tuple(parts.values()), source=source, usd_in_batch=_usd(in_batch))
 
 
 def _by_tier(job: BatchJob, share: JobTotals) -> Iterator[tuple[Tier | None, JobTotals]]:
