@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ sys.path.insert(0, str(ROOT))
 # Airflow writes settings where it is imported for the first time.
 os.environ.setdefault("AIRFLOW_HOME", str(ROOT / "build" / "docs-airflow"))
 os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
+
+# Autodoc loads modules twice, first as type checkers see them, and then Airflow's models cannot be built any more: Airflow
+# is loaded before.
+import_module("airflow")
 
 project = "airflow-provider-genai-batch"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
