@@ -22,8 +22,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("AIRFLOW_HOME", str(ROOT / "build" / "docs-airflow"))
 os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
 
-# Autodoc loads modules twice, first as type checkers see them, and then Airflow's models cannot be built any more: Airflow
-# is loaded before.
+# Autodoc loads modules twice, first as type checkers see them, when Airflow's models cannot be built.
 import_module("airflow")
 
 project = "airflow-provider-genai-batch"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 from packaging.requirements import Requirement
@@ -102,15 +102,14 @@ def _walk(wanted: Requirement, seen: dict[str, Component], asked: set[tuple[str,
     for extra in {"", *wanted.extras}:
         if (name, extra) not in asked:
             asked.add((name, extra))
-            for further in _asked_for(found, extra):
+            for further in _asked_for(name, extra):
                 _walk(further, seen, asked)
 
 
-def _asked_for(found: Distribution, extra: str) -> Iterator[Requirement]:
-    for line in found.requires or ():
-        requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-            yield requirement
+@cache
+def _asked_for(name: str, extra: str) -> list[Requirement]:
+    wanted = [Requirement(line) for line in distribution(name).requires or ()]
+    return [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": extra})]
 
 
 def _purl(name: str, version: str) -> str:
