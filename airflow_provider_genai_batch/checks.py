@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.base import Noun
 
-__all__ = ["Check", "invalid_share", "length", "null_share", "share"]
+__all__ = ["Check", "drift", "invalid_share", "length", "null_share", "share"]
 
 
 class Check(Noun):
@@ -88,6 +88,23 @@ def length(field: str | None = None, *, between: tuple[float, float]) -> Check:
     return Check(
         kind="length", field=None if field is None else _field("length", field), least=least, most=most
     )
+
+
+def drift(field: str, *, within: float) -> Check:
+    """Bound how far answers of today are from those of earlier results that are used again.
+
+    Of each value of the field its share among good rows that were asked today is compared with its share among those
+    that were reused; the largest difference counts. Where nothing was reused, or nothing asked, there is no drift.
+
+    Args:
+        field: of the answer, one with few values, such as a label.
+        within: the largest difference of shares, from 0 on and below 1.
+
+    Raises:
+        ConfigurationError: these cannot be meant.
+    """
+    least, most = _range("drift", (0, within), 1)
+    return Check(kind="drift", field=_field("drift", field), least=least, most=most)
 
 
 def _field(kind: str, field: Any) -> str:

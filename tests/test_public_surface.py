@@ -28,7 +28,7 @@ ADVICE = (
 
 PUBLIC = {
     "adapters.common_ai": ["GeminiBatchAdapter", "VertexBatchAdapter"],
-    "checks": ["Check", "invalid_share", "length", "null_share", "share"],
+    "checks": ["Check", "drift", "invalid_share", "length", "null_share", "share"],
     "client": ["AsyncGenAIBatchClient", "ClientConfig", "GenAIBatchClient", "GoogleCredentials"],
     "decorators.genai_batch": ["genai_batch_task"],
     "emulator": [

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Raw
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.models import Checked, RowCounts
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+
+_MOST_VALUES, _OTHERS = 1000, "others"
+"""Values of a field whose shares are compared; whatever else comes is one of them."""
 
 
 class Gates:
     """Running numbers of some checks."""
 
     def __init__(self, checks: Sequence[Check]) -> None:
-        self._counts = [_Count(check) for check in checks]
+        self._counts = [_Drift(check) if check.kind == "drift" else _Count(check) for check in checks]
         self._typed = any(count.path for count in self._counts)
 
     def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
@@ -32,6 +36,38 @@ class Gates:
     def found(self, rows: RowCounts) -> tuple[Checked, ...]:
         """Return what the checks have found, when all rows have passed."""
         return tuple(count.found(rows) for count in self._counts)
+
+
+class _Drift:
+    """How often each value came, of rows that were asked and of those that were reused."""
+
+    def __init__(self, check: Check) -> None:
+        self.path = tuple((check.field or "").split("."))
+        self._check = check
+        self._asked: Counter[str] = Counter()
+        self._reused: Counter[str] = Counter()
+
+    def take(self, row: PlainRow, answer: Any) -> None:
+        """Count a good row."""
+        counts = self._reused if "reused_from" in row else self._asked
+        value = to_json(_member(answer, self.path)).decode()
+        counts[value if value in counts or len(counts) < _MOST_VALUES else _OTHERS] += 1
+
+    def found(self, _rows: RowCounts) -> Checked:
+        """Return the largest difference of shares."""
+        check, asked, reused = self._check, self._asked.total(), self._reused.total()
+        value = None
+        if asked and reused:
+            values = {*self._asked, *self._reused}
+            value = max(abs(self._asked[one] / asked - self._reused[one] / reused) for one in values)
+        return Checked(
+            check=check.name,
+            value=value,
+            least=check.least,
+            most=check.most,
+            rows=asked + reused,
+            passed=value is None or value <= check.most,
+        )
 
 
 class _Count:

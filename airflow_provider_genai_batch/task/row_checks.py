@@ -23,7 +23,12 @@ def check_rows_are_read(task: Any, known: Callable[[Any], bool]) -> None:
         setting = "wait=False" if task.wait is False else "plan_only=True"
         msg = f"With {setting} no rows are read, so there is nothing for checks to look at: leave one of them out."
         raise ConfigurationError(msg)
-    if not known(task.checks) or task.output_type is None:
+    if not known(task.checks):
+        return
+    if not task.reuse and any(check.kind == "drift" for check in task.checks):
+        msg = "drift compares with rows of earlier results, and none are used again: give reuse, or leave drift out."
+        raise ConfigurationError(msg)
+    if task.output_type is None:
         return
     from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
 
-from airflow_provider_genai_batch.checks import Check, invalid_share, length, null_share, share
+from airflow_provider_genai_batch.checks import Check, drift, invalid_share, length, null_share, share
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ChecksFailed, ConfigurationError, TooManyFailedRows
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.models import RowCounts
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.settings import RunSettings
 from tests.dags import run_dag
@@ -145,9 +148,6 @@ def test_rows_that_failed_are_judged_first_and_no_good_row_passes_no_check(
 
 
 def test_true_is_no_number() -> None:
-    from airflow_provider_genai_batch.models import RowCounts
-    from airflow_provider_genai_batch.results.gates import Gates
-
     gates = Gates(
         [
             share("n", 1, between=(0.5, 1)),
@@ -160,6 +160,39 @@ def test_true_is_no_number() -> None:
     )
     assert len([*gates.watch(rows)]) == 4
     assert [one.value for one in gates.found(RowCounts())] == [0.5, 0.25, 0]
+
+
+def test_drift_is_the_largest_difference_of_shares_between_rows_of_today_and_reused_ones() -> None:
+    reused = [{"reused_from": "old.jsonl", "label": label} for label in "aaaab" * 2]
+    asked = [{"label": label} for label in "aabbc" * 2]
+    rows: list[Any] = [
+        {"status": "ok", "text": "", "output": {"label": one.pop("label")}, **one}
+        for one in [*reused, *asked]
+    ]
+    for within, passed in ((0.3, False), (0.5, True)):
+        gates = Gates([drift("label", within=within)])
+        assert [*gates.watch(iter(rows))] == rows
+        (told,) = gates.found(RowCounts())
+        assert (told.value, told.rows, told.passed) == (pytest.approx(0.4), 20, passed)
+    gates = Gates([drift("label", within=0.3)])
+    assert len([*gates.watch(iter(rows[:10]))]) == 10
+    assert (gates.found(RowCounts())[0].value, gates.found(RowCounts())[0].passed) == (None, True)
+
+
+def test_a_night_whose_answers_drift_from_those_that_are_reused_fails(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    emulator.script(JobScript(answers=SCRIPT))
+    emulator.script(JobScript(answers=dict.fromkeys(range(2), SCRIPT[0])))
+    how = {"results_uri": str(tmp_path / "rows.jsonl"), "reuse": str(tmp_path / "rows.jsonl")}
+    first = run(client, [drift("label", within=0.4)], **how)
+    assert found(first) == {"drift of label": (None, 4, True)}
+    night = PlainTask()
+    night.owner = replace(night.owner, key="tomorrow")
+    with pytest.raises(ChecksFailed) as failed:
+        run(client, [drift("label", within=0.4)], night, source=lambda: [*PROMPTS, "e", "f"], **how)
+    assert failed.value.manifest
+    assert found(failed.value.manifest) == {"drift of label": (0.5, 6, False)}
 
 
 def test_a_template_in_a_check_is_rendered(gemini: Emulator) -> None:
@@ -186,6 +219,7 @@ def test_a_template_in_a_check_is_rendered(gemini: Emulator) -> None:
         lambda: null_share("a..b", at_most=0.1),
         lambda: invalid_share(at_most=1),
         lambda: length(between=(float("nan"), 5)),
+        lambda: drift("label", within=1),
     ],
 )
 def test_what_cannot_be_meant_is_refused_where_it_is_written(make: Any) -> None:
@@ -202,6 +236,7 @@ def test_what_cannot_be_meant_is_refused_where_it_is_written(make: Any) -> None:
         ({"wait": False, "checks": CHECKS}, "With wait=False no rows are read"),
         ({"plan_only": True, "checks": CHECKS}, "With plan_only=True no rows are read"),
         ({"checks": [null_share("lable", at_most=0)]}, "It has label, why."),
+        ({"checks": [drift("label", within=0.1)]}, "none are used again"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused_when_the_dag_is_parsed(
