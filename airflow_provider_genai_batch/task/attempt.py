@@ -537,7 +537,7 @@ class TaskAttempt:
             has_jobs = state.reached > state.round  # the next round, from before a deferral
             attempt = replace(
                 attempt,
-                look_first=attempt.look_first or has_jobs or bool(state.taken_up),
+                look_first=attempt.look_first or has_jobs or bool(state.reattached),
                 reattach=True,
                 before=state.before,
             )
@@ -647,7 +647,7 @@ class TaskAttempt:
                 checkpoint.jobs,
                 self._landing(facts, prepared, carry),
                 patience=self._late_rows(ending, checkpoint, event),
-                taken_up=[name for name in state.taken_up if name not in state.done],
+                reattached=[name for name in state.reattached if name not in state.done],
                 failed_before=state.failed_before,
                 may_ask_again=not stops and self._may_ask_again(state),
             )

@@ -269,13 +269,13 @@ class Round:
         state.pass_over([*found.before])
         twins = [job for job in found.twins if job in jobs]
         new = found.job.name not in state.mine
-        if new and not found.taken_up:
+        if new and not found.reattached:
             self._waiting.note_creation(found.job)
         state.note_twins(twins)
-        state.come_to(found.job, reattached=found.taken_up)
+        state.come_to(found.job, reattached=found.reattached)
         for job in twins:
-            state.come_to(job, reattached=found.taken_up or not self._task.is_first_try)
-        again = replaced(found.job) if new and found.taken_up and not self._settings.wait else None
+            state.come_to(job, reattached=found.reattached or not self._task.is_first_try)
+        again = replaced(found.job) if new and found.reattached and not self._settings.wait else None
         if again is not None:
             plan = replace(self._waiting.plan([found.job]), cancel_on_timeout=False)
             self._runner.wait([found.job.name], plan)

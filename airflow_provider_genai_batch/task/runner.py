@@ -65,8 +65,8 @@ from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.summary import describe_unasked, rows_summary
 from airflow_provider_genai_batch.task.traces import (
     LAND,
+    REATTACHED,
     SUBMIT,
-    TAKEN_UP,
     WAIT,
     WHY,
     of_job,
@@ -199,7 +199,7 @@ class JobRunner:
         with span(SUBMIT) as note:
             with _saying_what_became(UNSEEN if attempt.look_first or attempt.mine else UNSENT):
                 found = drive(flow, act)
-            note({**of_job(found.job), TAKEN_UP: found.taken_up})
+            note({**of_job(found.job), REATTACHED: found.reattached})
         return found
 
     def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
@@ -286,7 +286,7 @@ class JobRunner:
         landing: Landing,
         *,
         patience: Patience | None = None,
-        taken_up: Collection[str] = (),
+        reattached: Collection[str] = (),
         failed_before: Collection[str] = (),
         may_ask_again: bool = False,
     ) -> Outcome:
@@ -297,7 +297,7 @@ class JobRunner:
             names: the jobs.
             landing: how rows are wanted.
             patience: for output that is not readable yet.
-            taken_up: those that are of an earlier attempt.
+            reattached: those that are of an earlier attempt.
             failed_before: those of them whose failure an earlier attempt raised.
             may_ask_again: rows that failed may be asked for once more.
 
@@ -332,7 +332,7 @@ class JobRunner:
             service_clock=self._client.service_time,
             patience=patience.seconds,
             since=patience.since,
-            taken_up=taken_up,
+            reattached=reattached,
             failed_before=failed_before,
             may_ask_again=may_ask_again,
             submits=landing.submits,

@@ -138,13 +138,13 @@ class RunSettings:
             refuse_table_settings(self)
         return order
 
-    def wait_plan(self, job: BatchJob, *, now: float, taken_up: bool = False) -> WaitPlan:
+    def wait_plan(self, job: BatchJob, *, now: float, reattached: bool = False) -> WaitPlan:
         """Return how a job is waited for. Its time runs from its creation, in whichever attempt that was.
 
         Args:
             job: the job.
             now: seconds since the epoch by the service's clock, which also dates the job's creation.
-            taken_up: the job is of an earlier attempt.
+            reattached: the job is of an earlier attempt.
         """
         begun = job.create_time.timestamp() if job.create_time else now
         deadline = begun + self.budget(job.backend)
@@ -154,7 +154,7 @@ class RunSettings:
             deadline,
             pending,
             cancel_on_timeout=self.on_timeout == "cancel",
-            late=taken_up and deadline <= now,
+            late=reattached and deadline <= now,
         )
 
     def budget(self, backend: Backend) -> float:

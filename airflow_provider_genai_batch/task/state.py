@@ -35,10 +35,10 @@ class AttemptState:
     """True while this attempt has neither created a job nor waited for one."""
     mine: list[str] = field(default_factory=list)
     """Jobs that this attempt came to, in all rounds."""
-    taken_up: list[str] = field(default_factory=list)
+    reattached: list[str] = field(default_factory=list)
     """Subset of `mine` that earlier attempts created."""
     failed_before: list[str] = field(default_factory=list)
-    """Subset of `taken_up` that had already failed but produced rows."""
+    """Subset of `reattached` that had already failed but produced rows."""
     reached: int = 0
     """The round that this attempt was in before it was deferred."""
     twins: list[str] = field(default_factory=list)
@@ -76,7 +76,7 @@ class AttemptState:
         self.mine.append(job.name)
         self.idle = self.idle and reattached and job.done
         if reattached:
-            self.taken_up.append(job.name)
+            self.reattached.append(job.name)
             if job.state is JobState.FAILED:
                 self.failed_before.append(job.name)
 

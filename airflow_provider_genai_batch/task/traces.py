@@ -21,7 +21,7 @@ SUBMIT, WAIT, LAND = "genai_batch.submit", "genai_batch.wait", "genai_batch.land
 MODEL = "gen_ai.request.model"
 """Names of attributes: OpenTelemetry's own for generative AI where there is one."""
 INPUT_TOKENS, OUTPUT_TOKENS = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
-BACKEND, JOB_NAMES, TAKEN_UP = "genai_batch.backend", "genai_batch.job_names", "genai_batch.taken_up"
+BACKEND, JOB_NAMES, REATTACHED = "genai_batch.backend", "genai_batch.job_names", "genai_batch.reattached"
 WHY, STATE, ROWS = "genai_batch.why", "genai_batch.state", "genai_batch.rows"
 _MOST_JOBS = 100
 

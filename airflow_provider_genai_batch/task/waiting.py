@@ -64,8 +64,8 @@ class Waiting:
         more: bool,
     ) -> None:
         """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
-        taken_up = not going.keys().isdisjoint(state.taken_up)
-        plan = replace(self.plan([*going.values()], taken_up=taken_up), until_first=more)
+        reattached = not going.keys().isdisjoint(state.reattached)
+        plan = replace(self.plan([*going.values()], reattached=reattached), until_first=more)
         plan = _for_rows(plan, state)
         if self._settings.deferrable:
             names = [*state.done, *(job.name for job in jobs)]
@@ -106,11 +106,11 @@ class Waiting:
         self.wait({job.name: job for job in going}, jobs, state, facts, identity, more=False)
         return self.ending
 
-    def plan(self, jobs: Sequence[BatchJob], *, taken_up: bool = False) -> WaitPlan:
+    def plan(self, jobs: Sequence[BatchJob], *, reattached: bool = False) -> WaitPlan:
         """Return how to wait for jobs; of several the oldest one's time counts."""
         now = self._client.service_time()
         oldest = min(jobs, key=lambda job: created_at(job) or 0.0)
-        plan = self._settings.wait_plan(oldest, now=now, taken_up=taken_up)
+        plan = self._settings.wait_plan(oldest, now=now, reattached=reattached)
         return replace(
             plan,
             deadline=plan.deadline + self._ahead,

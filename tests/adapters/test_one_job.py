@@ -81,7 +81,7 @@ def test_a_create_whose_reply_was_lost_while_nobody_could_look_is_found_by_the_r
 
 @BOTH_WAYS
 @pytest.mark.usefixtures("dies_once")
-def test_the_job_of_a_worker_that_died_is_taken_up_by_the_retry(
+def test_the_job_of_a_worker_that_died_is_reattached_by_the_retry(
     emulator_of: Emulator, backend: str, tmp_path: Path, deferrable: bool
 ) -> None:
     ran = ask(tmp_path, model_id=MODELS[backend], deferrable=deferrable, retries=1)
@@ -105,7 +105,7 @@ def test_so_is_a_job_that_has_ended_meanwhile(
 
 
 @pytest.mark.usefixtures("dies_once")
-def test_a_job_that_lists_do_not_show_yet_is_taken_up_too(
+def test_a_job_that_lists_do_not_show_yet_is_reattached_too(
     emulator_of: Emulator, backend: str, tmp_path: Path
 ) -> None:
     emulator_of.script(JobScript(list_lag=2))
@@ -124,7 +124,7 @@ def test_nothing_is_created_while_nobody_can_look(gemini: Emulator, tmp_path: Pa
     assert creates(gemini) == 1
 
 
-def test_a_job_that_goes_on_is_taken_up_where_common_ai_has_lost_its_record(
+def test_a_job_that_goes_on_is_reattached_where_common_ai_has_lost_its_record(
     gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The record lies in ``result_path``, which may render to another place in each attempt."""

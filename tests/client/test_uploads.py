@@ -110,7 +110,7 @@ def test_the_memory_of_an_upload_does_not_grow_with_the_file(gem: Any, tmp_path:
     ],
     ids=lambda fault: f"{fault.kind}{fault.status or ''}-{fault.times}",
 )
-def test_a_chunk_that_goes_wrong_is_taken_up_where_the_server_stands(
+def test_a_chunk_that_goes_wrong_goes_on_where_the_server_stands(
     emulator: Emulator, gem: Any, naps: list[float], fault: Fault
 ) -> None:
     data = _bytes(8 * MIB + 300_000)

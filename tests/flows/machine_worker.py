@@ -172,8 +172,8 @@ class Worker:
                 max_failed_rows=self.world.allowance,
                 results_uri=None,
                 clock=self.world.clock,
-                taken_up=[job.name] if found.taken_up else [],
-                failed_before=[job.name] if found.taken_up and job.state is JobState.FAILED else [],
+                reattached=[job.name] if found.reattached else [],
+                failed_before=[job.name] if found.reattached and job.state is JobState.FAILED else [],
             )
             outcome = yield from flow
             if isinstance(outcome, Done):
@@ -193,7 +193,7 @@ class Worker:
         )
         found = yield from flow
         self.submitting = False
-        self.world.saw(f"{'takes up' if found.taken_up else 'creates'}: {found.job.state.value}")
+        self.world.saw(f"{'takes up' if found.reattached else 'creates'}: {found.job.state.value}")
         return found
 
     def _watched(self, job: BatchJob) -> Generator[Any, Any, Ending]:

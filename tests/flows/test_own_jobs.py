@@ -101,7 +101,7 @@ def test_a_list_that_says_running_of_a_job_that_ended_without_rows_does_not_keep
     old = desk.submit()
     desk.client.get(old.name)
     new = desk.find(look_first=True)
-    assert (new.job.name != old.name, new.taken_up) == (True, False)
+    assert (new.job.name != old.name, new.reattached) == (True, False)
     assert desk.posts() == 2
 
 
@@ -114,7 +114,7 @@ def test_a_list_that_goes_on_showing_a_deleted_job_does_not_keep_a_new_one_away(
     assert desk.submit(look_first=True).name != old.name
 
 
-def test_a_job_that_ended_well_is_taken_up_though_the_list_says_that_it_runs(desk: Desk) -> None:
+def test_a_job_that_ended_well_is_reattached_though_the_list_says_that_it_runs(desk: Desk) -> None:
     desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once(), stale_entries=True))
     old = desk.submit()
     desk.client.get(old.name)
@@ -126,7 +126,7 @@ def test_a_job_that_ended_well_is_taken_up_though_the_list_says_that_it_runs(des
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["by its note", "by the list"])
-def test_a_job_that_its_name_does_not_find_for_twenty_seconds_is_taken_up(desk: Desk, noted: bool) -> None:
+def test_a_job_that_its_name_does_not_find_for_twenty_seconds_is_reattached(desk: Desk, noted: bool) -> None:
     desk.record = Record() if noted else None
     desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), get_lag_seconds=20))
     first = desk.submit()

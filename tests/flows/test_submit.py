@@ -77,7 +77,7 @@ def test_a_job_that_ended_badly_is_replaced(desk: Desk, end: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["CANCELLED", "EXPIRED"])
-def test_a_job_without_rows_is_taken_up_for_the_job_of_a_later_round_that_completes_it(
+def test_a_job_without_rows_is_reattached_for_the_job_of_a_later_round_that_completes_it(
     desk: Desk, end: str
 ) -> None:
     """The later round is known by it alone: without it all would be asked and paid again."""
@@ -239,14 +239,14 @@ def test_no_token_means_that_nothing_was_sent_and_nothing_is_looked_for(method: 
 
 
 @pytest.mark.parametrize("state", [JobState.EXPIRED, JobState.CANCELLED])
-@pytest.mark.parametrize(("answered", "taken_up"), [(4, True), (0, False), (None, False)])
+@pytest.mark.parametrize(("answered", "reattached"), [(4, True), (0, False), (None, False)])
 def test_answered_rows_of_a_job_that_was_cut_short_are_not_paid_again(
-    state: JobState, answered: int | None, taken_up: bool
+    state: JobState, answered: int | None, reattached: bool
 ) -> None:
     short = BatchJob(
         name="batches/a", backend=Backend.GEMINI, state=state, counts=JobCounts(succeeded=answered)
     )
-    assert usable(short) is taken_up
+    assert usable(short) is reattached
 
 
 def test_a_job_that_asks_what_is_not_asked_any_more_is_cancelled(desk: Desk) -> None:
@@ -276,7 +276,7 @@ def test_a_job_that_was_written_down_is_looked_at_and_nothing_is_listed(desk: De
     job = desk.submit()
     desk.steps.clear()
     found = desk.find(look_first=True)
-    assert (found.job.name, found.taken_up) == (job.name, True)
+    assert (found.job.name, found.reattached) == (job.name, True)
     assert desk.deeds == ["Look"]
 
 
@@ -379,7 +379,7 @@ def test_who_took_long_to_place_the_input_looks_again(desk: Desk, reattach: bool
         desk.submit()  # what another attempt does meanwhile
 
     desk.place_input = place
-    assert desk.find(reattach=reattach).taken_up
+    assert desk.find(reattach=reattach).reattached
     assert len(desk.emulator.jobs) == 1
 
 
@@ -404,7 +404,7 @@ def test_who_waited_long_for_capacity_looks_again(desk: Desk) -> None:
         desk.submit()
 
     desk.await_capacity = wait
-    assert desk.find().taken_up
+    assert desk.find().reattached
     assert len(desk.emulator.jobs) == 1
 
 
@@ -434,7 +434,7 @@ def test_without_reattach_what_still_runs_is_cancelled_and_a_new_job_created(des
     desk.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
     first = desk.submit()
     second = desk.find(look_first=True, reattach=False)
-    assert (second.job.name != first.name, second.taken_up) == (True, False)
+    assert (second.job.name != first.name, second.reattached) == (True, False)
     assert [job["cancel_requested"] for job in desk.emulator.jobs] == [True, False]
 
 
@@ -449,7 +449,7 @@ def test_a_job_that_ends_before_it_could_be_cancelled_stands_in_nobodys_way(
     desk.before_cancel = lambda: desk.emulator.clock.advance(200)
     with caplog.at_level(logging.INFO):
         second = desk.find(look_first=True, reattach=False)
-    assert (second.job.name != first.name, second.taken_up) == (True, False)
+    assert (second.job.name != first.name, second.reattached) == (True, False)
     assert [job["cancel_requested"] for job in desk.emulator.jobs] == [False, False]
     assert f"Job {first.name} of an earlier attempt is no longer wanted; it has ended" in caplog.text
     assert "billed as it goes" not in caplog.text
@@ -524,11 +524,11 @@ def test_a_lost_reply_without_reattach_is_not_taken_for_the_job_of_an_earlier_at
     assert len(desk.emulator.jobs) == 2
 
 
-def test_a_job_of_no_use_is_not_taken_up_again(desk: Desk) -> None:
+def test_a_job_of_no_use_is_not_reattached_again(desk: Desk) -> None:
     desk.emulator.script(JobScript(lifecycle=Lifecycle.at_once()))
     first = desk.submit()
     second = desk.find(look_first=True, before=[first.name])
-    assert (second.job.name != first.name, second.taken_up) == (True, False)
+    assert (second.job.name != first.name, second.reattached) == (True, False)
 
 
 def test_a_job_whose_name_is_not_shown_is_known_by_the_file_that_it_reads() -> None:
@@ -545,4 +545,4 @@ def test_a_job_whose_name_is_not_shown_is_known_by_the_file_that_it_reads() -> N
 def test_an_attempt_that_stalled_before_it_came_here_looks_before_it_creates(desk: Desk) -> None:
     first = desk.submit()
     found = desk.find(begun=desk.now() - STALE - 1)
-    assert (found.job.name, found.taken_up) == (first.name, True)
+    assert (found.job.name, found.reattached) == (first.name, True)

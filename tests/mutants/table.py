@@ -288,7 +288,7 @@ SUBMIT = (
         "flows/submission/own_jobs.py",
         "            if left <= 0:",
         "            if left is not None:",
-        f"{_OWN}test_a_job_that_its_name_does_not_find_for_twenty_seconds_is_taken_up",
+        f"{_OWN}test_a_job_that_its_name_does_not_find_for_twenty_seconds_is_reattached",
     ),
     Mutant(
         "forgets the unclear create of another input",

@@ -93,7 +93,7 @@ def test_a_later_round_goes_on_where_it_was(
     assert [row["status"] for row in rows] == ["ok"] * 3
 
 
-def test_a_job_that_is_taken_up_is_waited_for_like_ones_own(
+def test_a_job_that_is_reattached_is_waited_for_like_ones_own(
     gemini: Emulator, deferrals: list[dict[str, Any]]
 ) -> None:
     """The attempt finds an ended job, and has had no trigger's event to go on with."""

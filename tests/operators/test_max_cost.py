@@ -174,7 +174,7 @@ def test_the_attempt_after_is_held_to_the_limit_with_what_was_paid_before(gemini
     assert len(gemini.jobs) == 1
 
 
-def test_a_job_that_was_paid_for_is_taken_up_whatever_the_limit(
+def test_a_job_that_was_paid_for_is_reattached_whatever_the_limit(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Dearer(GenAIBatchOperator):

@@ -98,7 +98,7 @@ def test_a_retry_takes_up_all_jobs_and_submits_those_that_are_not_there(
     assert not any(job["cancel_requested"] for job in gemini.jobs)
 
 
-def test_one_failed_job_is_submitted_anew_and_the_others_are_taken_up(gemini: Emulator) -> None:
+def test_one_failed_job_is_submitted_anew_and_the_others_are_reattached(gemini: Emulator) -> None:
     gemini.script(JobScript())
     gemini.script(JobScript(end="FAILED", error={"code": 13, "message": "internal"}))
     ran = ask(retries=1)

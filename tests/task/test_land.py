@@ -192,7 +192,7 @@ def test_a_landing_that_fails_leaves_what_was_there(
 
 
 @pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "parquet"])
-def test_a_download_that_breaks_off_is_taken_up_and_no_row_is_lost_or_doubled(
+def test_a_download_that_breaks_off_is_reattached_and_no_row_is_lost_or_doubled(
     gemini: Emulator, client: GenAIBatchClient, answered: Any, tmp_path: Path, form: str
 ) -> None:
     keys = [stamp(number) for number in range(400)]

@@ -71,7 +71,7 @@ def test_submitting_waiting_and_landing_are_spans_in_both_ways(
     )
     (submitted,), (waited,), (landed,) = map(spans.of, (traces.SUBMIT, traces.WAIT, traces.LAND))
     assert (submitted[traces.MODEL], submitted[traces.BACKEND]) == (f"models/{MODEL}", "gemini")
-    assert submitted[traces.TAKEN_UP] is False
+    assert submitted[traces.REATTACHED] is False
     assert waited[traces.WHY] == "ended"
     assert {name: landed[f"genai_batch.rows.{name}"] for name in manifest["counts"]} == manifest["counts"]
     assert landed[traces.INPUT_TOKENS] == manifest["usage"]["input"]

@@ -119,7 +119,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     service_clock: Callable[[], float] | None = None,
     patience: float = READ_PATIENCE,
     since: float | None = None,
-    taken_up: Collection[str] = (),
+    reattached: Collection[str] = (),
     failed_before: Collection[str] = (),
     may_ask_again: bool = False,
     submits: bool = True,
@@ -138,7 +138,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         service_clock: does so as the service has them, by which jobs end; None: `clock` does.
         patience: seconds to keep looking for output that is not readable yet.
         since: when the looking began, in seconds since the epoch; None: now.
-        taken_up: those that are of an earlier attempt.
+        reattached: those that are of an earlier attempt.
         failed_before: those of them whose failure an earlier attempt raised. The rows that they left decide.
         may_ask_again: rows that failed may be asked for once more.
         submits: the task submits jobs itself; one that does not can only look at them again.
@@ -189,7 +189,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
         _judge(jobs, tally, manifest, max_failed_rows, submits)
     except JobError as failure:
         short = _ended_early(jobs, tally, max_failed_rows)
-        if may_ask_again or any(name in taken_up for name in short):
+        if may_ask_again or any(name in reattached for name in short):
             known = None if rows.in_bigquery else tally  # counts do not say which failed
             return AskAgain(tuple(names), failure, known, tuple(short), rows.tables)
         raise

@@ -46,7 +46,7 @@ class Found:
     """The job that a task came to."""
 
     job: BatchJob
-    taken_up: bool
+    reattached: bool
     """It is of an earlier attempt."""
     before: Collection[str] = ()
     """Jobs that were there and are of no use."""

@@ -318,9 +318,9 @@ class _Submission:
         job = choice.kept
         assert job is not None  # noqa: S101 - whoever calls this has seen it
         if job.name in self.attempt.mine:
-            return Found(job, taken_up=False, before=before, twins=choice.twins)
+            return Found(job, reattached=False, before=before, twins=choice.twins)
         log.info("Found job %s of an earlier attempt (%s); nothing is submitted.", job.name, job.state.value)
-        return Found(job, taken_up=True, before=before, twins=choice.twins)
+        return Found(job, reattached=True, before=before, twins=choice.twins)
 
     def _note(self, record: Record | None, job: BatchJob) -> Generator[SubmitStep, Any, None]:
         """Record the reattached job, where notes are kept and say less."""

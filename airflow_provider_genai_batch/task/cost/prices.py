@@ -106,17 +106,35 @@ def prices_of(model: str | None, tiers: Iterable[Tier], at: datetime | None = No
     if publisher not in FAMILIES or not is_installed():
         return {}
     name, family = dated.partition("@")[0], FAMILIES[publisher]
-    found = ((tier, _listed(name, family, tier, at)) for tier in tiers)
-    return {tier: price for tier, price in found if price is not None}
-
-
-def _listed(name: str, family: Family, tier: Tier, at: datetime | None) -> Price | None:
-    if name in _OPEN and tier in (Tier.FLEX, Tier.STANDARD):  # they answer in batch jobs only
-        return None
     if name in _OPEN:
         asked, answered = map(Decimal, _OPEN[name])
         rates = Rates(asked, asked, answered)
-        return Price(name, _BATCH, rates, rates, _OPEN_SOURCE)
+        own = Price(name, _BATCH, rates, rates, _OPEN_SOURCE)
+        return {tier: own for tier in tiers if tier is Tier.BATCH}  # they answer in batch jobs only
+    listed = _listed(name, family, at)
+    return {} if listed is None else {tier: listed.price(tier) for tier in tiers}
+
+
+class _Listed(NamedTuple):
+    """What the price list has for a model: rates for short prompts, and for long ones."""
+
+    model: str
+    standard: list[Rates]
+    batch: list[Rates]
+    margin: Decimal
+
+    def price(self, tier: Tier) -> Price:
+        """Return the price in a tier."""
+        rates, basis = (self.standard, tier.value) if tier is Tier.STANDARD else (self.batch, _BATCH)
+        if rates is self.batch and self.batch == self.standard:
+            rates, basis = [each.half for each in self.standard], _HALF
+        if tier is Tier.FLEX:
+            basis = tier.value
+        short, long = rates
+        return Price(self.model, basis, short, long, f"{_PACKAGE} {version(_PACKAGE)}", self.margin)
+
+
+def _listed(name: str, family: Family, at: datetime | None) -> _Listed | None:
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
@@ -140,13 +158,7 @@ def _listed(name: str, family: Family, tier: Tier, at: datetime | None) -> Price
         batch = [listed_rates(prompt, {"processing": "batch"}) for prompt in (_SHORT, _LONG)]
     except (LookupError, ValueError):  # the model is not there, or is not priced by tokens of text
         return None
-    source, margin = f"{_PACKAGE} {version(_PACKAGE)}", _REGION if family is Family.ANTHROPIC else _NOTHING
-    listed_as, basis = (standard, tier.value) if tier is Tier.STANDARD else (batch, _BATCH)
-    if listed_as is batch and batch == standard:
-        listed_as, basis = [each.half for each in standard], _HALF
-    return Price(
-        listed, Tier.FLEX.value if tier is Tier.FLEX else basis, listed_as[0], listed_as[1], source, margin
-    )
+    return _Listed(listed, standard, batch, _REGION if family is Family.ANTHROPIC else _NOTHING)
 
 
 def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:

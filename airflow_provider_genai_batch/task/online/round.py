@@ -123,12 +123,12 @@ class OnlineRound:
         journal = Journal(self._client, str(self._settings.results_uri), own.tag, self._order.model)
         before = self._before(journal, attempt, state)
         rest = _without(prepared, journal, before)
-        taken_up = journal.jobs(before)
-        for job in taken_up:
+        reattached = journal.jobs(before)
+        for job in reattached:
             state.come_to(job, reattached=True)
         if rest is None:
             log.info("All requests of this round have been answered at once before: nothing is asked.")
-            return taken_up
+            return reattached
         self._refuse_late(state, before)
         self._check(prepared, journal, state)
         if before:
@@ -136,7 +136,7 @@ class OnlineRound:
                 "Of %s requests %d have been answered at once before; the other %s are asked.",
                 *(prepared.requests, sum(part.lines for part in before), rest.requests),
             )
-        return [*taken_up, *self._climb(rest, journal, own.tag, state)]
+        return [*reattached, *self._climb(rest, journal, own.tag, state)]
 
     def _climb(
         self, rest: PreparedInput, journal: Journal, tag: str, state: AttemptState
