@@ -82,7 +82,7 @@ def judge(
             checkpoint.jobs,
             landing,
             patience=patience,
-            taken_up=state.taken_up,
+            reattached=state.reattached,
             failed_before=state.failed_before,
         )
     except TooManyFailedRows as failure:
