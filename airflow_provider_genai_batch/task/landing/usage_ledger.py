@@ -94,11 +94,12 @@ class UsageLedger:
 
     def _why_unknown(self, tally: RowCounter) -> str:
         if not tally.usage:
-            return "no row says how many tokens it used"
+            return "no row says how many tokens it used; Google's bill tells"
         if not is_installed():
             return 'install the extra "prices" where tasks run'
         models = {job.model for job in self._fetched.values() if job.model}
-        return f"the price list has no price for {', '.join(sorted(models)) or 'the model'}"
+        named = ", ".join(sorted(models)) or "the model"
+        return f"the price list has no price for {named}; a newer genai-prices may, and Google's bill tells"
 
     def close(self, manifest: Manifest) -> Manifest:
         """Take the outcome, and return it with its cost."""
