@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import multiprocessing
+import os
 import sys
 from pathlib import Path
+
+_CHUNK = 20
 
 
 def main() -> int:
@@ -15,22 +18,19 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the number of the first one")
     parser.add_argument("--page", type=Path, help="where to write the table; by default it is printed")
     asked = parser.parse_args()
-    import tests.conftest  # noqa: F401 - sets Airflow up
     from tests.nights.report import broken, page, table
-    from tests.nights.runs import Outcome, nights
+    from tests.nights.runs import Outcome, chunk
 
-    logging.disable(logging.CRITICAL)
+    numbers = range(asked.first, asked.first + asked.nights)
+    chunks = [numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK)]
     outcomes: list[Outcome] = []
-    try:
-        for one in nights(range(asked.first, asked.first + asked.nights)):
-            outcomes.append(one)
-            for said in broken([one]):
-                sys.stdout.write(f"{said}\n")
-                sys.stdout.flush()
-    except KeyboardInterrupt:  # what has run by then counts
-        pass
-    if asked.page is not None:
-        asked.page.write_text(page(outcomes))
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        for some in pool.imap(chunk, chunks):
+            outcomes += some
+            sys.stdout.write("".join(f"{said}\n" for said in broken(some)))
+            sys.stdout.flush()
+            if asked.page is not None:  # what has run by now counts if somebody stops this
+                asked.page.write_text(page(outcomes))
     sys.stdout.write(f"{table(outcomes)}\n")
     return 1 if broken(outcomes) else 0
 

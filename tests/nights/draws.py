@@ -28,7 +28,7 @@ class Draw:
         number: its seed.
         kind: ``good``, ``slow`` or ``stuck``: of the model's batch jobs.
         job_seconds: until the job ends, if it does.
-        answered: share of its rows that it has answered when it is cancelled.
+        answered: share of its rows that a stuck job has answered when it is cancelled.
         cancel_looks: looks that still find the job at work after its cancellation.
         stuck_cancel: its cancellation does not end at all.
         flex: share of the time in which the flex tier serves.

@@ -24,8 +24,8 @@ wait to be written are scaled likewise.
 *In time*: all rows were landed before the moment. *Has the capacity*: the standard tier answers as fast as the task
 expected when it left the job, and serves at least nine calls in ten. *Price*: of all answers, also of those that nobody
 used, against a batch job of the same rows, with flex at batch price and standard at twice that. *Paid twice*: rows of
-24. Calls that are under way when a worker dies, and lines that were not yet written down, may be asked again; that is
-what *at risk* counts.
+24. Calls that are under way when a worker dies, or too long after flex was left, and lines that were not yet written
+down, may be asked again; that is what *at risk* counts.
 """
 
 

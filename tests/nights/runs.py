@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,7 +50,7 @@ class Outcome:
         how: ``batch``, ``flex``, ``standard``, or several, by the tiers that served.
         price: of all answers, also those that nobody used, as a multiple of the table's price in a batch.
         paid_twice: answers to requests that had one.
-        in_flight: calls that were under way, or not yet written down, when a worker died.
+        in_flight: calls that were under way, or not yet written down, when a worker died or flex was left.
         deaths: of workers.
         error: what the last attempt that failed raised.
     """
@@ -180,7 +181,7 @@ def run(service: Service, one: Draw) -> Outcome:
         how=" and ".join(sorted(tiers)),
         price=(tiers["batch"] + tiers["flex"] + 2 * tiers["standard"] + 2 * extra) / ROWS,
         paid_twice=extra,
-        in_flight=deaths.in_flight,
+        in_flight=deaths.in_flight + _CALLS * (len({*tiers} - {"batch"}) > 1),
         deaths=deaths.deaths,
         error=f"{type(failures[-1]).__name__}: {failures[-1]}" if failures else "",
     )
@@ -197,7 +198,7 @@ def _script(service: Service, one: Draw) -> None:
     service.emulator.script(
         JobScript(
             lifecycle=lifecycle,
-            served=one.answered if one.kind != "good" else None,
+            served=one.answered if one.kind == "stuck" else None,
             cancel_looks=100_000 if one.stuck_cancel else one.cancel_looks,
         )
     )
@@ -228,6 +229,14 @@ def services() -> Iterator[Callable[[], Service]]:
             return service
 
         yield another
+
+
+def chunk(numbers: Sequence[int]) -> list[Outcome]:
+    """Carry out nights in a process of their own."""
+    import tests.conftest  # noqa: F401 - sets Airflow up
+
+    logging.disable(logging.CRITICAL)
+    return [*nights(numbers)]
 
 
 def nights(numbers: Iterable[int]) -> Iterator[Outcome]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.cancel import cancel_jobs
-from airflow_provider_genai_batch.exceptions import CallError, DeadlineMissed, JobError
+from airflow_provider_genai_batch.exceptions import CallError, DeadlineMissed, JobError, NotFound
 from airflow_provider_genai_batch.flows.submission.own_jobs import answered
 from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models import BatchJob
@@ -85,7 +85,7 @@ class Leaving:
         except CallError as error:
             log.warning("Not every job could be cancelled (%s). Its end is waited for all the same.", error)
         state.left_until = stuck_at(self._settings.ready_by, state.ready, now)
-        jobs = [self._client.get(name) for name in names]
+        jobs = [job for job in map(self._read, names) if job is not None]
         if all(job.done for job in jobs):
             return self.left(checkpoint)
         waiting = Waiting(self._settings, self._task, self._client, self._runner)
@@ -95,9 +95,9 @@ class Leaving:
     def left(self, checkpoint: Checkpoint) -> Left:
         """Tell what became of jobs when the waiting for their end is over; those that count no more are passed over."""
         names = [name for name in checkpoint.jobs if name not in checkpoint.state.done]
-        jobs = [self._client.get(name) for name in names]
-        stuck = [job.name for job in jobs if not job.done]
-        empty = [job.name for job in jobs if _is_empty(job)]
+        jobs = {name: self._read(name) for name in names}
+        stuck = [name for name, job in jobs.items() if job is not None and not job.done]
+        empty = [name for name, job in jobs.items() if job is None or _is_empty(job)]
         checkpoint.state.pass_over(empty)
         if stuck and self._pays_twice:
             log.warning(
@@ -108,6 +108,14 @@ class Leaving:
             checkpoint.state.pass_over(stuck)
         kept = [name for name in checkpoint.jobs if name not in (*stuck, *empty)]
         return Left(kept, stuck, empty)
+
+    def _read(self, name: str) -> BatchJob | None:
+        """Read a job by its name; None: somebody has deleted it."""
+        try:
+            return self._client.get(name)
+        except NotFound:
+            log.warning("Job %s does not exist any more. What it answered is paid, and is asked again.", name)
+            return None
 
     @property
     def _pays_twice(self) -> bool:
