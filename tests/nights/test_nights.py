@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.nights.report import broken
 from tests.nights.runs import nights
 
-NIGHTS = 24
+NIGHTS = 16
 
 
 def test_rows_are_ready_in_time_and_nothing_is_paid_twice_but_what_was_under_way() -> None:

@@ -157,25 +157,23 @@ def test_a_job_that_does_not_end_its_cancellation_misses_the_deadline_and_says_s
     assert calls(emulator) == 0
 
 
-@EVERY_WAY
 def test_who_would_rather_pay_twice_has_all_rows_in_time(
-    night: Build, emulator: Emulator, virtual_clock: SharedClock, deferrable: bool
+    night: Build, emulator: Emulator, virtual_clock: SharedClock
 ) -> None:
     emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), cancel_looks=10_000))
-    task = night(deferrable=deferrable, if_stuck="pay_twice")
+    task = night(deferrable=True, if_stuck="pay_twice")
     manifest = task.go()
     assert manifest is not None, task.errors
     assert virtual_clock.time() < at_of(task)
     assert (manifest["counts"]["ok"], calls(emulator)) == (20, 20)
 
 
-@EVERY_WAY
 def test_what_is_there_at_the_deadline_is_landed_and_the_next_attempt_asks_the_rest(
-    night: Build, emulator: Emulator, virtual_clock: SharedClock, deferrable: bool
+    night: Build, emulator: Emulator, virtual_clock: SharedClock
 ) -> None:
     emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5))
     emulator.capacity = Capacity(spells=dict.fromkeys(("flex", "standard"), (0.0, 1.0)))
-    task = night(deferrable=deferrable, then="standard")
+    task = night(deferrable=True, then="standard")
     assert task.go() is None
     (error,) = task.errors
     assert isinstance(error, DeadlineMissed), error
