@@ -149,7 +149,9 @@ def test_rounds_and_the_next_attempt_ask_rows_without_a_good_answer_alone(
     vertex.script(JobScript(answers={"k1": GOOD, "k2": {}, "k4": GOOD}, row_errors={"k3": 8}))
     vertex.script(JobScript(answers={"k2": GOOD}, row_errors={"k3": 8}))
     vertex.script(JobScript(answers={"k3": GOOD}))
-    ran = ask(texts, retry_failed_rows=1, retries=1)
+    ran = ask(
+        texts, output_type="kind STRING, tags ARRAY<STRING>", rename=None, retry_failed_rows=1, retries=1
+    )
     assert ran.state == "success", ran.errors
     (error,) = ran.errors
     assert isinstance(error, TooManyFailedRows)
@@ -206,7 +208,7 @@ def test_a_statement_whose_answer_is_lost_is_sent_again_by_its_id_and_runs_once(
     before = statements(vertex)
     for kind in ("inputs", "requests", "result"):
         vertex.bigquery.refuse("jobs.insert", 503, naming=f'"jobId": "genai_{kind}_', acted=True)
-    ran = ask(texts, max_requests_per_job=3)
+    ran = ask(texts, output_type=None, rename=None, max_requests_per_job=3)
     assert ran.state == "success", ran.errors
     assert ran.errors == []
     once = {("inputs", "0"): 1, ("requests", "0"): 2, ("result", "0"): 1}
