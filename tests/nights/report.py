@@ -13,7 +13,7 @@ How [`ready_by`](../how-to/be-ready-by-a-time.md) fares over many nights. `pytho
 this page; a part of them is in `make test`. **The nights are drawn from assumptions**: nobody publishes how long jobs
 wait, or how often a tier is full. What is drawn, and from which reports of 2025 and 2026 it was inferred, is in
 `tests/nights/draws.py`. Nearly a third of the nights has a model that never leaves the queue, far more than anybody has
-seen; flex is bad on a fifth; workers die on some 40 % of them. The rows are to be ready after six hours.
+seen; flex is bad on a fifth; a worker dies on more than a quarter. The rows are to be ready after six hours.
 
 The task's own code runs, with the [emulator](emulator.md) in the same process, on a clock that nobody waits for.
 Airflow is not there: a deferral is a call. Each of 24 rows stands for a thousand, and calls at a time and lines that
