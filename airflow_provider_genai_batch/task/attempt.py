@@ -3,76 +3,58 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import (
-    PASSING,
-    CallError,
     InputError,
     JobCancelled,
     JobError,
-    JobTimedOut,
     OnlineStopped,
     TooManyFailedRows,
 )
 from airflow_provider_genai_batch.flows.outcome.manifest import describe
-from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import TOO_FEW_ROWS, AskAgain, Done, Outcome
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
-from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.models.identity import Identity, merge_labels
+from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import at_the_service
 from airflow_provider_genai_batch.models.pilot import Pilot
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks import keeps_media
+from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, planned_manifest, read_plan
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
-from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.task.inputs.subset import subset
-from airflow_provider_genai_batch.task.landing.job_names import read_manifest
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
+from airflow_provider_genai_batch.task.landing.land import InputFacts
 from airflow_provider_genai_batch.task.landing.media import check_media_place
-from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
 from airflow_provider_genai_batch.task.online.round import OnlineRound
 from airflow_provider_genai_batch.task.pilot.judge import judge
 from airflow_provider_genai_batch.task.pilot.sample import others_of, pilot_of
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.ready.leave import Leaving, missed, never_ended
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
-from airflow_provider_genai_batch.task.reuse.earlier import read_reuse
-from airflow_provider_genai_batch.task.reuse.find import Wanted
-from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.task.round import Round
 from airflow_provider_genai_batch.task.row_checks import refuse_checks
-from airflow_provider_genai_batch.task.runner import JobRunner, Patience
+from airflow_provider_genai_batch.task.runner import JobRunner
 from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settlement import Settlement
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.stray_jobs import StrayJobs
-from airflow_provider_genai_batch.task.tables.land import TableLanding
 from airflow_provider_genai_batch.task.tiers import check_tiers, first_tier, later_tier
 from airflow_provider_genai_batch.task.waiting import Waiting
-from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import BatchJob, Plan
-    from airflow_provider_genai_batch.results.write import Carry
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.order import Order
-    from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
-    from airflow_provider_genai_batch.task.tables.ask import TableAsk
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +108,8 @@ class TaskAttempt:
         asked_at_once = (ready_by and ready_by.model) or settings.model
         self._runner = JobRunner(client, task.open_client, asked_at_once)
         self._leaving = Leaving(settings, task, client, self._runner)
-        self._at_hand: AtHand | None = None
+        self._input = AttemptInput(settings, task, client)
+        self._settlement = Settlement(settings, task, client, self._runner, self._input)
 
     def run(
         self,
@@ -167,12 +150,10 @@ class TaskAttempt:
             self._task.waiting_for = at_the_service(before.mine)
             self._task.stop_if_over()
 
-        def again(error: CallError, failures: int) -> None:
-            self._read_later(error, failures, ask.order, attempt, Checkpoint(state, fingerprint=fingerprint))
-
+        kept = Checkpoint(state, facts=InputFacts(snapshot=snapshot), fingerprint=fingerprint)
         with (
             self._task.metrics(self._runner.ledger),
-            self._reading(ask.order, again, snapshot) as (prepared, identity),
+            self._input.read(ask.order, attempt, kept, snapshot) as (prepared, identity),
         ):
             if fingerprint not in (None, identity.fingerprint):
                 # Submitting the changed input would bill it in full, once per deferral during which it changes.
@@ -183,12 +164,12 @@ class TaskAttempt:
                 )
                 raise InputError(msg)
             refuse_checks(self._settings, ask.order, typed=prepared.asks_for_type)
-            rest = self._rest(prepared)
+            rest = self._input.rest(prepared)
             plan = self._plan(ask, rest, state)
             if self._settings.plan_only and plan is not None:
                 return planned_manifest(ask.order, plan).model_dump(mode="json")
             if rest is None:
-                done = self._land_at_hand(ask.order, prepared)
+                done = self._settlement.land_at_hand(ask.order, prepared)
             else:
                 tier = first_tier(settings, rest.requests) if settings.may_ask_at_once else Tier.BATCH
                 state.tier = tier.value
@@ -201,13 +182,14 @@ class TaskAttempt:
 
     def _finished(self, done: Done, identity: Identity | None) -> dict[str, Any]:
         """Return the manifest as JSON; what was kept for further attempts is not needed any more."""
-        search = self._search()
+        search = self._input.search
         if search is not None and identity is not None:
             search.discard(self._client, identity)
         return done.manifest.model_dump(mode="json")
 
     def _ask(self) -> _Ask:
         order, config = self._settings.order(self._client.config), self._client.config
+        self._runner.ledger.model = order.model
         if self._settings.may_ask_at_once:
             check_tiers(self._settings, order, config.location)
         ready = ReadyPlan.of(self._settings.ready_by, order, config, self._task.owner.times)
@@ -231,8 +213,8 @@ class TaskAttempt:
                 max_bytes=settings.max_bytes_per_job,
                 count=only,
             )
-        if self._at_hand is not None and state.plan is None:
-            plan = self._at_hand.in_plan(plan)
+        if self._input.at_hand is not None and state.plan is None:
+            plan = self._input.at_hand.in_plan(plan)
         if plan is not None and state.plan is None:
             log.info("Plan: %s.", plan)
             if settings.may_ask_at_once:
@@ -260,7 +242,7 @@ class TaskAttempt:
 
     def _others(self, prepared: PreparedInput, pilot: Pilot) -> PreparedInput:
         """Return what is asked after the pilot."""
-        rest = self._rest(prepared) or prepared
+        rest = self._input.rest(prepared) or prepared
         return others_of(rest, pilot.size(rest.requests or 0))
 
     @staticmethod
@@ -281,7 +263,7 @@ class TaskAttempt:
         """Judge the pilot; see `judge`."""
         plan = self._planned(checkpoint.state)
         keys = [*asked.keys()] if asked is not None else None
-        patience = self._late_rows(ending, checkpoint, event)
+        patience = self._settlement.late_rows(ending, checkpoint, event)
         return judge(
             self._runner,
             self._settings,
@@ -292,48 +274,6 @@ class TaskAttempt:
             patience=patience,
             stopped=stopped,
         )
-
-    def _read_later(
-        self,
-        error: CallError,
-        failures: int,
-        order: Order,
-        attempt: Attempt,
-        checkpoint: Checkpoint,
-    ) -> None:
-        """Wait because the input cannot be read for now, or leave by a deferral.
-
-        Raises:
-            JobTimedOut: the time for that is over.
-        """
-        state = checkpoint.state
-        tries = RetryClock(
-            self._client.service_time,
-            deadline=state.deadline or None,
-            budget=self._settings.budget(order.backend),
-            failures=attempt.refusals + failures - 1,
-            longest=LONGEST_OF_HOURS,
-        )
-        pause = tries.pause(error)
-        state.deadline = tries.deadline
-        if pause is None:
-            became = nothing_more(state.mine, again=not self._task.is_first_try)
-            msg = f"The input could not be read until the deadline ({error}). {became}"
-            raise JobTimedOut(msg, job_names=state.mine, manifest=state.manifest) from error
-        log.warning(
-            "The input cannot be read for now (%s). %s; trying again in %.0f s.",
-            error,
-            "Nothing was created for it, and nothing is billed"
-            if self._task.is_first_try and not state.mine
-            else "Nothing was created for it; jobs that are there are left as they are",
-            pause,
-        )
-        if self._settings.deferrable:
-            checkpoint = replace(
-                checkpoint, refusals=tries.failures, looked=attempt.resumed, look_first=attempt.look_first
-            )
-            self._task.defer_until(clock.time() + pause, checkpoint.to_event())
-        clock.sleep(pause)
 
     def resume(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Ask again after a lack of capacity, or when the input could not be read; see `run`."""
@@ -360,11 +300,11 @@ class TaskAttempt:
             )
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
         self._runner.ledger.plan = read_plan(checkpoint.state.plan)
-        search = self._search()
+        search = self._input.search
         with ExitStack() as stack, self._task.metrics(self._runner.ledger):
             if search is not None and known is not None:
-                self._at_hand = search.left_by(self._client, known, stack)
-                if self._at_hand is None:
+                self._input.at_hand = search.left_by(self._client, known, stack)
+                if self._input.at_hand is None:
                     log.warning("What the input was spared is not known any more: it is read again.")
                     stack.close()
                     return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
@@ -374,7 +314,7 @@ class TaskAttempt:
             elif checkpoint.state.piloting:
                 outcome = self._judge(ending, checkpoint, event)
             else:
-                outcome = strays.settled(ending, checkpoint, self._settle, event)
+                outcome = strays.settled(ending, checkpoint, self._settlement.settle, event)
             done = outcome if isinstance(outcome, Done) else self._read_again(outcome, checkpoint, strays)
         return self._finished(done, known)
 
@@ -385,12 +325,9 @@ class TaskAttempt:
         ask = self._ask()
         attempt = Attempt(look_first=True, mine=state.mine)
 
-        def later(error: CallError, failures: int) -> None:
-            self._read_later(
-                error, failures, ask.order, attempt, Checkpoint(state, fingerprint=checkpoint.fingerprint)
-            )
-
-        with self._reading(ask.order, later, checkpoint.facts.snapshot) as (prepared, identity):
+        snapshot = checkpoint.facts.snapshot
+        kept = Checkpoint(state, facts=InputFacts(snapshot=snapshot), fingerprint=checkpoint.fingerprint)
+        with self._input.read(ask.order, attempt, kept, snapshot) as (prepared, identity):
             if identity.fingerprint != checkpoint.fingerprint:
                 log.warning("The input has changed, so none of its requests is asked again.")
                 raise _failure(again)
@@ -415,7 +352,9 @@ class TaskAttempt:
             else:
                 names = [*here.state.done, *(job.name for job in jobs)]
                 checkpoint = Checkpoint(here.state, names, facts, identity.fingerprint)
-                settle = partial(self._settle, prepared=prepared, stops=bool(round_.stopped or round_.over))
+                settle = partial(
+                    self._settlement.settle, prepared=prepared, stops=bool(round_.stopped or round_.over)
+                )
                 with _saying_why(round_.stopped), _missing(here.state, round_.over):
                     if here.state.piloting:
                         stopped = round_.stopped is not None
@@ -477,7 +416,7 @@ class TaskAttempt:
                 raise never_ended(state.ready.at, left.stuck)
             names = (*left.stuck, *left.empty)
             return AskAgain(names, ended_early=names)
-        settle = partial(self._settle, prepared=prepared, stops=gives_up)
+        settle = partial(self._settlement.settle, prepared=prepared, stops=gives_up)
         why = f"{', '.join(left.stuck)} did not end" if gives_up else ""
         with _missing(state, why):
             return strays.settled(Ending(Why.ENDED), replace(checkpoint, jobs=left.jobs), settle)
@@ -519,7 +458,7 @@ class TaskAttempt:
                 here.state, [*again.job_names], InputFacts.of(prepared), identity.fingerprint
             )
             outcome = strays.settled(
-                *strays.joined(checkpoint, later), partial(self._settle, prepared=prepared)
+                *strays.joined(checkpoint, later), partial(self._settlement.settle, prepared=prepared)
             )
             if isinstance(outcome, Done):
                 return outcome
@@ -531,7 +470,7 @@ class TaskAttempt:
         if state.piloting and pilot is not None:
             rest: PreparedInput | None = self._others(prepared, pilot)
         else:
-            rest = self._unanswered(prepared, again)
+            rest = self._input.unanswered(prepared, again)
         attempt = replace(here.attempt, resumed=False, refusals=0)
         if rest is not None:
             has_jobs = state.reached > state.round  # the next round, from before a deferral
@@ -557,38 +496,10 @@ class TaskAttempt:
         if ready is not None and state.left_until:
             state.tier = ready.tiers[-1].value
         return _Next(
-            replace(attempt, look_first=True, before=state.before), self._rest(prepared) or prepared, state
+            replace(attempt, look_first=True, before=state.before),
+            self._input.rest(prepared) or prepared,
+            state,
         )
-
-    def _unanswered(self, prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
-        """Return the requests without an answer; None where they are not known or cannot be read."""
-        same = self._at_hand.same if self._at_hand is not None else ()
-        try:
-            if again.tally:
-                return subset(prepared, again.tally.unanswered, same.__contains__)
-        except InputError:
-            return None
-        return prepared.going_on(again.tables) if again.tables else None
-
-    # ------------------------------------------------------------ answers at hand
-
-    def _search(self) -> Search | None:
-        """Say how answers at hand are looked for; None: none are used."""
-        settings = self._settings
-        if settings.results_uri is None or not (settings.reuse or settings.dedupe):
-            return None
-        wanted = Wanted(
-            validate=job_check(settings.output_type, settings.request_defaults),
-            whole=settings.truncated == "invalid" or settings.answers.typed,
-            with_response=settings.keep == "response",
-        )
-        reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
-        keep = not settings.plan_only
-        return Search(settings.results_uri, reuse, settings.dedupe, wanted, manifest, read_manifest, keep)
-
-    def _rest(self, prepared: PreparedInput) -> PreparedInput | None:
-        """Return the requests that have no answer at hand; None: all have one."""
-        return prepared if self._at_hand is None else self._at_hand.rest(prepared)
 
     def _begin(self, ask: _Ask, prepared: PreparedInput, identity: Identity, here: _Next) -> _Next | Done:
         """Choose where the first round begins.
@@ -596,7 +507,7 @@ class TaskAttempt:
         What an earlier attempt had at hand is kept beside the results. If that is gone, other requests may be left than
         those that its jobs ask; they are reattached to as they are, and only what then has no row is asked.
         """
-        attempt, at_hand = here.attempt, self._at_hand
+        attempt, at_hand = here.attempt, self._input.at_hand
         if at_hand is None or not (at_hand.found_anew and attempt.look_first and attempt.reattach):
             return here
         facts = InputFacts.of(prepared)
@@ -610,152 +521,11 @@ class TaskAttempt:
         log.warning("%s asked other requests of this input than are left now; its rows count.", names)
         here.state.pilot = 0  # what is asked was judged before those jobs were created
         begun = Checkpoint(here.state, [], facts, identity.fingerprint)
-        settle = partial(self._settle, prepared=prepared)
+        settle = partial(self._settlement.settle, prepared=prepared)
         outcome = strays.settled(*strays.joined(begun, found), settle)
         if isinstance(outcome, Done):
             return outcome
         return self._go_on(outcome, ask, prepared, identity, here, strays)
-
-    def _land_at_hand(self, order: Order, prepared: PreparedInput) -> Done:
-        """Land the rows of an input of which nothing is to be asked."""
-        facts = InputFacts.of(prepared)
-        with self._columns(facts, prepared) as carry:
-            return self._runner.land_at_hand(order, self._landing(facts, prepared, carry))
-
-    def _settle(
-        self,
-        ending: Ending,
-        checkpoint: Checkpoint,
-        event: Mapping[str, Any] | None = None,
-        *,
-        prepared: PreparedInput | None = None,
-        stops: bool = False,
-    ) -> Outcome:
-        """Land rows and decide the outcome.
-
-        Args:
-            ending: how the waiting for the round's jobs ended.
-            checkpoint: what the attempt knows.
-            event: of the trigger that reported this, if one did; late rows are waited for in place without one.
-            prepared: the whole input, if it is open.
-            stops: nothing is asked again in this attempt, whatever rounds are left.
-        """
-        facts, state = checkpoint.facts, checkpoint.state
-        with self._columns(facts, prepared) as carry:
-            return self._runner.settle(
-                ending,
-                checkpoint.jobs,
-                self._landing(facts, prepared, carry),
-                patience=self._late_rows(ending, checkpoint, event),
-                reattached=[name for name in state.reattached if name not in state.done],
-                failed_before=state.failed_before,
-                may_ask_again=not stops and self._may_ask_again(state),
-            )
-
-    def _may_ask_again(self, state: AttemptState) -> bool:
-        if state.left_until and not Tier(state.tier).at_once:
-            return True
-        rounds = self._settings.retry_failed_rows + state.pilot
-        return state.idle or state.round < max(rounds, state.reached)
-
-    def _landing(self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None) -> Landing:
-        settings, client = self._settings, self._client
-        return Landing(
-            results_uri=settings.results_uri,
-            media_uri=settings.media_uri,
-            max_failed_rows=settings.max_failed_rows,
-            facts=facts,
-            keys=lambda: (
-                [*prepared.keys()]
-                if prepared is not None and prepared.readable
-                else reread_keys(client, lambda: settings.order(client.config), facts.key_sum)
-            ),
-            ordered=settings.ordered,
-            validate=job_check(settings.output_type, settings.request_defaults),
-            answers=settings.answers,
-            output_type=settings.output_type,
-            carry=carry,
-            checks=tuple(settings.checks or ()),
-            on_check=settings.on_check,
-            at_hand=self._at_hand,
-            into=self._into(facts),
-        )
-
-    def _late_rows(
-        self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None
-    ) -> Patience | None:
-        """Say how rows are waited for that are late; None: in place."""
-        if not self._settings.deferrable:
-            return None
-        return self._task.late_rows(event or {**ending.as_dict(), "memo": checkpoint.to_event()})
-
-    @contextmanager
-    def _columns(self, facts: InputFacts, prepared: PreparedInput | None) -> Iterator[Carry | None]:
-        """Give the columns of a table's rows, where they are to land beside the answers."""
-        settings, client = self._settings, self._client
-        if settings.prompt is None or settings.results_uri is None:
-            yield None
-            return
-        with reread_columns(
-            client, lambda: settings.order(client.config), facts.content, prepared
-        ) as columns:
-            yield columns
-
-    @contextmanager
-    def _reading(
-        self,
-        order: Order,
-        again: Callable[[CallError, int], None] | None = None,
-        snapshot: str | None = None,
-    ) -> Iterator[tuple[PreparedInput, Identity]]:
-        """Read the input; where trouble that may pass is met, `again` waits, else it is raised."""
-        search, self._runner.ledger.model = self._search(), order.model
-        with ExitStack() as stack:
-            failures = 0
-            while True:
-                try:
-                    if order.table is not None:
-                        prepared = self._table_reader(order, order.table).read(stack, snapshot)
-                    else:
-                        prepared = stack.enter_context(
-                            read_input(
-                                self._client,
-                                order.source,
-                                model=order.model,
-                                request_defaults=order.request_defaults,
-                                prompt=order.prompt,
-                                several_jobs=True,
-                                keeps_media=keeps_media(self._settings),
-                                with_ledger=search is not None,
-                            )
-                        )
-                    fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
-                    identity = Identity(self._task.owner.key, fingerprint)
-                    if search is not None:
-                        self._at_hand = search.begin(self._client, prepared, identity, stack)
-                    break
-                except PASSING as error:
-                    if again is None:
-                        raise
-                    failures += 1
-                    again(error, failures)
-            yield prepared, identity
-
-    def _table_reader(self, order: Order, ask: TableAsk) -> TableReader:
-        labels = merge_labels(self._task.owner.labels, order.labels)
-        cut_off_is_ok = self._settings.truncated == "ok"
-        assert order.prompt is not None  # noqa: S101 - rows of a table are asked about by one
-        asked = (order.prompt, order.model, order.request_defaults)
-        return TableReader(self._client, ask, *asked, self._task.owner.key, labels, cut_off_is_ok)
-
-    def _into(self, facts: InputFacts) -> TableLanding | None:
-        """Return the table that rows in BigQuery land in; None where the task has none."""
-        if facts.snapshot is None:
-            return None
-        order = self._settings.order(self._client.config)
-        assert order.table is not None  # noqa: S101 - else there would be no snapshot
-        labels = merge_labels(self._task.owner.labels, order.labels)
-        return TableLanding(order.table, facts.snapshot, labels, self._settings.truncated == "ok")
 
 
 @contextmanager

@@ -1,0 +1,173 @@
+"""The input of an attempt: read, or waited for, with the answers to it that are at hand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, JobTimedOut
+from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
+from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.models.identity import Identity, merge_labels
+from airflow_provider_genai_batch.task.checks import keeps_media
+from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.landing.job_names import read_manifest
+from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.reuse.earlier import read_reuse
+from airflow_provider_genai_batch.task.reuse.find import Wanted
+from airflow_provider_genai_batch.task.reuse.prepare import Search
+from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.state import Checkpoint
+from airflow_provider_genai_batch.wire.schemas.output_type import job_check
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
+    from airflow_provider_genai_batch.task.tables.ask import TableAsk
+
+log = logging.getLogger(__name__)
+
+
+class AttemptInput:
+    """What an attempt asks.
+
+    Args:
+        settings: of the task.
+        task: the task instance.
+        client: of the task's connection.
+
+    Attributes:
+        at_hand: answers to it that are there already; None: none are looked for, or it has not been read.
+    """
+
+    def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
+        self._settings, self._task, self._client = settings, task, client
+        self.at_hand: AtHand | None = None
+
+    @contextmanager
+    def read(
+        self, order: Order, attempt: Attempt, checkpoint: Checkpoint, snapshot: str | None = None
+    ) -> Iterator[tuple[PreparedInput, Identity]]:
+        """Read it; trouble that may pass is waited out, in place or by a deferral.
+
+        Args:
+            order: says where it is.
+            attempt: what is known beforehand.
+            checkpoint: what a deferral is to hand on.
+            snapshot: the table in which this attempt has kept the rows of a table in BigQuery.
+
+        Raises:
+            JobTimedOut: the time for that is over.
+        """
+        with ExitStack() as stack:
+            failures = 0
+            while True:
+                try:
+                    if order.table is not None:
+                        prepared = self._table_reader(order, order.table).read(stack, snapshot)
+                    else:
+                        prepared = stack.enter_context(
+                            read_input(
+                                self._client,
+                                order.source,
+                                model=order.model,
+                                request_defaults=order.request_defaults,
+                                prompt=order.prompt,
+                                several_jobs=True,
+                                keeps_media=keeps_media(self._settings),
+                                with_ledger=self.search is not None,
+                            )
+                        )
+                    fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
+                    identity = Identity(self._task.owner.key, fingerprint)
+                    if self.search is not None:
+                        self.at_hand = self.search.begin(self._client, prepared, identity, stack)
+                    break
+                except PASSING as error:
+                    failures += 1
+                    self._wait(error, failures, order, attempt, checkpoint)
+            yield prepared, identity
+
+    @cached_property
+    def search(self) -> Search | None:
+        """Say how answers at hand are looked for; None: none are used."""
+        settings = self._settings
+        if settings.results_uri is None or not (settings.reuse or settings.dedupe):
+            return None
+        wanted = Wanted(
+            validate=job_check(settings.output_type, settings.request_defaults),
+            whole=settings.truncated == "invalid" or settings.answers.typed,
+            with_response=settings.keep == "response",
+        )
+        reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
+        keep = not settings.plan_only
+        return Search(settings.results_uri, reuse, settings.dedupe, wanted, manifest, read_manifest, keep)
+
+    def rest(self, prepared: PreparedInput) -> PreparedInput | None:
+        """Return the requests that have no answer at hand; None: all have one."""
+        return prepared if self.at_hand is None else self.at_hand.rest(prepared)
+
+    def unanswered(self, prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
+        """Return the requests without an answer; None where they are not known or cannot be read."""
+        same = self.at_hand.same if self.at_hand is not None else ()
+        try:
+            if again.tally:
+                return subset(prepared, again.tally.unanswered, same.__contains__)
+        except InputError:
+            return None
+        return prepared.going_on(again.tables) if again.tables else None
+
+    def _wait(
+        self, error: CallError, failures: int, order: Order, attempt: Attempt, checkpoint: Checkpoint
+    ) -> None:
+        """Wait because the input cannot be read for now, or leave by a deferral.
+
+        Raises:
+            JobTimedOut: the time for that is over.
+        """
+        state = checkpoint.state
+        tries = RetryClock(
+            self._client.service_time,
+            deadline=state.deadline or None,
+            budget=self._settings.budget(order.backend),
+            failures=attempt.refusals + failures - 1,
+            longest=LONGEST_OF_HOURS,
+        )
+        pause = tries.pause(error)
+        state.deadline = tries.deadline
+        if pause is None:
+            became = nothing_more(state.mine, again=not self._task.is_first_try)
+            msg = f"The input could not be read until the deadline ({error}). {became}"
+            raise JobTimedOut(msg, job_names=state.mine, manifest=state.manifest) from error
+        log.warning(
+            "The input cannot be read for now (%s). %s; trying again in %.0f s.",
+            error,
+            "Nothing was created for it, and nothing is billed"
+            if self._task.is_first_try and not state.mine
+            else "Nothing was created for it; jobs that are there are left as they are",
+            pause,
+        )
+        if self._settings.deferrable:
+            checkpoint = replace(
+                checkpoint, refusals=tries.failures, looked=attempt.resumed, look_first=attempt.look_first
+            )
+            self._task.defer_until(clock.time() + pause, checkpoint.to_event())
+        clock.sleep(pause)
+
+    def _table_reader(self, order: Order, ask: TableAsk) -> TableReader:
+        labels = merge_labels(self._task.owner.labels, order.labels)
+        cut_off_is_ok = self._settings.truncated == "ok"
+        assert order.prompt is not None  # noqa: S101 - rows of a table are asked about by one
+        asked = (order.prompt, order.model, order.request_defaults)
+        return TableReader(self._client, ask, *asked, self._task.owner.key, labels, cut_off_is_ok)

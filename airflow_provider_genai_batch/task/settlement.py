@@ -1,0 +1,144 @@
+"""The settling of an attempt: rows of ended jobs land as its settings want them, and decide its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.flows.outcome.settle import Done, Outcome
+from airflow_provider_genai_batch.flows.watch import Ending
+from airflow_provider_genai_batch.models.identity import merge_labels
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
+from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
+from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.runner import JobRunner, Patience
+from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
+from airflow_provider_genai_batch.task.tables.land import TableLanding
+from airflow_provider_genai_batch.wire.schemas.output_type import job_check
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.results.write import Carry
+    from airflow_provider_genai_batch.task.order import Order
+
+
+class Settlement:
+    """Settles the jobs of one attempt.
+
+    Args:
+        settings: of the task.
+        task: the task instance.
+        client: of the task's connection.
+        runner: looks at jobs, and lands their rows.
+        asked: the input.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        task: TaskPort,
+        client: GenAIBatchClient,
+        runner: JobRunner,
+        asked: AttemptInput,
+    ) -> None:
+        self._settings, self._task, self._client = settings, task, client
+        self._runner, self._input = runner, asked
+
+    def settle(
+        self,
+        ending: Ending,
+        checkpoint: Checkpoint,
+        event: Mapping[str, Any] | None = None,
+        *,
+        prepared: PreparedInput | None = None,
+        stops: bool = False,
+    ) -> Outcome:
+        """Land rows and decide the outcome.
+
+        Args:
+            ending: how the waiting for the round's jobs ended.
+            checkpoint: what the attempt knows.
+            event: of the trigger that reported this, if one did; late rows are waited for in place without one.
+            prepared: the whole input, if it is open.
+            stops: nothing is asked again in this attempt, whatever rounds are left.
+        """
+        facts, state = checkpoint.facts, checkpoint.state
+        with self._columns(facts, prepared) as carry:
+            return self._runner.settle(
+                ending,
+                checkpoint.jobs,
+                self._landing(facts, prepared, carry),
+                patience=self.late_rows(ending, checkpoint, event),
+                reattached=[name for name in state.reattached if name not in state.done],
+                failed_before=state.failed_before,
+                may_ask_again=not stops and self._may_ask_again(state),
+            )
+
+    def _may_ask_again(self, state: AttemptState) -> bool:
+        if state.left_until and not Tier(state.tier).at_once:
+            return True
+        rounds = self._settings.retry_failed_rows + state.pilot
+        return state.idle or state.round < max(rounds, state.reached)
+
+    def _landing(self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None) -> Landing:
+        settings, client = self._settings, self._client
+        return Landing(
+            results_uri=settings.results_uri,
+            media_uri=settings.media_uri,
+            max_failed_rows=settings.max_failed_rows,
+            facts=facts,
+            keys=lambda: (
+                [*prepared.keys()]
+                if prepared is not None and prepared.readable
+                else reread_keys(client, lambda: settings.order(client.config), facts.key_sum)
+            ),
+            ordered=settings.ordered,
+            validate=job_check(settings.output_type, settings.request_defaults),
+            answers=settings.answers,
+            output_type=settings.output_type,
+            carry=carry,
+            checks=tuple(settings.checks or ()),
+            on_check=settings.on_check,
+            at_hand=self._input.at_hand,
+            into=self._into(facts),
+        )
+
+    def late_rows(
+        self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None
+    ) -> Patience | None:
+        """Say how rows are waited for that are late; None: in place."""
+        if not self._settings.deferrable:
+            return None
+        return self._task.late_rows(event or {**ending.as_dict(), "memo": checkpoint.to_event()})
+
+    @contextmanager
+    def _columns(self, facts: InputFacts, prepared: PreparedInput | None) -> Iterator[Carry | None]:
+        """Give the columns of a table's rows, where they are to land beside the answers."""
+        settings, client = self._settings, self._client
+        if settings.prompt is None or settings.results_uri is None:
+            yield None
+            return
+        with reread_columns(
+            client, lambda: settings.order(client.config), facts.content, prepared
+        ) as columns:
+            yield columns
+
+    def land_at_hand(self, order: Order, prepared: PreparedInput) -> Done:
+        """Land the rows of an input of which nothing is to be asked."""
+        facts = InputFacts.of(prepared)
+        with self._columns(facts, prepared) as carry:
+            return self._runner.land_at_hand(order, self._landing(facts, prepared, carry))
+
+    def _into(self, facts: InputFacts) -> TableLanding | None:
+        """Return the table that rows in BigQuery land in; None where the task has none."""
+        if facts.snapshot is None:
+            return None
+        order = self._settings.order(self._client.config)
+        assert order.table is not None  # noqa: S101 - else there would be no snapshot
+        labels = merge_labels(self._task.owner.labels, order.labels)
+        return TableLanding(order.table, facts.snapshot, labels, self._settings.truncated == "ok")
