@@ -372,7 +372,8 @@ class TaskAttempt:
 
     def _round(self, ask: _Ask, state: AttemptState) -> Round | OnlineRound:
         tier, shared = Tier(state.tier), (self._settings, self._task, self._client, self._runner)
-        measured = state.pilot > 0 and state.round == state.pilot  # so no bound is added up
+        # What a pilot measured is no bound for a dearer tier or model, in which the rest is asked at the deadline.
+        measured = state.pilot > 0 and state.round == state.pilot and not state.left_until
         limit = None if measured else ask.limit
         if tier is Tier.BATCH:
             return Round(*shared, ask.order, limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.settings import RunSettings
@@ -151,6 +153,19 @@ def test_what_will_cost_too_much_stops_at_the_pilot(
     assert (
         run(client, tmp_path / "cheap", max_cost=cost * 1.5, request_defaults=defaults)["counts"]["ok"] == 60
     )
+
+
+def test_what_a_pilot_measured_is_no_limit_for_a_dearer_tier_at_the_deadline(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    defaults = {"max_output_tokens": 30}
+    own = run(client, tmp_path / "all", request_defaults=defaults)["plan"]["cost"]["batch"]["most"]
+    calls, jobs = asked_at_once(emulator), len(emulator.jobs)
+    soon = datetime.now(timezone.utc) + timedelta(seconds=150)
+    how = {"request_defaults": defaults, "pilot": Pilot(10, tier="flex"), "max_cost": own * 1.1}
+    with pytest.raises(CostLimitExceeded):
+        run(client, tmp_path / "late", ready_by=ReadyBy(soon, then="standard"), **how)
+    assert (asked_at_once(emulator) - calls, len(emulator.jobs)) == (10, jobs)
 
 
 WORKLOADS: dict[str, dict[str, Any]] = {
