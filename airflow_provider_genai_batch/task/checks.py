@@ -64,14 +64,17 @@ def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
         if getattr(task, name) not in (None, Tier.BATCH.value)
         and (known is None or known(getattr(task, name)))
     ]
-    if wanted == ["pilot"] and _tier_of_pilot(task) == Tier.BATCH.value:
+    if "pilot" in wanted and _tier_of_pilot(task) == Tier.BATCH.value:
         _check_pilot_in_batch(task)
-        return
+        wanted.remove("pilot")
     if not wanted:
         return
     how = f"{wanted[0]}={getattr(task, wanted[0])!r} asks requests at once"
     if task.results_uri is None:
-        msg = f"{how}, and their answers are nowhere but where this task keeps them: give it results_uri."
+        msg = (
+            f"{how}, and their answers are nowhere but where this task keeps them: give it results_uri, or leave "
+            f"{wanted[0]} out, as the rows of a table in BigQuery have to."
+        )
         raise ConfigurationError(msg)
     if task.wait is False:
         msg = f"{how}, which takes as long as the task runs: leave wait=False out, or {wanted[0]}."
@@ -103,7 +106,10 @@ def _check_used_again(task: Any) -> None:
     """Refuse `reuse` and `dedupe` where no rows land, for their rows come from nowhere else."""
     given = [name for name in ("reuse", "dedupe") if getattr(task, name) not in (None, False)]
     if given and task.results_uri is None:
-        msg = f"{given[0]} needs a results_uri: rows that are not asked land there, beside those that are."
+        msg = (
+            f"{given[0]} needs a results_uri: rows that are not asked land there, beside those that are. Give it, or "
+            f"leave {given[0]} out, as the rows of a table in BigQuery have to."
+        )
         raise ConfigurationError(msg)
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError, TooManyFailedRows
+from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -336,6 +337,10 @@ def test_a_permission_that_is_missing_is_named_with_its_role(
         ({"dest": "gs://bucket/x/"}, "not gs://bucket/x/"),
         ({"dest": "bq://p.d.t"}, "the table that is read"),
         ({"results_uri": "rows.jsonl"}, "leave results_uri out"),
+        ({"pilot": Pilot(10, tier="batch")}, "leave pilot out"),
+        ({"plan_only": True}, "leave plan_only out"),
+        ({"max_cost": 1.0}, "leave max_cost out"),
+        ({"tier": "standard"}, "or leave tier out, as the rows of a table"),
         ({"wait": False}, "leave wait out"),
         ({"rename": {"day": "kind"}}, "'kind' twice"),
         ({"rename": {"dai": "x"}}, "rename has 'dai'"),

@@ -238,6 +238,10 @@ def test_a_template_in_a_pilot_is_rendered(gemini: Emulator, tmp_path: Path) -> 
         ({"pilot": 10, "results_uri": None}, "give it results_uri"),
         ({"pilot": 10, "results_uri": None, "wait": False}, "give it results_uri"),
         ({"pilot": Pilot(10, tier="batch"), "ready_by": "06:00"}, "ready_by is to be kept"),
+        (
+            {"pilot": Pilot(10, tier="batch"), "ready_by": "06:00", "retry_tier": "standard"},
+            "ready_by is to be kept",
+        ),
         ({"pilot": Pilot(10, tier="flex"), "model": "gemini-embedding-001"}, "no flex tier"),
     ],
 )

@@ -141,6 +141,10 @@ def refuse_landing(task: Any) -> None:
         if getattr(task, name, None) not in (None, False):
             msg = f"The rows are written to dest and pass no worker: leave {name} out."
             raise UnsupportedError(msg)
+    for name in ("pilot", "plan_only", "max_cost"):
+        if getattr(task, name, None) not in (None, False):
+            msg = f"The requests are made of the table at the service and pass no worker: leave {name} out."
+            raise UnsupportedError(msg)
     if task.wait is False:
         msg = "The table is written when the jobs have ended, so the task has to wait: leave wait out."
         raise ConfigurationError(msg)
