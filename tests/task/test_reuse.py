@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_genai_batch import clock
@@ -244,6 +245,17 @@ def test_earlier_results_are_found_wherever_reuse_names_them(
         manifest["results_uri"],
     }
     assert left(out) == []
+
+
+def test_columns_are_of_the_same_types_where_nothing_is_left_to_ask(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.parquet"
+    landed(client, out, 1, 2)
+    before = pq.read_schema(out)
+    assert reused(client, out, str(out), 1, 2)["counts"]["reused"] == 2
+    assert pq.read_schema(out) == before
+    assert len(emulator.jobs) == 1
 
 
 def test_what_is_there_and_cannot_be_read_is_said_before_anything_is_paid(

@@ -342,7 +342,7 @@ def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
     output = None
     if landing.output_type is not None:
         output = output_schema(landing.output_type)
-    elif all(task_of(job.model or "") is Task.EMBED for job in jobs):
+    elif jobs and all(task_of(job.model or "") is Task.EMBED for job in jobs):
         output = _EMBEDDING
     return ColumnTypes(output, landing.carry.schema if isinstance(landing.carry, Columns) else None)
 
