@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models.pilot import Pilot, check_pilot
-from airflow_provider_genai_batch.models.ready_by import check_ready_by
+from airflow_provider_genai_batch.models.ready_by import ReadyBy, check_ready_by
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
@@ -91,7 +91,7 @@ def _check_pilot_in_batch(task: Any) -> None:
         msg = "pilot is judged before the other requests are asked, so the task waits: leave wait=False out."
         raise ConfigurationError(msg)
     if task.ready_by is not None:
-        msg = 'A pilot of tier "batch" may take a day, and ready_by is to be kept: ask it as "standard" or "flex".'
+        msg = 'A pilot of tier "batch" may take a day, and ready_by is to be kept: ask it as "standard".'
         raise ConfigurationError(msg)
 
 
@@ -188,6 +188,27 @@ def _check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
             f"{'Leave wait out' if task.wait is False else 'Say where they are to land'}, or leave ready_by out."
         )
         raise ConfigurationError(msg)
+    ready_by = ReadyBy.of(task.ready_by)
+    if ready_by is not None and ready_by.at not in ("", "None"):
+        _check_tiers_by_deadline(task)
+
+
+def _check_tiers_by_deadline(task: Any) -> None:
+    """Refuse tiers in which requests would be asked whatever the deadline."""
+    if task.tier in _TIERS_AT_ONCE:
+        msg = (
+            f"tier={task.tier!r} asks all requests at once, and ready_by is about jobs that are late: leave tier out, "
+            "or ready_by."
+        )
+        raise ConfigurationError(msg)
+    flex = Tier.FLEX.value
+    for name, tier in (("retry_tier", task.retry_tier), ("pilot", _tier_of_pilot(task))):
+        if tier == flex:
+            msg = (
+                f'{name} is asked in the tier "flex", where requests may wait for hours, and ready_by is to be kept: '
+                'ask it as "standard".'
+            )
+            raise ConfigurationError(msg)
 
 
 def _check_on_timeout(name: str, value: Any) -> None:

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.models.ready_by import ReadyBy, RunTimes, moment_of
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.testing import SharedClock
@@ -42,6 +43,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "cannot be read from here",
     ),
     "a family without tiers": ({"ready_by": "06:00", "model": "claude-sonnet-4-5"}, "batch jobs only"),
+    "a tier that is asked at once": ({"ready_by": "06:00", "tier": "flex"}, "leave tier out"),
+    "a retry that may wait": ({"ready_by": "06:00", "retry_tier": "flex"}, 'ask it as "standard"'),
+    "a pilot that may wait": ({"ready_by": "06:00", "pilot": Pilot(9, tier="flex")}, 'ask it as "standard"'),
     "a model without flex": (
         {"ready_by": ReadyBy("06:00", then="flex"), "model": "gemini-embedding-001"},
         "has no flex tier",

@@ -158,14 +158,13 @@ def test_what_will_cost_too_much_stops_at_the_pilot(
 def test_what_a_pilot_measured_is_no_limit_for_a_dearer_tier_at_the_deadline(
     emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
 ) -> None:
-    defaults = {"max_output_tokens": 30}
-    own = run(client, tmp_path / "all", request_defaults=defaults)["plan"]["cost"]["batch"]["most"]
+    how: dict[str, Any] = {"request_defaults": {"max_output_tokens": 30}, "pilot": 5}
+    own = run(client, tmp_path / "all", **how)["plan"]["cost"]["batch"]["most"]
     calls, jobs = asked_at_once(emulator), len(emulator.jobs)
     soon = datetime.now(timezone.utc) + timedelta(seconds=150)
-    how = {"request_defaults": defaults, "pilot": Pilot(10, tier="flex"), "max_cost": own * 1.1}
     with pytest.raises(CostLimitExceeded):
-        run(client, tmp_path / "late", ready_by=ReadyBy(soon, then="standard"), **how)
-    assert (asked_at_once(emulator) - calls, len(emulator.jobs)) == (10, jobs)
+        run(client, tmp_path / "late", ready_by=ReadyBy(soon, then="standard"), max_cost=own * 1.1, **how)
+    assert (asked_at_once(emulator) - calls, len(emulator.jobs)) == (5, jobs)
 
 
 WORKLOADS: dict[str, dict[str, Any]] = {
