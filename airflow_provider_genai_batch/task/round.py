@@ -138,10 +138,12 @@ class Round:
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
         sizes: dict[str, int] = {}
+        late = ""
         online = identity.piece(part_of(prepared, state, several=False), state.round)
         for number, piece in enumerate(pieces):
-            state.count_left(prepared.requests or 0, sizes, going)
-            while going and (len(going) >= self._most_active or self._is_full(going, piece)):
+            if not late:
+                state.count_left(prepared.requests or 0, sizes, going)
+            while not late and going and (len(going) >= self._most_active or self._is_full(going, piece)):
                 self._waiting.wait(going, jobs, state, facts, identity, more=True)
                 if self.ending.why is not Why.ENDED:
                     return jobs
@@ -160,9 +162,9 @@ class Round:
                         several=len(pieces) > 1,
                         online=online,
                     )
-            except _TooLateForJobsError as late:
-                self._waiting.ending = Ending(Why.SWITCH, {}, str(late))
-                return jobs
+            except _TooLateForJobsError as error:
+                late = late or str(error)
+                continue  # an earlier attempt may have created the jobs of pieces after it
             sizes[found.job.name] = piece.requests or 0
             jobs += [found.job, *filter(facts.joins, found.twins)]
             self._task.show_links(jobs, self._client.config.project)
@@ -179,7 +181,9 @@ class Round:
             ]
             self._task.appear_until = self._waiting.appear_until([found.job])
             self._stop_if_killed(found.job)
-        if going and self._settings.wait:
+        if late:
+            self._waiting.ending = Ending(Why.SWITCH, {}, late)
+        elif going and self._settings.wait:
             state.count_left(prepared.requests or 0, sizes, going)
             self._waiting.wait(going, jobs, state, facts, identity, more=False)
         return jobs

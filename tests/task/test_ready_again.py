@@ -1,0 +1,72 @@
+"""A deadline for the rows, where an earlier attempt has paid for some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.exceptions import JobFailed
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.testing import SharedClock
+from tests.nights.night import Night
+
+HOUR = 3600.0
+KEYS = [f"k{number:02}" for number in range(20)]
+Build = Callable[..., Night]
+
+
+@pytest.fixture
+def night(virtual_clock: SharedClock, emulator: Emulator, tmp_path: Path) -> Build:
+    """Give a function that makes a task with two jobs and a deadline so many seconds ahead."""
+
+    def build(
+        seconds: float, *, after: Night | None = None, tokens: int | None = None, stuck: str = "", **how: Any
+    ) -> Night:
+        limits = {"*": tokens} if tokens else {}
+
+        @contextmanager
+        def client() -> Iterator[GenAIBatchClient]:
+            config = ClientConfig(Backend.GEMINI, api_key="k", host=emulator.url, max_enqueued_tokens=limits)
+            with GenAIBatchClient(config) as opened:
+                yield opened
+
+        moment = datetime.fromtimestamp(virtual_clock.time() + seconds, timezone.utc)
+        settings = {
+            "conn_id": "any",
+            "model": "gemini-2.5-flash",
+            "source": lambda: [{"key": key, "contents": f"Say {key}"} for key in KEYS],
+            "results_uri": str(tmp_path / "rows.jsonl"),
+            "max_requests_per_job": 10,
+            "ready_by": ReadyBy(moment, if_stuck=stuck) if stuck else ReadyBy(moment),
+            **how,
+        }
+        if after is None:
+            return Night(settings, client)
+        return Night(settings, client, begin=1, kept=after.kept)
+
+    return build
+
+
+def calls(emulator: Emulator) -> int:
+    return sum(one["path"].endswith(":generateContent") for one in emulator.requests)
+
+
+def test_a_retry_without_time_for_a_job_takes_the_rows_of_the_jobs_there_are(
+    night: Build, emulator: Emulator
+) -> None:
+    emulator.script(JobScript(end="FAILED"))
+    first = night(3 * HOUR)
+    assert first.go() is None
+    assert isinstance(first.errors[0], JobFailed)
+    retry = night(300, after=first)
+    manifest = retry.go()
+    assert manifest is not None, retry.errors
+    assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 2, 10)
