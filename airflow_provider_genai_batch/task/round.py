@@ -318,6 +318,7 @@ class Round:
             return self._order.spec(identity, name, piece, placed, owner.labels, several=several)
 
         def await_capacity(step: AwaitCapacity) -> None:
+            self._refuse_jobs(online, state)
             state.deadline = step.deadline
             if state.ready is not None:
                 left = state.ready.switch(state.ready.requests) - self._client.service_time()

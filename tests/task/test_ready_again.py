@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobFailed
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
@@ -70,3 +70,19 @@ def test_a_retry_without_time_for_a_job_takes_the_rows_of_the_jobs_there_are(
     manifest = retry.go()
     assert manifest is not None, retry.errors
     assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 2, 10)
+
+
+def test_a_job_that_waits_for_room_does_not_wait_longer_than_the_rows_have_time(
+    night: Build, emulator: Emulator, virtual_clock: SharedClock
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
+    other = night(
+        3 * HOUR, tokens=100_000, ready_by=None, wait=False, results_uri=None, max_requests_per_job=20
+    )
+    other.run = "another"
+    assert other.go() is not None, other.errors
+    task = night(HOUR, tokens=200, deferrable=True)
+    manifest = task.go()
+    assert manifest is not None, task.errors
+    assert virtual_clock.time() < task.settings["ready_by"].at.timestamp()
+    assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 1, 20)
