@@ -418,9 +418,11 @@ class TaskAttempt:
             names = (*left.stuck, *left.empty)
             return AskAgain(names, ended_early=names)
         settle = partial(self._settlement.settle, prepared=prepared, stops=gives_up)
-        why = f"{', '.join(left.stuck)} did not end" if gives_up else ""
-        with _missing(state, why):
-            return strays.settled(Ending(Why.ENDED), replace(checkpoint, jobs=left.jobs), settle)
+        ended, kept = Ending(Why.ENDED), replace(checkpoint, jobs=left.jobs)
+        if not gives_up:
+            return strays.settled(ended, kept, settle)
+        with _missing(state, f"{', '.join(left.stuck)} did not end"):
+            return settle(ended, kept)  # a look for other jobs would find those, and wait for them
 
     def _strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:

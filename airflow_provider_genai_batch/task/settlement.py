@@ -74,7 +74,7 @@ class Settlement:
                 checkpoint.jobs,
                 self._landing(facts, prepared, carry),
                 patience=self.late_rows(ending, checkpoint, event),
-                reattached=[name for name in state.reattached if name not in state.done],
+                reattached=[name for name in state.reattached if not stops and name not in state.done],
                 failed_before=state.failed_before,
                 may_ask_again=not stops and self._may_ask_again(state),
             )

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import JobFailed
+from airflow_provider_genai_batch.exceptions import DeadlineMissed, JobFailed
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.testing import SharedClock
@@ -86,3 +86,17 @@ def test_a_job_that_waits_for_room_does_not_wait_longer_than_the_rows_have_time(
     assert manifest is not None, task.errors
     assert virtual_clock.time() < task.settings["ready_by"].at.timestamp()
     assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 1, 20)
+
+
+def test_a_job_that_does_not_end_misses_the_deadline_though_another_one_has_rows(
+    night: Build, emulator: Emulator, virtual_clock: SharedClock
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5))
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), cancel_looks=600))
+    task = night(3 * HOUR, stuck="wait", deferrable=True)
+    assert task.go() is None
+    (error,) = task.errors
+    assert isinstance(error, DeadlineMissed), error
+    assert virtual_clock.time() - task.settings["ready_by"].at.timestamp() < 120
+    assert error.manifest is not None
+    assert (error.manifest["counts"]["ok"], calls(emulator)) == (5, 0)
