@@ -70,10 +70,12 @@ class Rows:
         self.rows_read = job.ok + job.bad + job.gone
         left = ROWS - self.rows_read
         self.counts = RowCounts(total=ROWS, ok=job.ok, error=job.bad, cancelled=job.gone, missing=left)
-        self.usage = self.digest = None
+        self.usage = self.digest = self.saved = None
+        self.checked: tuple[()] = ()
         self.commonest: dict[str, int] = {}
         self.finish_reasons: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
+        self.tiers: dict[str, int] = {}
 
     def came_of(self, _job: str) -> int:
         """Tell how many rows there are of a job."""
