@@ -67,6 +67,8 @@ class _Ask:
     limit: CostLimit | None
     ready: ReadyPlan | None
     """How the deadline of the rows is kept; None: they have none."""
+    late_limit: CostLimit | None
+    """The limit by the prices of the model that is asked at the deadline."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,9 @@ class TaskAttempt:
         if self._settings.may_ask_at_once:
             check_tiers(self._settings, order, config.location)
         ready = ReadyPlan.of(self._settings.ready_by, order, config, self._task.owner.times)
-        return _Ask(order, cost_limit(self._settings.max_cost, order), ready)
+        limit = cost_limit(self._settings.max_cost, order)
+        late = limit if ready is None else cost_limit(self._settings.max_cost, ready.order)
+        return _Ask(order, limit, ready, late)
 
     def _plan(self, ask: _Ask, prepared: PreparedInput | None, state: AttemptState) -> Plan | None:
         """Plan, unless that was done before a deferral; None where the requests cannot be read.
@@ -377,11 +381,10 @@ class TaskAttempt:
         limit = None if measured else ask.limit
         if tier is Tier.BATCH:
             return Round(*shared, ask.order, limit)
-        limit = limit and limit.in_tier(tier)
         if ask.ready is None or state.ready is None or not state.left_until:
-            return OnlineRound(*shared, ask.order, limit)
-        rungs = ask.ready.rungs(state.ready, self._client.service_time)
-        return OnlineRound(*shared, ask.ready.order, limit, rungs)
+            return OnlineRound(*shared, ask.order, limit and limit.in_tier(tier))
+        rungs, limit = ask.ready.rungs(state.ready, self._client.service_time), ask.late_limit
+        return OnlineRound(*shared, ask.ready.order, limit and limit.in_tier(tier), rungs)
 
     def _without_jobs(self, here: _Next, ask: _Ask, ending: Ending) -> _Next:
         """Return a round to ask at once what no job has been created for."""

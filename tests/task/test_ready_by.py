@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import ConfigurationError, DeadlineMissed
+from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, DeadlineMissed
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
@@ -250,3 +250,21 @@ def test_the_rest_may_be_asked_of_another_model(night: Build, emulator: Emulator
         one["path"].rpartition("/")[2] for one in emulator.requests if "generateContent" in one["path"]
     } == {"gemini-2.5-flash-lite:generateContent"}
     assert len(rows(task)) == 20
+
+
+def test_max_cost_is_held_by_the_prices_of_the_model_that_is_asked_then(
+    night: Build, emulator: Emulator
+) -> None:
+    pytest.importorskip("genai_prices")
+    task = night(
+        100,
+        another="gemini-2.5-pro",
+        then="standard",
+        max_cost=0.003,
+        request_defaults={"max_output_tokens": 30},
+    )
+    assert task.go() is None
+    (error,) = task.errors
+    assert isinstance(error, CostLimitExceeded), error
+    assert "gemini-2.5-pro" in str(error)
+    assert (emulator.jobs, calls(emulator)) == ([], 0)
