@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +33,7 @@ from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, 
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.landing.land import InputFacts
 from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.online.round import OnlineRound
@@ -79,6 +80,8 @@ class _Next:
     prepared: PreparedInput
     """What it asks."""
     state: AttemptState
+    pilot: PreparedInput | None = None
+    """The whole pilot, where the round asks what is left of it."""
 
     @property
     def words(self) -> str:
@@ -244,10 +247,25 @@ class TaskAttempt:
         state.pilot, state.tier = 1, pilot.tier
         return pilot_of(prepared, pilot.size(requests))
 
-    def _others(self, prepared: PreparedInput, pilot: Pilot) -> PreparedInput:
-        """Return what is asked after the pilot."""
+    def _left_of_pilot(
+        self, again: AskAgain, prepared: PreparedInput, pilot: Pilot
+    ) -> tuple[PreparedInput, PreparedInput | None]:
+        """Return a pilot whose jobs ended early, and what of it has no answer.
+
+        Raises:
+            JobError: that is not known.
+        """
+        whole = self._part(pilot_of, prepared, pilot)
+        if again.tally is None:
+            raise _failure(again)
+        return whole, subset(whole, again.tally.unanswered)
+
+    def _part(
+        self, part: Callable[[PreparedInput, int], PreparedInput], prepared: PreparedInput, pilot: Pilot
+    ) -> PreparedInput:
+        """Return the pilot of an input, or what is asked after it."""
         rest = self._input.rest(prepared) or prepared
-        return others_of(rest, pilot.size(rest.requests or 0))
+        return part(rest, pilot.size(rest.requests or 0))
 
     @staticmethod
     def _planned(state: AttemptState) -> Plan:
@@ -341,7 +359,7 @@ class TaskAttempt:
 
     def _rounds(self, ask: _Ask, prepared: PreparedInput, identity: Identity, here: _Next) -> Done:
         while True:
-            facts = InputFacts.of(here.prepared if here.state.piloting else prepared)
+            facts = InputFacts.of(prepared if not here.state.piloting else here.pilot or here.prepared)
             round_ = self._round(ask, here.state)
             jobs = round_.submit(identity, here.prepared, here.attempt, here.state, facts)
             strays = self._strays(identity, facts, here.state)
@@ -362,7 +380,8 @@ class TaskAttempt:
                 with _saying_why(round_.stopped), _missing(here.state, round_.over):
                     if here.state.piloting:
                         stopped = round_.stopped is not None
-                        outcome = self._judge(round_.ending, checkpoint, asked=here.prepared, stopped=stopped)
+                        asked = here.pilot or here.prepared
+                        outcome = self._judge(round_.ending, checkpoint, asked=asked, stopped=stopped)
                     elif left:
                         outcome = self._settle_left(round_.ending, checkpoint, identity, strays, prepared)
                     else:
@@ -473,8 +492,12 @@ class TaskAttempt:
     def _next(self, prepared: PreparedInput, again: AskAgain, here: _Next, ready: ReadyPlan | None) -> _Next:
         """Choose what is asked next: the requests without an answer, or all where they are not known."""
         state, spent, pilot = here.state, self._runner.ledger.spent, Pilot.of(self._settings.pilot)
-        if state.piloting and pilot is not None:
-            rest: PreparedInput | None = self._others(prepared, pilot)
+        whole: PreparedInput | None = None
+        if state.piloting and pilot is not None and again.ended_early:
+            whole, rest = self._left_of_pilot(again, prepared, pilot)
+            state = replace(state, pilot=state.pilot + 1)
+        elif state.piloting and pilot is not None:
+            rest = self._part(others_of, prepared, pilot)
         else:
             rest = self._input.unanswered(prepared, again)
         attempt = replace(here.attempt, resumed=False, refusals=0)
@@ -486,7 +509,9 @@ class TaskAttempt:
                 reattach=True,
                 before=state.before,
             )
-            if state.piloting:
+            if whole is not None:
+                tier = Tier(state.tier)
+            elif state.piloting:
                 tier = first_tier(self._settings, self._planned(state).requests)
             else:
                 tier = later_tier(self._settings, Tier(state.tier))
@@ -495,7 +520,7 @@ class TaskAttempt:
             later = state.next_round(again, spent, tier)
             if state.left_until and {*again.job_names} <= {*state.done}:
                 later.round = state.round  # no job of it counts, so a retry comes to no further one either
-            return _Next(attempt, rest, later)
+            return _Next(attempt, rest, later, whole)
         if not again.ended_early:
             raise _failure(again)
         state = state.first_round_again(again, spent)

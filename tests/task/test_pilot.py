@@ -12,11 +12,11 @@ import pytest
 from pydantic import BaseModel
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, PilotFailed
 from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
-from airflow_provider_genai_batch.models import Pilot
+from airflow_provider_genai_batch.models import JobState, Pilot
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
@@ -118,6 +118,23 @@ def test_a_retry_and_a_deferred_task_ask_nothing_twice(
     assert len(rows(tmp_path)) == 60
     asked = [10, 30, 20] if tier == "batch" else [30, 20]
     assert (asked_at_once(emulator), sizes(emulator, client)) == (60 - sum(asked), asked)
+
+
+def test_what_a_cancelled_pilot_left_open_is_asked_before_the_others(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.2))
+    task, pilot = PlainTask(), Pilot(10, tier="batch")
+    with pytest.raises(Deferred) as left:
+        run(client, tmp_path, task, pilot=pilot, deferrable=True)
+    (name,) = left.value.names
+    while client.get(name).state is not JobState.RUNNING:
+        pass
+    client.cancel(name)
+    ended(client, left.value)
+    manifest = run(client, tmp_path, PlainTask(is_first_try=False, kept=task.kept), pilot=pilot)
+    assert sizes(emulator, client) == [10, 8, 50]
+    assert (manifest["counts"]["ok"], manifest["plan"]["pilot"], len(rows(tmp_path))) == (60, 10, 60)
 
 
 def test_a_broken_prompt_costs_the_pilot_and_says_why(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def judge(
         stopped: the service answers no more at once, which is why rows are missing.
 
     Returns:
-        That the others are to be asked.
+        That the others are to be asked; where a job of an earlier attempt ended early, what is left of the pilot.
 
     Raises:
         PilotFailed: too many of its rows failed.
@@ -77,12 +77,12 @@ def judge(
     )
     ledger.plan = None  # it is held against the bill when all is asked
     try:
-        runner.settle(
+        outcome = runner.settle(
             ending,
             checkpoint.jobs,
             landing,
             patience=patience,
-            reattached=state.reattached,
+            reattached=[name for name in state.reattached if name not in state.done],
             failed_before=state.failed_before,
         )
     except TooManyFailedRows as failure:
@@ -91,6 +91,8 @@ def judge(
         raise _failed(failure, meter, ledger.spent, plan, state.tier) from failure
     finally:
         ledger.plan = plan
+    if isinstance(outcome, AskAgain):
+        return outcome
     ledger.plan = forecast = meter.forecast(plan, ledger.spent)
     state.plan = forecast.model_dump(mode="json")
     own = forecast.own_cost
