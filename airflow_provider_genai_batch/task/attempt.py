@@ -25,7 +25,6 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import at_the_service
 from airflow_provider_genai_batch.models.pilot import Pilot
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
@@ -109,9 +108,7 @@ class TaskAttempt:
 
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
         self._settings, self._task, self._client = settings, task, client
-        ready_by = ReadyBy.of(settings.ready_by)
-        asked_at_once = (ready_by and ready_by.model) or settings.model
-        self._runner = JobRunner(client, task.open_client, asked_at_once)
+        self._runner = JobRunner(client, task.open_client, settings.model)
         self._leaving = Leaving(settings, task, client, self._runner)
         self._input = AttemptInput(settings, task, client)
         self._settlement = Settlement(settings, task, client, self._runner, self._input)
@@ -362,6 +359,8 @@ class TaskAttempt:
             facts = InputFacts.of(prepared if not here.state.piloting else here.pilot or here.prepared)
             round_ = self._round(ask, here.state)
             jobs = round_.submit(identity, here.prepared, here.attempt, here.state, facts)
+            if not isinstance(jobs, AskAgain):
+                self._runner.models.update((job.name, job.model) for job in jobs)
             strays = self._strays(identity, facts, here.state)
             left = round_.ending.why is Why.SWITCH
             if isinstance(jobs, AskAgain):

@@ -114,6 +114,7 @@ class JobRunner:
         model: of the task, which a journal does not name.
 
     Attributes:
+        models: of journals of another one, by the names of their jobs.
         ledger: what came of those that were settled.
         usual: how long jobs of the model take, in words; empty where that is not known.
     """
@@ -122,6 +123,7 @@ class JobRunner:
         self, client: GenAIBatchClient, open_client: OpenClient | None = None, model: str | None = None
     ) -> None:
         self._client, self.ledger, self._model = client, UsageLedger(), model
+        self.models: dict[str, str | None] = {}
         self.usual = ""
         self._open_client: OpenClient = open_client or (lambda _conn_id: nullcontext(client))
 
@@ -359,7 +361,8 @@ class JobRunner:
 
     def _get(self, name: str, landing: Landing) -> BatchJob:
         if is_journaled(name):
-            return get_journaled(self._client, landing.results_uri, name, self._model)
+            model = self.models.get(name, self._model)
+            return get_journaled(self._client, landing.results_uri, name, model)
         return self._client.get(name)
 
     def land_at_hand(self, order: JobParams, landing: Landing) -> Done:

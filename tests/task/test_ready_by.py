@@ -268,3 +268,12 @@ def test_max_cost_is_held_by_the_prices_of_the_model_that_is_asked_then(
     assert isinstance(error, CostLimitExceeded), error
     assert "gemini-2.5-pro" in str(error)
     assert (emulator.jobs, calls(emulator)) == ([], 0)
+
+
+def test_the_manifest_names_the_model_that_was_asked(night: Build, emulator: Emulator) -> None:
+    emulator.script(JobScript(row_errors={3: 13}))
+    task = night(another="gemini-2.5-pro", pilot=5, retry_failed_rows=1, retry_tier="standard")
+    manifest = task.go()
+    assert manifest is not None, task.errors
+    assert manifest["model"] == "gemini-2.5-flash"
+    assert manifest["tiers"] == {"batch": 14, "standard": 6}
