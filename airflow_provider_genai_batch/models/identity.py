@@ -55,9 +55,14 @@ class Identity:
         """Whether a job asks the same requests or a part of them, in whatever round."""
         return self.is_family_tag(tag_of_job(job)) or self.owns(job)
 
+    @property
+    def family(self) -> str:
+        """How the tags begin of all jobs that ask the same requests or a part of them."""
+        return f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}"
+
     def is_family_tag(self, tag: str) -> bool:
         """Whether a tag is of a job that asks the same requests or a part of them, in whatever round."""
-        return tag.startswith(f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}")
+        return tag.startswith(self.family)
 
     def piece(self, content: Any, round_: int) -> Identity:
         """Return the identity of a job that asks a part of the requests.

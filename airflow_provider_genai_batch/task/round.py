@@ -24,13 +24,14 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.room import Room
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity, tokens_of
+from airflow_provider_genai_batch.models.identity import Identity, round_of, tokens_of
 from airflow_provider_genai_batch.models.journal import Writer, at_the_service, is_journaled
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.enqueued import enqueued_tokens
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.split import split
+from airflow_provider_genai_batch.task.journal.family import journaled_since
 from airflow_provider_genai_batch.task.journal.journal import Journal
 from airflow_provider_genai_batch.task.landing.land import InputFacts
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
@@ -49,9 +50,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LAST_ROUND = 10_000
+"""No round has so high a number."""
 
-class _TooLateForJobsError(Exception):
-    """The rows would not be ready in time if a job were created now."""
+
+class _NoJobError(Exception):
+    """No job is created: the text says why its rows would be late; empty: what was asked at once counts."""
 
 
 class Round:
@@ -76,8 +80,10 @@ class Round:
         self.stopped = None
         self.over = ""
         self._facts: InputFacts | None = None
+        self._identity: Identity | None = None
         self._begun: str | None = None
         self._writable = False
+        self._journaled: list[BatchJob] = []
 
     @cached_property
     def _waiting(self) -> Waiting:
@@ -112,7 +118,7 @@ class Round:
         Raises:
             JobTimedOut: there was no time for all of them; it has what earlier rounds brought.
         """
-        self._facts = facts
+        self._facts, self._identity = facts, identity
         try:
             return self._submit(identity, prepared, attempt, state, facts)
         except JobTimedOut as error:
@@ -141,8 +147,7 @@ class Round:
         late = ""
         online = identity.piece(part_of(prepared, state, several=False), state.round)
         for number, piece in enumerate(pieces):
-            if not late:
-                state.count_left(prepared.requests or 0, sizes, going)
+            state.count_left(prepared.requests or 0, sizes, going)
             while not late and going and (len(going) >= self._most_active or self._is_full(going, piece)):
                 self._waiting.wait(going, jobs, state, facts, identity, more=True)
                 if self.ending.why is not Why.ENDED:
@@ -162,7 +167,7 @@ class Round:
                         several=len(pieces) > 1,
                         online=online,
                     )
-            except _TooLateForJobsError as error:
+            except _NoJobError as error:
                 late = late or str(error)
                 continue  # an earlier attempt may have created the jobs of pieces after it
             sizes[found.job.name] = piece.requests or 0
@@ -183,7 +188,11 @@ class Round:
             self._stop_if_killed(found.job)
         if late:
             self._waiting.ending = Ending(Why.SWITCH, {}, late)
-        elif going and self._settings.wait:
+            return jobs
+        for job in self._journaled:
+            state.come_to(job, reattached=True)
+        jobs += self._journaled
+        if going and self._settings.wait:
             state.count_left(prepared.requests or 0, sizes, going)
             self._waiting.wait(going, jobs, state, facts, identity, more=False)
         return jobs
@@ -192,17 +201,34 @@ class Round:
         """Leave the round to calls that answer at once, where a job would be late or they have begun before.
 
         Raises:
-            _TooLateForJobsError: it would, or they have.
+            _NoJobError: it would, or they have.
         """
         ready = state.ready
         if ready is None:
+            if self._settings.retry_tier is not None and self._asked_at_once(state):
+                self._journaled = self._at_once
+                raise _NoJobError
             return
         if state.left_until or self._client.service_time() >= ready.switch(ready.requests):
             msg = f"there is no time for a job of {ready.requests} requests"
-            raise _TooLateForJobsError(msg)
-        if Journal(self._client, str(self._settings.results_uri), online.tag, None).parts():
+            raise _NoJobError(msg)
+        own = Journal(self._client, str(self._settings.results_uri), online.tag, None)
+        if own.parts() or self._asked_at_once(state):
             msg = "an earlier attempt has begun to ask them at once"
-            raise _TooLateForJobsError(msg)
+            raise _NoJobError(msg)
+
+    @cached_property
+    def _at_once(self) -> list[BatchJob]:
+        """What earlier attempts asked at once, whatever jobs it was to complete; empty: only in a first round."""
+        uri, identity = self._settings.results_uri, self._identity
+        if self._task.is_first_try or not self._settings.reattach or uri is None or identity is None:
+            return []
+        found = journaled_since(self._client, uri, identity, range(LAST_ROUND), model=self._order.model)
+        return found if any(round_of(job.display_name) for job in found) else []
+
+    def _asked_at_once(self, state: AttemptState) -> bool:
+        """Whether an earlier attempt has asked at once what its jobs left, and they are not found any more."""
+        return not state.round and not state.pilot and bool(self._at_once)
 
     @contextmanager
     def _telling(self, jobs: Sequence[BatchJob], going: Collection[str]) -> Iterator[None]:

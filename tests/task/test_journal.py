@@ -15,8 +15,10 @@ from airflow.sdk.io import attach
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.flows import retry
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import Writer, is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.journal.family import journaled_since
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part, get_journaled
 from airflow_provider_genai_batch.task.journal.writer import PART_LINES, JournalWriter
 from airflow_provider_genai_batch.wire.answers.answer import Reading
@@ -127,3 +129,16 @@ def test_what_is_no_part_and_what_is_half_a_line_disturbs_nobody(
     assert [*map(journal.keys([part]).__contains__, ("k0", "k1"))] == [True, False]
     job = journal.job(WRITER.name, [part])
     assert [row["key"] for row in journal.rows(job, Reading())] == ["k0"]
+
+
+def test_journals_of_one_input_are_found_whatever_they_followed(
+    client: GenAIBatchClient, results_uri: str
+) -> None:
+    whole = Identity("a" * 64, "b" * 64)
+    mine = [whole.piece(["followed"], 1).tag, whole.piece(["another"], 2).tag]
+    for tag in (*mine, whole.tag, Identity("a" * 64, "c" * 64, 1).tag, Identity("d" * 64, "b" * 64, 1).tag):
+        Journal(client, results_uri, tag, "m").write(Part.named(WRITER.name, 0, 1, 1_790_000_000), [line(1)])
+    found = journaled_since(client, results_uri, whole, range(1, 9))
+    assert {Writer.of(job.name).tag for job in found} == {*mine}
+    known = [found[0].name]
+    assert journaled_since(client, results_uri, whole, range(1, 9), known=known) == found[1:]

@@ -100,3 +100,35 @@ def test_a_job_that_does_not_end_misses_the_deadline_though_another_one_has_rows
     assert virtual_clock.time() - task.settings["ready_by"].at.timestamp() < 120
     assert error.manifest is not None
     assert (error.manifest["counts"]["ok"], calls(emulator)) == (5, 0)
+
+
+def test_a_retry_finds_what_was_asked_at_once_though_one_of_its_jobs_counts_no_more(
+    night: Build, emulator: Emulator
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5))
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("PENDING")))
+    first = night(3 * HOUR)
+    assert first.go() is not None, first.errors
+    assert calls(emulator) == 15
+    retry = night(3 * HOUR, after=first)
+    manifest = retry.go()
+    assert manifest is not None, retry.errors
+    assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 2, 15)
+
+
+def test_a_retry_counts_what_was_asked_at_once_after_a_job_that_left_no_row(
+    night: Build, emulator: Emulator
+) -> None:
+    emulator.script(JobScript(end="EXPIRED"))
+    how = {"ready_by": None, "retry_tier": "standard", "retry_failed_rows": 1, "max_requests_per_job": 20}
+    first = night(0, **how)
+    assert first.go() is not None, first.errors
+    (part,) = Path(first.settings["results_uri"]).parent.glob("_journal-*/*")
+    writer, number, _, at = part.name.split("_")  # as if the attempt had been killed after eight answers
+    part.with_name(f"{writer}_{number}_8_{at}").write_bytes(b"".join(part.read_bytes().splitlines(True)[:8]))
+    part.unlink()
+    before = calls(emulator)
+    retry = night(0, after=first, **how)
+    manifest = retry.go()
+    assert manifest is not None, retry.errors
+    assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator) - before) == (20, 1, 12)

@@ -27,8 +27,29 @@ def file_names(folder: str, client: GenAIBatchClient) -> list[str]:
             return []
     if not by_connection(folder, client):
         return sorted(names_below(folder))
-    prefix, names = f"{folder}/", list[str]()
-    pages = Pages(f"objects below {prefix}")
+    return sorted(_below(f"{folder}/", client))
+
+
+def folder_names(folder: str, begin: str, client: GenAIBatchClient) -> list[str]:
+    """Return the names of the folders in a folder that begin with a text, in order; other names may be among them.
+
+    Args:
+        folder: its address, without a slash at its end.
+        begin: how they begin.
+        client: of the task's connection.
+
+    Raises:
+        OSError: they cannot be listed.
+    """
+    if local_path(folder) is not None or not by_connection(folder, client):
+        return [name for name in file_names(folder, client) if name.startswith(begin)]
+    below = _below(f"{folder}/{begin}", client)
+    return sorted({begin + name.partition("/")[0] for name in below})
+
+
+def _below(prefix: str, client: GenAIBatchClient) -> list[str]:
+    """Return what follows a prefix in the addresses of objects."""
+    names, pages = list[str](), Pages(f"objects below {prefix}")
     try:
         while not pages.over:
             objects, token = client.perform(client.calls.list_objects(prefix, page_token=pages.token))
@@ -39,4 +60,4 @@ def file_names(folder: str, client: GenAIBatchClient) -> list[str]:
     if pages.in_circles:
         msg = f"the list of objects below {prefix} repeats itself"
         raise OSError(msg)
-    return sorted(names)
+    return names

@@ -22,6 +22,7 @@ from airflow_provider_genai_batch.models.journal import Writer
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.journal.family import journaled_since
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 from airflow_provider_genai_batch.task.journal.writer import PART_LINES
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
@@ -29,7 +30,7 @@ from airflow_provider_genai_batch.task.online.asking import Asked, Asking
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import PlainRung, Rung
-from airflow_provider_genai_batch.task.round import Round, part_of
+from airflow_provider_genai_batch.task.round import LAST_ROUND, Round, part_of
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.tiers import unreadable_source
 from airflow_provider_genai_batch.wire.lines.entry import entry_line
@@ -124,6 +125,12 @@ class OnlineRound:
         before = self._before(journal, attempt, state)
         rest = _without(prepared, journal, before)
         reattached = journal.jobs(before)
+        for job in self._beside(identity, own.tag, state):
+            other = Journal(self._client, str(self._settings.results_uri), Writer.of(job.name).tag, None)
+            parts = [part for part in other.parts() if part.writer == Writer.of(job.name).name]
+            rest = rest and _without(rest, other, parts)
+            reattached.append(job)
+            before = [*before, *parts]
         for job in reattached:
             state.come_to(job, reattached=True)
         if rest is None:
@@ -191,6 +198,24 @@ class OnlineRound:
         if attempt.reattach:
             return parts
         return [part for part in parts if journal.job(part.writer, parts).name in state.mine]
+
+    def _beside(self, identity: Identity, tag: str, state: AttemptState) -> list[BatchJob]:
+        """Return what earlier attempts asked at once after other jobs than those that this round completes."""
+        settings = self._settings
+        if self._task.is_first_try or not settings.reattach or state.piloting:
+            return []
+        if not state.left_until and settings.retry_tier is None:
+            return []
+        rounds = range(state.round, LAST_ROUND if state.left_until else state.round + 1)
+        found = journaled_since(
+            self._client,
+            str(settings.results_uri),
+            identity,
+            rounds,
+            known=state.done,
+            model=self._order.model,
+        )
+        return [job for job in found if Writer.of(job.name).tag != tag]
 
     def _check(self, prepared: PreparedInput, journal: Journal, state: AttemptState) -> None:
         """See to it that what is paid can be kept, and is not too much.
