@@ -329,7 +329,7 @@ class TaskAttempt:
                     return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
             strays = self._strays(known, checkpoint.facts, checkpoint.state)
             if ending.why is Why.SWITCH or (checkpoint.state.left_until and ending.why is not Why.LOST):
-                outcome = self._settle_left(ending, checkpoint, known, strays)
+                outcome = self._settle_left(ending, checkpoint, known, strays, event=event)
             elif checkpoint.state.piloting:
                 outcome = self._judge(ending, checkpoint, event)
             else:
@@ -418,6 +418,7 @@ class TaskAttempt:
         identity: Identity | None,
         strays: StrayJobs,
         prepared: PreparedInput | None = None,
+        event: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Leave jobs for the deadline of the rows, and settle with what they have answered.
 
@@ -441,9 +442,9 @@ class TaskAttempt:
         settle = partial(self._settlement.settle, prepared=prepared, stops=gives_up)
         ended, kept = Ending(Why.ENDED), replace(checkpoint, jobs=left.jobs)
         if not gives_up:
-            return strays.settled(ended, kept, settle)
+            return strays.settled(ended, kept, settle, event)
         with _missing(state, f"{', '.join(left.stuck)} did not end"):
-            return settle(ended, kept)  # a look for other jobs would find those, and wait for them
+            return settle(ended, kept, event)  # a look for other jobs would find those, and wait for them
 
     def _strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:

@@ -15,8 +15,10 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import DeadlineMissed, JobFailed
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.nights.night import Night
+from tests.task.plain_task import PlainTask
 
 HOUR = 3600.0
 KEYS = [f"k{number:02}" for number in range(20)]
@@ -132,3 +134,17 @@ def test_a_retry_counts_what_was_asked_at_once_after_a_job_that_left_no_row(
     manifest = retry.go()
     assert manifest is not None, retry.errors
     assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator) - before) == (20, 1, 12)
+
+
+def test_how_long_rows_of_a_left_job_are_late_is_kept_over_deferrals(
+    night: Build, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5))
+    task, seen = night(3 * HOUR, deferrable=True, max_requests_per_job=20), list[object]()
+    complete = TaskAttempt.complete
+    monkeypatch.setattr(PlainTask, "late_rows", lambda _self, event: seen.append(event.get("late_since")))
+    monkeypatch.setattr(
+        TaskAttempt, "complete", lambda self, event: complete(self, {**event, "late_since": 1.0})
+    )
+    assert task.go() is not None, task.errors
+    assert seen[0] == 1.0
