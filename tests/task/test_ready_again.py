@@ -148,3 +148,14 @@ def test_how_long_rows_of_a_left_job_are_late_is_kept_over_deferrals(
     )
     assert task.go() is not None, task.errors
     assert seen[0] == 1.0
+
+
+def test_jobs_that_ask_the_input_in_pieces_are_taken_up_where_the_retry_would_ask_at_once(
+    night: Build, emulator: Emulator
+) -> None:
+    first = night(0, ready_by=None)
+    assert first.go() is not None, first.errors
+    retry = night(0, after=first, ready_by=None, tier="standard")
+    manifest = retry.go()
+    assert manifest is not None, retry.errors
+    assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 2, 0)

@@ -119,7 +119,7 @@ class OnlineRound:
         if not prepared.readable or not prepared.keyed:
             raise unreadable_source(", ".join(self._order.source.gcs_uri) or "src")
         own = identity.piece(part_of(prepared, state, several=False), state.round)
-        if self._was_submitted(own, attempt):
+        if self._was_submitted(identity, prepared, attempt, state):
             return self._batch.submit(identity, prepared, attempt, state, facts)
         journal = Journal(self._client, str(self._settings.results_uri), own.tag, self._order.model)
         before = self._before(journal, attempt, state)
@@ -181,15 +181,15 @@ class OnlineRound:
 
     # ------------------------------------------------------------
 
-    def _was_submitted(self, own: Identity, attempt: Attempt) -> bool:
-        """Whether an earlier attempt, which asked in another tier, has a job that asks the same."""
+    def _was_submitted(
+        self, identity: Identity, prepared: PreparedInput, attempt: Attempt, state: AttemptState
+    ) -> bool:
+        """Whether an earlier attempt, which asked in another tier, has jobs that ask the same or a piece of it."""
         if not (attempt.look_first and attempt.reattach):
             return False
-        found = self._runner.find(own, self._task.owner.run_begin)
-        return any(
-            own.owns(job) and job.name not in attempt.before and worth(job) is not Worth.NOTHING
-            for job in found
-        )
+        found = self._runner.find(identity, self._task.owner.run_begin)
+        useful = [job for job in found if job.name not in attempt.before and worth(job) is not Worth.NOTHING]
+        return bool(useful) and self._batch.comes_to(useful, identity, prepared, state)
 
     @staticmethod
     def _before(journal: Journal, attempt: Attempt, state: AttemptState) -> list[Part]:
