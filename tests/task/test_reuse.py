@@ -167,6 +167,20 @@ def test_an_attempt_that_finds_other_answers_at_hand_takes_up_the_jobs_of_the_on
     assert len(rows(out)) == 9
 
 
+def test_dedupe_that_is_given_to_a_retry_asks_nothing_twice(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    how: dict[str, Any] = {"reuse": True, "results_uri": str(tmp_path / "rows.jsonl")}
+    with pytest.raises(Died):
+        attempt(die_once_submitted(task(1)), client, texts(1, 2, 1, 2, 3), **how).run(Attempt())
+    for _ in range(2):
+        manifest = attempt(task(1, is_first_try=False), client, texts(1, 2, 1, 2, 3), dedupe=True, **how).run(
+            Attempt(look_first=True)
+        )
+    assert asked(emulator) == [5]
+    assert manifest["counts"]["ok"] == len(rows(tmp_path / "rows.jsonl")) == 5
+
+
 def test_after_a_deferral_rows_come_from_where_they_were_kept(
     emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ class AtHand:
         rows: of those that earlier results answer: one a line, with today's keys, in a file.
         places: of these, in the input.
         found_anew: no earlier attempt of the task has left it, or what it left is gone.
+        dedupe: equal requests are asked once.
         same: places of requests that are equal to an earlier one of the input, which is asked for all of them.
     """
 
@@ -51,6 +52,7 @@ class AtHand:
     places: Bitset = field(default_factory=Bitset)
     same: Bitset = field(default_factory=Bitset)
     found_anew: bool = False
+    dedupe: bool = False
     _asked: Bitset = field(default_factory=Bitset)
     """Places of requests that are asked for others, too."""
     _digests: PackedMap | None = None

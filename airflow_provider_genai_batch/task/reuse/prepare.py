@@ -53,7 +53,7 @@ class Search:
         """
         place = side_file.place_of(self.results_uri, identity)
         found = side_file.read(place, client, stack, None)
-        if found is not None and self.dedupe:
+        if found is not None and found.dedupe:
             found.find_equal()
         return found
 
@@ -74,12 +74,17 @@ class Search:
         found = side_file.read(place, client, stack, prepared.requests) if self.keep else None
         if found is None:
             found = AtHand(stack, prepared.ledger, stack.enter_context(spool()), found_anew=True)
+            found.dedupe = self.dedupe
             if self.reuse is not None:
                 self._find(client, found, self.reuse)
             if self.keep:
                 self._keep(place, client, found)
-        equal = found.find_equal() if self.dedupe else 0
-        if not self.dedupe and (repeats := found.repeats):
+        if found.dedupe is not self.dedupe:
+            log.warning(
+                "An earlier attempt began with dedupe=%s, and its jobs count: so does this.", found.dedupe
+            )
+        equal = found.find_equal() if found.dedupe else 0
+        if not found.dedupe and (repeats := found.repeats):
             log.info(
                 "%d requests are equal to another one: dedupe=True would ask each of these once.", repeats
             )
@@ -87,7 +92,7 @@ class Search:
             "Of %d requests %d are answered by earlier results%s; %d are to be asked.",
             found.ledger.rows,
             len(found.places),
-            f" and {equal} are equal to another" if self.dedupe else "",
+            f" and {equal} are equal to another" if found.dedupe else "",
             found.left,
         )
         return found

@@ -42,6 +42,7 @@ def write(uri: str, client: GenAIBatchClient, at_hand: AtHand) -> None:
     at_hand.rows.flush()
     head = {
         "version": _VERSION,
+        "dedupe": at_hand.dedupe,
         "requests": at_hand.ledger.rows,
         "ledger": ledger.seek(0, 2),
         "rows": at_hand.rows.seek(0, 2),
@@ -82,7 +83,7 @@ def read(uri: str, client: GenAIBatchClient, stack: ExitStack, requests: int | N
         head: dict[str, Any] = decode(next(iter(whole), b""))
         begin = whole.tell()
         good = head["version"] == _VERSION and begin + head["ledger"] + head["rows"] == size
-        good = good and requests in (None, head["requests"])
+        good = good and requests in (None, head["requests"]) and isinstance(head["dedupe"], bool)
     except (DecodeError, ValueError, KeyError, TypeError):
         good = False
     if not good:
@@ -93,7 +94,7 @@ def read(uri: str, client: GenAIBatchClient, stack: ExitStack, requests: int | N
         part = stack.enter_context(spool())
         _copy(whole, part, length)
         parts.append(part)
-    at_hand = AtHand(stack, RequestLedger(parts[0], head["requests"]), parts[1])
+    at_hand = AtHand(stack, RequestLedger(parts[0], head["requests"]), parts[1], dedupe=head["dedupe"])
     at_hand.read_places()
     return at_hand
 
