@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models.identity import Identity, merge_labels
+from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -111,8 +112,10 @@ class AttemptInput:
             with_response=settings.keep == "response",
         )
         reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
-        keep = not settings.plan_only
-        return Search(settings.results_uri, reuse, settings.dedupe, wanted, manifest, read_manifest, keep)
+        keep, ready_by = not settings.plan_only, ReadyBy.of(settings.ready_by)
+        other = None if ready_by is None or ready_by.model == settings.model else ready_by.model
+        found = (settings.results_uri, reuse, settings.dedupe, wanted, manifest, read_manifest)
+        return Search(*found, keep=keep, other_model=other)
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
         """Return the requests that have no answer at hand; None: all have one."""

@@ -26,6 +26,7 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import Reuse
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.port import Owner
 from tests.task.plain_task import Deferred, PlainTask, attempt
 
@@ -270,6 +271,16 @@ def test_columns_are_of_the_same_types_where_nothing_is_left_to_ask(
     assert reused(client, out, str(out), 1, 2)["counts"]["reused"] == 2
     assert pq.read_schema(out) == before
     assert len(emulator.jobs) == 1
+
+
+def test_answers_of_another_model_at_the_deadline_are_not_used_again(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    out, soon = tmp_path / "rows.jsonl", datetime.now(timezone.utc) + timedelta(seconds=150)
+    late = ReadyBy(soon, then="standard", model="gemini-2.5-pro")
+    landed(client, out, 1, 2, ready_by=late)
+    assert emulator.jobs == []
+    assert reused(client, out, str(out), 1, 2)["counts"]["reused"] == 0
 
 
 def test_what_is_there_and_cannot_be_read_is_said_before_anything_is_paid(

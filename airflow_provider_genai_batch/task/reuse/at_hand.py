@@ -43,6 +43,8 @@ class AtHand:
         places: of these, in the input.
         found_anew: no earlier attempt of the task has left it, or what it left is gone.
         dedupe: equal requests are asked once.
+        other_model: that is asked at the deadline; its answers are not those that the requests ask for; None: there is
+            none.
         same: places of requests that are equal to an earlier one of the input, which is asked for all of them.
     """
 
@@ -53,6 +55,7 @@ class AtHand:
     same: Bitset = field(default_factory=Bitset)
     found_anew: bool = False
     dedupe: bool = False
+    other_model: str | None = None
     _asked: Bitset = field(default_factory=Bitset)
     """Places of requests that are asked for others, too."""
     _digests: PackedMap | None = None
@@ -132,12 +135,15 @@ class AtHand:
         """Write into rows of a job what was asked and when it was answered, and give a copy for each equal request."""
         at = job.end_time.isoformat() if job.end_time else clock.now().isoformat()
         answered_at = at.replace("+00:00", "Z")
+        others = self.other_model is not None and _last(job.model) == _last(self.other_model)
         for row in rows:
             entry = self._entry(row)
             if entry is None:
                 yield row
                 continue
-            row["asked"], row["answered_at"] = entry.digest.hex(), answered_at
+            if not others:
+                row["asked"] = entry.digest.hex()
+            row["answered_at"] = answered_at
             yield row
             if entry.place in self._asked:
                 for other in self._equal(entry):
@@ -165,6 +171,11 @@ class AtHand:
             entry = self.ledger.at(offset)
             if entry.digest == asked.digest and entry.place in self.same:
                 yield entry
+
+
+def _last(model: str | None) -> str:
+    """Return a model's name without the place that it has at a service."""
+    return (model or "").rpartition("/")[2]
 
 
 def check_can_be_reduced(prepared: PreparedInput, given: str) -> None:
