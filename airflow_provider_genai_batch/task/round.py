@@ -145,7 +145,7 @@ class Round:
         going: dict[str, BatchJob] = {}
         sizes: dict[str, int] = {}
         late = ""
-        online = identity.piece(part_of(prepared, state, several=False), state.round)
+        online = identity.piece(self.part(prepared, state), state.round)
         for number, piece in enumerate(pieces):
             state.count_left(prepared.requests or 0, sizes, going)
             while not late and going and (len(going) >= self._most_active or self._is_full(going, piece)):
@@ -154,7 +154,7 @@ class Round:
                     return jobs
                 state.count_left(prepared.requests or 0, sizes, going)
             self._begun = identity.fingerprint if state.round or number else None
-            own = identity.piece(part_of(piece, state, several=len(pieces) > 1), state.round)
+            own = identity.piece(self.part(piece, state, several=len(pieces) > 1), state.round)
             try:
                 with self._telling(jobs, going):
                     found = self._come_to_job(
@@ -251,13 +251,23 @@ class Round:
         own = self._settings.max_active_jobs
         return min(own, jobs_at_once(self._settings.model) or own)
 
+    def part(self, piece: PreparedInput, state: AttemptState, *, several: bool = False) -> list[Any] | None:
+        """Return what tells a job from others of its task: the jobs whose rows it completes, and what it asks.
+
+        That is said by its piece of several, or by what is left where answers were at hand. Where nothing of an earlier
+        attempt is to be taken up, what this one alone asked at once tells its further jobs from those of others.
+        """
+        stands = _id if self._settings.reattach else _own_id
+        followed = [*dict.fromkeys(stands(name) for name in state.done if name not in state.twins)]
+        return ([*followed, piece.content] if several or piece.reduced else followed) or None
+
     def comes_to(
         self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
     ) -> bool:
         """Whether a round would take one of these jobs up."""
         pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         several = len(pieces) > 1
-        owns = [identity.piece(part_of(piece, state, several=several), state.round) for piece in pieces]
+        owns = [identity.piece(self.part(piece, state, several=several), state.round) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)
 
     def _created(self, job: BatchJob) -> None:
@@ -424,15 +434,11 @@ class Round:
         self._task.defer_until(clock.time() + step.seconds, checkpoint.to_event())
 
 
-def part_of(piece: PreparedInput, state: AttemptState, *, several: bool) -> list[Any] | None:
-    """Return what tells a job from others of its task: the jobs whose rows it completes, and what of the input it asks.
-
-    That is said by its piece of several, or by what is left where answers were at hand.
-    """
-    followed = [*dict.fromkeys(_id(name) for name in state.done if name not in state.twins)]
-    return ([*followed, piece.content] if several or piece.reduced else followed) or None
-
-
 def _id(name: str) -> str:
     """Return what stands for a job, or for all that wrote one journal: how many attempts that took says nothing."""
     return Writer.of(name).tag if is_journaled(name) else name.rpartition("/")[2]
+
+
+def _own_id(name: str) -> str:
+    """Return what stands for a job, or for what one attempt wrote to a journal."""
+    return name if is_journaled(name) else _id(name)

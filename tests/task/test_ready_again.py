@@ -13,9 +13,11 @@ import pytest
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import DeadlineMissed, JobFailed
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
+from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.nights.night import Night
 from tests.task.plain_task import PlainTask
@@ -159,3 +161,16 @@ def test_jobs_that_ask_the_input_in_pieces_are_taken_up_where_the_retry_would_as
     manifest = retry.go()
     assert manifest is not None, retry.errors
     assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 2, 0)
+
+
+def test_an_attempt_that_is_to_take_up_nothing_has_a_job_of_its_own_after_its_pilot(
+    night: Build, emulator: Emulator
+) -> None:
+    task = night(0, ready_by=None, pilot=5, reattach=False, max_requests_per_job=20)
+    assert task.go() is not None, task.errors
+    with task.open_client() as client:
+        again = TaskAttempt(
+            RunSettings(**task.settings), PlainTask(is_first_try=False, kept=task.kept), client
+        )
+        manifest = again.run(Attempt(look_first=True, reattach=False))
+    assert (manifest["counts"]["ok"], len(emulator.jobs), calls(emulator)) == (20, 2, 10)

@@ -30,7 +30,7 @@ from airflow_provider_genai_batch.task.online.asking import Asked, Asking
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import PlainRung, Rung
-from airflow_provider_genai_batch.task.round import LAST_ROUND, Round, part_of
+from airflow_provider_genai_batch.task.round import LAST_ROUND, Round
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.tiers import unreadable_source
 from airflow_provider_genai_batch.wire.lines.entry import entry_line
@@ -118,7 +118,7 @@ class OnlineRound:
         """
         if not prepared.readable or not prepared.keyed:
             raise unreadable_source(", ".join(self._order.source.gcs_uri) or "src")
-        own = identity.piece(part_of(prepared, state, several=False), state.round)
+        own = identity.piece(self._batch.part(prepared, state), state.round)
         if self._was_submitted(identity, prepared, attempt, state):
             return self._batch.submit(identity, prepared, attempt, state, facts)
         journal = Journal(self._client, str(self._settings.results_uri), own.tag, self._order.model)
@@ -176,7 +176,7 @@ class OnlineRound:
         self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
     ) -> bool:
         """Whether the round would take one of these jobs up."""
-        own = identity.piece(part_of(prepared, state, several=False), state.round)
+        own = identity.piece(self._batch.part(prepared, state), state.round)
         return any(own.owns(job) for job in jobs)
 
     # ------------------------------------------------------------
