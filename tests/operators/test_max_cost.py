@@ -108,7 +108,7 @@ def test_the_refusal_shows_its_sums_and_what_to_do(gemini: Emulator) -> None:
     for part in (
         "10 requests: input 1000 tokens (bytes of text / 4) at 0.15",
         "output up to 655360 tokens",
-        "65536 for 10 requests without it",
+        "65536, the models' own limit, for 10 requests without it",
         "batch prices for gemini-2.5-flash of genai-prices",
         "nothing is billed for them",
         "The next attempt refuses them too",
