@@ -207,7 +207,7 @@ def test_a_file_that_the_service_cannot_read_is_refused_by_its_row() -> None:
         ("Say hello", "prompt names no column, so every request would be the same"),
         ("{{text}}", "prompt names no column"),
         (["Say", {"text": "hello"}], "prompt names no column"),
-        ("{a.b}", r"prompt has \{a\.b\}: there is nothing but a column's name between braces"),
+        ("{a.b}", r"prompt has \{a\.b\}: only the name of a column can stand between braces"),
         ("{a[0]}", r"prompt has \{a\[0\]\}"),
         ("{a!r}", r"prompt has \{a!r\}"),
         ("{a:>9}", r"prompt has \{a:>9\}"),

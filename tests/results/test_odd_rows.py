@@ -165,5 +165,5 @@ def test_a_file_that_cannot_be_read_at_all_is_told_from_none_with_the_number_of_
     vertex: Emulator, client: GenAIBatchClient, cloud_storage: CloudStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = ended(vertex, client, cloud_storage, [b"\x00\x01 encrypted\n"] * 7)
-    with caplog.at_level(logging.WARNING), pytest.raises(UnreadableAnswer, match="7 lines came, and none"):
+    with caplog.at_level(logging.WARNING), pytest.raises(UnreadableAnswer, match="7 lines arrived, and none"):
         [*client.rows(job)]

@@ -100,7 +100,7 @@ def test_data_that_is_no_base64_is_kept_as_it_came(tmp_path: Path, caplog: pytes
     assert (said["mime_type"], said["bytes"]) == ("text/plain", len(broken))
     assert Path(said["uri"]).suffix == ".txt"
     assert Path(said["uri"]).read_text() == broken
-    assert "image/png of row k is kept as the text that it came as" in caplog.text
+    assert "image/png of row k is kept as the text in which it arrived" in caplog.text
 
 
 def test_a_full_or_closed_place_is_told_with_the_address_of_the_file(tmp_path: Path) -> None:
