@@ -255,7 +255,7 @@ class Round:
         """Return what tells a job from others of its task: the jobs whose rows it completes, and what it asks.
 
         That is said by its piece of several, or by what is left where answers were at hand. Where nothing of an earlier
-        attempt is to be taken up, what this one alone asked at once tells its further jobs from those of others.
+        attempt is to be reattached, what this one alone asked at once tells its further jobs from those of others.
         """
         stands = _id if self._settings.reattach else _own_id
         followed = [*dict.fromkeys(stands(name) for name in state.done if name not in state.twins)]
