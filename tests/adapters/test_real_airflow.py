@@ -19,7 +19,7 @@ def test_deferred_tasks_on_both_services_land_their_rows(shared_airflow: SharedA
         shared_airflow.emulator.script(JobScript(lifecycle=Lifecycle.at_once()), backend=service)
     runs = [client.trigger(f"llm_batch_{service}") for service in SERVICES]
     for run in runs:
-        assert client.wait_for(run) == "success", client.log(run, "ask")
+        assert client.wait_for(run) == "success", client.logs(run)
         assert client.xcom(run, "ask")["counts"]["succeeded"] == 2
 
 

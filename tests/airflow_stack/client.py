@@ -184,6 +184,22 @@ class AirflowClient:
         content = self.call("GET", path, params={"full_content": "true"})["content"]
         return "\n".join(str(event.get("event", event)) for event in content)
 
+    def logs(self, run: DagRun) -> str:
+        """Return each task's state and the end of each of its logs, for the message of a test that fails."""
+        parts = []
+        for task_id, state in self.task_states(run).items():
+            tries = self.task(run, task_id)["try_number"]
+            parts.append(f"--- {task_id}: {state}, attempt {tries}")
+            parts += [self.log_or_why_not(run, task_id, attempt)[-4000:] for attempt in range(1, tries + 1)]
+        return "\n".join(parts)
+
+    def log_or_why_not(self, run: DagRun, task_id: str, attempt: int) -> str:
+        """Return a task's log, or the status that Airflow answers where an attempt never began and has none."""
+        try:
+            return self.log(run, task_id, attempt)
+        except httpx.HTTPStatusError as error:
+            return f"(no log of attempt {attempt}: {error.response.status_code})"
+
     def wait_for_task(self, run: DagRun, task_id: str, state: str, timeout: float = _SECONDS) -> None:
         """Wait until a task is in a state.
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.models.identity import task_key
@@ -184,15 +182,9 @@ class World:
                 for job in self.jobs(run, task_id)
             ]
             tries = client.task(run, task_id)["try_number"]
-            logs = [self._log(run, task_id, attempt) for attempt in range(1, tries + 1)]
+            logs = [client.log_or_why_not(run, task_id, attempt)[-4000:] for attempt in range(1, tries + 1)]
             parts.append("\n".join([f"--- {task_id}: {state}, attempt {tries}, {jobs}", *logs]))
         return "\n".join(parts)
-
-    def _log(self, run: DagRun, task_id: str, attempt: int) -> str:
-        try:
-            return self.airflow.client.log(run, task_id, attempt)[-4000:]
-        except httpx.HTTPStatusError as error:  # an attempt that never began has none
-            return f"(no log of attempt {attempt}: {error.response.status_code})"
 
     def _looks(self, run: DagRun, task_id: str) -> int:
         jobs = self.jobs(run, task_id)

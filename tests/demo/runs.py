@@ -38,8 +38,7 @@ def run_and_report(airflow: AirflowClient, dag_id: str, title: str, read: Reader
     state = airflow.wait_for(run, _SECONDS, progress_line())
     say()
     if state != "success":
-        for task, task_state in airflow.task_states(run).items():
-            say(f"--- {task}: {task_state}\n{airflow.log(run, task)[-3000:]}")
+        say(airflow.logs(run))
         return False
     manifest = airflow.xcom(run, "answer")
     table(f"{dag_id}: {title}", manifest, read(manifest), time.monotonic() - begun)

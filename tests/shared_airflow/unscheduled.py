@@ -39,8 +39,7 @@ class SharedAirflow:
 
     def explain(self, run: DagRun) -> str:
         """Return what the tasks of a run have logged."""
-        client = self.airflow.client
-        return "\n".join(client.log(run, task) for task in client.task_states(run))[-6000:]
+        return self.airflow.client.logs(run)
 
 
 @pytest.fixture(scope="module")
