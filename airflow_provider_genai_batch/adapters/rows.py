@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.files.files import spool
-from airflow_provider_genai_batch.task.landing.land import Landing
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.runner import JobRunner
 from airflow_provider_genai_batch.wire.schemas.output_type import read_back
 

@@ -201,7 +201,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         patience: Patience,
     ) -> dict[str, Any]:
         from airflow_provider_genai_batch.reporting.metrics import report_metrics
-        from airflow_provider_genai_batch.task.landing.land import Landing
+        from airflow_provider_genai_batch.task.landing.landing import Landing
         from airflow_provider_genai_batch.task.runner import JobRunner
 
         landing, runner = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobRunner(client)

@@ -31,9 +31,9 @@ from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, planned_manifest, read_plan
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.subset import subset
-from airflow_provider_genai_batch.task.landing.land import InputFacts
 from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.online.round import OnlineRound
 from airflow_provider_genai_batch.task.pilot.judge import judge

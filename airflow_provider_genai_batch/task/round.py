@@ -28,12 +28,12 @@ from airflow_provider_genai_batch.models.identity import Identity, round_of, tok
 from airflow_provider_genai_batch.models.journal import Writer, at_the_service, is_journaled
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.enqueued import enqueued_tokens
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.split import split
 from airflow_provider_genai_batch.task.journal.family import journaled_since
 from airflow_provider_genai_batch.task.journal.journal import Journal
-from airflow_provider_genai_batch.task.landing.land import InputFacts
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings

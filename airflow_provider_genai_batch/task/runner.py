@@ -59,7 +59,8 @@ from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import is_journaled
 from airflow_provider_genai_batch.task.journal.journal import get_journaled
-from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.landing.table_counts import count_tables
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.summary import describe_unasked, rows_summary

@@ -12,8 +12,9 @@ from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models.identity import merge_labels
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.runner import JobRunner, Patience

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.landing.land import InputFacts
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 
 
 @dataclass

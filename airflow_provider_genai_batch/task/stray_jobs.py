@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.flows.submission.own_jobs import created_at
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity, round_of
-from airflow_provider_genai_batch.task.landing.land import InputFacts
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.runner import JobRunner
 from airflow_provider_genai_batch.task.settings import RunSettings

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
-    from airflow_provider_genai_batch.task.landing.land import InputFacts
+    from airflow_provider_genai_batch.task.inputs.facts import InputFacts
     from airflow_provider_genai_batch.task.runner import JobRunner
 
 LEFT_POLL = 10.0

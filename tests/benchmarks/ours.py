@@ -13,7 +13,9 @@ from typing import Any
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.results.row_counter import RowCounter
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 from tests.benchmarks.meter import measured

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from tests.benchmarks.meter import measured
 
 FEW = 3

@@ -20,8 +20,10 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.requests.request_digest import RequestDigest
 from airflow_provider_genai_batch.results.write import spell
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.reuse.find import Wanted
 from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.wire.answers.answer import plain_row, tokens

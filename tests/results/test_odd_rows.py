@@ -22,7 +22,9 @@ from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.results.read import TOO_LONG, RowReader
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.catalog import limits
 from airflow_provider_genai_batch.wire.keys import stamp

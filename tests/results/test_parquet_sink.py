@@ -26,7 +26,8 @@ from airflow_provider_genai_batch.results.read_back import landed_rows
 from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import opened
 from airflow_provider_genai_batch.results.write import land
-from airflow_provider_genai_batch.task.landing.land import Landing, land_jobs
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, output_schema

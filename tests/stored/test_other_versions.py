@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.submission import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.models.stored import read_stored
-from airflow_provider_genai_batch.task.landing.land import InputFacts
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from airflow_provider_genai_batch.triggers.job_events import GenAIBatchJobsTrigger

@@ -17,7 +17,9 @@ from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing, land_jobs
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 from tests.client.places import MODEL, lines
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.exceptions import InputError
     from airflow_provider_genai_batch.models import Manifest, ResultRow
-    from airflow_provider_genai_batch.task.landing.land import Landing
+    from airflow_provider_genai_batch.task.landing.landing import Landing
 
 
 def rows_of(
@@ -27,7 +27,7 @@ def rows_of(
 
 def _landing(output_type: Any, keep: str | None, truncated: str, media_uri: str | None) -> Landing:
     from airflow_provider_genai_batch.task.checks import check_answers
-    from airflow_provider_genai_batch.task.landing.land import Landing
+    from airflow_provider_genai_batch.task.landing.landing import Landing
     from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
     from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 
@@ -107,8 +107,9 @@ def _written_again(manifest: Manifest, found: str, landed: int | None) -> InputE
 def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, landing: Landing) -> None:
     """Land rows in a temporary file, which joins those of several jobs and rounds."""
     from airflow_provider_genai_batch.exceptions import InputError
-    from airflow_provider_genai_batch.task.landing.land import tell_what_did_not_land, write_rows
+    from airflow_provider_genai_batch.task.landing.job_rows import write_rows
     from airflow_provider_genai_batch.task.landing.media import MediaFolder
+    from airflow_provider_genai_batch.task.landing.not_landed import tell_what_did_not_land
 
     jobs = [client.get(name) for name in names]
     if going := [job.name for job in jobs if not job.done]:

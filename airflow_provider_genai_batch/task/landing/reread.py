@@ -8,8 +8,9 @@ from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.task.landing.land import InputFacts, Landing
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 from airflow_provider_genai_batch.wire.services.sources import read_source
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import BatchJob
     from airflow_provider_genai_batch.models.identity import Identity
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
+    from airflow_provider_genai_batch.task.inputs.facts import InputFacts
     from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-    from airflow_provider_genai_batch.task.landing.land import InputFacts
     from airflow_provider_genai_batch.task.order import Order
     from airflow_provider_genai_batch.task.runner import JobRunner
     from airflow_provider_genai_batch.task.state import AttemptState

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.models.pilot import Pilot
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.cost.prices import prices_of
-from airflow_provider_genai_batch.task.landing.land import Landing
+from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.pilot.meter import Meter
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 

@@ -1,0 +1,159 @@
+"""The rows of jobs, read as often as it takes to know which of them count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import reduce
+from itertools import chain
+from typing import BinaryIO, cast
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import TransportError
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.identity import ask_of
+from airflow_provider_genai_batch.models.share import BATCH
+from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.results.digest import Summed
+from airflow_provider_genai_batch.results.gates import Gates
+from airflow_provider_genai_batch.results.key_set import KeySet
+from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.sinks import form_of, opened
+from airflow_provider_genai_batch.results.write import land
+from airflow_provider_genai_batch.task.journal.journal import journaled_rows
+from airflow_provider_genai_batch.task.landing.asks import job_tag, jobs_by_ask
+from airflow_provider_genai_batch.task.landing.landing import Landing
+from airflow_provider_genai_batch.task.landing.media import MediaFolder
+from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+log = logging.getLogger(__name__)
+_EMBEDDING = {"type": "array", "items": {"type": "number"}}
+_READINGS = 4
+"""Of the rows of jobs, before their number is called uncertain."""
+
+
+def write_rows(
+    client: GenAIBatchClient,
+    jobs: Sequence[BatchJob],
+    landing: Landing,
+    out: BinaryIO | None,
+    media: MediaFolder | None = None,
+) -> RowCounter:
+    """Read rows, count them, and write them to `out`, and their pictures and sound to `media`.
+
+    They are read again where only their keys tell which count, or fewer came than the service has counted: a download
+    can be cut off and look whole. Rows that are as few the second time have not been written. Where rows are late, the
+    caller looks again after a while.
+    """
+    counted = sum(job.counts.finished for job in jobs) if landing.partly else 0
+    sums, before = True, -1
+    answered: dict[int, KeySet] = {}
+    for _ in range(_READINGS):
+        known = landing.keys() if landing.needs_places or not sums else None
+        if out is not None:
+            out.seek(0)
+            out.truncate()
+        tally = _read(client, jobs, landing, out, media, known, answered, sums=sums)
+        whole = tally.rows_read >= counted or tally.rows_read == before
+        if tally.sure and whole:
+            return tally
+        if not whole:
+            log.warning(
+                "The service has counted %d rows and %d arrived; reading them again.",
+                counted,
+                tally.rows_read,
+            )
+        sums, before = sums and tally.sure, tally.rows_read
+    msg = f"the service has counted {counted} rows, but returns a different number each time"
+    raise TransportError(msg)
+
+
+def _read(
+    client: GenAIBatchClient,
+    jobs: Sequence[BatchJob],
+    landing: Landing,
+    out: BinaryIO | None,
+    media: MediaFolder | None,
+    known: Iterable[str] | None,
+    answered: dict[int, KeySet],
+    *,
+    sums: bool = True,
+) -> RowCounter:
+    """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
+    tallies = []
+    gates = Gates(landing.checks) if landing.checks else None
+    watch = None if gates is None else gates.watch
+    if landing.meter is not None:
+        landing.meter.begin()
+        watch = landing.meter.watch
+    form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
+    summed = None if out is None else Summed(out)
+    types = _types(landing, jobs) if form == "parquet" else None
+    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form, types) as write:
+        for number, rounds in enumerate(jobs_by_ask(jobs, together=landing.facts.requests is not None)):
+            has_one = answered.setdefault(number, KeySet())
+            tally = landing.tally(next(filter(None, rounds), []), known, sums=sums, answered=has_one)
+            reading = landing.reading(tally.dropped, keep_media=landing.media_uri is not None)
+            sources = [_rows(client, some, tally, reading, landing.at_hand) for some in rounds]
+            if landing.at_hand is not None:
+                sources[0] = chain(sources[0], _earlier(landing.at_hand, tally))
+            land(
+                sources,
+                tally,
+                write,
+                ordered=landing.ordered,
+                validate=landing.validate,
+                carry=landing.carry,
+                store=media,
+                watch=watch,
+            )
+            tallies.append(tally)
+    whole = reduce(RowCounter.absorb, tallies)
+    whole.checked = gates.found(whole.counts) if gates else ()
+    whole.digest = str(summed.digest) if summed and (whole.rows_read or whole.reused) else None
+    return whole
+
+
+def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
+    """Say of which types columns are, as far as that is known before rows are read."""
+    output = None
+    if landing.output_type is not None:
+        output = output_schema(landing.output_type)
+    elif jobs and all(task_of(job.model or "") is Task.EMBED for job in jobs):
+        output = _EMBEDDING
+    return ColumnTypes(output, landing.carry.schema if isinstance(landing.carry, Columns) else None)
+
+
+def _earlier(at_hand: AtHand, tally: RowCounter) -> Iterator[PlainRow]:
+    tally.begin_reused()
+    yield from at_hand.earlier()
+
+
+def _rows(
+    client: GenAIBatchClient,
+    jobs: Sequence[BatchJob],
+    tally: RowCounter,
+    reading: Reading,
+    at_hand: AtHand | None,
+) -> Iterator[PlainRow]:
+    tags: set[str] = set()
+    for job in jobs:
+        if job_tag(job) in tags or (tags and ask_of(job.display_name) is None):
+            tally.begin_again()  # it may have asked what one before it did
+        tags.add(job_tag(job))
+        tally.begin_job(job.name)
+        journaled = job.output.journal is not None
+        rows = journaled_rows(client, job, reading) if journaled else _in_batch(client, job, reading)
+        yield from rows if at_hand is None else at_hand.completed(job, rows)
+
+
+def _in_batch(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[PlainRow]:
+    for row in client.plain_rows(job, reading):
+        row["tier"] = BATCH
+        yield row

@@ -1,0 +1,35 @@
+"""What the log says of rows, requests and parts of answers that did not land."""
+
+from __future__ import annotations
+
+import logging
+
+from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.wire.answers import chat as chat_answers
+from airflow_provider_genai_batch.wire.answers import claude as claude_answers
+from airflow_provider_genai_batch.wire.answers import gemini as gemini_answers
+
+log = logging.getLogger(__name__)
+_LEFT_OUT = gemini_answers.LEFT_OUT | claude_answers.LEFT_OUT | chat_answers.LEFT_OUT
+
+
+def tell_what_did_not_land(tally: RowCounter) -> None:
+    """Say which rows were not landed, which requests have none, and what of answers is in no row."""
+    for kind, count, what in (
+        ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),
+        ("unjoined", tally.unjoined, "rows came without a key and could not be joined to a request"),
+        ("unknown", tally.unknown, "rows had a key that no request had and were dropped"),
+        ("missing", tally.counts.missing, "requests have no row"),
+    ):
+        keys = tally.samples.get(kind)
+        more = f" and {count - len(keys)} more" if keys and count > len(keys) else ""
+        if count:
+            log.warning("%d %s%s.", count, what, f": {', '.join(keys)}{more}" if keys else "")
+    if tally.dropped:
+        kinds = ", ".join(f"{number} x {kind}" for kind, number in tally.dropped.most_common())
+        level = logging.INFO if tally.dropped.keys() <= _LEFT_OUT else logging.WARNING
+        files = "inlineData" in tally.dropped and "media_uri takes pictures and sound (inlineData) as files; "
+        said = (
+            'These fields of the answers are not in the rows: %s. %skeep="response" lands them in the rows.'
+        )
+        log.log(level, said, kinds, files or "")
