@@ -11,8 +11,8 @@ from msgspec import Raw
 from msgspec.json import Encoder
 from pydantic_core import from_json, to_json
 
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.external_sort import in_order
-from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Write
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, row_error, store_media
 
@@ -118,7 +118,7 @@ def _counted(
     rounds: Sequence[Iterable[PlainRow]], tally: RowCounter, validate: Validate | None
 ) -> Iterator[PlainRow]:
     """Give the rows that are to be landed."""
-    take = tally.take if tally.reused is None else tally.take_any
+    take = tally.take_any if tally.reuses else tally.take
     for number in reversed(range(len(rounds))):
         tally.begin_round(number)
         rows = rounds[number]

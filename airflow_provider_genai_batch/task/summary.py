@@ -7,7 +7,7 @@ from airflow_provider_genai_batch.flows.outcome.messages import shown
 from airflow_provider_genai_batch.models import JobState, Manifest, RowCounts
 from airflow_provider_genai_batch.models.manifest import Saved
 from airflow_provider_genai_batch.models.row import ROW_SCHEMA
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 
 _INLINE = "inline"
 

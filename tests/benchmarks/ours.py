@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.landing.land import land_jobs
 from airflow_provider_genai_batch.task.landing.landing import Landing

@@ -146,7 +146,7 @@ CLIENT = (
     ),
     Mutant(
         "counts a row twice",
-        "results/key_match.py",
+        "results/keys/key_match.py",
         "        if self._own is not None and not self._own.add(key):",
         "        if self._own is not None and self._own.add(key) is self:",
         "tests/results/test_row_counter.py::test_the_first_of_two_rows_counts",

@@ -16,8 +16,8 @@ import pytest
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.read import RowReader
-from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Form, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.results.bitset import Bitset
-from airflow_provider_genai_batch.results.key_match import (
+from airflow_provider_genai_batch.results.keys.bitset import Bitset
+from airflow_provider_genai_batch.results.keys.key_match import (
     DUPLICATE,
     UNKNOWN,
     KeyMatcher,
@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.results.key_match import (
     KnownKeyMatcher,
     StampedKeyMatcher,
 )
-from airflow_provider_genai_batch.results.key_set import KeyPlaces, KeySet
+from airflow_provider_genai_batch.results.keys.key_set import KeyPlaces, KeySet
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp, stamped_index
 
 KEYS = (

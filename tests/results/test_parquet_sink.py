@@ -22,8 +22,8 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.results import parquet_sink as parquet
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.read_back import landed_rows
-from airflow_provider_genai_batch.results.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.task.landing.land import land_jobs

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.models import JobCounts, ResultRow, RowCounts, RowError, RowStatus, Usage
-from airflow_provider_genai_batch.results.key_set import KeySet
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.unread_rows import count_by_service
+from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp, stamped_index
 
@@ -164,7 +165,7 @@ def test_the_services_own_counts_are_taken_where_rows_stay_with_it(
     jobs: list[JobCounts], expected: int | None, counts: RowCounts
 ) -> None:
     tally = RowCounter(expected=expected)
-    tally.take_service_counts(jobs)
+    count_by_service(tally, jobs)
     assert tally.counts == counts
 
 

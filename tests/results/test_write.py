@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.models import ResultRow, RowCounts, Usage
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.sinks import Form, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 

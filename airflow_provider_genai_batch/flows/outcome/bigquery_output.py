@@ -14,7 +14,8 @@ from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.job import Verdict, total_of
 from airflow_provider_genai_batch.models.table import TableCounts
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.unread_rows import count_by_service, count_by_table
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.services.create import task_of
 
@@ -41,11 +42,11 @@ def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Count
     """
     if counted is None:
         tally = RowCounter(expected=total_of(jobs))
-        tally.take_service_counts([job.counts for job in jobs])
+        count_by_service(tally, [job.counts for job in jobs])
         return tally
     tally = RowCounter(expected=None)
     for job in jobs:
-        tally.take_table(counted[job.name], max(_requests(one) for one in _before(job, all_jobs)))
+        count_by_table(tally, counted[job.name], max(_requests(one) for one in _before(job, all_jobs)))
     return tally
 
 

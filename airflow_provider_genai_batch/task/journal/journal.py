@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import JobCounts, JobOutput
 from airflow_provider_genai_batch.models.journal import Writer, folder_beside
-from airflow_provider_genai_batch.results.key_set import KeySet
+from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.results.read import RowReader
 from airflow_provider_genai_batch.task.files.files import put_once, read_chunks
 from airflow_provider_genai_batch.task.files.listing import file_names

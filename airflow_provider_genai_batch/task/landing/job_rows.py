@@ -17,10 +17,10 @@ from airflow_provider_genai_batch.models.identity import ask_of
 from airflow_provider_genai_batch.models.share import BATCH
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.digest import Summed
 from airflow_provider_genai_batch.results.gates import Gates
-from airflow_provider_genai_batch.results.key_set import KeySet
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.results.sinks import form_of, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.task.journal.journal import journaled_rows

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritte
 from airflow_provider_genai_batch.flows.outcome.collect import behind
 from airflow_provider_genai_batch.flows.outcome.messages import next_attempt
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.task.files.files import Draft, published
 from airflow_provider_genai_batch.task.landing.job_rows import write_rows
 from airflow_provider_genai_batch.task.landing.landing import Landing

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Protocol
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import total_of
-from airflow_provider_genai_batch.results.key_set import KeySet
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
+from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.results.write import Carry, Validate
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.landing.asks import one_of_twins
@@ -109,14 +109,12 @@ class Landing:
             answered: see `RowCounter`.
         """
         facts = self.facts
-        counter = RowCounter(
+        return RowCounter(
             expected=total_of(one_of_twins(jobs)) if facts.requests is None else facts.requests,
             keyed=facts.keyed,
             stamped=facts.stamped,
             key_sum=facts.key_sum if sums else None,
             known=known,
             answered=answered,
+            reuses=self.at_hand is not None,
         )
-        if self.at_hand is not None:
-            counter.reused = counter.same = 0
-        return counter

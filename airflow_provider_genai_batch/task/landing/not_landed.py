@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.wire.answers import chat as chat_answers
 from airflow_provider_genai_batch.wire.answers import claude as claude_answers
 from airflow_provider_genai_batch.wire.answers import gemini as gemini_answers

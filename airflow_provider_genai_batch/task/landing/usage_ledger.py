@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.manifest import Saved
 from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.printable import printable
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.task.cost.prices import cost_of, is_installed, price_of
 
 log = logging.getLogger(__name__)

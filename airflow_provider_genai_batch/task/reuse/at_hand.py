@@ -14,8 +14,8 @@ from msgspec.json import Decoder
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models import BatchJob, Plan
-from airflow_provider_genai_batch.results.bitset import Bitset
-from airflow_provider_genai_batch.results.packed_map import PackedMap
+from airflow_provider_genai_batch.results.keys.bitset import Bitset
+from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
 from airflow_provider_genai_batch.task.inputs.ledger import Entry, RequestLedger
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.subset import subset

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO
 
-from airflow_provider_genai_batch.results.bitset import Bitset
-from airflow_provider_genai_batch.results.packed_map import PackedMap
+from airflow_provider_genai_batch.results.keys.bitset import Bitset
+from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
 from airflow_provider_genai_batch.results.write import spell
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.reuse.earlier import EarlierRow

@@ -13,7 +13,8 @@ from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritte
 from airflow_provider_genai_batch.models import BatchJob, Usage
 from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
-from airflow_provider_genai_batch.results.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
+from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import answers_of
 from airflow_provider_genai_batch.wire.tables.sql import TableName
@@ -75,7 +76,7 @@ class TableLanding:
             "%s is written; BigQuery billed %d bytes for it.", ask.result.uri, sum(queries.billed.values())
         )
         tally = RowCounter(expected=None)
-        tally.take_result(found, dict(_shares(used, jobs)))
+        count_by_result(tally, found, dict(_shares(used, jobs)))
         return tally
 
     def _all_columns(self, there: Mapping[str, Any]) -> list[str]:

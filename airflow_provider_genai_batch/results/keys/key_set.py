@@ -6,7 +6,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterable
 
-from airflow_provider_genai_batch.results.bitset import Bitset
+from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.wire.keys import stamped_index
 
 _CACHE_KIB = 4096

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-from airflow_provider_genai_batch.models import Checked, JobCounts, RowCounts, RowStatus, Usage
-from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.share import AT_BATCH_PRICE, BATCH, LONG_PROMPT, JobTotals
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models import Checked, RowCounts, RowStatus, Usage
+from airflow_provider_genai_batch.models.share import BATCH, JobTotals
 from airflow_provider_genai_batch.printable import printable
-from airflow_provider_genai_batch.results.key_match import (
+from airflow_provider_genai_batch.results.counting.causes import Causes
+from airflow_provider_genai_batch.results.counting.token_sums import TokenSums
+from airflow_provider_genai_batch.results.counting.unpaid_rows import UnpaidRows
+from airflow_provider_genai_batch.results.keys.key_match import (
     DUPLICATE,
     REPLACED,
     UNKNOWN,
@@ -21,20 +21,16 @@ from airflow_provider_genai_batch.results.key_match import (
     KnownKeyMatcher,
     StampedKeyMatcher,
 )
-from airflow_provider_genai_batch.results.key_set import KeySet
+from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.answers.gemini import USUAL
 from airflow_provider_genai_batch.wire.answers.members import Dropped, Kinds
-from airflow_provider_genai_batch.wire.answers.results import missing_row, read_fields
-from airflow_provider_genai_batch.wire.services.errors import hint_of
+from airflow_provider_genai_batch.wire.answers.results import missing_row
 
 _SAMPLES = 5
-_CAUSES = 1000
 _LONGEST_KEY = 200
 UNKNOWN_TIER = "unknown"
 """Among `tiers`: the answer does not say how it was served."""
-_LONGEST_CAUSE = 300
-"""Characters, in messages and in the manifest."""
 
 
 class RowCounter:
@@ -51,8 +47,6 @@ class RowCounter:
         unknown: rows whose key no request had; their tokens are counted.
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
         dropped: what of answers is in no row and no file, by kind.
-        reused: rows of earlier results; None: the task uses none again.
-        same: rows of requests that are equal to another one, which was asked for them; None: likewise.
         digest: stands for the bytes of the file that rows were written to; None: they were written to none.
         checked: what the checks of all rows have found.
     """
@@ -66,6 +60,7 @@ class RowCounter:
         key_sum: int | None = None,
         known: Iterable[str] | None = None,
         answered: KeySet | None = None,
+        reuses: bool = False,
     ) -> None:
         """Begin.
 
@@ -75,6 +70,7 @@ class RowCounter:
             stamped: all keys were stamped by this package, so they are known.
             key_sum: of the requests' keys, see `requests.duplicate_keys`; tells at the end whether all came back.
             known: the keys themselves, in order.
+            reuses: there may be rows that no job was paid for, see `UnpaidRows`.
             answered: requests of which an earlier reading found a good row behind one that failed: those that fail
                 are passed over. What this reading finds is added, and then it is not `sure`.
         """
@@ -101,18 +97,15 @@ class RowCounter:
         self._were_answered = len(self._answered)
         self.digest: str | None = None
         self.checked: tuple[Checked, ...] = ()
-        self.reused: int | None = None
-        self.same: int | None = None
-        self._saved: Counter[str] = Counter()
-        self._unpaid: Counter[str] = Counter()
+        self._unpaid = UnpaidRows() if reuses else None
         self._round = 0
         self._keyless = 0
         self._others: list[RowCounter] = []
         self._ok = 0
         self._status: Counter[str] = Counter()
-        self._causes: Counter[str] = Counter()
-        self._input = self._output = self._cached = self._thoughts = self._total = self._tool_use = 0
-        self._long, self._full, self._full_long = Usage(), Usage(), Usage()
+        self._causes = Causes()
+        self._tokens = TokenSums()
+        self._pay = self._tokens.add_row
         self._tiers: Counter[str] = Counter()
         self._not_landed: Counter[str] = Counter()
         self._whole, self._reasons = 0, Kinds()
@@ -178,11 +171,12 @@ class RowCounter:
         self._end_job()
 
     def take_any(self, row: PlainRow) -> bool:
-        """Take a row of which nobody knows whether it was asked this time, see `take`."""
-        return self._take_unpaid(row) if "reused_from" in row or "same_as" in row else self.take(row)
+        """Take a row of which nobody knows whether it was asked this time, see `take`.
 
-    def _take_unpaid(self, row: PlainRow) -> bool:
-        """Count a row that no job was paid for; one whose request has a row already is no duplicate."""
+        One that no job was paid for is no duplicate where its request has a row already.
+        """
+        if self._unpaid is None or not self._unpaid.has(row):
+            return self.take(row)
         key, status = row["key"], row["status"]
         if self._were_answered and status != "ok" and key in self._answered:
             return False
@@ -195,22 +189,12 @@ class RowCounter:
             row["index"] = place
         elif not self._trusts_stamps:
             row["index"] = None
-        if "same_as" in row:
-            self.same = (self.same or 0) + 1
-        else:
-            self.reused = (self.reused or 0) + 1
-        self._unpaid[status] += 1
-        if row["usage"] is not None:
-            self._save(row["usage"])
+        self._unpaid.add_row(row)
         if status == "ok":
             self._ok += 1
         else:
             self._fail(row, place)
         return True
-
-    def _save(self, used: Mapping[str, int]) -> None:
-        for kind, number in used.items():
-            self._saved[kind] += number
 
     def absorb(self, other: RowCounter) -> RowCounter:
         """Add the counts of rows of other requests. No row may follow."""
@@ -223,22 +207,16 @@ class RowCounter:
         for kind, keys in other.samples.items():
             self.samples[kind] = (self.samples[kind] + keys)[:_SAMPLES]
         self._others.append(other)
-        self.reused = _sum(self.reused, other.reused)
-        self.same = _sum(self.same, other.same)
-        self._saved.update(other._saved)
-        self._unpaid.update(other._unpaid)
+        if other._unpaid is not None:
+            self._unpaid = self._unpaid or UnpaidRows()
+            self._unpaid.absorb(other._unpaid)
         self._ok += other._ok
         self._status.update(other._status)
-        self._causes.update(other._causes)
+        self._causes.absorb(other._causes)
         self._whole += other._whole
         self._reasons.absorb(other._reasons)
         self.dropped.absorb(other.dropped)
-        self._input += other._input
-        self._output += other._output
-        self._cached += other._cached
-        self._thoughts += other._thoughts
-        self._total += other._total
-        self._tool_use += other._tool_use
+        self._tokens.absorb(other._tokens)
         self._tiers.update(other._tiers)
         return self
 
@@ -279,71 +257,30 @@ class RowCounter:
         """
         return key is not None and self._matcher.unanswered(key, index)
 
-    def take_service_counts(self, jobs: Sequence[JobCounts]) -> None:
-        """Count by the service's counters, where rows stay with it."""
-        done = sum(c.succeeded or 0 for c in jobs)
-        failed = sum(c.failed or 0 for c in jobs)
-        total = self.expected if self.expected is not None else done + failed
-        self._ok += done
-        self._status[RowStatus.ERROR.value] += failed
-        self._status[RowStatus.MISSING.value] += max(0, total - done - failed)
-        self._keyless = total
-        self.rows_read = done + failed
-
-    def take_table(self, table: TableCounts, requests: int) -> None:
-        """Count rows that stay in BigQuery by what their table says.
+    def take_unread(
+        self,
+        statuses: Mapping[str, int],
+        causes: Mapping[str, int],
+        came: int,
+        shares: Mapping[str, JobTotals] | None = None,
+    ) -> None:
+        """Count rows that stay where they are, see `results.counting.unread_rows`.
 
         Args:
-            table: its counts.
-            requests: how many there were to ask; those that are not in the table are missing.
+            statuses: their numbers by status, also of those that are missing.
+            causes: numbers of failed rows by cause.
+            came: how many there are.
+            shares: what each job brought, where that is known.
         """
-        self._ok += table.ok
-        known = table.ok + table.unanswered
-        for status, number in table.failures:
-            self._take_alike(read_fields({"status": status}, Backend.VERTEX), number)
-            known += number
-        self._take_alike(read_fields({"status": "another cause"}, Backend.VERTEX), table.total - known)
-        missing = table.unanswered + max(0, requests - table.total)
-        self._take_alike(missing_row(None, None), missing)
-        self._keyless += table.total
-        self.rows_read += table.total
-
-    def take_result(self, lines: Iterable[Mapping[str, Any]], shares: Mapping[str, JobTotals]) -> None:
-        """Count the rows of a table that was written from the answers of all jobs.
-
-        Args:
-            lines: numbers of rows (``number``) by ``row_status`` and ``cause``, the commonest causes; ``alike`` is the
-                number of all rows of that status.
-            shares: what each job brought.
-        """
-        statuses: dict[str, int] = {}
-        for line in lines:
-            status, number = str(line["row_status"]), int(line["number"])
-            statuses[status] = int(line["alike"])
-            if status == RowStatus.ERROR.value:
-                self._causes[_cause(read_fields({"status": line["cause"]}, Backend.VERTEX))] += number
-            elif status == RowStatus.MISSING.value:
-                self._causes[_cause(missing_row(None, None))] += number
-            elif status != RowStatus.OK.value:
-                self._causes[printable(str(line["cause"]), _LONGEST_CAUSE)] += number
-        total = sum(statuses.values())
-        self._ok += statuses.pop(RowStatus.OK.value, 0)
-        self._status.update(statuses)
-        self._keyless += total
-        self.rows_read += total - statuses.get(RowStatus.MISSING.value, 0)
-        self._shares = {**self.shares, **shares}
-        for share in shares.values():
-            self._input += share.usage.input
-            self._output += share.usage.output
-            self._cached += share.usage.cached
-            self._thoughts += share.usage.thoughts
-            self._total += share.usage.total
-            self._long += share.long
-
-    def _take_alike(self, row: PlainRow, number: int) -> None:
-        if number > 0:
-            self._status[row["status"]] += number
-            self._causes[_cause(row)] += number
+        failed = Counter(statuses)
+        self._keyless += failed.total()
+        self._ok += failed.pop(RowStatus.OK.value, 0)
+        self._status.update(failed)
+        self._causes.add(causes)
+        self.rows_read += came
+        self._shares = {**self.shares, **(shares or {})}
+        for totals in (shares or {}).values():
+            self._tokens.add_job(totals)
 
     @property
     def counts(self) -> RowCounts:
@@ -354,22 +291,28 @@ class RowCounter:
     @property
     def usage(self) -> Usage | None:
         """Tokens of all rows; None when no row gave any."""
-        usage = Usage(
-            input=self._input,
-            output=self._output,
-            cached=self._cached,
-            thoughts=self._thoughts,
-            total=self._total,
-            tool_use=self._tool_use,
-        )
+        usage = self._tokens.usage
         return None if usage == Usage() else usage
 
     @property
+    def reuses(self) -> bool:
+        """Whether there may be rows that no job was paid for."""
+        return self._unpaid is not None
+
+    @property
+    def reused(self) -> int | None:
+        """Rows of earlier results; None: the task uses none again."""
+        return None if self._unpaid is None else self._unpaid.reused
+
+    @property
+    def same(self) -> int | None:
+        """Rows of requests that are equal to another one, which was asked for them; None: the task looks for none."""
+        return None if self._unpaid is None else self._unpaid.same
+
+    @property
     def saved(self) -> Usage | None:
-        """Tokens that were not paid, for the answers were there; None: the task uses none again."""
-        return (
-            None if self.reused is None else Usage(**{kind: self._saved[kind] for kind in Usage.model_fields})
-        )
+        """Tokens that were not paid, because the answers were there; None: the task uses none again."""
+        return None if self._unpaid is None else self._unpaid.saved
 
     @property
     def finish_reasons(self) -> dict[str, int]:
@@ -382,14 +325,14 @@ class RowCounter:
     @property
     def tiers(self) -> dict[str, int]:
         """Rows that count by the tier that served them; requests without a row have none, nor have unpaid ones."""
-        landed = self._ok + self._status.total() - self._status["missing"] - self._unpaid.total()
+        landed = self._ok + self._status.total() - self._status["missing"] - self._unpaid_status.total()
         in_jobs = landed - self._tiers.total()
         return {**({BATCH: in_jobs} if in_jobs else {}), **dict(self._tiers.most_common())}
 
     @property
     def commonest(self) -> dict[str, int]:
         """The commonest causes of failure, with their counts."""
-        return dict(self._causes.most_common(_SAMPLES))
+        return self._causes.commonest
 
     @property
     def shares(self) -> dict[str, JobTotals]:
@@ -399,9 +342,7 @@ class RowCounter:
 
     def causes(self) -> str:
         """Return the commonest causes of failure with their counts, in one line."""
-        shown = [f"{number} x {cause}" for cause, number in self.commonest.items()]
-        rest = len(self._causes) - len(shown)
-        return "; ".join(shown) + (f"; {rest} other causes" if rest > 0 else "")
+        return str(self._causes)
 
     def _drop(self, row: PlainRow, why: int) -> None:
         if why != UNKNOWN and row["status"] == "ok" and self._matcher.unanswered(row["key"], row["index"]):
@@ -426,33 +367,17 @@ class RowCounter:
         if len(self.samples[kind]) < _SAMPLES:
             self.samples[kind].append(printable(key, _LONGEST_KEY))
 
-    def _pay(self, row: PlainRow) -> None:
-        used = row["usage"]
-        if used is None:
-            return
-        asked, cached, thoughts = used["input"], used["cached"], used["thoughts"]
-        self._input += asked
-        self._output += used["output"]
-        self._total += used["total"]
-        if cached:
-            self._cached += cached
-        if thoughts:
-            self._thoughts += thoughts
-        if "tool_use" in used:
-            self._tool_use += used["tool_use"]
-        if asked > LONG_PROMPT:
-            self._long += Usage(**used)
-        if row.get("tier", BATCH) not in AT_BATCH_PRICE:
-            self._full += Usage(**used)
-            if asked > LONG_PROMPT:
-                self._full_long += Usage(**used)
-
     def _sums(self) -> JobTotals:
         rows = self._status + self._not_landed
         rows["ok"] += self._ok
-        rows -= self._unpaid
+        rows -= self._unpaid_status
         del rows["missing"]
-        return JobTotals(rows, self.usage or Usage(), self._long, self._full, self._full_long)
+        tokens = self._tokens
+        return JobTotals(rows, tokens.usage, tokens.long, tokens.full, tokens.full_long)
+
+    @property
+    def _unpaid_status(self) -> Counter[str]:
+        return Counter() if self._unpaid is None else self._unpaid.status
 
     def _end_job(self) -> None:
         now = self._sums()
@@ -464,27 +389,9 @@ class RowCounter:
         if row["key"] is not None:
             self._matcher.failed(row["key"], place)
         self._status[row["status"]] += 1
-        cause = _cause(row)
-        if len(self._causes) < _CAUSES or cause in self._causes:
-            self._causes[cause] += 1
+        self._causes.add_row(row)
 
     def _missed(self, row: PlainRow) -> PlainRow:
         self._status[row["status"]] += 1
-        self._causes[_cause(row)] += 1
+        self._causes.add_missing(row)
         return row
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one + (other or 0)
-
-
-def _cause(row: PlainRow) -> str:
-    error = row["error"]
-    if error is None:
-        return "no line came back" if row["status"] == "missing" else str(row["status"])
-    head = printable(" ".join(str(p) for p in (error["code"], error["status"]) if p not in (None, "")), 100)
-    if not error["message"]:
-        return f"{row['status']} (code {head})" if head else str(row["status"])
-    return printable(
-        f"{head}: {error['message'][:160]}".strip(": ") + hint_of(error["message"]), _LONGEST_CAUSE
-    )

@@ -1,8 +1,8 @@
 """The match of rows to requests by their keys, and whether another row of the request came before.
 
 Rounds are read from the last to the first. So the first row of a request is the one that counts, in a round and over
-all rounds. A good row that comes behind one that failed is the exception: `results.row_counter` then has all rows read
-again.
+all rounds. A good row that comes behind one that failed is the exception: `results.counting.row_counter` then has all
+rows read again.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from airflow_provider_genai_batch.results.bitset import Bitset
-from airflow_provider_genai_batch.results.key_set import KeyPlaces, KeySet
+from airflow_provider_genai_batch.results.keys.bitset import Bitset
+from airflow_provider_genai_batch.results.keys.key_set import KeyPlaces, KeySet
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
 
 UNPLACED = -1

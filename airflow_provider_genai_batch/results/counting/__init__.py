@@ -1,0 +1,1 @@
+"""Rows counted by status, by cause of failure and by tokens."""

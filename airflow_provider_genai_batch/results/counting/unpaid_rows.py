@@ -1,0 +1,50 @@
+"""The rows that no job was paid for: those of earlier results, and those of requests that are equal to another."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from airflow_provider_genai_batch.models import Usage
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+
+
+class UnpaidRows:
+    """Counts them.
+
+    Attributes:
+        reused: rows of earlier results.
+        same: rows of requests that are equal to another one, which was asked for them.
+        status: all of them by status.
+    """
+
+    def __init__(self) -> None:
+        self.reused = self.same = 0
+        self.status: Counter[str] = Counter()
+        self._saved: Counter[str] = Counter()
+
+    @staticmethod
+    def has(row: PlainRow) -> bool:
+        """Whether a row is one of them."""
+        return "reused_from" in row or "same_as" in row
+
+    def add_row(self, row: PlainRow) -> None:
+        """Count one."""
+        if "same_as" in row:
+            self.same += 1
+        else:
+            self.reused += 1
+        self.status[row["status"]] += 1
+        if row["usage"] is not None:
+            self._saved.update(row["usage"])
+
+    def absorb(self, other: UnpaidRows) -> None:
+        """Add those of other requests."""
+        self.reused += other.reused
+        self.same += other.same
+        self.status.update(other.status)
+        self._saved.update(other._saved)
+
+    @property
+    def saved(self) -> Usage:
+        """Tokens that were not paid, because the answers were there."""
+        return Usage(**{kind: self._saved[kind] for kind in Usage.model_fields})

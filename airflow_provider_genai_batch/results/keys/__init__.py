@@ -1,0 +1,1 @@
+"""Keys of requests: which row belongs to which request, in little memory."""
