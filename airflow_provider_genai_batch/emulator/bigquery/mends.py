@@ -12,6 +12,7 @@
 * It gives a load job that comes with its file a job id of its own, so that the id of the caller means
   nothing, refuses the content type that Google's Python client sends for such a file, and drops columns that
   the table does not have.
+* It parses a statement some fifty times, which takes seconds for a long one: what was parsed is kept for a while.
 
 They reach into private names, which is why the version is pinned; a name that is gone fails the start.
 """
@@ -29,6 +30,7 @@ from bqemulator.scripting import interpreter
 from bqemulator.sql.translator import SQLTranslator
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.storage.sql_identifiers import quoted_table_ref
+from sqlglot.dialects.dialect import Dialect
 
 from airflow_provider_genai_batch.emulator.bigquery.bytes_billed import (
     of_what_it_selects,
@@ -45,11 +47,14 @@ from airflow_provider_genai_batch.emulator.bigquery.options import (
 )
 
 _JOB_ID = "_job_id"
+_MOST_PARSED = 64
+"""Statements whose trees are kept."""
 _upload_job_id: ContextVar[str] = ContextVar("upload_job_id")
 
 
 def mend() -> None:
     """Put every mend in place; call once, before the server is built."""
+    _replace(Dialect, "parse", _parsed_once)
     _replace(DuckDBEngine, "_load_spatial", lambda _original: lambda _self: None)
     _replace(ddl_sync, "_introspect_schema", _keeping_json)
     _replace(SQLTranslator, "_annotate_tree", lambda _original: staticmethod(lambda tree, _schema: tree))
@@ -72,6 +77,23 @@ def mend() -> None:
 
 def _replace(owner: Any, name: str, wrap: Any) -> None:
     setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def _parsed_once(original: Any) -> Any:
+    """Hand out copies of what was parsed before: whoever asks may change it."""
+    kept: dict[Any, list[Any]] = {}
+
+    def parse(self: Dialect, sql: str, **how: Any) -> list[Any]:
+        key = (type(self), repr(self.settings), sql, repr(how))
+        trees = kept.pop(key, None)
+        if trees is None:
+            trees = original(self, sql, **how)
+        kept[key] = trees
+        while len(kept) > _MOST_PARSED:
+            del kept[next(iter(kept))]
+        return [tree and tree.copy() for tree in trees]
+
+    return parse
 
 
 def _keeping_json(original: Any) -> Any:
