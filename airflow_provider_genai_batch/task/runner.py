@@ -51,7 +51,8 @@ from airflow_provider_genai_batch.flows.steps import (
     unknown,
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
-from airflow_provider_genai_batch.flows.submission.submit import orphan, submit
+from airflow_provider_genai_batch.flows.submission.search import orphan
+from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
 from airflow_provider_genai_batch.flows.watch import BUDGET, Ending, WaitPlan, look_once, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest

@@ -7,7 +7,7 @@ from airflow.providers.common.ai.operators import llm_batch
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.flows import retry as backoff
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from tests.adapters.batches import MODELS
 
 
@@ -15,7 +15,7 @@ from tests.adapters.batches import MODELS
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it look without a pause between, which the operator forbids, and shorten the looking for lost jobs."""
     monkeypatch.setattr(llm_batch, "_MIN_POLL_INTERVAL", 0)
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
     monkeypatch.setattr(backoff, "FIRST", 0.01)
 
 

@@ -34,7 +34,7 @@ def main(src: str, target: str, rows: int, settings: dict[str, Any]) -> dict[str
     settings = {"model": MODEL, "poll_interval": 0.5, "retry_failed_rows": 1, "deferrable": False, **settings}
     warnings, ran = _Warnings(), list[Ran]()
     run_dag(lambda: GenAIBatchOperator(task_id="few", src=["Hi", "Ho"], results_uri=target, **settings))
-    log = logging.getLogger("airflow_provider_genai_batch.task.landing.land")
+    log = logging.getLogger("airflow_provider_genai_batch.task.landing")
     log.addHandler(warnings)
 
     def work() -> None:

@@ -12,7 +12,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 
@@ -24,7 +24,7 @@ DAILY = Asset("file:///data/daily.jsonl")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the looking for jobs that lists may not show yet."""
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01,))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01,))
 
 
 def genai_batch(**settings: Any) -> Any:

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, task
 from airflow_provider_genai_batch.decorators import genai_batch as genai_batch_module
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, TooManyFailedRows
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.models import BatchJob, BatchRequest
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
@@ -28,7 +28,7 @@ WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["in place", "de
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the looking for jobs that lists may not show yet."""
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01,))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01,))
 
 
 class Asker:

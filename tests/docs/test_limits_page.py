@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_genai_batch.client.transport.http import MAX_CONNECTIONS
 from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 from airflow_provider_genai_batch.flows.retry import _LONGEST_HINT
-from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.submission.search import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.settings import RunSettings

@@ -32,7 +32,8 @@ from airflow_provider_genai_batch.flows.steps import (
     Sleep,
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
-from airflow_provider_genai_batch.flows.submission.submit import STALE, submit
+from airflow_provider_genai_batch.flows.submission.search import STALE
+from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
 from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.models import BatchJob, JobState, RowCounts

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.exceptions import (
     GenAIBatchError,
     TooManyFailedRows,
 )
-from airflow_provider_genai_batch.flows.submission.submit import LONGEST_CREATE, LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.submission.search import LONGEST_CREATE, LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHIN, choose
-from airflow_provider_genai_batch.flows.submission.submit import (
+from airflow_provider_genai_batch.flows.submission.search import (
     LONGEST_CREATE,
     LOOKS_AFTER_LOSS,
     NOTE_SKEW,

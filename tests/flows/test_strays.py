@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, find_strays
-from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.submission.search import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity

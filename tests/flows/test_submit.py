@@ -22,12 +22,8 @@ from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity, Create, Find, Sleep
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.submission.own_jobs import usable
-from airflow_provider_genai_batch.flows.submission.submit import (
-    LONGEST_CREATE,
-    LOOKS_AFTER_LOSS,
-    STALE,
-    submit,
-)
+from airflow_provider_genai_batch.flows.submission.search import LONGEST_CREATE, LOOKS_AFTER_LOSS, STALE
+from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity, file_name

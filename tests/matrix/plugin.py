@@ -31,6 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the looks of a retry: before Airflow 3.3, where nothing is written down, every retry looks for long."""
-    from airflow_provider_genai_batch.flows.submission import submit
+    from airflow_provider_genai_batch.flows.submission import search
 
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))

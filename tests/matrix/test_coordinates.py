@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.hooks.task_instance import key_of
 from airflow_provider_genai_batch.hooks.task_state import has_left
 from airflow_provider_genai_batch.models.identity import task_key
@@ -54,7 +54,7 @@ def test_outside_of_loops_the_key_is_what_it_was() -> None:
 def test_task_instances_that_differ_in_any_coordinate_have_jobs_of_their_own_and_tries_share_one(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01,))  # before Airflow 3.3 a retry looks for long
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01,))  # before Airflow 3.3 a retry looks for long
     came_to: dict[tuple[str, str, str, int], list[str]] = {}
 
     class FailsOnce(GenAIBatchOperator):

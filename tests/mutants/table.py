@@ -118,14 +118,14 @@ CLIENT = (
     ),
     Mutant(
         "takes a failed look for an empty one",
-        "flows/submission/submit.py",
+        "flows/submission/create.py",
         "            blind = error\n",
         "            blind = None\n",
         "tests/flows/test_submit.py::test_who_cannot_look_does_not_create_again",
     ),
     Mutant(
         "takes an earlier job for the lost one",
-        "flows/submission/submit.py",
+        "flows/submission/search.py",
         "hint.name in (*self.before, besides)",
         "hint.name == besides",
         "tests/flows/test_submit.py::test_a_lost_reply_without_reattach_is_not_taken_for_the_job_of_an_earlier_attempt",
@@ -201,7 +201,7 @@ _OWN = "tests/flows/test_own_jobs.py::"
 SUBMIT = (
     Mutant(
         "does not look for a create without an answer",
-        "flows/submission/submit.py",
+        "flows/submission/create.py",
         "found = (yield from self._after_loss(error, intent)) if sent else None",
         "found = None",
         _ANY_INTERLEAVING,
@@ -215,21 +215,21 @@ SUBMIT = (
     ),
     Mutant(
         "creates on a stale look",
-        "flows/submission/submit.py",
-        "if self.steady() - self.looked > STALE and",
-        "if self.steady() - self.looked > STALE * 1e9 and",
+        "flows/submission/create.py",
+        "if search.steady() - search.looked > STALE and",
+        "if search.steady() - search.looked > STALE * 1e9 and",
         _ANY_INTERLEAVING,
     ),
     Mutant(
         "lets a dead job hide a fresh one",
-        "flows/submission/submit.py",
+        "flows/submission/search.py",
         "if self.attempt.reattach and choose(own, self.attempt.mine).kept:",
         "if own:",
         _ANY_INTERLEAVING,
     ),
     Mutant(
         "does not write an intent down",
-        "flows/submission/submit.py",
+        "flows/submission/create.py",
         "            kept = yield Remember(intent)\n",
         "            kept = None\n",
         _ANY_INTERLEAVING,
@@ -271,7 +271,7 @@ SUBMIT = (
     ),
     Mutant(
         "believes a list that a job runs",
-        "flows/submission/submit.py",
+        "flows/submission/search.py",
         "        job = yield from read_job(hint.name, created, self.clock)",
         "        job = hint if hint.name else (yield from read_job(hint.name, created, self.clock))",
         f"{_OWN}test_a_list_that_says_running_of_a_job_that_ended_without_rows_does_not_keep_a_new_one_away",
@@ -299,7 +299,7 @@ SUBMIT = (
     ),
     Mutant(
         "takes notes for exact",
-        "flows/submission/submit.py",
+        "flows/submission/search.py",
         "sum(LOOKS_AFTER_LOSS) + NOTE_SKEW > now",
         "sum(LOOKS_AFTER_LOSS) > now",
         f"{_OWN}test_a_note_of_a_machine_whose_clock_is_wrong_makes_no_second_job",

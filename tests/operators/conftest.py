@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_genai_batch.flows import retry as backoff
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from tests.operators.scenes import SCENES, Scene
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten waits between tries; how long they are is tested with the flows."""
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
     monkeypatch.setattr(backoff, "FIRST", 0.01)
 
 

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.hooks import task_state as states
 from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
@@ -102,7 +102,7 @@ def test_a_create_that_never_arrived_is_sent_again_after_looking(gemini: Emulato
     assert len(gemini.jobs) == 1
     methods = [r["method"] for r in gemini.requests]
     first, second = (at for at, method in enumerate(methods) if method == "batches.create")
-    assert methods[first + 1 : second].count("batches.list") >= len(submit.LOOKS_AFTER_LOSS)
+    assert methods[first + 1 : second].count("batches.list") >= len(search.LOOKS_AFTER_LOSS)
 
 
 def test_a_create_refused_for_capacity_is_asked_again(gemini: Emulator) -> None:
@@ -225,7 +225,7 @@ def test_a_task_that_runs_out_of_airflows_time_right_after_its_create_cancels_th
     gemini: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
-    log, time_is_up = logging.getLogger("airflow_provider_genai_batch.flows.submission.submit"), _TimeIsUp()
+    log, time_is_up = logging.getLogger("airflow_provider_genai_batch.flows.submission.create"), _TimeIsUp()
     log.addFilter(time_is_up)
     try:
         with caplog.at_level(logging.INFO, log.name), contextlib.suppress(AirflowTaskTimeout):

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch import __version__
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobLost
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
@@ -34,7 +34,7 @@ _FREE = ("states",)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the looks of a task that resumes; how long they are is tested with the flows."""
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01,))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01,))
 
 
 def recorded(version: str) -> dict[str, Any]:

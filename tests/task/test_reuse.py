@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
 from airflow_provider_genai_batch.flows.outcome import stray_jobs
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import Reuse
@@ -48,7 +48,7 @@ class Sent:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten waits between looks; how long they are is tested with the flows."""
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
     monkeypatch.setattr(stray_jobs, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
 
 

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.outcome.collect import CLOCKS_APART
 from airflow_provider_genai_batch.flows.steps import Find, FindStep, Sleep
 from airflow_provider_genai_batch.flows.submission.own_jobs import answered, created_at, read_job
-from airflow_provider_genai_batch.flows.submission.submit import LOOKS_AFTER_LOSS
+from airflow_provider_genai_batch.flows.submission.search import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity, round_of
 

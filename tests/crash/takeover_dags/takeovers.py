@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 
-assert submit.LOOKS_AFTER_LOSS
+assert search.LOOKS_AFTER_LOSS
 # A retry that finds no job looks again for 15 seconds, because lists lag. Here they do not.
-submit.LOOKS_AFTER_LOSS = (0.2, 0.2)
+search.LOOKS_AFTER_LOSS = (0.2, 0.2)
 
 PROMPTS = [{"key": f"k{number}", "contents": f"Say {number}"} for number in range(5)]
 # Rows of a run of a task, apart from those of every other.

@@ -1,0 +1,187 @@
+"""The create call: its intent is written down before it, and it is never repeated on a guess."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import (
+    BEFORE_SENDING,
+    BeingSetUp,
+    CallError,
+    CreateOutcomeUnknown,
+    JobTimedOut,
+    QuotaExceeded,
+    ServerError,
+    TransportError,
+    UnreadableAnswer,
+)
+from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.flows.retry import LONGEST, RetryClock
+from airflow_provider_genai_batch.flows.steps import (
+    AwaitCapacity,
+    Create,
+    Remember,
+    Sleep,
+    SubmitStep,
+)
+from airflow_provider_genai_batch.flows.submission.attempt import Found
+from airflow_provider_genai_batch.flows.submission.earlier import note_job, reattached
+from airflow_provider_genai_batch.flows.submission.own_jobs import (
+    Choice,
+    choose,
+    created_at,
+)
+from airflow_provider_genai_batch.flows.submission.search import STALE, Search
+from airflow_provider_genai_batch.flows.submission.withdraw import (
+    cancel_twins,
+)
+from airflow_provider_genai_batch.models import BatchJob
+
+log = logging.getLogger(__name__)
+
+_UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
+
+
+class Creation:
+    """Creates a job for which none is there.
+
+    Args:
+        search: has looked for one.
+        display_name: the identity as the service keeps it, for errors.
+        tries: the clock of all tries to submit the job.
+    """
+
+    def __init__(self, search: Search, display_name: str, tries: RetryClock) -> None:
+        self._search, self._display_name, self._tries = search, display_name, tries
+        self._sent = 0.0
+        """When a create call was about to be sent last, in steady seconds."""
+
+    def run(self) -> Generator[SubmitStep, Any, Found]:
+        """Create, with the intent written down before and the job after."""
+        while True:
+            intent = yield from self._announce()
+            if isinstance(intent, Found):
+                return intent
+            self._sent = self._search.steady()
+            try:
+                job: BatchJob = yield Create()
+                log.info("Created job %s.", job.name)
+            except (QuotaExceeded, BeingSetUp) as error:
+                why = "had no capacity" if isinstance(error, QuotaExceeded) else "was not set up"
+                # It was refused: there is no job to look for.
+                yield Remember(Record(self._search.identity.tag, doubt=self._search.doubt))
+                pause = self._tries.pause(error)
+                if pause is None:
+                    msg = (
+                        f"The service {why} for the job until the deadline ({error}). Nothing was created "
+                        "for it, and nothing is billed. The next attempt asks again."
+                    )
+                    raise JobTimedOut(msg, job_names=()) from error
+                log.warning("The service %s for the job (%s); asking again in %.0f s.", why, error, pause)
+                yield AwaitCapacity(
+                    pause, self._tries.failures, tuple(self._search.before), self._tries.deadline
+                )
+                continue
+            except _UNCLEAR as error:
+                self._tries.begin()
+                sent = error.method not in BEFORE_SENDING
+                found = (yield from self._after_loss(error, intent)) if sent else None
+                if found is None:
+                    pause = self._tries.pause(longest=LONGEST)
+                    if pause is None:
+                        if not sent:
+                            raise
+                        raise CreateOutcomeUnknown(self._display_name, str(error)) from error
+                    log.warning("No job was found (%s); trying again in %.0f s.", error, pause)
+                    if sent:
+                        self._search.doubt = max(self._search.doubt, intent.intent)
+                    yield Sleep(pause)
+                    continue
+                job = found
+            return (yield from self._created(job, intent))
+
+    def _created(self, job: BatchJob, intent: Record) -> Generator[SubmitStep, Any, Found]:
+        """Write the job down; where another create may have been acted upon too, look whether it was."""
+        created = created_at(job) or intent.intent
+        note = Record(self._search.identity.tag, created, job.name, doubt=self._search.doubt)
+        yield Remember(note)
+        choice = (yield from self._beside_others(job)) if self._search.doubt else Choice(job)
+        kept = choice.kept or job
+        if kept.name != job.name:
+            yield from note_job(self._search, note, kept)
+        return Found(kept, kept.name != job.name, tuple(self._search.before), choice.twins)
+
+    def _announce(self) -> Generator[SubmitStep, Any, Found | Record]:
+        """Write down that a create call follows, upon a fresh look; or come to the job of another attempt.
+
+        Whoever took long to get here may have been given up, and another attempt may be at work. And who reads an old
+        note takes the create for one that was sent long ago: where to write takes long, the next note allows for it.
+        Where nothing can be written, nobody says that this attempt is still the task's own, so the service is looked at
+        instead.
+        """
+        search, took = self._search, 0.0
+        for last in (False, False, True):
+            if search.steady() - search.looked > STALE and (other := (yield from self._looked())) is not None:
+                return other
+            begun, began = search.clock(), search.steady()
+            intent = Record(search.identity.tag, begun + took, doubt=search.doubt)
+            kept = yield Remember(intent)
+            took = search.steady() - began
+            if took <= STALE and kept is not False:
+                break
+            if last or kept is False:
+                if (other := (yield from self._looked())) is not None:
+                    return other
+                break
+        return replace(intent, intent=begun)
+
+    def _looked(self) -> Generator[SubmitStep, Any, Found | None]:
+        """Look for the job of another attempt. Those of no use go into `before`."""
+        search = self._search
+        choice = choose((yield from search.look(search.attempt.since)), search.attempt.mine)
+        if choice.kept is not None:
+            yield from cancel_twins(search.identity, choice)
+            return reattached(search, choice)
+        search.before.update(job.name for job in search.hints if search.identity.owns(job))
+        return None
+
+    def _after_loss(self, cause: CallError, intent: Record) -> Generator[SubmitStep, Any, BatchJob | None]:
+        """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
+        log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
+        blind: CallError | None = None
+        for pause in self._search.pauses:
+            yield Sleep(pause)
+            try:
+                new = yield from self._search.look(intent.intent, sent=self._sent)
+            except CallError as error:
+                blind = error
+                continue
+            blind = None
+            if new:
+                choice = choose(new)
+                yield from cancel_twins(self._search.identity, choice)
+                job = choice.kept or new[0]
+                log.info("Found job %s: the create call had arrived.", job.name)
+                return job
+        if blind is not None:
+            raise CreateOutcomeUnknown(self._display_name, f"{cause}; then {blind}") from blind
+        return None
+
+    def _beside_others(self, job: BatchJob) -> Generator[SubmitStep, Any, Choice]:
+        """Look whether there is a twin of the job that was just created, of a create call that nobody heard of."""
+        for pause in self._search.pauses:
+            yield Sleep(pause)
+            try:
+                others = yield from self._search.look(self._search.attempt.since, besides=job.name)
+                if not others:
+                    continue
+                choice = choose([(yield from self._search.read(job)) or job, *others])
+                yield from cancel_twins(self._search.identity, choice)
+            except CallError as error:
+                log.warning("Could not check whether job %s has a twin: %s", job.name, error)
+            else:
+                return choice
+        return Choice(job)
