@@ -115,6 +115,7 @@ PUBLIC = {
         "RowStatus",
         "Saved",
         "Usage",
+        "Versions",
     ],
     "notifications.genai_batch": ["GenAIBatchNotifier", "message"],
     "operators.genai_batch": [

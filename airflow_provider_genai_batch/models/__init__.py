@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.models.request import BatchRequest
 from airflow_provider_genai_batch.models.reuse import Reuse
 from airflow_provider_genai_batch.models.row import ResultRow, RowError, RowStatus, Usage
 from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
+from airflow_provider_genai_batch.models.versions import Versions
 
 __all__ = [
     "BatchDestination",
@@ -45,4 +46,5 @@ __all__ = [
     "RowStatus",
     "Saved",
     "Usage",
+    "Versions",
 ]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.job import BatchJob
 
 DISPLAY_NAME_LIMIT = 128
 """Characters of a Vertex display name."""

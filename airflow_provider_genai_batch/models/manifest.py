@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost
 from airflow_provider_genai_batch.models.plan import Plan
 from airflow_provider_genai_batch.models.row import Usage
+from airflow_provider_genai_batch.models.versions import Versions
 
 
 class RowCounts(Noun):
@@ -91,6 +92,8 @@ class Manifest(Noun):
     """None where the extra ``prices`` is missing, its price list does not have the model, or no row gave tokens."""
     plan: Plan | None = None
     """What was planned before anything was paid; None where the service alone reads the requests."""
+    versions: Versions | None = None
+    """Of prompt, schema and defaults; None: the requests have nothing in common that the task knows."""
     saved: Saved | None = None
     """By answers of earlier results and equal requests; None: nothing was used again."""
     create_time: datetime | None = None

@@ -52,6 +52,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_bytes: that reading them may scan; None: any number.
         prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
             it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
+        prompt_name: what the prompt is called, with its version: ``classify-v3``. It stands in the manifest, in lineage
+            and in labels, and is no part of what is asked.
         dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
         config: what the SDK's ``batches.create(config=)`` takes; not beside the flat parameter of the same thing.
         request_defaults: fields of the SDK's ``GenerateContentConfig`` (or REST) for every request that this package
@@ -123,6 +125,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
     template_fields: Sequence[str] = (
         "model",
         "src",
+        "prompt_name",
         "key",
         "columns",
         "where",
@@ -154,6 +157,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         model: str,
         src: Any,
         prompt: Any = None,
+        prompt_name: str | None = None,
         key: str | Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
         where: str | None = None,
@@ -204,6 +208,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.model = model
         self.src = repeatable(src)
         self.prompt = prompt
+        self.prompt_name = prompt_name
         self.key, self.columns, self.where = key, columns, where
         self.staging = staging
         self.rename = rename

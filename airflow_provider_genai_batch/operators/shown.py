@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+from airflow_provider_genai_batch.wire.schemas.type_name import type_name
 
 _LONGEST = 4000
 """Characters of each; a prompt may hold a picture."""
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-"""Another one in each process: Airflow would make a new version of the DAG at each parse."""
-_DAG_FILE = re.compile(r"\bunusual_prefix_[0-9a-f]+_")
-"""With it Airflow names the modules of DAG files."""
 
 
 def shown(prompt: Any, output_type: Any) -> dict[str, str] | None:
@@ -20,7 +17,4 @@ def shown(prompt: Any, output_type: Any) -> dict[str, str] | None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    said = f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else str(value)
-    return _DAG_FILE.sub("", _ADDRESS.sub("", said)).removeprefix("builtins.")
+    return value if isinstance(value, str) else type_name(value)

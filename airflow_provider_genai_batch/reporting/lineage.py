@@ -17,6 +17,7 @@ from attrs import define, field
 
 from airflow_provider_genai_batch.models.journal import is_journal
 from airflow_provider_genai_batch.reporting.datasets import Place, destination_of, named, sources_of
+from airflow_provider_genai_batch.task.versions import versions_of
 
 FACET = "genaiBatch"
 """The run facet of this package; ``docs/reference/lineage.md`` has its schema."""
@@ -41,6 +42,7 @@ class GenAIBatchRunFacet(RunFacet):
     createTime: str | None = field(default=None)  # noqa: N815
     startTime: str | None = field(default=None)  # noqa: N815
     endTime: str | None = field(default=None)  # noqa: N815
+    versions: dict[str, str] | None = field(default=None)
 
 
 def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
@@ -59,7 +61,9 @@ def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> Operator
     if task.prompt is not None and wanted and wanted.startswith("bq://"):
         written = []  # rows of a table become another table; those in between are the task's own
     outputs = named([*written, wanted if not written else None, task.results_uri])
-    return _lineage(sources_of(task.src, task.prompt), outputs, task, manifest, task.model)
+    found = versions_of(task)
+    known = {"model": task.model, "versions": found and found.model_dump()}
+    return _lineage(sources_of(task.src, task.prompt), outputs, task, manifest, known)
 
 
 def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
@@ -72,7 +76,7 @@ def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> Operato
     given = task.job_names if isinstance(task.job_names, Mapping) else {}
     manifest = manifest or {}
     inputs = [*named(_places(manifest) or _places(given)), *sources_of(task.src)]
-    return _lineage(inputs, named([task.results_uri]), task, manifest, given.get("model"))
+    return _lineage(inputs, named([task.results_uri]), task, manifest, given)
 
 
 def _lineage(
@@ -80,7 +84,7 @@ def _lineage(
     outputs: Sequence[Place],
     task: Any,
     manifest: Mapping[str, Any],
-    model: str | None,
+    known: Mapping[str, Any],
 ) -> OperatorLineage[Any, Any]:
     counts = manifest.get("counts") or {}
     # Where rows land, all of them are, if they did. Of several other places nobody knows which has how many.
@@ -91,7 +95,7 @@ def _lineage(
     return OperatorLineage(
         inputs=[Dataset(namespace=place.namespace, name=place.name) for place in inputs],
         outputs=[_output(place, rows if place in counted else None) for place in outputs],
-        run_facets=_run_facets(manifest, model),
+        run_facets=_run_facets(manifest, known),
     )
 
 
@@ -102,11 +106,12 @@ def _output(place: Place, rows: int | None) -> OutputDataset:
     return OutputDataset(namespace=place.namespace, name=place.name, outputFacets=facets)
 
 
-def _run_facets(manifest: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+def _run_facets(manifest: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what became of a task's jobs, and what is `known` of them before."""
     names = [*manifest.get("job_names", ())]
     cost = manifest.get("cost") or {}
     facet = GenAIBatchRunFacet(
-        model=manifest.get("model") or model,
+        model=manifest.get("model") or known.get("model"),
         backend=manifest.get("backend"),
         state=manifest.get("state"),
         jobs=names[:MOST_JOBS] or None,
@@ -119,6 +124,7 @@ def _run_facets(manifest: Mapping[str, Any], model: str | None) -> dict[str, Any
         createTime=manifest.get("create_time"),
         startTime=manifest.get("start_time"),
         endTime=manifest.get("end_time"),
+        versions=manifest.get("versions") or known.get("versions"),
     )
     if not names:
         return {FACET: facet}

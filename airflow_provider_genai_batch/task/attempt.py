@@ -109,6 +109,7 @@ class TaskAttempt:
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
         self._settings, self._task, self._client = settings, task, client
         self._runner = JobRunner(client, task.open_client, settings.model)
+        self._runner.ledger.versions = settings.versions
         self._leaving = Leaving(settings, task, client, self._runner)
         self._input = AttemptInput(settings, task, client)
         self._settlement = Settlement(settings, task, client, self._runner, self._input)
@@ -169,7 +170,8 @@ class TaskAttempt:
             rest = self._input.rest(prepared)
             plan = self._plan(ask, rest, state)
             if self._settings.plan_only and plan is not None:
-                return planned_manifest(ask.order, plan).model_dump(mode="json")
+                planned = planned_manifest(ask.order).model_copy(update=self._runner.ledger.known)
+                return planned.model_dump(mode="json")
             if rest is None:
                 done = self._settlement.land_at_hand(ask.order, prepared)
             else:
@@ -369,7 +371,7 @@ class TaskAttempt:
                 here = self._without_jobs(here, ask, round_.ending)
                 continue
             elif not self._settings.wait:
-                return Done(describe(jobs).model_copy(update={"plan": self._runner.ledger.plan}))
+                return Done(describe(jobs).model_copy(update=self._runner.ledger.known))
             else:
                 names = [*here.state.done, *(job.name for job in jobs)]
                 checkpoint = Checkpoint(here.state, names, facts, identity.fingerprint)

@@ -275,7 +275,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "pilot": check_pilot,
     "on_timeout": _check_on_timeout,
     **dict.fromkeys(("keep", "truncated"), check_answers),
-    **dict.fromkeys(("results_uri", "media_uri", "display_name"), _check_text),
+    **dict.fromkeys(("results_uri", "media_uri", "display_name", "prompt_name"), _check_text),
     **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach"), check_flag),
     **dict.fromkeys(("ordered", "plan_only", "dedupe"), check_flag),
     "poll_interval": partial(check_seconds, optional=False),

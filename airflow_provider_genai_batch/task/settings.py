@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models import BatchJob, Versions
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import check_order_settings
@@ -20,8 +21,10 @@ from airflow_provider_genai_batch.task.tables.ask import (
     refuse_landing,
     refuse_table_settings,
 )
+from airflow_provider_genai_batch.task.versions import versions_of
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
+from airflow_provider_genai_batch.wire.services.labels import with_more
 
 _BATCH = Tier.BATCH.value
 
@@ -35,6 +38,7 @@ class RunSettings:
     source: Callable[[], Any] = field(repr=False)
     """Returns ``src``. It is called again if the input has to be read once more."""
     prompt: Any = field(default=None, repr=False)
+    prompt_name: str | None = None
     key: Any = None
     columns: Any = None
     where: str | None = field(default=None, repr=False)
@@ -103,6 +107,12 @@ class RunSettings:
             self.keep, self.truncated, asks_for_type(self.output_type, self.request_defaults)
         )
 
+    @cached_property
+    def versions(self) -> Versions | None:
+        """Of prompt, schema and defaults; None: the task has none of them."""
+        given = (self.prompt, self.prompt_name, self.output_type, self.request_defaults)
+        return None if all(one is None for one in given) else versions_of(self)
+
     @property
     def may_ask_at_once(self) -> bool:
         """Whether some requests may be asked at once, all by itself and whatever becomes of jobs."""
@@ -136,7 +146,9 @@ class RunSettings:
             refuse_landing(self)
         elif any(getattr(self, name) is not None for name in TABLE_SETTINGS):
             refuse_table_settings(self)
-        return order
+        if self.versions is None:
+            return order
+        return replace(order, labels=with_more(order.labels, self.versions.labels()))
 
     def wait_plan(self, job: BatchJob, *, now: float, reattached: bool = False) -> WaitPlan:
         """Return how a job is waited for. Its time runs from its creation, in whichever attempt that was.

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import attrs
 
-from airflow_provider_genai_batch.models import Cost, Manifest, RowCounts, Usage
+from airflow_provider_genai_batch.models import Cost, Manifest, RowCounts, Usage, Versions
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.reporting import lineage
 from airflow_provider_genai_batch.reporting.datasets import place_of
@@ -38,12 +38,13 @@ def test_each_field_has_the_json_type_that_is_told() -> None:
         output=("files/a",),
         counts=RowCounts(total=1, ok=1),
         usage=Usage(total=1),
+        versions=Versions(prompt="0123456789abcdef"),
         cost=Cost(usd=0.5, models=(), source="a list"),
         create_time=TIME,
         start_time=TIME,
         end_time=TIME,
     ).model_dump(mode="json")
-    facets = lineage._run_facets(manifest, None)
+    facets = lineage._run_facets(manifest, {})
     facet = attrs.asdict(facets[lineage.FACET])
     for name, kind in FIELDS.items():
         assert isinstance(facet[name], PYTHON[kind]), name

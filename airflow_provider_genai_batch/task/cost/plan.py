@@ -101,11 +101,9 @@ def cannot_plan(source: BatchSource) -> ConfigurationError:
     return ConfigurationError(msg)
 
 
-def planned_manifest(order: Order, plan: Plan) -> Manifest:
-    """Return the manifest of a task that only plans."""
-    return Manifest(
-        backend=order.backend, model=order.model, state=PLANNED, job_names=(), plan=plan, rounds=0
-    )
+def planned_manifest(order: Order) -> Manifest:
+    """Return the manifest of a task that only plans, without the plan."""
+    return Manifest(backend=order.backend, model=order.model, state=PLANNED, job_names=(), rounds=0)
 
 
 def read_plan(stored: Mapping[str, Any] | None) -> Plan | None:

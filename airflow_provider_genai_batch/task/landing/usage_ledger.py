@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import JobError
-from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, RowCounts
+from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, RowCounts, Versions
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.manifest import Saved
 from airflow_provider_genai_batch.models.share import JobTotals
@@ -38,6 +38,8 @@ class UsageLedger:
     plan: Plan | None = None
     saved: Saved | None = None
     """By answers that were there already; None: the task uses none again."""
+    versions: Versions | None = None
+    """That the task asks with."""
     model: str | None = None
     """Of the task; None: jobs tell."""
     _fetched: dict[str, BatchJob] = field(default_factory=dict)
@@ -106,7 +108,12 @@ class UsageLedger:
         self.jobs |= self._fetched
         self.counts = manifest.counts
         self._compare()
-        return manifest.model_copy(update={"cost": self.cost, "plan": self.plan, "saved": self.saved})
+        return manifest.model_copy(update={"cost": self.cost, "saved": self.saved, **self.known})
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What a manifest says that is known before anything is asked."""
+        return {"plan": self.plan, "versions": self.versions}
 
     def _compare(self) -> None:
         """Hold the bill against the plan."""
@@ -126,7 +133,7 @@ class UsageLedger:
             for name, job in self._fetched.items()
             if counts is not None or job.verdict is Verdict.FAILED
         }
-        kept = {"cost": self.cost, "plan": self.plan, "saved": self.saved}
+        kept = {"cost": self.cost, "saved": self.saved, **self.known}
         self._compare()
         said = {name: None if one is None else one.model_dump(mode="json") for name, one in kept.items()}
         failure.manifest = {**failure.manifest, **said}

@@ -16,7 +16,7 @@ _LONGEST = 63
 _OWN = "genai_batch_"
 """Begins the labels by which a job is found again."""
 _MOST = 58
-"""Beside the six of this package."""
+"""Beside the six of this package that tell whose a job is."""
 _TAKEN = "lowercase letters, digits, _ and -, 63 of them at most"
 
 
@@ -52,6 +52,11 @@ def refuse_own_labels(labels: Mapping[str, Any] | None) -> None:
     if own := next((name for name in labels or () if name.startswith(_OWN)), None):
         msg = f"label {own!r} is one of this package's own, by which it finds its jobs: give it another name"
         raise InputError(msg)
+
+
+def with_more(labels: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Add labels that nothing depends on, as far as a job has room for them beside the user's."""
+    return {**labels, **dict([*more.items()][: max(0, _MOST - len(labels))])}
 
 
 def _is_text(text: str) -> bool:
