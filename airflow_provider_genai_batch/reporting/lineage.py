@@ -79,6 +79,17 @@ def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> Operato
     return _lineage(inputs, named([task.results_uri]), task, manifest, given)
 
 
+def lineage_of_merging(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
+    """Tell of a task that merges the rows of parts: from where the service put them to `results_uri`.
+
+    Args:
+        task: a `GenAIBatchMergeOperator` with its templates rendered.
+        manifest: as above.
+    """
+    manifest = manifest or {}
+    return _lineage(named(_places(manifest)), named([task.results_uri]), task, manifest, None)
+
+
 def _lineage(
     inputs: Sequence[Place],
     outputs: Sequence[Place],

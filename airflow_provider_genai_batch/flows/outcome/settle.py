@@ -225,7 +225,7 @@ def _ended_early(jobs: Sequence[BatchJob], tally: RowCounter, max_failed_rows: f
 
     A Gemini job that was cancelled while it ran ends as SUCCEEDED, and only its rows tell.
     """
-    if tally.rows_read and tally.counts.failed <= _allowed(max_failed_rows, tally.counts.total):
+    if tally.rows_read and tally.counts.failed <= allowed_rows(max_failed_rows, tally.counts.total):
         return []
     short = [job.name for job in jobs if job.verdict in (Verdict.CANCELLED, Verdict.FAILED)]
     return short or ([job.name for job in jobs] if tally.counts.cancelled else [])
@@ -266,19 +266,20 @@ def _judge(
             if job.verdict is Verdict.CANCELLED:
                 msg = f"Job {job.name} was cancelled and has no rows{because(job)}. Nothing more is billed. {then}"
                 raise JobCancelled(msg, job_names=names, manifest=dump)
-    if counts.failed > _allowed(max_failed_rows, counts.total):
+    if counts.failed > allowed_rows(max_failed_rows, counts.total):
         causes = tally.causes().rstrip(".") or "none given"
         where = f"at {manifest.results_uri}" if manifest.results_uri else at_the_service(manifest)
         msg = (
             f"{counts.failed} of {counts.total} rows failed ({shown(counts)}); max_failed_rows={max_failed_rows} "
-            f"allows {_allowed(max_failed_rows, counts.total)}. Causes: {causes}. All rows are "
+            f"allows {allowed_rows(max_failed_rows, counts.total)}. Causes: {causes}. All rows are "
             f"{where}; {', '.join(names)} has ended and its answered rows are paid for. "
             f"{ASKS_THE_REST if submits else LOOKS_AGAIN}"
         )
         raise TooManyFailedRows(msg, job_names=names, manifest=dump)
 
 
-def _allowed(max_failed_rows: float, total: int) -> int:
+def allowed_rows(max_failed_rows: float, total: int) -> int:
+    """Return how many of all rows may fail."""
     if isinstance(max_failed_rows, float) and max_failed_rows <= 1:
         return math.floor(max_failed_rows * total + 1e-9)  # 0.29 of 100 is 28.999999999999996
     return int(max_failed_rows)

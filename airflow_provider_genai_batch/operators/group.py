@@ -1,0 +1,149 @@
+"""A task group that asks a large input in parts, by many workers, and leaves one table."""
+
+from __future__ import annotations
+
+from inspect import signature
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import TaskGroup
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
+from airflow_provider_genai_batch.operators.built import check_order
+from airflow_provider_genai_batch.operators.parts import (
+    RENUMBER,
+    GenAIBatchMergeOperator,
+    GenAIBatchSplitOperator,
+)
+from airflow_provider_genai_batch.operators.run import GenAIBatchOperator
+from airflow_provider_genai_batch.task.known import is_known
+
+_OF_ONE_TASK = {
+    "wait": "the rows of all parts are merged, so each task waits for its own",
+    "plan_only": "a plan has no rows to merge: ask it of GenAIBatchOperator with the whole input",
+    "pilot": "each part would ask a pilot of its own: try the prompt with GenAIBatchOperator first",
+    "checks": "each part would be checked by itself: check the merged table in a task of its own",
+    "on_check": "there are no checks",
+}
+"""Parameters of `GenAIBatchOperator` that mean nothing for parts, and why."""
+_ALL_MAY_FAIL = 1.0
+
+
+def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
+    group_id: str,
+    *,
+    model: str,
+    src: Any,
+    results_uri: Any,
+    parts: int | None = None,
+    rows_per_part: int | None = None,
+    media_uri: Any = None,
+    max_cost: float | None = None,
+    max_failed_rows: float = 0,
+    conn_id: str = DEFAULT_CONN_ID,
+    outlets: Any = None,
+    **settings: Any,
+) -> TaskGroup:
+    """Ask a large input in parts, each by a mapped task of its own, and merge their rows into one table.
+
+    The group has three tasks: ``split``, the mapped ``ask`` (`GenAIBatchOperator`), and ``merge``, which returns the
+    manifest of all: ``group["merge"].output``. Each part keeps all promises of a task of its own.
+
+    Args:
+        group_id: of the task group.
+        model: as for `GenAIBatchOperator`.
+        src: a file (path or URI) of requests, or of rows with `prompt`; a pattern with ``*``; or a list of files.
+            Several files are not copied; one file is cut into parts beside `results_uri`.
+        results_uri: where all rows land, part after part, with ``ordered`` in the order of the input; what comes
+            between lies beside it.
+        parts: how many parts; None: `rows_per_part` says, or each file is one.
+        rows_per_part: the most requests, or rows of a table, in a part.
+        media_uri: folder of pictures and sound; each part has a folder there.
+        max_cost: USD that all parts may cost together; each part may cost an equal share.
+        max_failed_rows: count (int) or fraction (float up to 1.0) of the rows of all parts together that may fail.
+        conn_id: the Airflow connection.
+        outlets: of ``merge``.
+        **settings: other parameters of `GenAIBatchOperator`, for each part; and those of any operator (``retries``,
+            ``pool``, ``queue``, …), for all three tasks.
+
+    Raises:
+        ConfigurationError, InputError: what can be seen when the DAG is parsed is refused then.
+    """
+    known = signature(GenAIBatchOperator.__init__).parameters
+    own = {name: settings.pop(name) for name in [*settings] if name in known}
+    _check(
+        model,
+        src,
+        {**own, "results_uri": results_uri, "media_uri": media_uri, "max_cost": max_cost},
+        parts,
+        rows_per_part,
+    )
+    with TaskGroup(group_id) as group:
+        split = GenAIBatchSplitOperator(
+            task_id="split",
+            model=model,
+            src=src,
+            results_uri=results_uri,
+            parts=parts,
+            rows_per_part=rows_per_part,
+            rows=own.get("prompt") is not None,
+            media_uri=media_uri,
+            max_cost=max_cost,
+            conn_id=conn_id,
+            **settings,
+        )
+        outputs: Any = split.output
+        ask = GenAIBatchOperator.partial(
+            task_id="ask", model=model, conn_id=conn_id, max_failed_rows=_ALL_MAY_FAIL, **own, **settings
+        ).expand_kwargs(outputs)
+        GenAIBatchMergeOperator(
+            task_id="merge",
+            manifests=ask.output,
+            results_uri=results_uri,
+            media_uri=media_uri,
+            max_failed_rows=max_failed_rows,
+            renumber=outputs[RENUMBER],
+            conn_id=conn_id,
+            **({} if outlets is None else {"outlets": outlets}),
+            **settings,
+        )
+    return group
+
+
+def _check(
+    model: str, src: Any, settings: dict[str, Any], parts: int | None, rows_per_part: int | None
+) -> None:
+    """Refuse what cannot work, as each task of the group would when it runs.
+
+    Raises:
+        ConfigurationError, InputError: the message names the parameter.
+    """
+    from airflow_provider_genai_batch.results.sinks import form_of
+    from airflow_provider_genai_batch.task.parts.division import Division
+    from airflow_provider_genai_batch.task.parts.split import addresses
+
+    for name, why in _OF_ONE_TASK.items():
+        if name in settings:
+            msg = f"A group takes no {name}: {why}. Leave it out."
+            raise ConfigurationError(msg)
+    if settings.get("reuse") is True:
+        msg = (
+            "reuse=True means what one task landed before, and parts land beside the table: name the table of the "
+            "night before, for example reuse='…/{{ macros.ds_add(ds, -1) }}.jsonl'."
+        )
+        raise ConfigurationError(msg)
+    division = Division(parts, rows_per_part)
+    if is_known(settings["results_uri"]):
+        form_of(str(settings["results_uri"]))
+    if is_known(src):
+        files = addresses(src)
+        if len(files) == 1 and "*" not in files[0] and not files[0].endswith("/") and not division.cuts:
+            msg = f"src is one file, {files[0]}: say with parts or rows_per_part into how many it is divided."
+            raise ConfigurationError(msg)
+    defaults = {
+        name: one.default
+        for name, one in signature(GenAIBatchOperator.__init__).parameters.items()
+        if one.kind is one.KEYWORD_ONLY
+    }
+    check_order(SimpleNamespace(**{**defaults, **settings, "model": model, "src": None, "deferrable": True}))

@@ -1,0 +1,199 @@
+"""The tasks around the mapped one of a group: an input is split, and the rows of its parts are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_genai_batch.address import address
+from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
+from airflow_provider_genai_batch.hooks.xcom import trust_models
+from airflow_provider_genai_batch.operators.outcome import ReportsOutcome
+from airflow_provider_genai_batch.operators.templates import RendersAddresses
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+trust_models()
+
+RENUMBER = "renumber"
+"""Key of the XCom that says whether rows are numbered within their part."""
+
+
+class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
+    """Divide an input into parts, for a task each: whole files as they are, one file by its rows.
+
+    The requests of one file are all checked before it is divided, so that nothing is paid where one of them is bad.
+    Parts of one file are written beside `results_uri`, in a folder of the run; a retry writes the same ones.
+
+    Args:
+        model: that the requests are for.
+        src: one file of requests, or of rows where `rows` is true, a pattern with ``*``, or a list of files.
+        results_uri: where the merged rows are to land.
+        parts: how many parts; None: `rows_per_part` says, or each file is one.
+        rows_per_part: the most requests or rows of a part.
+        rows: the files are tables, of whose rows a prompt makes requests.
+        media_uri: folder of pictures and sound; each part has a folder there.
+        max_cost: USD that all parts may cost together; each may cost an equal share.
+        conn_id: the Airflow connection.
+
+    Returns:
+        For each part what the mapped task is called with: ``src``, ``results_uri``, and what of ``media_uri`` and
+        ``max_cost`` was given.
+
+    Raises:
+        InputError, ConfigurationError: the input cannot be divided so, or one of its requests cannot be asked.
+    """
+
+    template_fields: Sequence[str] = ("model", "src", "results_uri", "media_uri", "conn_id")
+
+    def __init__(  # noqa: PLR0913 - one a setting; keyword-only
+        self,
+        *,
+        model: str,
+        src: Any,
+        results_uri: Any,
+        parts: int | None = None,
+        rows_per_part: int | None = None,
+        rows: bool = False,
+        media_uri: Any = None,
+        max_cost: float | None = None,
+        conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.src = src
+        self.results_uri = address(results_uri)
+        self.parts = parts
+        self.rows_per_part = rows_per_part
+        self.rows = rows
+        self.media_uri = address(media_uri)
+        self.max_cost = max_cost
+        self.conn_id = conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Split."""
+        from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
+        from airflow_provider_genai_batch.task.parts.division import Division
+        from airflow_provider_genai_batch.task.parts.split import files_of, split
+
+        check_results_uri(self.results_uri)
+        ti = context["ti"]
+        run = sha256(f"{ti.dag_id}\0{self.task_id}\0{ti.run_id}".encode()).hexdigest()[:16]
+        folder, form = f"{self.results_uri}.parts-{run}", form_of(self.results_uri)
+        with open_client(self.conn_id) as client:
+            files = files_of(self.src, client)
+            sources = split(
+                files,
+                client,
+                model=self.model,
+                rows=self.rows,
+                division=Division(self.parts, self.rows_per_part),
+                part_uri=f"{folder.replace('{', '{{').replace('}', '}}')}/requests-{{}}",
+            )
+        most = conf.getint("core", "max_map_length", fallback=1024)
+        if len(sources) > most:
+            msg = (
+                f"{len(sources)} parts are more than the {most} tasks that Airflow maps one to ([core] "
+                "max_map_length): make parts larger."
+            )
+            raise InputError(msg)
+        self.log.info("%d parts of %s.", len(sources), files[0] if len(files) == 1 else f"{len(files)} files")
+        # Requests of one file were given keys that count in all of it.
+        ti.xcom_push(key=RENUMBER, value=self.rows or len(files) > 1)
+        return [
+            {
+                "src": source,
+                "results_uri": f"{folder}/rows-{number:05d}.{form}",
+                **self._shares(number, len(sources)),
+            }
+            for number, source in enumerate(sources)
+        ]
+
+    def _shares(self, number: int, parts: int) -> dict[str, Any]:
+        shares: dict[str, Any] = {}
+        if self.media_uri is not None:
+            shares["media_uri"] = f"{self.media_uri.rstrip('/')}/part-{number:05d}"
+        if self.max_cost is not None:
+            shares["max_cost"] = self.max_cost / parts
+        return shares
+
+
+class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
+    """Make one table of the rows of parts, part after part, and judge them together.
+
+    Args:
+        manifests: of the parts, in order; they have landed rows in files of one form.
+        results_uri: where all rows land.
+        media_uri: folder that has the folders of their media.
+        max_failed_rows: count (int) or fraction (float up to 1.0) of all rows that may fail.
+        renumber: keys that were stamped with a row's place in its part become those of its place in the whole.
+        conn_id: the Airflow connection.
+
+    Returns:
+        One manifest, as a dict of JSON.
+
+    Raises:
+        TooManyFailedRows: more rows of all parts together failed.
+        ManifestError: one of the parts has left none, or landed nothing.
+        InputError: rows of a part are not what was landed.
+    """
+
+    template_fields: Sequence[str] = ("manifests", "results_uri", "media_uri", "renumber", "conn_id")
+
+    def __init__(
+        self,
+        *,
+        manifests: Any,
+        results_uri: Any,
+        media_uri: Any = None,
+        max_failed_rows: float = 0,
+        renumber: Any = False,
+        conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.manifests = manifests
+        self.results_uri = address(results_uri)
+        self.media_uri = address(media_uri)
+        self.max_failed_rows = max_failed_rows
+        self.renumber = renumber
+        self.conn_id = conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Merge and judge."""
+        return self.settled(context, self._merged)
+
+    def lineage(self) -> Any:
+        """Return where rows come from and go."""
+        from airflow_provider_genai_batch.reporting.lineage import lineage_of_merging
+
+        return lineage_of_merging(self, self.outcome)
+
+    def _merged(self) -> dict[str, Any]:
+        from airflow_provider_genai_batch.task.parts.merge import merge
+        from airflow_provider_genai_batch.task.parts.total import refuse_failed, total
+
+        parts = self._parts(self.manifests)
+        with open_client(self.conn_id) as client:
+            digest = merge(parts, client, self.results_uri, renumber=bool(self.renumber))
+        manifest = total(parts, self.results_uri, digest, self.media_uri)
+        refuse_failed(manifest, self.max_failed_rows)
+        return manifest.model_dump(mode="json")
+
+    @staticmethod
+    def _parts(manifests: Iterable[Any]) -> list[Any]:
+        from airflow_provider_genai_batch.exceptions import ManifestError
+        from airflow_provider_genai_batch.task.landing.job_names import read_manifest
+
+        given = [manifests] if isinstance(manifests, (str, Mapping)) else [*manifests]
+        parts = [read_manifest(manifest) for manifest in given]
+        if not parts or any(part.results_uri is None or part.counts is None for part in parts):
+            msg = "There are no rows to merge: give the manifests of tasks that landed rows (results_uri)."
+            raise ManifestError(msg)
+        return parts

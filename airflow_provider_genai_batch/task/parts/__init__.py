@@ -1,0 +1,1 @@
+"""An input divided among many workers, and their results made one again."""

@@ -1,0 +1,192 @@
+"""An input made into parts: whole files as they are, one file cut into several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic_core import to_json
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
+from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
+from airflow_provider_genai_batch.requests.tables.prompt_template import Row
+from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, unzipped
+from airflow_provider_genai_batch.task.files.files import (
+    by_connection,
+    local_path,
+    matching,
+    published,
+    read_chunks,
+    seekable,
+    spool,
+)
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.parts.division import Division
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.services.sources import read_source, table_format
+
+
+def addresses(src: Any) -> list[str]:
+    """Return the files that `src` names; a pattern is one address yet.
+
+    Raises:
+        InputError: it is no address of a file, or a table in BigQuery.
+    """
+    given = [src] if isinstance(src, str) or not isinstance(src, (list, tuple)) else [*src]
+    found = [str(one) if isinstance(one, Path) else one for one in given]
+    for one in found:
+        if not isinstance(one, str) or one.startswith(("files/", "bq://")) or not found:
+            msg = (
+                f"a group divides files, and src has {type(one).__name__ if not isinstance(one, str) else one}: give "
+                "a path, a URI, a pattern with *, or a list of them. BigQuery divides the rows of a table by itself: "
+                "give one task src=bq://…."
+            )
+            raise InputError(msg)
+    if not found:
+        msg = "src is an empty list: give a path, a URI, a pattern with *, or a list of them."
+        raise InputError(msg)
+    return found
+
+
+def files_of(src: Any, client: GenAIBatchClient) -> list[str]:
+    """Return the files that `src` names now, in order.
+
+    Raises:
+        InputError: none is there, or they cannot be listed.
+    """
+    files: list[str] = []
+    for given in addresses(src):
+        if "*" not in given:
+            files.append(given)
+            continue
+        found = _local(given) if local_path(given) is not None else matching(given, client)
+        if not found:
+            msg = f"no file matches {given}: check the folder and the pattern."
+            raise InputError(msg)
+        files += found
+    return files
+
+
+def split(
+    files: list[str],
+    client: GenAIBatchClient,
+    *,
+    model: str,
+    rows: bool,
+    division: Division,
+    part_uri: str,
+) -> list[str | list[str]]:
+    """Divide an input into parts.
+
+    Args:
+        files: what `files_of` found.
+        client: of the task's connection.
+        model: that the requests are for; they are checked as they will be before they are sent.
+        rows: whether the files are tables, of whose rows a prompt makes requests.
+        division: how.
+        part_uri: where parts of one file are written, with ``{}`` for the number and the ending.
+
+    Returns:
+        ``src`` of each part, in the order of the input.
+
+    Raises:
+        InputError, RequestError: the input cannot be divided so, or one of its lines cannot be asked.
+        ConfigurationError: one file, and nothing says into what to divide it.
+        OSError: a part cannot be written.
+    """
+    if len(files) > 1:
+        together = not rows and all(by_connection(file, client) for file in files)
+        groups = division.groups(files, together=together)
+        return [group if len(group) > 1 else group[0] for group in groups]
+    (file,) = files
+    if not division.cuts:
+        msg = f"src is one file, {file}: say with parts or rows_per_part into how many it is divided."
+        raise ConfigurationError(msg)
+    if rows and table_format(file) == "parquet":
+        return [*_parquet(file, client, division, part_uri)]
+    with spool() as lines:
+        count = _spool_rows(file, client, lines) if rows else _spool_requests(file, client, model, lines)
+        lines.seek(0)
+        return [*_cut(lines, division.sizes(count), client, part_uri)]
+
+
+def _spool_requests(file: str, client: GenAIBatchClient, model: str, lines: BinaryIO) -> int:
+    """Check all requests of a file before any of them is paid for, and write each with its key."""
+    model = read_model(model, client.config.backend)
+    with read_input(client, read_source(file), model=model, several_jobs=True) as prepared:
+        if prepared.lines is None:
+            msg = (
+                f"{file} cannot be read here, so it cannot be divided: give a file that the worker can read."
+            )
+            raise InputError(msg)
+        prepared.lines.seek(0)
+        lines.writelines(prepared.lines)
+        return prepared.requests or 0
+
+
+def _spool_rows(file: str, client: GenAIBatchClient, lines: BinaryIO) -> int:
+    kind, count = table_format(file), 0
+    if kind is None:
+        msg = f"{file} does not name a table: with prompt src ends in .csv, .jsonl (both also with .gz) or .parquet."
+        raise InputError(msg)
+    read = csv_rows if kind == "csv" else jsonl_rows
+    rows: Iterable[Row] = read(unzipped(read_chunks(file, client), file), file)
+    for count, row in enumerate(rows, 1):  # noqa: B007 - the last one is the number of rows
+        lines.write(to_json(row) + b"\n")
+    if not count:
+        msg = f"{file} holds no rows: there is nothing to ask"
+        raise InputError(msg)
+    return count
+
+
+def _cut(lines: BinaryIO, sizes: Iterable[int], client: GenAIBatchClient, part_uri: str) -> Iterator[str]:
+    for number, size in enumerate(sizes):
+        uri = part_uri.format(f"{number:05d}.jsonl")
+        with published(uri, client) as draft:
+            assert draft.stream is not None  # noqa: S101 - it was just opened
+            draft.stream.writelines(islice(lines, size))
+        yield uri
+
+
+def _parquet(file: str, client: GenAIBatchClient, division: Division, part_uri: str) -> Iterator[str]:
+    """Cut a Parquet file by its rows; the parts have its types."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        msg = (
+            f"{file} is Parquet, which needs pyarrow: install airflow-provider-genai-batch[parquet] on the worker, "
+            "or give CSV or JSONL"
+        )
+        raise UnsupportedError(msg) from error
+    try:
+        with seekable(file, client) as stream, pq.ParquetFile(stream, pre_buffer=False) as table:
+            if not table.metadata.num_rows:
+                msg = f"{file} holds no rows: there is nothing to ask"
+                raise InputError(msg)
+            batches, rest = table.iter_batches(1024, use_threads=False), None
+            for number, size in enumerate(division.sizes(table.metadata.num_rows)):
+                uri, missing = part_uri.format(f"{number:05d}.parquet"), size
+                with (
+                    published(uri, client) as draft,
+                    pq.ParquetWriter(draft.stream, table.schema_arrow) as out,
+                ):
+                    while missing:
+                        batch = next(batches) if rest is None else rest
+                        rest = batch.slice(missing) if batch.num_rows > missing else None
+                        out.write_batch(batch.slice(0, missing))
+                        missing -= min(missing, batch.num_rows)
+                yield uri
+    except pa.ArrowException as error:
+        msg = f"{file} cannot be read as Parquet: {error}"
+        raise InputError(msg) from error
+
+
+def _local(pattern: str) -> list[str]:
+    path = local_path(pattern)
+    assert path is not None  # noqa: S101 - the caller has asked
+    anchor, parts = Path(path.anchor), path.parts[1:] if path.is_absolute() else path.parts
+    return sorted(str(found) for found in anchor.glob(str(Path(*parts))) if found.is_file())

@@ -1,0 +1,141 @@
+"""A group asks an input in parts, and leaves one table in the order of the input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.hooks.genai_batch import read_rows
+from airflow_provider_genai_batch.models import ResultRow
+from airflow_provider_genai_batch.operators.genai_batch import genai_batch_group
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL, client
+
+ASK = {"model": MODEL, "poll_interval": 0.01}
+
+
+def requests(rows: int, *, first: int = 0, keyed: bool = False) -> str:
+    keys = [f'"key": "k{number}", ' if keyed else "" for number in range(rows)]
+    return "".join(
+        f'{{{key}"request": {{"contents": [{{"parts": [{{"text": "Say {first + number}"}}]}}]}}}}\n'
+        for number, key in enumerate(keys)
+    )
+
+
+def group(**settings: Any) -> None:
+    genai_batch_group("all", **{**ASK, **settings})
+
+
+def rows_of(ran: Ran) -> list[ResultRow]:
+    assert ran.state == "success", (ran.states, ran.errors)
+    return [*read_rows(ran.xcom["all.merge"])]
+
+
+def test_one_file_is_cut_and_its_rows_are_one_table_again(gemini: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(requests(10))
+    ran = run_dag(
+        lambda: group(
+            src=str(tmp_path / "in.jsonl"), parts=3, ordered=True, results_uri=str(tmp_path / "out.jsonl.gz")
+        )
+    )
+    rows = rows_of(ran)
+    assert [(row.key, row.text) for row in rows] == [
+        (f"r{number:08d}", f"Answer to: Say {number}") for number in range(10)
+    ]
+    manifest = ran.xcom["all.merge"]
+    assert manifest["counts"]["ok"] == manifest["plan"]["requests"] == 10
+    assert len(manifest["job_names"]) == len(gemini.jobs) == 3
+    assert manifest["usage"]["total"] == sum(row.usage.total for row in rows if row.usage)
+
+
+def test_objects_that_vertex_reads_in_place_are_grouped(vertex: Emulator, tmp_path: Path) -> None:
+    path = tmp_path / "part.jsonl"
+    for number in range(5):
+        path.write_text(requests(2, first=2 * number))
+        with client() as service:
+            service.upload(path, f"gs://emulator-staging/group/{number}.jsonl")
+    ran = run_dag(
+        lambda: group(
+            src="gs://emulator-staging/group/*.jsonl",
+            parts=2,
+            dest="gs://emulator-staging/group-out/",
+            results_uri="gs://emulator-staging/group-rows/out.jsonl",
+        )
+    )
+    assert {row.text for row in rows_of(ran)} == {f"Answer to: Say {number}" for number in range(10)}
+    assert {row.key for row in rows_of(ran)} == {f"r{number:08d}" for number in range(10)}
+    assert len(vertex.jobs) == 2
+
+
+def test_the_rows_of_all_parts_are_judged_together(gemini: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(requests(8, keyed=True))
+    gemini.script(JobScript(row_errors={0: 13, 1: 13}))
+
+    def ask(name: str, share: float) -> Ran:
+        return run_dag(
+            lambda: group(
+                src=str(tmp_path / "in.jsonl"),
+                parts=2,
+                results_uri=str(tmp_path / name),
+                max_failed_rows=share,
+                retries=0,
+            )
+        )
+
+    ran = ask("one.jsonl", 0.1)
+    assert ran.states == {"all.split": "success", "all.ask": "success", "all.merge": "failed"}
+    assert "2 of 8 rows of all parts failed (2 error)" in str(ran.errors[-1])
+    assert len((tmp_path / "one.jsonl").read_text().splitlines()) == 8
+    gemini.script(JobScript(row_errors={0: 13, 1: 13}))
+    assert ask("two.jsonl", 0.25).state == "success"
+
+
+def test_nothing_is_asked_where_a_request_of_any_part_is_bad(gemini: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(requests(5, keyed=True) + requests(1, keyed=True))
+    ran = run_dag(
+        lambda: group(src=str(tmp_path / "in.jsonl"), parts=3, results_uri=str(tmp_path / "out.jsonl"))
+    )
+    assert "line 6" in str(ran.errors[0])
+    assert "key" in str(ran.errors[0])
+    assert gemini.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, "parts or rows_per_part"),
+        ({"parts": 0}, "whole number from 1"),
+        ({"parts": 2, "rows_per_part": 5}, "give one of them"),
+        ({"parts": 2, "pilot": 5}, "takes no pilot"),
+        ({"parts": 2, "reuse": True}, "night before"),
+        ({"parts": 2, "src": "bq://p.d.t"}, "BigQuery divides"),
+        ({"parts": 2, "src": []}, "empty list"),
+        ({"parts": 2, "max_active_jobs": 0}, "max_active_jobs"),
+        ({"parts": 2, "results_uri": "out.txt"}, "results_uri"),
+    ],
+)
+def test_what_cannot_work_is_said_when_the_dag_is_parsed(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises((ConfigurationError, InputError), match=said):
+        _build(**{"src": "in.jsonl", "results_uri": "out.jsonl", **wrong})
+
+
+def _build(**settings: Any) -> None:
+    from airflow.sdk import DAG
+
+    with DAG("parsed", schedule=None):
+        group(**settings)
+
+
+def test_the_parts_keep_what_they_are_given() -> None:
+    from airflow.sdk import DAG
+
+    with DAG("parsed", schedule=None) as dag:
+        group(src="in.jsonl", parts=2, results_uri="out.jsonl", retries=3, pool="paid", outlets=["table"])
+    assert {task.retries for task in dag.tasks} == {3}
+    assert {task.pool for task in dag.tasks} == {"paid"}
+    assert json.dumps(sorted(dag.task_dict)) == '["all.ask", "all.merge", "all.split"]'
