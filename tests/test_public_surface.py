@@ -121,8 +121,11 @@ PUBLIC = {
     "operators.genai_batch": [
         "GenAIBatchCancelOperator",
         "GenAIBatchDeleteOperator",
+        "GenAIBatchMergeOperator",
         "GenAIBatchOperator",
         "GenAIBatchResultsOperator",
+        "GenAIBatchSplitOperator",
+        "genai_batch_group",
     ],
     "sensors.genai_batch": ["GenAIBatchSensor"],
     "testing": [

@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 CLASSES = {
     cls.__name__: cls
     for cls in (*(getattr(genai_batch, name) for name in genai_batch.__all__), GenAIBatchSensor)
+    if isinstance(cls, type)
 }
 
 

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault
 from airflow_provider_genai_batch.emulator.__main__ import parser
 from airflow_provider_genai_batch.emulator.serving.control import Control
 from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
-from airflow_provider_genai_batch.flows.outcome.settle import _allowed
+from airflow_provider_genai_batch.flows.outcome.settle import allowed_rows
 from airflow_provider_genai_batch.flows.submission.own_jobs import usable
 from airflow_provider_genai_batch.hooks import connection
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
@@ -64,6 +64,12 @@ def exceptions_in(cell: str) -> list[str]:
 )
 def test_every_parameter_is_told_with_its_default(page: Page, name: str) -> None:
     assert table(page, f"## {name}", "Parameter") == of_class(CLASSES[name])
+
+
+def test_every_parameter_of_the_group_is_listed_with_its_default() -> None:
+    assert table(OPERATORS, "## genai_batch_group", "Parameter") == parameters(
+        genai_batch.genai_batch_group
+    ) | {"group_id": ""}
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -206,8 +212,8 @@ def test_the_fraction_of_rows_that_may_fail_is_told_as_it_is_read(page: Page) ->
     (told,) = [row[-1] for row in page.table("## GenAIBatchOperator", "Parameter") if "max_failed" in row[0]]
     largest = re.search(r"fraction \(float up to ([\d.]+)\)", told)
     assert largest is not None
-    assert _allowed(float(largest[1]), 200) == 200
-    assert _allowed(int(float(largest[1])), 200) == 1
+    assert allowed_rows(float(largest[1]), 200) == 200
+    assert allowed_rows(int(float(largest[1])), 200) == 1
 
 
 def test_the_limits_of_each_service_are_told() -> None:
