@@ -87,7 +87,7 @@ def lineage_of_merging(task: Any, manifest: Mapping[str, Any] | None) -> Operato
         manifest: as above.
     """
     manifest = manifest or {}
-    return _lineage(named(_places(manifest)), named([task.results_uri]), task, manifest, None)
+    return _lineage(named(_places(manifest)), named([task.results_uri]), task, manifest, manifest)
 
 
 def _lineage(

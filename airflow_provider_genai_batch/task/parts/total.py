@@ -36,7 +36,8 @@ def total(parts: Sequence[Manifest], results_uri: str, digest: str, media_uri: s
     behind = min(parts, key=lambda part: _is_behind(part.state))
     return Manifest(
         backend=first.backend,
-        model=first.model if {part.model for part in parts} == {first.model} else None,
+        model=first.model if all(part.model == first.model for part in parts) else None,
+        versions=first.versions if all(part.versions == first.versions for part in parts) else None,
         state=behind.state,
         job_names=tuple(name for part in parts for name in part.job_names)[:MOST_NAMES],
         display_name=first.display_name,
