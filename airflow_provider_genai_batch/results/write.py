@@ -76,7 +76,7 @@ def land(
                 write(b"\n".join([*some, b""]))
     else:
         for batch in _batches(rows):
-            write(_spelled(batch))
+            write(spell_lines(batch))
 
 
 def spell(row: PlainRow) -> bytes:
@@ -89,7 +89,7 @@ def spell(row: PlainRow) -> bytes:
         return to_json(from_json(data), inf_nan_mode="null")
 
 
-def _spelled(rows: list[PlainRow]) -> bytes:
+def spell_lines(rows: Sequence[PlainRow]) -> bytes:
     """Return rows as lines."""
     try:
         return _encoder.encode_lines(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ _SPILL = 64 * 1024
 """Bytes of a bucket that are held before they go to the disk."""
 _BLOCK = 64
 """Records of which the first is known in memory."""
+_MOST_BITS, _BITS_IN_SLOT = 16, 4
+"""Of the beginning of a digest, by which a search begins; and of the number of digests that then are searched."""
 _MOST_IN_MEMORY = 1 << 20
-"""Records that are all known in memory, in 16 bytes each."""
 
 
 class PackedMap:
@@ -33,17 +35,22 @@ class PackedMap:
     Records are put into buckets by their first bits, and each bucket is sorted by itself. A million are held in 16 MiB;
     ten million need less, and are read from a file of 160 MB while they are looked up.
 
+    Args:
+        most_in_memory: records that are all known in memory, in 16 bytes each; of more only some are.
+
     Attributes:
         rows: how many pairs there are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_in_memory: int = _MOST_IN_MEMORY) -> None:
+        self._most = most_in_memory
         self._files: list[BinaryIO | None] = [None] * _BUCKETS
         self._held = [bytearray() for _ in range(_BUCKETS)]
         self._sorted: BinaryIO | None = None
         self._number = -1
         self._firsts = array("Q")
         self._numbers: array[int] | None = None
+        self._slots, self._shift = array("Q"), 0
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -76,14 +83,15 @@ class PackedMap:
             self._sort()
         head = digest[:_WORD]
         word = int.from_bytes(head, "big")
-        firsts = self._firsts
-        at = bisect_left(firsts, word)
-        if self._numbers is None:
+        firsts, slot = self._firsts, word >> self._shift
+        at = bisect_left(firsts, word, self._slots[slot], self._slots[slot + 1])
+        numbers = self._numbers
+        if numbers is None:
             return self._from_disk(head, word, max(0, at - 1))
-        end = at
-        while end < len(firsts) and firsts[end] == word:
+        end, rows = at, len(firsts)
+        while end < rows and firsts[end] == word:
             end += 1
-        return self._numbers[at:end].tolist()
+        return numbers[at:end].tolist() if end > at else []
 
     def _from_disk(self, head: bytes, word: int, block: int) -> list[int]:
         found: list[int] = []
@@ -118,7 +126,7 @@ class PackedMap:
 
     def _sort(self) -> None:
         out = self._sorted = _temporary()
-        all_in_memory = self.rows <= _MOST_IN_MEMORY
+        all_in_memory = self.rows <= self._most
         numbers, written = array("Q"), 0
         for bucket, held in enumerate(self._held):
             file = self._files[bucket]
@@ -130,17 +138,26 @@ class PackedMap:
             held.clear()
             ordered = sorted(data[at : at + _SIZE] for at in range(0, len(data), _SIZE))
             out.write(b"".join(ordered))
+            some = ordered if all_in_memory else ordered[-written % _BLOCK :: _BLOCK]
+            pairs = array("Q", b"".join(some))
+            if sys.byteorder == "little":
+                pairs.byteswap()
+            self._firsts.extend(pairs[::2])
             if all_in_memory:
-                pairs = [*map(_RECORD.unpack, ordered)]
-                self._firsts.extend(int.from_bytes(head, "big") for head, _ in pairs)
-                numbers.extend(number for _, number in pairs)
-            else:
-                some = ordered[-written % _BLOCK :: _BLOCK]
-                self._firsts.extend(int.from_bytes(one[:_WORD], "big") for one in some)
+                numbers.extend(pairs[1::2])
             written += len(ordered)
         out.flush()
         self._number = out.fileno()
         self._numbers = numbers if all_in_memory else None
+        self._set_slots()
+
+    def _set_slots(self) -> None:
+        """Know where digests of each beginning are, so that a search is over a few of them."""
+        firsts = self._firsts
+        bits = max(0, min(_MOST_BITS, len(firsts).bit_length() - _BITS_IN_SLOT))
+        self._shift = 8 * _WORD - bits
+        self._slots = array("Q", (bisect_left(firsts, slot << self._shift) for slot in range(1 << bits)))
+        self._slots.append(len(firsts))
 
 
 def _temporary() -> BinaryIO:

@@ -80,6 +80,22 @@ class RequestLedger:
                 begin = end
             at, left = at + begin, data[begin:]
 
+    def digests(self) -> Iterator[tuple[bytes, int]]:
+        """Give the digest of each entry in order, with where it begins."""
+        self._stream.seek(0)
+        at, left = 0, b""
+        head, heads = _HEAD.unpack_from, _HEAD.size
+        while chunk := self._stream.read(_CHUNK):
+            data, begin = left + chunk, 0
+            size = len(data)
+            while begin + heads <= size:
+                digest, _, length = head(data, begin)
+                if begin + heads + length > size:
+                    break
+                yield digest, at + begin
+                begin += heads + length
+            at, left = at + begin, data[begin:]
+
     def at(self, offset: int) -> Entry:
         """Return the entry that begins there."""
         found = _entry(os.pread(self._number, _MOST, offset), 0)

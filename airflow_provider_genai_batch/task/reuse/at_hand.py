@@ -30,7 +30,7 @@ class _Placed(Struct, gc=False):
 
 
 _places = Decoder(_Placed).decode_lines
-_row = Decoder(PlainRow).decode
+_rows = Decoder().decode_lines
 
 
 @dataclass
@@ -70,8 +70,8 @@ class AtHand:
         """Return where in the ledger each digest is."""
         if self._digests is None:
             self._digests = self.stack.enter_context(PackedMap())
-            for offset, entry in self.ledger:
-                self._digests.add(entry.digest, offset)
+            for digest, offset in self.ledger.digests():
+                self._digests.add(digest, offset)
         return self._digests
 
     @property
@@ -129,7 +129,8 @@ class AtHand:
     def earlier(self) -> Iterator[PlainRow]:
         """Give the rows of requests that earlier results answer."""
         self.rows.seek(0)
-        yield from map(_row, self.rows)
+        while some := [*islice(self.rows, _LINES)]:
+            yield from _rows(b"".join(some))
 
     def completed(self, job: BatchJob, rows: Iterator[PlainRow]) -> Iterator[PlainRow]:
         """Write into rows of a job what was asked and when it was answered, and give a copy for each equal request."""

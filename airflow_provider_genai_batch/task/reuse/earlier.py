@@ -44,8 +44,10 @@ class EarlierRow(NamedTuple):
     asked: bytes
     answered_at: str | None
     """In ISO 8601."""
-    read: Callable[[], PlainRow]
-    """Gives the whole row."""
+    stored: Any
+    """As it stands there."""
+    read: Callable[[Any], PlainRow]
+    """Reads that as a whole row."""
 
 
 def read_reuse(value: Any) -> Reuse | None:
@@ -155,7 +157,7 @@ def _of_lines(lines: list[bytes]) -> Iterator[EarlierRow]:
         raise ValueError(msg)
     for head, line in zip(found, lines, strict=True):
         if head.status == "ok" and head.asked:
-            yield EarlierRow(bytes.fromhex(head.asked), head.answered_at, lambda line=line: _row(line))  # type: ignore[misc]
+            yield EarlierRow(bytes.fromhex(head.asked), head.answered_at, line, _row)
 
 
 def _of_columns(stream: BinaryIO) -> Iterator[EarlierRow]:
@@ -165,8 +167,13 @@ def _of_columns(stream: BinaryIO) -> Iterator[EarlierRow]:
             yield EarlierRow(
                 bytes.fromhex(row["asked"]),
                 None if at is None else at.isoformat(),
-                lambda row=row: ResultRow.model_validate(row).model_dump(mode="json"),  # type: ignore[misc]
+                row,
+                _of_column_row,
             )
+
+
+def _of_column_row(row: dict[str, Any]) -> PlainRow:
+    return ResultRow.model_validate(row).model_dump(mode="json")
 
 
 def _unreadable(uri: str, why: str) -> str:

@@ -10,13 +10,17 @@ from typing import BinaryIO
 
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
-from airflow_provider_genai_batch.results.write import spell
+from airflow_provider_genai_batch.results.write import spell_lines
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.reuse.earlier import EarlierRow
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, plain_row
 
 _CUT_OFF = frozenset(("MAX_TOKENS", "max_tokens", "length"))
 """Finish reasons of answers that were cut off at a limit of tokens, by family."""
+_OF_ITS_NIGHT = ("round", "input", "same_as")
+"""Fields of an earlier row that say nothing of its answer."""
+_LINES = 64
+"""Written at a time."""
 _EMPTY = plain_row(None, "ok")
 """Has all that a row must have: another hand may have written the file."""
 
@@ -89,33 +93,43 @@ class Reused:
             asked: their digests, with where each stands in the ledger.
             wanted: which rows are good enough.
         """
+        found: list[PlainRow] = []
         for earlier in rows:
             if self.count == ledger.rows:
-                return
-            places = asked.get(earlier.asked)
-            if not places or not wanted.is_fresh(earlier):
+                break
+            offsets = asked.get(earlier.asked)
+            if not offsets or not wanted.is_fresh(earlier):
                 continue
-            row: PlainRow | None = None
-            for offset in places:
-                entry = ledger.at(offset)
-                if entry.digest != earlier.asked or entry.place in self.places:
-                    continue
-                if row is None:
-                    row = {**_EMPTY, **earlier.read()}
-                    if not wanted.takes(row):
-                        self.unfit += 1
-                        break
-                    row["reused_from"] = uri
-                    for name in (
-                        "round",
-                        "input",
-                        "same_as",
-                        *(() if wanted.with_response else ("response",)),
-                    ):
-                        row.pop(name, None)
-                    row["asked"] = earlier.asked.hex()
-                row["key"], row["index"] = entry.key, entry.place
-                self.rows.write(spell(row) + b"\n")
+            entries = [
+                entry
+                for entry in map(ledger.at, offsets)
+                if entry.digest == earlier.asked and entry.place not in self.places
+            ]
+            if not entries or (row := self._as_of_today(uri, earlier, wanted)) is None:
+                continue
+            for number, entry in enumerate(entries):
+                one = {**row} if number else row
+                one["key"], one["index"] = entry.key, entry.place
+                found.append(one)
                 self.places.add(entry.place)
-                self.count += 1
-                self.by_uri[uri] += 1
+            self.count += len(entries)
+            if len(found) >= _LINES:
+                self._write(uri, found)
+                found = []
+        self._write(uri, found)
+
+    def _as_of_today(self, uri: str, earlier: EarlierRow, wanted: Wanted) -> PlainRow | None:
+        """Return an earlier row as it is to land, but for its key; None: it is not good enough."""
+        row = {**_EMPTY, **earlier.read(earlier.stored)}
+        if not wanted.takes(row):
+            self.unfit += 1
+            return None
+        for name in _OF_ITS_NIGHT if wanted.with_response else (*_OF_ITS_NIGHT, "response"):
+            row.pop(name, None)
+        row["reused_from"], row["asked"] = uri, earlier.asked.hex()
+        return row
+
+    def _write(self, uri: str, rows: list[PlainRow]) -> None:
+        if rows:
+            self.rows.write(spell_lines(rows))
+            self.by_uri[uri] += len(rows)
