@@ -21,7 +21,8 @@ def owner_of(context: Context) -> Owner:
         "airflow_task": as_label(ti.task_id),
         "airflow_run": as_label(ti.run_id),
     }
-    return Owner(key, f"{ti.dag_id}.{ti.task_id}", labels, begin, times_of(context))
+    name, tries = f"{ti.dag_id}.{ti.task_id}", first_try_of(context)
+    return Owner(key, name, labels, begin, times_of(context), tries)
 
 
 def key_of(context: Context) -> str:
@@ -47,6 +48,18 @@ def begin_of(context: Context) -> float | None:
     run: Any = context["dag_run"]
     begin = getattr(run, "run_after", None) or getattr(run, "data_interval_start", None)
     return begin.timestamp() if begin else None
+
+
+def first_try_of(context: Context) -> int:
+    """Return the number of the try with which the task instance began, or began anew when it was last cleared.
+
+    Clearing adds the tries that there were to those that there may be. Airflow reckons so itself.
+    """
+    most = getattr(context["ti"], "max_tries", None)
+    retries = getattr(context["ti"].task, "retries", None)
+    if most is None or retries is None:
+        return 1
+    return max(1, int(most) - int(retries) + 1)
 
 
 def times_of(context: Context) -> RunTimes:

@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.models.request import BatchRequest
 from airflow_provider_genai_batch.models.reuse import Reuse
 from airflow_provider_genai_batch.models.row import ResultRow, RowError, RowStatus, Usage
 from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
+from airflow_provider_genai_batch.models.sql_source import SqlSource
 from airflow_provider_genai_batch.models.versions import Versions
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "RowError",
     "RowStatus",
     "Saved",
+    "SqlSource",
     "Usage",
     "Versions",
 ]

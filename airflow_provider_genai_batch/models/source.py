@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import model_validator
 
 from airflow_provider_genai_batch.models.base import Noun
+from airflow_provider_genai_batch.models.sql_source import SqlSource
 
 
 class BatchSource(Noun):
@@ -28,6 +29,13 @@ class BatchSource(Noun):
     """Requests likewise, from an iterator: they can be read once."""
     path: str | None = None
     """A local path or object-storage URI of a file that this package reads and uploads."""
+    sql: SqlSource | None = None
+    """A query of a database, whose rows this package makes requests of."""
+
+    @property
+    def written_here(self) -> bool:
+        """Whether this package writes the requests that the service gets, and may add to them."""
+        return self.path is not None or self.sql is not None or self.requests is not None
 
     @property
     def requests(self) -> Iterable[Any] | None:

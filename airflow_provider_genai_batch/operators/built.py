@@ -48,12 +48,15 @@ def check_order(task: Any) -> None:
 
 def _check_table(task: Any, source: Any) -> None:
     """Check what is asked about the rows of a table in BigQuery, as far as it is known; refuse it of other sources."""
+    from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
     from airflow_provider_genai_batch.task.tables import ask
 
     if source is None:
         return
     if task.prompt is None or not source.bigquery_uri:
         ask.refuse_table_settings(task)
+        if is_known([one for one in (task.key, task.columns) if one is not None]):
+            RowSettings.of(task.key, task.columns)
         return
     ask.refuse_landing(task)
     settings = {name: getattr(task, name) for name in ask.TABLE_SETTINGS}
@@ -146,7 +149,7 @@ def _check_answers(task: Any, source: Any) -> None:
 
         answer_check(task.output_type)
         asked = source is not None and source.bigquery_uri and task.prompt is not None
-        if source is not None and (source.path or source.inlined_requests or asked):
+        if source is not None and (source.written_here or asked):
             defaults = ask_for(task.output_type, defaults)
     if defaults is not None and is_known(task.model):
         from airflow_provider_genai_batch.requests.defaults import check_defaults

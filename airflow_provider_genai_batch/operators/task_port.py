@@ -13,14 +13,16 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
+from airflow_provider_genai_batch.hooks.queries import open_query
 from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.hooks.task_instance import owner_of
 from airflow_provider_genai_batch.hooks.task_state import has_left
 from airflow_provider_genai_batch.links.genai_batch import store_links
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models import BatchJob, SqlSource
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.reporting.metrics import report_metrics
 from airflow_provider_genai_batch.task.files.overlap import warn_of_one_file
+from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.runner import Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
@@ -64,6 +66,10 @@ class OperatorPort:
     def is_first_try(self) -> bool:
         """Whether Airflow has never run the task instance before."""
         return bool(self._context["ti"].try_number <= 1)
+
+    def open_query(self, query: SqlSource) -> AbstractContextManager[QueryRows]:
+        """Run a query over the Airflow connection that it names."""
+        return open_query(query)
 
     def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:
         """Open a client of a connection that an earlier attempt of the task used."""

@@ -21,6 +21,8 @@ _ADDRESS = "gs://"
 _ADDRESS_FIELDS = frozenset(
     ("gcs_uri", "gcsUri", "bigquery_uri", "bigqueryUri", "file_name", "fileName", "path", "format")
 )
+_QUERY_FIELDS = frozenset(("conn_id", "sql", "parameters"))
+"""Of an `SqlSource`, whose text is the user's own, as an address is."""
 
 
 class RendersAddresses(_Base):
@@ -56,7 +58,7 @@ def render_addresses(src: Any, render: Callable[[Any], Any]) -> Any:
             for name, value in src.items()
         }
     if is_object(src):
-        return _with_fields(src, render, _ADDRESS_FIELDS)
+        return _with_fields(src, render, _ADDRESS_FIELDS | _QUERY_FIELDS)
     rendered = [
         render(item)
         if stands_for_more(item) or (isinstance(item, str) and item.startswith(_ADDRESS))

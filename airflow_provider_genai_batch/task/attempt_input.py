@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,12 +16,16 @@ from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.models import BatchSource, SqlSource
+from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity, merge_labels
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows, take_rows, words_of
+from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
+from airflow_provider_genai_batch.task.inputs.snapshot import Snapshot, no_place
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.landing.job_names import read_manifest
 from airflow_provider_genai_batch.task.port import TaskPort
@@ -77,19 +81,10 @@ class AttemptInput:
                 try:
                     if order.table is not None:
                         prepared = self._table_reader(order, order.table).read(stack, snapshot)
+                    elif order.source.sql is not None:
+                        prepared = self._of_query(order, order.source.sql, stack)
                     else:
-                        prepared = stack.enter_context(
-                            read_input(
-                                self._client,
-                                order.source,
-                                model=order.model,
-                                request_defaults=order.request_defaults,
-                                prompt=order.prompt,
-                                several_jobs=True,
-                                keeps_media=keeps_media(self._settings),
-                                with_ledger=self.search is not None,
-                            )
-                        )
+                        prepared = stack.enter_context(self._reading(order))
                     fingerprint = order.fingerprint(self._client.config, self._settings.conn_id, prepared)
                     identity = Identity(self._task.owner.key, fingerprint)
                     if self.search is not None:
@@ -99,6 +94,69 @@ class AttemptInput:
                     failures += 1
                     self._wait(error, failures, order, attempt, checkpoint)
             yield prepared, identity
+
+    def order_again(self) -> Order:
+        """Read the task's parameters once more, to read its input once more: the rows of a query that are kept.
+
+        Raises:
+            InputError: they are not there any more.
+        """
+        order = self._settings.order(self._client.config)
+        if order.source.sql is None:
+            return order
+        snapshot = self._snapshot(order, order.source.sql)
+        found = None if snapshot is None else snapshot.found()
+        if found is None:
+            msg = f"the rows of {words_of(order.source.sql)} are not kept any more"
+            raise InputError(msg)
+        return replace(order, source=BatchSource(path=found))
+
+    def _reading(self, order: Order, kept: KeptRows | None = None) -> AbstractContextManager[PreparedInput]:
+        return read_input(
+            self._client,
+            order.source,
+            model=order.model,
+            request_defaults=order.request_defaults,
+            prompt=order.prompt,
+            several_jobs=True,
+            keeps_media=keeps_media(self._settings),
+            with_ledger=self.search is not None,
+            rows=order.rows,
+            kept=kept,
+        )
+
+    def _of_query(self, order: Order, query: SqlSource, stack: ExitStack) -> PreparedInput:
+        """Read the rows of a query: those that an attempt before has kept, else anew; then they are kept.
+
+        Raises:
+            InputError: there is no place to keep them.
+        """
+        snapshot, only = self._snapshot(order, query), self._settings.plan_only
+        if snapshot is None and not only:
+            raise no_place(query)
+        found = None if snapshot is None else snapshot.found()
+        if snapshot is not None and found is not None:
+            log.info("The rows of %s are those that are kept in %s.", words_of(query), found)
+            return stack.enter_context(self._reading(order, snapshot.kept(found)))
+        assert order.prompt is not None  # noqa: S101 - rows are asked about by one
+        named = order.rows.named(order.prompt.columns)
+        taken = take_rows(self._task.open_query, query, named, stack)
+        if snapshot is not None:
+            taken = snapshot.as_before(taken, stack)
+        prepared = stack.enter_context(self._reading(order, KeptRows(words_of(query), taken.chunks)))
+        if snapshot is not None and not only:
+            snapshot.keep(taken)  # not before they were found good: others may be there in the next attempt
+        return prepared
+
+    def _snapshot(self, order: Order, query: SqlSource) -> Snapshot | None:
+        """Return where the rows of a query are kept; None: there is no place for them."""
+        place = self._settings.results_uri
+        if place is None:
+            staging = staging_place(self._client, order.destination)
+            on_vertex = order.backend is Backend.VERTEX
+            place = f"{staging.rstrip('/')}/query" if on_vertex and staging is not None else None
+        owner = self._task.owner
+        return None if place is None else Snapshot(self._client, place, query, owner.key, owner.first_try)
 
     @cached_property
     def search(self) -> Search | None:

@@ -15,6 +15,7 @@ _MODELS = (
     "airflow_provider_genai_batch.models.pilot",
     "airflow_provider_genai_batch.checks",
     "airflow_provider_genai_batch.models.reuse",
+    "airflow_provider_genai_batch.models.sql_source",
 )
 """Begin the modules of objects whose fields are read as those of a dict. Others belong to the user's functions."""
 _MARKS = ("{{", "{%", "{#")

@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.identity import Identity, digest, merge_labels
 from airflow_provider_genai_batch.requests.defaults import check_defaults
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
 from airflow_provider_genai_batch.task.files.objects import is_directory
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.tables.ask import TableAsk, read_ask
@@ -37,6 +38,8 @@ class Order(JobParams):
     """A template that makes requests of the rows of `source`; None where it has requests."""
     table: TableAsk | None = None
     """What is asked about rows of a table in BigQuery; None: `source` is none, or has requests."""
+    rows: RowSettings = field(default_factory=RowSettings)
+    """What is wanted of other rows beside their prompts."""
 
     def fingerprint(self, config: ClientConfig, conn_id: str, prepared: PreparedInput) -> str:
         """Digest everything that decides what is asked and who is billed.
@@ -170,10 +173,12 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     if labels:
         refuse_own_labels(labels)
     source, destination = params.source, params.destination
-    table = None
+    table, rows = None, RowSettings()
     if prompt is not None and source.bigquery_uri:
         table = _read_table(params, output_type, table_settings)
         params, destination = replace(params, destination=None), None
+    elif prompt is not None:
+        rows = RowSettings.of(table_settings.get("key"), table_settings.get("columns"))
     given = "results_uri" if results_uri else "media_uri" if media_uri else ""
     if given and table is None and (source.bigquery_uri if destination is None else destination.bigquery_uri):
         msg = (
@@ -193,12 +198,13 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             "fit: prefer output_type, or response_schema. Each answer is checked against it."
         )
     if output_type is not None:
-        if source.path or source.inlined_requests is not None or table is not None:
+        if source.written_here or table is not None:
             request_defaults = ask_for(output_type, request_defaults)
             check_defaults(request_defaults, params.backend, params.model, name="output_type")
         else:
             log.info(
                 "The input goes to the service as it is: answers are checked against output_type, not asked for."
             )
-    order = Order(**vars(params), prompt=None if prompt is None else Prompt(prompt), table=table)
+    asks = None if prompt is None else Prompt(prompt)
+    order = Order(**vars(params), prompt=asks, table=table, rows=rows)
     return replace(order, request_defaults=request_defaults)

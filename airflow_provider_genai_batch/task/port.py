@@ -10,9 +10,10 @@ from typing import Any, NoReturn, Protocol
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.record import RoundRecords
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models import BatchJob, SqlSource
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.ready_by import RunTimes
+from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.runner import Patience
 
@@ -31,6 +32,8 @@ class Owner:
     """A moment before which no task of this run can have begun, in seconds since the epoch; None: nobody says."""
     times: RunTimes = field(default_factory=RunTimes)
     """Of the DAG run: those that no retry changes."""
+    first_try: int = 1
+    """The number of the try with which Airflow began the task instance, or began it anew when it was last cleared."""
 
 
 class TaskPort(Protocol):
@@ -57,6 +60,15 @@ class TaskPort(Protocol):
     @property
     def is_first_try(self) -> bool:
         """Whether Airflow has never run the task instance before."""
+        ...
+
+    def open_query(self, query: SqlSource) -> AbstractContextManager[QueryRows]:
+        """Run a query; its rows can be read until the block ends.
+
+        Raises:
+            ConfigurationError: there is no such connection, or it is of no database.
+            InputError: the database refuses the query, or cannot be reached.
+        """
         ...
 
     def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:

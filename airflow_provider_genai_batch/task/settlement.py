@@ -96,7 +96,7 @@ class Settlement:
             keys=lambda: (
                 [*prepared.keys()]
                 if prepared is not None and prepared.readable
-                else reread_keys(client, lambda: settings.order(client.config), facts.key_sum)
+                else reread_keys(client, self._input.order_again, facts.key_sum)
             ),
             ordered=settings.ordered,
             validate=job_check(settings.output_type, settings.request_defaults),
@@ -120,13 +120,10 @@ class Settlement:
     @contextmanager
     def _columns(self, facts: InputFacts, prepared: PreparedInput | None) -> Iterator[Carry | None]:
         """Give the columns of a table's rows, where they are to land beside the answers."""
-        settings, client = self._settings, self._client
-        if settings.prompt is None or settings.results_uri is None:
+        if self._settings.prompt is None or self._settings.results_uri is None:
             yield None
             return
-        with reread_columns(
-            client, lambda: settings.order(client.config), facts.content, prepared
-        ) as columns:
+        with reread_columns(self._client, self._input.order_again, facts.content, prepared) as columns:
             yield columns
 
     def land_at_hand(self, order: Order, prepared: PreparedInput) -> Done:

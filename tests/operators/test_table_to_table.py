@@ -352,7 +352,7 @@ def test_a_permission_that_is_missing_is_named_with_its_role(
         ({"staging": "bq://p"}, "does not name a dataset"),
         ({"output_type": list[str]}, "has no fields"),
         ({"output_type": "kind STRINGS"}, "there is no type STRINGS"),
-        ({"src": ["a"], "prompt": None}, "key is for the rows of a table in BigQuery"),
+        ({"src": ["a"], "prompt": None}, "key is for rows, and src has requests"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_when_the_dag_is_parsed(settings: dict[str, Any], said: str) -> None:

@@ -377,3 +377,44 @@ def test_columns_are_those_of_the_row_in_every_job_and_round(service: Emulator, 
     assert [said(row) for row in rows] == [PROMPT.format(**row) for row in ROWS]
     assert [row.get("round", 0) for row in rows] == [1, 0, 1]
     assert len(service.jobs) == 3
+
+
+@pytest.mark.parametrize(("ending", "deferrable"), [("csv", False), ("parquet", True)])
+def test_rows_of_a_file_may_have_keys_of_their_own_and_choose_what_comes_back(
+    service: Emulator, tmp_path: Path, ending: str, deferrable: bool
+) -> None:
+    path, out = tmp_path / f"reviews.{ending}", tmp_path / "rows.jsonl"
+    path.write_bytes(FILES[ending]())
+    ran = ask(
+        src=str(path), results_uri=str(out), deferrable=deferrable, key="id", columns=["text"], ordered=True
+    )
+    assert ran.state == "success", ran.errors
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["key"], row["index"], row["input"]) for row in rows] == [
+        (row["id"], number, {"text": row["text"]}) for number, row in enumerate(ROWS)
+    ]
+    assert [said(row) for row in rows] == [PROMPT.format(**row) for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": "8"}, "row 4: its key is the same as that of row 2"),
+        ({"id": None}, "row 4: column 'id', which is the key, is null"),
+        ({"id": "9" * 600}, "row 4: key has 600 characters"),
+    ],
+)
+def test_keys_that_tell_no_rows_apart_are_refused(
+    gemini: Emulator, change: dict[str, Any], said: str
+) -> None:
+    ran = ask(src=[*ROWS, {"id": "10", "text": "Hm", **change}], prompt="{text}", key="id")
+    assert said in str(ran.errors[0])
+    assert not gemini.jobs
+
+
+def test_several_columns_make_one_key_and_keys_need_rows(gemini: Emulator, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    assert ask(src=ROWS, results_uri=str(out), key=["id", "text"]).state == "success"
+    assert [json.loads(row["key"]) for row in landed(out)] == [[row["id"], row["text"]] for row in ROWS]
+    ran = ask(src=["Say one"], prompt=None, key="id")
+    assert "key is for rows, and src has requests: give prompt" in str(ran.errors[0])

@@ -11,9 +11,11 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.models import SqlSource
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.identity import task_key
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
+from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
 from airflow_provider_genai_batch.task.port import Owner, TaskPort
 from airflow_provider_genai_batch.task.settings import RunSettings
 
@@ -76,6 +78,11 @@ class PlainTask:
 
     def open_client(self, conn_id: str) -> NoReturn:
         raise ConfigurationError(conn_id)
+
+    def open_query(self, query: SqlSource) -> AbstractContextManager[QueryRows]:
+        from airflow_provider_genai_batch.hooks.queries import open_query
+
+        return open_query(query)
 
     def records(self, round_: int) -> Keepers:
         return Keepers(self.kept, round_)

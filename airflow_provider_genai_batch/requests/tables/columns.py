@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -18,10 +18,12 @@ class Columns:
 
     Args:
         stream: an empty file to keep them in.
+        chosen: names of those that are kept; None: all are.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, chosen: Sequence[str] | None = None) -> None:
         self._stream, self._starts, self._at = stream, array("Q"), 0
+        self._chosen = chosen
         self._kinds: dict[str, set[str]] | None = None
         self._alike = True
 
@@ -32,7 +34,7 @@ class Columns:
             RequestError: JSON has no word for a value; without the row's number, which its reader knows.
         """
         for row in rows:
-            data = self._seen(row)
+            data = self._seen(row if self._chosen is None else self._cut(row, self._chosen))
             self._starts.append(self._at)
             self._at += len(data)
             self._stream.write(data)
@@ -45,6 +47,11 @@ class Columns:
             return None
         columns = {name: _SCHEMAS.get(frozenset(kinds - {"null"}), {}) for name, kinds in self._kinds.items()}
         return {"type": "object", "properties": columns, "required": [*columns]}
+
+    @staticmethod
+    def _cut(row: Row, chosen: Sequence[str]) -> Row:
+        """Return the chosen columns; the others' check says which are missing."""
+        return {name: row[name] for name in chosen if name in row}
 
     def _seen(self, row: Row) -> bytes:
         """Spell a row, and note of what kinds its columns are."""

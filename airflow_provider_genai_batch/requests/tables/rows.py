@@ -8,16 +8,22 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic_core import to_json
+
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.requests.line_kind import parse
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt, Row
+from airflow_provider_genai_batch.requests.tables.row_settings import RowKeys, RowSettings
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.lines.entry import spelled_key
 from airflow_provider_genai_batch.wire.lines.framing import Framer
 
 _GZIP = b"\x1f\x8b"
 _PIECE = 1024 * 1024
+_BY_PLACE = RowSettings()
 
 
 def table_lines(  # noqa: PLR0913 - as for requests, which take no prompt
@@ -27,29 +33,40 @@ def table_lines(  # noqa: PLR0913 - as for requests, which take no prompt
     task: Task,
     model: str,
     *,
+    settings: RowSettings = _BY_PLACE,
     defaults: Any = None,
     name: str = "",
     max_bytes: int | None = None,
     max_requests: int | None = None,
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the stamp of each row's place and its line of JSONL, with that as key (some models take none).
+    """Yield the key of each row, by default the stamp of its place, and its line of JSONL (some models take no key).
 
     Raises:
-        RequestError: a row without a value for the prompt, or too many; ``row 3 of in.csv`` is the third.
+        RequestError: a row without a value for the prompt, or without a key, or too many; ``row 3 of in.csv`` is the
+            third.
         InputError: there are none.
     """
     limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
     most_bytes, most_rows = limits.max_bytes or sys.maxsize, limits.max_requests or sys.maxsize
     write = prompt.writer(backend, task, model, defaults)
+    keys = RowKeys(settings.key, lambda number: row_name(number, name)) if settings.key else None
+    family = family_of(model)
     number = size = 0
     try:
         for number, row in enumerate(rows, 1):
-            key = stamp(number - 1)
-            line = write(row, key.encode())
+            settings.check(row)
+            if keys is None:
+                key = stamp(number - 1)
+                line = write(row, key.encode())
+            else:
+                key = keys.of(row, number)
+                line = write(row, to_json(spelled_key(key, backend, family))[1:-1])
             size += len(line)
             if size > most_bytes or number > most_rows:
                 limits.check(number, size, "")
             yield key, line
+        if keys is not None:
+            keys.check_all()
     except RequestError as error:
         raise error if error.where else error.at(row_name(number, name)) from error
     if not number:

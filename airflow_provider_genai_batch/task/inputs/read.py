@@ -9,12 +9,14 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 
 
 @contextmanager
-def read_input(
+def read_input(  # noqa: PLR0913 - one a setting; all by name
     client: GenAIBatchClient,
     source: BatchSource,
     *,
@@ -24,6 +26,8 @@ def read_input(
     several_jobs: bool = False,
     keeps_media: bool = True,
     with_ledger: bool = False,
+    rows: RowSettings | None = None,
+    kept: KeptRows | None = None,
 ) -> Iterator[PreparedInput]:
     """Read and check an input; its lines are there until the block ends.
 
@@ -36,13 +40,15 @@ def read_input(
         several_jobs: the input may be larger than one job takes, see `PreparedInput.shards`.
         keeps_media: False refuses requests that ask for pictures or sound, which nobody would keep.
         with_ledger: enter what is asked, request by request, see `PreparedInput.ledger`.
+        rows: how rows are told apart, and what of them comes back.
+        kept: the rows of a query.
 
     Raises:
         InputError: a file or a request is not usable; the message names the line.
     """
     with ExitStack() as stack:
         settings = (model, request_defaults, prompt, several_jobs, keeps_media, with_ledger)
-        yield InputReader(stack, client, source, *settings).read()
+        yield InputReader(stack, client, source, *settings, rows or RowSettings(), kept).read()
 
 
 def staging_place(client: GenAIBatchClient, destination: BatchDestination | None) -> str | None:

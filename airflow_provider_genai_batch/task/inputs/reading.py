@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import parquet_rows
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt, Row
+from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
 from airflow_provider_genai_batch.requests.tables.rows import dict_rows, jsonl_rows, table_lines, unzipped
 from airflow_provider_genai_batch.requests.write import inline_entries, request_lines
 from airflow_provider_genai_batch.task.files.files import read_chunks, seekable, spool
@@ -32,6 +33,7 @@ from airflow_provider_genai_batch.task.inputs.enqueued import within
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows
 from airflow_provider_genai_batch.wire.answers.media import refuse_media
 from airflow_provider_genai_batch.wire.catalog.limits import Limits, limits_of
 from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
@@ -64,6 +66,9 @@ class InputReader:
     several_jobs: bool
     keeps_media: bool = True
     with_ledger: bool = False
+    rows: RowSettings = field(default_factory=RowSettings)
+    kept: KeptRows | None = None
+    """The rows of a query."""
 
     def read(self) -> PreparedInput:
         """Read what the source names."""
@@ -128,13 +133,18 @@ class InputReader:
         """Spool a line for each row of a table; the columns too where they cannot be read again."""
         stream, sums = self.stack.enter_context(spool()), InputDigest()
         once = self.source.stream is not None
-        columns = Columns(self.stack.enter_context(spool())) if once else None
+        columns = Columns(self.stack.enter_context(spool()), self.rows.columns) if once else None
         keyless = takes_text_only(self.model, self.client.config.backend)
+        if keyless and self.rows.key:
+            msg = f"{self.model} takes no keys on Vertex AI: leave key out, and tell rows apart by their columns"
+            raise UnsupportedError(msg)
 
         def summed() -> Iterator[bytes]:
             for key, line in self.table_lines(prompt, columns):
                 if keyless:
                     sums.add(None, line)
+                elif self.rows.key:
+                    sums.add(key, line)
                 else:
                     sums.add_stamped(key, line)
                 yield line
@@ -147,22 +157,27 @@ class InputReader:
 
         Args:
             prompt: makes a request of each.
-            columns: keeps all columns of the rows; without it only those are read that the prompt names.
+            columns: keeps columns of the rows; without it only those are read that something names.
         """
-        name = self.source.path or ""
-        rows = self._rows(name, prompt.columns if columns is None else None)
+        path = self.source.path or ""
+        name = path if self.kept is None else self.kept.name
+        rows = self._rows(path, [*self.rows.named(prompt.columns)] if columns is None else None)
         return table_lines(
             rows if columns is None else columns.kept(rows),
             prompt,
             self.client.config.backend,
             self._task,
             self.model,
+            settings=self.rows,
             defaults=self.defaults,
             name=name,
             **self._most,
         )
 
     def _rows(self, path: str, wanted: Sequence[str] | None) -> Iterator[Row]:
+        if self.kept is not None:
+            yield from jsonl_rows(self.kept.chunks(), self.kept.name)
+            return
         if not path:
             yield from dict_rows(self.source.requests or ())
             return

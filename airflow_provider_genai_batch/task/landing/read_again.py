@@ -44,6 +44,8 @@ def reread_keys(
             model=asked.model,
             request_defaults=asked.request_defaults,
             prompt=asked.prompt,
+            several_jobs=True,
+            rows=asked.rows,
         ) as prepared:
             if not prepared.keyed:
                 return None
@@ -89,10 +91,9 @@ def _columns(
         asked = order()
         if asked.prompt is None:
             return None
-        reading = InputReader(
-            stack, client, asked.source, asked.model, asked.request_defaults, asked.prompt, several_jobs=True
-        )
-        columns, sums = Columns(stack.enter_context(spool())), InputDigest()
+        asks = (asked.source, asked.model, asked.request_defaults, asked.prompt)
+        reading = InputReader(stack, client, *asks, several_jobs=True, rows=asked.rows)
+        columns, sums = Columns(stack.enter_context(spool()), asked.rows.columns), InputDigest()
         for _, line in reading.table_lines(asked.prompt, columns):
             sums.add(None, line)
     except PASSING:

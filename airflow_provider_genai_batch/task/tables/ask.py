@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination
+from airflow_provider_genai_batch.requests.tables.row_settings import read_names
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
 from airflow_provider_genai_batch.wire.tables.sql import (
     DatasetName,
@@ -20,7 +21,9 @@ from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 TABLE_SETTINGS = ("key", "columns", "where", "staging", "rename", "max_bytes")
-"""Parameters of the operator that mean something for the rows of a table in BigQuery only."""
+"""Parameters of the operator that mean something for the rows of a table in BigQuery."""
+_OF_ALL_ROWS = ("key", "columns")
+"""Those of them that mean the same for rows from elsewhere."""
 ANSWER = "answer"
 """The column of answers that have no type."""
 
@@ -104,8 +107,8 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
         own,
         result,
         result.place if staging is None else read_dataset(staging, "staging"),
-        _names("key", key) or (),
-        _names("columns", columns),
+        read_names("key", key) or (),
+        read_names("columns", columns),
         _read_where(where),
         renamed,
         max_bytes,
@@ -117,12 +120,16 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
 
 
 def refuse_table_settings(task: Any) -> None:
-    """Refuse settings that only the rows of a table in BigQuery have.
+    """Refuse settings that only the rows of a table in BigQuery have, and those of rows where there are none.
 
     Raises:
         ConfigurationError: one is given.
     """
     given = [one for one in TABLE_SETTINGS if getattr(task, one) is not None]
+    if task.prompt is None and given and given[0] in _OF_ALL_ROWS:
+        msg = f"{given[0]} is for rows, and src has requests: give prompt, or leave {given[0]} out."
+        raise ConfigurationError(msg)
+    given = [one for one in given if one not in _OF_ALL_ROWS]
     if given:
         msg = (
             f"{given[0]} is for the rows of a table in BigQuery: give prompt, and src and dest as "
@@ -148,16 +155,6 @@ def refuse_landing(task: Any) -> None:
     if task.wait is False:
         msg = "The table is written when the jobs have ended, so the task has to wait: leave wait out."
         raise ConfigurationError(msg)
-
-
-def _names(what: str, given: Any) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, Sequence) or not names or not all(isinstance(one, str) and one for one in names):
-        msg = f"{what} is {given!r}: give the name of a column, or a list of names."
-        raise ConfigurationError(msg)
-    return tuple(dict.fromkeys(names))
 
 
 def _read_where(given: Any) -> str:

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.keys import spell_key
 from airflow_provider_genai_batch.wire.lines.request import WireRequest
-from airflow_provider_genai_batch.wire.partners.request import partner_line
+from airflow_provider_genai_batch.wire.partners.request import custom_id, partner_line
 from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 
 
@@ -40,10 +40,21 @@ def file_row(key: str, wire_request: WireRequest, backend: Backend) -> dict[str,
     """Return what stands in a line that has a key."""
     if wire_request.family is not Family.GOOGLE:
         return partner_line(key, wire_request.request, wire_request.beside, wire_request.family)
-    spelled = spell_key(key) if backend is Backend.VERTEX else key
+    spelled = spelled_key(key, backend, wire_request.family)
     if wire_request.beside:
         return {"key": spelled, **wire_request.beside, "request": wire_request.request}
     return {"key": spelled, "request": wire_request.request}
+
+
+def spelled_key(key: str, backend: Backend, family: Family) -> str:
+    """Return a key as it is written in a line.
+
+    Raises:
+        RequestError: the family does not take such a key.
+    """
+    if family is not Family.GOOGLE:
+        return custom_id(key, family)
+    return spell_key(key) if backend is Backend.VERTEX else key
 
 
 def check_metadata(wire_request: WireRequest) -> None:

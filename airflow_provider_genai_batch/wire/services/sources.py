@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.address import address, is_path
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
-from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models import BatchSource, SqlSource
 from airflow_provider_genai_batch.wire.prompts.embed import expand
 from airflow_provider_genai_batch.wire.spelling import fields_of
 
@@ -53,8 +53,8 @@ _STORAGE = frozenset(
 _JSONL_ENDINGS = (".jsonl", ".ndjson", ".json", ".jl", ".txt")
 _TABLES = {".parquet": "parquet", ".csv": "csv", **dict.fromkeys(_JSONL_ENDINGS, "jsonl")}
 _ROWS = (
-    "a table in BigQuery, a list of dicts, or a path or object-storage URI that ends in .csv, .jsonl (both also with "
-    ".gz) or .parquet"
+    "a table in BigQuery, an SqlSource, a list of dicts, or a path or object-storage URI that ends in .csv, .jsonl "
+    "(both also with .gz) or .parquet"
 )
 _FORMATS = {"gcsUri": "jsonl", "bigqueryUri": "bigquery"}
 _SHOWN = "gcs_uri, bigquery_uri, file_name and inlined_requests"
@@ -78,11 +78,14 @@ def read_source(src: Any) -> BatchSource:
         if path and table_format(path) in ("csv", "parquet"):
             msg = f"{path} is a table, not requests: give prompt, with {{column}} where a column's value goes"
             raise InputError(msg)
+    if source.sql is not None:
+        msg = "a query gives rows, not requests: give prompt, with {column} where a column's value goes"
+        raise InputError(msg)
     return source
 
 
 def read_rows(src: Any) -> BatchSource:
-    """Read ``src`` where ``prompt`` makes requests of rows: a table in BigQuery, a file (``path``), or rows in Python.
+    """Read ``src`` where ``prompt`` makes requests of rows: of a table in BigQuery, a file, a query, or in Python.
 
     Raises:
         InputError: it is no table.
@@ -90,6 +93,9 @@ def read_rows(src: Any) -> BatchSource:
     """
     source = _read(src)
     if source.bigquery_uri:
+        return source
+    if source.sql is not None:
+        _check_query(source.sql)
         return source
     if source.file_name:
         msg = f"the rows of {source.file_name} are not read here, so no prompt can be made of them: give {_ROWS}"
@@ -112,12 +118,29 @@ def table_format(path: str) -> str | None:
     return None if found == "parquet" and plain != name else found
 
 
+def _check_query(query: SqlSource) -> None:
+    """Refuse a query that cannot be meant."""
+    if not query.conn_id.strip():
+        msg = "src has an empty conn_id: name the Airflow connection of the database"
+        raise InputError(msg)
+    text = query.sql.strip()
+    if not text or text.lower().endswith(".sql"):
+        found = f"the name of a file, {text}" if text else "empty"
+        msg = f"the sql of src is {found}: give the text of the statement"
+        raise InputError(msg)
+    if query.chunk < 1:
+        msg = f"the chunk of src is {query.chunk}: give how many rows are fetched at a time, 1 or more"
+        raise InputError(msg)
+
+
 def _read(src: Any) -> BatchSource:
     if src is None:
         msg = f"src cannot be of type NoneType: a task upstream has returned nothing, or was skipped. Give {SOURCES}"
         raise InputError(msg)
     if isinstance(src, BatchSource):
         return src
+    if isinstance(src, SqlSource):
+        return BatchSource(sql=src)
     if isinstance(src, str):
         return _from_text(src)
     if isinstance(src, (list, tuple)):

@@ -1,0 +1,23 @@
+"""Rows that a query of a database gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_genai_batch.models.base import Noun
+
+
+class SqlSource(Noun):
+    """A query whose rows are asked about, as ``src`` with ``prompt``. Each field may be a template."""
+
+    conn_id: str
+    """The Airflow connection of the database: any whose hook speaks DB-API."""
+    sql: str
+    """One statement that gives rows."""
+    parameters: Any = None
+    """Values for the statement's placeholders, a list or a dict, which the driver binds."""
+    chunk: int = 2000
+    """How many rows are fetched, and held, at a time."""
+
+    def __init__(self, conn_id: str, sql: str, parameters: Any = None, **settings: Any) -> None:
+        super().__init__(**{"conn_id": conn_id, "sql": sql, "parameters": parameters, **settings})

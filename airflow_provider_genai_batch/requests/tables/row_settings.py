@@ -1,0 +1,124 @@
+"""How rows are told apart, and what of them comes back beside the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, RequestError
+from airflow_provider_genai_batch.requests.duplicate_keys import DuplicateKeyFinder, same_key
+from airflow_provider_genai_batch.requests.tables.prompt_template import Row
+from airflow_provider_genai_batch.requests.tables.values import prompt_text
+from airflow_provider_genai_batch.wire.keys import check_key
+
+
+@dataclass(frozen=True)
+class RowSettings:
+    """What is wanted of rows beside their prompts.
+
+    Attributes:
+        key: columns that tell rows apart; none: their places do.
+        columns: that come back; None: all.
+    """
+
+    key: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, key: Any, columns: Any) -> RowSettings:
+        """Read the operator's parameters.
+
+        Raises:
+            ConfigurationError: one names no column.
+        """
+        return cls(read_names("key", key) or (), read_names("columns", columns))
+
+    def named(self, prompt: Sequence[str]) -> dict[str, str]:
+        """Return each column that has to be there, with the parameter that names it; `prompt` names some, too."""
+        named = dict.fromkeys(prompt, "prompt") | dict.fromkeys(self.key, "key")
+        return dict.fromkeys(self.columns or (), "columns") | named
+
+    def check(self, row: Row) -> None:
+        """Refuse a row without a column that is to come back.
+
+        Raises:
+            RequestError: it has none; without the row's number, which its reader knows.
+        """
+        for name in self.columns or ():
+            if name not in row:
+                raise no_column(name, "columns", row)
+
+
+class RowKeys:
+    """Makes the key of each row of what stands in some columns.
+
+    Args:
+        columns: their names; of several the key is an array of JSON.
+        place: names a row by its number, counted from 1.
+    """
+
+    def __init__(self, columns: Sequence[str], place: Callable[[int], str]) -> None:
+        self._columns, self._place, self._seen = columns, place, DuplicateKeyFinder()
+
+    def of(self, row: Row, number: int) -> str:
+        """Return the key of a row.
+
+        Raises:
+            RequestError: it has none, or one that another row has, too.
+        """
+        texts = [_key_text(row, name) for name in self._columns]
+        key = texts[0] if len(texts) == 1 else to_json(texts).decode()
+        check_key(key)
+        self._refuse(self._seen.add(key, number))
+        return key
+
+    def check_all(self) -> None:
+        """Refuse two rows with one key, when all have been seen.
+
+        Raises:
+            RequestError: there are two.
+        """
+        self._refuse(self._seen.twice())
+
+    def _refuse(self, twice: tuple[int, int] | None) -> None:
+        if twice is not None:
+            earlier, later = twice
+            raise same_key(self._place(earlier), self._place(later))
+
+
+def read_names(what: str, given: Any) -> tuple[str, ...] | None:
+    """Read the name of a column, or a list of names.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if given is None:
+        return None
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, Sequence) or not names or not all(isinstance(one, str) and one for one in names):
+        msg = f"{what} is {given!r}: give the name of a column, or a list of names."
+        raise ConfigurationError(msg)
+    return tuple(dict.fromkeys(names))
+
+
+def no_column(name: str, parameter: str, there: Sequence[str] | Row) -> RequestError:
+    """Return the error of a column that is not there."""
+    names = ", ".join(map(repr, there)) or "none"
+    return RequestError(f"there is no column {name!r}, which {parameter} names", f"The columns are: {names}.")
+
+
+def _key_text(row: Row, name: str) -> str:
+    if name not in row:
+        raise no_column(name, "key", row)
+    try:
+        text = prompt_text(row[name])
+    except TypeError as error:
+        msg = f"column {name!r} has {error}"
+        raise RequestError(msg, "Make it a string or a number.") from error
+    if not text:
+        msg = f"column {name!r}, which is the key, is {'null' if text is None else 'empty'}"
+        raise RequestError(msg, "Leave such rows out, or choose another key.")
+    return text

@@ -1,0 +1,124 @@
+"""The rows of a query, taken from a database in a stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from airflow_provider_genai_batch.exceptions import InputError, RequestError, ResultsNotWritten
+from airflow_provider_genai_batch.models import SqlSource
+from airflow_provider_genai_batch.requests.tables.row_settings import no_column
+from airflow_provider_genai_batch.requests.tables.rows import row_name
+from airflow_provider_genai_batch.requests.tables.values import json_value
+from airflow_provider_genai_batch.task.files.files import spool
+
+_CHUNK = 1024 * 1024
+_MASK = (1 << 128) - 1
+_CAST = "Cast it to text in the query, or leave it out."
+
+
+class QueryRows(NamedTuple):
+    """What a database answers."""
+
+    names: Sequence[str]
+    """Of the columns."""
+    rows: Iterator[Sequence[Any]]
+    """Values in their order; only some rows are held at a time."""
+
+
+OpenQuery: TypeAlias = Callable[[SqlSource], AbstractContextManager[QueryRows]]
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """Rows as JSON lines, which may be read several times.
+
+    Attributes:
+        name: what messages call them.
+        chunks: gives their bytes in pieces, cut anywhere.
+    """
+
+    name: str
+    chunks: Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class TakenRows:
+    """The rows of a query on this machine's disk.
+
+    Attributes:
+        lines: an object of JSON for each.
+        total: stands for them in whatever order, 32 hex digits.
+    """
+
+    lines: BinaryIO
+    total: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give their bytes."""
+        self.lines.seek(0)
+        while chunk := self.lines.read(_CHUNK):
+            yield chunk
+
+
+def words_of(query: SqlSource) -> str:
+    """Name a query in messages."""
+    return f"the query of connection {query.conn_id!r}"
+
+
+def take_rows(
+    open_query: OpenQuery, query: SqlSource, named: Mapping[str, str], stack: ExitStack
+) -> TakenRows:
+    """Run a query and write its rows to this machine's disk.
+
+    Args:
+        open_query: runs it.
+        query: which one.
+        named: columns that it has to have, each with the parameter that names it.
+        stack: closes what is opened.
+
+    Raises:
+        InputError: a column is not there, or there twice, or has a value that JSON has no word for.
+        ResultsNotWritten: this machine's disk is full.
+    """
+    lines, total, what = stack.enter_context(spool()), 0, words_of(query)
+    with open_query(query) as (names, rows):
+        _check_names(names, named, what)
+        for number, values in enumerate(rows, 1):
+            line = _line(names, values, row_name(number, what))
+            total = (total + int.from_bytes(blake2b(line, digest_size=16).digest(), "little")) & _MASK
+            try:
+                lines.write(line)
+            except OSError as error:
+                msg = f"The rows of {what} could not be kept on this machine: {error}. Nothing was submitted for them."
+                raise ResultsNotWritten(msg, job_names=()) from error
+    return TakenRows(lines, f"{total:032x}")
+
+
+def _check_names(names: Sequence[str], named: Mapping[str, str], what: str) -> None:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        msg = f"{what} gives several columns with the name {twice[0]!r}: name them apart by AS"
+        raise InputError(msg)
+    if missing := [name for name in named if name not in names]:
+        raise no_column(missing[0], named[missing[0]], names).at(what)
+
+
+def _line(names: Sequence[str], values: Sequence[Any], where: str) -> bytes:
+    row: dict[str, Any] = {}
+    name = ""
+    try:
+        for name, value in zip(names, values, strict=True):
+            row[name] = json_value(value)
+        return to_json(row) + b"\n"
+    except TypeError as error:
+        msg = f"column {name!r} has {error}"
+        raise RequestError(msg, _CAST, where=where) from error
+    except (ValueError, PydanticSerializationError) as error:
+        msg = f"a column has a value that JSON cannot represent ({error})"
+        raise RequestError(msg, _CAST, where=where) from error
