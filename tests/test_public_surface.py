@@ -114,6 +114,7 @@ PUBLIC = {
         "RowError",
         "RowStatus",
         "Saved",
+        "SqlSource",
         "Usage",
         "Versions",
     ],

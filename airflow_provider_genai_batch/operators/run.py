@@ -40,12 +40,13 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             make embedding jobs.
         src: ``gs://…`` (str or list), ``bq://p.d.t``, ``files/…``, a list of requests (str, dict in SDK or REST
             spelling, `BatchRequest`), an object-storage URI or local path of a JSONL file, or a dict / google-genai
-            ``BatchJobSource``. Only addresses are templated, never requests. With `prompt`: rows, as a list of dicts or
-            a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file. Any of these can also come
-            from a callable, which Airflow calls with ``context`` and ``jinja_env``.
-        key: with rows of a BigQuery table: the column, or columns, that tell them apart; None: whole rows do.
-        columns: of these rows that come back; None: all.
-        where: which of them, as a condition of SQL; None: all.
+            ``BatchJobSource``. Only addresses are templated, never requests. With `prompt`: rows, as a list of dicts,
+            a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file, or an `SqlSource`. Any of
+            these can also come from a callable, which Airflow calls with ``context`` and ``jinja_env``.
+        key: of rows: the column, or columns, that tell them apart; None: their places do, or in a BigQuery table that
+            is asked about there whole rows.
+        columns: of rows that come back; None: all.
+        where: which rows of such a table, as a condition of SQL; None: all.
         staging: ``bq://p.d``, where their snapshot, requests and answers are kept for 30 days; None: the dataset of
             `dest`.
         rename: new names of columns of the answers, by their own.

@@ -116,7 +116,7 @@ def test_a_triggerer_killed_while_a_job_is_deferred_loses_nothing_and_pays_nothi
 
 
 def test_every_other_example_runs_to_its_end(world: World) -> None:
-    names = ["gcs_in_and_out", "prompts_from_rows", "submit_then_sense"]
+    names = ["gcs_in_and_out", "prompts_from_rows", "rows_of_a_database", "submit_then_sense"]
     runs = [world.airflow.client.trigger(name) for name in names]
     for run in runs:
         assert world.airflow.client.wait_for(run) == "success", world.explain(run)

@@ -67,8 +67,8 @@ def test_a_dry_run_of_the_tests_runs_nothing(tmp_path: Path) -> None:
 
 
 def test_every_example_that_is_named_is_there_and_their_number_is_told() -> None:
-    assert len(list((ROOT / "example_dags").glob("*.py"))) == 7
-    assert "has seven DAGs" in README.text
+    assert len(list((ROOT / "example_dags").glob("*.py"))) == 8
+    assert "has eight DAGs" in README.text
 
 
 def test_every_example_has_retries() -> None:

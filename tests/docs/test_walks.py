@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ README = Page("README.md")
 TUTORIAL = Page("docs/tutorial.md")
 JSONL = Page("docs/how-to/jsonl.md")
 CLASSIFY = Page("docs/how-to/classify-a-table.md")
+DATABASE = Page("docs/how-to/ask-a-database.md")
 REVIEWS = [(1, "Very good.", DATE), (2, "It broke.", DATE), (3, "Older.", "2025-12-31")]
 
 
@@ -36,7 +39,7 @@ def both(cloud_storage: CloudStorage, monkeypatch: pytest.MonkeyPatch) -> Iterat
         yield running
 
 
-OTHERS = [page for page in all_pages() if page.blocks and page not in (README, TUTORIAL, CLASSIFY)]
+OTHERS = [page for page in all_pages() if page.blocks and page not in (README, TUTORIAL, CLASSIFY, DATABASE)]
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=str)
@@ -78,6 +81,28 @@ def test_the_dag_that_classifies_a_table_writes_the_table_that_its_page_promises
     assert [*kinds][:6] == ["id", "text", "day", "kind", "certainty", "topics"]
     assert {*[*kinds][6:]} == named
     assert (kinds["certainty"], kinds["row_status"]) == ("FLOAT", "STRING")
+
+
+def test_the_dag_that_asks_a_database_gives_each_of_its_rows_a_label(
+    both: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "warehouse.db"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE reviews (id INTEGER, body TEXT, day TEXT, stars INTEGER)")
+        rows = [(number, text, day, number) for number, text, day in REVIEWS]
+        connection.executemany("INSERT INTO reviews VALUES (?, ?, ?, ?)", rows)
+        connection.execute("CREATE TABLE labels (id TEXT, kind TEXT, certainty FLOAT)")
+    with walk(DATABASE, tmp_path, both.url) as reader:
+        reader.go()
+    assert reader.ran == ["ask_a_database"]
+    with closing(sqlite3.connect(path)) as connection:
+        labels = connection.execute("SELECT id, typeof(kind), typeof(certainty) FROM labels").fetchall()
+    assert labels == [("2", "text", "real")]
+    (snapshot,) = (one.name for one in tmp_path.iterdir() if ".rows-" in one.name)
+    named = re.search(r"`(labels-\S+)\.rows-<", DATABASE.text)
+    assert named is not None
+    assert snapshot.startswith(f"{named[1]}.rows-")
 
 
 @pytest.fixture

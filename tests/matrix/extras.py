@@ -180,5 +180,8 @@ EXTRAS: Sequence[Extra] = (
     Extra("openlineage", _script("openlineage")),
     Extra("parquet", (*_script("parquet"), _TABLE)),
     Extra("prices", _script("prices")),
-    Extra("all", (_CHECK, *_script("bigquery", "common_ai", "openlineage", "parquet", "prices"), _TABLE)),
+    Extra("sql", _script("sql")),
+    Extra(
+        "all", (_CHECK, *_script("bigquery", "common_ai", "openlineage", "parquet", "prices", "sql"), _TABLE)
+    ),
 )

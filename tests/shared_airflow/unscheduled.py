@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +76,9 @@ def _started(
             ),
             **statsd.settings,
             "AIRFLOW_VAR_GENAI_BATCH_RESULTS": str(folder / "results"),
+            "AIRFLOW_CONN_WAREHOUSE": json.dumps(
+                {"conn_type": "sqlite", "host": str(folder / "warehouse.db")}
+            ),
             "LLM_BATCH_RESULTS": str(folder / "llm-batch"),
             # No task's process is killed here; on a busy machine one may be silent for a while.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",

@@ -1,0 +1,70 @@
+"""A query's rows are asked about, and the typed answers go back to the same database.
+
+Connections: ``genai_batch_default``; ``warehouse``, of any database that Airflow has a hook for, with the extra
+``sql`` and that database's provider. Airflow Variable: ``genai_batch_results``, a folder that every worker sees.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Literal
+
+from airflow.providers.common.compat.sdk import DAG, BaseHook, task
+from pydantic import BaseModel
+
+from airflow_provider_genai_batch.hooks.genai_batch import read_rows
+from airflow_provider_genai_batch.models import SqlSource
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+
+TABLES = [
+    "CREATE TABLE IF NOT EXISTS reviews (id INTEGER PRIMARY KEY, day VARCHAR(10), body TEXT)",
+    "CREATE TABLE IF NOT EXISTS labels (id INTEGER PRIMARY KEY, kind VARCHAR(10), certainty FLOAT)",
+]
+REVIEWS = ["Light, quiet, good.", "It broke.", "Does it come in blue?"]
+
+
+class Label(BaseModel):
+    kind: Literal["praise", "blame", "question"]
+    certainty: float
+
+
+with DAG(
+    "rows_of_a_database",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    doc_md=__doc__,
+    # What an attempt has paid for, the next one takes up.
+    default_args={"retries": 2},
+) as dag:
+
+    @task
+    def write_reviews(ds: str | None = None) -> None:
+        hook = BaseHook.get_hook("warehouse")
+        hook.run([*TABLES, "DELETE FROM reviews"])
+        hook.insert_rows("reviews", [(number, ds, body) for number, body in enumerate(REVIEWS)])
+
+    classify = GenAIBatchOperator(
+        task_id="classify",
+        model="gemini-2.5-flash",
+        src=SqlSource("warehouse", "SELECT id, body FROM reviews WHERE day = '{{ ds }}' ORDER BY id"),
+        prompt="What is this review?\n\n{body}",
+        key="id",
+        output_type=Label,
+        results_uri="{{ var.value.get('genai_batch_results', '/tmp/genai-batch') }}/labels-{{ ds }}.jsonl",
+        deferrable=True,
+    )
+
+    @task
+    def load(manifest: dict) -> int:
+        rows = [
+            (row.input["id"], row.output["kind"], row.output["certainty"])
+            for row in read_rows(manifest)
+            if row.status == "ok"
+        ]
+        hook = BaseHook.get_hook("warehouse")
+        hook.run("DELETE FROM labels WHERE id IN (SELECT id FROM reviews)")
+        hook.insert_rows("labels", rows, target_fields=["id", "kind", "certainty"])
+        return len(rows)
+
+    write_reviews() >> classify
+    load(classify.output)
