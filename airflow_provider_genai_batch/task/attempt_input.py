@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows, take_rows, words_of
+from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows, fetch_rows, words_of
 from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
 from airflow_provider_genai_batch.task.inputs.snapshot import Snapshot, no_place
 from airflow_provider_genai_batch.task.inputs.subset import subset
@@ -140,12 +140,12 @@ class AttemptInput:
             return stack.enter_context(self._reading(order, snapshot.kept(found)))
         assert order.prompt is not None  # noqa: S101 - rows are asked about by one
         named = order.rows.named(order.prompt.columns)
-        taken = take_rows(self._task.open_query, query, named, stack)
+        fetched = fetch_rows(self._task.open_query, query, named, stack)
         if snapshot is not None:
-            taken = snapshot.as_before(taken, stack)
-        prepared = stack.enter_context(self._reading(order, KeptRows(words_of(query), taken.chunks)))
+            fetched = snapshot.as_before(fetched, stack)
+        prepared = stack.enter_context(self._reading(order, KeptRows(words_of(query), fetched.chunks)))
         if snapshot is not None and not only:
-            snapshot.keep(taken)  # not before they were found good: others may be there in the next attempt
+            snapshot.keep(fetched)  # not before they were found good: others may be there in the next attempt
         return prepared
 
     def _snapshot(self, order: Order, query: SqlSource) -> Snapshot | None:

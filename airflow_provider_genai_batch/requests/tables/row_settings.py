@@ -1,4 +1,4 @@
-"""How rows are told apart, and what of them comes back beside the answers."""
+"""What tells rows apart, and what of them comes back beside the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a query, taken from a database in a stream."""
+"""The rows of a query, fetched from a database in a stream."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class KeptRows:
 
 
 @dataclass(frozen=True)
-class TakenRows:
+class FetchedRows:
     """The rows of a query on this machine's disk.
 
     Attributes:
@@ -72,9 +72,9 @@ def words_of(query: SqlSource) -> str:
     return f"the query of connection {query.conn_id!r}"
 
 
-def take_rows(
+def fetch_rows(
     open_query: OpenQuery, query: SqlSource, named: Mapping[str, str], stack: ExitStack
-) -> TakenRows:
+) -> FetchedRows:
     """Run a query and write its rows to this machine's disk.
 
     Args:
@@ -98,7 +98,7 @@ def take_rows(
             except OSError as error:
                 msg = f"The rows of {what} could not be kept on this machine: {error}. Nothing was submitted for them."
                 raise ResultsNotWritten(msg, job_names=()) from error
-    return TakenRows(lines, f"{total:032x}")
+    return FetchedRows(lines, f"{total:032x}")
 
 
 def _check_names(names: Sequence[str], named: Mapping[str, str], what: str) -> None:

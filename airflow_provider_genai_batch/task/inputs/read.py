@@ -40,7 +40,7 @@ def read_input(  # noqa: PLR0913 - one a setting; all by name
         several_jobs: the input may be larger than one job takes, see `PreparedInput.shards`.
         keeps_media: False refuses requests that ask for pictures or sound, which nobody would keep.
         with_ledger: enter what is asked, request by request, see `PreparedInput.ledger`.
-        rows: how rows are told apart, and what of them comes back.
+        rows: what tells rows apart, and what of them comes back.
         kept: the rows of a query.
 
     Raises:

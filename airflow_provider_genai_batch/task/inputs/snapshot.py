@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.task.files.files import (
     read_chunks,
     spool,
 )
-from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows, TakenRows, words_of
+from airflow_provider_genai_batch.task.inputs.query_rows import FetchedRows, KeptRows, words_of
 
 log = logging.getLogger(__name__)
 
@@ -60,28 +60,28 @@ class Snapshot:
         """Return rows that are there."""
         return KeptRows(words_of(self._query), lambda: read_chunks(address, self._client))
 
-    def as_before(self, taken: TakenRows, stack: ExitStack) -> TakenRows:
+    def as_before(self, fetched: FetchedRows, stack: ExitStack) -> FetchedRows:
         """Return rows in the order in which the task asked about them before it was cleared, if they are the same."""
-        before = [one for one in self._like(f"{self._whose}-") if one.endswith(f"-{taken.total}")]
+        before = [one for one in self._like(f"{self._whose}-") if one.endswith(f"-{fetched.total}")]
         if not before:
-            return taken
+            return fetched
         log.info("The rows are those that %s has, and are asked in its order.", before[0])
         lines = stack.enter_context(spool())
         lines.writelines(read_chunks(before[0], self._client))
-        return TakenRows(lines, taken.total)
+        return FetchedRows(lines, fetched.total)
 
-    def keep(self, taken: TakenRows) -> None:
+    def keep(self, fetched: FetchedRows) -> None:
         """Keep rows, whole or not at all.
 
         Raises:
             ConfigurationError: they cannot be written there.
         """
-        address = f"{self._begin}{taken.total}"
+        address = f"{self._begin}{fetched.total}"
         try:
             with published(address, self._client) as draft:
                 assert draft.stream is not None  # noqa: S101 - there is a place
-                taken.lines.seek(0)
-                copyfileobj(taken.lines, draft.stream, _CHUNK)
+                fetched.lines.seek(0)
+                copyfileobj(fetched.lines, draft.stream, _CHUNK)
         except OSError as error:
             msg = (
                 f"The rows of {words_of(self._query)} cannot be kept in {address}: {error}. A retry would not ask the "
