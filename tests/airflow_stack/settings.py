@@ -8,6 +8,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+RETRIES = {
+    # As users have. Airflow fails an attempt now and then that did nothing wrong: its process took too long to begin,
+    # or its deferral was over before the scheduler heard that the process which deferred had ended (`late_executor`).
+    "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "3",
+    "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+}
+"""Of tasks that say nothing of them."""
+
 _QUICK = {
     # Airflow's defaults suit clusters: a triggerer that died is noticed after half a minute and more. Here
     # after a few seconds, so that a test of a recovery takes as long as the recovery.
@@ -58,7 +66,7 @@ def environment(
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         # Runs come from the client only; a schedule would add one of its own as soon as a DAG is seen.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__EXECUTOR": os.environ.get("STACK_EXECUTOR", "LocalExecutor"),
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from airflow_provider_genai_batch.emulator.processes.child import free_port
-from tests.airflow_stack.client import AirflowClient
+from tests.airflow_stack.client import AirflowClient, DagRun
 from tests.airflow_stack.process import Component, Process
 from tests.airflow_stack.settings import environment
 
@@ -25,6 +26,7 @@ _PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 _INTERVAL = 0.2
 _LOG_TAIL = 3000
 _SECONDS_TO_STOP = 15
+_SECONDS_TO_DEFER = 240
 
 
 class AirflowStack:
@@ -131,6 +133,31 @@ class AirflowStack:
             time.sleep(_INTERVAL)
         self.kill(name)
         return status
+
+    def wait_for_deferral(self, run: DagRun, task_id: str, instances: int = 1) -> None:
+        """Wait until a task is deferred, and until the scheduler knows that the process that deferred has ended.
+
+        Does its trigger fire before that, then the scheduler may take the news for the end of the next process, and
+        fail the attempt (`late_executor`). So whoever wants to see one deferral lets its job end after this.
+
+        Args:
+            run: The run.
+            task_id: A task whose job does not end meanwhile.
+            instances: How many of a mapped task.
+
+        Raises:
+            TimeoutError: It has not come to that.
+        """
+        who = re.escape(f"dag_id='{run.dag_id}', task_id='{task_id}', run_id='{run.run_id}'")
+        ended = re.compile(
+            rf"executor event with state success for task instance TaskInstanceKey\({who}, (.*?)\)"
+        )
+        log, end = self.home / "scheduler.log", time.monotonic() + _SECONDS_TO_DEFER
+        while len({*ended.findall(log.read_text())}) < instances:
+            if time.monotonic() > end:
+                message = f"{task_id} was not deferred after {_SECONDS_TO_DEFER} s:\n{self.client.logs(run)}"
+                raise TimeoutError(message)
+            time.sleep(_INTERVAL)
 
     def signal(self, name: str, number: Signals) -> None:
         """Send a signal to all processes of a component, such as those that stop and continue them."""

@@ -28,7 +28,11 @@ def late(shared_airflow: SharedAirflow) -> DagRun:
 @pytest.fixture(scope="module")
 def told(shared_airflow: SharedAirflow, late: DagRun) -> DagRun:
     """Let both instances of a mapped task run to their end, each in three processes."""
+    for _ in LANGUAGES:
+        shared_airflow.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=60)))
     run = shared_airflow.airflow.client.trigger("tells_of_itself")
+    shared_airflow.airflow.wait_for_deferral(run, "ask", instances=len(LANGUAGES))
+    shared_airflow.emulator.clock.advance(60)
     assert shared_airflow.airflow.client.wait_for(run) == "success", shared_airflow.explain(run)
     return run
 

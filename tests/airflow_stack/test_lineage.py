@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from tests.airflow_stack import AirflowStack, DagRun
 from tests.operators.scenes import PROMPTS
 from tests.shared_airflow.scheduled import ScheduledAirflow
@@ -17,6 +17,8 @@ from tests.span_server import SpanServer
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.stack
+
+MINUTE = 60
 
 
 @dataclass
@@ -26,8 +28,12 @@ class World:
     folder: Path
     spans: SpanServer
 
-    def run(self, dag_id: str, expected: str = "success") -> DagRun:
+    def run(self, dag_id: str, expected: str = "success", deferred: str = "") -> DagRun:
+        """Run a DAG to its end; the job of a task that is deferred meanwhile ends when Airflow knows that it is."""
         run = self.airflow.client.trigger(dag_id)
+        if deferred:
+            self.airflow.wait_for_deferral(run, deferred)
+            self.emulator.clock.advance(MINUTE)
         client = self.airflow.client
         state = client.wait_for(run)
         assert state == expected, client.logs(run)
@@ -57,7 +63,8 @@ def datasets(event: dict[str, Any], kind: str) -> list[tuple[str, str]]:
 def test_a_deferred_task_is_told_of_from_start_to_end_and_its_outlets_carry_the_manifest(
     world: World,
 ) -> None:
-    run = world.run("told")
+    world.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=MINUTE)))
+    run = world.run("told", deferred="deferred")
     here = str(world.folder)
     manifest = world.airflow.client.xcom(run, "deferred")
 
@@ -120,8 +127,10 @@ def test_a_task_that_waits_in_place_on_vertex_reads_each_of_its_sources(world: W
 def test_a_task_whose_rows_failed_tells_how_many_and_nothing_of_what_was_asked(
     world: World, way: str
 ) -> None:
-    world.emulator.script(JobScript(row_errors={1: 13}))
-    world.run(f"told_of_failing_{way}", "failed")
+    deferred = way == "deferred"
+    lifecycle = Lifecycle.timed(pending=0, running=MINUTE) if deferred else Lifecycle.at_once()
+    world.emulator.script(JobScript(lifecycle=lifecycle, row_errors={1: 13}))
+    world.run(f"told_of_failing_{way}", "failed", "ask" if deferred else "")
     event = world.event(f"told_of_failing_{way}.ask", "FAIL")
     told = event["run"]["facets"]["genaiBatch"]
     assert (told["rows"]["ok"], told["rows"]["error"], told["state"]) == (1, 1, "SUCCEEDED")

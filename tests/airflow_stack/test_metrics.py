@@ -17,8 +17,10 @@ TAGS = "backend=gemini,model=gemini-2.5-flash"
 def test_a_deferred_task_tells_airflows_metrics_of_its_job_once(shared_airflow: SharedAirflow) -> None:
     statsd, client = shared_airflow.statsd, shared_airflow.airflow.client
     jobs, counters, times = len(shared_airflow.emulator.jobs), statsd.counters(TAGS), statsd.timers()
-    shared_airflow.emulator.script(JobScript(lifecycle=Lifecycle(looks=2)))
+    shared_airflow.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=60)))
     run = client.trigger("inline_prompts")
+    shared_airflow.airflow.wait_for_deferral(run, "answer")
+    shared_airflow.emulator.clock.advance(60)
     assert client.wait_for(run) == "success", shared_airflow.explain(run)
     manifest = client.xcom(run, "answer")
     told = Counter(statsd.counters(TAGS)) - Counter(counters)

@@ -224,7 +224,7 @@ def _deferred_for_an_hour(scene: Scene) -> None:
         scene.emulator.script(JobScript(lifecycle=lifecycle), backend=backend)
     runs = {name: scene.start(name) for name in ("gemini_deferred", "vertex_deferred")}
     for run in runs.values():
-        scene.airflow.client.wait_for_task(run, "answer", "deferred", PATIENCE)
+        scene.airflow.wait_for_deferral(run, "answer")
     scene.look_at_processes()
     scene.take_snapshot()
     scene.airflow.kill("triggerer0")

@@ -34,7 +34,7 @@ class World:
         """Start a run and come back when the task has deferred; the job ends when the clock is moved."""
         self.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=3600)))
         run = self.airflow.client.trigger(dag_id)
-        self.airflow.client.wait_for_task(run, task_id, "deferred")
+        self.airflow.wait_for_deferral(run, task_id)
         return run
 
     def the_hour_passes(self) -> None:
@@ -80,13 +80,7 @@ def test_a_function_is_called_once_though_its_task_ends_in_another_process(world
     for _ in range(2):
         world.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=3600)))
     run = world.airflow.client.trigger("prompts_from_a_function")
-
-    def deferred() -> int:
-        path = f"{run.path}/taskInstances/ask/listMapped"
-        found = world.airflow.client.call("GET", path)["task_instances"]
-        return sum(instance["state"] == "deferred" for instance in found)
-
-    wait_until(lambda: deferred() == 2, "both tasks are deferred")
+    world.airflow.wait_for_deferral(run, "ask", instances=2)
     world.the_hour_passes()
     assert world.airflow.client.wait_for(run) == "success", world.explain(run)
     assert world.airflow.client.xcom(run, "count") == 6

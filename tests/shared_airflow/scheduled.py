@@ -68,6 +68,7 @@ def _client(name: str, emulator: Emulator, backend: str) -> Iterator[GenAIBatchC
 def _started(folder: Path, cloud_storage: CloudStorage) -> Iterator[ScheduledAirflow]:
     from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
     from tests.airflow_stack import AirflowStack
+    from tests.airflow_stack.settings import RETRIES
     from tests.operators.scenes import lines
     from tests.span_server import span_server
 
@@ -88,6 +89,7 @@ def _started(folder: Path, cloud_storage: CloudStorage) -> Iterator[ScheduledAir
             "AIRFLOW_CONN_GENAI_BATCH_WATCHED": json.dumps(watched.connection("gemini")),
             "AIRFLOW_VAR_FOLDER": str(folder),
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
+            **RETRIES,
             # No task's process is killed here; on a busy machine one may be silent for a while.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
             "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",

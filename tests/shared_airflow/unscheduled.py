@@ -58,6 +58,7 @@ def _started(
     from airflow_provider_genai_batch.emulator import Emulator
     from tests.airflow_stack import AirflowStack
     from tests.airflow_stack.google import emulated_google
+    from tests.airflow_stack.settings import RETRIES
     from tests.statsd_server import statsd_server
 
     folder = tmp_path_factory.mktemp("airflow")
@@ -80,6 +81,7 @@ def _started(
                 {"conn_type": "sqlite", "host": str(folder / "warehouse.db")}
             ),
             "LLM_BATCH_RESULTS": str(folder / "llm-batch"),
+            **RETRIES,
             # No task's process is killed here; on a busy machine one may be silent for a while.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
         }

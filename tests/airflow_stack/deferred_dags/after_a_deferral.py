@@ -38,4 +38,5 @@ with DAG("out_of_time", schedule=None, start_date=LONG_AGO):
         deferrable=True,
         # It has to reach the triggerer meanwhile, on a busy machine too.
         execution_timeout=timedelta(seconds=45),
+        retries=0,
     )

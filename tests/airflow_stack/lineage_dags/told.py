@@ -46,6 +46,7 @@ for deferrable in (False, True):
             src=["A secret prompt.", "Another secret prompt."],
             poll_interval=0.1,
             deferrable=deferrable,
+            retries=0,
         )
 
 with DAG("scheduled_on_answers", schedule=[ANSWERS & LANDED]):
