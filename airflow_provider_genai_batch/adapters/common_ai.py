@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.ai.batch.base import (
@@ -67,11 +68,17 @@ class _GenAIBatchAdapter(BatchAdapter):
     ) -> None:
         super().__init__(client=client)
         self._open, self._clients = ExitStack(), dict[str, GenAIBatchClient]()
+        self._cancelling = Lock()
 
     def close(self) -> None:
-        """Close the clients that were opened here."""
-        self._clients.clear()
-        self._open.close()
+        """Close the clients that were opened here, when no cancellation is under way any more.
+
+        While a trigger's `on_kill` cancels, in a thread, the triggerer cancels it again each second. common.ai then
+        closes the adapter at once.
+        """
+        with self._cancelling:
+            self._clients.clear()
+            self._open.close()
 
     # ------------------------------------------------------------ asking
 
@@ -161,7 +168,8 @@ class _GenAIBatchAdapter(BatchAdapter):
     def cancel_batch(self, batch_id: str) -> None:
         """Ask for a job's cancellation; one that has ended or is gone is fine."""
         place = Place.of(batch_id)
-        cancel_jobs(self._client_of(place.conn_id), [place.job])
+        with self._cancelling:
+            cancel_jobs(self._client_of(place.conn_id), [place.job])
 
     # ------------------------------------------------------------ reading
 

@@ -35,7 +35,8 @@ def is_cancelled_with_its_task(shared_airflow: SharedAirflow, service: str) -> b
     """Fail a task while it waits, and tell whether its job was cancelled when Airflow was done with its trigger.
 
     The triggerer cancels a trigger that it stops again each second, and common.ai does not shield its `on_kill` from
-    that: on a machine so busy that a connection is not read within a second it comes to nothing. Then another try counts.
+    that: on a machine so busy that a connection is not read within a second it comes to nothing. Then
+    another try counts.
     """
     before = len(shared_airflow.emulator.jobs)
     shared_airflow.emulator.script(JobScript(lifecycle=Lifecycle.stuck("RUNNING")))
