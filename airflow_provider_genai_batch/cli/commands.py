@@ -17,6 +17,7 @@ from typing import Any
 from airflow.cli.simple_table import AirflowConsole
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_genai_batch.cli.estimate import estimate
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError
@@ -26,12 +27,9 @@ from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.requests.preflight import Preflight
-from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan
 from airflow_provider_genai_batch.task.files.files import local_path, read_chunks
-from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.order import read_order
-from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.create import task_of
@@ -131,35 +129,11 @@ def estimate_(args: Namespace) -> None:
     defaults = _object(args.request_defaults)
     output_type = None if args.output_type is None else _named(args.output_type)
     with _client(args) as client:
-        settings = RunSettings(
-            conn_id=args.conn_id,
-            model=args.model,
-            source=lambda: args.file,
-            prompt=args.prompt,
-            request_defaults=defaults,
-            output_type=output_type,
-        )
-        order = settings.order(client.config)
-        given = {"model": order.model, "request_defaults": order.request_defaults, "prompt": order.prompt}
-        with read_input(client, order.source, **given, several_jobs=True) as prepared:
-            plan = make_plan(client, order, prepared, count=True)
-        if plan is None:
-            raise cannot_plan(order.source)
+        found = estimate(client, args, defaults, output_type)
     if args.output in ("json", "yaml"):
-        _print([plan.model_dump(mode="json")], args.output)
+        _print([found.as_dict()], args.output)
         return
-    how = f"countTokens on {plan.counted}" if plan.counted else f"text of {plan.looked_at}"
-    fields = {
-        "requests": plan.requests,
-        "jobs": plan.jobs,
-        "input tokens": f"{plan.input_tokens} ({how} requests)",
-        "output tokens": f"up to {plan.output_tokens}",
-        **{f"cost as {tier}": str(cost) for tier, cost in plan.cost.items()},
-        "price list": plan.source or 'none: install the extra "prices"',
-    }
-    if plan.unbounded:
-        fields["without maxOutputTokens"] = f"{plan.unbounded} requests"
-    _print([{"field": name, "value": value} for name, value in fields.items()], args.output)
+    _print([{"field": name, "value": value} for name, value in found.lines().items()], args.output)
 
 
 def _object(text: str | None) -> Any:

@@ -152,6 +152,13 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                         "--request-defaults",
                         help="fields of every request as JSON, for example '{\"max_output_tokens\": 100}'",
                     ),
+                    _arg(
+                        "--reuse",
+                        help="earlier results whose answers would be used again: a path or URI, with * in it several;"
+                        " several times for several",
+                        action="append",
+                    ),
+                    _arg("--dedupe", help="equal requests would be asked once", action="store_true"),
                     _CONN_ID,
                     ARG_OUTPUT,
                 ),

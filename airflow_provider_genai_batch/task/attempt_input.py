@@ -164,15 +164,10 @@ class AttemptInput:
         settings = self._settings
         if settings.results_uri is None or not (settings.reuse or settings.dedupe):
             return None
-        wanted = Wanted(
-            validate=job_check(settings.output_type, settings.request_defaults),
-            whole=settings.truncated == "invalid" or settings.answers.typed,
-            with_response=settings.keep == "response",
-        )
         reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
         keep, ready_by = not settings.plan_only, ReadyBy.of(settings.ready_by)
         other = None if ready_by is None or ready_by.model == settings.model else ready_by.model
-        found = (settings.results_uri, reuse, settings.dedupe, wanted, manifest, read_manifest)
+        found = (settings.results_uri, reuse, settings.dedupe, wanted_of(settings), manifest, read_manifest)
         return Search(*found, keep=keep, other_model=other)
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
@@ -232,3 +227,12 @@ class AttemptInput:
         assert order.prompt is not None  # noqa: S101 - rows of a table are asked about by one
         asked = (order.prompt, order.model, order.request_defaults)
         return TableReader(self._client, ask, *asked, self._task.owner.key, labels, cut_off_is_ok)
+
+
+def wanted_of(settings: RunSettings) -> Wanted:
+    """Return which earlier rows are as good as an answer of today, but for their age."""
+    return Wanted(
+        validate=job_check(settings.output_type, settings.request_defaults),
+        whole=settings.truncated == "invalid" or settings.answers.typed,
+        with_response=settings.keep == "response",
+    )

@@ -8,12 +8,17 @@ import sys
 from contextlib import redirect_stdout
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_provider_genai_batch.__main__ import main
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.task.port import Owner
 from tests.operators.scenes import MODEL, client, lines
+from tests.task.plain_task import PlainTask, attempt
 
 PYTHON = [sys.executable, "-m", "airflow_provider_genai_batch"]
 AIRFLOW = [str(Path(sys.executable).with_name("airflow")), "genai-batch"]
@@ -276,8 +281,55 @@ def test_a_file_is_priced_with_what_the_operator_would_ask(
     assert set(plan["cost"]) == {"batch", "flex", "standard"}
     main([*asked, "--output-type", "kinds_of_answers:Answer"])
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("input tokens", "cost as standard", "up to 240"))
+    said = (
+        "input tokens",
+        "cost as standard",
+        "up to 240",
+        "29, which --dedupe would leave out",
+        "not known: too few",
+    )
+    assert all(word in shown for word in said)
     for wrong in (["--output-type", "kinds_of_answers:Other"], ["--request-defaults", "[1]"]):
         with pytest.raises(SystemExit, match=wrong[0]):
             main([*asked, *wrong])
     assert not gemini.jobs
+
+
+def test_the_price_leaves_out_what_needs_no_asking(
+    gemini: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests, landed = tmp_path / "in.jsonl", tmp_path / "rows.jsonl"
+    asks = [
+        {"key": f"k{at}", "request": {"contents": [{"parts": [{"text": f"Say {at % 5}"}]}]}}
+        for at in range(8)
+    ]
+    requests.write_text("".join(json.dumps(ask) + "\n" for ask in asks[:2]))
+    with redirect_stdout(sys.stderr), client() as service:
+        for run in range(3):
+            task = PlainTask(owner=Owner(task_key("etl", "ask", str(run), -1), "etl.ask", {}, None))
+            how = {"source": lambda: str(requests), "results_uri": str(landed), "dedupe": True}
+            attempt(task, service, [], **how).run(Attempt())
+    requests.write_text("".join(json.dumps(ask) + "\n" for ask in asks))
+
+    def estimated(*more: str) -> dict[str, Any]:
+        main(["estimate", str(requests), "--model", MODEL, *more, "--output", "json"])
+        (found,) = json.loads(capsys.readouterr().out)
+        return {name: found[name] for name in ("requests", "jobs", "reused", "same", "equal")}
+
+    assert estimated() == {"requests": 8, "jobs": 1, "reused": None, "same": None, "equal": 3}
+    every = str(tmp_path / "*.jsonl")
+    with pytest.raises(SystemExit, match=r"in\.jsonl are there, and cannot be read"):
+        estimated("--reuse", every)
+    both = {"requests": 4, "jobs": 1, "reused": 4, "same": 0, "equal": 1}
+    assert estimated("--reuse", str(tmp_path / "r*.jsonl")) == both
+    assert estimated("--dedupe") == {"requests": 5, "jobs": 1, "reused": 0, "same": 3, "equal": 3}
+    requests.write_text("".join(json.dumps(ask) + "\n" for ask in asks[:2]))
+    assert estimated("--reuse", str(landed)) == {"requests": 0, "jobs": 0, "reused": 2, "same": 0, "equal": 0}
+    main(["estimate", str(requests), "--model", MODEL, "--reuse", str(landed)])
+    assert "answered before" in capsys.readouterr().out
+    main(["estimate", str(requests), "--model", MODEL])
+    assert "usually" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="are not there"):
+        estimated("--reuse", str(tmp_path / "none.jsonl"))
+    assert [*tmp_path.glob("*asked*")] == []
+    assert len(gemini.jobs) == 3

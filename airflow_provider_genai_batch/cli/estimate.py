@@ -1,0 +1,139 @@
+"""What the requests of a file would cost: planned as the operator does it, with what needs no asking left out."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.jobs import recent_jobs
+from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.flows.queue import QueueTimes, queue_times
+from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.attempt_input import wanted_of
+from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
+from airflow_provider_genai_batch.task.reuse.prepare import Search
+from airflow_provider_genai_batch.task.settings import RunSettings
+
+_NOBODY = Identity("0" * 64, "0" * 64)
+"""Whose input it is does not matter: nothing is kept."""
+_LATELY = 7 * 24 * 3600
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known of requests before they are asked."""
+
+    plan: Plan
+    equal: int | None
+    """Requests that are equal to another one that is asked; None: they have no keys to tell them apart by."""
+    usual: QueueTimes | None
+    """How long jobs of the model took of late; None: no ended job of the connection tells."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        usual = self.usual and {"p50": self.usual.p50, "p90": self.usual.p90, "jobs": self.usual.n}
+        return {**self.plan.model_dump(mode="json"), "equal": self.equal, "usual_seconds": usual}
+
+    def lines(self) -> dict[str, Any]:
+        """Return it as lines of a table."""
+        plan = self.plan
+        fields: dict[str, Any] = {"requests to be asked": plan.requests, "jobs": plan.jobs}
+        if plan.reused is not None:
+            fields["answered before"] = plan.reused
+        if plan.same:
+            fields["equal to another, not asked"] = plan.same
+        elif self.equal:
+            fields["equal to another"] = f"{self.equal}, which --dedupe would leave out"
+        how = (
+            f"countTokens on {plan.counted}"
+            if plan.counted
+            else f"estimated from the text of {plan.looked_at}"
+        )
+        if plan.requests:
+            fields["input tokens"] = f"{plan.input_tokens} ({how} requests)"
+            fields["output tokens"] = f"up to {plan.output_tokens}"
+        fields |= {f"cost as {tier}": str(cost) for tier, cost in plan.cost.items()}
+        if plan.requests:
+            fields["price list"] = plan.source or 'none: install the extra "prices"'
+        if plan.unbounded:
+            fields["without maxOutputTokens"] = f"{plan.unbounded} requests"
+        if plan.requests:
+            words = "" if self.usual is None else self.usual.words
+            fields["time of a job"] = words or "not known: too few jobs of this model have ended here of late"
+        return fields
+
+
+def estimate(client: GenAIBatchClient, args: Namespace, request_defaults: Any, output_type: Any) -> Estimate:
+    """Plan the requests of a file.
+
+    Args:
+        client: of the connection.
+        args: of the command.
+        request_defaults: fields of every request.
+        output_type: what answers are to be.
+
+    Raises:
+        InputError, ConfigurationError: they cannot be asked, or not planned here, or earlier results cannot be read.
+    """
+    settings = RunSettings(
+        conn_id=args.conn_id,
+        model=args.model,
+        source=lambda: args.file,
+        prompt=args.prompt,
+        request_defaults=request_defaults,
+        output_type=output_type,
+    )
+    order = settings.order(client.config)
+    given = {"model": order.model, "request_defaults": order.request_defaults, "prompt": order.prompt}
+    with (
+        ExitStack() as stack,
+        read_input(client, order.source, **given, several_jobs=True, with_ledger=True) as prepared,
+    ):
+        at_hand = _at_hand(client, args, settings, prepared, stack)
+        rest = prepared if at_hand is None else at_hand.rest(prepared)
+        plan = None if rest is None else make_plan(client, order, rest, count=True)
+        if rest is not None and plan is None:
+            raise cannot_plan(order.source)
+        if at_hand is not None and (args.reuse or args.dedupe):
+            plan = at_hand.in_plan(plan)
+        assert plan is not None  # noqa: S101 - of what needs no asking there is one, too
+        equal = None if at_hand is None else at_hand.find_equal()
+    return Estimate(plan, equal, _usual(client, order.model))
+
+
+def _at_hand(
+    client: GenAIBatchClient,
+    args: Namespace,
+    settings: RunSettings,
+    prepared: PreparedInput,
+    stack: ExitStack,
+) -> AtHand | None:
+    """Find what needs no asking; None: that is not wanted, and cannot be told of these requests."""
+    if not (args.reuse or args.dedupe or (prepared.readable and prepared.keyed)):
+        return None
+    search = Search(
+        "",
+        Reuse(args.reuse, missing_ok=False) if args.reuse else None,
+        args.dedupe,
+        wanted_of(settings),
+        manifest=lambda: None,
+        read_manifest=Manifest.model_validate_json,
+        keep=False,
+    )
+    return search.begin(client, prepared, _NOBODY, stack)
+
+
+def _usual(client: GenAIBatchClient, model: str) -> QueueTimes | None:
+    try:
+        jobs = client.run(recent_jobs(client.calls, client.service_time() - _LATELY))
+    except CallError:
+        return None
+    return queue_times(jobs, model)
