@@ -105,7 +105,11 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
         check_labels(labels)
     source = read_rows(src) if are_rows else read_source(src)
     name, destination, hook = read_settings(config, dest=dest, display_name=display_name, webhook=webhook)
-    check_backend(source, destination, backend, webhook=hook)
+    asks_table = are_rows and bool(
+        source.bigquery_uri
+    )  # whose rows pass the worker where the service has no BigQuery
+    if not asks_table or backend is Backend.VERTEX:
+        check_backend(source, destination, backend, webhook=hook)
     if backend is Backend.VERTEX:
         for note in check_places(model, source, destination, connection.location):
             log.info("%s", note)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import jobs
-from airflow_provider_genai_batch.client.auth.google import auth_for
+from airflow_provider_genai_batch.client.auth.google import auth_for, cloud_auth
 from airflow_provider_genai_batch.client.calls import Call, Calls
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.job_params import job_spec
@@ -178,9 +178,10 @@ class GenAIBatchClient:
 
         Raises:
             UnsupportedError: the extra is not installed.
+            ConfigurationError: the connection names no project.
         """
         if self._queries is None:
-            self._queries = Queries(self.config, self._auth)
+            self._queries = Queries(self.config, cloud_auth(self.config, self._auth))
         return self._queries
 
     # ------------------------------------------------------------ how

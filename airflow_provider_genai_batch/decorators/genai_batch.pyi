@@ -24,6 +24,7 @@ def genai_batch_task(
     staging: Any = None,
     rename: Mapping[str, str] | None = None,
     max_bytes: int | None = None,
+    validate: str | None = None,
     dest: Any = None,
     config: Any = None,
     request_defaults: Any = None,

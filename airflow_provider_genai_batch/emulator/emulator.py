@@ -223,7 +223,7 @@ class Emulator:
         return info
 
     def connection(self, backend: str) -> dict[str, Any]:
-        """Return the fields of an Airflow connection to this emulator.
+        """Return the fields of an Airflow connection to this emulator; over BigQuery, with an account for that.
 
         Raises:
             ValueError: Neither ``gemini`` nor ``vertex``.
@@ -231,7 +231,11 @@ class Emulator:
         base: dict[str, Any] = {"conn_type": "genai_batch", "host": self.url}
         if backend == "gemini":
             keys = sorted(self._settings.api_keys or ())
-            return {**base, "password": keys[0] if keys else "emulator-key"}
+            key = {**base, "password": keys[0] if keys else "emulator-key"}
+            if not self.bigquery_url:
+                return key
+            account = {"project": oauth.PROJECT, "keyfile_dict": self.service_account_info()}
+            return {**key, "extra": {"backend": "gemini", "bigquery_endpoint": self.bigquery_url, **account}}
         if backend != "vertex":
             message = f"a backend is gemini or vertex, not {backend!r}"
             raise ValueError(message)

@@ -58,8 +58,9 @@ def _check_table(task: Any, source: Any) -> None:
         if is_known([one for one in (task.key, task.columns) if one is not None]):
             RowSettings.of(task.key, task.columns)
         return
-    ask.refuse_landing(task)
-    settings = {name: getattr(task, name) for name in ask.TABLE_SETTINGS}
+    ask.refuse_landing(task, streamed=True)  # the connection says whether rows pass the worker
+    settings = {name: getattr(task, name) for name in ask.TABLE_SETTINGS if name != "validate"}
+    settings["results_uri"] = task.results_uri
     if is_known(
         [
             task.dest,

@@ -51,6 +51,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             `dest`.
         rename: new names of columns of the answers, by their own.
         max_bytes: that reading them may scan; None: any number.
+        validate: ``python`` lets these rows pass the worker, where Pydantic checks the answers, with validators of the
+            model's own; None: they stay in BigQuery where the service reads it, and SQL checks them.
         prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
             it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
         prompt_name: what the prompt is called, with its version: ``classify-v3``. It stands in the manifest, in lineage
@@ -61,8 +63,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             writes; a request's own value wins.
         output_type: what answers are to be, a Pydantic model or another type: sent as the schema that is safe on batch
             endpoints with every request that this package writes, and every answer is checked against it.
-        results_uri: where normalised rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``; None leaves them at the
-            service.
+        results_uri: where normalised rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``, or ``bq://p.d.t``, a
+            table with a typed column for each field of `output_type`; None leaves them at the service.
         media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files while
             their rows land. Without it requests that ask for them are refused.
         ordered: land rows in the order of the input.
@@ -165,6 +167,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         staging: Any = None,
         rename: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
+        validate: str | None = None,
         dest: Any = None,
         config: Any = None,
         request_defaults: Any = None,
@@ -214,6 +217,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.staging = staging
         self.rename = rename
         self.max_bytes = max_bytes
+        self.validate = validate
         self.dest = dest
         self.config = config
         self.request_defaults = request_defaults

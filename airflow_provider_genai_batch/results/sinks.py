@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal, TypeAlias
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
 
 Form: TypeAlias = Literal["jsonl", "jsonl.gz", "parquet"]
 Write: TypeAlias = Callable[[bytes], object]
@@ -26,7 +27,10 @@ def form_of(uri: str) -> Form:
     for form in FORMS:
         if uri.endswith(f".{form}"):
             return form
-    msg = f"results_uri={uri!r} cannot take rows: give one file or object that ends in .jsonl, .jsonl.gz or .parquet."
+    msg = (
+        f"results_uri={uri!r} cannot take rows: give one file or object that ends in .jsonl, .jsonl.gz or "
+        ".parquet, or a table in BigQuery as bq://project.dataset.table."
+    )
     raise InputError(msg)
 
 
@@ -36,7 +40,18 @@ def check_results_uri(uri: str) -> None:
     Raises:
         UnsupportedError, InputError: its ending says no format, or one that needs what is not installed.
     """
-    if form_of(uri) == "parquet" and importlib.util.find_spec("pyarrow") is None:
+    if is_table(uri):
+        read_table(uri, "results_uri")
+        if (
+            importlib.util.find_spec("google") is None
+            or importlib.util.find_spec("google.cloud.bigquery") is None
+        ):
+            msg = (
+                f"results_uri={uri!r}: rows are loaded by Google's client, which is not installed. Install "
+                "airflow-provider-genai-batch[bigquery] where tasks run, or let them land in a file."
+            )
+            raise UnsupportedError(msg)
+    elif form_of(uri) == "parquet" and importlib.util.find_spec("pyarrow") is None:
         msg = (
             f"results_uri={uri!r}: Parquet is written by pyarrow, which is not installed. Install "
             "airflow-provider-genai-batch[parquet] where tasks run, or end it in .jsonl or .jsonl.gz."

@@ -22,9 +22,11 @@ from airflow_provider_genai_batch.models.identity import Identity, merge_labels
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
+from airflow_provider_genai_batch.task.inputs.bigquery_stream import read_stream
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows, fetch_rows, words_of
 from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
+from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.inputs.snapshot import Snapshot, no_place
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.landing.job_names import read_manifest
@@ -80,7 +82,7 @@ class AttemptInput:
             while True:
                 try:
                     if order.table is not None:
-                        prepared = self._table_reader(order, order.table).read(stack, snapshot)
+                        prepared = self._of_table(order, order.table, stack, snapshot)
                     elif order.source.sql is not None:
                         prepared = self._of_query(order, order.source.sql, stack)
                     else:
@@ -150,7 +152,7 @@ class AttemptInput:
 
     def _snapshot(self, order: Order, query: SqlSource) -> Snapshot | None:
         """Return where the rows of a query are kept; None: there is no place for them."""
-        place = self._settings.results_uri
+        place = self._settings.file_uri
         if place is None:
             staging = staging_place(self._client, order.destination)
             on_vertex = order.backend is Backend.VERTEX
@@ -162,12 +164,12 @@ class AttemptInput:
     def search(self) -> Search | None:
         """Say how answers at hand are looked for; None: none are used."""
         settings = self._settings
-        if settings.results_uri is None or not (settings.reuse or settings.dedupe):
+        if settings.file_uri is None or not (settings.reuse or settings.dedupe):
             return None
         reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
         keep, ready_by = not settings.plan_only, ReadyBy.of(settings.ready_by)
         other = None if ready_by is None or ready_by.model == settings.model else ready_by.model
-        found = (settings.results_uri, reuse, settings.dedupe, wanted_of(settings), manifest, read_manifest)
+        found = (settings.file_uri, reuse, settings.dedupe, wanted_of(settings), manifest, read_manifest)
         return Search(*found, keep=keep, other_model=other)
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
@@ -220,6 +222,16 @@ class AttemptInput:
             )
             self._task.defer_until(clock.time() + pause, checkpoint.to_event())
         clock.sleep(pause)
+
+    def _of_table(self, order: Order, ask: TableAsk, stack: ExitStack, snapshot: str | None) -> PreparedInput:
+        reader = self._table_reader(order, ask)
+        if not ask.streamed:
+            return reader.read(stack, snapshot)
+        asks = (order.source, order.model, order.request_defaults, None)
+        lines = InputReader(
+            stack, self._client, *asks, several_jobs=True, keeps_media=keeps_media(self._settings)
+        )
+        return read_stream(reader, lines, snapshot)
 
     def _table_reader(self, order: Order, ask: TableAsk) -> TableReader:
         labels = merge_labels(self._task.owner.labels, order.labels)

@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
 from airflow_provider_genai_batch.task.row_checks import check_checks, check_on_check, check_rows_are_read
+from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 
 def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = None) -> None:
@@ -35,7 +36,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
     if task.results_uri is not None:
         if known is None:
             check_results_uri(task.results_uri)
-        elif known(task.results_uri):
+        elif known(task.results_uri) and not is_table(task.results_uri):
             form_of(task.results_uri)
     if task.media_uri is not None and (known is None or known(task.media_uri)):
         check_media_uri(task.media_uri)
@@ -70,10 +71,10 @@ def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
     if not wanted:
         return
     how = f"{wanted[0]}={getattr(task, wanted[0])!r} asks requests at once"
-    if task.results_uri is None:
+    if _no_file(task.results_uri):
         msg = (
-            f"{how}, and their answers are nowhere but where this task keeps them: give it results_uri, or leave "
-            f"{wanted[0]} out, as the rows of a table in BigQuery have to."
+            f"{how}, and their answers are nowhere but where this task keeps them, beside its rows: give it a file as "
+            f"results_uri, or leave {wanted[0]} out, as the rows of a table in BigQuery have to."
         )
         raise ConfigurationError(msg)
     if task.wait is False:
@@ -105,11 +106,23 @@ def tiers_at_once(task: Any) -> list[Tier]:
 def _check_used_again(task: Any) -> None:
     """Refuse `reuse` and `dedupe` where no rows land, for their rows come from nowhere else."""
     given = [name for name in ("reuse", "dedupe") if getattr(task, name) not in (None, False)]
-    if given and task.results_uri is None:
+    if given and _no_file(task.results_uri):
         msg = (
-            f"{given[0]} needs a results_uri: rows that are not asked land there, beside those that are. Give it, or "
+            f"{given[0]} needs a results_uri that is a file: rows that are not asked land there, beside those that "
+            f"are. Give it, or "
             f"leave {given[0]} out, as the rows of a table in BigQuery have to."
         )
+        raise ConfigurationError(msg)
+
+
+def _no_file(results_uri: Any) -> bool:
+    """Whether rows land in no file: nothing can be kept beside a table."""
+    return results_uri is None or (isinstance(results_uri, str) and is_table(results_uri))
+
+
+def _check_validate(name: str, value: Any) -> None:
+    if value not in (None, "python"):
+        msg = f'{name} is "python", or left out, not {value!r}.'
         raise ConfigurationError(msg)
 
 
@@ -181,8 +194,8 @@ def _check_text(name: str, value: Any) -> None:
 def _check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
     if known(task.ready_by):
         check_ready_by(task.ready_by)
-    if task.wait is False or task.results_uri is None:
-        need = "wait=True" if task.wait is False else "results_uri"
+    if task.wait is False or _no_file(task.results_uri):
+        need = "wait=True" if task.wait is False else "a results_uri that is a file"
         msg = (
             f"ready_by needs {need}: what is asked at the deadline is answered to the task, which writes the rows. "
             f"{'Leave wait out' if task.wait is False else 'Say where they are to land'}, or leave ready_by out."
@@ -287,6 +300,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
         ("max_requests_per_job", "max_bytes_per_job", "max_bytes"), partial(check_count, least=1)
     ),
     "max_cost": _check_cost,
+    "validate": _check_validate,
     **dict.fromkeys(("tier", "retry_tier"), _check_tier),
     "online_below": partial(check_count, least=1),
     "reuse": check_reuse,

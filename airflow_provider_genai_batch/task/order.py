@@ -114,7 +114,9 @@ class Order(JobParams):
         return self.place_beside(own, suffix)
 
 
-def _read_table(params: JobParams, output_type: Any, settings: Mapping[str, Any]) -> TableAsk:
+def _read_table(
+    params: JobParams, output_type: Any, results_uri: str | None, settings: Mapping[str, Any]
+) -> TableAsk:
     if task_of(params.model) is not Task.GENERATE or family_of(params.model) is not Family.GOOGLE:
         msg = (
             f"{params.model} cannot be asked about the rows of a table in BigQuery, only Google's generating models "
@@ -122,7 +124,10 @@ def _read_table(params: JobParams, output_type: Any, settings: Mapping[str, Any]
         )
         raise UnsupportedError(msg)
     uri = params.source.bigquery_uri or ""
-    return read_ask(uri, params.destination, output_type=output_type, **settings)
+    settings = dict(settings)
+    streamed = settings.pop("validate", None) == "python" or params.backend is Backend.GEMINI
+    wanted = {"output_type": output_type, "results_uri": results_uri, "streamed": streamed}
+    return read_ask(uri, params.destination, **wanted, **settings)
 
 
 def _beside(destination: BatchDestination, suffix: str) -> BatchDestination:
@@ -175,7 +180,7 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     source, destination = params.source, params.destination
     table, rows = None, RowSettings()
     if prompt is not None and source.bigquery_uri:
-        table = _read_table(params, output_type, table_settings)
+        table = _read_table(params, output_type, results_uri, table_settings)
         params, destination = replace(params, destination=None), None
     elif prompt is not None:
         rows = RowSettings.of(table_settings.get("key"), table_settings.get("columns"))

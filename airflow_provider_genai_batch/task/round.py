@@ -220,7 +220,7 @@ class Round:
     @cached_property
     def _at_once(self) -> list[BatchJob]:
         """What earlier attempts asked at once, whatever jobs it was to complete; empty: only in a first round."""
-        uri, identity = self._settings.results_uri, self._identity
+        uri, identity = self._settings.file_uri, self._identity
         if self._task.is_first_try or not self._settings.reattach or uri is None or identity is None:
             return []
         found = journaled_since(self._client, uri, identity, range(LAST_ROUND), model=self._order.model)

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, Versions
-from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import check_order_settings
 from airflow_provider_genai_batch.task.order import Order, read_order
@@ -21,10 +21,14 @@ from airflow_provider_genai_batch.task.tables.ask import (
     refuse_landing,
     refuse_table_settings,
 )
+from airflow_provider_genai_batch.task.tables.typed import TypedTable, read_typed
 from airflow_provider_genai_batch.task.versions import versions_of
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
+from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.labels import with_more
+from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 _BATCH = Tier.BATCH.value
 
@@ -45,6 +49,7 @@ class RunSettings:
     staging: str | None = None
     rename: Mapping[str, str] | None = None
     max_bytes: int | None = None
+    validate: str | None = None
     dest: Any = None
     config: Any = field(default=None, repr=False)
     request_defaults: Any = field(default=None, repr=False)
@@ -119,6 +124,24 @@ class RunSettings:
         unset = self.online_below is None and self.retry_tier is None and self.pilot is None
         return not (self.tier == _BATCH and unset)
 
+    @property
+    def file_uri(self) -> str | None:
+        """Return `results_uri` where it is a file, which others may stand beside."""
+        return None if self.results_uri is None or is_table(self.results_uri) else self.results_uri
+
+    def typed(self, backend: Backend) -> TypedTable | None:
+        """Return the table that landed rows are loaded into; None: they land in a file, or nowhere.
+
+        Raises:
+            InputError, ConfigurationError: its columns cannot be meant.
+        """
+        uri = self.results_uri
+        if uri is None or not is_table(uri):
+            return None
+        embeds = task_of(read_model(self.model, backend)) is Task.EMBED
+        with_input = self.prompt is not None
+        return read_typed(uri, self.output_type, self.rename, embeds=embeds, with_input=with_input)
+
     def order(self, connection: ClientConfig) -> Order:
         """Read the parameters of the job, and check them against its service.
 
@@ -143,7 +166,7 @@ class RunSettings:
             **{name: getattr(self, name) for name in TABLE_SETTINGS},
         )
         if order.table is not None:
-            refuse_landing(self)
+            refuse_landing(self, streamed=order.table.streamed)
         elif any(getattr(self, name) is not None for name in TABLE_SETTINGS):
             refuse_table_settings(self)
         if self.versions is None:

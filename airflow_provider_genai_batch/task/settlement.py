@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.tables.land import TableLanding
+from airflow_provider_genai_batch.task.tables.load import LoadedTable
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
@@ -88,25 +89,30 @@ class Settlement:
 
     def _landing(self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None) -> Landing:
         settings, client = self._settings, self._client
+        into = self._into(facts)
+        loads = into if isinstance(into, LoadedTable) else None
+        check = job_check(settings.output_type, settings.request_defaults)
         return Landing(
-            results_uri=settings.results_uri,
+            results_uri=settings.file_uri if loads is None else loads.table.name.uri,
             media_uri=settings.media_uri,
             max_failed_rows=settings.max_failed_rows,
             facts=facts,
             keys=lambda: (
                 [*prepared.keys()]
                 if prepared is not None and prepared.readable
-                else reread_keys(client, self._input.order_again, facts.key_sum)
+                else (loads and loads.keys(client))
+                or reread_keys(client, self._input.order_again, facts.key_sum)
             ),
-            ordered=settings.ordered,
-            validate=job_check(settings.output_type, settings.request_defaults),
+            ordered=settings.ordered and loads is None,
+            validate=check if loads is None else loads.table.checked(check),
             answers=settings.answers,
             output_type=settings.output_type,
             carry=carry,
             checks=tuple(settings.checks or ()),
             on_check=settings.on_check,
             at_hand=self._input.at_hand,
-            into=self._into(facts),
+            into=into if isinstance(into, TableLanding) else None,
+            loads=loads,
         )
 
     def late_rows(
@@ -120,7 +126,8 @@ class Settlement:
     @contextmanager
     def _columns(self, facts: InputFacts, prepared: PreparedInput | None) -> Iterator[Carry | None]:
         """Give the columns of a table's rows, where they are to land beside the answers."""
-        if self._settings.prompt is None or self._settings.results_uri is None:
+        settings = self._settings
+        if settings.prompt is None or settings.results_uri is None or facts.snapshot is not None:
             yield None
             return
         with reread_columns(self._client, self._input.order_again, facts.content, prepared) as columns:
@@ -132,11 +139,17 @@ class Settlement:
         with self._columns(facts, prepared) as carry:
             return self._runner.land_at_hand(order, self._landing(facts, prepared, carry))
 
-    def _into(self, facts: InputFacts) -> TableLanding | None:
-        """Return the table that rows in BigQuery land in; None where the task has none."""
-        if facts.snapshot is None:
+    def _into(self, facts: InputFacts) -> TableLanding | LoadedTable | None:
+        """Return the table in BigQuery that rows land in; None where the task has none."""
+        settings, owner = self._settings, self._task.owner
+        if facts.snapshot is None and settings.file_uri == settings.results_uri:
             return None
-        order = self._settings.order(self._client.config)
-        assert order.table is not None  # noqa: S101 - else there would be no snapshot
-        labels = merge_labels(self._task.owner.labels, order.labels)
-        return TableLanding(order.table, facts.snapshot, labels, self._settings.truncated == "ok")
+        order = settings.order(self._client.config)
+        labels = merge_labels(owner.labels, order.labels)
+        if order.table is None:
+            table = settings.typed(order.backend)
+            return None if table is None else LoadedTable(table, owner.key, labels)
+        inputs = facts.snapshot or ""
+        if order.table.streamed:
+            return LoadedTable(order.table.table, owner.key, labels, order.table, inputs)
+        return TableLanding(order.table, inputs, labels, settings.truncated == "ok")

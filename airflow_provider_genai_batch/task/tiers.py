@@ -42,6 +42,8 @@ def check_tiers(settings: RunSettings, order: Order, location: str) -> None:
     for tier in tiers_at_once(settings):
         check_tier(tier, order.model, order.backend, task_of(order.model), location)
     source = order.source
+    if order.table is not None and order.table.streamed:
+        return
     if source.bigquery_uri or source.file_name:
         raise unreadable_source(source.bigquery_uri or source.file_name or "")
 

@@ -41,6 +41,13 @@ def auth_for(config: ClientConfig) -> Auth:
     return GoogleToken(config.google, config.google.scopes or _SCOPES[config.backend])
 
 
+def cloud_auth(config: ClientConfig, auth: Auth) -> Auth:
+    """Return what Google Cloud takes of a connection, which no API key is: there its account acts."""
+    if not isinstance(auth, ApiKey):
+        return auth
+    return GoogleToken(config.google, config.google.scopes or _SCOPES[Backend.VERTEX])
+
+
 class ApiKey:
     """A Gemini API key in its header; never in a URL, which ends up in logs."""
 

@@ -9,17 +9,21 @@ Sources: BigQuery's "Running jobs programmatically" and ``jobs.insert``; its "Er
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.auth.google import Auth
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.client.storage.bigquery import can_ask, open_bigquery, refused, renewed
+from airflow_provider_genai_batch.client.storage.table_jobs import Load, Statement
 from airflow_provider_genai_batch.exceptions import (
     PASSING,
     AlreadyExists,
+    AuthenticationError,
+    ConfigurationError,
     NotFound,
     QuotaExceeded,
     TransportError,
@@ -36,6 +40,9 @@ _TRIES = 4
 """Of a statement whose answer is lost each time."""
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds between looks at a job; the last for all later ones."""
+_REFUSED = 401
+_PAGE_ROWS = 2000
+"""In memory at a time."""
 _MOST_NUMBERS = 100
 """Jobs of one statement that failed, or whose table is gone."""
 
@@ -55,29 +62,6 @@ class TableFacts:
     last_change: int
 
 
-@dataclass(frozen=True)
-class Statement:
-    """One statement.
-
-    Attributes:
-        sql: its text.
-        job_id: of the job that runs it; a number is added for each earlier job of that id that is of no use.
-        location: where.
-        labels: of the job.
-        makes: the table that it makes; a job that ended counts only while that is there.
-        again: whether a job of that id that ended counts at all; else the statement runs again.
-        max_bytes: that it may be billed for.
-    """
-
-    sql: str = field(repr=False)
-    job_id: str
-    location: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    makes: TableName | None = None
-    again: bool = False
-    max_bytes: int | None = None
-
-
 class Queries:
     """BigQuery, as the connection's account sees it; all calls block.
 
@@ -87,6 +71,7 @@ class Queries:
 
     Raises:
         UnsupportedError: Google's client is not installed.
+        ConfigurationError: the connection names no project that pays.
     """
 
     def __init__(self, config: ClientConfig, auth: Auth) -> None:
@@ -96,6 +81,13 @@ class Queries:
                 "airflow-provider-genai-batch[bigquery]."
             )
             raise UnsupportedError(msg)
+        if not config.project:
+            msg = (
+                'A table in BigQuery needs a project that its jobs are billed to: set "project" in the connection\'s '
+                'extra, with "backend": "gemini" for the Gemini API, beside an account ("key_path" or another; without '
+                "one the Application Default Credentials)."
+            )
+            raise ConfigurationError(msg)
         self._config, self._auth = config, auth
         self.billed: dict[str, int] = {}
         """Bytes by the ids of the jobs that ran."""
@@ -154,6 +146,16 @@ class Queries:
 
         return int(self._call("jobs.insert", ask).total_bytes_processed or 0)
 
+    def try_table(self, table: TableName) -> None:
+        """Find out whether a table can be written; it changes nothing and costs nothing.
+
+        Raises:
+            ApiError: it cannot; the message is BigQuery's.
+            TransportError: BigQuery was not to be reached.
+        """
+        sql = f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS probe"
+        self.estimate(sql, self.location_of(table.place))
+
     def ask(self, sql: str, location: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         """Run a query that changes nothing, and return its rows.
 
@@ -173,8 +175,66 @@ class Queries:
 
         return self._call("jobs.insert", ask)
 
-    def run(self, statement: Statement) -> str:
-        """Run a statement once, or adopt the job that runs it or has run it; return the job's id.
+    def stream(self, sql: str, location: str, labels: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+        """Run a query that changes nothing, and give its rows as they come, a page in memory.
+
+        Raises:
+            ApiError: BigQuery refused.
+            TransportError: it was not to be reached.
+        """
+
+        def begin(client: Any, retry: Any) -> str:
+            from google.cloud import bigquery
+
+            config = bigquery.QueryJobConfig(labels=dict(labels))
+            job = client.query(sql, job_config=config, location=location, retry=retry, job_retry=None)
+            return str(job.job_id)
+
+        job_id = self._call("jobs.insert", begin)
+        self._finish(job_id, location)
+        given, renewed_at = 0, -1
+        while True:
+            try:
+                for row in self._rows(job_id, location, given, renew=renewed_at == given):
+                    given += 1
+                    yield row
+            except AuthenticationError as error:
+                # A token lasts an hour, and there may be more rows than are read in one.
+                if error.code != _REFUSED or not self._auth.renewable or renewed_at == given:
+                    raise
+                renewed_at = given
+            else:
+                return
+
+    def _rows(self, job_id: str, location: str, first: int, *, renew: bool) -> Iterator[tuple[Any, ...]]:
+        from google.cloud import bigquery
+
+        headers = self._auth.headers(renew=renew)
+        with open_bigquery(self._config, headers, "jobs.getQueryResults") as client:
+            retry = bigquery.DEFAULT_RETRY.with_timeout(_SECONDS)
+            job = client.get_job(job_id, location=location, retry=retry)
+            for row in job.result(start_index=first, page_size=_PAGE_ROWS, retry=retry, job_retry=None):
+                yield row.values()
+
+    def keep_for(self, table: TableName, days: int) -> None:
+        """Let a table be gone after some days; costs nothing.
+
+        Raises:
+            ApiError: BigQuery refused.
+            TransportError: it was not to be reached.
+        """
+
+        def change(client: Any, retry: Any) -> None:
+            from google.cloud import bigquery
+
+            one = bigquery.Table(f"{table.project}.{table.dataset}.{table.table}")
+            one.expires = clock.now() + timedelta(days=days)
+            client.update_table(one, ["expires"], retry=retry)
+
+        self._call("tables.patch", change)
+
+    def run(self, statement: Statement | Load) -> str:
+        """Run a statement or a load job once, or adopt the job that runs it or has run it; return the job's id.
 
         Raises:
             ApiError: the statement failed; the message is BigQuery's.
@@ -196,15 +256,15 @@ class Queries:
         msg = f"{_MOST_NUMBERS} jobs {statement.job_id}_… failed"
         raise TransportError(msg, method="jobs.insert")
 
-    def _made(self, statement: Statement) -> bool:
+    def _made(self, statement: Statement | Load) -> bool:
         return statement.makes is None or self.exists(statement.makes)
 
-    def _insert(self, statement: Statement, job_id: str) -> bool:
+    def _insert(self, statement: Statement | Load, job_id: str) -> bool:
         """Create a job; False where there is one of that id, which was not made here."""
         unknown = False
         for pause in (*_PAUSES[:_TRIES], None):
             try:
-                self._call("jobs.insert", lambda client, _: self._begin(client, statement, job_id))
+                self._call("jobs.insert", lambda client, _: statement.begin(client, job_id, _SECONDS))
             except AlreadyExists:
                 return unknown
             except PASSING as error:
@@ -218,23 +278,6 @@ class Queries:
             else:
                 return True
         return True
-
-    @staticmethod
-    def _begin(client: Any, statement: Statement, job_id: str) -> Any:
-        from google.cloud import bigquery
-
-        config = bigquery.QueryJobConfig(labels=dict(statement.labels))
-        if statement.max_bytes is not None:  # None would be sent as a text
-            config.maximum_bytes_billed = statement.max_bytes
-        return client.query(
-            statement.sql,
-            job_id=job_id,
-            job_config=config,
-            location=statement.location,
-            retry=None,
-            job_retry=None,
-            timeout=_SECONDS,
-        )
 
     def _job(self, job_id: str, location: str) -> Any:
         return self._call(
@@ -252,7 +295,7 @@ class Queries:
             if job.state == "DONE":
                 break
             clock.sleep(_PAUSES[min(number, len(_PAUSES) - 1)])
-        self.billed[job_id] = int(job.total_bytes_billed or 0)
+        self.billed[job_id] = int(getattr(job, "total_bytes_billed", None) or 0)  # loads are free
         if job.error_result is not None:
             raise refused(job.exception(), "jobs.get")
 

@@ -84,12 +84,13 @@ class Prompt:
         line = file_line(self._mark_of(_KEY), asked, backend, task, model)
         return _Writer(self._slots(line, dict(self._holders(asked.request))), backend).line
 
-    def pieces(self, model: str, defaults: Any = None) -> list[str | Slot]:
-        """Return the JSON of a request on Vertex AI, cut where strings have columns in them.
+    def pieces(self, model: str, defaults: Any = None, backend: Backend = Backend.VERTEX) -> list[str | Slot]:
+        """Return the JSON of a request, cut where strings have columns in them.
 
         Args:
             model: of Google's.
             defaults: fields of every request.
+            backend: that is asked.
 
         Raises:
             RequestError: it cannot be sent.
@@ -97,12 +98,13 @@ class Prompt:
         try:
             asked = rest_request(
                 {"contents": self._skeleton},
-                backend=Backend.VERTEX,
+                backend=backend,
                 task=Task.GENERATE,
                 model=model,
                 defaults=defaults,
             )
-            Importer("request {}".format).check({"key": "r", "request": asked.request}, 1)
+            if backend is Backend.VERTEX:
+                Importer("request {}".format).check({"key": "r", "request": asked.request}, 1)
         except RequestError as error:
             msg = "prompt"
             raise error.at(msg) from error

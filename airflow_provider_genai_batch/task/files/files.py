@@ -27,6 +27,7 @@ from airflow_provider_genai_batch.task.files.object_storage import (
     try_place,
 )
 from airflow_provider_genai_batch.task.files.objects import listed
+from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
 
 _CHUNK = 256 * 1024
 _JSON_LINES = "application/jsonl"
@@ -100,7 +101,7 @@ def check_place(uri: str, client: GenAIBatchClient) -> None:
     Raises:
         ConfigurationError: none serves its scheme.
     """
-    if local_path(uri) is None and not by_connection(uri, client):
+    if local_path(uri) is None and not by_connection(uri, client) and not is_table(uri):
         object_at(uri)
 
 
@@ -118,7 +119,9 @@ def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", gi
     """
     try:
         path = local_path(uri)
-        if path is not None:
+        if is_table(uri):
+            client.queries.try_table(read_table(uri, "results_uri"))
+        elif path is not None:
             check_folder(path)
         elif by_connection(uri, client):
             client.run(try_object(client.calls, uri))

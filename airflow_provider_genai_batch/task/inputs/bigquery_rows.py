@@ -9,7 +9,8 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.client.storage.queries import Queries, Statement, TableFacts
+from airflow_provider_genai_batch.client.storage.queries import Queries, TableFacts
+from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.exceptions import (
     ApiError,
     BadRequest,
@@ -38,6 +39,21 @@ _MANY_REGIONS = ("us", "eu")
 _ANYWHERE = "global"
 _LEAST_GUARD = 100 * 1024**2
 """Bytes: BigQuery bills at least ten megabytes for each table, which an estimate does not say."""
+
+
+@dataclass(frozen=True)
+class KeptTable:
+    """Rows that are kept and were found good.
+
+    Attributes:
+        table: where, with what requests are made of.
+        rows: how many.
+        sums: tell what is asked of them.
+    """
+
+    table: StagedTable
+    rows: int
+    sums: tuple[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -75,13 +91,29 @@ class TableReader:
             InputError: all that is wrong, in one message.
             CallError: BigQuery was not to be reached, or is in trouble.
         """
-        queries, ask = self.client.queries, self.ask
+        kept = self.keep(snapshot)
+        asked = [piece if isinstance(piece, str) else astuple(piece) for piece in kept.table.pieces]
+        return PreparedInput(
+            source=BatchSource(bigquery_uri=self.ask.source.uri),
+            content=digest([*kept.sums, kept.rows, asked]),
+            backend=Backend.VERTEX,
+            limits=limits_of(Backend.VERTEX, Task.GENERATE, self.model),
+            stack=stack,
+            requests=kept.rows,
+            asks_for_type=asks_for_type(None, self.defaults),
+            table=kept.table,
+        )
+
+    def keep(self, snapshot: str | None = None) -> KeptTable:
+        """Keep the rows, and check them; see `read`."""
+        queries, ask, config = self.client.queries, self.ask, self.client.config
+        job_location = _ANYWHERE if ask.streamed else config.location
         with _explained(queries):
-            facts, location = _Preflight(queries, ask, self.client.config.location).look()
-        pieces = self.prompt.pieces(self.model, self.defaults)
+            facts, location = _Preflight(queries, ask, job_location).look()
+        pieces = self.prompt.pieces(self.model, self.defaults, config.backend)
         alone = [one for one in pieces if isinstance(one, Slot) and not "".join(one.literals).strip()]
         rows = self._snapshot(facts, tuple(one.columns for one in alone))
-        _Preflight(queries, ask, self.client.config.location).estimate(rows, location)
+        _Preflight(queries, ask, job_location).estimate(rows, location)
         nonce = facts.last_change if facts.kind == "TABLE" else f"{clock.time():.3f}"
         tag = digest([self.key, rows.select(), nonce])[:16]
         table = ask.staging.table(snapshot) if snapshot else snapshot_name(ask.staging, tag)
@@ -100,22 +132,11 @@ class TableReader:
             )
             (found,) = queries.ask(rows.check(table), location, labels)
         _refuse_rows(found, rows, ask)
-        asked = [piece if isinstance(piece, str) else astuple(piece) for piece in pieces]
-        content = digest([found["sum_a"], found["sum_b"], int(found["total"]), asked])
+        log.info("%d rows of %s are kept in %s.", found["total"], ask.source.uri, table.uri)
         staged = StagedTable(
             table, pieces, rows.columns, ask.answers, location, self.labels, self.cut_off_is_ok
         )
-        log.info("%d rows of %s are kept in %s.", found["total"], ask.source.uri, table.uri)
-        return PreparedInput(
-            source=BatchSource(bigquery_uri=ask.source.uri),
-            content=content,
-            backend=Backend.VERTEX,
-            limits=limits_of(Backend.VERTEX, Task.GENERATE, self.model),
-            stack=stack,
-            requests=int(found["total"]),
-            asks_for_type=asks_for_type(None, self.defaults),
-            table=staged,
-        )
+        return KeptTable(staged, int(found["total"]), (found["sum_a"], found["sum_b"]))
 
     def _snapshot(self, facts: TableFacts, bare: tuple[tuple[str, ...], ...]) -> Snapshot:
         """Choose the columns that are kept.

@@ -30,7 +30,7 @@ class InputFacts:
         """Keep of an input what its rows need."""
         stamped = prepared.stamped > 0 and prepared.stamped == prepared.requests
         content = prepared.content if isinstance(prepared.content, str) else None
-        snapshot = prepared.table.inputs.table if prepared.table is not None else None
+        snapshot = prepared.snapshot if prepared.table is None else prepared.table.inputs.table
         return cls(
             prepared.requests,
             prepared.keyed,

@@ -65,6 +65,8 @@ class PreparedInput:
     """Tables of earlier jobs: the service asks what failed in them and copies the rest."""
     table: StagedTable | None = field(default=None, repr=False)
     """Rows of a table in BigQuery, of which requests are made there."""
+    snapshot: str | None = None
+    """The table in BigQuery that keeps the rows of which the lines were made."""
 
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
         """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.

@@ -217,6 +217,10 @@ class InputReader:
         stream.writelines(self._entered(summed()))
         return self._prepared(sums.sha256, **sums.facts(), lines=stream)
 
+    def checked(self, name: str, chunks: Iterable[bytes]) -> PreparedInput:
+        """Check and spool lines of requests that have their defaults already."""
+        return self._checked(self._preflight(name), chunks)
+
     def _preflight(
         self, name: str, defaults: Any = None, place: Callable[[int], str] | None = None
     ) -> Preflight:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from itertools import chain
 from typing import BinaryIO, cast
@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.digest import Summed
 from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.results.keys.key_set import KeySet
-from airflow_provider_genai_batch.results.sinks import form_of, opened
+from airflow_provider_genai_batch.results.sinks import Write, form_of, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.task.journal.journal import journaled_rows
 from airflow_provider_genai_batch.task.landing.asks import job_tag, jobs_by_ask
@@ -92,10 +92,8 @@ def _read(
     if landing.meter is not None:
         landing.meter.begin()
         watch = landing.meter.watch
-    form = form_of(landing.results_uri) if landing.results_uri else "jsonl"
     summed = None if out is None else Summed(out)
-    types = _types(landing, jobs) if form == "parquet" else None
-    with nullcontext() if summed is None else opened(cast("BinaryIO", summed), form, types) as write:
+    with nullcontext() if summed is None else _sink(landing, jobs, cast("BinaryIO", summed)) as write:
         for number, rounds in enumerate(jobs_by_ask(jobs, together=landing.facts.requests is not None)):
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds), []), known, sums=sums, answered=has_one)
@@ -118,6 +116,15 @@ def _read(
     whole.checked = gates.found(whole.counts) if gates else ()
     whole.digest = str(summed.digest) if summed and (whole.rows_read or whole.reused) else None
     return whole
+
+
+def _sink(landing: Landing, jobs: Sequence[BatchJob], out: BinaryIO) -> AbstractContextManager[Write]:
+    """Open what takes lines of rows."""
+    uri = landing.results_uri
+    if uri and landing.loads is not None:
+        return nullcontext(landing.loads.sink(out).write)
+    form = form_of(uri) if uri else "jsonl"
+    return opened(out, form, _types(landing, jobs) if form == "parquet" else None)
 
 
 def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError, ResultsNotWritten
@@ -37,7 +37,7 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     """
     uri, media_uri = (landing.results_uri, landing.media_uri) if landing.meter is None else (None, None)
     try:
-        with published(uri, client) if uri else nullcontext(Draft(landing.stream)) as draft:
+        with _draft(client, landing, uri) as draft:
             media = MediaFolder(media_uri, client) if media_uri else None
             tally = write_rows(client, jobs, landing, draft.stream, media)
             _check_joined(jobs, tally, landing)
@@ -61,6 +61,13 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
     else:
         tell_what_did_not_land(tally)
     return tally
+
+
+def _draft(client: GenAIBatchClient, landing: Landing, uri: str | None) -> AbstractContextManager[Draft]:
+    """Open what rows are written to."""
+    if uri is None:
+        return nullcontext(Draft(landing.stream))
+    return published(uri, client) if landing.loads is None else landing.loads.published(client)
 
 
 def _check_joined(jobs: Sequence[BatchJob], tally: RowCounter, landing: Landing) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.landing.asks import one_of_twins
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 from airflow_provider_genai_batch.task.tables.land import TableLanding
+from airflow_provider_genai_batch.task.tables.load import LoadedTable
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings, PlainRow, Reading
 from airflow_provider_genai_batch.wire.answers.members import Dropped
 
@@ -69,6 +70,9 @@ class Landing:
     """What needs no job: rows of earlier results, and of requests that are equal to another."""
     into: TableLanding | None = None
     """The table in BigQuery that is written of rows there; None: they stay as the service wrote them."""
+
+    loads: LoadedTable | None = None
+    """What becomes of rows at a `results_uri` that is a table in BigQuery."""
 
     @property
     def result_uri(self) -> str | None:

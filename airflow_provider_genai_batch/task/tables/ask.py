@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination
 from airflow_provider_genai_batch.requests.tables.row_settings import read_names
+from airflow_provider_genai_batch.task.tables.typed import TypedTable, read_rename
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
 from airflow_provider_genai_batch.wire.tables.sql import (
     DatasetName,
     TableName,
     check_names,
+    is_table,
     read_dataset,
     read_table,
 )
 from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
-TABLE_SETTINGS = ("key", "columns", "where", "staging", "rename", "max_bytes")
+TABLE_SETTINGS = ("key", "columns", "where", "staging", "rename", "max_bytes", "validate")
 """Parameters of the operator that mean something for the rows of a table in BigQuery."""
 _OF_ALL_ROWS = ("key", "columns")
 """Those of them that mean the same for rows from elsewhere."""
-ANSWER = "answer"
-"""The column of answers that have no type."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class TableAsk:
         rename: new names of columns of the answers.
         max_bytes: that reading the source may scan; None: any number.
         answers: columns of the answers; None: they are text.
+        streamed: the service does not read BigQuery, or Python is to check the answers: rows pass the worker.
     """
 
     source: TableName
@@ -53,12 +54,17 @@ class TableAsk:
     rename: Mapping[str, str] = field(default_factory=dict)
     max_bytes: int | None = None
     answers: tuple[Column, ...] | None = None
+    streamed: bool = False
 
     @property
     def answer_columns(self) -> tuple[str, ...]:
         """The names that columns of the answers get."""
-        names = (ANSWER,) if self.answers is None else tuple(one.name for one in self.answers)
-        return tuple(self.rename.get(one, one) for one in names)
+        return self.table.answer_columns
+
+    @property
+    def table(self) -> TypedTable:
+        """What is written, without the columns of the input."""
+        return TypedTable(self.result, self.answers, self.rename)
 
 
 def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
@@ -72,6 +78,8 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
     staging: str | None = None,
     rename: Mapping[str, str] | None = None,
     max_bytes: int | None = None,
+    results_uri: str | None = None,
+    streamed: bool = False,
 ) -> TableAsk:
     """Read what is asked about the rows of a table; see `GenAIBatchOperator`.
 
@@ -85,24 +93,33 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
         staging: a dataset.
         rename: names by names.
         max_bytes: of a statement.
+        results_uri: the table that is written, where `dest` does not say it.
+        streamed: see `TableAsk`.
 
     Raises:
         InputError, ConfigurationError: one of them cannot be meant.
     """
-    said = "" if destination is None else destination.bigquery_uri or destination.gcs_uri or ""
-    if not said.startswith("bq://") or said.count(".") < 2:
+    name, said = "dest", ""
+    if destination is not None:
+        said = destination.bigquery_uri or destination.gcs_uri or ""
+    if results_uri is not None:
+        if said:
+            msg = f"The table that is written is given twice, as dest={said} and results_uri={results_uri}: keep one."
+            raise ConfigurationError(msg)
+        name, said = "results_uri", results_uri
+    if not is_table(said) or said.count(".") < 2:
         msg = (
-            f"With prompt and the table {source} as src, dest names the table that is written: give "
+            f"With prompt and the table {source} as src, {name} names the table that is written: give "
             f"bq://project.dataset.table{f', not {said}' if said else ''}."
         )
         raise InputError(msg)
-    result = read_table(said, "dest")
+    result = read_table(said, name)
     own = read_table(source, "src")
     if (own.uri.lower(), own.dataset) == (result.uri.lower(), result.dataset):
-        msg = f"dest is {said}, the table that is read: name another one, it is replaced by each run."
+        msg = f"{name} is {said}, the table that is read: name another one, it is replaced by each run."
         raise ConfigurationError(msg)
     answers = None if output_type is None else columns_of(given_type(output_type))
-    renamed = _read_rename(rename, answers)
+    renamed = read_rename(rename, TypedTable(result, answers).answer_columns)
     ask = TableAsk(
         own,
         result,
@@ -113,6 +130,7 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
         renamed,
         max_bytes,
         answers,
+        streamed,
     )
     kept = ask.columns or ()
     check_names([*kept, *ask.answer_columns, *OWN_COLUMNS], "The table of the results")
@@ -130,27 +148,40 @@ def refuse_table_settings(task: Any) -> None:
         msg = f"{given[0]} is for rows, and src has requests: give prompt, or leave {given[0]} out."
         raise ConfigurationError(msg)
     given = [one for one in given if one not in _OF_ALL_ROWS]
+    if "rename" in given and isinstance(task.results_uri, str) and is_table(task.results_uri):
+        given.remove("rename")
     if given:
         msg = (
-            f"{given[0]} is for the rows of a table in BigQuery: give prompt, and src and dest as "
+            f"{given[0]} is for the rows of a table in BigQuery: give prompt, and src and results_uri as "
             f"bq://project.dataset.table, or leave {given[0]} out."
         )
         raise ConfigurationError(msg)
 
 
-def refuse_landing(task: Any) -> None:
+_NOT_IN_TABLES = ("media_uri", "keep", "reuse", "dedupe")
+_ONLY_STREAMED = ("checks", "pilot", "plan_only", "max_cost")
+
+
+def refuse_landing(task: Any, *, streamed: bool) -> None:
     """Refuse settings that rows in a table in BigQuery do not have.
+
+    Args:
+        task: its settings.
+        streamed: they pass the worker, or may do so.
 
     Raises:
         UnsupportedError, ConfigurationError: one is given.
     """
-    for name in ("results_uri", "media_uri", "keep", "checks", "reuse", "dedupe"):
+    for name in _NOT_IN_TABLES:
         if getattr(task, name, None) not in (None, False):
-            msg = f"The rows are written to dest and pass no worker: leave {name} out."
+            msg = f"The rows are written to a table in BigQuery, which has no place for it: leave {name} out."
             raise UnsupportedError(msg)
-    for name in ("pilot", "plan_only", "max_cost"):
+    for name in () if streamed else _ONLY_STREAMED:
         if getattr(task, name, None) not in (None, False):
-            msg = f"The requests are made of the table at the service and pass no worker: leave {name} out."
+            msg = (
+                f"Requests and rows stay in BigQuery and pass no worker: leave {name} out, or let them pass it by "
+                'validate="python".'
+            )
             raise UnsupportedError(msg)
     if task.wait is False:
         msg = "The table is written when the jobs have ended, so the task has to wait: leave wait out."
@@ -164,17 +195,3 @@ def _read_where(given: Any) -> str:
         msg = f"where is {given!r}: give a condition over the columns, such as \"day = '2026-01-01'\"."
         raise ConfigurationError(msg)
     return given
-
-
-def _read_rename(given: Any, answers: Sequence[Column] | None) -> Mapping[str, str]:
-    if given is None:
-        return {}
-    names = [ANSWER] if answers is None else [one.name for one in answers]
-    if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in given.values()):
-        msg = f"rename is {given!r}: give a dict from a name of the answers to the name of its column."
-        raise ConfigurationError(msg)
-    for one in given:
-        if one not in names:
-            msg = f"rename has {one!r}, which is none of the answers' names: {', '.join(names)}."
-            raise InputError(msg)
-    return dict(given)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.client.storage.queries import Statement
+from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritten
 from airflow_provider_genai_batch.models import BatchJob, Usage
 from airflow_provider_genai_batch.models.identity import digest

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.client.storage.queries import Queries, Statement
+from airflow_provider_genai_batch.client.storage.queries import Queries
+from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.identity import Identity, merge_labels
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName, read_table
@@ -72,6 +73,16 @@ class StagedTable:
             )
         )
         return BatchSource(bigquery_uri=table.uri)
+
+    def lines(self, client: GenAIBatchClient) -> Iterator[tuple[Any, ...]]:
+        """Give keys and requests as they come, in any order.
+
+        Raises:
+            ApiError: BigQuery refused.
+            TransportError: it was not to be reached.
+        """
+        sql = Requests(self.inputs, self.pieces, self.types).select()
+        yield from client.queries.stream(sql, self.location, self.labels)
 
     def shards(self, requests: int, most: int | None) -> list[StagedTable]:
         """Cut the rows for several jobs; by their keys, so that pieces are nearly of one size.

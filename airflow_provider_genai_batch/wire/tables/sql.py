@@ -58,6 +58,11 @@ class DatasetName:
         return TableName(self.project, self.dataset, name)
 
 
+def is_table(uri: str) -> bool:
+    """Whether an address is one of BigQuery's."""
+    return uri.startswith("bq://")
+
+
 def read_table(text: str, what: str) -> TableName:
     """Read ``bq://project.dataset.table``.
 

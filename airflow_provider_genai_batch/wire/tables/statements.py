@@ -21,14 +21,15 @@ from airflow_provider_genai_batch.wire.tables.types import Column
 KEY = "genai_key"
 OWN_COLUMNS = ("row_status", "row_error", "tokens", KEY)
 """Beside the input's columns and the answers'."""
-_TOKENS = {
+TOKENS = {
     "input": "promptTokenCount",
     "output": "candidatesTokenCount",
     "cached": "cachedContentTokenCount",
     "thoughts": "thoughtsTokenCount",
     "total": "totalTokenCount",
 }
-_MISFIT = "does not fit output_type in"
+"""Kinds of tokens by the service's names."""
+MISFIT = "does not fit output_type in"
 _MOST_CAUSES = 1000
 _LONGEST_CAUSE = 2000
 _HASHES = ("a", "b")
@@ -127,6 +128,10 @@ class Requests:
     types: Mapping[str, str]
     shard: tuple[int, int] | None = None
     answered: Answers | None = None
+
+    def select(self) -> str:
+        """Spell the query of all of them, with their keys."""
+        return f"SELECT t.{KEY} AS key, {self._request()} AS request FROM {self.inputs} AS t"
 
     def create(self, table: TableName, options: str) -> str:
         """Spell the statement; it does nothing where they are there already."""
@@ -263,11 +268,11 @@ class Result:
             "CONCAT(CASE v.misfits WHEN ' text' THEN CONCAT('no text, ', IFNULL(JSON_VALUE(v.response, "
             "'$.promptFeedback.blockReason'), IFNULL(v.reason, 'no reason'))) "
             "WHEN ' reason' THEN CONCAT('finished with ', "
-            f"IFNULL(v.reason, 'no reason')) ELSE CONCAT('{_MISFIT}', v.misfits) END, ': ', IFNULL(v.text, ''))"
+            f"IFNULL(v.reason, 'no reason')) ELSE CONCAT('{MISFIT}', v.misfits) END, ': ', IFNULL(v.text, ''))"
         )
         tokens = ", ".join(
             f"SAFE_CAST(JSON_VALUE(v.response, '$.usageMetadata.{theirs}') AS INT64) AS {ours}"
-            for ours, theirs in _TOKENS.items()
+            for ours, theirs in TOKENS.items()
         )
         status = (
             "CASE WHEN v.key IS NULL OR v.misfits = ' response' THEN 'missing' "
@@ -318,12 +323,12 @@ def usage(answers: Answers, long_prompt: int) -> str:
         answers: of all rounds.
         long_prompt: input tokens above which a request has another price.
     """
-    prompt = f"JSON_VALUE(response, '$.usageMetadata.{_TOKENS['input']}')"
+    prompt = f"JSON_VALUE(response, '$.usageMetadata.{TOKENS['input']}')"
     is_long = f"IFNULL(SAFE_CAST({prompt} AS INT64), 0) > {long_prompt}"
     sums = "".join(
         f", SUM(IF({only}, SAFE_CAST(JSON_VALUE(response, '$.usageMetadata.{theirs}') AS INT64), 0)) AS {kind}{ours}"
         for kind, only in (("", "TRUE"), ("long_", is_long))
-        for ours, theirs in _TOKENS.items()
+        for ours, theirs in TOKENS.items()
     )
     some = " UNION ALL ".join(
         f"SELECT {number} AS job, status, {_response(is_text)} AS response FROM {table}"

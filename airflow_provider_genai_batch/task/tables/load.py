@@ -1,0 +1,106 @@
+"""Landed rows as a typed table: loaded by a job that has a name, and put beside the rows that were asked about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, BinaryIO
+
+from airflow_provider_genai_batch.client.storage.table_jobs import Load, Statement
+from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.results.table_sink import TableSink
+from airflow_provider_genai_batch.task.files.files import Draft, spool
+from airflow_provider_genai_batch.task.tables.ask import TableAsk
+from airflow_provider_genai_batch.task.tables.staged import DAYS
+from airflow_provider_genai_batch.task.tables.typed import TypedTable
+from airflow_provider_genai_batch.wire.tables.joined import Joined
+from airflow_provider_genai_batch.wire.tables.load import schema
+from airflow_provider_genai_batch.wire.tables.sql import TableName
+from airflow_provider_genai_batch.wire.tables.statements import KEY, TOKENS, options
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.client.storage.queries import Queries
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True)
+class LoadedTable:
+    """A table that landed rows are loaded into, and what of the input stands beside them there.
+
+    Attributes:
+        table: what its columns are.
+        key: of the task instance: jobs of other tasks have other names.
+        labels: of DAG, task and run.
+        ask: about which rows of a table in BigQuery; None: the rows are all there is.
+        inputs: the name of their snapshot.
+    """
+
+    table: TypedTable
+    key: str
+    labels: Mapping[str, str]
+    ask: TableAsk | None = None
+    inputs: str = ""
+
+    def sink(self, out: BinaryIO) -> TableSink:
+        """Return what makes lines for the load job of lines of rows."""
+        table = self.table
+        return TableSink(out, table.fields, table.text, [*TOKENS], with_input=table.with_input)
+
+    @contextmanager
+    def published(self, client: GenAIBatchClient) -> Iterator[Draft]:
+        """Give a file to write; the table is replaced when the block ends well, and left alone otherwise.
+
+        Raises:
+            OSError: BigQuery did not take the rows.
+        """
+        with spool() as lines:
+            draft = Draft(lines)
+            yield draft
+            if draft.good:
+                try:
+                    self._write(client.queries, lines)
+                except CallError as error:
+                    # Not the job's trouble: whoever reads rows must not take it for that.
+                    raise OSError(str(error)) from error
+
+    def keys(self, client: GenAIBatchClient) -> list[str] | None:
+        """Return the keys of the rows that were asked about; None: they are not kept in BigQuery."""
+        if self.ask is None:
+            return None
+        queries, inputs = client.queries, self._staged(self.ask, "inputs")
+        sql = f"SELECT {KEY} FROM {inputs}"  # noqa: S608 - names are checked where they are read
+        return [row[0] for row in queries.stream(sql, queries.location_of(inputs.place), self.labels)]
+
+    def _write(self, queries: Queries, lines: BinaryIO) -> None:
+        lines.seek(0)
+        content = sha256()
+        while chunk := lines.read(_CHUNK):
+            content.update(chunk)
+        name = self.table.name
+        location = queries.location_of(name.place)
+        target = name if self.ask is None else self._staged(self.ask, "rows")
+        tag = digest([self.key, target.uri, name.uri, content.hexdigest()])[:16]
+        job_id = queries.run(
+            Load(lines, target, schema(self.table.columns), f"genai_load_{tag}", location, self.labels)
+        )
+        log.info("Job %s has loaded the rows into %s.", job_id, target.uri)
+        if self.ask is None:
+            return
+        queries.keep_for(target, DAYS)
+        inputs = self._staged(self.ask, "inputs")
+        kept = self.ask.columns or [one for one in queries.facts_of(inputs).columns if one != KEY]
+        sql = Joined(inputs, kept, target, self.table.answer_columns).create(name, options(self.labels))
+        queries.run(Statement(sql, f"genai_result_{digest([tag, sql])[:16]}", location, self.labels))
+        log.info("%s is written.", name.uri)
+
+    def _staged(self, ask: TableAsk, kind: str) -> TableName:
+        """Return a table of this run in the dataset for those that are kept for a while."""
+        return ask.staging.table(f"genai_{kind}_{self.inputs.removeprefix('genai_inputs_')}")

@@ -1,0 +1,139 @@
+"""The typed table that rows are loaded into, whatever they were made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
+from airflow_provider_genai_batch.wire.schemas.output_type import given_type
+from airflow_provider_genai_batch.wire.tables.load import OWN, conform
+from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, is_table, read_table
+from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
+from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
+
+ANSWER = "answer"
+"""The column of answers that have no type."""
+_INPUT = Column("input", "JSON")
+_EMBEDDING = (Column("embedding", "FLOAT64", repeated=True),)
+
+
+@dataclass(frozen=True)
+class TypedTable:
+    """A table, and what its columns are.
+
+    Attributes:
+        name: of it.
+        answers: columns of the answers; None: they are text.
+        rename: new names of these.
+        embeds: the answers are embeddings.
+        with_input: the columns of the input rows come along, as one of type JSON.
+    """
+
+    name: TableName
+    answers: tuple[Column, ...] | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    embeds: bool = False
+    with_input: bool = False
+
+    @property
+    def _all(self) -> tuple[Column, ...]:
+        if self.embeds:
+            return _EMBEDDING
+        return (Column(ANSWER, "STRING"),) if self.answers is None else self.answers
+
+    @property
+    def answer_columns(self) -> tuple[str, ...]:
+        """The names that columns of the answers get."""
+        return tuple(self.rename.get(one.name, one.name) for one in self._all)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All that rows are loaded into."""
+        pairs = zip(self._all, self.answer_columns, strict=True)
+        answers = tuple(replace(one, name=new) for one, new in pairs)
+        return (*((_INPUT,) if self.with_input else ()), *answers, *OWN)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The columns of answers by their fields; the whole answer has no name."""
+        if self.embeds:
+            return {"": self.answer_columns[0]}
+        if self.answers is None:
+            return {}
+        return dict(zip((one.name for one in self.answers), self.answer_columns, strict=True))
+
+    @property
+    def text(self) -> str:
+        """The column of answers that are text; empty: they are not."""
+        return "" if self.fields else self.answer_columns[0]
+
+    def checked(self, check: Callable[[str], Any] | None) -> Callable[[str], Any] | None:
+        """Return the check of an answer's text, which holds what it makes of it against the columns, too."""
+        columns = self.answers
+        if check is None or columns is None:
+            return check
+
+        def checks(text: str) -> Any:
+            return conform(columns, to_jsonable_python(check(text), by_alias=False, inf_nan_mode="null"))
+
+        return checks
+
+
+def read_typed(
+    uri: str,
+    output_type: Any = None,
+    rename: Mapping[str, str] | None = None,
+    *,
+    embeds: bool = False,
+    with_input: bool = False,
+) -> TypedTable:
+    """Read what table rows are loaded into.
+
+    Args:
+        uri: ``bq://project.dataset.table``.
+        output_type: of the answers.
+        rename: names by names.
+        embeds: the answers are embeddings.
+        with_input: rows have columns of their input.
+
+    Raises:
+        InputError, ConfigurationError: one of them cannot be meant.
+    """
+    answers = None if output_type is None or embeds else columns_of(given_type(output_type))
+    table = TypedTable(read_table(uri, "results_uri"), answers, {}, embeds, with_input)
+    table = replace(table, rename=read_rename(rename, table.answer_columns))
+    own = (*OWN_COLUMNS, *(("input",) if with_input else ()))
+    check_names([*table.answer_columns, *own], "The table of the results")
+    return table
+
+
+def read_rename(given: Any, names: tuple[str, ...]) -> Mapping[str, str]:
+    """Read new names of the answers' columns.
+
+    Raises:
+        InputError, ConfigurationError: they are none, or of none.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in given.values()):
+        msg = f"rename is {given!r}: give a dict from a name of the answers to the name of its column."
+        raise ConfigurationError(msg)
+    for one in given:
+        if one not in names:
+            msg = f"rename has {one!r}, which is none of the answers' names: {', '.join(names)}."
+            raise InputError(msg)
+    return dict(given)
+
+
+def check_table_uri(uri: str) -> None:
+    """Refuse the address of a table that is none.
+
+    Raises:
+        InputError: it is none.
+    """
+    if is_table(uri):
+        read_table(uri, "results_uri")

@@ -1,0 +1,212 @@
+"""Rows that pass the worker on their way into a typed table, from BigQuery and from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, field_validator
+
+from airflow_provider_genai_batch.client.storage.queries import Queries
+from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.models import Pilot
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.wire.tables.load import conform
+from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
+from tests.dags import Ran, run_dag
+from tests.operators.scenes import MODEL
+from tests.operators.test_table_to_table import (
+    GOOD,
+    KINDS,
+    TEXTS,
+    Died,
+    Review,
+    ask,
+    found,
+    statements,
+    texts,
+)
+
+__all__ = ["texts"]
+
+
+@pytest.fixture
+def both(vertex: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Let the connection lead to the Gemini API, whose tables are in the same BigQuery."""
+    monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(vertex.connection("gemini")))
+    return vertex
+
+
+def on_gemini(table: str, **settings: Any) -> Ran:
+    return ask(table, dest=None, results_uri=f"bq://{table}_out", **settings)
+
+
+def test_the_gemini_api_fills_the_same_table_as_vertex_ai(both: Emulator, texts: str) -> None:
+    both.script(
+        JobScript(answers={"k1": GOOD, "k2": GOOD, "k3": {**GOOD, "kind": "else"}}, row_errors={"k4": 8})
+    )
+    both.script(JobScript(answers={"k3": GOOD}, row_errors={"k4": 8}))
+    before = statements(both)
+    both.bigquery.refuse("jobs.insert", 503, naming="genai_load_", acted=True)
+    ran = on_gemini(texts, deferrable=True, max_failed_rows=1, retry_failed_rows=1)
+    assert ran.state == "success", ran.errors
+    manifest = ran.xcom["ask"]
+    counts = {name: number for name, number in manifest["counts"].items() if number}
+    assert counts == {"total": 4, "ok": 3, "error": 1}
+    assert manifest["results_uri"] == f"bq://{texts}_out"
+    assert dict(both.bigquery.columns(f"{texts}_out")) == KINDS
+    rows = found(both, texts)
+    assert {number: row["row_status"] for number, row in rows.items()} == {
+        1: "ok",
+        2: "ok",
+        3: "ok",
+        4: "error",
+    }
+    assert rows[4]["row_error"].startswith("8 RESOURCE_EXHAUSTED: ")
+    assert [rows[number]["text"] for number in TEXTS] == [*TEXTS.values()]
+    people = [{"name": "Ada", "age": 36}, {"name": "Bob", "age": None}]
+    wanted = {
+        "kind": "praise",
+        "score": 0.5,
+        "tags": ["a", "b"],
+        "people": people,
+        "answer_day": "2026-01-02",
+    }
+    assert {name: rows[1][name] for name in wanted} == wanted
+    assert Decimal(rows[1]["price"]) == Decimal("1.25")
+    assert rows[1]["tokens"]["total"] > 0
+    assert len(both.jobs) == 2
+    kinds = {kind for kind, _ in statements(both) - before}
+    assert kinds == {"inputs", "load", "result"}
+
+
+def test_a_worker_that_dies_behind_each_step_asks_each_row_once(
+    both: Emulator, texts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both.script(JobScript(answers=dict.fromkeys(("k1", "k2", "k3", "k4"), GOOD)))
+    died: list[str] = []
+
+    def mortal(name: str) -> None:
+        act = getattr(Queries, name)
+
+        def call(self: Queries, what: Any, *rest: Any) -> Any:
+            answer = act(self, what, *rest)
+            step = what.job_id.split("_")[1] if name == "run" else name
+            if step not in died:
+                died.append(step)
+                if name == "stream":
+                    next(answer)
+                raise Died(step)
+            return answer
+
+        monkeypatch.setattr(Queries, name, call)
+
+    for name in ("run", "ask", "stream", "keep_for"):
+        mortal(name)
+    ran = on_gemini(texts, retries=6)
+    assert ran.state == "success", ran.errors
+    assert died == ["inputs", "ask", "stream", "load", "keep_for", "result"]
+    assert [type(error) for error in ran.errors] == [Died] * 6
+    assert len(both.jobs) == 1
+    assert {number: row["row_status"] for number, row in found(both, texts).items()} == dict.fromkeys(
+        TEXTS, "ok"
+    )
+
+
+class Strict(BaseModel):
+    mark: int
+
+    @field_validator("mark")
+    @classmethod
+    def even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError("odd")
+        return value
+
+
+def test_python_checks_the_rows_of_a_table_on_vertex_ai_where_that_is_wanted(
+    vertex: Emulator, texts: str
+) -> None:
+    vertex.script(
+        JobScript(answers={"k1": {"mark": 2}, "k2": {"mark": 3}, "k3": {"mark": 2**70}, "k4": {"mark": 4}})
+    )
+    ran = ask(
+        texts,
+        output_type=Strict,
+        rename=None,
+        validate="python",
+        max_failed_rows=2,
+        pilot=Pilot(2, tier="batch"),
+    )
+    assert ran.state == "success", ran.errors
+    rows = found(vertex, texts)
+    assert {number: (row["mark"], row["row_status"]) for number, row in rows.items()} == {
+        1: (2, "ok"),
+        2: (None, "invalid"),
+        3: (None, "invalid"),
+        4: (4, "ok"),
+    }
+    assert "odd" in rows[2]["row_error"]
+    assert rows[3]["row_error"].startswith("does not fit output_type in mark: ")
+    assert ran.xcom["ask"]["counts"]["invalid"] == 2
+
+
+@pytest.mark.parametrize("service", ["gemini", "vertex"])
+def test_rows_of_every_source_land_in_a_typed_table(
+    service: str, vertex: Emulator, texts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(vertex.connection(service)))
+    table = tmp_path / "in.csv"
+    table.write_text("id,text\n1,good\n2,bad\n")
+    vertex.script(JobScript(answers={0: GOOD, 1: {}}))
+
+    def fill() -> None:
+        GenAIBatchOperator(
+            task_id="rows",
+            model=MODEL,
+            src=str(table),
+            prompt="Classify: {text}",
+            output_type=Review,
+            results_uri=f"bq://{texts}_rows",
+            max_failed_rows=1,
+            poll_interval=0.05,
+        )
+
+    ran = run_dag(fill)
+    assert ran.state == "success", ran.errors
+    (good,) = [row for row in vertex.bigquery.rows(f"{texts}_rows") if row["row_status"] == "ok"]
+    (bad,) = [row for row in vertex.bigquery.rows(f"{texts}_rows") if row["row_status"] == "invalid"]
+    assert (good["input"]["text"], good["kind"], good["tags"]) == ("good", "praise", ["a", "b"])
+    assert (bad["input"]["text"], bad["kind"], bad["tags"]) == ("bad", None, [])
+    assert bad["row_error"].endswith(": {}")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "loaded"),
+    [
+        (2**53, Column("x", "INT64"), str(2**53)),
+        (-7, Column("x", "INT64"), -7),
+        (2**63, Column("x", "INT64"), None),
+        (True, Column("x", "INT64"), None),
+        ("1.23456789049", Column("x", NUMERIC), "1.234567890"),
+        ("1e29", Column("x", NUMERIC), None),
+        (1.5, Column("x", "FLOAT64"), 1.5),
+        (None, Column("x", "FLOAT64"), None),
+        ([1, None], Column("x", "INT64", repeated=True), None),
+        ([1], Column("x", "INT64", repeated=True), [1]),
+        ({"a": [1]}, Column("x", "JSON"), {"a": [1]}),
+        ({"y": "a"}, Column("x", "STRUCT", fields=(Column("y", "DATE"),)), {"y": "a"}),
+        ({"y": 1}, Column("x", "STRUCT", fields=(Column("y", "STRING"),)), None),
+    ],
+)
+def test_values_are_loaded_as_their_columns_take_them(value: Any, kind: Column, loaded: Any) -> None:
+    if loaded is None:
+        with pytest.raises(ValueError, match="does not fit output_type in x"):
+            conform([kind], {"x": value})
+    else:
+        assert conform([kind], {"x": value}) == {"x": loaded}
+    assert conform([replace(kind, required=False)], {}) == {"x": [] if kind.repeated else None}
