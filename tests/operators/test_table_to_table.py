@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError, TooManyFailedRows
-from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -336,10 +335,10 @@ def test_a_permission_that_is_missing_is_named_with_its_role(
         ({"dest": None}, "dest names the table that is written"),
         ({"dest": "gs://bucket/x/"}, "not gs://bucket/x/"),
         ({"dest": "bq://p.d.t"}, "the table that is read"),
-        ({"results_uri": "rows.jsonl"}, "leave results_uri out"),
-        ({"pilot": Pilot(10, tier="batch")}, "leave pilot out"),
-        ({"plan_only": True}, "leave plan_only out"),
-        ({"max_cost": 1.0}, "leave max_cost out"),
+        ({"results_uri": "rows.jsonl"}, "given twice, as dest=bq://p.d.out and results_uri=rows.jsonl"),
+        ({"results_uri": "rows.jsonl", "dest": None}, "give bq://project.dataset.table, not rows.jsonl"),
+        ({"results_uri": "bq://p.d.out", "dest": None, "keep": "response"}, "leave keep out"),
+        ({"validate": "sql"}, "validate is"),
         ({"tier": "standard"}, "or leave tier out, as the rows of a table"),
         ({"wait": False}, "leave wait out"),
         ({"rename": {"day": "kind"}}, "'kind' twice"),

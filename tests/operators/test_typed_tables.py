@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, field_validator
 
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
 from airflow_provider_genai_batch.models import Pilot
+from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.tables.load import conform
 from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
 from tests.dags import Ran, run_dag
@@ -131,9 +135,9 @@ class Strict(BaseModel):
 def test_python_checks_the_rows_of_a_table_on_vertex_ai_where_that_is_wanted(
     vertex: Emulator, texts: str
 ) -> None:
-    vertex.script(
-        JobScript(answers={"k1": {"mark": 2}, "k2": {"mark": 3}, "k3": {"mark": 2**70}, "k4": {"mark": 4}})
-    )
+    marks = {"k1": {"mark": 2}, "k2": {"mark": 3}, "k3": {"mark": 2**70}, "k4": {"mark": 4}}
+    for _ in ("pilot", "rest"):
+        vertex.script(JobScript(answers=marks))
     ran = ask(
         texts,
         output_type=Strict,
@@ -210,3 +214,30 @@ def test_values_are_loaded_as_their_columns_take_them(value: Any, kind: Column, 
     else:
         assert conform([kind], {"x": value}) == {"x": loaded}
     assert conform([replace(kind, required=False)], {}) == {"x": [] if kind.repeated else None}
+
+
+@pytest.mark.parametrize(
+    "setting", [{"pilot": Pilot(2, tier="batch")}, {"plan_only": True}, {"max_cost": 1.0}]
+)
+def test_settings_that_read_requests_need_rows_that_pass_the_worker(setting: dict[str, Any]) -> None:
+    asked = RunSettings(
+        conn_id="c",
+        model=MODEL,
+        source=lambda: "bq://p.d.t",
+        prompt="{text}",
+        results_uri="bq://p.d.out",
+        **setting,
+    )
+    with pytest.raises(UnsupportedError, match='or let them pass it by validate="python"'):
+        asked.order(ClientConfig(Backend.VERTEX, project="p"))
+    table = asked.order(ClientConfig(Backend.GEMINI, api_key="k")).table
+    assert table is not None
+    assert table.streamed
+
+
+def test_bigquery_needs_a_project_that_pays() -> None:
+    with (
+        GenAIBatchClient(ClientConfig(Backend.GEMINI, api_key="k")) as client,
+        pytest.raises(ConfigurationError, match='set "project" in the connection\'s extra'),
+    ):
+        _ = client.queries
