@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.flows.outcome import stray_jobs
-from airflow_provider_genai_batch.flows.submission import submit
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import SqlSource
 from airflow_provider_genai_batch.models.base import Backend
@@ -58,7 +58,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten waits between looks; how long they are is tested with the flows."""
-    monkeypatch.setattr(submit, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
     monkeypatch.setattr(stray_jobs, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
 
 
