@@ -1,0 +1,47 @@
+"""Where the task's process is cut: at its statements in BigQuery, too."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.crash import seams
+
+_PATH = re.compile(r".*/bigquery/v2/projects/[^/]+/(?P<rest>.*)")
+_NUMBERED = re.compile(r"_[0-9a-f]{8,}.*")
+
+
+def cut(reach: Callable[[str], None]) -> None:
+    """Have every step of this process reported, until it ends."""
+    seams.cut(reach, "")
+    import requests
+
+    request = requests.Session.request
+
+    def cut_request(self: Any, method: str, url: str, *args: Any, **how: Any) -> Any:
+        found = _PATH.fullmatch(urlsplit(url).path)
+        if found is None:
+            return request(self, method, url, *args, **how)
+        name = f"BigQuery {_name(method, found['rest'], how.get('data') or (args[1:2] or [None])[0])}"
+        reach(f"{name}: not sent")
+        answer = request(self, method, url, *args, **how)
+        reach(f"{name}: reply read")
+        return answer
+
+    requests.Session.request = cut_request  # type: ignore[method-assign]
+
+
+def _name(method: str, rest: str, data: Any) -> str:
+    """Name a call: the statement by the begin of its job's id, all others by what they look at."""
+    parts = rest.split("/")
+    if method == "POST" and data:
+        body = json.loads(data)
+        job = body.get("jobReference", {}).get("jobId") or body.get("requestId")
+        dry = body.get("configuration", {}).get("dryRun")
+        if dry:
+            return "dry run"
+        return f"{parts[-1]} {_NUMBERED.sub('', str(job))}" if job else parts[-1]
+    return " ".join([method, parts[0], *([_NUMBERED.sub("", parts[1])] if len(parts) > 1 else [])])
