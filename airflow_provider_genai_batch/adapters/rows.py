@@ -19,8 +19,8 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.files.files import spool
+from airflow_provider_genai_batch.task.jobs.settler import JobSettler
 from airflow_provider_genai_batch.task.landing.landing import Landing
-from airflow_provider_genai_batch.task.runner import JobRunner
 from airflow_provider_genai_batch.wire.schemas.output_type import read_back
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
         rows = stack.enter_context(spool())  # it has no name, so nothing is left of it if the process dies
         landing = Landing(stream=rows, max_failed_rows=_ALL_MAY_FAIL)
         try:
-            JobRunner(client).settle_last(Ending(Why.ENDED, {}), [name], landing)
+            JobSettler(client).settle_last(Ending(Why.ENDED, {}), [name], landing)
         except (JobCancelled, JobExpired) as ended:
             log.warning(
                 "%s", ended

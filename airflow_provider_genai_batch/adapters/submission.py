@@ -13,8 +13,10 @@ from airflow_provider_genai_batch.hooks.task_instance import begin_of, owner_of
 from airflow_provider_genai_batch.models import BatchJob, BatchSource
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
+from airflow_provider_genai_batch.task.jobs.finder import JobFinder
+from airflow_provider_genai_batch.task.jobs.submitter import JobSubmitter
+from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.order import read_order
-from airflow_provider_genai_batch.task.runner import JobRunner
 
 
 def submit(
@@ -36,28 +38,32 @@ def submit(
         CreateOutcomeUnknown: the create may have been acted upon, and the service could not be asked.
         CallError: the service refused.
     """
-    runner, owner = JobRunner(client, open_earlier_client), owner_of(context)
+    finder, owner = JobFinder(JobWatcher(client, open_earlier_client)), owner_of(context)
     since, name = owner.run_begin, identity.display_name(owner.readable_name)
     again = context["ti"].try_number > 1
-    ended = runner.find_ended(identity, since) if again else []
+    ended = finder.find_ended(identity, since) if again else []
     order = read_order(
         client.config, model=model, src=BatchSource(stream=requests), request_defaults=defaults
     )
     with read_input(client, order.source, model=model, request_defaults=defaults) as prepared:
-        return runner.submit(
-            identity,
-            lambda: order.spec(
+        return (
+            JobSubmitter(finder)
+            .submit(
                 identity,
-                name,
-                prepared,
-                prepared.place(client, identity, staging_place(client, None)),
-                owner.labels,
-            ),
-            Attempt(look_first=again, before=ended, since=since),
-            display_name=name,
-            records=JobRecords(context),
-            budget=context["task"].timeout,
-        ).job
+                lambda: order.spec(
+                    identity,
+                    name,
+                    prepared,
+                    prepared.place(client, identity, staging_place(client, None)),
+                    owner.labels,
+                ),
+                Attempt(look_first=again, before=ended, since=since),
+                display_name=name,
+                records=JobRecords(context),
+                budget=context["task"].timeout,
+            )
+            .job
+        )
 
 
 def find_orphan(
@@ -74,4 +80,4 @@ def find_orphan(
     Raises:
         CallError: the service could not be asked, which says nothing.
     """
-    return JobRunner(client).find_orphan(identity, intent or begin_of(context))
+    return JobFinder(JobWatcher(client)).find_orphan(identity, intent or begin_of(context))

@@ -105,8 +105,9 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         from airflow_provider_genai_batch.results.media import check_media_uri
         from airflow_provider_genai_batch.results.sinks import check_results_uri
         from airflow_provider_genai_batch.task.checks import check_allowance
+        from airflow_provider_genai_batch.task.jobs.settler import JobSettler
+        from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
         from airflow_provider_genai_batch.task.landing.reread import landing_for_existing_jobs
-        from airflow_provider_genai_batch.task.runner import JobRunner
         from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
 
         check_results_uri(self.results_uri)
@@ -115,8 +116,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
             check_media_uri(self.media_uri)
         names = self._names()
         with open_client(self.conn_id) as client:
-            runner = JobRunner(client)
-            ending = runner.look_once(names)
+            ending = JobWatcher(client).look_once(names)
             if ending is None:
                 msg = f"{', '.join(names)}: not all of these have ended. Wait for them with GenAIBatchSensor first."
                 raise InputError(msg)
@@ -131,7 +131,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
                 max_failed_rows=self.max_failed_rows,
                 ordered=self.ordered,
             ) as landing:
-                return runner.settle_last(ending, names, landing).model_dump(mode="json")
+                return JobSettler(client).settle_last(ending, names, landing).model_dump(mode="json")
 
 
 class GenAIBatchCancelOperator(_JobsOperator):

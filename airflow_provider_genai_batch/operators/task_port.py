@@ -23,8 +23,8 @@ from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.reporting.metrics import report_metrics
 from airflow_provider_genai_batch.task.files.overlap import warn_of_one_file
 from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
+from airflow_provider_genai_batch.task.jobs.patience import Patience
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
-from airflow_provider_genai_batch.task.runner import Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger

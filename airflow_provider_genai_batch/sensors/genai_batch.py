@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.flows.watch import Ending
-    from airflow_provider_genai_batch.task.runner import Patience
+    from airflow_provider_genai_batch.task.jobs.patience import Patience
 
 trust_models()
 
@@ -176,11 +176,12 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def _look(self, client: GenAIBatchClient, context: Context) -> dict[str, Any] | None:
         """Return the manifest; None while there is something to wait for."""
+        from airflow_provider_genai_batch.task.jobs.patience import Patience
+        from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
         from airflow_provider_genai_batch.task.landing.job_names import appear_until
-        from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 
         names = self._names()
-        ending = JobRunner(client).look_once(names, appear_until(self.job_names))
+        ending = JobWatcher(client).look_once(names, appear_until(self.job_names))
         if ending is None:
             return None
         before = client.service_time()  # what settling takes for young is young by this time, too
@@ -201,12 +202,12 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         patience: Patience,
     ) -> dict[str, Any]:
         from airflow_provider_genai_batch.reporting.metrics import report_metrics
+        from airflow_provider_genai_batch.task.jobs.settler import JobSettler
         from airflow_provider_genai_batch.task.landing.landing import Landing
-        from airflow_provider_genai_batch.task.runner import JobRunner
 
-        landing, runner = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobRunner(client)
-        with report_metrics(runner.ledger, context):
-            manifest = runner.settle_last(ending, names, landing, patience).model_dump(mode="json")
+        landing, settler = Landing(max_failed_rows=self.max_failed_rows, submits=False), JobSettler(client)
+        with report_metrics(settler.ledger, context):
+            manifest = settler.settle_last(ending, names, landing, patience).model_dump(mode="json")
         add_manifest_to_outlets(context, self.outlets, manifest)
         return manifest
 

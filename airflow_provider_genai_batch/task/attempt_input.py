@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass
 class AttemptInput:
     """What an attempt asks.
 
@@ -58,9 +59,10 @@ class AttemptInput:
         at_hand: answers to it that are there already; None: none are looked for, or it has not been read.
     """
 
-    def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
-        self._settings, self._task, self._client = settings, task, client
-        self.at_hand: AtHand | None = None
+    _settings: RunSettings
+    _task: TaskPort
+    _client: GenAIBatchClient
+    at_hand: AtHand | None = None
 
     @contextmanager
     def read(

@@ -14,8 +14,8 @@ from airflow_provider_genai_batch.models import BatchJob, SqlSource
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.models.ready_by import RunTimes
 from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
+from airflow_provider_genai_batch.task.jobs.patience import Patience
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
-from airflow_provider_genai_batch.task.runner import Patience
 
 
 @dataclass(frozen=True)

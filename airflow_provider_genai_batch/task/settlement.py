@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -14,10 +15,11 @@ from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.jobs.patience import Patience
+from airflow_provider_genai_batch.task.jobs.settler import JobSettler
 from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
 from airflow_provider_genai_batch.task.port import TaskPort
-from airflow_provider_genai_batch.task.runner import JobRunner, Patience
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.tables.land import TableLanding
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.order import Order
 
 
+@dataclass
 class Settlement:
     """Settles the jobs of one attempt.
 
@@ -36,20 +39,15 @@ class Settlement:
         settings: of the task.
         task: the task instance.
         client: of the task's connection.
-        runner: looks at jobs, and lands their rows.
+        settler: lands rows.
         asked: the input.
     """
 
-    def __init__(
-        self,
-        settings: RunSettings,
-        task: TaskPort,
-        client: GenAIBatchClient,
-        runner: JobRunner,
-        asked: AttemptInput,
-    ) -> None:
-        self._settings, self._task, self._client = settings, task, client
-        self._runner, self._input = runner, asked
+    _settings: RunSettings
+    _task: TaskPort
+    _client: GenAIBatchClient
+    _settler: JobSettler
+    _input: AttemptInput
 
     def settle(
         self,
@@ -71,7 +69,7 @@ class Settlement:
         """
         facts, state = checkpoint.facts, checkpoint.state
         with self._columns(facts, prepared) as carry:
-            return self._runner.settle(
+            return self._settler.settle(
                 ending,
                 checkpoint.jobs,
                 self._landing(facts, prepared, carry),
@@ -137,7 +135,7 @@ class Settlement:
         """Land the rows of an input of which nothing is to be asked."""
         facts = InputFacts.of(prepared)
         with self._columns(facts, prepared) as carry:
-            return self._runner.land_at_hand(order, self._landing(facts, prepared, carry))
+            return self._settler.land_at_hand(order, self._landing(facts, prepared, carry))
 
     def _into(self, facts: InputFacts) -> TableLanding | LoadedTable | None:
         """Return the table in BigQuery that rows land in; None where the task has none."""

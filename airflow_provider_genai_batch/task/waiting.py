@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.exceptions import NotFound
@@ -13,45 +14,37 @@ from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHI
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.task.port import TaskPort
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.task.inputs.facts import InputFacts
-    from airflow_provider_genai_batch.task.runner import JobRunner
 
 LEFT_POLL = 10.0
 """Seconds between looks at a job that was cancelled for a deadline."""
 
 
+@dataclass
 class Waiting:
     """How an attempt waits for jobs.
 
     Args:
-        settings: of the task.
-        task: the task instance.
-        client: of the task's connection.
-        runner: looks at jobs.
+        shared: of the attempt.
 
     Attributes:
         ending: how the last waiting ended.
     """
 
-    def __init__(
-        self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient, runner: JobRunner
-    ) -> None:
-        self._settings, self._task, self._client, self._runner = settings, task, client, runner
-        self.ending = Ending(Why.ENDED, {})
-        self._ahead = 0.0
-        """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
+    _shared: Shared
+    ending: Ending = field(default_factory=partial(Ending, Why.ENDED))
+    _ahead: float = 0.0
+    """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
 
     def note_creation(self, job: BatchJob) -> None:
         """Compare the service's clock with the time that it gives of a job that it created this moment."""
         created = created_at(job)
         if created is not None:
-            self._ahead = self._client.service_time() - created
+            self._ahead = self._shared.client.service_time() - created
 
     def wait(
         self,
@@ -67,19 +60,19 @@ class Waiting:
         reattached = not going.keys().isdisjoint(state.reattached)
         plan = replace(self.plan([*going.values()], reattached=reattached), until_first=more)
         plan = _for_rows(plan, state)
-        if self._settings.deferrable:
+        if self._shared.settings.deferrable:
             names = [*state.done, *(job.name for job in jobs)]
             checkpoint = Checkpoint(replace(state, idle=False), names, facts, identity.fingerprint, more)
-            self._task.defer_until_ended([*going], plan, checkpoint.to_event())
-        self.ending = self._runner.wait([*going], plan)
+            self._shared.task.defer_until_ended([*going], plan, checkpoint.to_event())
+        self.ending = self._shared.watcher.wait([*going], plan)
         if more and self.ending.why is Why.ENDED:
             for name in [*going]:
                 with suppress(NotFound):  # it does not appear yet
-                    if self._client.get(name).done:
+                    if self._shared.client.get(name).done:
                         del going[name]
         else:
             going.clear()
-        self._task.waiting_for = [*going]
+        self._shared.task.waiting_for = [*going]
 
     def wait_for(
         self,
@@ -101,28 +94,28 @@ class Waiting:
         Returns:
             How the waiting ended.
         """
-        self._task.waiting_for = [*self._task.waiting_for, *(job.name for job in going)]
-        self._task.appear_until = self.appear_until(going)
+        self._shared.task.waiting_for = [*self._shared.task.waiting_for, *(job.name for job in going)]
+        self._shared.task.appear_until = self.appear_until(going)
         self.wait({job.name: job for job in going}, jobs, state, facts, identity, more=False)
         return self.ending
 
     def plan(self, jobs: Sequence[BatchJob], *, reattached: bool = False) -> WaitPlan:
         """Return how to wait for jobs; of several the oldest one's time counts."""
-        now = self._client.service_time()
+        now = self._shared.client.service_time()
         oldest = min(jobs, key=lambda job: created_at(job) or 0.0)
-        plan = self._settings.wait_plan(oldest, now=now, reattached=reattached)
+        plan = self._shared.settings.wait_plan(oldest, now=now, reattached=reattached)
         return replace(
             plan,
             deadline=plan.deadline + self._ahead,
             pending_deadline=plan.pending_deadline + self._ahead,
             appear_until=self.appear_until(jobs),
-            usual=self._runner.usual,
+            usual=self._shared.finder.usual,
         )
 
     def appear_until(self, jobs: Sequence[BatchJob]) -> float:
         """Return when the newest of jobs has to be known by its name, in seconds since the epoch."""
         times = [created for job in jobs if (created := created_at(job)) is not None]
-        newest = max(times) + self._ahead if times else self._client.service_time()
+        newest = max(times) + self._ahead if times else self._shared.client.service_time()
         return newest + APPEARS_WITHIN
 
 

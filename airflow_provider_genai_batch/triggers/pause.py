@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.triggers.cancel_on_kill import CancelsUnwanted
 from airflow_provider_genai_batch.triggers.deferral import ATTEMPT_OVER
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.task.runner import Patience
+    from airflow_provider_genai_batch.task.jobs.patience import Patience
 
 IN_SLOT = 5.0
 """Seconds for which late rows are waited for in the slot: to be deferred and resumed takes as long."""
@@ -109,7 +109,7 @@ class LateRows:
     @property
     def patience(self) -> Patience:
         """What a settling needs."""
-        from airflow_provider_genai_batch.task.runner import Patience
+        from airflow_provider_genai_batch.task.jobs.patience import Patience
 
         return Patience(since=self._since, pause=self._pause)
 

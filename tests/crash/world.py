@@ -28,7 +28,8 @@ import google.auth.transport.requests
 import google.oauth2.service_account
 
 import airflow_provider_genai_batch.client
-import airflow_provider_genai_batch.task.runner
+import airflow_provider_genai_batch.task.jobs.submitter
+import airflow_provider_genai_batch.task.jobs.settler
 import airflow_provider_genai_batch.task.order
 '''
 

@@ -11,7 +11,8 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.hooks.task_instance import begin_of
 from airflow_provider_genai_batch.models.identity import Identity, task_key
-from airflow_provider_genai_batch.task.runner import JobRunner
+from airflow_provider_genai_batch.task.jobs.finder import JobFinder
+from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from tests.operators.scenes import MODEL, client
 
 NOW = datetime.now(timezone.utc)
@@ -33,7 +34,7 @@ def test_a_job_of_a_run_of_the_interval_that_goes_on_is_found(gemini: Emulator, 
         for number in range(101):  # so that the list goes on behind its first page
             service.create(MODEL, ["x"], display_name=f"other {number}")
         context: Any = {"dag_run": SimpleNamespace(**run)}
-        assert [job.name for job in JobRunner(service).find(me, begin_of(context))] == [mine.name]
+        assert [job.name for job in JobFinder(JobWatcher(service)).find(me, begin_of(context))] == [mine.name]
 
 
 def test_a_list_is_walked_no_further_back_than_airflow_says_the_run_began() -> None:

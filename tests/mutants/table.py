@@ -306,9 +306,9 @@ SUBMIT = (
     ),
     Mutant(
         "waits by the machine's clock",
-        "task/runner.py",
-        "drive(watch(names, plan, clock=self._client.service_time), self._act)",
-        "drive(watch(names, plan, clock=clock.time), self._act)",
+        "task/jobs/watcher.py",
+        "drive(watch(names, plan, clock=self.client.service_time), self.act)",
+        "drive(watch(names, plan, clock=clock.time), self.act)",
         "tests/operators/test_clocks_that_differ.py::"
         "test_a_jump_of_the_machines_clock_cancels_no_job_that_has_time",
     ),

@@ -15,8 +15,8 @@ from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan
 from airflow_provider_genai_batch.models.identity import task_key
 from airflow_provider_genai_batch.models.ready_by import RunTimes
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
+from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.port import Owner
-from airflow_provider_genai_batch.task.runner import JobRunner
 from airflow_provider_genai_batch.task.settings import RunSettings
 from tests.task.test_attempt import Deferred, PlainTask
 
@@ -86,6 +86,6 @@ class Night:
             clock.sleep(max(0.0, left.until - clock.time()))
             return lambda attempt: attempt.resume(left.memo)
         plan = WaitPlan.from_dict(left.until.as_dict())
-        ending: Ending = JobRunner(client, lambda _conn_id: nullcontext(client)).wait(left.names, plan)
+        ending: Ending = JobWatcher(client, lambda _conn_id: nullcontext(client)).wait(left.names, plan)
         event = {**ending.as_dict(), "job_names": left.names, "memo": left.memo}
         return lambda attempt: attempt.complete(event)

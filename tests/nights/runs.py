@@ -23,9 +23,9 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.journal import writer
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
-from airflow_provider_genai_batch.task.online import asking
-from airflow_provider_genai_batch.task.online import round as round_
 from airflow_provider_genai_batch.task.ready import plan
+from airflow_provider_genai_batch.task.rounds.online import asking
+from airflow_provider_genai_batch.task.rounds.online import round as round_
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.nights.draws import HOURS, PACE, ROWS, Draw, draw
 from tests.nights.night import KilledError, Night

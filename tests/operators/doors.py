@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
-from airflow_provider_genai_batch.task.runner import JobRunner
+from airflow_provider_genai_batch.task.jobs.submitter import JobSubmitter
 from airflow_provider_genai_batch.task.settings import RunSettings
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
@@ -52,14 +52,14 @@ def wait_by(door: str, src: Any, *, max_failed_rows: float = 0, **settings: Any)
 
 def after_submit(patch: pytest.MonkeyPatch, deed: Callable[[BatchJob], None]) -> None:
     """Do something when a task has come to its job, before it waits."""
-    submit = JobRunner.submit
+    submit = JobSubmitter.submit
 
-    def both(self: JobRunner, *args: Any, **settings: Any) -> Any:
+    def both(self: JobSubmitter, *args: Any, **settings: Any) -> Any:
         found = submit(self, *args, **settings)
         deed(found.job)
         return found
 
-    patch.setattr(JobRunner, "submit", both)
+    patch.setattr(JobSubmitter, "submit", both)
 
 
 def die_after_submit(patch: pytest.MonkeyPatch, before: Callable[[], object] = lambda: None) -> list[str]:

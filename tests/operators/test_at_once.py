@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.exceptions import (
     UnsupportedError,
 )
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task.online.round import OnlineRound
+from airflow_provider_genai_batch.task.rounds.online.round import OnlineRound
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, PROMPTS, SCENES, requests
 

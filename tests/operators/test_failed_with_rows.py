@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import JobFailed
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task import runner as desk
+from airflow_provider_genai_batch.task.jobs import patience
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit
 from tests.operators.scenes import MODEL, client
@@ -82,7 +82,7 @@ def test_a_further_job_that_fails_too_is_told_and_gone_on_from(vertex: Emulator,
 def test_answers_that_never_come_are_asked_again_after_a_bounded_time(
     vertex: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "READ_PATIENCE", 0.5)
+    monkeypatch.setattr(patience, "READ_PATIENCE", 0.5)
     vertex.script(JobScript(end="FAILED", error=OUT_OF_TIME, served=0.5, late_seconds=3600))
     ran = ask()
     assert ran.state == "success", ran.errors

@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.exceptions import ResultsNotWritten
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.results.sinks import FORMS, Form, opened
 from airflow_provider_genai_batch.results.write import spell
-from airflow_provider_genai_batch.task import runner as desk
+from airflow_provider_genai_batch.task.jobs import settler
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns
 from airflow_provider_genai_batch.task.order import read_order
 from airflow_provider_genai_batch.wire.answers.results import missing_row
@@ -97,7 +97,7 @@ def at_first(
 ) -> list[Any]:
     """Let rows land in trouble for the first time; notes what `look` sees after that."""
     seen: list[Any] = []
-    land_jobs = desk.land_jobs
+    land_jobs = settler.land_jobs
 
     def land(*args: Any) -> Any:
         if seen:
@@ -108,7 +108,7 @@ def at_first(
         finally:
             seen.append(look())
 
-    monkeypatch.setattr(desk, "land_jobs", land)
+    monkeypatch.setattr(settler, "land_jobs", land)
     return seen
 
 

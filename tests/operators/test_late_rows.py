@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.exceptions import JobFailed, OutputNotReadable
 from airflow_provider_genai_batch.hooks.state_store import StateStore
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
-from airflow_provider_genai_batch.task import runner as desk
+from airflow_provider_genai_batch.task.jobs import patience
 from airflow_provider_genai_batch.triggers import pause
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit, wait_by
@@ -60,7 +60,7 @@ def test_they_are_waited_for_without_a_slot(
 def test_the_time_for_them_runs_over_all_deferrals(
     gemini: Emulator, deferrals: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, door: str
 ) -> None:
-    monkeypatch.setattr(desk, "READ_PATIENCE", 1.5)
+    monkeypatch.setattr(patience, "READ_PATIENCE", 1.5)
     gemini.script(JobScript(late_output=10_000))
     ran = wait_by(door, PROMPTS)
     (error,) = ran.errors
@@ -231,7 +231,7 @@ def test_a_line_that_never_comes_is_missing_after_a_bounded_time(
     gemini: Emulator, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
     """It is all that a job has, and other jobs have rows: those decide."""
-    monkeypatch.setattr(desk, "READ_PATIENCE", 0.5)
+    monkeypatch.setattr(patience, "READ_PATIENCE", 0.5)
     gemini.script(JobScript())
     gemini.script(JobScript(missing=[0]))
     ran = ask(max_requests_per_job=2, max_failed_rows=1, deferrable=deferrable)

@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import OutputNotReadable, TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
-from airflow_provider_genai_batch.task import runner as desk
+from airflow_provider_genai_batch.task.jobs import patience
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
 from tests.operators.doors import DOORS, die_before_wait, wait_by
@@ -118,7 +118,7 @@ def test_a_table_that_is_not_there_yet_is_waited_for(vertex: Emulator, table: st
 def test_a_table_that_never_comes_is_waited_for_a_bounded_time(
     vertex: Emulator, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "READ_PATIENCE", 1.5)
+    monkeypatch.setattr(patience, "READ_PATIENCE", 1.5)
     vertex.script(JobScript(late_output=10_000))
     (error,) = ask(table).errors
     assert isinstance(error, OutputNotReadable)

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.flows.outcome import collect
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchResultsOperator
-from airflow_provider_genai_batch.task import runner as desk
+from airflow_provider_genai_batch.task.jobs import patience
 from tests.dags import run_dag
 from tests.operators.doors import DOORS, wait_by
 from tests.operators.scenes import MODEL, client
@@ -51,7 +51,7 @@ def test_the_task_goes_on_looking_while_a_shard_that_the_service_has_counted_is_
 def test_a_shard_that_never_comes_is_missing_after_a_bounded_time(
     vertex: Emulator, src: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: str
 ) -> None:
-    monkeypatch.setattr(desk, "READ_PATIENCE", 0.5)
+    monkeypatch.setattr(patience, "READ_PATIENCE", 0.5)
     vertex.script(JobScript(shards=2, shard_looks=10_000))
     out = tmp_path / "rows.jsonl"
     ran = wait_by(door, src, max_failed_rows=0.6, results_uri=str(out))

@@ -137,7 +137,7 @@ def test_rows_that_should_have_been_readable_long_ago_fail_it(
     gemini: Emulator, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gemini.script(JobScript(lifecycle=Lifecycle.at_once(), late_output=10_000))
-    for module in ("flows.outcome.collect", "task.runner"):
+    for module in ("flows.outcome.collect", "task.jobs.patience"):
         monkeypatch.setattr(f"airflow_provider_genai_batch.{module}.READ_PATIENCE", 0.2)
     monkeypatch.setattr("airflow_provider_genai_batch.flows.outcome.collect.CLOCKS_APART", 0.2)
     ran = sense(mode, job_names=submit())

@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient, 
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.journal import writer
-from airflow_provider_genai_batch.task.online import round as online
+from airflow_provider_genai_batch.task.rounds.online import round as online
 from tests.task.plain_task import PlainTask, attempt
 
 CALLS, LINES = 8, 16

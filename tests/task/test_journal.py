@@ -18,8 +18,8 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import Writer, is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.journal.family import journaled_since
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part, get_journaled
+from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.journal.writer import PART_LINES, JournalWriter
 from airflow_provider_genai_batch.wire.answers.answer import Reading
 
@@ -138,7 +138,7 @@ def test_journals_of_one_input_are_found_whatever_they_followed(
     mine = [whole.piece(["followed"], 1).tag, whole.piece(["another"], 2).tag]
     for tag in (*mine, whole.tag, Identity("a" * 64, "c" * 64, 1).tag, Identity("d" * 64, "b" * 64, 1).tag):
         Journal(client, results_uri, tag, "m").write(Part.named(WRITER.name, 0, 1, 1_790_000_000), [line(1)])
-    found = journaled_since(client, results_uri, whole, range(1, 9))
+    found = Journals(client, results_uri, None).since(whole, range(1, 9))
     assert {Writer.of(job.name).tag for job in found} == {*mine}
     known = [found[0].name]
-    assert journaled_since(client, results_uri, whole, range(1, 9), known=known) == found[1:]
+    assert Journals(client, results_uri, None).since(whole, range(1, 9), known) == found[1:]

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Capacity, Emulator
 from airflow_provider_genai_batch.exceptions import JobCancelled
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
-from airflow_provider_genai_batch.task.online import round as online
+from airflow_provider_genai_batch.task.rounds.online import round as online
 from tests.client.places import KEY, PROJECT, gemini_config, vertex_config
 from tests.task.asks_at_once import CALLS, LINES
 from tests.task.plain_task import PlainTask, attempt

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.flows.submission import create
 from airflow_provider_genai_batch.models import Manifest, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task import runner as jobs
+from airflow_provider_genai_batch.task.jobs import settler
 from airflow_provider_genai_batch.task.summary import rows_summary
 from tests.dags import run_dag
 
@@ -60,7 +60,7 @@ def test_the_log_begins_with_the_job_that_is_paid_for_and_ends_with_its_rows(
     with caplog.at_level(logging.INFO):
         run_dag(lambda: GenAIBatchOperator(task_id="ask", model="gemini-2.5-flash", src=src, **how))
     messages = [
-        record.getMessage() for record in caplog.records if record.name in (create.__name__, jobs.__name__)
+        record.getMessage() for record in caplog.records if record.name in (create.__name__, settler.__name__)
     ]
     assert messages[0] == f"Created job {gemini.jobs[0]['name']}."
     assert messages[-1] == f"Rows: 2 of 3 ok (66.7 %), 1 error (1 x 13 INTERNAL: no luck); they are in {to}."

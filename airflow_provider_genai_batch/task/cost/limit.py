@@ -119,15 +119,13 @@ class CostLimit:
         return f"{whole}{before}. The prices are {price.basis} prices for {price.model} of {price.source}."
 
 
-def cost_limit(max_cost: float | None, order: Order) -> CostLimit | None:
-    """Return the limit of a task, None for none.
+def cost_limit(max_cost: float, order: Order) -> CostLimit:
+    """Return the limit of a task.
 
     Raises:
         ConfigurationError: it cannot be checked: there is no price list, the model is not in it, or the requests are
             not read from here.
     """
-    if max_cost is None:
-        return None
     if not is_installed():
         msg = (
             "there is no price list. Nothing was sent. Install the extra: "

@@ -6,12 +6,19 @@ In what unit the service counts is not documented; this costs no second look at 
 from __future__ import annotations
 
 import io
+import logging
+from collections.abc import Collection
 
 from pydantic_core import to_json
 
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.flows.submission.room import Room
+from airflow_provider_genai_batch.models.identity import tokens_of
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.catalog.limits import Limits
+
+log = logging.getLogger(__name__)
 
 
 def enqueued_tokens(piece: PreparedInput) -> int | None:
@@ -27,3 +34,31 @@ def within(limits: Limits, tokens: int | None) -> Limits:
         return limits
     most = tokens * BYTES_A_TOKEN
     return limits._replace(max_bytes=min(most, most if limits.max_bytes is None else limits.max_bytes))
+
+
+def room_of(config: ClientConfig, model: str, piece: PreparedInput) -> Room | None:
+    """Return what a job needs of the connection's enqueued tokens; None: there is no limit, or nobody can tell."""
+    limit = config.enqueued_tokens_of(model) if config.max_enqueued_tokens else None
+    tokens = None if limit is None else enqueued_tokens(piece)
+    return None if limit is None or tokens is None else Room(model, tokens, limit)
+
+
+def is_full(room: Room | None, going: Collection[str | None]) -> bool:
+    """Whether jobs that go on leave no room for one more.
+
+    Args:
+        room: what that one needs.
+        going: the display names of the others.
+    """
+    own = sum(tokens_of(name) or 0 for name in going)
+    if room is None or own + room.tokens <= room.limit:
+        return False
+    log.info(
+        "The next job asks for about %s tokens, and %s jobs that go on for %s: one of them has to end first "
+        "(max_enqueued_tokens of the connection is %s).",
+        room.tokens,
+        len(going),
+        own,
+        room.limit,
+    )
+    return True

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from pydantic_core import SchemaValidator, core_schema
 
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, read_custom_id, read_key, stamp
-
-if TYPE_CHECKING:
-    pass
 
 _read = SchemaValidator(
     core_schema.typed_dict_schema(

@@ -18,7 +18,8 @@ from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.watch import Ending
     from airflow_provider_genai_batch.models import Plan
-    from airflow_provider_genai_batch.task.runner import JobRunner, Patience
+    from airflow_provider_genai_batch.task.jobs.patience import Patience
+    from airflow_provider_genai_batch.task.jobs.settler import JobSettler
     from airflow_provider_genai_batch.task.settings import RunSettings
     from airflow_provider_genai_batch.task.state import Checkpoint
 
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def judge(
-    runner: JobRunner,
+    settler: JobSettler,
     settings: RunSettings,
     plan: Plan,
     ending: Ending,
@@ -41,7 +42,7 @@ def judge(
     Nothing is landed: the rows of the pilot land with the others.
 
     Args:
-        runner: settles.
+        settler: settles.
         settings: of the task.
         plan: of the task.
         ending: how the waiting for the pilot ended.
@@ -63,7 +64,7 @@ def judge(
     assert pilot is not None  # noqa: S101 - else there is none to judge
     prices = prices_of(settings.model, [Tier(tier) for tier in plan.cost])
     meter = Meter({tier.value: price for tier, price in prices.items()})
-    state, ledger = checkpoint.state, runner.ledger
+    state, ledger = checkpoint.state, settler.ledger
     landing = Landing(
         results_uri=settings.results_uri,
         media_uri=settings.media_uri,
@@ -77,7 +78,7 @@ def judge(
     )
     ledger.plan = None  # it is held against the bill when all is asked
     try:
-        outcome = runner.settle(
+        outcome = settler.settle(
             ending,
             checkpoint.jobs,
             landing,

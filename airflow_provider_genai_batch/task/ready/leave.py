@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.exceptions import CallError, DeadlineMissed, JobError, NotFound
 from airflow_provider_genai_batch.flows.submission.own_jobs import answered
@@ -20,9 +19,7 @@ from airflow_provider_genai_batch.task.waiting import Waiting
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.deadline import Deadline
     from airflow_provider_genai_batch.models.identity import Identity
-    from airflow_provider_genai_batch.task.port import TaskPort
-    from airflow_provider_genai_batch.task.runner import JobRunner
-    from airflow_provider_genai_batch.task.settings import RunSettings
+    from airflow_provider_genai_batch.task.shared import Shared
     from airflow_provider_genai_batch.task.state import Checkpoint
 
 log = logging.getLogger(__name__)
@@ -47,20 +44,15 @@ class Left:
     empty: list[str]
 
 
+@dataclass
 class Leaving:
     """Leaves the jobs of one round.
 
     Args:
-        settings: of the task.
-        task: the task instance.
-        client: of the task's connection.
-        runner: looks at jobs.
+        shared: of the attempt.
     """
 
-    def __init__(
-        self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient, runner: JobRunner
-    ) -> None:
-        self._settings, self._task, self._client, self._runner = settings, task, client, runner
+    _shared: Shared
 
     def leave(self, ending: Ending, checkpoint: Checkpoint, identity: Identity) -> Left:
         """Cancel what goes on and wait for its end, or leave by a deferral.
@@ -72,7 +64,7 @@ class Leaving:
             checkpoint: tells of the jobs; its state is brought up to date.
             identity: of the whole input.
         """
-        state, now = checkpoint.state, self._client.service_time()
+        state, now = checkpoint.state, self._shared.client.service_time()
         names = [name for name in checkpoint.jobs if name not in state.done]
         assert state.ready is not None  # noqa: S101 - else nobody leaves
         log.warning(
@@ -81,14 +73,14 @@ class Leaving:
             *(moment(now), moment(state.ready.at), ending.detail, ", ".join(names)),
         )
         try:
-            cancel_jobs(self._client, names, self._task.appear_until)
+            cancel_jobs(self._shared.client, names, self._shared.task.appear_until)
         except CallError as error:
             log.warning("Not every job could be cancelled (%s). Its end is waited for all the same.", error)
-        state.left_until = stuck_at(self._settings.ready_by, state.ready, now)
+        state.left_until = stuck_at(self._shared.settings.ready_by, state.ready, now)
         jobs = [job for job in map(self._read, names) if job is not None]
         if all(job.done for job in jobs):
             return self.left(checkpoint)
-        waiting = Waiting(self._settings, self._task, self._client, self._runner)
+        waiting = Waiting(self._shared)
         waiting.wait_for([job for job in jobs if not job.done], jobs, state, checkpoint.facts, identity)
         return self.left(checkpoint)
 
@@ -112,14 +104,14 @@ class Leaving:
     def _read(self, name: str) -> BatchJob | None:
         """Read a job by its name; None: somebody has deleted it."""
         try:
-            return self._client.get(name)
+            return self._shared.client.get(name)
         except NotFound:
             log.warning("Job %s does not exist any more. What it answered is paid, and is asked again.", name)
             return None
 
     @property
     def _pays_twice(self) -> bool:
-        ready_by = ReadyBy.of(self._settings.ready_by)
+        ready_by = ReadyBy.of(self._shared.settings.ready_by)
         return ready_by is not None and ready_by.if_stuck != "wait"
 
     def gives_up(self, left: Left) -> bool:

@@ -22,30 +22,29 @@ from airflow_provider_genai_batch.models.journal import Writer
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.subset import subset
-from airflow_provider_genai_batch.task.journal.family import journaled_since
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
+from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.journal.writer import PART_LINES
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
-from airflow_provider_genai_batch.task.online.asking import Asked, Asking
-from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import PlainRung, Rung
-from airflow_provider_genai_batch.task.round import LAST_ROUND, Round
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.rounds.job_part import identity_of
+from airflow_provider_genai_batch.task.rounds.no_job import LAST_ROUND
+from airflow_provider_genai_batch.task.rounds.online.asking import Asked, Asking
+from airflow_provider_genai_batch.task.rounds.round import Round
+from airflow_provider_genai_batch.task.rounds.start import RoundStart
+from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.tiers import unreadable_source
 from airflow_provider_genai_batch.wire.lines.entry import entry_line
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
     from airflow_provider_genai_batch.flows.submission.attempt import Attempt
     from airflow_provider_genai_batch.models import BatchJob
     from airflow_provider_genai_batch.models.identity import Identity
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
-    from airflow_provider_genai_batch.task.inputs.facts import InputFacts
     from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
     from airflow_provider_genai_batch.task.order import Order
-    from airflow_provider_genai_batch.task.runner import JobRunner
     from airflow_provider_genai_batch.task.state import AttemptState
 
 log = logging.getLogger(__name__)
@@ -60,10 +59,7 @@ class OnlineRound:
     """The requests of one round, asked by calls.
 
     Args:
-        settings: of the task.
-        task: the task instance.
-        client: of the task's connection.
-        runner: looks for jobs.
+        shared: of the attempt.
         order: of the task.
         limit: of its cost.
         rungs: tiers in which they are asked one after another; none: only in that of the attempt's state.
@@ -74,20 +70,13 @@ class OnlineRound:
     """
 
     def __init__(
-        self,
-        settings: RunSettings,
-        task: TaskPort,
-        client: GenAIBatchClient,
-        runner: JobRunner,
-        order: Order,
-        limit: CostLimit | None,
-        rungs: Sequence[Rung] = (),
+        self, shared: Shared, order: Order, limit: CostLimit | None, rungs: Sequence[Rung] = ()
     ) -> None:
-        self._settings, self._task, self._client = settings, task, client
-        self._runner, self._order, self._limit = runner, order, limit
-        self._rungs = rungs
+        self._shared, self._order, self._limit, self._rungs = shared, order, limit, rungs
+        self._settings, self._task, self._client = shared.settings, shared.task, shared.client
         self.over = ""
-        self._batch = Round(settings, task, client, runner, order, limit)
+        self._batch = Round(shared, order, limit)
+        self._journals = Journals(self._client, str(self._settings.results_uri), order.model)
         self.stopped: OnlineStopped | None = None
 
     @property
@@ -95,14 +84,7 @@ class OnlineRound:
         """How it ended, or the waiting for a job that was found in its place."""
         return self._batch.ending
 
-    def submit(
-        self,
-        identity: Identity,
-        prepared: PreparedInput,
-        attempt: Attempt,
-        state: AttemptState,
-        facts: InputFacts,
-    ) -> list[BatchJob] | AskAgain:
+    def submit(self, start: RoundStart) -> list[BatchJob] | AskAgain:
         """Ask what this round asks and its journal has no line for; see `Round.submit`.
 
         What an earlier attempt has journaled counts, and a job of it that asks the same is waited for instead.
@@ -116,18 +98,20 @@ class OnlineRound:
             JobTimedOut: its time is over.
             ResultsNotWritten: the journal cannot be written.
         """
+        prepared, attempt, state = start.prepared, start.attempt, start.state
         if not prepared.readable or not prepared.keyed:
             raise unreadable_source(", ".join(self._order.source.gcs_uri) or "src")
-        own = identity.piece(self._batch.part(prepared, state), state.round)
-        if self._was_submitted(identity, prepared, attempt, state):
-            return self._batch.submit(identity, prepared, attempt, state, facts)
-        journal = Journal(self._client, str(self._settings.results_uri), own.tag, self._order.model)
+        own = identity_of(start, prepared, reattach=self._settings.reattach)
+        if self._was_submitted(start):
+            return self._batch.submit(start)
+        journal = self._journals.of_round(own.tag)
         before = self._before(journal, attempt, state)
         rest = _without(prepared, journal, before)
         reattached = journal.jobs(before)
-        for job in self._beside(identity, own.tag, state):
-            other = Journal(self._client, str(self._settings.results_uri), Writer.of(job.name).tag, None)
-            parts = [part for part in other.parts() if part.writer == Writer.of(job.name).name]
+        for job in self._beside(start.identity, own.tag, state):
+            writer = Writer.of(job.name)
+            other = self._journals.of_round(writer.tag)
+            parts = [part for part in other.parts() if part.writer == writer.name]
             rest = rest and _without(rest, other, parts)
             reattached.append(job)
             before = [*before, *parts]
@@ -172,24 +156,21 @@ class OnlineRound:
         if state.ready is not None and state.ready.late and not before and not state.mine:
             raise past(state.ready.at)
 
-    def comes_to(
-        self, jobs: Sequence[BatchJob], identity: Identity, prepared: PreparedInput, state: AttemptState
-    ) -> bool:
+    def comes_to(self, jobs: Sequence[BatchJob], start: RoundStart) -> bool:
         """Whether the round would take one of these jobs up."""
-        own = identity.piece(self._batch.part(prepared, state), state.round)
+        own = identity_of(start, start.prepared, reattach=self._settings.reattach)
         return any(own.owns(job) for job in jobs)
 
     # ------------------------------------------------------------
 
-    def _was_submitted(
-        self, identity: Identity, prepared: PreparedInput, attempt: Attempt, state: AttemptState
-    ) -> bool:
+    def _was_submitted(self, start: RoundStart) -> bool:
         """Whether an earlier attempt, which asked in another tier, has jobs that ask the same or a piece of it."""
+        attempt = start.attempt
         if not (attempt.look_first and attempt.reattach):
             return False
-        found = self._runner.find(identity, self._task.owner.run_begin)
+        found = self._shared.finder.find(start.identity, self._task.owner.run_begin)
         useful = [job for job in found if job.name not in attempt.before and worth(job) is not Worth.NOTHING]
-        return bool(useful) and self._batch.comes_to(useful, identity, prepared, state)
+        return bool(useful) and self._batch.comes_to(useful, start)
 
     @staticmethod
     def _before(journal: Journal, attempt: Attempt, state: AttemptState) -> list[Part]:
@@ -207,14 +188,7 @@ class OnlineRound:
         if not state.left_until and settings.retry_tier is None:
             return []
         rounds = range(state.round, LAST_ROUND if state.left_until else state.round + 1)
-        found = journaled_since(
-            self._client,
-            str(settings.results_uri),
-            identity,
-            rounds,
-            known=state.done,
-            model=self._order.model,
-        )
+        found = self._journals.since(identity, rounds, known=state.done)
         return [job for job in found if Writer.of(job.name).tag != tag]
 
     def _check(self, prepared: PreparedInput, journal: Journal, state: AttemptState) -> None:

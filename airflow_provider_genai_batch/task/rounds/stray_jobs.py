@@ -15,9 +15,7 @@ from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity, round_of
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
-from airflow_provider_genai_batch.task.port import TaskPort
-from airflow_provider_genai_batch.task.runner import JobRunner
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 
 log = logging.getLogger(__name__)
@@ -37,9 +35,7 @@ class StrayJobs:
     """Settling with what only a list tells of.
 
     Args:
-        settings: of the task.
-        task: the task instance.
-        runner: settles, and looks.
+        shared: of the attempt.
         identity: of the whole input; None: not known, and then no job is looked for.
         facts: what is known of the whole input.
         state: what the attempt did so far; it is brought up to date.
@@ -51,15 +47,14 @@ class StrayJobs:
 
     def __init__(
         self,
-        settings: RunSettings,
-        task: TaskPort,
-        runner: JobRunner,
+        shared: Shared,
         identity: Identity | None,
         facts: InputFacts,
         state: AttemptState,
         wait: Callable[[Sequence[BatchJob], Sequence[BatchJob]], Ending],
     ) -> None:
-        self._settings, self._task, self._runner, self._wait = settings, task, runner, wait
+        self._settings, self._task, self._wait = shared.settings, shared.task, wait
+        self._finder, self._ledger = shared.finder, shared.settler.ledger
         self._identity, self._facts, self._state = identity, facts, state
         self.later = Strays()
 
@@ -103,7 +98,7 @@ class StrayJobs:
 
     def joined(self, checkpoint: Checkpoint, strays: Strays) -> tuple[Ending, Checkpoint]:
         """Return the end of jobs and of stray ones; those that go on are waited for."""
-        state, known = self._state, self._runner.ledger.at_hand
+        state, known = self._state, self._ledger.at_hand
         for job in strays.jobs:  # in a first attempt they are of its own create call
             state.join(job, reattached=not self._task.is_first_try)
         state.forgive([*known, *strays.ended])
@@ -144,16 +139,18 @@ class StrayJobs:
         if self._identity is None:
             return Strays()
         known = {*names, *self._state.before}
-        strays = self._runner.find_strays(self._identity, known, self._task.owner.run_begin)
+        strays = self._finder.find_strays(
+            self._identity, self._ledger.at_hand, known, self._task.owner.run_begin
+        )
         if self._settings.reattach:
             return strays
-        times = [at for job in self._runner.ledger.at_hand if (at := created_at(job)) is not None]
+        times = [at for job in self._ledger.at_hand if (at := created_at(job)) is not None]
         own = min(times, default=float("inf"))  # what is older was not to be reattached
         return strays.only(lambda job: (created_at(job) or 0.0) >= own)
 
     def _cancel(self, strays: Strays) -> None:
         if self._identity is not None and strays.going:
-            self._runner.cancel_strays(self._identity, strays)
+            self._finder.cancel_strays(self._identity, strays)
 
     def _without(
         self, ending: Ending, checkpoint: Checkpoint, settle: Settle, error: OutputNotReadable

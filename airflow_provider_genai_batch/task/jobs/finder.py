@@ -1,0 +1,119 @@
+"""Finding jobs of a task instance: by lists, which are hints, and then by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.jobs import find_jobs, is_older, recent_jobs
+from airflow_provider_genai_batch.client.transport.retries import TRIES
+from airflow_provider_genai_batch.exceptions import (
+    CallError,
+    NotFound,
+)
+from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, find_strays
+from airflow_provider_genai_batch.flows.queue import queue_times
+from airflow_provider_genai_batch.flows.steps import (
+    Find,
+    FindStep,
+    WatchStep,
+)
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.flows.submission.search import orphan
+from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
+from airflow_provider_genai_batch.flows.watch import BUDGET
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
+
+log = logging.getLogger(__name__)
+
+_LIVE_PAGES = 10
+"""Of a list, among which those that have not ended are looked for: a thousand jobs."""
+
+
+@dataclass
+class JobFinder:
+    """Finds jobs.
+
+    Attributes:
+        watcher: reads them by name, and cancels them.
+        usual: how long jobs of the model take, in words; empty where that is not known.
+    """
+
+    watcher: JobWatcher
+    usual: str = ""
+
+    def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
+        """Ask a list for the jobs of an identity's task instance; see `find_jobs`."""
+        return self.watcher.client.run(find_jobs(self.watcher.client.calls, identity, since, self._behind))
+
+    def find_ended(self, identity: Identity, since: float | None) -> list[str]:
+        """Return the names of an identity's jobs that have ended; one that a list shows at work is read by its name."""
+        own = [job for job in self.find(identity, since) if identity.owns(job)]
+        return [job.name for job in own if job.done or self._has_ended(job.name)]
+
+    def _has_ended(self, name: str) -> bool:
+        try:
+            return self.watcher.client.get(name).done
+        except NotFound:  # or does not appear yet: that is for whoever takes it up
+            return False
+
+    def find_strays(
+        self, identity: Identity, settled: Collection[BatchJob], names: Collection[str], since: float | None
+    ) -> Strays:
+        """Look for jobs that ask the same as those that were settled last, and have none of these names."""
+        known = [job for job in settled if not is_journaled(job.name)]
+        flow = find_strays(identity, known, names=names, since=since, clock=self.watcher.client.service_time)
+        return drive(flow, partial(self.act_for, identity))
+
+    def cancel_strays(self, identity: Identity, strays: Strays) -> None:
+        """Cancel those that have not ended."""
+        drive(cancel_needless(identity, strays.going, self.watcher.client.service_time), self.watcher.act)
+
+    def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
+        """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""
+
+        def act(step: FindStep) -> Any:
+            if isinstance(step, Find):
+                found, since = self.find(identity, step.since), step.since
+                oldest = None if since is None else since - self._behind()
+                return [job for job in found if not is_older(job, oldest)]
+            return self.watcher.act(step)
+
+        return drive(orphan(identity, intent, self.watcher.client.service_time), act)
+
+    def act_for(self, identity: Identity, step: Find | WatchStep) -> Any:
+        """Carry out a step on which it is decided what is paid: a look is worth as many tries as any other call."""
+        if isinstance(step, Find):
+            return self.find(identity, step.since)
+        return self.watcher.act(step, tries=TRIES)
+
+    def list_live(self, attempt: Attempt) -> list[BatchJob] | None:
+        """List jobs that may not have ended; the log says what those that have tell of the queue."""
+        jobs = self.recent_jobs(BUDGET[self.watcher.client.config.backend], _LIVE_PAGES)
+        model = "" if attempt.room is None else attempt.room.model
+        times = queue_times(jobs or (), model)
+        self.usual = "" if times is None else times.words
+        if self.usual and not attempt.refusals:
+            log.info("Jobs of %s take %s.", model, self.usual)
+        return jobs
+
+    def recent_jobs(self, seconds: float, most_pages: int = 1) -> list[BatchJob] | None:
+        """List the connection's jobs of so many seconds; None where the list cannot be read, which is no matter."""
+        since = self.watcher.client.service_time() - seconds
+        try:
+            return self.watcher.client.run(recent_jobs(self.watcher.client.calls, since, most_pages))
+        except CallError as error:
+            log.info("What the queue is like cannot be seen: %s", error)
+            return None
+
+    def _behind(self) -> float:
+        """Seconds by which the service's clock is behind this machine's, as far as its time is known."""
+        return max(0.0, clock.time() - self.watcher.client.service_time())

@@ -1,0 +1,187 @@
+"""Settling jobs: the steps of landing their rows and deciding the outcome, carried out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.job_params import JobParams
+from airflow_provider_genai_batch.client.storage.input_cleanup import discard_input
+from airflow_provider_genai_batch.exceptions import (
+    CallError,
+    JobError,
+)
+from airflow_provider_genai_batch.flows.drive import drive
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome, hold, settle
+from airflow_provider_genai_batch.flows.steps import (
+    CountTables,
+    Discard,
+    Fetch,
+    Land,
+    SettleStep,
+    Sleep,
+    unknown,
+)
+from airflow_provider_genai_batch.flows.watch import Ending
+from airflow_provider_genai_batch.models import BatchJob, Manifest
+from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.task.jobs.patience import Patience
+from airflow_provider_genai_batch.task.journal.journal import get_journaled
+from airflow_provider_genai_batch.task.landing.land import land_jobs
+from airflow_provider_genai_batch.task.landing.landing import Landing
+from airflow_provider_genai_batch.task.landing.table_counts import count_tables
+from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
+from airflow_provider_genai_batch.task.summary import describe_unasked, rows_summary
+from airflow_provider_genai_batch.task.traces import (
+    LAND,
+    of_manifest,
+    span,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class JobSettler:
+    """Lands the rows of jobs and decides what became of a task.
+
+    Attributes:
+        client: of the task's connection.
+        model: of the task, which a journal does not name.
+        models: of journals of another one, by the names of their jobs.
+        ledger: what came of the jobs that were settled.
+    """
+
+    client: GenAIBatchClient
+    model: str | None = None
+    models: dict[str, str | None] = field(default_factory=dict)
+    ledger: UsageLedger = field(default_factory=UsageLedger)
+
+    def settle(
+        self,
+        ending: Ending,
+        names: list[str],
+        landing: Landing,
+        *,
+        patience: Patience | None = None,
+        reattached: Collection[str] = (),
+        failed_before: Collection[str] = (),
+        may_ask_again: bool = False,
+    ) -> Outcome:
+        """Land rows and decide the outcome.
+
+        Args:
+            ending: how the waiting ended.
+            names: the jobs.
+            landing: how rows are wanted.
+            patience: for output that is not readable yet.
+            reattached: those that are of an earlier attempt.
+            failed_before: those of them whose failure an earlier attempt raised.
+            may_ask_again: rows that failed may be asked for once more.
+
+        Raises:
+            JobError: one of its kinds, as the outcome table says.
+        """
+        patience = patience or Patience()
+
+        def act(step: SettleStep) -> Any:
+            match step:
+                case Fetch(name):
+                    return self.ledger.add_job(self._get(name, landing))
+                case Land(jobs, besides, partly):
+                    how = replace(landing.without(besides), partly=partly)
+                    return self.ledger.add_rows(land_jobs(self.client, jobs, how))
+                case CountTables(jobs):
+                    return self._count_tables(jobs, landing)
+                case Discard(jobs):
+                    return self._discard(jobs)
+                case Sleep(seconds):
+                    return patience.pause(seconds)
+                case _:
+                    return unknown(step)
+
+        flow = settle(
+            ending,
+            names,
+            max_failed_rows=landing.max_failed_rows,
+            results_uri=None if landing.meter else landing.results_uri,
+            media_uri=None if landing.meter else landing.media_uri,
+            clock=clock.time,
+            service_clock=self.client.service_time,
+            patience=patience.seconds,
+            since=patience.since,
+            reattached=reattached,
+            failed_before=failed_before,
+            may_ask_again=may_ask_again,
+            submits=landing.submits,
+            on_check=landing.on_check,
+            result=landing.result_uri,
+        )
+        self.ledger.begin()
+        with span(LAND, names) as note:
+            try:
+                outcome: Outcome = drive(flow, act)
+            except JobError as failure:
+                self.ledger.close_failed(failure)
+                note(of_manifest(failure.manifest))
+                raise
+            if isinstance(outcome, AskAgain):
+                if outcome.failure is not None:
+                    self.ledger.close_failed(outcome.failure)
+                note(of_manifest(outcome.manifest))
+                return outcome
+            manifest = self.ledger.close(outcome.manifest)
+            note(of_manifest(manifest.model_dump(mode="json")))
+        log.info("Rows: %s", rows_summary(manifest))
+        return Done(manifest)
+
+    def settle_last(
+        self, ending: Ending, names: list[str], landing: Landing, patience: Patience | None = None
+    ) -> Manifest:
+        """Land rows and decide the outcome, where nothing is asked again; see `settle`.
+
+        Raises:
+            JobError: one of its kinds, as the outcome table says.
+        """
+        outcome = self.settle(ending, names, landing, patience=patience)
+        assert isinstance(outcome, Done)  # noqa: S101 - nobody allows it to ask again
+        return outcome.manifest
+
+    def land_at_hand(self, order: JobParams, landing: Landing) -> Done:
+        """Land the rows of an input of which nothing is to be asked: it needs no job.
+
+        Raises:
+            ResultsNotWritten: they cannot be written.
+            ChecksFailed: they are not as they should be, all together.
+        """
+        self.ledger.begin()
+        tally = self.ledger.add_rows(land_jobs(self.client, [], landing))
+        manifest = self.ledger.close(describe_unasked(order, tally, landing.results_uri, landing.media_uri))
+        log.info("No job was needed. Rows: %s", rows_summary(manifest))
+        hold(manifest, landing.on_check)
+        return Done(manifest)
+
+    def _get(self, name: str, landing: Landing) -> BatchJob:
+        if is_journaled(name):
+            model = self.models.get(name, self.model)
+            return get_journaled(self.client, landing.results_uri, name, model)
+        return self.client.get(name)
+
+    def _count_tables(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Any:
+        if landing.into is None:
+            return count_tables(self.client, jobs)
+        return self.ledger.add_rows(landing.into.land(self.client, jobs))
+
+    def _discard(self, jobs: tuple[BatchJob, ...]) -> None:
+        for job in jobs:
+            try:
+                gone = self.client.run(discard_input(self.client.calls, job))
+            except CallError as error:
+                log.warning("The uploaded input of job %s was left where it is: %s", job.name, error)
+            else:
+                if gone:
+                    log.info("Deleted %s, the uploaded input of job %s.", gone, job.name)

@@ -1,0 +1,1 @@
+"""The rounds of an attempt: what each asks, the jobs that it comes to, and what became of it."""

@@ -1,0 +1,142 @@
+"""What became of a round: its jobs are settled, judged as a pilot, or left for the deadline of the rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genai_batch.exceptions import (
+    OnlineStopped,
+    TooManyFailedRows,
+)
+from airflow_provider_genai_batch.flows.outcome.settle import TOO_FEW_ROWS, AskAgain, Outcome
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.pilot.judge import judge
+from airflow_provider_genai_batch.task.ready.leave import Leaving, missed, never_ended
+from airflow_provider_genai_batch.task.rounds.stray_jobs import StrayJobs
+from airflow_provider_genai_batch.task.settlement import Settlement
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
+from airflow_provider_genai_batch.task.waiting import Waiting
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.models import BatchJob
+
+from airflow_provider_genai_batch.task.rounds.next_round import NextRound
+from airflow_provider_genai_batch.task.shared import Shared
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class RoundOutcome:
+    """Decides what became of a round.
+
+    Args:
+        shared: of the attempt.
+        settlement: lands rows.
+    """
+
+    _shared: Shared
+    _settlement: Settlement
+
+    def settle_left(
+        self,
+        ending: Ending,
+        checkpoint: Checkpoint,
+        identity: Identity | None,
+        strays: StrayJobs,
+        prepared: PreparedInput | None = None,
+        event: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Leave jobs for the deadline of the rows, and settle with what they have answered.
+
+        Raises:
+            DeadlineMissed: one of them does not end.
+            JobError: one of its kinds, as the outcome table says.
+        """
+        state, leaving = checkpoint.state, Leaving(self._shared)
+        assert state.ready is not None  # noqa: S101 - else nobody leaves
+        if ending.why is Why.SWITCH:
+            assert identity is not None  # noqa: S101 - jobs are left that this attempt knows
+            left = leaving.leave(ending, checkpoint, identity)
+        else:
+            left = leaving.left(checkpoint)
+        gives_up = leaving.gives_up(left)
+        if not left.jobs:
+            if gives_up:
+                raise never_ended(state.ready.at, left.stuck)
+            names = (*left.stuck, *left.empty)
+            return AskAgain(names, ended_early=names)
+        settle = partial(self._settlement.settle, prepared=prepared, stops=gives_up)
+        ended, kept = Ending(Why.ENDED), replace(checkpoint, jobs=left.jobs)
+        if not gives_up:
+            return strays.settled(ended, kept, settle, event)
+        with missing(state, f"{', '.join(left.stuck)} did not end"):
+            return settle(ended, kept, event)  # a look for other jobs would find those, and wait for them
+
+    def judge(
+        self,
+        ending: Ending,
+        checkpoint: Checkpoint,
+        event: Mapping[str, Any] | None = None,
+        *,
+        asked: PreparedInput | None = None,
+        stopped: bool = False,
+    ) -> AskAgain:
+        """Judge the pilot; see `task.pilot.judge`."""
+        plan = NextRound.planned(checkpoint.state)
+        keys = [*asked.keys()] if asked is not None else None
+        patience = self._settlement.late_rows(ending, checkpoint, event)
+        return judge(
+            self._shared.settler,
+            self._shared.settings,
+            plan,
+            ending,
+            checkpoint,
+            keys=keys,
+            patience=patience,
+            stopped=stopped,
+        )
+
+    def strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
+        """Return what settles with jobs that only a list tells of; see `StrayJobs`."""
+
+        def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
+            assert identity is not None  # noqa: S101 - else there are no such jobs
+            waiting = Waiting(self._shared)
+            return waiting.wait_for(going, jobs, state, facts, identity)
+
+        return StrayJobs(self._shared, identity, facts, state, wait)
+
+
+@contextmanager
+def saying_why(stopped: OnlineStopped | None) -> Iterator[None]:
+    """Raise why the service answers no more at once, in place of what that left of the rows."""
+    try:
+        yield
+    except TOO_FEW_ROWS as failure:
+        if stopped is None:
+            raise
+        stopped.manifest = failure.manifest
+        if isinstance(failure, TooManyFailedRows):
+            stopped.add("What came is landed, with the others as missing rows.")
+        stopped.add("The next attempt takes what was answered and asks for the rest.")
+        raise stopped from failure
+
+
+@contextmanager
+def missing(state: AttemptState, why: str) -> Iterator[None]:
+    """Raise that the deadline of the rows was missed, in place of what that left of them; empty: it was not."""
+    try:
+        yield
+    except TOO_FEW_ROWS as failure:
+        if not why or state.ready is None:
+            raise
+        raise missed(state.ready.at, why, failure) from failure

@@ -1,0 +1,226 @@
+"""One round of a task: its jobs submitted, so many at a time, and waited for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobTimedOut
+from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, replaced
+from airflow_provider_genai_batch.flows.submission.attempt import Found
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.journal import at_the_service
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.split import split
+from airflow_provider_genai_batch.task.state import AttemptState
+from airflow_provider_genai_batch.task.waiting import Waiting
+from airflow_provider_genai_batch.wire.catalog.limits import jobs_at_once
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.task.cost.limit import CostLimit
+    from airflow_provider_genai_batch.task.order import Order
+from airflow_provider_genai_batch.task.inputs.enqueued import is_full, room_of
+from airflow_provider_genai_batch.task.rounds.job_part import identity_of
+from airflow_provider_genai_batch.task.rounds.jobs import RoundJobs
+from airflow_provider_genai_batch.task.rounds.no_job import NoJob, NoJobError
+from airflow_provider_genai_batch.task.rounds.start import RoundStart
+from airflow_provider_genai_batch.task.rounds.submitted_before import became_of, stop_if_killed
+from airflow_provider_genai_batch.task.shared import Shared
+
+log = logging.getLogger(__name__)
+
+
+class Round:
+    """The jobs of one round.
+
+    Attributes:
+        stopped: None: see `task.rounds.online.round.OnlineRound`.
+    """
+
+    def __init__(self, shared: Shared, order: Order, limit: CostLimit | None) -> None:
+        self._shared, self._order, self._limit = shared, order, limit
+        self._settings, self._task, self._client = shared.settings, shared.task, shared.client
+        self.stopped = None
+        self.over = ""
+
+    @cached_property
+    def _waiting(self) -> Waiting:
+        return Waiting(self._shared)
+
+    @property
+    def ending(self) -> Ending:
+        """How the waiting for its jobs ended."""
+        return self._waiting.ending
+
+    def submit(self, start: RoundStart) -> list[BatchJob] | AskAgain:
+        """Find or create this round's jobs and wait for them, or leave by a deferral.
+
+        Args:
+            start: what is asked, and what is known; its state is brought up to date.
+
+        Returns:
+            The jobs. They have ended, unless the waiting stopped early (see `ending`) or `wait` is False; then one
+            of an earlier attempt that ended early is to be replaced by a new one.
+
+        Raises:
+            JobTimedOut: there was no time for all of them; it has what earlier rounds brought.
+        """
+        try:
+            return self._submit(start)
+        except JobTimedOut as error:
+            state = start.state
+            if state.manifest is not None and error.manifest is None:
+                error.add(f"Earlier: {nothing_more(state.done, again=True)}")
+                error.job_names = (*state.done, *(n for n in error.job_names if n not in state.done))
+                error.manifest = state.manifest
+            raise
+
+    def _submit(self, start: RoundStart) -> list[BatchJob] | AskAgain:
+        identity, prepared, state, facts = start.identity, start.prepared, start.state, start.facts
+        pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
+        self._check(pieces)
+        records = self._task.records(state.round)
+        records.expect(len(pieces))
+        attempt = replace(start.attempt, since=self._task.owner.run_begin, whole_task=not state.round)
+        jobs: list[BatchJob] = []
+        going: dict[str, BatchJob] = {}
+        sizes: dict[str, int] = {}
+        late = ""
+        no_job = self._no_job(start)
+        round_jobs = RoundJobs(self._shared, self._order, self._limit, start, self._waiting, no_job)
+        several = len(pieces) > 1
+        for number, piece in enumerate(pieces):
+            self._count_left(start, sizes, going)
+            while not late and going and (len(going) >= self._most_active or self._is_full(going, piece)):
+                self._waiting.wait(going, jobs, state, facts, identity, more=True)
+                if self.ending.why is not Why.ENDED:
+                    return jobs
+                self._count_left(start, sizes, going)
+            begun = identity.fingerprint if state.round or number else None
+            own = identity_of(start, piece, reattach=self._settings.reattach, several=several)
+            try:
+                found = self._come_to(
+                    partial(
+                        round_jobs.come_to,
+                        own,
+                        piece,
+                        attempt,
+                        records.at(number),
+                        several=several,
+                        begun=begun,
+                    ),
+                    jobs,
+                    going,
+                )
+            except NoJobError as error:
+                late = late or str(error)
+                continue  # an earlier attempt may have created the jobs of pieces after it
+            sizes[found.job.name] = piece.requests or 0
+            jobs += [found.job, *filter(facts.joins, found.twins)]
+            self._task.show_links(jobs, self._client.config.project)
+            again = self._note(found, jobs, state)
+            if again is not None:
+                return again
+            attempt = replace(attempt, reattach=True, before=state.before, whole_task=False)
+            if not found.job.done:
+                going[found.job.name] = found.job
+            met = {job.name for job in jobs}
+            self._task.waiting_for = [
+                *going,
+                *(name for name in at_the_service(state.mine) if name not in met),
+            ]
+            self._task.appear_until = self._waiting.appear_until([found.job])
+            stop_if_killed(self._task, found.job)
+        if late:
+            self._waiting.ending = Ending(Why.SWITCH, {}, late)
+            return jobs
+        for job in no_job.journaled if no_job is not None else ():
+            state.come_to(job, reattached=True)
+            jobs.append(job)
+        if going and self._settings.wait:
+            self._count_left(start, sizes, going)
+            self._waiting.wait(going, jobs, state, facts, identity, more=False)
+        return jobs
+
+    def _come_to(
+        self, come_to: Callable[[], Found], jobs: Sequence[BatchJob], going: Collection[str]
+    ) -> Found:
+        """Come to a job; where it cannot be submitted, say what becomes of those before it."""
+        names = [job.name for job in jobs]
+        try:
+            return come_to()
+        except JobTimedOut as error:
+            if not jobs:
+                raise
+            said = f"{error} {became_of(self._shared, names, [*going])}"
+            raise JobTimedOut(said, job_names=names) from error
+        except CallError:
+            if jobs:
+                log.warning("A job was refused. %s", became_of(self._shared, names))
+            raise
+
+    @staticmethod
+    def _count_left(start: RoundStart, sizes: Mapping[str, int], going: Collection[str]) -> None:
+        if start.state.ready is not None:
+            start.state.count_left(start.prepared.requests or 0, sizes, going)
+
+    def _no_job(self, start: RoundStart) -> NoJob | None:
+        """Return what may refuse jobs; None: nothing asks requests of this task at once."""
+        if start.state.ready is None and self._settings.retry_tier is None:
+            return None
+        return NoJob(self._shared, self._order.model, start)
+
+    @property
+    def _most_active(self) -> int:
+        """Return how many jobs go on at a time; the service has a limit for some models."""
+        own = self._settings.max_active_jobs
+        return min(own, jobs_at_once(self._settings.model) or own)
+
+    def comes_to(self, jobs: Sequence[BatchJob], start: RoundStart) -> bool:
+        """Whether the round would take one of these jobs up."""
+        settings = self._settings
+        pieces = split(start.prepared, settings.max_requests_per_job, settings.max_bytes_per_job)
+        several, reattach = len(pieces) > 1, settings.reattach
+        owns = [identity_of(start, piece, reattach=reattach, several=several) for piece in pieces]
+        return any(own.owns(job) for own in owns for job in jobs)
+
+    def _is_full(self, going: Mapping[str, BatchJob], piece: PreparedInput) -> bool:
+        """Whether the round's own jobs leave no room for one more among the connection's enqueued tokens."""
+        room = room_of(self._client.config, self._order.model, piece) if self._settings.wait else None
+        return is_full(room, [job.display_name for job in going.values()])
+
+    def _check(self, pieces: Sequence[PreparedInput]) -> None:
+        if not self._settings.wait and len(pieces) > self._most_active:
+            own = self._most_active == self._settings.max_active_jobs
+            limit = (
+                f"max_active_jobs={self._most_active}"
+                if own
+                else f"the service's limit of {self._most_active}"
+            )
+            msg = (
+                f"The input makes {len(pieces)} jobs, and with wait=False all of them are submitted at once, which "
+                f"{limit} forbids. {'Raise it, or let' if own else 'Let'} the task wait."
+            )
+            raise ConfigurationError(msg)
+
+    def _note(self, found: Found, jobs: Sequence[BatchJob], state: AttemptState) -> AskAgain | None:
+        """Take note of a job; return how it ended if nobody reads its rows and a new one is to take its place."""
+        state.pass_over([*found.before])
+        twins = [job for job in found.twins if job in jobs]
+        new = found.job.name not in state.mine
+        if new and not found.reattached:
+            self._waiting.note_creation(found.job)
+        state.note_twins(twins)
+        state.come_to(found.job, reattached=found.reattached)
+        for job in twins:
+            state.come_to(job, reattached=found.reattached or not self._task.is_first_try)
+        again = replaced(found.job) if new and found.reattached and not self._settings.wait else None
+        if again is not None:
+            plan = replace(self._waiting.plan([found.job]), cancel_on_timeout=False)
+            self._shared.watcher.wait([found.job.name], plan)
+        return again

@@ -1,0 +1,158 @@
+"""The rounds of an attempt: ask, wait, settle, and ask again what has no answer."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from functools import partial
+
+from airflow_provider_genai_batch.flows.outcome.manifest import describe
+from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome
+from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+from airflow_provider_genai_batch.task.inputs.facts import InputFacts
+from airflow_provider_genai_batch.task.rounds.next_round import NextRound
+from airflow_provider_genai_batch.task.rounds.online.round import OnlineRound
+from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome, missing, saying_why
+from airflow_provider_genai_batch.task.rounds.round import Round
+from airflow_provider_genai_batch.task.rounds.start import RoundStart
+from airflow_provider_genai_batch.task.rounds.stray_jobs import StrayJobs
+from airflow_provider_genai_batch.task.settlement import Settlement
+from airflow_provider_genai_batch.task.shared import Shared
+from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
+from airflow_provider_genai_batch.task.terms import Terms
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Rounds:
+    """Goes through the rounds of one attempt.
+
+    Args:
+        shared: of the attempt.
+        terms: of the task.
+        asked: the input.
+        settlement: lands rows.
+        outcome: decides what became of a round.
+        next: chooses what each asks.
+    """
+
+    _shared: Shared
+    _terms: Terms
+    _input: AttemptInput
+    _settlement: Settlement
+    _outcome: RoundOutcome
+    next: NextRound
+
+    def run(self, here: RoundStart) -> Done:
+        """Go round after round, from the one that begins here.
+
+        Raises:
+            JobError: one of its kinds, as the outcome table says.
+        """
+        while True:
+            round_ = self._round(here.state)
+            jobs = round_.submit(here)
+            if not isinstance(jobs, AskAgain):
+                self._shared.settler.models.update((job.name, job.model) for job in jobs)
+            strays = self._outcome.strays(here.identity, here.facts, here.state)
+            left = round_.ending.why is Why.SWITCH
+            if isinstance(jobs, AskAgain):
+                outcome: Outcome = jobs
+            elif left and not jobs:
+                here = self._without_jobs(here, round_.ending)
+                continue
+            elif not self._shared.settings.wait:
+                return Done(describe(jobs).model_copy(update=self._shared.settler.ledger.known))
+            else:
+                names = [*here.state.done, *(job.name for job in jobs)]
+                checkpoint = Checkpoint(here.state, names, here.facts, here.identity.fingerprint)
+                stops = bool(round_.stopped or round_.over)
+                settle = partial(self._settlement.settle, prepared=here.whole, stops=stops)
+                with saying_why(round_.stopped), missing(here.state, round_.over):
+                    if here.piloted is not None:
+                        stopped = round_.stopped is not None
+                        outcome = self._outcome.judge(
+                            round_.ending, checkpoint, asked=here.piloted, stopped=stopped
+                        )
+                    elif left:
+                        outcome = self._outcome.settle_left(
+                            round_.ending, checkpoint, here.identity, strays, here.whole
+                        )
+                    else:
+                        outcome = strays.settled(round_.ending, checkpoint, settle)
+            if isinstance(outcome, Done):
+                return outcome
+            further = self.go_on(outcome, here, strays)
+            if isinstance(further, Done):
+                return further
+            here = further
+
+    def begin(self, here: RoundStart) -> RoundStart | Done:
+        """Choose where the first round begins.
+
+        What an earlier attempt had at hand is kept beside the results. If that is gone, other requests may be left than
+        those that its jobs ask; they are reattached to as they are, and only what then has no row is asked.
+        """
+        attempt, at_hand = here.attempt, self._input.at_hand
+        if at_hand is None or not (at_hand.found_anew and attempt.look_first and attempt.reattach):
+            return here
+        facts = InputFacts.of(here.whole)
+        strays = self._outcome.strays(here.identity, facts, here.state)
+        found = strays.look()
+        if not found or self._round(here.state).comes_to(found.jobs, here):
+            return here
+        names = ", ".join(job.name for job in found.jobs)
+        log.warning("%s asked other requests of this input than are left now; its rows count.", names)
+        here.state.pilot = 0  # what is asked was judged before those jobs were created
+        begun = Checkpoint(here.state, [], facts, here.identity.fingerprint)
+        settle = partial(self._settlement.settle, prepared=here.whole)
+        outcome = strays.settled(*strays.joined(begun, found), settle)
+        if isinstance(outcome, Done):
+            return outcome
+        return self.go_on(outcome, here, strays)
+
+    def go_on(self, again: AskAgain, here: RoundStart, strays: StrayJobs) -> RoundStart | Done:
+        """Choose what is asked next; if a job that only a list tells of has asked it already, settle with its rows.
+
+        Raises:
+            JobError: nothing can be asked.
+        """
+        while True:
+            further = self.next.after(here, again)
+            later, strays.later = strays.later, Strays()
+            repeats = further.state.round > here.state.round and later
+            if not repeats or self._round(further.state).comes_to(later.jobs, further):
+                level = logging.INFO if here.state.piloting else logging.WARNING
+                log.log(level, "%s; %s.", again, further.words)
+                return further
+            facts = InputFacts.of(here.whole)
+            checkpoint = Checkpoint(here.state, [*again.job_names], facts, here.identity.fingerprint)
+            settle = partial(self._settlement.settle, prepared=here.whole)
+            outcome = strays.settled(*strays.joined(checkpoint, later), settle)
+            if isinstance(outcome, Done):
+                return outcome
+            again = outcome
+
+    def _round(self, state: AttemptState) -> Round | OnlineRound:
+        tier, shared, terms = Tier(state.tier), self._shared, self._terms
+        # What a pilot measured is no bound for a dearer tier or model, in which the rest is asked at the deadline.
+        measured = state.pilot > 0 and state.round == state.pilot and not state.left_until
+        limit = None if measured else terms.limit
+        if tier is Tier.BATCH:
+            return Round(shared, terms.order, limit)
+        if terms.ready is None or state.ready is None or not state.left_until:
+            return OnlineRound(shared, terms.order, limit and limit.in_tier(tier))
+        rungs, limit = terms.ready.rungs(state.ready, self._shared.client.service_time), terms.late_limit
+        return OnlineRound(shared, terms.ready.order, limit and limit.in_tier(tier), rungs)
+
+    def _without_jobs(self, here: RoundStart, ending: Ending) -> RoundStart:
+        """Return a round to ask at once what no job has been created for."""
+        ready = self._terms.ready
+        assert ready is not None  # noqa: S101 - else there would be jobs
+        log.warning("No job is created: %s. It is asked at once.", ending.detail)
+        state = replace(here.state, tier=ready.tiers[-1].value, left_until=self._shared.client.service_time())
+        return replace(here, state=state)

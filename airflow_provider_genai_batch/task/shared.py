@@ -1,0 +1,33 @@
+"""What all parts of an attempt share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.task.jobs.finder import JobFinder
+from airflow_provider_genai_batch.task.jobs.settler import JobSettler
+from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
+from airflow_provider_genai_batch.task.port import TaskPort
+from airflow_provider_genai_batch.task.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all parts of an attempt share.
+
+    Attributes:
+        settings: of the task.
+        task: the task instance, as far as an attempt sees it.
+        client: of the task's connection.
+        watcher: looks at jobs, and waits for them.
+        finder: looks for jobs.
+        settler: lands their rows, and decides.
+    """
+
+    settings: RunSettings
+    task: TaskPort
+    client: GenAIBatchClient
+    watcher: JobWatcher
+    finder: JobFinder
+    settler: JobSettler
