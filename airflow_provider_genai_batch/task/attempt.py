@@ -117,7 +117,8 @@ class TaskAttempt:
                     "it does not change while the task waits."
                 )
                 raise InputError(msg)
-            refuse_checks(self._settings, terms.order, typed=prepared.asks_for_type)
+            if settings.checks:
+                refuse_checks(settings, terms.order, typed=prepared.asks_for_type)
             rest = self._input.rest(prepared)
             plan = plan_attempt(self._shared, self._input, terms, rest, state)
             if self._settings.plan_only and plan is not None:

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.models.ready_by import ReadyBy, check_ready_by
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
-from airflow_provider_genai_batch.task.row_checks import check_checks, check_on_check, check_rows_are_read
+from airflow_provider_genai_batch.task.row_checks import check_checks, check_rows_are_read
 from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 
@@ -31,15 +31,10 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
     """
     for name, check in _CHECKS.items():
         value = getattr(task, name)
-        if known is None or known(value):
+        given = value is not None or name not in _MAY_BE_NONE
+        if given and (known is None or known(value)):
             check(name, value)
-    if task.results_uri is not None:
-        if known is None:
-            check_results_uri(task.results_uri)
-        elif known(task.results_uri) and not is_table(task.results_uri):
-            form_of(task.results_uri)
-    if task.media_uri is not None and (known is None or known(task.media_uri)):
-        check_media_uri(task.media_uri)
+    _check_addresses(task, known)
     _check_at_once(task, known)
     _check_used_again(task)
     for name in ("results_uri", "media_uri"):
@@ -48,9 +43,20 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
                 f"With wait=False no rows are landed: leave {name} to a GenAIBatchResultsOperator downstream."
             )
             raise ConfigurationError(msg)
-    check_rows_are_read(task, known or (lambda _: True))
+    if task.checks:
+        check_rows_are_read(task, known or (lambda _: True))
     if task.ready_by is not None:
         _check_deadline(task, known or (lambda _: True))
+
+
+def _check_addresses(task: Any, known: Callable[[Any], bool] | None) -> None:
+    if task.results_uri is not None:
+        if known is None:
+            check_results_uri(task.results_uri)
+        elif known(task.results_uri) and not is_table(task.results_uri):
+            form_of(task.results_uri)
+    if task.media_uri is not None and (known is None or known(task.media_uri)):
+        check_media_uri(task.media_uri)
 
 
 def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
@@ -224,9 +230,13 @@ def _check_tiers_by_deadline(task: Any) -> None:
             raise ConfigurationError(msg)
 
 
-def _check_on_timeout(name: str, value: Any) -> None:
-    if value not in ("cancel", "leave"):
-        msg = f'{name} is "cancel" or "leave", not {value!r}.'
+_WORDS = {"on_timeout": ("cancel", "leave"), "on_check": ("fail", "warn")}
+
+
+def _check_word(name: str, value: Any) -> None:
+    one, other = _WORDS[name]
+    if value not in (one, other):
+        msg = f'{name} is "{one}" or "{other}", not {value!r}.'
         raise ConfigurationError(msg)
 
 
@@ -284,9 +294,8 @@ def check_answers(name: str, value: Any) -> None:
 
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "checks": check_checks,
-    "on_check": check_on_check,
     "pilot": check_pilot,
-    "on_timeout": _check_on_timeout,
+    **dict.fromkeys(("on_check", "on_timeout"), _check_word),
     **dict.fromkeys(("keep", "truncated"), check_answers),
     **dict.fromkeys(("results_uri", "media_uri", "display_name", "prompt_name"), _check_text),
     **dict.fromkeys(("wait", "deferrable", "cancel_on_kill", "reattach"), check_flag),
@@ -305,3 +314,5 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "online_below": partial(check_count, least=1),
     "reuse": check_reuse,
 }
+_MAY_BE_NONE = ("checks", "pilot")
+"""Not given, so there is nothing to check. The other checks say themselves what None is."""

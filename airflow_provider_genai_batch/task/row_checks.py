@@ -12,13 +12,11 @@ if TYPE_CHECKING:
 
 
 def check_rows_are_read(task: Any, known: Callable[[Any], bool]) -> None:
-    """Refuse checks of rows that the task will not have seen.
+    """Refuse the checks of a task that will not have seen the rows.
 
     Raises:
         ConfigurationError: it reads none, or a field is not in the type of the answers.
     """
-    if not task.checks:
-        return
     if task.wait is False or task.plan_only is True:
         setting = "wait=False" if task.wait is False else "plan_only=True"
         msg = f"With {setting} no rows are read, so there is nothing for checks to look at: leave one of them out."
@@ -52,8 +50,6 @@ def refuse_checks(task: Any, order: JobParams, *, typed: bool) -> None:
         UnsupportedError: the rows stay in BigQuery.
         ConfigurationError: a field is looked at, and answers have none.
     """
-    if not task.checks:
-        return
     if order.source.bigquery_uri if order.destination is None else order.destination.bigquery_uri:
         msg = (
             "Rows that Vertex AI writes to BigQuery are not read here: leave checks out, and query the table."
@@ -78,21 +74,8 @@ def check_checks(name: str, value: Any) -> None:
     Raises:
         ConfigurationError: it is none.
     """
-    if value is None:
-        return
     from airflow_provider_genai_batch.checks import Check
 
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, Check) for one in value):
         msg = f"{name} is {value!r}; give a list of what the functions of airflow_provider_genai_batch.checks return."
-        raise ConfigurationError(msg)
-
-
-def check_on_check(name: str, value: Any) -> None:
-    """Refuse a word that is none.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    if value not in ("fail", "warn"):
-        msg = f'{name} is "fail" or "warn", not {value!r}.'
         raise ConfigurationError(msg)

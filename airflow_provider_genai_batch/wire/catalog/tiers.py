@@ -7,7 +7,6 @@ serves a flex call at full price without a word.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.base import Backend, Task
@@ -39,15 +38,25 @@ def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: s
     Raises:
         UnsupportedError: the model, or the place, has no such tier.
     """
-    name, service = model.rpartition("/")[2], SERVICE_NAMES[backend]
+    _check_at_once(model, backend, task)
+    if tier is Tier.FLEX:
+        _check_flex(model, backend, task, location)
+
+
+def _check_at_once(model: str, backend: Backend, task: Task) -> None:
+    name = model.rpartition("/")[2]
     if family_of(model) is not Family.GOOGLE or _OWN_MODELS.match(model):
         msg = f"{name} is asked in batch jobs only; what asks at once takes Google's base models."
         raise UnsupportedError(msg)
     if task is Task.EMBED and backend is Backend.VERTEX:
-        msg = f"{name} on {service} is asked in batch jobs only; the Gemini API embeds at once."
+        msg = (
+            f"{name} on {SERVICE_NAMES[backend]} is asked in batch jobs only; the Gemini API embeds at once."
+        )
         raise UnsupportedError(msg)
-    if tier is not Tier.FLEX:
-        return
+
+
+def _check_flex(model: str, backend: Backend, task: Task, location: str) -> None:
+    name, service = model.rpartition("/")[2], SERVICE_NAMES[backend]
     if task is Task.EMBED or _FLEX[backend].fullmatch(name) is None:
         msg = f'{name} has no flex tier on {service}. Ask it as "standard", at full price, or in a batch job.'
         raise UnsupportedError(msg)
@@ -61,12 +70,15 @@ def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: s
 
 def tiers_at_once(model: str, backend: Backend, task: Task, location: str) -> list[Tier]:
     """Return the tiers in which a model answers at once; the arguments are those of `check_tier`."""
-    found = []
-    for tier in (Tier.FLEX, Tier.STANDARD):
-        with suppress(UnsupportedError):
-            check_tier(tier, model, backend, task, location)
-            found.append(tier)
-    return found
+    try:
+        _check_at_once(model, backend, task)
+    except UnsupportedError:
+        return []
+    try:
+        _check_flex(model, backend, task, location)
+    except UnsupportedError:
+        return [Tier.STANDARD]
+    return [Tier.FLEX, Tier.STANDARD]
 
 
 def check_counted(model: str, backend: Backend, task: Task) -> None:
