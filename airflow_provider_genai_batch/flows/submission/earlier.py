@@ -1,4 +1,4 @@
-"""Jobs of earlier attempts: one that is of use is taken over, and what is not asked any more is cancelled."""
+"""Jobs of earlier attempts: a useful one is reattached to, and what is not asked any more is cancelled."""
 
 from __future__ import annotations
 
