@@ -30,6 +30,7 @@ from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.planning import plan_attempt
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.rounds.next_round import NextRound, failure_of
+from airflow_provider_genai_batch.task.rounds.nothing_left import land_all_at_hand
 from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome
 from airflow_provider_genai_batch.task.rounds.rounds import Rounds
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
@@ -125,7 +126,9 @@ class TaskAttempt:
                 planned = planned_manifest(terms.order).model_copy(update=self._ledger.known)
                 return planned.model_dump(mode="json")
             if rest is None:
-                done = self._settlement.land_at_hand(terms.order, prepared)
+                whole = RoundStart(identity, prepared, prepared, attempt, state)
+                asked = (self._input, self._settlement, self._outcome)
+                done = land_all_at_hand(self._client, terms.order, *asked, whole)
             else:
                 tier = first_tier(settings, rest.requests) if settings.may_ask_at_once else Tier.BATCH
                 state.tier = tier.value

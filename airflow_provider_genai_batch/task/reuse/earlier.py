@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.json import Decoder
+from pydantic import ValidationError
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError, NotFound
@@ -31,23 +32,72 @@ _BROKEN = (*WRONG, OSError, EOFError, zlib.error)
 class _Head(Struct, gc=False):
     status: str
     asked: str | None = None
-    answered_at: str | None = None
+    answered_at: datetime | None = None
+
+
+class _Usage(Struct, forbid_unknown_fields=True, gc=False):
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    thoughts: int = 0
+    total: int = 0
+    tool_use: int = 0
+
+
+class _UsualRow(Struct, forbid_unknown_fields=True, gc=False):
+    """As most rows are; what else a row may have is checked by `ResultRow`, at ten times the cost."""
+
+    status: Literal["ok"]
+    key: str | None
+    index: int | None = None
+    text: str | None = None
+    output: Any = None
+    error: None = None
+    finish_reason: str | None = None
+    usage: _Usage | None = None
+    model_version: str | None = None
+    tier: str | None = None
+    round: int = 0
+    input: dict[str, Any] | None = None
+    asked: str | None = None
+    answered_at: datetime | None = None
+    reused_from: str | None = None
+    same_as: str | None = None
+    response: dict[str, Any] | None = None
 
 
 _heads = Decoder(_Head).decode_lines
-_row = Decoder().decode
+_check = Decoder(_UsualRow).decode
+_decode = Decoder().decode
+
+
+def _row(line: bytes) -> PlainRow:
+    row: PlainRow = _decode(line)
+    try:
+        _check(line)
+    except WRONG:
+        _checked(row)
+    return row
+
+
+def _checked(row: dict[str, Any]) -> ResultRow:
+    try:
+        return ResultRow.model_validate(row)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)[:3]
+        msg = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in wrong)
+        raise ValueError(msg) from error
 
 
 class EarlierRow(NamedTuple):
     """A row that is ``ok`` and says what was asked."""
 
     asked: bytes
-    answered_at: str | None
-    """In ISO 8601."""
+    answered_at: datetime | None
     stored: Any
     """As it stands there."""
     read: Callable[[Any], PlainRow]
-    """Reads that as a whole row."""
+    """Reads that as a whole row; raises ValueError where it is none."""
 
 
 def read_reuse(value: Any) -> Reuse | None:
@@ -144,10 +194,10 @@ def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[EarlierRow]:
     except InputError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise FileNotFoundError(uri) from error
-        raise InputError(_unreadable(uri, str(error))) from error
+        raise InputError(unreadable(uri, str(error))) from error
     except _BROKEN as error:
         near = f" near line {number + 1}" if form != "parquet" else ""
-        raise InputError(_unreadable(uri, f"it is no whole file of rows ({error}{near})")) from error
+        raise InputError(unreadable(uri, f"it is no whole file of rows ({error}{near})")) from error
 
 
 def _of_lines(lines: list[bytes]) -> Iterator[EarlierRow]:
@@ -162,21 +212,20 @@ def _of_lines(lines: list[bytes]) -> Iterator[EarlierRow]:
 
 def _of_columns(stream: BinaryIO) -> Iterator[EarlierRow]:
     for row in columns_as_rows(stream):
+        at = row.get("answered_at")
+        if "status" not in row or not isinstance(at, (datetime, type(None))):
+            msg = "its columns are not those of rows"
+            raise ValueError(msg)
         if row["status"] == "ok" and row.get("asked"):
-            at: datetime | None = row.get("answered_at")
-            yield EarlierRow(
-                bytes.fromhex(row["asked"]),
-                None if at is None else at.isoformat(),
-                row,
-                _of_column_row,
-            )
+            yield EarlierRow(bytes.fromhex(row["asked"]), at, row, _of_column_row)
 
 
 def _of_column_row(row: dict[str, Any]) -> PlainRow:
-    return ResultRow.model_validate(row).model_dump(mode="json")
+    return _checked(row).model_dump(mode="json")
 
 
-def _unreadable(uri: str, why: str) -> str:
+def unreadable(uri: str, why: str) -> str:
+    """Say that earlier results are there and cannot be used, and what can be done."""
     return (
         f"Earlier results at {uri} are there, and cannot be read: {why.rstrip('.')}. Nothing was sent and "
         "nothing is billed. Mend the file, take it away, or leave it out of reuse: then its requests are asked."

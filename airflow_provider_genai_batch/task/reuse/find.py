@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import BinaryIO
 
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
 from airflow_provider_genai_batch.results.write import spell_lines
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
-from airflow_provider_genai_batch.task.reuse.earlier import EarlierRow
+from airflow_provider_genai_batch.task.reuse.earlier import EarlierRow, unreadable
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, plain_row
 
 _CUT_OFF = frozenset(("MAX_TOKENS", "max_tokens", "length"))
@@ -47,7 +48,9 @@ class Wanted:
         if self.since is None:
             return True
         at = row.answered_at
-        return at is not None and datetime.fromisoformat(at.replace("Z", "+00:00")) >= self.since
+        if at is None:
+            return False
+        return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)) >= self.since
 
     def takes(self, row: PlainRow) -> bool:
         """Whether an earlier row is as good as an answer of today."""
@@ -119,8 +122,15 @@ class Reused:
         self._write(uri, found)
 
     def _as_of_today(self, uri: str, earlier: EarlierRow, wanted: Wanted) -> PlainRow | None:
-        """Return an earlier row as it is to land, but for its key; None: it is not good enough."""
-        row = {**_EMPTY, **earlier.read(earlier.stored)}
+        """Return an earlier row as it is to land, but for its key; None: it is not good enough.
+
+        Raises:
+            InputError: it is no row.
+        """
+        try:
+            row = {**_EMPTY, **earlier.read(earlier.stored)}
+        except ValueError as error:
+            raise InputError(unreadable(uri, f"one of its rows is none: {error}")) from error
         if not wanted.takes(row):
             self.unfit += 1
             return None

@@ -157,7 +157,7 @@ class StrayJobs:
     ) -> Outcome:
         """Settle without stray jobs whose rows cannot be read; what is enough without them is not to fail for them."""
         jobs = [name for name in checkpoint.jobs if name not in self._state.strays]
-        if len(jobs) == len(checkpoint.jobs):
+        if not jobs or len(jobs) == len(checkpoint.jobs):
             raise error
         try:
             outcome = settle(ending, replace(checkpoint, jobs=jobs))

@@ -1,0 +1,69 @@
+"""An input of which nothing is to be asked: its rows land without a round."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.exceptions import JobError
+from airflow_provider_genai_batch.flows.outcome.settle import Done
+from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.task.journal.journals import Journals
+from airflow_provider_genai_batch.task.rounds.no_job import LAST_ROUND
+from airflow_provider_genai_batch.task.state import Checkpoint
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome
+    from airflow_provider_genai_batch.task.rounds.start import RoundStart
+    from airflow_provider_genai_batch.task.settlement import Settlement
+
+log = logging.getLogger(__name__)
+
+
+def land_all_at_hand(
+    client: GenAIBatchClient,
+    order: Order,
+    asked: AttemptInput,
+    settlement: Settlement,
+    outcome: RoundOutcome,
+    here: RoundStart,
+) -> Done:
+    """Land the rows of an input of which nothing is to be asked.
+
+    The earlier results may be those of an earlier attempt of this task, which has died since, or was cleared. Then its
+    jobs say what was paid, as long as their rows can be read.
+
+    Args:
+        client: of the task's connection.
+        order: of the task.
+        asked: the input, with the answers at hand.
+        settlement: lands rows.
+        outcome: finds an earlier attempt's jobs, and settles with them.
+        here: the whole input, and what is known of the attempt.
+    """
+    at_hand, uri = asked.at_hand, asked.search and asked.search.results_uri
+    if (
+        at_hand is not None
+        and uri
+        and at_hand.found_anew
+        and here.attempt.look_first
+        and here.attempt.reattach
+    ):
+        strays = outcome.strays(here.identity, here.facts, here.state)
+        found = strays.look()
+        journaled = Journals(client, uri, order.model).since(here.identity, range(LAST_ROUND))
+        begun = Checkpoint(here.state, [job.name for job in journaled], here.facts, here.identity.fingerprint)
+        settle = partial(settlement.settle, prepared=here.whole)
+        try:
+            ended = strays.joined(begun, found) if found else (Ending(Why.ENDED), begun)
+            settled = strays.settled(*ended, settle) if found or journaled else None
+        except JobError as error:
+            log.warning("%s All requests have an answer, so the rows land without its jobs.", error)
+            settled = None
+        if isinstance(settled, Done):
+            return settled
+    return settlement.land_at_hand(order, here.whole)
