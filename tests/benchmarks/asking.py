@@ -79,11 +79,9 @@ def _times(peer: Figures, ours: Figures) -> str:
 
 
 _HEAD = """\
-Read requests, check each, write a line of JSONL for it, and upload the lines: all that is done before a job is created.
-A request is a prompt of about {length} characters. The peer, {peer} {version}, takes a list
-of at most {most:,}; it is measured by the steps of its operator. `make bench` measures it; `make bench FULL=1` reads a
+Read requests, check each, write a line of JSONL for it, and upload the lines: everything that comes before a job is
+created. A request is a prompt of about {length} characters. The peer, {peer} {version}, takes a
+list of at most {most:,}; the steps of its operator are measured. `make bench` measures it; `make bench FULL=1` reads a
 gigabyte, too. Machine: {machine}.
 """
-_LARGER = (
-    "Memory does not grow with the input but for 12 bytes a row, which tell whether a key is there twice:\n"
-)
+_LARGER = "Memory grows by only 12 bytes a row, which are needed to find keys that occur twice:\n"

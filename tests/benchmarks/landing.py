@@ -62,11 +62,11 @@ def _figures(one: Figures) -> tuple[str, str, str]:
 _HEAD = """\
 Download, read, join, count, write. `make bench` measures it; `make bench FULL=1` lands a million rows, too.
 
-Both sides read equal answers of about {length} characters and write a local file. The peer is
+Both sides read the same answers of about {length} characters and write a local file. The peer is
 {peer} {version}: its `@task.llm_batch` lands results of OpenAI's batches, whose
-lines say more than Gemini's. Structured answers are validated as the same Pydantic model on both sides.
+lines are longer than Gemini's. Structured answers are validated as the same Pydantic model on both sides.
 
-Measured on {machine}. CPU time is the process's own, user and system; of several runs the
-cheapest is shown. Memory is by how much the process grew above what it held after it had landed a thousand rows.
+Measured on {machine}. CPU time is the process's own, user and system; the cheapest of
+several runs is shown. Memory is how much the process grew after it had landed its first thousand rows.
 """
 _OTHERS = "The same answers, landed by this package in other ways:\n"

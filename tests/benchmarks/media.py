@@ -147,11 +147,11 @@ def section(rows: list[tuple[str, int, Figures]], pictures: int) -> str:
 
 
 _TEXT = """\
-`python -m tests.benchmarks.media` lands answers with pictures of 1 MB each, which are lines of 1.3 MB, as files. Each
-file is read again and is what the answer was. Landing alone reads a file on the loopback and writes to the disk; a
-process that is killed amid the {pictures} files and begun again leaves all of them, and no other. The operator asks the
-emulator, lets the job end and lands; on Vertex AI its files go to the emulator's Cloud Storage. Memory does not grow
-with the number of pictures. Measured on {machine}.
+`python -m tests.benchmarks.media` lands answers with pictures of 1 MB each, whose lines have 1.3 MB, as files. Each
+file is read again and compared with its answer. *Landing alone* reads from the loopback and writes to the disk; a
+process that is killed in the middle of the {pictures} files and started again leaves all of them, and no others. *The
+operator* asks the emulator, waits for the end of the job and lands the rows; on Vertex AI its files go to the
+emulator's Cloud Storage. Memory does not grow with the number of pictures. Measured on {machine}.
 
 """
 

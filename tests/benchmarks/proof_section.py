@@ -36,9 +36,9 @@ def section(said: Mapping[str, Any], machine: str) -> str:
 
 _TEXT = """\
 `python -m tests.benchmarks.proof` has the operator ask {first:,} requests of the emulator. One row in a hundred fails,
-three keys come twice, five not at all, and rows come shuffled. With `retry_failed_rows=1` a second job asks those
-{second:,} again, of which one in ten fails for good. Then the file is counted by a program that knows nothing but JSON:
-each key is there once, {again:,} rows are of the second round, and the manifest says what is there.
+three keys have two rows, five have none, and the rows are shuffled. With `retry_failed_rows=1` a second job asks those
+{second:,} again, and one in ten of them fails for good. Then a program that only reads JSON counts the file:
+each key is there once, {again:,} rows are from the second round, and the manifest agrees with the file.
 
 The task's process, from reading the input to the manifest, needed {us:.1f} µs of CPU time a row and {seconds:.0f} s by
 the clock, and grew by {growth:.0f} MB ({machine}).

@@ -42,13 +42,15 @@ def page(outcomes: Sequence[Outcome], minutes: float, unfinished: Sequence[str] 
 def _introduction(outcomes: Sequence[Outcome], minutes: float, unfinished: Sequence[str]) -> str:
     injections = sum(len(one.happened) for one in outcomes)
     well = sum(one.good for one in outcomes)
-    left_out = f"| Stopped before all had run of | {'; '.join(unfinished)} |\n" if unfinished else ""
+    left_out = (
+        f"| Kinds that were stopped before all their runs | {'; '.join(unfinished)} |\n" if unfinished else ""
+    )
     return f"""\
 # Crash matrix
 
-`GenAIBatchOperator` in a real Airflow, against the [emulator](emulator.md), with something killed or broken at every
-step that it takes. `make crash` runs the matrix and writes this page. A part in which every step and every victim
-occurs is in `make test`.
+`GenAIBatchOperator` in a real Airflow, against the [emulator](emulator.md), with something killed or broken at each of
+its steps. `make crash` runs the matrix and writes this page. `make test` runs a part of it in which every step and
+every victim occurs.
 
 | | |
 |---|---|
@@ -62,15 +64,15 @@ occurs is in `make test`.
 | Run on | Airflow {version("apache-airflow")}, PostgreSQL, Python {platform.python_version()}, \
 {os.cpu_count()} cores, in {minutes:.0f} minutes |
 {left_out}
-A run ends well if it succeeds, all that was planned happened to it, there is one paid job, the manifest names that job,
-and each of its 50 rows has landed once.
+A run ends well if it succeeds, everything that was planned for it happened, there is one paid job, the manifest names
+that job, and each of its 50 rows has landed once.
 
 ## How it is run
 
-Every process is a real one: API server, scheduler with LocalExecutor, DAG processor, triggerer. A death is SIGKILL.
-The operator is not changed for it. Its process knows its steps by the seams around it: each HTTP call, each call to
-Airflow, the publication of the rows. It comes to a step at which no run of its kind has died, and dies. Runs of a kind
-go on until one of them comes to no such step. The kinds are made of:
+Every process is real: API server, scheduler with LocalExecutor, DAG processor, triggerer. A death is SIGKILL.
+The operator is not changed for the test. A step is one HTTP call, one call to Airflow, or the publication of the rows.
+A process dies at the first step at which no run of its kind has died before. Runs of a kind are repeated until one of
+them finds no such step. The kinds combine:
 
 * the Gemini API with a JSONL file (Files API) and with inline requests, and Vertex AI with a JSONL file (staged in
   Cloud Storage)
@@ -80,10 +82,10 @@ go on until one of them comes to no such step. The kinds are made of:
   reply, or while the rows landed
 
 A step has up to five phases: `not sent`, `half sent`, `sent, reply not read` (the service has acted), `half read`,
-`reply read`. A run with several deaths counts in the last one's line, except under Injections.
-*Seconds to the end* is the median time from the last injection to the end of the run, with the noticing of the death,
-the next attempt, and the rest of the job. Deaths of workers and schedulers are noticed by their missing heartbeats,
-here after 8 and 15 seconds.
+`reply read`. A run with several deaths counts in the line of the last one, except under Injections.
+*Seconds to the end* is the median time from the last injection to the end of the run. It includes the time until the
+death is noticed, the next attempt, and the rest of the job. Airflow notices dead workers and schedulers by their
+missing heartbeats, here after 8 and 15 seconds.
 """
 
 

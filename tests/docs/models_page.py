@@ -11,14 +11,14 @@ NAME = "docs/reference/models.md"
 _SIGNS = {State.YES: "yes", State.SILENT: "sent", State.CONFLICT: "sent, disputed", State.NO: "refused"}
 _HEAD = """# Models
 
-Which models run in a batch, where their requests are read, where rows are written, and in which locations of Vertex AI.
-A test makes this page from the table in the code, and asks the emulator for a job of each cell.
+Which models run in batch jobs, where their requests are read from, where rows are written, and in which locations of
+Vertex AI. A test makes this page from the table in the code, and asks the emulator for a job of each cell.
 
 * **yes**: Google's pages say so.
-* **sent**: they do not say. The job is sent, with a note in the log; a service that does not take it refuses to create
-  it, which costs nothing.
-* **sent, disputed**: they disagree; the note says in what.
-* **refused**: before anything is sent, with what to do.
+* **sent**: they say nothing. The job is sent, with a note in the log; if the service does not support it, it refuses to
+  create it, which costs nothing.
+* **sent, disputed**: they contradict each other; the note says how.
+* **refused**: the task fails before anything is sent, and the error says what to do instead.
 
 Lists and files that are not in Cloud Storage are staged there, so they count as `gs://`.
 """
@@ -26,21 +26,20 @@ _FOOT = """
 ## The Gemini Developer API
 
 It runs Gemini (`gemini-…`, `models/…`), its embedding models, and tuned models (`tunedModels/…`). Requests are inline
-or a file of its Files API, and rows come back the same way. It reads and writes neither `gs://` nor `bq://`, and has no
-locations. Models of other publishers are refused there.
+or in a file of its Files API, and rows come back the same way. It reads and writes neither `gs://` nor `bq://`, and has
+no locations. Models of other publishers are refused.
 
 ## Not in a batch
 
-Refused by name, when the DAG is parsed if the name is no template: Imagen, Veo, Lyria, Mistral, Grok, Claude 3 Haiku,
-models of unknown publishers. Retired on 2026-10-21, and refused with that date: all of DeepSeek, Qwen, Kimi, MiniMax,
-GLM and E5, Llama 3.3, gpt-oss-20b; Jamba on 2026-02-27. Of open models only those on Google's list are taken: Llama 4
-and gpt-oss-120b.
+These are refused by name (when the DAG is parsed, unless the name is a template): Imagen, Veo, Lyria, Mistral, Grok,
+Claude 3 Haiku, and models of unknown publishers. Retired models are refused with the date: all of DeepSeek, Qwen, Kimi,
+MiniMax, GLM and E5, Llama 3.3, and gpt-oss-20b on 2026-10-21; Jamba on 2026-02-27. Only the open models on Google's
+list are accepted: Llama 4 and gpt-oss-120b.
 
-Gemma and `multimodalembedding` are refused on Vertex AI alone: when the DAG is parsed if the name is one of Vertex AI's
-(`publishers/google/models/…`), and otherwise when the task begins, because the connection decides which service is
-asked.
+Gemma and `multimodalembedding` are refused only on Vertex AI: when the DAG is parsed if the name is one of Vertex AI's
+(`publishers/google/models/…`), and otherwise when the task begins, because the connection determines the service.
 
-On Vertex AI pictures are made in 1K alone: other sizes are refused.
+On Vertex AI, pictures are made only in 1K: other sizes are refused.
 """
 
 

@@ -47,28 +47,28 @@ def section(numbers: range, seen: Counter[str], broken: Sequence[int], *, stoppe
     return f"""\
 {TITLE}
 
-The same operator in one process, on a clock that is moved, against services in memory that lie wherever the documents
-let them: lists in any order, with late, stale, deleted and strangers' entries and with their filter ignored; jobs that
-their names do not find for 20 seconds; output that comes late and shard by shard, with a failed and a good line for one
-request; a `Date` that is ten minutes off; create calls whose answer is lost or nonsense, or that make two jobs.
-Attempts die or are killed at any step, on workers whose clocks differ by up to ten minutes and jump by days. Each
-history is made by its number: `python -m tests.hostile 42` tells all that happens in the 42nd. `make crash` runs 5,000
-and writes this part, `make test` runs 300.
+The same operator runs in one process, on a clock that the test moves, against services in memory that mislead it
+wherever Google's documents allow that: lists in any order, with late, stale and deleted entries, with entries of
+others, or with the filter ignored; jobs that cannot be read by their names for 20 seconds; output that comes late and
+shard by shard, with a failed and a good line for one request; a `Date` that is ten minutes off; create calls whose
+answer is lost or nonsense, or that make two jobs. Attempts die or are killed at any step, on workers whose clocks
+differ by up to ten minutes and jump by days. A history follows from its number: `python -m tests.hostile 42` shows
+everything that happens in the 42nd. `make crash` runs 5,000 and writes this part, `make test` runs 300.
 
 | | |
 |---|---|
 | Histories | {len(numbers):,}{which}{"; stopped by hand" if stopped else ""} |
 {rows}| Histories with a broken promise | {len(broken)}{f" ({', '.join(map(str, broken[:20]))})" if broken else ""} |
 
-Before this version a promise was broken in {len(BROKEN_ONCE)} of the first 3,010: by jobs that only a list tells of,
-and by a job's age that was taken by two clocks. What they showed is mended, but for the rounds after a job that
-somebody deleted. They are run again with every `make test`, and must break none.
+Earlier, {len(BROKEN_ONCE)} of the first 3,010 broke a promise: because of jobs that only a list shows, and because a
+job's age was measured by two clocks. Both are fixed, except for rounds that follow a job that somebody deleted. Every
+`make test` runs these histories again, and they must break no promise.
 
-What is promised in each: no job is created beside another of the same requests that goes on; no request is asked whose
-good row can be read; every row that was answered and paid for lands when the task succeeds; nothing of a stranger is
-cancelled or deleted; no job that is wanted is cancelled before its time; every error says what became of the money and
-what the next attempt does; once all is well the task succeeds, and no job of it goes on unless a warning has named it.
-What is not promised stands in [Where it ends](../explanation/never-pay-twice.md#where-it-ends).
+The promises in each: no job is created while another job of the same requests is running; no request is asked again
+whose good row can be read; every row that was answered and paid for lands when the task succeeds; nothing that belongs
+to others is cancelled or deleted; no job that is wanted is cancelled before its time; every error says what was billed
+and what the next attempt does; once all troubles are over the task succeeds, and none of its jobs keeps running unless
+a warning has named it. What is not promised is in [Where it ends](../explanation/never-pay-twice.md#where-it-ends).
 """
 
 

@@ -72,9 +72,10 @@ def _until_next(airflow: AirflowStack, run: DagRun, since: datetime) -> float:
 
 
 _TEXT = f"""\
-How long after its end a deferred task's job is followed by the start of the next task: the trigger looks, which it does
-every {_INTERVAL:.0f} seconds here, the scheduler sends the task back to a worker, it lands the rows, and the scheduler
-starts what comes next. A real Airflow with SQLite and the LocalExecutor, its scheduler at its default pace, against the
-[emulator](emulator.md); for comparison, Airflow's own deferred wait for a moment, with nothing to look at or to land.
+How long it takes from the end of a deferred task's job to the start of the next task: the trigger looks (here every
+{_INTERVAL:.0f} seconds), the scheduler sends the task back to a worker, the task lands the rows, and the scheduler
+starts the next one. Measured with a real Airflow with SQLite and the LocalExecutor, its scheduler at its default pace,
+against the [emulator](emulator.md). For comparison: Airflow's own deferred wait for a point in time, which has nothing
+to look at or to land.
 
 """

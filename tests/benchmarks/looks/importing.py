@@ -23,7 +23,7 @@ def _cost(module: str) -> float:
 
 
 _TEXT = """\
-DAG files are parsed all day. What importing a module costs over what Airflow itself imports for any operator, sensor
-or trigger; the median of {runs} processes.
+DAG files are parsed all day. This is what importing a module costs in addition to what Airflow itself imports for any
+operator, sensor or trigger; the median of {runs} processes.
 
 """

@@ -125,25 +125,25 @@ def _ends(runs: Runs, numbers: Sequence[int], ours: Sequence[Figures]) -> str:
 
 
 _HEAD = """\
-What deferred tasks cost the triggerer while their jobs run. `make bench` measures it, after the rows. Each package's
-triggers run in a process of its own, all on one event loop, started fifty at a time as a triggerer does, and look
-every {interval} seconds at jobs of the same service on the loopback: this package's and the Google provider's at the
-Gemini API's batches, the other two at OpenAI's. A look brings the state of one job up to date. Nothing ends in the time
-of these figures, and each trigger has looked before it begins; what it costs to start and to end follows below. Memory
-is by how much the process grew after a first trigger had run to its end. The longest stall is the longest time for
-which the event loop was busy with one thing after another and could not attend to a timer. Looks that were made are
-compared with those that the interval asks for; more than that are not counted as looks.
+What deferred tasks cost the triggerer while their jobs run. `make bench` measures it, after the rows. The triggers of
+each package run in a process of their own, all on one event loop, started fifty at a time as a triggerer does. Every
+{interval} seconds they look at jobs of a service on the loopback: this package's and the Google provider's triggers at
+batches of the Gemini API, the other two at OpenAI's. A look updates the state of one job. No job ends while these
+figures are measured, and every trigger has looked once before; what a start and an end cost follows below. *Memory* is
+how much the process grew after a first trigger had run to its end. *Longest stall* is the longest time for which the
+event loop was busy and could not serve a timer. *Looks that were made* compares them with what the interval asks for;
+additional looks do not count for the other figures.
 
-Measured on {machine}; `make bench` takes twenty minutes for it, and wants the machine for itself: a busy neighbour
-makes every figure worse, the small ones most. In brackets: how many times this package's figure.
+Measured on {machine}. `make bench` takes twenty minutes for it and needs the machine to itself: other load
+makes every figure worse, the small ones most. In brackets: multiples of this package's figure.
 """
 
 _GROWING = """\
-This package alone, from few jobs to many. The service answers a page of its list with a hundred jobs at most. The jobs
-of others, newer and older, are in the same list and nobody watches them.
+This package alone, from few jobs to many. The service lists at most a hundred jobs a page. Jobs
+of others, newer and older, are in the same list, and nobody watches them.
 """
 
 _ENDS = """\
-From the start of the first trigger until every job was looked at once; and when all jobs end, each at a random moment
-of one interval, from the first end until the last trigger has fired.
+Start: from the start of the first trigger until every job has been looked at once. End: each job ends at a random time
+within one interval; from the first end until the last trigger has fired.
 """

@@ -79,18 +79,18 @@ _COSTS = (
 )
 _REFUSALS = ("Asked by", "Answered", "Failed", "Calls", "Refused calls", "Seconds")
 _HEAD = """\
-`python -m tests.benchmarks.online` asks {rows:,} rows of an emulator in another process, with {calls} calls at a time
-at most: prompts and answers of about 450 characters. The peer is Google's SDK as its users drive it: `client.aio`, a
-semaphore around each call, and the SDK's own retries. Each runs in a process of its own, in turns; of several runs the
-cheapest is shown. In brackets: how many times this package's figure. What the clock tells depends on the emulator,
-which is written in Python, too, and on neighbours; CPU time is the process's own. Most of this package's is httpx's and
-httpcore's. Measured on {machine}, with busy neighbours.
+`python -m tests.benchmarks.online` asks {rows:,} rows of an emulator in another process, with at most {calls} calls at
+a time; prompts and answers have about 450 characters. The peer is Google's SDK as its users call it: `client.aio`, a
+semaphore around each call, and the SDK's own retries. Each runs in a process of its own, in turns; the cheapest of
+several runs is shown. In brackets: multiples of this package's figure. Times by the clock also depend on the emulator,
+which is written in Python too, and on other load; CPU time is the process's own. Most of this package's CPU time is
+spent in httpx and httpcore. Measured on {machine}, with other load.
 """
 _LIMITED = """\
-The same with a service that takes {share:.0%} of the input tokens of all {rows:,} rows in a minute by the clock, and
-refuses what is more with 429 and `RetryInfo`. The runs begin at second {second} of a minute, so each has to wait half a
+The same with a service that takes at most {share:.0%} of the input tokens of all {rows:,} rows in one minute, and
+refuses more with 429 and `RetryInfo`. The runs begin at second {second} of a minute, so each has to wait half a
 minute, once.
 """
 _ALONE = """\
-Requests stream, so memory does not grow with their number:
+Requests are streamed, so memory does not grow with their number:
 """

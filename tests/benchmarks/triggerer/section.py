@@ -53,11 +53,11 @@ def section(outcomes: dict[str, Outcome]) -> str:
 
 
 _TEXT = f"""\
-A metadata database, PostgreSQL, with deferred tasks in it, and the real `airflow triggerer` with its default settings
-but for its capacity. Each task waits for a job of its own, looked at every {_INTERVAL:.0f} seconds; once all triggers
-have started, the jobs end at random moments of {_SPREAD:.0f} seconds, and each task has to go on with the event of its
-own job. The triggerer warns whenever its event loop was blocked for 0.2 seconds or more; the second line tells how much
-of that is its own doing: it starts 50 triggers at a time, and writes logs to a parent process that is busy with the
-database.
+A PostgreSQL metadata database with deferred tasks, and the real `airflow triggerer` with its default settings except
+for its capacity. Each task waits for its own job, which is looked at every {_INTERVAL:.0f} seconds. Once all triggers
+have started, the jobs end at random times within {_SPREAD:.0f} seconds, and each task has to resume with the event of
+its own job. The triggerer warns whenever its event loop was blocked for 0.2 seconds or more. The second line shows how
+much of that the triggerer causes itself: it starts 50 triggers at a time, and writes logs to a parent process that is
+busy with the database.
 
 """
