@@ -94,6 +94,7 @@ PUBLIC = {
         "Checked",
         "Citation",
         "Cost",
+        "Fallback",
         "Grounding",
         "JobCounts",
         "JobOutput",

@@ -52,6 +52,7 @@ def genai_batch_task(
     max_active_jobs: int = 10,
     max_cost: float | None = None,
     ready_by: Any = None,
+    fallbacks: Any = None,
     plan_only: bool = False,
     tier: str = "batch",
     online_below: int | None = None,

@@ -34,6 +34,7 @@ _CANCEL_PATIENCE = 600.0
 
 _EXECUTION_TIMEOUT = "execution_timeout"
 _READY_BY = "ready_by"
+_PENDING = "pending_timeout"
 
 
 class Why(str, Enum):
@@ -67,6 +68,9 @@ class WaitPlan:
     """Whether jobs are cancelled then."""
     ready_by: Deadline | None = None
     """When the jobs are to be left; None: they have all the time that `deadline` gives them."""
+    leads_on: bool = False
+    """Something is asked in place of jobs that are queued at `pending_deadline`: they are cancelled then, whatever
+    becomes of others, and the end of all is waited for."""
     usual: str = ""
     """How long jobs of the model take, in words for the log; empty where that is not known."""
 
@@ -94,6 +98,8 @@ class Ending:
     """Whether it took one of any."""
     unanswered: str = ""
     """What the last look met, where it gave no answer."""
+    stalled: bool = False
+    """Whether one of them was cancelled because it did not leave the queue, and something else is to be asked."""
 
     @property
     def out_of_time(self) -> bool:
@@ -143,7 +149,7 @@ def watch(
     started: float | None = None
     seen: dict[str, JobStatus] = {}
     progress = {name: Progress(plan.deadline, plan.pending_deadline, plan.usual) for name in names}
-    failures = 0
+    failures, stalled = 0, False
     while True:
         pause, unanswered = plan.poll_interval, ""
         try:
@@ -155,16 +161,20 @@ def watch(
             pause = max(backoff(failures, error.retry_after), pause)
             log.warning("A status request got no answer (%s); trying again in %.0f s.", error, pause)
         if ending is not None:
-            return ending
+            return replace(ending, stalled=stalled)
         if plan.until_first and any(job.done for job in seen.values()):
-            return Ending(Why.ENDED, _states(seen))
-        now, (limit, which) = clock(), _limit(plan, seen)
+            return Ending(Why.ENDED, _states(seen), stalled=stalled)
+        now = clock()
+        limit, which = _limit(plan, seen, now)
         started = now if started is None else started
         if not failures:
             pause = min(_pauses(names, seen, progress, now, now - started, pause))
         if now >= limit and which == _READY_BY:
             return Ending(Why.SWITCH, _states(seen), _unanswered(plan, seen), unanswered=unanswered)
-        if now >= limit:
+        if now >= limit and which == _PENDING and plan.leads_on:
+            stalled = (yield from _leave_queue(seen, plan, clock)) or stalled
+            limit = clock() + pause
+        elif now >= limit:
             ending = yield from _give_up(names, seen, plan, which, clock)
             if ending is not None:
                 return replace(ending, unanswered=unanswered)
@@ -172,15 +182,17 @@ def watch(
         yield Sleep(max(0.0, min(pause if failures else spread(pause), limit - clock())))
 
 
-def _limit(plan: WaitPlan, seen: Mapping[str, JobStatus]) -> tuple[float, str]:
+def _limit(plan: WaitPlan, seen: Mapping[str, JobStatus], now: float) -> tuple[float, str]:
     """Return when the time is over that ends first, and which time that is."""
     limits = [(plan.deadline, "timeout")]
     if any(job.state.queued for job in seen.values()):
-        limits.append((plan.pending_deadline, "pending_timeout"))
+        limits.append((plan.pending_deadline, _PENDING))
     if plan.attempt_ends is not None:
         limits.append((plan.attempt_ends, _EXECUTION_TIMEOUT))
     if plan.ready_by is not None:
         limits.append((plan.ready_by.switch(plan.ready_by.left(seen.values())), _READY_BY))
+    if plan.leads_on:  # a job whose cancellation shows no effect is queued for ever
+        limits = [one for one in limits if one[0] <= now and one[1] != _PENDING] or limits
     return min(limits, key=lambda limit: limit[0])
 
 
@@ -289,6 +301,27 @@ def _give_up(
         return ending
     detail = "".join([which, *troubles])
     return Ending(Why.TIMED_OUT, _states(seen), detail, cancelled=asked and not troubles, asked=asked)
+
+
+def _leave_queue(
+    seen: dict[str, JobStatus], plan: WaitPlan, clock: Callable[[], float]
+) -> Generator[WatchStep, Any, bool]:
+    """Cancel what is queued still, read by its name; return whether a job was. One that runs by now goes on."""
+    asked = False
+    for name in [name for name, job in seen.items() if job.state.queued]:
+        try:
+            became: Cancellation = yield _cancel_late(name, plan, clock)
+        except CallError as error:
+            log.warning("Job %s does not leave the queue and could not be cancelled yet (%s).", name, error)
+            continue
+        if became.job is not None:
+            seen[name] = JobStatus.of(became.job)
+        if became.asked:
+            asked = True
+            log.warning(
+                "Job %s has not left the queue in time (pending_timeout), and %s.", name, became.words
+            )
+    return asked
 
 
 def _cancel_late(name: str, plan: WaitPlan, clock: Callable[[], float]) -> Cancel:

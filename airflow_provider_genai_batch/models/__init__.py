@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow_provider_genai_batch.models.answer import Candidate, Citation, Grounding, Logprobs, Media, Part
 from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost, ModelCost
+from airflow_provider_genai_batch.models.fallback import Fallback
 from airflow_provider_genai_batch.models.job import BatchJob, JobCounts, JobOutput, JobProblem, JobState
 from airflow_provider_genai_batch.models.manifest import Manifest, RowCounts, Saved
 from airflow_provider_genai_batch.models.pilot import Pilot
@@ -26,6 +27,7 @@ __all__ = [
     "Checked",
     "Citation",
     "Cost",
+    "Fallback",
     "Grounding",
     "JobCounts",
     "JobOutput",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ _TAG = re.compile(
     rf"([0-9a-f]{{{_SHORT}}}-[0-9a-f]{{{_FAMILY}}})[0-9a-f]{{{_SHORT - _FAMILY}}}-r([0-9]{{1,4}})"
 )
 _TOKENS = re.compile(r" ~([0-9]{1,15})t [^ ]+")
+FALLBACK_ROUNDS = 1000
+"""The rounds of a task's first fallback begin with this number, those of the second with its double, and so on."""
 _LABELS = ("genai_batch_key", "genai_batch_fingerprint", "genai_batch_round")
 _NOT_LABEL = re.compile(r"[^a-z0-9_-]+")
 
@@ -121,6 +123,20 @@ def round_of(display_name: str | None) -> int:
     """Return the round in which a job asks, from 0; a job of somebody else's asks once."""
     found = _TAG.fullmatch(tag_of(display_name))
     return int(found[2]) if found else 0
+
+
+def fallback_of(round_: int) -> int:
+    """Return the number of the fallback that a round is of; 0: it is asked as the task's own parameters say."""
+    return round_ // FALLBACK_ROUNDS
+
+
+def rounds_of(numbers: Iterable[int]) -> int:
+    """Return how many rounds there were, up to the last that is known of the task's own and of each fallback."""
+    last: dict[int, int] = {}
+    for number in numbers:
+        own = number % FALLBACK_ROUNDS
+        last[fallback_of(number)] = max(own, last.get(fallback_of(number), own))
+    return sum(1 + number for number in last.values())
 
 
 def ask_of(display_name: str | None) -> str | None:

@@ -53,6 +53,16 @@ class Saved(Noun):
     """An estimate at today's batch prices; None: the price list is not installed, or has no price for the model."""
 
 
+class AnsweredBy(Noun):
+    """Whom a part of the rows was asked of."""
+
+    model: Line | None = None
+    conn_id: Line
+    """Airflow's connection."""
+    ok: int
+    """Rows with a good answer."""
+
+
 class Manifest(Noun):
     """The XCom of an operator or sensor of this package, a few KB of JSON. Times are UTC."""
 
@@ -83,6 +93,8 @@ class Manifest(Noun):
     """What of answers is in no row and no file, by kind."""
     tiers: dict[Line, int] = Field(default_factory=dict)
     """Final rows by how they were served: ``batch``, ``flex``, ``standard`` or ``unknown``, without missing ones."""
+    answered_by: tuple[AnsweredBy, ...] = ()
+    """Final rows by the model and connection that answered them; empty where no fallback was asked."""
     causes: dict[Line, int] = Field(default_factory=dict)
     """The commonest causes of failed rows, with their numbers."""
     checks: tuple[Checked, ...] = ()

@@ -44,6 +44,8 @@ def check_order(task: Any) -> None:
     _check_media(task)
     if task.ready_by is not None:
         _check_ready_by(task, source)
+    if task.fallbacks and is_known(task.fallbacks):
+        _check_fallbacks(task, source)
 
 
 def _check_table(task: Any, source: Any) -> None:
@@ -170,6 +172,29 @@ def _check_ready_by(task: Any, source: Any) -> None:
     if ready_by is not None and is_known([task.model, ready_by]):
         places = [backend for backend in Backend if _runs(task.model, backend)]
         _check_for_some_service(lambda backend: tiers_of(ready_by, task.model, backend), places)
+
+
+def _check_fallbacks(task: Any, source: Any) -> None:
+    """Refuse fallbacks that no service could ask."""
+    from airflow_provider_genai_batch.models.base import Backend
+    from airflow_provider_genai_batch.models.fallback import read_fallbacks
+    from airflow_provider_genai_batch.models.tier import Tier
+    from airflow_provider_genai_batch.task.fallback_checks import refuse_unreadable
+    from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
+    from airflow_provider_genai_batch.wire.services.create import task_of
+
+    if source is not None:
+        refuse_unreadable(source)
+    for one in read_fallbacks(task.fallbacks):
+        name, tier = task.model if one.model is None else one.model, Tier(one.tier)
+
+        def check(backend: Any, name: Any = name, tier: Tier = tier) -> None:
+            model = _read_model(name, backend)
+            if tier.at_once:
+                check_tier(tier, model, backend, task_of(model), "global")
+
+        if is_known(name):
+            _check_for_some_service(check, [backend for backend in Backend if _runs(name, backend)] or None)
 
 
 def _check_media(task: Any) -> None:

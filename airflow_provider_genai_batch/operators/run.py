@@ -92,6 +92,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         ready_by: when all rows are to be there: a time of day where the DAG is (``06:00``), a datetime, a timedelta
             from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and what it has not
             answered is asked by calls that answer at once. Needs `results_uri`.
+        fallbacks: what is tried in turn where a job does not leave the queue within `pending_timeout`, or none can be
+            created: models, tiers (``flex``, ``standard``), or `Fallback` with another model or connection.
         plan_only: read and check the input, and return the plan (requests, tokens, jobs, cost) in the manifest; submit
             nothing. Requests that may cost more than `max_cost` are refused all the same.
         tier: how the requests are asked: ``batch`` in a job; ``flex`` or ``standard`` at once, by calls that hold the
@@ -146,6 +148,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         "reuse",
         "conn_id",
         "ready_by",
+        "fallbacks",
         "pilot",
         "checks",
         "asks_for",
@@ -195,6 +198,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         max_active_jobs: int = 10,
         max_cost: float | None = None,
         ready_by: Any = None,
+        fallbacks: Any = None,
         plan_only: bool = False,
         tier: str = "batch",
         online_below: int | None = None,
@@ -249,6 +253,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.max_active_jobs = max_active_jobs
         self.max_cost = max_cost
         self.ready_by = ready_by
+        self.fallbacks = fallbacks
         self.plan_only = plan_only
         self.tier = tier
         self.online_below = online_below

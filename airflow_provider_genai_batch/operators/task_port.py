@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
@@ -60,7 +60,8 @@ class OperatorPort:
         self.waiting_for: list[str] = []
         self.appear_until = 0.0
         self._operator, self._context, self._settings = operator, context, settings
-        self._connection, self._keep_links = client.config, keep_links
+        self._conn_id, self._connection = settings.conn_id, client.config
+        self._keep_links = keep_links
 
     @property
     def is_first_try(self) -> bool:
@@ -74,6 +75,10 @@ class OperatorPort:
     def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:
         """Open a client of a connection that an earlier attempt of the task used."""
         return open_earlier_client(conn_id)
+
+    def turn_to(self, conn_id: str, config: ClientConfig) -> None:
+        """Wait for jobs, and cancel them, at another connection from now on."""
+        self._conn_id, self._connection = conn_id, config
 
     def records(self, round_: int) -> JobRecords:
         """Return the records of a round's jobs in Airflow's task state store."""
@@ -128,7 +133,7 @@ class OperatorPort:
     def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:
         """Defer until jobs have ended; ``execute_complete`` goes on."""
         trigger = GenAIBatchTrigger(
-            self._settings.conn_id,
+            self._conn_id,
             [*names],
             plan.as_dict(),
             dict(memo),
@@ -140,7 +145,7 @@ class OperatorPort:
         """Defer until a moment; ``execute_after_refusal`` goes on."""
         settings = self._settings
         trigger = GenAIBatchPauseTrigger(
-            moment, dict(memo), settings.conn_id, self.waiting_for, settings.cancel_on_kill
+            moment, dict(memo), self._conn_id, self.waiting_for, settings.cancel_on_kill
         )
         self._operator.defer(trigger=trigger, method_name="execute_after_refusal")
 

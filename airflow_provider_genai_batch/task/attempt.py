@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.models.journal import at_the_service
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.cost.plan import planned_manifest, read_plan
+from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.files.files import check_place
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
@@ -63,8 +64,9 @@ class TaskAttempt:
         self._ledger.versions = settings.versions
         self._shared = Shared(settings, task, client, watcher, JobFinder(watcher), settler)
         self._input = AttemptInput(settings, task, client)
-        self._settlement = Settlement(settings, task, client, settler, self._input)
-        self._outcome = RoundOutcome(self._shared, self._settlement)
+        self._ways = Ways(self._shared) if settings.fallbacks else None
+        self._settlement = Settlement(settings, task, client, settler, self._input, self._ways)
+        self._outcome = RoundOutcome(self._shared, self._settlement, self._ways)
 
     def run(
         self,
@@ -108,6 +110,7 @@ class TaskAttempt:
         kept = Checkpoint(state, facts=InputFacts(snapshot=snapshot), fingerprint=fingerprint)
         with (
             self._task.metrics(self._ledger),
+            self._ways or nullcontext(),
             self._input.read(terms.order, attempt, kept, snapshot) as (prepared, identity),
         ):
             if fingerprint not in (None, identity.fingerprint):
@@ -134,7 +137,7 @@ class TaskAttempt:
                 state.tier = tier.value
                 if terms.ready is not None and state.ready is None:
                     state.ready = terms.ready.deadline(rest, self._client.service_time())
-                rounds = self._rounds(terms)
+                rounds = self._rounds(terms, begins=before is None)
                 first = rest if settings.pilot is None else rounds.next.first(rest, state)
                 here = rounds.begin(RoundStart(identity, prepared, first, attempt, state))
                 done = here if isinstance(here, Done) else rounds.run(here)
@@ -166,7 +169,9 @@ class TaskAttempt:
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
         self._ledger.plan = read_plan(checkpoint.state.plan)
         search = self._input.search
-        with ExitStack() as stack, self._task.metrics(self._ledger):
+        with ExitStack() as stack, self._task.metrics(self._ledger), self._ways or nullcontext():
+            if self._ways is not None:
+                self._ways.turn_to(checkpoint.state)
             if search is not None and known is not None:
                 self._input.at_hand = search.left_by(self._client, known, stack)
                 if self._input.at_hand is None:
@@ -180,10 +185,13 @@ class TaskAttempt:
                 outcome = self._outcome.judge(ending, checkpoint, event)
             else:
                 outcome = strays.settled(ending, checkpoint, self._settlement.settle, event)
-            done = outcome if isinstance(outcome, Done) else self._read_again(outcome, checkpoint, strays)
-        return self._finished(done, known)
+            if not isinstance(outcome, Done):
+                outcome = self._read_again(outcome, checkpoint, strays, stalled=ending.stalled)
+        return self._finished(outcome, known)
 
-    def _read_again(self, again: AskAgain, checkpoint: Checkpoint, strays: StrayJobs) -> Done:
+    def _read_again(
+        self, again: AskAgain, checkpoint: Checkpoint, strays: StrayJobs, *, stalled: bool
+    ) -> Done:
         """Read the input once more after a deferral, and ask for what has no answer."""
         state = checkpoint.state
         state.manifest = again.manifest
@@ -198,7 +206,7 @@ class TaskAttempt:
                 raise failure_of(again)
             rounds = self._rounds(terms)
             here = RoundStart(identity, prepared, prepared, Attempt(mine=state.mine), state)
-            further = rounds.go_on(again, here, strays)
+            further = rounds.go_on(again, here, strays, stalled=stalled)
             return further if isinstance(further, Done) else rounds.run(further)
 
     def _finished(self, done: Done, identity: Identity | None) -> dict[str, Any]:
@@ -208,6 +216,8 @@ class TaskAttempt:
             search.discard(self._client, identity)
         return done.manifest.model_dump(mode="json")
 
-    def _rounds(self, terms: Terms) -> Rounds:
+    def _rounds(self, terms: Terms, *, begins: bool = False) -> Rounds:
+        if begins and self._ways is not None and self._task.is_first_try:
+            self._ways.check(terms.order)
         further = NextRound(self._settings, self._input, self._ledger, terms.ready)
-        return Rounds(self._shared, terms, self._input, self._settlement, self._outcome, further)
+        return Rounds(self._shared, terms, self._input, self._settlement, self._outcome, further, self._ways)

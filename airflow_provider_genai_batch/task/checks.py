@@ -15,6 +15,7 @@ from airflow_provider_genai_batch.models.ready_by import ReadyBy, check_ready_by
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
+from airflow_provider_genai_batch.task.fallback_checks import check_beside_fallbacks
 from airflow_provider_genai_batch.task.row_checks import check_checks, check_rows_are_read
 from airflow_provider_genai_batch.wire.tables.sql import is_table
 
@@ -45,8 +46,16 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
             raise ConfigurationError(msg)
     if task.checks:
         check_rows_are_read(task, known or (lambda _: True))
+    if task.ready_by is not None or task.fallbacks is not None:
+        _check_late(task, known or (lambda _: True))
+
+
+def _check_late(task: Any, known: Callable[[Any], bool]) -> None:
+    """Refuse what is to be asked in place of jobs that are late, and cannot be."""
     if task.ready_by is not None:
-        _check_deadline(task, known or (lambda _: True))
+        _check_deadline(task, known)
+    if task.fallbacks is not None and known(task.fallbacks):
+        check_beside_fallbacks(task)
 
 
 def _check_addresses(task: Any, known: Callable[[Any], bool] | None) -> None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
-from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.flows.record import RoundRecords
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, SqlSource
@@ -77,6 +77,10 @@ class TaskPort(Protocol):
         Raises:
             ConfigurationError: it does not exist any more, or cannot be used.
         """
+        ...
+
+    def turn_to(self, conn_id: str, config: ClientConfig) -> None:
+        """Wait for jobs, and cancel them, at another connection from now on."""
         ...
 
     def records(self, round_: int) -> RoundRecords:

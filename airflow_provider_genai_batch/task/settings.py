@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.flows.stall import is_stalled
 from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, Versions
 from airflow_provider_genai_batch.models.base import Backend, Task
@@ -76,6 +77,7 @@ class RunSettings:
     max_active_jobs: int = 10
     max_cost: float | None = None
     ready_by: Any = None
+    fallbacks: Any = None
     plan_only: bool = False
     tier: str = _BATCH
     online_below: int | None = None
@@ -190,7 +192,19 @@ class RunSettings:
             pending,
             cancel_on_timeout=self.on_timeout == "cancel",
             late=reattached and deadline <= now,
+            leads_on=bool(self.fallbacks),
         )
+
+    def is_stalled(self, job: BatchJob) -> bool:
+        """Whether a job did not leave the queue in time, and something is asked in its place."""
+        return self.pending_timeout is not None and is_stalled(job, _seconds(self.pending_timeout))
+
+    def capacity_budget(self, backend: Backend) -> float:
+        """Return the seconds for which a lack of capacity is waited out."""
+        budget = self.budget(backend)
+        if not self.fallbacks or self.pending_timeout is None:
+            return budget
+        return min(budget, _seconds(self.pending_timeout))
 
     def budget(self, backend: Backend) -> float:
         """Return the seconds that a job may take; by default more than the service itself allows."""

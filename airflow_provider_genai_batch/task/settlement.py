@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.outcome.settle import Done, Outcome
 from airflow_provider_genai_batch.flows.watch import Ending
-from airflow_provider_genai_batch.models.identity import merge_labels
+from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS, fallback_of, merge_labels
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.jobs.patience import Patience
@@ -41,6 +42,7 @@ class Settlement:
         client: of the task's connection.
         settler: lands rows.
         asked: the input.
+        ways: its fallbacks; None: there are none.
     """
 
     _settings: RunSettings
@@ -48,6 +50,7 @@ class Settlement:
     _client: GenAIBatchClient
     _settler: JobSettler
     _input: AttemptInput
+    _ways: Ways | None = None
 
     def settle(
         self,
@@ -68,24 +71,40 @@ class Settlement:
             stops: nothing is asked again in this attempt, whatever rounds are left.
         """
         facts, state = checkpoint.facts, checkpoint.state
+        self._settler.ledger.conn_of = self._whom(state)
         with self._columns(facts, prepared) as carry:
             return self._settler.settle(
                 ending,
                 checkpoint.jobs,
-                self._landing(facts, prepared, carry),
+                self._landing(facts, prepared, carry, state),
                 patience=self.late_rows(ending, checkpoint, event),
                 reattached=[name for name in state.reattached if not stops and name not in state.done],
                 failed_before=state.failed_before,
-                may_ask_again=not stops and self._may_ask_again(state),
+                may_ask_again=not stops and (self.may_ask_again(state) or self._leads_on(state)),
             )
 
-    def _may_ask_again(self, state: AttemptState) -> bool:
+    def _whom(self, state: AttemptState) -> Callable[[str], str] | None:
+        """Return what tells at which connection a job is; None: no fallback has been asked."""
+        if self._ways is None or not state.fallback:
+            return None
+        conn_of, own = self._ways.conn_of(state), self._settings.conn_id
+        return lambda name: conn_of(name) or own
+
+    def _leads_on(self, state: AttemptState) -> bool:
+        return self._ways is not None and self._ways.has_next(state)
+
+    def may_ask_again(self, state: AttemptState) -> bool:
+        """Whether failed rows may be asked once more in the same way."""
         if state.left_until and not Tier(state.tier).at_once:
             return True
         rounds = self._settings.retry_failed_rows + state.pilot
-        return state.idle or state.round < max(rounds, state.reached)
+        own = state.round - state.fallback * FALLBACK_ROUNDS
+        came_further = state.round < state.reached and fallback_of(state.reached) == state.fallback
+        return state.idle or own < rounds or came_further
 
-    def _landing(self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None) -> Landing:
+    def _landing(
+        self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None, state: AttemptState
+    ) -> Landing:
         settings, client = self._settings, self._client
         into = self._into(facts)
         loads = into if isinstance(into, LoadedTable) else None
@@ -111,6 +130,7 @@ class Settlement:
             at_hand=self._input.at_hand,
             into=into if isinstance(into, TableLanding) else None,
             loads=loads,
+            client_of=None if self._ways is None else self._ways.client_of(state),
         )
 
     def late_rows(
@@ -135,7 +155,7 @@ class Settlement:
         """Land the rows of an input of which nothing is to be asked."""
         facts = InputFacts.of(prepared)
         with self._columns(facts, prepared) as carry:
-            return self._settler.land_at_hand(order, self._landing(facts, prepared, carry))
+            return self._settler.land_at_hand(order, self._landing(facts, prepared, carry, AttemptState()))
 
     def _into(self, facts: InputFacts) -> TableLanding | LoadedTable | None:
         """Return the table in BigQuery that rows land in; None where the task has none."""

@@ -9,6 +9,8 @@ from typing import Any
 from airflow_provider_genai_batch.flows.deadline import Deadline
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.models import BatchJob, JobState
+from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS
+from airflow_provider_genai_batch.models.journal import is_journaled
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
@@ -49,6 +51,12 @@ class AttemptState:
     """Subset of `mine` that only a list showed."""
     manifest: dict[str, Any] | None = None
     """Of the jobs that were settled last, as JSON; None: no jobs have been settled yet."""
+    fallback: int = 0
+    """The number of the fallback that this round is asked in; 0: none, it is as the task's own parameters say."""
+    leads_on: str = ""
+    """Why what this round leaves is asked in the next fallback; empty: not known yet, or it is not."""
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """Jobs of earlier rounds at another connection than the task's own, which is named."""
     pilot: int = 0
     """Rounds that are a pilot: 1 if the first one is, else 0."""
     plan: dict[str, Any] | None = None
@@ -62,7 +70,16 @@ class AttemptState:
     def resumed(self) -> AttemptState:
         """Return the state with which the rounds are replayed after a deferral, finding their jobs again."""
         reached = max(self.round, self.reached)
-        return replace(self, round=0, tier=Tier.BATCH.value, done=[], reached=reached)
+        return replace(
+            self,
+            round=0,
+            tier=Tier.BATCH.value,
+            done=[],
+            reached=reached,
+            fallback=0,
+            leads_on="",
+            elsewhere={},
+        )
 
     def come_to(self, job: BatchJob, *, reattached: bool) -> None:
         """Take note of a job of the current round; one that is known stays as it is.
@@ -128,6 +145,37 @@ class AttemptState:
             spent=spent,
             manifest=manifest,
         )
+
+    def next_fallback(
+        self, again: AskAgain | None, spent: float, tier: Tier, conn_id: str | None
+    ) -> AttemptState:
+        """Return the state at the begin of the first round of the next fallback.
+
+        What that is known by does not depend on the jobs before it, so that it is found again whatever became of them.
+
+        Args:
+            again: how the jobs of all rounds so far ended; None: there is none of this round.
+            spent: what they are known to have cost, in USD.
+            tier: in which it asks.
+            conn_id: the connection of this round, if it is not the task's own.
+        """
+        done = [*self.done] if again is None else [*again.job_names]
+        new = [name for name in done if name not in self.done and not is_journaled(name)]
+        state = replace(
+            self,
+            deadline=0.0,
+            fallback=self.fallback + 1,
+            round=(self.fallback + 1) * FALLBACK_ROUNDS,
+            tier=tier.value,
+            done=done,
+            leads_on="",
+            elsewhere={**self.elsewhere, **(dict.fromkeys(new, conn_id) if conn_id else {})},
+            twins=[*self.twins],
+            spent=spent,
+            manifest=self.manifest if again is None else again.manifest,
+        )
+        _add(state.twins, done)
+        return state
 
     def first_round_again(self, again: AskAgain, spent: float) -> AttemptState:
         """Return the state at the begin of a first round whose jobs take the place of those that ended early."""

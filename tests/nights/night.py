@@ -37,6 +37,7 @@ class Night:
         begin: number of the first attempt; 0: there was none before it.
         retries: attempts after that.
         delay: seconds between two attempts.
+        open_other: opens a client of another connection, by its name.
         errors: what attempts raised.
         deferrals: how often it left its worker.
     """
@@ -48,6 +49,7 @@ class Night:
     begin: int = 0
     retries: int = 0
     delay: float = 60.0
+    open_other: Callable[[str], AbstractContextManager[GenAIBatchClient]] | None = None
     errors: list[BaseException] = field(default_factory=list)
     deferrals: int = 0
     kept: dict[Any, Any] = field(default_factory=dict)
@@ -68,12 +70,19 @@ class Night:
         while True:
             with self.open_client() as client:
                 owner = Owner(task_key("etl", "ask", self.run, -1, None), "etl.ask", {}, None, self.times)
-                task = PlainTask(is_first_try=number == 0, owner=owner, kept=self.kept)
+                task = PlainTask(
+                    is_first_try=number == 0, owner=owner, kept=self.kept, open_other=self.open_other
+                )
                 try:
                     return step(TaskAttempt(RunSettings(**self.settings), task, client))
                 except Deferred as left:
                     self.deferrals += 1
-                    step = self._resumed(left, client)
+                    elsewhere = self.open_other is not None and task.conn_id not in (
+                        "",
+                        self.settings["conn_id"],
+                    )
+                    with self.open_other(task.conn_id) if elsewhere else nullcontext(client) as its:  # type: ignore[misc]
+                        step = self._resumed(left, its)
 
     @staticmethod
     def _begun(number: int) -> Callable[[TaskAttempt], dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -72,12 +72,19 @@ class PlainTask:
     kept: dict[tuple[int, int], list[Record]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     earlier: Mapping[str, Any] | None = None
+    conn_id: str = ""
+    open_other: Callable[[str], AbstractContextManager[GenAIBatchClient]] | None = None
     owner: Owner = field(
         default_factory=lambda: Owner(task_key("etl", "ask", "tonight", -1, None), "etl.ask", {}, None)
     )
 
-    def open_client(self, conn_id: str) -> NoReturn:
-        raise ConfigurationError(conn_id)
+    def open_client(self, conn_id: str) -> AbstractContextManager[GenAIBatchClient]:
+        if self.open_other is None:
+            raise ConfigurationError(conn_id)
+        return self.open_other(conn_id)
+
+    def turn_to(self, conn_id: str, config: Any) -> None:  # noqa: ARG002 - the name is enough
+        self.conn_id = conn_id
 
     def open_query(self, query: SqlSource) -> AbstractContextManager[QueryRows]:
         from airflow_provider_genai_batch.hooks.queries import open_query

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from airflow_provider_genai_batch.models import BatchJob, Checked, Manifest, RowCounts, Usage
-from airflow_provider_genai_batch.models.identity import round_of
+from airflow_provider_genai_batch.models.identity import round_of, rounds_of
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.journal import is_journaled
 from airflow_provider_genai_batch.models.manifest import Saved
@@ -72,7 +72,7 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
         create_time=min(created, default=None),
         start_time=min(started, default=None),
         end_time=max(ended, default=None) if len(ended) == len(jobs) else None,
-        rounds=1 + max(round_of(job.display_name) for job in jobs),
+        rounds=rounds_of(round_of(job.display_name) for job in jobs),
     )
 
 

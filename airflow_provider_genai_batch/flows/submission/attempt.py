@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_genai_batch.flows.submission.room import Room
@@ -33,6 +33,8 @@ class Attempt:
     """Until when a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
     whole_task: bool = False
     """Whether what was written down of the task instance's other jobs is gone through too."""
+    stalled: Callable[[BatchJob], bool] = lambda _job: False
+    """Tells which jobs are not asked again in the same way, for they did not leave the queue."""
     room: Room | None = None
     """What the job needs and may have of the connection's enqueued tokens; None: there is no limit."""
     conn_id: str = ""

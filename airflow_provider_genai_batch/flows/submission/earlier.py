@@ -50,7 +50,7 @@ def of_earlier_attempts(search: Search, record: Record | None) -> Generator[Subm
         return None
     choice = choose(own, attempt.mine)
     if choice.kept is None:
-        choice = Choice(followed(search.identity, own, search.hints))
+        choice = Choice(followed(search.identity, own, search.hints, attempt.stalled))
     if choice.kept is not None:
         yield from cancel_twins(search.identity, choice)
         yield from note_job(search, record, choice.kept)

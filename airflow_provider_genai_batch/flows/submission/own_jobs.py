@@ -105,18 +105,25 @@ def usable(job: BatchJob) -> bool:
     return choose([job]).kept is not None
 
 
-def followed(identity: Identity, own: Iterable[BatchJob], kin: Iterable[BatchJob]) -> BatchJob | None:
+def followed(
+    identity: Identity,
+    own: Iterable[BatchJob],
+    kin: Iterable[BatchJob],
+    stalled: Callable[[BatchJob], bool] = lambda _job: False,
+) -> BatchJob | None:
     """Return the job without a row that a job of a later round completes: only through it that round is found again.
+
+    Likewise one that has stalled: what it asks is not asked once more in the same way.
 
     Args:
         identity: of the round.
         own: its jobs, none of which is of use by itself.
         kin: jobs of the task instance.
+        stalled: tells which jobs have.
     """
     later = [job for job in kin if identity.is_family(job) and round_of(job.display_name) > identity.round]
-    if not later:
-        return None
     ended = [job for job in own if job.state in (JobState.CANCELLED, JobState.EXPIRED)]
+    ended = [job for job in ended if later or stalled(job)]
     return max(ended, key=lambda job: job.create_time.timestamp() if job.create_time else 0.0, default=None)
 
 

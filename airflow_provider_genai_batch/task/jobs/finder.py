@@ -25,7 +25,7 @@ from airflow_provider_genai_batch.flows.steps import (
 )
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.submission.search import orphan
-from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
+from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless, cancel_others
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity
@@ -76,6 +76,11 @@ class JobFinder:
     def cancel_strays(self, identity: Identity, strays: Strays) -> None:
         """Cancel those that have not ended."""
         drive(cancel_needless(identity, strays.going, self.watcher.client.service_time), self.watcher.act)
+
+    def cancel_others(self, identity: Identity, hints: Collection[BatchJob]) -> None:
+        """Cancel those of the task instance that are not asked any more; see `cancel_others`."""
+        clock_ = self.watcher.client.service_time
+        drive(cancel_others(identity, hints, clock_, reattach=True), self.watcher.act)
 
     def find_orphan(self, identity: Identity, intent: float | None) -> BatchJob | None:
         """Find the job of a create call that was about to be sent at `intent`; see `orphan`."""

@@ -98,7 +98,7 @@ class JobSettler:
                 case CountTables(jobs):
                     return self._count_tables(jobs, landing)
                 case Discard(jobs):
-                    return self._discard(jobs)
+                    return self._discard(jobs, landing)
                 case Sleep(seconds):
                     return patience.pause(seconds)
                 case _:
@@ -169,17 +169,18 @@ class JobSettler:
         if is_journaled(name):
             model = self.models.get(name, self.model)
             return get_journaled(self.client, landing.results_uri, name, model)
-        return self.client.get(name)
+        return landing.at(name, self.client).get(name)
 
     def _count_tables(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Any:
         if landing.into is None:
             return count_tables(self.client, jobs)
         return self.ledger.add_rows(landing.into.land(self.client, jobs))
 
-    def _discard(self, jobs: tuple[BatchJob, ...]) -> None:
+    def _discard(self, jobs: tuple[BatchJob, ...], landing: Landing) -> None:
         for job in jobs:
             try:
-                gone = self.client.run(discard_input(self.client.calls, job))
+                client = landing.at(job.name, self.client)
+                gone = client.run(discard_input(client.calls, job))
             except CallError as error:
                 log.warning("The uploaded input of job %s was left where it is: %s", job.name, error)
             else:

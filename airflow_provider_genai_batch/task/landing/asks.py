@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import ask_of, round_of, tag_of
+from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS, ask_of, round_of, tag_of
 
 
 def job_tag(job: BatchJob) -> str:
@@ -25,4 +25,11 @@ def jobs_by_ask(jobs: Sequence[BatchJob], *, together: bool) -> list[list[list[B
         # A job that no task of this package created asks something of its own.
         ask = "" if together else ask_of(job.display_name) or job.name
         asks.setdefault(ask, {}).setdefault(round_of(job.display_name), []).append(job)
-    return [[rounds.get(number, []) for number in range(max(rounds) + 1)] for rounds in asks.values()]
+    return [[rounds.get(number, []) for number in _numbers(rounds)] for rounds in asks.values()]
+
+
+def _numbers(rounds: Collection[int]) -> Iterator[int]:
+    """Give the numbers of rounds, of the task's own and then of each fallback that has some."""
+    for first in sorted({number - number % FALLBACK_ROUNDS for number in rounds}):
+        last = max(number for number in rounds if number < first + FALLBACK_ROUNDS)
+        yield from range(first, last + 1)

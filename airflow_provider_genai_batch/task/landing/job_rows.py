@@ -98,7 +98,7 @@ def _read(
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds), []), known, sums=sums, answered=has_one)
             reading = landing.reading(tally.dropped, keep_media=landing.media_uri is not None)
-            sources = [_rows(client, some, tally, reading, landing.at_hand) for some in rounds]
+            sources = [_rows(client, some, tally, reading, landing) for some in rounds]
             if landing.at_hand is not None:
                 sources[0] = chain(sources[0], _earlier(landing.at_hand, tally))
             land(
@@ -147,7 +147,7 @@ def _rows(
     jobs: Sequence[BatchJob],
     tally: RowCounter,
     reading: Reading,
-    at_hand: AtHand | None,
+    landing: Landing,
 ) -> Iterator[PlainRow]:
     tags: set[str] = set()
     for job in jobs:
@@ -156,8 +156,11 @@ def _rows(
         tags.add(job_tag(job))
         tally.begin_job(job.name)
         journaled = job.output.journal is not None
-        rows = journaled_rows(client, job, reading) if journaled else _in_batch(client, job, reading)
-        yield from rows if at_hand is None else at_hand.completed(job, rows)
+        if journaled:
+            rows = journaled_rows(client, job, reading)
+        else:
+            rows = _in_batch(landing.at(job.name, client), job, reading)
+        yield from rows if landing.at_hand is None else landing.at_hand.completed(job, rows)
 
 
 def _in_batch(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[PlainRow]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Protocol
 
 from airflow_provider_genai_batch.checks import Check
+from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.job import total_of
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
@@ -73,11 +74,17 @@ class Landing:
 
     loads: LoadedTable | None = None
     """What becomes of rows at a `results_uri` that is a table in BigQuery."""
+    client_of: Callable[[str], GenAIBatchClient] | None = None
+    """Gives the client for a job by its name; None: all are at the task's own connection."""
 
     @property
     def result_uri(self) -> str | None:
         """The address of the table in BigQuery that is written."""
         return None if self.into is None else self.into.ask.result.uri
+
+    def at(self, job_name: str, own: GenAIBatchClient) -> GenAIBatchClient:
+        """Return the client for a job; `own` is that of the task's connection."""
+        return own if self.client_of is None else self.client_of(job_name)
 
     def without(self, requests: int) -> Landing:
         """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""

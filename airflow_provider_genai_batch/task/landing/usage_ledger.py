@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import JobError
 from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, RowCounts, Versions
 from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.models.manifest import Saved
+from airflow_provider_genai_batch.models.manifest import AnsweredBy, Saved
 from airflow_provider_genai_batch.models.share import JobTotals
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
@@ -42,6 +43,8 @@ class UsageLedger:
     """That the task asks with."""
     model: str | None = None
     """Of the task; None: jobs tell."""
+    conn_of: Callable[[str], str] | None = None
+    """Tells at which connection a job is; None: no fallback was asked."""
     _fetched: dict[str, BatchJob] = field(default_factory=dict)
 
     @property
@@ -108,12 +111,29 @@ class UsageLedger:
         self.jobs |= self._fetched
         self.counts = manifest.counts
         self._compare()
-        return manifest.model_copy(update={"cost": self.cost, "saved": self.saved, **self.known})
+        return manifest.model_copy(
+            update={"cost": self.cost, "saved": self.saved, "answered_by": self._answered_by(), **self.known}
+        )
 
     @property
     def known(self) -> dict[str, Any]:
         """What a manifest says that is known before anything is asked."""
         return {"plan": self.plan, "versions": self.versions}
+
+    def _answered_by(self) -> tuple[AnsweredBy, ...]:
+        if self.conn_of is None:
+            return ()
+        ok: Counter[tuple[str | None, str]] = Counter()
+        for name, job in self._fetched.items():
+            share = self.shares.get(name)
+            ok[job.model, self.conn_of(name)] += 0 if share is None else share.rows["ok"]
+        found = tuple(
+            AnsweredBy(model=model, conn_id=conn_id, ok=number) for (model, conn_id), number in ok.items()
+        )
+        log.info(
+            "Answered by: %s.", ", ".join(f"{one.model} at {one.conn_id} {one.ok} rows" for one in found)
+        )
+        return found
 
     def _compare(self) -> None:
         """Hold the bill against the plan."""
@@ -136,4 +156,5 @@ class UsageLedger:
         kept = {"cost": self.cost, "saved": self.saved, **self.known}
         self._compare()
         said = {name: None if one is None else one.model_dump(mode="json") for name, one in kept.items()}
-        failure.manifest = {**failure.manifest, **said}
+        by = [one.model_dump(mode="json") for one in self._answered_by()]
+        failure.manifest = {**failure.manifest, **said, "answered_by": by}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_genai_batch.models.identity import Identity
@@ -14,7 +15,9 @@ from airflow_provider_genai_batch.task.state import AttemptState
 log = logging.getLogger(__name__)
 
 
-def part_of(piece: PreparedInput, state: AttemptState, *, reattach: bool, several: bool) -> list[Any] | None:
+def part_of(
+    piece: PreparedInput, state: AttemptState, *, reattach: bool, several: bool, whom: Sequence[str] = ()
+) -> list[Any] | None:
     """Return what tells a job from others of its task: the jobs whose rows it completes, and what it asks.
 
     That is said by its piece of several, or by what is left where answers were at hand. Where nothing of an earlier
@@ -25,17 +28,25 @@ def part_of(piece: PreparedInput, state: AttemptState, *, reattach: bool, severa
         state: of the attempt.
         reattach: jobs of earlier attempts are reattached to.
         several: it is one of several jobs of its round.
+        whom: of a fallback: the model, and who pays. What it asks does not tell its first round from others, for that
+            may be more or less in another attempt.
     """
     stands = _id if reattach else _own_id
     followed = [*dict.fromkeys(stands(name) for name in state.done if name not in state.twins)]
-    return ([*followed, piece.content] if several or piece.reduced else followed) or None
+    reduced = piece.reduced and not whom
+    return [*whom, *followed, *([piece.content] if several or reduced else [])] or None
 
 
 def identity_of(
-    start: RoundStart, piece: PreparedInput, *, reattach: bool, several: bool = False
+    start: RoundStart,
+    piece: PreparedInput,
+    *,
+    reattach: bool,
+    several: bool = False,
+    whom: Sequence[str] = (),
 ) -> Identity:
     """Return the identity of a job of a round; see `part_of`."""
-    part = part_of(piece, start.state, reattach=reattach, several=several)
+    part = part_of(piece, start.state, reattach=reattach, several=several, whom=whom)
     return start.identity.piece(part, start.state.round)
 
 

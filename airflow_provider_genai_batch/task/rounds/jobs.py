@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -113,17 +114,22 @@ class RoundJobs:
             clock.sleep(step.seconds)
             self._refuse()
 
-        return JobSubmitter(self._shared.finder).submit(
-            identity,
-            spec,
-            replace(attempt, deadline=state.deadline, conn_id=self._shared.settings.conn_id, room=room),
-            display_name=name,
-            records=record,
-            wanted=lambda: not self._shared.task.killed,
-            created=self._created,
-            budget=self._shared.settings.budget(self._order.backend),
-            await_capacity=await_capacity,
-        )
+        leads_on = self._no_job is not None and self._no_job.why_next is not None
+        if leads_on:
+            attempt = replace(attempt, stalled=self._shared.settings.is_stalled)
+        budget = self._shared.settings.capacity_budget(self._order.backend)
+        with self._no_job.leading_on() if self._no_job is not None else nullcontext():
+            return JobSubmitter(self._shared.finder).submit(
+                identity,
+                spec,
+                replace(attempt, deadline=state.deadline, conn_id=self._shared.settings.conn_id, room=room),
+                display_name=name,
+                records=record,
+                wanted=lambda: not self._shared.task.killed,
+                created=self._created,
+                budget=budget,
+                await_capacity=await_capacity,
+            )
 
     def _created(self, job: BatchJob) -> None:
         self._shared.task.waiting_for = [*self._shared.task.waiting_for, job.name]
@@ -137,7 +143,7 @@ class RoundJobs:
         """Find out whether rows can land before a job is created for them; the error names those that exist."""
         uri, media = self._shared.settings.results_uri, self._shared.settings.media_uri
         state = self._start.state
-        if self._writable:
+        if self._writable or state.fallback:  # the task's own connection writes them, and has been asked
             return
         try:
             if uri is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
+from airflow_provider_genai_batch.exceptions import JobTimedOut, NotFound
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import round_of
+from airflow_provider_genai_batch.models.identity import Identity, round_of
 from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.rounds.job_part import identity_of
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
@@ -20,8 +24,12 @@ LAST_ROUND = 10_000
 """No round has so high a number."""
 
 
+WhyNext: TypeAlias = Callable[[AttemptState, Identity], str]
+"""Tells of a state and the identity of the whole input why a fallback is asked; empty: it is not."""
+
+
 class NoJobError(Exception):
-    """No job is created: the text says why its rows would be late; empty: what was asked at once counts."""
+    """No job is created. The text says why; empty: what was asked at once counts."""
 
 
 @dataclass
@@ -32,6 +40,7 @@ class NoJob:
         shared: of the attempt.
         model: that is asked.
         start: of the round.
+        why_next: tells why a fallback is asked; None: there is none after this.
 
     Attributes:
         journaled: what earlier attempts asked at once, where that counts in place of the round's jobs.
@@ -40,15 +49,36 @@ class NoJob:
     _shared: Shared
     _model: str
     _start: RoundStart
+    why_next: WhyNext | None = None
     journaled: list[BatchJob] = field(default_factory=list)
+
+    @contextmanager
+    def leading_on(self) -> Iterator[None]:
+        """Ask a fallback where no job can be created: there was no capacity, or there is no such model.
+
+        Raises:
+            NoJobError: so it is.
+        """
+        try:
+            yield
+        except (JobTimedOut, NotFound) as error:
+            of_create = isinstance(error, JobTimedOut) or ".create" in error.method
+            if self.why_next is None or not of_create:
+                raise
+            self._start.state.leads_on = str(error)
+            raise NoJobError(str(error)) from error
 
     def refuse_jobs(self) -> None:
         """Leave the round to calls that answer at once, where a job would be late or they have begun before.
 
         Raises:
-            NoJobError: it would, or they have.
+            NoJobError: it would, or they have; or a fallback is asked.
         """
         state = self._start.state
+        if self.why_next is not None:
+            state.leads_on = self.why_next(state, self._start.identity)
+            if state.leads_on:
+                raise NoJobError(state.leads_on)
         ready = state.ready
         if ready is None:
             if self._shared.settings.retry_tier is not None and self._asked_at_once(state):

@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.outcome.settle import TOO_FEW_ROWS, AskAgain, Outcome
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.pilot.judge import judge
@@ -41,10 +42,12 @@ class RoundOutcome:
     Args:
         shared: of the attempt.
         settlement: lands rows.
+        ways: the fallbacks; None: there are none.
     """
 
     _shared: Shared
     _settlement: Settlement
+    _ways: Ways | None = None
 
     def settle_left(
         self,
@@ -110,10 +113,13 @@ class RoundOutcome:
 
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
             assert identity is not None  # noqa: S101 - else there are no such jobs
-            waiting = Waiting(self._shared)
+            waiting = Waiting(shared)
             return waiting.wait_for(going, jobs, state, facts, identity)
 
-        return StrayJobs(self._shared, identity, facts, state, wait)
+        shared = self._shared
+        if self._ways is not None and state.fallback:
+            shared = self._ways.of(state.fallback).shared
+        return StrayJobs(shared, identity, facts, state, wait)
 
 
 @contextmanager

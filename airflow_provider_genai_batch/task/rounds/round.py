@@ -14,6 +14,8 @@ from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, replaced
 from airflow_provider_genai_batch.flows.submission.attempt import Found
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import at_the_service
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.split import split
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 from airflow_provider_genai_batch.task.inputs.enqueued import is_full, room_of
 from airflow_provider_genai_batch.task.rounds.job_part import identity_of
 from airflow_provider_genai_batch.task.rounds.jobs import RoundJobs
-from airflow_provider_genai_batch.task.rounds.no_job import NoJob, NoJobError
+from airflow_provider_genai_batch.task.rounds.no_job import NoJob, NoJobError, WhyNext
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
 from airflow_provider_genai_batch.task.rounds.submitted_before import became_of, stop_if_killed
 from airflow_provider_genai_batch.task.shared import Shared
@@ -38,12 +40,20 @@ log = logging.getLogger(__name__)
 class Round:
     """The jobs of one round.
 
+    Args:
+        shared: of the attempt.
+        order: what is asked.
+        limit: of its cost.
+        why_next: tells why a fallback is asked in place of more jobs; None: there is none after this.
+
     Attributes:
         stopped: None: see `task.rounds.online.round.OnlineRound`.
     """
 
-    def __init__(self, shared: Shared, order: Order, limit: CostLimit | None) -> None:
-        self._shared, self._order, self._limit = shared, order, limit
+    def __init__(
+        self, shared: Shared, order: Order, limit: CostLimit | None, why_next: WhyNext | None = None
+    ) -> None:
+        self._shared, self._order, self._limit, self._why_next = shared, order, limit, why_next
         self._settings, self._task, self._client = shared.settings, shared.task, shared.client
         self.stopped = None
         self.over = ""
@@ -102,7 +112,7 @@ class Round:
                     return jobs
                 self._count_left(start, sizes, going)
             begun = identity.fingerprint if state.round or number else None
-            own = identity_of(start, piece, reattach=self._settings.reattach, several=several)
+            own = self.identity(start, piece, several=several)
             try:
                 found = self._come_to(
                     partial(
@@ -136,7 +146,7 @@ class Round:
             ]
             self._task.appear_until = self._waiting.appear_until([found.job])
             stop_if_killed(self._task, found.job)
-        if late:
+        if late and not state.leads_on:
             self._waiting.ending = Ending(Why.SWITCH, {}, late)
             return jobs
         for job in no_job.journaled if no_job is not None else ():
@@ -171,9 +181,9 @@ class Round:
 
     def _no_job(self, start: RoundStart) -> NoJob | None:
         """Return what may refuse jobs; None: nothing asks requests of this task at once."""
-        if start.state.ready is None and self._settings.retry_tier is None:
+        if start.state.ready is None and self._settings.retry_tier is None and self._why_next is None:
             return None
-        return NoJob(self._shared, self._order.model, start)
+        return NoJob(self._shared, self._order.model, start, self._why_next)
 
     @property
     def _most_active(self) -> int:
@@ -185,9 +195,19 @@ class Round:
         """Whether the round would take one of these jobs up."""
         settings = self._settings
         pieces = split(start.prepared, settings.max_requests_per_job, settings.max_bytes_per_job)
-        several, reattach = len(pieces) > 1, settings.reattach
-        owns = [identity_of(start, piece, reattach=reattach, several=several) for piece in pieces]
+        owns = [self.identity(start, piece, several=len(pieces) > 1) for piece in pieces]
         return any(own.owns(job) for own in owns for job in jobs)
+
+    def identity(self, start: RoundStart, piece: PreparedInput, *, several: bool = False) -> Identity:
+        """Return the identity of a job of the round, or of its journal."""
+        whom = self._whom if start.state.fallback else ()
+        return identity_of(start, piece, reattach=self._settings.reattach, several=several, whom=whom)
+
+    @property
+    def _whom(self) -> tuple[str, ...]:
+        """Return what is asked, and who pays, where that is not what the task itself asks."""
+        config = self._client.config
+        return self._order.model, config.place if config.backend is Backend.VERTEX else self._settings.conn_id
 
     def _is_full(self, going: Mapping[str, BatchJob], piece: PreparedInput) -> bool:
         """Whether the round's own jobs leave no room for one more among the connection's enqueued tokens."""

@@ -6,14 +6,17 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.flows.outcome.manifest import describe
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
-from airflow_provider_genai_batch.task.rounds.next_round import NextRound
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.rounds.next_round import NextRound, failure_of
 from airflow_provider_genai_batch.task.rounds.online.round import OnlineRound
 from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome, missing, saying_why
 from airflow_provider_genai_batch.task.rounds.round import Round
@@ -38,6 +41,7 @@ class Rounds:
         settlement: lands rows.
         outcome: decides what became of a round.
         next: chooses what each asks.
+        ways: the fallbacks; None: there are none.
     """
 
     _shared: Shared
@@ -46,6 +50,7 @@ class Rounds:
     _settlement: Settlement
     _outcome: RoundOutcome
     next: NextRound
+    _ways: Ways | None = None
 
     def run(self, here: RoundStart) -> Done:
         """Go round after round, from the one that begins here.
@@ -62,8 +67,8 @@ class Rounds:
             left = round_.ending.why is Why.SWITCH
             if isinstance(jobs, AskAgain):
                 outcome: Outcome = jobs
-            elif left and not jobs:
-                here = self._without_jobs(here, round_.ending)
+            elif not jobs and (instead := self._without_jobs(here, round_.ending)):
+                here = instead
                 continue
             elif not self._shared.settings.wait:
                 return Done(describe(jobs).model_copy(update=self._shared.settler.ledger.known))
@@ -86,7 +91,7 @@ class Rounds:
                         outcome = strays.settled(round_.ending, checkpoint, settle)
             if isinstance(outcome, Done):
                 return outcome
-            further = self.go_on(outcome, here, strays)
+            further = self.go_on(outcome, here, strays, stalled=round_.ending.stalled)
             if isinstance(further, Done):
                 return further
             here = further
@@ -115,14 +120,16 @@ class Rounds:
             return outcome
         return self.go_on(outcome, here, strays)
 
-    def go_on(self, again: AskAgain, here: RoundStart, strays: StrayJobs) -> RoundStart | Done:
+    def go_on(
+        self, again: AskAgain, here: RoundStart, strays: StrayJobs, *, stalled: bool = False
+    ) -> RoundStart | Done:
         """Choose what is asked next; if a job that only a list tells of has asked it already, settle with its rows.
 
         Raises:
             JobError: nothing can be asked.
         """
         while True:
-            further = self.next.after(here, again)
+            further = self._after(here, again, stalled=stalled)
             later, strays.later = strays.later, Strays()
             repeats = further.state.round > here.state.round and later
             if not repeats or self._round(further.state).comes_to(later.jobs, further):
@@ -138,19 +145,77 @@ class Rounds:
             again = outcome
 
     def _round(self, state: AttemptState) -> Round | OnlineRound:
+        if self._ways is not None:
+            self._ways.turn_to(state)
+            if state.fallback:
+                return self._round_of_fallback(self._ways, state)
         tier, shared, terms = Tier(state.tier), self._shared, self._terms
         # What a pilot measured is no bound for a dearer tier or model, in which the rest is asked at the deadline.
         measured = state.pilot > 0 and state.round == state.pilot and not state.left_until
         limit = None if measured else terms.limit
         if tier is Tier.BATCH:
-            return Round(shared, terms.order, limit)
+            return Round(shared, terms.order, limit, None if self._ways is None else self._ways.why_next)
         if terms.ready is None or state.ready is None or not state.left_until:
             return OnlineRound(shared, terms.order, limit and limit.in_tier(tier))
         rungs, limit = terms.ready.rungs(state.ready, self._shared.client.service_time), terms.late_limit
         return OnlineRound(shared, terms.ready.order, limit and limit.in_tier(tier), rungs)
 
-    def _without_jobs(self, here: RoundStart, ending: Ending) -> RoundStart:
-        """Return a round to ask at once what no job has been created for."""
+    def _round_of_fallback(self, ways: Ways, state: AttemptState) -> Round | OnlineRound:
+        way, tier = ways.of(state.fallback), Tier(state.tier)
+        if tier is Tier.BATCH:
+            return Round(way.shared, way.order, way.limit, ways.why_next if ways.has_next(state) else None)
+        return OnlineRound(way.shared, way.order, way.limit and way.limit.in_tier(tier), way.rungs())
+
+    def _after(self, here: RoundStart, again: AskAgain, *, stalled: bool) -> RoundStart:
+        """Choose what is asked after a round: what has stalled in the next fallback, else as `NextRound` says.
+
+        Raises:
+            JobError: nothing can be asked.
+        """
+        ways, state = self._ways, here.state
+        if ways is not None and not state.piloting:
+            if why := ways.why_after(state, here.identity, stalled=stalled):
+                return self._lead_on(ways, here, why, again)
+            short = any(name in state.reattached for name in again.ended_early)
+            if ways.has_next(state) and not short and not self._settlement.may_ask_again(state):
+                raise failure_of(again)
+        return self.next.after(here, again)
+
+    def _lead_on(self, ways: Ways, here: RoundStart, why: str, again: AskAgain | None) -> RoundStart:
+        """Return the first round of the next fallback, which asks what has no answer.
+
+        Args:
+            ways: the fallbacks.
+            here: where the round began.
+            why: it is asked.
+            again: how the jobs of the round ended; None: there are none.
+        """
+        ledger, way = self._shared.settler.ledger, ways.of(here.state.fallback + 1)
+        state = here.state.next_fallback(again, ledger.spent, way.tier, ways.conn_id(here.state.fallback))
+
+        def left(whole: PreparedInput) -> PreparedInput | None:
+            return self._input.rest(whole) or whole if again is None else self._input.unanswered(whole, again)
+
+        rest = way.rest(here.whole, left)
+        if rest is None:
+            raise failure_of(again) if again is not None else InputError(why)
+        log.warning("Going on to the fallback %s with %s requests: %s", way, rest.requests, why)
+        came_back = state.reached >= state.round or bool(state.reattached)
+        attempt = replace(
+            here.attempt,
+            resumed=False,
+            refusals=0,
+            look_first=here.attempt.look_first or came_back,
+            before=state.before,
+        )
+        return replace(here, prepared=rest, attempt=attempt, state=state, pilot=None)
+
+    def _without_jobs(self, here: RoundStart, ending: Ending) -> RoundStart | None:
+        """Return the round that is asked in place of one for which no job has been created; None: there is none."""
+        if self._ways is not None and here.state.leads_on:
+            return self._lead_on(self._ways, here, here.state.leads_on, None)
+        if ending.why is not Why.SWITCH:
+            return None
         ready = self._terms.ready
         assert ready is not None  # noqa: S101 - else there would be jobs
         log.warning("No job is created: %s. It is asked at once.", ending.detail)

@@ -158,7 +158,7 @@ def refuse_table_settings(task: Any) -> None:
         raise ConfigurationError(msg)
 
 
-_NOT_IN_TABLES = ("media_uri", "keep", "reuse", "dedupe")
+_NOT_IN_TABLES = ("media_uri", "keep", "reuse", "dedupe", "fallbacks")
 _ONLY_STREAMED = ("checks", "pilot", "plan_only", "max_cost")
 
 

@@ -28,7 +28,6 @@ from airflow_provider_genai_batch.task.journal.writer import PART_LINES
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import PlainRung, Rung
-from airflow_provider_genai_batch.task.rounds.job_part import identity_of
 from airflow_provider_genai_batch.task.rounds.no_job import LAST_ROUND
 from airflow_provider_genai_batch.task.rounds.online.asking import Asked, Asking
 from airflow_provider_genai_batch.task.rounds.round import Round
@@ -101,7 +100,7 @@ class OnlineRound:
         prepared, attempt, state = start.prepared, start.attempt, start.state
         if not prepared.readable or not prepared.keyed:
             raise unreadable_source(", ".join(self._order.source.gcs_uri) or "src")
-        own = identity_of(start, prepared, reattach=self._settings.reattach)
+        own = self._batch.identity(start, prepared)
         if self._was_submitted(start):
             return self._batch.submit(start)
         journal = self._journals.of_round(own.tag)
@@ -158,7 +157,7 @@ class OnlineRound:
 
     def comes_to(self, jobs: Sequence[BatchJob], start: RoundStart) -> bool:
         """Whether the round would take one of these jobs up."""
-        own = identity_of(start, start.prepared, reattach=self._settings.reattach)
+        own = self._batch.identity(start, start.prepared)
         return any(own.owns(job) for job in jobs)
 
     # ------------------------------------------------------------

@@ -1,0 +1,321 @@
+"""The ways in which a task asks: its own, and one for each fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError
+from airflow_provider_genai_batch.flows.deadline import Deadline
+from airflow_provider_genai_batch.models import BatchDestination
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.fallback import Fallback, read_fallbacks
+from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS, Identity, fallback_of, round_of
+from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.checks import keeps_media
+from airflow_provider_genai_batch.task.cost.limit import CostLimit, cost_limit
+from airflow_provider_genai_batch.task.fallback_checks import refuse_unreadable
+from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.jobs.finder import JobFinder
+from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
+from airflow_provider_genai_batch.task.journal.journals import Journals
+from airflow_provider_genai_batch.task.order import Order
+from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Rung
+from airflow_provider_genai_batch.task.shared import Shared
+from airflow_provider_genai_batch.wire.catalog.limits import limits_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
+from airflow_provider_genai_batch.wire.services.create import task_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+    from airflow_provider_genai_batch.task.state import AttemptState
+
+
+class Way:
+    """How the rounds of one fallback are asked.
+
+    Args:
+        step: the fallback; of several that answer at once all.
+        shared: of the attempt, with the model and the connection of this way, and the fallbacks after it.
+
+    Attributes:
+        tiers: in which it asks at once, in their order; none: in jobs.
+    """
+
+    def __init__(self, step: list[Fallback], shared: Shared) -> None:
+        self.shared = shared
+        self.tiers = tuple(Tier(one.tier) for one in step if one.at_once)
+        self._step = step
+
+    def __str__(self) -> str:
+        """Name it in the log."""
+        return "; ".join(map(str, self._step))
+
+    @property
+    def tier(self) -> Tier:
+        """In which its first round asks."""
+        return self.tiers[-1] if self.tiers else Tier.BATCH
+
+    @cached_property
+    def order(self) -> Order:
+        """What is asked."""
+        config = self.shared.client.config
+        order = self.shared.settings.order(config)
+        if self._step[0].conn_id is None or config.backend is not Backend.VERTEX:
+            return order
+        if config.staging_uri is None:
+            msg = (
+                f"the connection {self.shared.settings.conn_id!r} has no place for its input and rows: set "
+                '"staging_uri" (gs://bucket/prefix/) in its extra.'
+            )
+            raise ConfigurationError(msg)
+        place = f"{config.staging_uri.rstrip('/')}/output/"
+        return replace(order, destination=BatchDestination(gcs_uri=place))
+
+    @cached_property
+    def limit(self) -> CostLimit | None:
+        """The limit of the cost, by the model's prices."""
+        most = self.shared.settings.max_cost
+        return None if most is None else cost_limit(most, self.order)
+
+    def check(self, own: Order) -> None:
+        """Refuse a way that could not be asked.
+
+        Args:
+            own: what the task itself asks.
+
+        Raises:
+            ConfigurationError, InputError: it could not.
+        """
+        order, location = self.order, self.shared.client.config.location
+        for tier in self.tiers:
+            check_tier(tier, order.model, order.backend, task_of(order.model), location)
+        if task_of(order.model) is not task_of(own.model):
+            msg = f"it cannot answer what {own.model} is asked: one of them makes embeddings."
+            raise ConfigurationError(msg)
+        if family_of(order.model) is not family_of(own.model):
+            msg = f"{own.model} and {order.model} do not take the same requests."
+            raise ConfigurationError(msg)
+        _ = self.limit  # one that cannot be checked is refused
+        if order.backend is not own.backend and own.source.sql is not None:
+            msg = "the rows of a query are read once, for the task's own service."
+            raise ConfigurationError(msg)
+        if order.backend is not own.backend:
+            with self.read():
+                pass  # what the other service refuses of the requests is said now
+
+    def read(self) -> AbstractContextManager[PreparedInput]:
+        """Read the whole input as this way's service has it."""
+        order = self.order
+        return read_input(
+            self.shared.client,
+            order.source,
+            model=order.model,
+            request_defaults=order.request_defaults,
+            prompt=order.prompt,
+            several_jobs=True,
+            keeps_media=keeps_media(self.shared.settings),
+            rows=order.rows,
+        )
+
+    def rest(
+        self, prepared: PreparedInput, left: Callable[[PreparedInput], PreparedInput | None]
+    ) -> PreparedInput | None:
+        """Return the requests that are asked; None: they are not known.
+
+        Args:
+            prepared: the whole input, as the task's own way reads it.
+            left: returns those of a whole input that have no answer.
+        """
+        backend, model = self.order.backend, self.order.model
+        if backend is not prepared.backend:
+            prepared = prepared.stack.enter_context(self.read())
+        rest = left(prepared)
+        limits = limits_of(backend, task_of(model), model)
+        return None if rest is None else replace(rest, limits=limits, in_place=False)
+
+    def rungs(self) -> list[Rung]:
+        """Return the ladder of its tiers; none where there is only one."""
+        if len(self.tiers) == 1:
+            return []
+        clock, never = self.shared.client.service_time, Deadline()
+        return [FlexRung(never, clock), LastRung(self.tiers[-1], never.at, clock)]
+
+
+class Ways:
+    """The fallbacks of one attempt. Its connections are opened when they are needed, and closed at the block's end.
+
+    Args:
+        shared: of the attempt, with the task's own connection.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._settings, self._task, self._client = shared.settings, shared.task, shared.client
+        self._steps = _steps(read_fallbacks(shared.settings.fallbacks))
+        self._clients: dict[str, GenAIBatchClient] = {}
+        self._ways: dict[int, Way] = {}
+        self._stack = ExitStack()
+        self._furthest: int | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close connections."""
+        self._clients.clear()
+        self._ways.clear()
+        self._stack.close()
+
+    def check(self, order: Order) -> None:
+        """Refuse fallbacks that could not be asked, before anything is paid.
+
+        Raises:
+            ConfigurationError, InputError: one cannot; the message names it.
+        """
+        if not self._steps:
+            return
+        refuse_unreadable(order.source)
+        for number in range(1, len(self._steps) + 1):
+            try:
+                self.of(number).check(order)
+            except GenAIBatchError as error:
+                msg = f"The fallback {self.of(number)} could not be asked, so nothing was sent: {error}"
+                raise ConfigurationError(msg) from error
+
+    def of(self, number: int) -> Way:
+        """Return a way.
+
+        Args:
+            number: of the fallback, from 1.
+        """
+        if number not in self._ways:
+            self._ways[number] = self._made(number)
+        return self._ways[number]
+
+    def has_next(self, state: AttemptState) -> bool:
+        """Whether there is a fallback after the one in which this round is asked."""
+        return state.fallback < len(self._steps)
+
+    # ------------------------------------------------------------ whose jobs
+
+    def conn_id(self, number: int) -> str | None:
+        """Return the connection of a fallback; None: the task's own."""
+        return self._steps[number - 1][0].conn_id if 0 < number <= len(self._steps) else None
+
+    def conn_of(self, state: AttemptState) -> Callable[[str], str | None]:
+        """Return what tells at which connection a job is; None: at the task's own."""
+        here = self.conn_id(state.fallback)
+
+        def conn_of(name: str) -> str | None:
+            if name in state.done or is_journaled(name):
+                return state.elsewhere.get(name)
+            return here
+
+        return conn_of
+
+    def client_of(self, state: AttemptState) -> Callable[[str], GenAIBatchClient]:
+        """Return what gives the client for a job by its name."""
+        conn_of = self.conn_of(state)
+        return lambda name: self.client(conn_of(name))
+
+    def client(self, conn_id: str | None) -> GenAIBatchClient:
+        """Return the client of a connection; None: of the task's own."""
+        if conn_id is None or conn_id == self._settings.conn_id:
+            return self._client
+        if conn_id not in self._clients:
+            self._clients[conn_id] = self._stack.enter_context(self._task.open_client(conn_id))
+        return self._clients[conn_id]
+
+    def turn_to(self, state: AttemptState) -> None:
+        """Wait for jobs, and cancel them, at the connection in which a round asks."""
+        conn_id = self.conn_id(state.fallback)
+        self._task.turn_to(conn_id or self._settings.conn_id, self.client(conn_id).config)
+
+    # ------------------------------------------------------------ when the next one is asked
+
+    def why_next(self, state: AttemptState, identity: Identity) -> str:
+        """Return why no more jobs are created in the way of this round, but the next one is asked; empty: they are."""
+        if not self.has_next(state):
+            return ""
+        if state.leads_on:
+            return state.leads_on
+        if fallback_of(state.reached) > state.fallback:
+            return "this attempt has come further before it was deferred"
+        if self._found(identity) > state.fallback:
+            return "an earlier attempt has come further"
+        return ""
+
+    def why_after(self, state: AttemptState, identity: Identity, *, stalled: bool) -> str:
+        """Return why what the jobs of a round have left is asked in the next way; empty: it is not.
+
+        Args:
+            state: of the round.
+            identity: of the whole input.
+            stalled: jobs are known to have been cancelled because they did not leave the queue.
+        """
+        if not self.has_next(state):
+            return ""
+        late = [
+            job.name
+            for job in self._shared.settler.ledger.at_hand
+            if job.name not in state.done and not is_journaled(job.name) and self._settings.is_stalled(job)
+        ]
+        if late:
+            return f"{', '.join(late)} did not leave the queue in time"
+        return "a job did not leave the queue in time" if stalled else self.why_next(state, identity)
+
+    def _found(self, identity: Identity) -> int:
+        """Return the last fallback of which an earlier attempt has left a job or a journal; 0: of none.
+
+        Raises:
+            CallError: a list could not be read: that says nothing of what is in it.
+        """
+        if self._furthest is None:
+            self._furthest = 0 if self._task.is_first_try else self._look(identity)
+        return self._furthest
+
+    def _look(self, identity: Identity) -> int:
+        since = self._task.owner.run_begin
+        numbers = [0]
+        for conn_id in dict.fromkeys([None, *(self.conn_id(n + 1) for n in range(len(self._steps)))]):
+            finder = JobFinder(JobWatcher(self.client(conn_id), self._task.open_client))
+            kin = finder.find(identity, since)
+            if conn_id is not None:
+                finder.cancel_others(identity, kin)
+            numbers += [round_of(job.display_name) for job in kin if identity.is_family(job)]
+        rounds = range(FALLBACK_ROUNDS, FALLBACK_ROUNDS * (len(self._steps) + 1))
+        journals = Journals(self._client, str(self._settings.results_uri), self._settings.model)
+        kept = journals.since(identity, rounds)
+        numbers += [round_of(job.display_name) for job in kept]
+        return max(map(fallback_of, numbers))
+
+    def _made(self, number: int) -> Way:
+        first, *more = self._steps[number - 1]
+        after = [one for step in self._steps[number:] for one in step]
+        client = self.client(first.conn_id)
+        settings = replace(
+            self._settings,
+            model=first.model or self._settings.model,
+            conn_id=first.conn_id or self._settings.conn_id,
+            fallbacks=after or None,
+        )
+        watcher = JobWatcher(client, self._task.open_client)
+        shared = Shared(settings, self._task, client, watcher, JobFinder(watcher), self._shared.settler)
+        return Way([first, *more], shared)
+
+
+def _steps(fallbacks: tuple[Fallback, ...]) -> list[list[Fallback]]:
+    """Return fallbacks, those that answer at once together: they share a round and its journal."""
+    jobs = [[one] for one in fallbacks if not one.at_once]
+    last = [one for one in fallbacks if one.at_once]
+    return [*jobs, last] if last else jobs
