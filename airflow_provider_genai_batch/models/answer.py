@@ -1,4 +1,4 @@
-"""Parts of an answer beside its text, with the members that rows have of them.
+"""Parts of an answer other than its text, with the fields that rows keep of them.
 
 Members are Google's own, in snake_case; other families' answers are read into the same. These models are the one home
 of their names and types: answers are read by them (`wire.answers.members`), and columns of Parquet are made of them.
@@ -16,10 +16,10 @@ from airflow_provider_genai_batch.models.base import Noun
 
 
 class Sparse(Noun):
-    """A value of which only what it has is written."""
+    """A value that is written without its empty fields."""
 
     _always: ClassVar[frozenset[str]] = frozenset()
-    """Names of fields that are written whatever they have."""
+    """Names of fields that are always written."""
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class CodeExecutionResult(Sparse):
 
 
 class ToolCall(Sparse):
-    """A tool of the service that the model called."""
+    """A call of one of the service's own tools."""
 
     id: str | None = None
     tool_type: str | None = None
@@ -129,7 +129,7 @@ class SpeechMetadata(Sparse):
 
 
 class VideoMetadata(Sparse):
-    """Which piece of a film."""
+    """Which part of a video."""
 
     start_offset: str | None = None
     end_offset: str | None = None
@@ -144,7 +144,7 @@ class MediaResolution(Sparse):
 
 
 class Part(Sparse):
-    """A part of an answer that is no plain text. Pictures and sound are `Media`."""
+    """A part of an answer that is not plain text. Pictures and sound are `Media`."""
 
     candidate: int = 0
     """Index of the candidate."""
@@ -154,7 +154,7 @@ class Part(Sparse):
     """Of a thought; and of the answer, where its text has several parts."""
     thought: bool | None = None
     thought_signature: str | None = None
-    """Base64; to be sent back with the part in a conversation that goes on."""
+    """Base64. Send it back with the part when you continue the conversation."""
     function_call: FunctionCall | None = None
     function_response: FunctionResponse | None = None
     executable_code: ExecutableCode | None = None
@@ -171,7 +171,7 @@ class Part(Sparse):
 
 
 class Media(Sparse):
-    """A picture or a sound of an answer, in a file of its own."""
+    """A picture or sound of an answer, in a file of its own."""
 
     candidate: int = 0
     part: int = 0
@@ -256,7 +256,7 @@ class Strings(Sparse):
 
 
 class CustomMetadata(Sparse):
-    """What the author of a document says of it."""
+    """What the author of a document says about it."""
 
     key: str | None = None
     string_value: str | None = None
@@ -279,7 +279,7 @@ class RetrievedContext(Sparse):
 
 
 class WebChunk(Sparse):
-    """A page of the web."""
+    """A web page."""
 
     uri: str | None = None
     title: str | None = None
@@ -287,7 +287,7 @@ class WebChunk(Sparse):
 
 
 class ImageChunk(Sparse):
-    """A picture of the web."""
+    """A picture from the web."""
 
     source_uri: str | None = None
     image_uri: str | None = None
@@ -314,7 +314,7 @@ class Segment(Sparse):
 
 
 class GroundingSupport(Sparse):
-    """Which sources hold a piece of the answer up."""
+    """Which sources support a piece of the answer."""
 
     segment: Segment | None = None
     grounding_chunk_indices: tuple[int, ...] | None = None
@@ -336,14 +336,14 @@ class RetrievalMetadata(Sparse):
 
 
 class SourceFlaggingUri(Sparse):
-    """Where a source can be complained of."""
+    """Where to complain about a source."""
 
     source_id: str | None = None
     flag_content_uri: str | None = None
 
 
 class UrlMetadata(Sparse):
-    """What became of an address that the model was to read."""
+    """What happened to an address that the model was asked to read."""
 
     retrieved_url: str | None = None
     url_retrieval_status: str | None = None

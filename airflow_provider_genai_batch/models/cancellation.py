@@ -9,27 +9,27 @@ from airflow_provider_genai_batch.models.job import BatchJob
 
 
 class CancelOutcome(str, Enum):
-    """How a wish to cancel a job ended."""
+    """How a request to cancel a job ended."""
 
     ASKED = "asked"
-    """The service took the cancellation; it does its best, later."""
+    """The service accepted the cancellation; it cancels later, as far as it can."""
     CANCELLING = "cancelling"
     """Somebody had asked before."""
     ENDED = "ended"
-    """There was nothing to cancel (any more)."""
+    """The job had already ended."""
     GONE = "gone"
-    """There is no such job (any more)."""
+    """The job does not exist (any more)."""
     SPARED = "spared"
-    """The job that was read is not one that may be cancelled; nothing was asked."""
+    """The job may not be cancelled, so no cancellation was requested."""
 
 
 @dataclass(frozen=True)
 class Cancellation:
-    """What became of a wish to cancel a job, and the job as it was last read."""
+    """The result of a request to cancel a job, and the job as it was last read."""
 
     outcome: CancelOutcome
     job: BatchJob | None = None
-    """Read by name right before the cancellation, or after the service refused it; None: there is none."""
+    """Read by name right before the cancellation, or after the service refused it; None: it does not exist."""
 
     @property
     def asked(self) -> bool:

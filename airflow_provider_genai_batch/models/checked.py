@@ -11,7 +11,7 @@ class Checked(Noun):
     check: Line
     """What is looked at, in words."""
     value: float | None
-    """None where there was no row to look at."""
+    """None if there was no row to check."""
     least: float
     most: float
     rows: int
@@ -19,6 +19,6 @@ class Checked(Noun):
     passed: bool
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return it in words."""
         found = "has no row to look at" if self.value is None else f"is {self.value:.6g}"
         return f"{self.check} {found} in {self.rows} rows, not between {self.least:g} and {self.most:g}"

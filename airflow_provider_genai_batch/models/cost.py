@@ -6,7 +6,7 @@ from airflow_provider_genai_batch.models.base import Noun
 
 
 class ModelCost(Noun):
-    """The part of one model. Prices are USD for a million tokens of text, in prompts that are not long."""
+    """The cost of one model. Prices are in USD per million tokens of text, in prompts that are not long."""
 
     model: str
     """As the price list names it."""
@@ -17,7 +17,7 @@ class ModelCost(Noun):
     input: float
     cached: float
     output: float
-    """Thoughts too."""
+    """Includes thoughts."""
 
 
 class Cost(Noun):
@@ -28,10 +28,10 @@ class Cost(Noun):
     source: str
     """The price list, such as ``genai-prices 0.2.3``."""
     usd_in_batch: float | None = None
-    """What the same tokens cost in batch jobs; None: an older version of this package did not say."""
+    """What the same tokens cost in batch jobs; None in manifests of older versions of this package."""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it in one line."""
         bases = ", ".join(f"{part.model} at {part.basis} prices" for part in self.models)
         if not self.models:
             return f"{self.usd:g} USD ({self.source})"

@@ -1,4 +1,4 @@
-"""The owner of a job, written where the service itself keeps it.
+"""The owner of a job, written where the service keeps it with the job.
 
 The same on every machine and Python: sha256 over canonical JSON.
 """
@@ -34,7 +34,7 @@ class Identity:
     """One task instance's job of one round."""
 
     key: str
-    """sha256 hex of dag, task, run, map index and loop iteration: never of the try number."""
+    """sha256 hex of DAG, task, run, map index and loop iteration, but not of the try number."""
     fingerprint: str
     """sha256 hex of everything that decides what is asked and who is billed."""
     round: int = 0
@@ -59,7 +59,7 @@ class Identity:
 
     @property
     def family(self) -> str:
-        """How the tags begin of all jobs that ask the same requests or a part of them."""
+        """The beginning of the tags of all jobs that ask the same requests or a part of them."""
         return f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}"
 
     def is_family_tag(self, tag: str) -> bool:
@@ -79,7 +79,7 @@ class Identity:
         return Identity(self.key, self.fingerprint[:_FAMILY] + own[_FAMILY:], round_)
 
     def display_name(self, readable: str, tokens: int | None = None) -> str:
-        """Return a name that people can read and the tag ends.
+        """Return a name that people can read and that ends with the tag.
 
         Args:
             readable: how it begins.
@@ -109,7 +109,7 @@ def tag_of_job(job: BatchJob) -> str:
 
 
 def tag_of(display_name: str | None) -> str:
-    """Return the tag that ends a job's display name, or what stands in its place."""
+    """Return the tag at the end of a job's display name, or what is in its place."""
     return (display_name or "").rpartition(" ")[2]
 
 
@@ -120,7 +120,7 @@ def tokens_of(display_name: str | None) -> int | None:
 
 
 def round_of(display_name: str | None) -> int:
-    """Return the round in which a job asks, from 0; a job of somebody else's asks once."""
+    """Return the round of a job, from 0; jobs that this package did not create are in round 0."""
     found = _TAG.fullmatch(tag_of(display_name))
     return int(found[2]) if found else 0
 
@@ -140,7 +140,7 @@ def rounds_of(numbers: Iterable[int]) -> int:
 
 
 def ask_of(display_name: str | None) -> str | None:
-    """Return what the jobs of one ask share, its pieces in all rounds; None for a job of somebody else's."""
+    """Return what all jobs for one input share, in all parts and rounds; None for jobs of others."""
     found = _TAG.fullmatch(tag_of(display_name))
     return found[1] if found else None
 
@@ -171,7 +171,7 @@ def task_key(dag_id: str, task_id: str, run_id: str, map_index: int, loop_index:
 
 
 def digest(value: Any) -> str:
-    """Return the sha256 of a JSON value's canonical spelling."""
+    """Return the sha256 of a JSON value in canonical form."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class Verdict(str, Enum):
-    """What a job's state means for whoever waits for it."""
+    """What a job's state means for a task that waits for it."""
 
     WAIT = "wait"
-    """Not ended: look again."""
+    """It has not ended: look again."""
     ROWS = "rows"
-    """Ended with rows: they decide."""
+    """It has ended, and its rows decide."""
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
@@ -33,17 +33,17 @@ class Worth(str, Enum):
     """What a job is still worth to the task that asked for it."""
 
     RUNNING = "running"
-    """It bills, or will when somebody resumes it."""
+    """It is billed, or will be when somebody resumes it."""
     ROWS = "rows"
-    """It will answer no more, and may have answered rows: worth a wait for its end, or a reading."""
+    """It will answer no more, but may have answered rows: wait for its end, and read them."""
     NOTHING = "nothing"
-    """It will answer no more, and no row of it was answered."""
+    """It will answer no more, and has answered no row."""
 
 
 class JobState(str, Enum):
-    """The twelve states of both services, without the prefixes they wear on the wire, each with its verdict.
+    """The twelve states of both services, without their prefixes on the wire, each with its verdict.
 
-    A state that nobody has heard of is ``UNSPECIFIED`` here and kept as it came in `BatchJob.raw_state`. The
+    An unknown state becomes ``UNSPECIFIED``; `BatchJob.raw_state` keeps its text. The
     order is that of ``google.cloud.aiplatform.v1.JobState``, whose numbers the wire may carry.
     """
 
@@ -62,9 +62,9 @@ class JobState(str, Enum):
 
     _value_: str
     verdict: Verdict
-    """What this state means for whoever waits."""
+    """What this state means for a task that waits."""
     ended: bool
-    """Whether the job will not move on by itself."""
+    """Whether the job has ended or is paused, so that its state does not change by itself."""
 
     def __new__(cls, value: str, verdict: Verdict = Verdict.WAIT) -> Self:
         """Make a member."""
@@ -76,17 +76,17 @@ class JobState(str, Enum):
 
     @property
     def final(self) -> bool:
-        """Whether the job has ended and nobody can resume it, as they can a paused one."""
+        """Whether the job has ended; a paused job has not, because it can be resumed."""
         return self.ended and self is not JobState.PAUSED
 
     @property
     def queued(self) -> bool:
-        """Whether the job waits for its turn."""
+        """Whether the job waits in the queue."""
         return self is JobState.QUEUED or self is JobState.PENDING
 
 
 class JobCounts(Noun):
-    """Requests of a job as the service counts them; None: it did not say. They may lag, so rows decide."""
+    """Requests of a job as the service counts them; None: it does not say. Counters may lag, so rows decide."""
 
     total: int | None = None
     succeeded: int | None = None
@@ -95,7 +95,7 @@ class JobCounts(Noun):
 
     @property
     def finished(self) -> int:
-        """How many have succeeded or failed, as far as it said."""
+        """How many have succeeded or failed, as far as the service says."""
         return (self.succeeded or 0) + (self.failed or 0)
 
 
@@ -109,7 +109,7 @@ class JobProblem(Noun):
 
 
 class JobOutput(Noun):
-    """Where the service put the rows. All None: nowhere yet, or in the job itself (``inline``)."""
+    """Where the service wrote the rows. All None: nowhere yet, or in the job itself (``inline``)."""
 
     file_name: str | None = None
     """Gemini: ``files/batch-…``."""
@@ -120,11 +120,11 @@ class JobOutput(Noun):
     bigquery_table: str | None = None
     """Vertex: ``bq://project.dataset.table``."""
     journal: str | None = None
-    """Of what was asked at once, and of no job: the folder that has the answers, beside the task's rows."""
+    """For requests that were asked at once instead of by a job: the folder with the answers, beside the task's rows."""
 
     @property
     def place(self) -> str | None:
-        """The address of the rows in one word, None when there is none yet."""
+        """The address of the rows; None if there is none yet."""
         inline = "inline" if self.inline else None
         return self.file_name or self.gcs_directory or self.bigquery_table or self.journal or inline
 
@@ -152,17 +152,17 @@ class BatchJob(Noun):
 
     @property
     def verdict(self) -> Verdict:
-        """What the state means for whoever waits."""
+        """What the state means for a task that waits."""
         return self.state.verdict
 
     @property
     def done(self) -> bool:
-        """Whether the job will not move on by itself."""
+        """Whether the job has ended or is paused, so that its state does not change by itself."""
         return self.state.ended
 
 
 def worth(job: BatchJob) -> Worth:
-    """Return what a job is still worth; rows that the service does not count there may be, if it ended well."""
+    """Return what a job is still worth. A job that ended well may have rows even if the service counts none."""
     ending = job.state is JobState.CANCELLING
     if not job.state.final and not ending:
         return Worth.RUNNING

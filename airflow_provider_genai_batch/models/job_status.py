@@ -10,9 +10,9 @@ from airflow_provider_genai_batch.models.job import BatchJob, JobState
 
 
 class JobStatus(Struct, frozen=True, gc=False):
-    """What moves while a job goes on.
+    """The part of a job that changes while it runs.
 
-    Ten thousand jobs that move make as many of these every few seconds. A `BatchJob` is five objects to the garbage
+    Ten thousand running jobs produce as many of these every few seconds. A `BatchJob` is five objects to the garbage
     collector, which stops everything to go through all there are once enough have come; this is none.
     """
 
@@ -28,7 +28,7 @@ class JobStatus(Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, job: BatchJob | JobStatus) -> JobStatus:
-        """Keep of a job what is needed."""
+        """Return the status of a job."""
         if isinstance(job, JobStatus):
             return job
         counts = job.counts
@@ -36,5 +36,5 @@ class JobStatus(Struct, frozen=True, gc=False):
 
     @property
     def done(self) -> bool:
-        """Whether the job will not move on by itself."""
+        """Whether the job has ended or is paused."""
         return self.state.ended

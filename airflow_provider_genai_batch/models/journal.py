@@ -1,4 +1,4 @@
-"""The names of what was asked at once: a journal keeps its answers, and to the landing each writer is one more job."""
+"""The names of what was asked at once: a journal keeps the answers, and each writer is landed as if it were a job."""
 
 from __future__ import annotations
 

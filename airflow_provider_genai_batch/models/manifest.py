@@ -25,9 +25,9 @@ class RowCounts(Noun):
     cancelled: int = 0
     missing: int = 0
     reused: int | None = None
-    """Of all: answered by earlier results. None, and left out, where the task used nothing again."""
+    """Part of `total` that earlier results answer. None, and left out, if the task uses no earlier answers."""
     same: int | None = None
-    """Of all: their request is equal to that of another row, and was not asked for itself. Left out likewise."""
+    """Part of `total` whose request is equal to that of another row, so it was not asked itself. Left out likewise."""
 
     @property
     def asked(self) -> int:
@@ -45,10 +45,10 @@ class RowCounts(Noun):
 
 
 class Saved(Noun):
-    """What was not paid, for its answers were there."""
+    """What was not paid, because the answers already existed."""
 
     usage: Usage
-    """Tokens that the answers took when they were asked."""
+    """Tokens of these answers when they were asked."""
     usd: float | None = None
     """An estimate at today's batch prices; None: the price list is not installed, or has no price for the model."""
 
@@ -70,17 +70,17 @@ class Manifest(Noun):
     backend: Backend
     model: Line | None = None
     state: Line
-    """`JobState` value; of several jobs the least advanced."""
+    """A `JobState` value; for several jobs that of the least advanced one."""
     job_names: tuple[Line, ...]
     display_name: Line | None = None
     source: Line | None = None
     """Address of the input as the service read it; ``inline`` for inline requests."""
     output: tuple[Line, ...] = ()
-    """Where the service put the rows, one address a job (``inline``: in the job itself)."""
+    """Where the service wrote the rows, one address for each job (``inline``: in the job itself)."""
     results_uri: Line | None = None
     """Where this package landed the normalised rows."""
     results_digest: str | None = None
-    """Size and checksum of the file that landed there: tells it from one that was written over it."""
+    """Size and checksum of the file that landed there, to recognise that somebody has overwritten it."""
     media_uri: Line | None = None
     """Folder where this package wrote pictures and sound of answers; rows say which files are theirs."""
     counts: RowCounts | None = None
@@ -88,9 +88,9 @@ class Manifest(Noun):
     row_schema: int = 1
     """Version of what rows are, see `models.row.ROW_SCHEMA`."""
     finish_reasons: dict[Line, int] = Field(default_factory=dict)
-    """Answers by the reason for which the model stopped; rows that were not read are not in it."""
+    """Answers by the reason why the model stopped, without rows that were not read."""
     dropped: dict[Line, int] = Field(default_factory=dict)
-    """What of answers is in no row and no file, by kind."""
+    """Parts of answers that are in no row and no file, by kind."""
     tiers: dict[Line, int] = Field(default_factory=dict)
     """Final rows by how they were served: ``batch``, ``flex``, ``standard`` or ``unknown``, without missing ones."""
     answered_by: tuple[AnsweredBy, ...] = ()
@@ -105,9 +105,9 @@ class Manifest(Noun):
     plan: Plan | None = None
     """What was planned before anything was paid; None where the service alone reads the requests."""
     versions: Versions | None = None
-    """Of prompt, schema and defaults; None: the requests have nothing in common that the task knows."""
+    """Of prompt, schema and defaults; None: the task knows of nothing that all requests share."""
     saved: Saved | None = None
-    """By answers of earlier results and equal requests; None: nothing was used again."""
+    """By earlier results and equal requests; None: the task uses no earlier answers."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None

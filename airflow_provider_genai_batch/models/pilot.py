@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.models.tier import Tier
 
 
 class Pilot(Noun):
-    """How many requests go first, and what has to come of them. Each field may be a template.
+    """How many requests are asked first, and how many of them may fail. Each field may be a template.
 
     Args:
         rows: how many: a count (int), or a fraction of all requests (float up to 1.0).
@@ -33,7 +33,7 @@ class Pilot(Noun):
         return value if value is None or isinstance(value, cls) else cls(value)
 
     def size(self, requests: int) -> int:
-        """Return how many requests go first, of so many."""
+        """Return how many of these requests are asked first."""
         rows = self.rows
         return min(requests, math.ceil(rows * requests) if isinstance(rows, float) else int(rows))
 
@@ -52,10 +52,10 @@ class Pilot(Noun):
 
 
 def check_pilot(_name: str, value: Any) -> None:
-    """Refuse a pilot that cannot be meant.
+    """Refuse an invalid pilot.
 
     Raises:
-        ConfigurationError: the message says what can be.
+        ConfigurationError: the message says what is valid.
     """
     pilot = Pilot.of(value)
     if pilot is None:

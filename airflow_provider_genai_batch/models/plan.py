@@ -13,12 +13,12 @@ class PlannedCost(Noun):
     least: float
     """The input alone."""
     most: float
-    """With answers as long as they may be."""
+    """With the longest possible answers."""
     expected: float | None = None
-    """What is to be expected; None where no answer tells how long they are."""
+    """The expected cost; None if no answer shows yet how long answers are."""
 
     def __str__(self) -> str:
-        """Say it as a part of a line."""
+        """Return it as a part of a line."""
         if self.expected is not None:
             return f"{self.expected:.6f} USD ({self.least:.6f} to {self.most:.6f})"
         return (
@@ -42,14 +42,14 @@ class Plan(Noun):
     input_tokens: int
     """Of all prompts."""
     output_tokens: int
-    """The most of all answers, thoughts included: by ``maxOutputTokens``, and where a request has none by what models
+    """The upper limit for all answers, thoughts included: by ``maxOutputTokens``, or without it by what models
     can answer."""
     unbounded: int = 0
     """Requests without ``maxOutputTokens``."""
     unsized: int = 0
     """Pictures, files and cached contents whose tokens are not in `input_tokens`."""
     looked_at: int
-    """Requests that were read for this; the others are expected to be like them."""
+    """Requests that were read for this; the others are assumed to be similar."""
     counted: int = 0
     """Requests whose tokens the service counted (``countTokens``); 0: bytes of text divided by 4."""
     pilot: int = 0
@@ -65,7 +65,7 @@ class Plan(Noun):
         return self.cost.get(self.tier)
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it in one line."""
         asked = "1 request" if self.requests == 1 else f"{self.requests} requests"
         jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
         how = f"counted on {self.counted}" if self.counted else f"estimated from the text of {self.looked_at}"

@@ -1,4 +1,4 @@
-"""When a task's rows have to be there, and how they are asked for when its batch jobs are late."""
+"""When a task's rows have to be ready, and how requests are asked when batch jobs are late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.models.base import Noun
 from airflow_provider_genai_batch.models.tier import Tier
 
 LADDER = (Tier.FLEX.value, Tier.STANDARD.value)
-"""The tiers that requests are asked in after a batch job, in this order; a model or place may lack one."""
+"""The tiers in which requests are asked after a batch job, in this order; a model or location may lack one."""
 _TIME_OF_DAY = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 _STUCK = ("wait", "pay_twice")
 _WRITE = (
@@ -23,7 +23,7 @@ _WRITE = (
 
 
 class ReadyBy(Noun):
-    """A moment, and what may be done to keep it. Each field may be a template.
+    """A deadline for rows, and what may be done to meet it. Each field may be a template.
 
     Args:
         at: ``"06:00"``, a time of day where the DAG is, the first one after the run's data interval; a datetime with a
@@ -48,17 +48,17 @@ class ReadyBy(Noun):
 
     @classmethod
     def of(cls, value: Any) -> ReadyBy | None:
-        """Read the operator's parameter: one of these, or only the moment."""
+        """Read the operator's parameter: one of these, or only the time."""
         return value if value is None or isinstance(value, cls) else cls(value)
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """The tiers in their order."""
+        """The tiers, in order."""
         return tuple(self.then) if isinstance(self.then, (list, tuple)) else (self.then,)
 
     @property
     def leaves_tiers_open(self) -> bool:
-        """Whether the tiers are those that there are, because nobody named any."""
+        """Whether no tiers were named, so that all that exist are used."""
         return "then" not in self.model_fields_set
 
 
@@ -68,7 +68,7 @@ class RunTimes:
 
     interval_end: datetime | None = None
     begin: datetime | None = None
-    """Before which no task of it began."""
+    """No task of the run began before this."""
     zone: tzinfo = timezone.utc
     """Of the DAG."""
 
@@ -80,13 +80,13 @@ class RunTimes:
 
 
 def moment_of(ready_by: ReadyBy, run: RunTimes) -> float | None:
-    """Return the moment in seconds since the epoch, None where a template left it empty.
+    """Return the deadline in seconds since the epoch; None if a template left it empty.
 
     A time of day is the first one after the data interval of a scheduled run, and after the begin of one that somebody
     started by hand.
 
     Raises:
-        ConfigurationError: it is no moment.
+        ConfigurationError: it is not a time.
     """
     at = _read_at(ready_by.at)
     if at is None:
@@ -105,7 +105,7 @@ def moment_of(ready_by: ReadyBy, run: RunTimes) -> float | None:
 
 
 def check_ready_by(value: Any) -> None:
-    """Refuse a ``ready_by`` that cannot be meant, in whatever form.
+    """Refuse an invalid ``ready_by``, in any form.
 
     Raises:
         ConfigurationError: the message names the field.

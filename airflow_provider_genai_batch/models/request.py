@@ -20,7 +20,7 @@ class BatchRequest(Noun):
 
     contents: Any
     key: str | None = None
-    """Joins the row that comes back; unique in the job. None: one is stamped."""
+    """Identifies the request and its row; unique in the job. None: a key is generated."""
     config: Any = None
     metadata: dict[str, str] | None = None
     """Gemini inline only: echoed with the row."""
@@ -31,7 +31,7 @@ class BatchRequest(Noun):
 
 
 def _as_json(value: Any) -> Any:
-    """Return objects of google-genai's as what JSON has for them, for XComs: they are read the same way."""
+    """Return google-genai objects as JSON values, for XComs; they are read in the same way."""
     if isinstance(value, BaseModel):
         value = {name: item for name, item in value if item is not None}
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Earlier results that answer requests of today."""
+"""Earlier results that answer requests of a new run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Reuse(Noun):
     """Where earlier rows landed: an address or path, with ``*`` in it several; a manifest; a list of these; or True:
     what stands at the task's own ``results_uri``, and what its last earlier run with a manifest landed."""
     max_age: timedelta | None = None
-    """Answers that are older are asked again; None: none is too old."""
+    """Requests with older answers are asked again; None: no answer is too old."""
     missing_ok: bool = True
-    """Earlier results that are not there are no error, as on the first night."""
+    """Missing earlier results are not an error, for example in the first run."""
 
     def __init__(self, results: Any = True, **settings: Any) -> None:
         super().__init__(**{"results": results, **settings})

@@ -34,12 +34,12 @@ class RowStatus(str, Enum):
 
     OK = "ok"
     INVALID = "invalid"
-    """Answered, but not what ``output_type`` says, or nothing usable."""
+    """Answered, but the answer does not match ``output_type`` or is not usable."""
     ERROR = "error"
     """The service refused this row."""
     CANCELLED = "cancelled"
     MISSING = "missing"
-    """No line came back."""
+    """The service returned no line for it."""
 
 
 class RowError(Noun):
@@ -51,10 +51,10 @@ class RowError(Noun):
 
 
 class Usage(Noun):
-    """Tokens as the service counts them; 0: it named none of that kind."""
+    """Tokens as the service counts them; 0: it reports none of that kind."""
 
     input: int = 0
-    """Of the prompt, cached ones included."""
+    """Of the prompt, including cached ones."""
     output: int = 0
     """Of the answer, without thoughts."""
     cached: int = 0
@@ -89,7 +89,7 @@ class Usage(Noun):
         )
 
     def __sub__(self, other: Usage) -> Usage:
-        """Take away kind by kind."""
+        """Subtract kind by kind."""
         return Usage(**{name: getattr(self, name) - getattr(other, name) for name in Usage.model_fields})
 
 
@@ -97,9 +97,9 @@ class ResultRow(Sparse):
     """One row out, the same shape for every service, channel and family of models."""
 
     key: str | None
-    """None when the service sent none back: such a row cannot be joined."""
+    """None if the service returned none: the row cannot be joined to its request."""
     index: int | None = None
-    """Position of the request in the input, from 0; None when it is not known."""
+    """Position of the request in the input, from 0; None if it is not known."""
     status: RowStatus
     text: str | None = None
     """The answer's text without thoughts; None for embeddings and rows without an answer.
@@ -113,29 +113,29 @@ class ResultRow(Sparse):
     usage: Usage | None = None
     model_version: str | None = None
     candidates: tuple[Candidate, ...] | None = None
-    """All answers, where there are several; the fields above are those of the first that is whole."""
+    """All answers, if there are several; the fields above are from the first complete one."""
     parts: tuple[Part, ...] | None = None
-    """What of the answer is no plain text, in order."""
+    """Parts of the answer that are not plain text, in order."""
     media: tuple[Media, ...] | None = None
-    """Pictures and sound, where they were written as files."""
+    """Pictures and sound, if they were written as files."""
     grounding: Grounding | None = None
-    """What the answer is drawn from: searches, documents, addresses."""
+    """The sources of the answer: searches, documents, addresses."""
     citations: tuple[Citation, ...] | None = None
     logprobs: Logprobs | None = None
-    """How likely each token was, where the request asked for it."""
+    """How likely each token was, if the request asked for it."""
     response: dict[str, Any] | None = None
     """The service's own response, on request."""
     tier: str | None = None
-    """How it was served: ``batch``, ``flex`` or ``standard``. None: not at all, or nobody says."""
+    """How it was served: ``batch``, ``flex`` or ``standard``. None: not at all, or the service does not say."""
     round: int = 0
-    """Which round of asking answered it: 0 the first, 1 the first of the failed rows alone, and so on."""
+    """The round that answered it: 0 is the first, 1 asks only the rows that failed in round 0, and so on."""
     input: dict[str, Any] | None = None
-    """Columns of the input row, where they are carried along; on Vertex AI what stood beside the request."""
+    """Columns of the input row, if they are kept; on Vertex AI the fields beside the request."""
     asked: str | None = None
     """Digest of all that decides the answer: the model, and the request as it was sent. Of tasks that use answers again
     or ask equal requests once."""
     answered_at: datetime | None = None
-    """When the job ended that brought the answer; of the same tasks."""
+    """When the job with the answer ended; of the same tasks."""
     reused_from: str | None = None
     """Where the answer had landed before, of a request that was not asked this time. Its tokens were paid then."""
     same_as: str | None = None

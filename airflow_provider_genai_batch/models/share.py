@@ -16,16 +16,16 @@ Source: Google's price pages for the Gemini API and Vertex AI, 2026.
 
 
 BATCH = Tier.BATCH.value
-"""A row's `tier`, of a job."""
+"""A row's `tier`, if a job answered it."""
 AT_BATCH_PRICE = frozenset((BATCH, Tier.FLEX.value))
-"""A row's `tier`, where its tokens cost half."""
+"""Values of a row's `tier` at which its tokens cost half."""
 
 
 class JobTotals(NamedTuple):
-    """What one job brought, or what was counted so far."""
+    """The rows and tokens of one job, or of all rows so far."""
 
     rows: Counter[str]
-    """By status, also rows that a later round replaced; requests without a row are in no job's share."""
+    """By status, including rows that a later round replaced; requests without a row belong to no job."""
     usage: Usage
     long: Usage
     """The part of `usage` that is of requests with long prompts."""

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.models.sql_source import SqlSource
 
 
 class BatchSource(Noun):
-    """One place requests come from; exactly one field is set.
+    """Where requests come from; exactly one field is set.
 
     The spellings of ``src`` that users may write are read by `wire.services.sources`.
     """
@@ -22,15 +22,15 @@ class BatchSource(Noun):
     bigquery_uri: str | None = None
     """Vertex: ``bq://project.dataset.table``."""
     file_name: str | None = None
-    """Gemini: ``files/…``, a JSONL file that was uploaded already."""
+    """Gemini: ``files/…``, a JSONL file that has already been uploaded."""
     inlined_requests: tuple[Any, ...] | None = None
     """Requests themselves: str, dict, `BatchRequest` or google-genai objects."""
     stream: Any = None
-    """Requests likewise, from an iterator: they can be read once."""
+    """Requests likewise, from an iterator, which can be read only once."""
     path: str | None = None
     """A local path or object-storage URI of a file that this package reads and uploads."""
     sql: SqlSource | None = None
-    """A query of a database, whose rows this package makes requests of."""
+    """A database query; this package turns its rows into requests."""
 
     @property
     def written_here(self) -> bool:

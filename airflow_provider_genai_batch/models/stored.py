@@ -1,4 +1,4 @@
-"""Values that one version of this package stored as JSON, and another, older or newer, reads."""
+"""Values that one version of this package stores as JSON and another version, older or newer, reads."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ class Tier(str, Enum):
     """How a request is served and billed."""
 
     BATCH = "batch"
-    """In a job, at batch price."""
+    """In a batch job, at batch price."""
     FLEX = "flex"
     """At once, at batch price, when there is room."""
     STANDARD = "standard"

@@ -1,4 +1,4 @@
-"""What all requests of a task have in common, by name and digest. Never a text that is asked."""
+"""What all requests of a task have in common, by name and digest, never by their text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.models.identity import as_label
 
 
 class Versions(Noun):
-    """Which prompt, schema and defaults a task asks with; what it has none of is left out.
+    """Which prompt, schema and defaults a task uses; fields without a value are left out.
 
     A digest is of 16 hexadecimal digits. Two that differ are of two versions.
     """
