@@ -1,6 +1,6 @@
-"""Gates over the rows of a task: what has to hold of all of them together before the task succeeds.
+"""Checks over all rows of a task, which must hold before the task succeeds.
 
-They are given to ``GenAIBatchOperator(checks=[…])``, count while rows land, and hold no row.
+They are given to ``GenAIBatchOperator(checks=[…])``, are evaluated while rows land, and keep no row in memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Check", "drift", "invalid_share", "length", "null_share", "share"]
 
 
 class Check(Noun):
-    """One gate; made by the functions of this module. Its texts may be templates."""
+    """One check; the functions of this module make it. Its texts may be templates."""
 
     kind: str
     """The function that made it."""
@@ -27,12 +27,12 @@ class Check(Noun):
 
     @property
     def name(self) -> str:
-        """What is looked at, in words."""
+        """What is checked, in words."""
         of = f" of {self.field}" if self.field else ""
         return f"{self.kind}{of}{f' = {self.value!r}' if self.kind == 'share' else ''}"
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return it in words."""
         return f"{self.name} between {self.least:g} and {self.most:g}"
 
 
@@ -42,10 +42,10 @@ def share(field: str, value: Any, *, between: tuple[float, float]) -> Check:
     Args:
         field: of the answer, with dots into inner objects: ``"label"``, ``"address.city"``.
         value: as JSON has it: a string, a number, a bool or None.
-        between: the least and the most of it, from 0 to 1.
+        between: the smallest and the largest allowed share, from 0 to 1.
 
     Raises:
-        ConfigurationError: these cannot be meant.
+        ConfigurationError: an argument is invalid.
     """
     if not isinstance(value, (str, int, float, bool, type(None))):
         msg = f"share({field!r}) compares with {value!r}, which no field of an answer is: give a string or a number."
@@ -55,20 +55,20 @@ def share(field: str, value: Any, *, between: tuple[float, float]) -> Check:
 
 
 def null_share(field: str, *, at_most: float) -> Check:
-    """Bound the share of good rows whose field is null or not there.
+    """Bound the share of good rows whose field is null or missing.
 
     Raises:
-        ConfigurationError: this cannot be meant.
+        ConfigurationError: the argument is invalid.
     """
     least, most = _range("null_share", (0, at_most), 1)
     return Check(kind="null_share", field=_field("null_share", field), least=least, most=most)
 
 
 def invalid_share(*, at_most: float) -> Check:
-    """Bound the share of all rows that are ``invalid``, in whatever way they are: see the row's status.
+    """Bound the share of all rows whose status is ``invalid``, for whatever reason.
 
     Raises:
-        ConfigurationError: this cannot be meant.
+        ConfigurationError: the argument is invalid.
     """
     least, most = _range("invalid_share", (0, at_most), 1)
     return Check(kind="invalid_share", least=least, most=most)
@@ -79,10 +79,10 @@ def length(field: str | None = None, *, between: tuple[float, float]) -> Check:
 
     Args:
         field: of the answer; None: its text. Rows where it is null do not count.
-        between: the least and the most of it.
+        between: the smallest and the largest allowed mean.
 
     Raises:
-        ConfigurationError: these cannot be meant.
+        ConfigurationError: an argument is invalid.
     """
     least, most = _range("length", between, float("inf"))
     return Check(
@@ -91,7 +91,7 @@ def length(field: str | None = None, *, between: tuple[float, float]) -> Check:
 
 
 def drift(field: str, *, within: float) -> Check:
-    """Bound how far answers of today are from those of earlier results that are used again.
+    """Bound how much new answers differ from earlier results that are used again.
 
     Of each value of the field its share among good rows that were asked today is compared with its share among those
     that were reused; the largest difference counts. Where nothing was reused, or nothing asked, there is no drift.
@@ -101,7 +101,7 @@ def drift(field: str, *, within: float) -> Check:
         within: the largest difference of shares, from 0 on and below 1.
 
     Raises:
-        ConfigurationError: these cannot be meant.
+        ConfigurationError: an argument is invalid.
     """
     least, most = _range("drift", (0, within), 1)
     return Check(kind="drift", field=_field("drift", field), least=least, most=most)

@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_genai_batch.printable import printable
 
 _LONGEST = 8000
-"""Characters of a message: what is longer was written by others, and goes on in their logs."""
+"""Most characters of a message. Longer texts come from others, whose own logs have the rest."""
 
 
 class GenAIBatchError(Exception):
@@ -22,7 +22,7 @@ class GenAIBatchError(Exception):
         super().__init__(printable(message, _LONGEST))
 
     def add(self, sentence: str) -> None:
-        """Add to the message what only whoever lets the error through knows."""
+        """Add to the message what only a caller knows."""
         said = str(self)
         self.args = (f"{said}{'' if said.endswith(('.', '!', '?')) else '.'} {sentence}",)
 
@@ -31,11 +31,11 @@ class GenAIBatchError(Exception):
 
 
 class ConfigurationError(GenAIBatchError):
-    """The connection or the parameters cannot work as they stand; nothing was sent."""
+    """The connection or the parameters cannot work like this; nothing was sent."""
 
 
 class InputError(GenAIBatchError):
-    """The input is not what the service takes; nothing was paid."""
+    """The service would not accept the input; nothing was paid."""
 
 
 class UnsupportedError(InputError):
@@ -56,7 +56,7 @@ class RequestError(InputError):
         super().__init__(": ".join(p for p in (where, reason) if p) + (f". {remedy}" if remedy else ""))
 
     def at(self, where: str) -> RequestError:
-        """Return the same error with its place named."""
+        """Return the same error with its place."""
         return type(self)(self.reason, self.remedy, where=where)
 
 
@@ -72,7 +72,7 @@ class CostLimitExceeded(GenAIBatchError):
         expected: the most that these requests may cost, USD.
         spent: what earlier rounds of the task have cost, USD.
         requests: how many there are.
-        arithmetic: how `expected` comes about.
+        arithmetic: how `expected` was calculated.
     """
 
     def __init__(
@@ -117,22 +117,22 @@ class CallError(GenAIBatchError):
 
 
 class TransportError(CallError):
-    """No whole answer came: refused, reset, timed out, or cut short. It may have been acted upon."""
+    """There was no complete answer: refused, reset, timed out, or cut off. The call may have been carried out."""
 
 
 class UnreadableAnswer(CallError):
-    """A success status with a body that cannot be read. It was probably acted upon."""
+    """A success status with an unreadable body. The call was probably carried out."""
 
 
 class ApiError(CallError):
-    """The service said no.
+    """The service refused the call.
 
     Attributes:
         code: HTTP status.
         status: canonical name such as ``INVALID_ARGUMENT``; empty when the body had none.
         reason: ``ErrorInfo.reason`` such as ``API_KEY_INVALID``; empty when absent.
         message: the service's own text.
-        details: ``google.rpc.Status.details`` as they came.
+        details: ``google.rpc.Status.details``, unchanged.
         retry_after: of ``Retry-After``, else of ``RetryInfo``; None where neither is sent.
     """
 
@@ -167,7 +167,7 @@ class AuthenticationError(ApiError):
 
 
 class PermissionDenied(ApiError):
-    """403: the credentials are good, but not for this. Also said of files that are gone."""
+    """403: the credentials are valid, but not allowed to do this. Also the answer for files that are gone."""
 
     remedy = "Check the roles of the connection's account, and that the resource belongs to its project."
 
@@ -185,7 +185,7 @@ class PreconditionFailed(ApiError):
 
 
 class BeingSetUp(PreconditionFailed):
-    """A 4xx of a new project: Google still sets up what reads and writes its files. Nothing was created."""
+    """A 4xx of a new project whose service agents Google is still setting up. Nothing was created."""
 
 
 class QuotaExceeded(ApiError):
@@ -193,17 +193,17 @@ class QuotaExceeded(ApiError):
 
 
 class ServerError(ApiError):
-    """408, 499 or 5xx: the service had trouble. It may have acted all the same."""
+    """408, 499 or 5xx: the service failed. It may have carried out the call all the same."""
 
 
 PASSING = (QuotaExceeded, ServerError, TransportError, UnreadableAnswer)
-"""Trouble with a call that says nothing about what was asked for, and may be gone at the next try."""
+"""Failures that are not caused by the request, and may not occur in the next try."""
 BEFORE_SENDING = frozenset({"oauth.token", "secretmanager.access"})
 """Methods of calls for a token: what was to follow them was not sent."""
 
 
 class CreateOutcomeUnknown(GenAIBatchError):
-    """A create was sent, no usable answer came, and looking for the job gave no answer either.
+    """A create was sent without a usable answer, and looking for the job gave no answer either.
 
     Attributes:
         display_name: what to look for in the service's list of jobs.
@@ -241,11 +241,11 @@ class JobFailed(JobError):
 
 
 class JobExpired(JobError):
-    """The service gave the job up after its time limit and left no rows."""
+    """The service gave up the job after its time limit, without rows."""
 
 
 class JobCancelled(JobError):
-    """Somebody cancelled the job and it left no rows."""
+    """Somebody cancelled the job before it had rows."""
 
 
 class JobPaused(JobError):
@@ -261,7 +261,7 @@ class DeadlineMissed(JobError):
 
 
 class JobLost(JobError):
-    """The job can no longer be looked at (401, 403, 404)."""
+    """The job can no longer be read (401, 403, 404)."""
 
 
 class OutputNotReadable(JobError):
@@ -273,7 +273,7 @@ class ResultsNotWritten(JobError):
 
 
 class ChecksFailed(JobError):
-    """The rows are there and enough of them are good, but a check of all of them together fails."""
+    """Enough rows are good, but a check over all of them failed."""
 
 
 class PilotFailed(JobError):
@@ -285,7 +285,7 @@ class TooManyFailedRows(JobError):
 
 
 class OnlineStopped(JobError):
-    """The service answers no more calls at once, for long or for good; what it answered was handed out.
+    """The service stopped answering calls for a long time or for good; earlier answers were delivered.
 
     Attributes:
         why: ``day``, ``cap``, ``no tier`` or ``fatal``.

@@ -86,7 +86,7 @@ class AsyncGenAIBatchClient:
                 yield job
 
     async def cancel(self, name: str) -> None:
-        """Ask for a job's cancellation."""
+        """Request the cancellation of a job."""
         await self.perform(self.calls.cancel(name))
 
     async def delete(self, name: str) -> None:
@@ -142,14 +142,14 @@ class AsyncGenAIBatchClient:
         return await asyncio.to_thread(tables.count_rows, self.config, self._auth, job)
 
     async def sample_requests(self, table: str, most: int, column: str = "request") -> Sequence[Any]:
-        """Read the first requests of a table in BigQuery, for nothing, in a thread; needs the extra ``bigquery``."""
+        """Read the first requests of a table in BigQuery, which is free, in a thread; needs the extra ``bigquery``."""
         look = partial(tables.sample_requests, self.config, self._auth, table, most, column)
         return await asyncio.to_thread(look)
 
     # ------------------------------------------------------------ how
 
     def service_time(self) -> float:
-        """Return seconds since 1970 by the service's clock; by the local one before any answer (`service_clock`)."""
+        """Return seconds since 1970 by the service's clock; before its first answer by the local one."""
         return self.service_clock.time()
 
     async def perform(self, call: Call[T], tries: int = TRIES) -> T:

@@ -25,31 +25,31 @@ class GoogleCredentials:
     key_path: str | None = None
     """Path of a service-account key."""
     keyfile_dict: Mapping[str, Any] | None = field(default=None, repr=False)
-    """The key itself."""
+    """The content of a service-account key."""
     key_secret: str | None = None
     """Name of the secret in Secret Manager that is the service-account key."""
     key_secret_project: str | None = None
-    """Which has it; None: that of the Application Default Credentials."""
+    """The secret's project; None: that of the Application Default Credentials."""
     config: Mapping[str, Any] | str | None = field(default=None, repr=False)
     """A credential configuration, or the path of one."""
     impersonation_chain: tuple[str, ...] = ()
     """Accounts in order; jobs run as the last one, those before it are delegates."""
     quota_project: str | None = None
-    """Which quota is counted against."""
+    """Project whose quota is used."""
     scopes: tuple[str, ...] = ()
     """OAuth scopes; empty: the service's own."""
 
 
 @dataclass(frozen=True)
 class ClientConfig:
-    """One connection's worth of settings. ``repr`` shows no secret."""
+    """The settings of one connection. ``repr`` shows no secret."""
 
     backend: Backend
     """The service."""
     api_key: str | None = field(default=None, repr=False)
     """Of the Gemini API."""
     google: GoogleCredentials = field(default=GoogleCredentials(), repr=False)
-    """Who acts where there is no key."""
+    """The account, if there is no API key."""
     host: str | None = None
     """Base URL override; a path prefix is kept."""
     api_version: str | None = None
@@ -65,13 +65,13 @@ class ClientConfig:
     bigquery_endpoint: str | None = None
     """Base URL of BigQuery; None: Google's."""
     max_enqueued_tokens: Mapping[str, int] = field(default_factory=dict, hash=False)
-    """Tokens that jobs which have not ended may ask for, by the last part of a model's name; ``*``: any other model."""
+    """Tokens that all unfinished jobs may ask for, by the last part of a model's name; ``*``: any other model."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is sent.
 
         Raises:
-            ConfigurationError: no project on Vertex, no credentials to speak of, an unsafe or malformed URL.
+            ConfigurationError: no project on Vertex AI, no credentials, an unsafe or malformed URL.
         """
         if self.backend is Backend.VERTEX and not self.project:
             msg = 'Vertex AI needs a project: set "project" in the connection\'s extra.'
@@ -104,7 +104,7 @@ class ClientConfig:
                 raise ConfigurationError(msg)
 
     def enqueued_tokens_of(self, model: str) -> int | None:
-        """Return how many tokens a model's jobs may ask for that have not ended; None: nobody said."""
+        """Return how many tokens a model's unfinished jobs may ask for; None: no limit is set."""
         limits = self.max_enqueued_tokens
         return limits.get(model.rpartition("/")[2], limits.get("*"))
 

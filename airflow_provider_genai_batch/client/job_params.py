@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class JobParams:
-    """What a job is asked for; its input is not read yet."""
+    """The parameters of a job whose input has not been read yet."""
 
     backend: Backend
     model: str
     source: BatchSource
     destination: BatchDestination | None
-    """Where Vertex AI writes; None: beside the input, if that is a place for it."""
+    """Where Vertex AI writes; None: beside the input, if rows can be written there."""
     request_defaults: Any = field(default=None, repr=False)
     display_name: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
 ) -> JobParams:
     """Read the parameters of a job, and check them against its service.
 
-    What Google's pages do not say of such a job goes into the log.
+    The log says what Google's pages do not say about such a job.
 
     Args:
         connection: of the service.

@@ -38,8 +38,8 @@ T = TypeVar("T")
 class GenAIBatchClient:
     """Batch jobs of one connection. Use as a context manager, or call `close`.
 
-    Reads are repeated with jittered backoff; a create is sent once. Every call raises one of the kinds of `CallError`
-    when no usable answer came.
+    Reads are retried with jittered backoff; a create is sent once. Every call raises a subclass of `CallError` if there
+    is no usable answer.
     """
 
     def __init__(self, config: ClientConfig) -> None:
@@ -94,7 +94,7 @@ class GenAIBatchClient:
             yield from page
 
     def cancel(self, name: str) -> None:
-        """Ask for a job's cancellation; how it ends is to be looked at, and decided by rows."""
+        """Request the cancellation of a job. Look at the job to see how it ends, and judge it by its rows."""
         self.perform(self.calls.cancel(name))
 
     def delete(self, name: str) -> None:
@@ -164,7 +164,7 @@ class GenAIBatchClient:
         return tables.count_rows(self.config, self._auth, job)
 
     def sample_requests(self, table: str, most: int, column: str = "request") -> Sequence[Any]:
-        """Read the first requests of a column in a table in BigQuery, for nothing; needs the extra ``bigquery``.
+        """Read the first requests of a table column in BigQuery, which is free; needs the extra ``bigquery``.
 
         Raises:
             UnsupportedError: its rows cannot be listed, or the extra is not installed.
@@ -187,7 +187,7 @@ class GenAIBatchClient:
     # ------------------------------------------------------------ how
 
     def service_time(self) -> float:
-        """Return seconds since 1970 by the service's clock; by the local one before any answer (`service_clock`)."""
+        """Return seconds since 1970 by the service's clock; before its first answer by the local one."""
         return self.service_clock.time()
 
     def perform(self, call: Call[T], tries: int = TRIES) -> T:

@@ -16,11 +16,11 @@ def genai_batch_task(
     multiple_outputs: bool = False,
     **kwargs: Any,
 ) -> TaskDecorator:
-    """Make a batch job of the requests that a function returns or yields; the manifest is the task's output.
+    """Run a batch job with the requests that a function returns or yields; the manifest is the task's output.
 
     Args:
         python_callable: the function.
-        multiple_outputs: push the manifest's fields as XComs of their own too.
+        multiple_outputs: also push each field of the manifest as an XCom of its own.
         **kwargs: of `GenAIBatchOperator`, except ``src``.
     """
     return task_decorator_factory(

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class _StoredLink(BaseOperatorLink):
-    """A link whose whole address is an XCom: Airflow 3 shows that by its key, Airflow 2 asks here."""
+    """A link whose address is stored as an XCom: Airflow 3 reads that by its key, Airflow 2 calls this class."""
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return what was stored. Airflow 3 asks at the end of every process of a task, and stores it once more."""
@@ -31,14 +31,14 @@ class _StoredLink(BaseOperatorLink):
 
 
 class GenAIBatchJobLink(_StoredLink):
-    """To the job, in Google's console or AI Studio."""
+    """Link to the job, in Google's console or AI Studio."""
 
     name = "Batch job"
     xcom_key = "genai_batch_job_link"
 
 
 class GenAIBatchRowsLink(_StoredLink):
-    """To the rows, where they are in Cloud Storage or BigQuery."""
+    """Link to the rows, if they are in Cloud Storage or BigQuery."""
 
     name = "Rows"
     xcom_key = "genai_batch_rows_link"

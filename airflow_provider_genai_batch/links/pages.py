@@ -1,4 +1,4 @@
-"""Addresses of Google's own pages. They are made of names alone, no secret is in them."""
+"""Addresses of Google's own pages. They are made of names only and contain no secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 CONSOLE = "https://console.cloud.google.com"
 AI_STUDIO = "https://aistudio.google.com/batches"
-"""Lists the batches of whoever is signed in; Google documents no page of a single one."""
+"""Lists the batches of the signed-in user; Google documents no page for a single batch."""
 _JOB = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPredictionJobs/([^/]+)")
 
 

@@ -1,4 +1,4 @@
-"""A notifier for callbacks of this package's tasks: what became of the rows, why, what it cost, where to look."""
+"""A notifier for callbacks of this package's tasks: how the rows turned out, why, what they cost, where to look."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 _NAMED = 3
-"""Jobs that are named."""
+"""Most jobs whose names are shown."""
 
 
 class GenAIBatchNotifier(BaseNotifier):
     """Sends a few lines about a task: its state, rows by status, causes, cost, jobs, and the address of its log.
 
     Args:
-        send: takes the text, and passes it on: by another notifier, a hook, a webhook.
+        send: takes the text and sends it, for example by another notifier, a hook or a webhook.
         **kwargs: of Airflow's notifiers.
 
     Use it as ``on_failure_callback``, ``on_retry_callback`` or ``on_success_callback`` of a task.
@@ -36,7 +36,7 @@ class GenAIBatchNotifier(BaseNotifier):
 
 
 def message(context: Context) -> str:
-    """Return the text about the task of a callback's context; no prompt and no answer is in it."""
+    """Return the text about the task of a callback's context. It contains no prompts and no answers."""
     ti, error = context["ti"], context.get("exception")
     manifest = _manifest(ti, error)
     ended = getattr(ti, "state", None) or "success"

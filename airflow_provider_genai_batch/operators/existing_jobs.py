@@ -40,7 +40,7 @@ class _JobsOperator(BaseOperator):
 
 
 class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator):
-    """Land the rows of ended jobs, also of jobs started elsewhere.
+    """Land the rows of ended jobs, including jobs that were started elsewhere.
 
     Args:
         job_names: a name, several, or a manifest.
@@ -135,16 +135,16 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
 
 
 class GenAIBatchCancelOperator(_JobsOperator):
-    """Ask for the cancellation of jobs. One that has ended or is gone is no error.
+    """Request the cancellation of jobs. A job that has ended or is gone is not an error.
 
-    It does not wait for their ends; what they have answered until then is paid.
+    It does not wait until they end; what they have answered by then is paid.
 
     Args:
         job_names: a name, several, or a manifest.
         conn_id: the Airflow connection.
 
     Raises:
-        CallError: the service did not take a cancellation.
+        CallError: the service refused a cancellation.
     """
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
@@ -157,14 +157,14 @@ class GenAIBatchCancelOperator(_JobsOperator):
 
 
 class GenAIBatchDeleteOperator(_JobsOperator):
-    """Delete ended jobs, on the Gemini API with their output. One that is gone is no error.
+    """Delete ended jobs, on the Gemini API with their output. A job that is gone is not an error.
 
     Args:
         job_names: a name, several, or a manifest.
         conn_id: the Airflow connection.
 
     Raises:
-        InputError: a job has not ended; `GenAIBatchCancelOperator` ends it.
+        InputError: a job has not ended; cancel it first, with `GenAIBatchCancelOperator`.
     """
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILED_MANIFEST = "manifest"
-"""Key of the XCom that has the manifest of an attempt that failed."""
+"""Key of the XCom with the manifest of a failed attempt."""
 
 
 class ReportsOutcome:
     """An operator whose outcome is a manifest.
 
     Attributes:
-        outcome: the manifest as JSON, of a task that failed as far as it is known; None while there is none.
+        outcome: the manifest as JSON (of a failed task as far as it is known); None while there is none.
     """
 
     outcome: Mapping[str, Any] | None = None
@@ -47,7 +47,7 @@ class ReportsOutcome:
         raise NotImplementedError
 
     def get_openlineage_facets_on_start(self) -> Any:
-        """Tell OpenLineage what is known when the task begins; of its `outcome` there is none yet."""
+        """Return to OpenLineage what is known when the task begins, without an `outcome`."""
         return self.lineage()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's signature
@@ -56,7 +56,7 @@ class ReportsOutcome:
 
 
 def _keep_manifest(context: Context, error: JobError) -> None:
-    """Put the manifest where callbacks and tasks downstream find it; trouble with that does not hide the failure."""
+    """Store the manifest where callbacks and downstream tasks find it; an error in that does not hide the failure."""
     if error.manifest is None:
         return
     try:

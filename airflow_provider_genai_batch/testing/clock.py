@@ -1,4 +1,4 @@
-"""The clock for tests: waiting takes no time, and the product and the emulator agree on how much has passed."""
+"""The clock for tests: waiting takes no time, and this package and the emulator agree on the time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SharedClock:
     """
 
     def __init__(self, service: VirtualClock) -> None:
-        """Begin where the service is."""
+        """Begin at the service's time."""
         self.service = service
         self.ahead = 0.0
         self._start_ns = service.now_ns()
@@ -56,7 +56,7 @@ class SharedClock:
         return (self.service.now_ns() - self._start_ns) / 1e9
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for everybody."""
+        """Let time pass."""
         self.service.advance(seconds)
 
     def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The fixtures. What they need is imported when they are used: Airflow's settings may come later than this."""
+"""The fixtures. They import late, because Airflow may be configured after this module is imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def emulator_settings() -> dict[str, Any]:
-    """Give the arguments of `Emulator`: jobs have ended at the first look. Override it for others."""
+    """Return the arguments of `Emulator`: jobs have ended at the first look. Override it for other arguments."""
     from airflow_provider_genai_batch.emulator import Lifecycle
 
     return {"lifecycle": Lifecycle.at_once()}
@@ -29,13 +29,13 @@ def emulator_settings() -> dict[str, Any]:
 
 @pytest.fixture
 def genai_batch_conn_id() -> str:
-    """Give the id of the connection that leads to the emulator. Override it if your DAGs use another."""
+    """Return the id of the connection to the emulator. Override it if your DAGs use another."""
     return "genai_batch_default"
 
 
 @pytest.fixture
 def no_real_google() -> Iterator[None]:
-    """Fail the test if something in this process wants to reach a host of Google's."""
+    """Fail the test if something in this process tries to reach one of Google's hosts."""
     with guarded() as reached:
         yield
     if reached:
@@ -44,7 +44,7 @@ def no_real_google() -> Iterator[None]:
 
 @pytest.fixture
 def virtual_clock(emulator_settings: dict[str, Any]) -> Iterator[SharedClock]:
-    """Let waits take no time: the clock of the product, in this process, moves that of the test's emulators."""
+    """Let waits take no time: in this process, this package's clock moves the clock of the test's emulators."""
     from airflow_provider_genai_batch import clock
     from airflow_provider_genai_batch.emulator import VirtualClock
     from airflow_provider_genai_batch.testing.clock import SharedClock
@@ -61,7 +61,7 @@ def emulator(
     no_real_google: None,  # noqa: ARG001 - for its effect
     request: pytest.FixtureRequest,
 ) -> Iterator[Emulator]:
-    """Give an emulator of the Gemini API; it fails the test if a fault or script was not spent."""
+    """Give an emulator of the Gemini API; the test fails if a fault or script was not used."""
     from airflow_provider_genai_batch.emulator import Emulator
 
     with Emulator(**_settings(emulator_settings, request)) as running:
@@ -70,7 +70,7 @@ def emulator(
 
 @pytest.fixture
 def gemini(emulator: Emulator, genai_batch_conn_id: str, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """Give the emulator with the connection leading to it."""
+    """Give the emulator, with a connection to it."""
     _connect(monkeypatch, genai_batch_conn_id, emulator, "gemini")
     return emulator
 
@@ -107,7 +107,7 @@ def vertex(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Emulator]:
-    """Give an emulator of Vertex AI over Cloud Storage and BigQuery, with the connection leading to it."""
+    """Give an emulator of Vertex AI over Cloud Storage and BigQuery, with a connection to it."""
     from airflow_provider_genai_batch.emulator import Emulator
 
     tables = request.getfixturevalue("big_query") if _has_big_query() else None

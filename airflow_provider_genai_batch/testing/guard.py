@@ -1,4 +1,4 @@
-"""Notices whoever wants to reach Google, at the two places that all Python code passes: a host's name, and TLS."""
+"""Detects attempts to reach Google, at the two places that all Python code passes: name resolution and TLS."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _METADATA = ("169.254.169.254", "metadata.google.internal")
 
 
 class RealGoogleReached(AssertionError):
-    """A test wanted to reach a host of Google's. No `OSError`: nobody is to take it for trouble that may pass."""
+    """A test tried to reach one of Google's hosts. Not an `OSError`, so that nothing retries it."""
 
 
 def is_google(host: object) -> bool:
-    """Tell whether a host is Google's."""
+    """Return whether a host is Google's."""
     name = _name(host)
     return any(name == known or name.endswith(f".{known}") for known in _HOSTS)
 
@@ -52,12 +52,12 @@ _PLACES: tuple[tuple[Any, str, Callable[..., object]], ...] = (
 
 @contextmanager
 def guarded() -> Iterator[list[str]]:
-    """Let nothing of this process through to Google until the block ends.
+    """Let nothing in this process reach Google until the block ends.
 
     gRPC resolves names by itself and passes by; so does what runs in other processes.
 
     Yields:
-        The hosts that were asked for, in order.
+        The hosts that code tried to reach, in order.
     """
     reached: list[str] = []
     with ExitStack() as stack:
