@@ -25,7 +25,7 @@ trust_models()
 
 
 class GenAIBatchHook(BaseHook):
-    """Batch jobs on the Gemini Developer API or on Vertex AI, whichever the connection means.
+    """Batch jobs on the Gemini Developer API or Vertex AI, depending on the connection.
 
     Args:
         conn_id: a connection of type ``genai_batch`` or ``google_cloud_platform``.
@@ -78,7 +78,7 @@ class GenAIBatchHook(BaseHook):
         """List one job, which needs the credentials but costs nothing.
 
         Returns:
-            Whether that worked, and a sentence for the one who pressed the button.
+            Whether that worked, and a sentence for the user.
         """
         asked = ""
         try:
@@ -121,7 +121,7 @@ def open_client(conn_id: str) -> Iterator[GenAIBatchClient]:
 
 @contextmanager
 def open_earlier_client(conn_id: str) -> Iterator[GenAIBatchClient]:
-    """Open a client of a connection that an earlier attempt wrote down.
+    """Open a client of a connection that an earlier attempt recorded.
 
     Raises:
         ConfigurationError: it does not exist any more, or cannot be used.
@@ -143,21 +143,21 @@ def read_rows(
     keep: str | None = None,
     truncated: str = "ok",
 ) -> Iterator[ResultRow]:
-    """Give the rows that a manifest tells of, one by one: memory does not grow with their number.
+    """Give the rows of a manifest one by one; memory does not grow with their number.
 
     Args:
-        manifest: the XCom of an operator or sensor of this package; or several, as a mapped task leaves them.
-        conn_id: the connection of the task that left it.
-        output_type: as that task's, to read answers by that did not land: the manifest does not keep it.
+        manifest: the XCom of an operator or sensor of this package; or several, as a mapped task returns them.
+        conn_id: the connection of the task that returned it.
+        output_type: that task's, to read answers that did not land; the manifest does not contain it.
         keep: likewise.
         truncated: likewise.
 
     Raises:
-        ManifestError: it is none.
+        ManifestError: it is not a manifest.
         InputError: a job has not ended, or a file is not there, or it is not the one that was landed. One with as many
             rows is refused at once; of too many rows one is not given, of too few it is known at the end.
         UnsupportedError: the rows are in BigQuery.
-        CallError: the service does not give them (any more).
+        CallError: the service does not return them (any more).
     """
     from airflow_provider_genai_batch.task.landing.read_rows import rows_of
 

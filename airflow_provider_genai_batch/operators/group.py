@@ -45,10 +45,10 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
     outlets: Any = None,
     **settings: Any,
 ) -> TaskGroup:
-    """Ask a large input in parts, each by a mapped task of its own, and merge their rows into one table.
+    """Ask a large input in parts, each in its own mapped task, and merge their rows into one table.
 
     The group has three tasks: ``split``, the mapped ``ask`` (`GenAIBatchOperator`), and ``merge``, which returns the
-    manifest of all: ``group["merge"].output``. Each part keeps all promises of a task of its own.
+    manifest of all: ``group["merge"].output``. Each part keeps all promises of a single task.
 
     Args:
         group_id: of the task group.
@@ -68,7 +68,7 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
             ``pool``, ``queue``, …), for all three tasks.
 
     Raises:
-        ConfigurationError, InputError: what can be seen when the DAG is parsed is refused then.
+        ConfigurationError, InputError: what is known to be wrong when the DAG is parsed.
     """
     known = signature(GenAIBatchOperator.__init__).parameters
     own = {name: settings.pop(name) for name in [*settings] if name in known}

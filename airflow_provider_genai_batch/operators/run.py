@@ -33,7 +33,7 @@ trust_models()
 
 
 class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, BaseOperator):
-    """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, decide by them.
+    """Run a batch job on the Gemini API or Vertex AI: submit it once, wait, land its rows, and judge by them.
 
     Args:
         model: ``gemini-2.5-flash``, ``publishers/…``, ``projects/…/models/…``, ``tunedModels/…``. Embedding models
@@ -43,80 +43,80 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             ``BatchJobSource``. Only addresses are templated, never requests. With `prompt`: rows, as a list of dicts,
             a path or URI of a ``.csv``, ``.jsonl`` (both also ``.gz``) or ``.parquet`` file, or an `SqlSource`. Any of
             these can also come from a callable, which Airflow calls with ``context`` and ``jinja_env``.
-        key: of rows: the column, or columns, that tell them apart; None: their places do, or in a BigQuery table that
-            is asked about there whole rows.
-        columns: of rows that come back; None: all.
-        where: which rows of such a table, as a condition of SQL; None: all.
-        staging: ``bq://p.d``, where their snapshot, requests and answers are kept for 30 days; None: the dataset of
-            `dest`.
-        rename: new names of columns of the answers, by their own.
-        max_bytes: that reading them may scan; None: any number.
-        validate: ``python`` lets these rows pass the worker, where Pydantic checks the answers, with validators of the
-            model's own; None: they stay in BigQuery where the service reads it, and SQL checks them.
-        prompt: makes a request of each row: a string with ``{column}`` in it, or a list of parts whose strings have
-            it. ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
-        prompt_name: what the prompt is called, with its version: ``classify-v3``. It stands in the manifest, in lineage
-            and in labels, and is no part of what is asked.
+        key: with `prompt`: the column, or columns, that identify a row; None: its position, or, in a table whose rows
+            stay in BigQuery, the whole row.
+        columns: input columns to keep in the result; None: all.
+        where: for a BigQuery table: a SQL condition that selects rows; None: all.
+        staging: for a BigQuery table: ``bq://p.d``, where its snapshot, requests and answers are kept for 30 days;
+            None: the dataset of `dest`.
+        rename: new names for answer columns, by their original names.
+        max_bytes: most bytes that reading a BigQuery table may scan; None: no limit.
+        validate: for a BigQuery table: ``python`` reads the rows on the worker, where Pydantic checks the answers with
+            the model's own validators; None: they stay in BigQuery if the service reads it, and SQL checks them.
+        prompt: turns each row into a request: a string with ``{column}`` in it, or a list of parts with such strings.
+            ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
+        prompt_name: name and version of the prompt, such as ``classify-v3``. It appears in the manifest, in lineage
+            and in labels, but is not sent to the model.
         dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
-        config: what the SDK's ``batches.create(config=)`` takes; not beside the flat parameter of the same thing.
+        config: what the SDK's ``batches.create(config=)`` takes; no setting may be given here and as a parameter.
         request_defaults: fields of the SDK's ``GenerateContentConfig`` (or REST) for every request that this package
             writes; a request's own value wins.
-        output_type: what answers are to be, a Pydantic model or another type: sent as the schema that is safe on batch
-            endpoints with every request that this package writes, and every answer is checked against it.
+        output_type: type of the answers, a Pydantic model or another type: sent with every request that this package
+            writes, as a schema that is safe on batch endpoints, and every answer is checked against it.
         results_uri: where normalised rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``, or ``bq://p.d.t``, a
             table with a typed column for each field of `output_type`; None leaves them at the service.
         media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files while
-            their rows land. Without it requests that ask for them are refused.
+            their rows land. Without it, requests that ask for them are refused.
         ordered: land rows in the order of the input.
         keep: ``response`` lands the service's own response with each row.
-        truncated: what an answer is that was cut off at a limit of tokens: ``ok`` or ``invalid``. Where answers are to
-            have a type, by `output_type` or a response schema, it is always invalid.
+        truncated: status of an answer that was cut off at a token limit: ``ok`` or ``invalid``. If answers have a type,
+            by `output_type` or a response schema, it is always ``invalid``.
         display_name: the readable part of the job's name; None: DAG and task.
-        labels: of the job on Vertex AI, beside those for DAG, task and run.
+        labels: of the job on Vertex AI, in addition to those for DAG, task and run.
         priority: Gemini only: higher goes first; on Vertex AI it is not sent.
         webhook: Gemini only: an address, or the SDK's ``WebhookConfig``.
         conn_id: the Airflow connection.
         wait: False submits and returns.
-        deferrable: wait on the triggerer; None asks ``[operators] default_deferrable``.
-        poll_interval: seconds between looks; the first come sooner.
-        timeout: seconds or timedelta from the job's creation; None: more than the service allows itself.
-        pending_timeout: the same while the job is queued; None: no limit of its own.
-        on_timeout: what becomes of the job at its deadline, ``cancel`` or ``leave``.
+        deferrable: wait on the triggerer; None: as ``[operators] default_deferrable`` says.
+        poll_interval: seconds between looks at the job; the first looks come sooner.
+        timeout: seconds or timedelta from the job's creation; None: longer than the service's own limit.
+        pending_timeout: the same for the time in the queue; None: no separate limit.
+        on_timeout: what to do with the job at its deadline: ``cancel`` or ``leave``.
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
-        retry_failed_rows: how many further rounds may ask again for the rows that failed, each a job of those alone.
-        max_requests_per_job: more requests become several jobs with one manifest; None: what the service takes in one.
+        retry_failed_rows: how many further rounds may ask again for failed rows, each in a job of only those.
+        max_requests_per_job: more requests become several jobs with one manifest; None: the service's limit.
         max_bytes_per_job: the same for the bytes of their JSONL.
-        max_active_jobs: how many of them go on at a time.
-        max_cost: USD that the task may cost with all its rounds: requests that may cost more are refused before they
+        max_active_jobs: how many of these jobs may run at a time.
+        max_cost: USD that the task may cost in all its rounds: requests that may cost more are refused before they
             are uploaded. Needs the extra ``prices``.
-        ready_by: when all rows are to be there: a time of day where the DAG is (``06:00``), a datetime, a timedelta
-            from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and what it has not
-            answered is asked by calls that answer at once. Needs `results_uri`.
-        fallbacks: what is tried in turn where a job does not leave the queue within `pending_timeout`, or none can be
+        ready_by: when all rows must be ready: a time of day in the DAG's timezone (``06:00``), a datetime, a timedelta
+            from the end of the data interval, or `ReadyBy`. A job that would be late is cancelled, and its unanswered
+            requests are asked by calls that answer at once. Needs `results_uri`.
+        fallbacks: what to try in turn if a job does not leave the queue within `pending_timeout`, or cannot be
             created: models, tiers (``flex``, ``standard``), or `Fallback` with another model or connection.
         plan_only: read and check the input, and return the plan (requests, tokens, jobs, cost) in the manifest; submit
-            nothing. Requests that may cost more than `max_cost` are refused all the same.
+            nothing. Requests that may cost more than `max_cost` are refused nevertheless.
         tier: how the requests are asked: ``batch`` in a job; ``flex`` or ``standard`` at once, by calls that hold the
             worker's slot, at batch price when there is room, or at full price. Needs `results_uri`.
-        online_below: an input of fewer requests is asked at once, as ``standard`` where `tier` is ``batch``.
-        retry_tier: how the rounds after the first are asked, ``flex`` or ``standard``; None: as the first.
-        pilot: how many requests go first, a count (int), a fraction (float up to 1.0), or `Pilot`. Where too many of
-            them fail the others are not asked; else they tell what all will cost, and `max_cost` is held against that.
-        checks: what has to hold of all rows together before the task succeeds, made by the functions of
+        online_below: an input with fewer requests is asked at once, as ``standard`` if `tier` is ``batch``.
+        retry_tier: how the rounds after the first are asked, ``flex`` or ``standard``; None: like the first.
+        pilot: how many requests to ask first: a count (int), a fraction (float up to 1.0), or `Pilot`. If too many of
+            them fail, the others are not asked; otherwise they show what all will cost, which `max_cost` limits.
+        checks: conditions that all rows together must meet before the task succeeds, made by the functions of
             `airflow_provider_genai_batch.checks`. The rows are landed either way.
-        on_check: what comes of a check that fails: ``fail`` or ``warn``.
+        on_check: what to do if a check fails: ``fail`` or ``warn``.
         cancel_on_kill: cancel the job when the task is killed, cleared or marked by a user, or ``execution_timeout``
-            ends it. A process that was only stopped cancels nothing.
-        reattach: a retry takes up the job of the attempt before; False: it submits its own, and cancels what still
-            runs of that attempt.
+            ends it. A process that is only stopped cancels nothing.
+        reattach: a retry reattaches to the job of the earlier attempt; False: it submits its own, and cancels the
+            earlier one if it still runs.
         reuse: earlier results whose answers are used again, so that requests equal to theirs are not asked: an address
-            or path (with ``*`` several), a manifest, a list of these, ``Reuse(results, max_age)``, or True: what stands
-            at `results_uri`, and what the task's last earlier run landed.
+            or path (with ``*`` several), a manifest, a list of these, ``Reuse(results, max_age)``, or True: what is at
+            `results_uri`, and what the task's last earlier run landed.
         dedupe: ask equal requests once, and land a row for each of them.
 
     Attributes:
         asks_for: `prompt` and `output_type` as Airflow's UI shows them among rendered templates; nothing is rendered.
-        links: those of the attempt by the keys of their XComs; None: another process of it may have stored some.
+        links: of this attempt's jobs, by the keys of their XComs; None: an earlier process may have stored some.
 
     Returns:
         The manifest (`models.Manifest`) as a dict of JSON.
@@ -272,7 +272,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         check_order(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Come to the job, wait for it (or defer, or not), and settle."""
+        """Find or create the job, wait for it (in place, deferred, or not at all), and settle."""
         from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 
         begun, again = self.begin(), context["ti"].try_number > 1
@@ -282,13 +282,13 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             return self.settled(context, partial(attempt.run, first))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Ask again after the service had no capacity, or the input could not be read. Earlier jobs are found again."""
+        """Try again after the service had no capacity, or the input could not be read. Earlier jobs are found again."""
         self.resumes(event)
         with self._attempt(context) as attempt:
             return self.settled(context, partial(attempt.resume, event))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Settle after the trigger fired. All it needs is in the event, which every way to run a task hands on."""
+        """Settle after the trigger fired. Everything it needs is in the event, which every executor passes on."""
         self.resumes(event)
         with self._attempt(context) as attempt:
             return self.settled(context, partial(attempt.complete, event))
@@ -300,7 +300,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         return lineage_of_asking(self, self.outcome)
 
     def on_kill(self) -> None:
-        """Cancel the job that is waited for in place, or call its submission off.
+        """Cancel the job that the task waits for in place, or stop its submission.
 
         Airflow calls this in a signal handler and lets the task go on for some seconds, in which a create that is on
         its way may still be answered, and one that is not must not be sent.
@@ -311,7 +311,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             self._port.cancel_unwanted()
 
     def source(self) -> Any:
-        """Return what is asked. It is called again if the input has to be read once more."""
+        """Return ``src``. It is called again if the input has to be read once more."""
         return self.src
 
     def _keep_links(self, links: Mapping[str, str]) -> None:

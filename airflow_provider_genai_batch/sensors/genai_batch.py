@@ -1,4 +1,4 @@
-"""The sensor: waits for jobs that somebody else submitted."""
+"""The sensor: waits for jobs that others submitted."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         job_names: a name, several, or a manifest (XCom of an operator of this package).
         max_failed_rows: count (int) or fraction (float up to 1.0) of rows that may fail.
         conn_id: the Airflow connection.
-        deferrable: wait on the triggerer; None asks ``[operators] default_deferrable``.
+        deferrable: wait on the triggerer; None: as ``[operators] default_deferrable`` says.
         **kwargs: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail``, … of Airflow's sensors.
 
     Returns:
         The manifest as a dict of JSON. Jobs are left alone when the sensor gives up.
 
     Raises:
-        JobError: one of its kinds, as the outcome table says; skipped instead with ``soft_fail``, but for `JobLost`.
+        JobError: one of its kinds, as the outcome table says; skipped instead with ``soft_fail``, except for `JobLost`.
         AirflowSensorTimeout: `timeout` passed; skipped instead with ``soft_fail``.
     """
 
@@ -120,7 +120,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         return None
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once, for rows that are not readable yet too: no slot is held for them."""
+        """Look once; rows that are not readable yet hold no slot either."""
         with open_client(self.conn_id) as client, self._softly():
             self._service_time = client.service_time
             try:
@@ -137,7 +137,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     @property
     def ends_at(self) -> float:
-        """When the sensor's own `timeout` or Airflow's for the attempt is over, whichever comes first."""
+        """When the sensor's own `timeout` or Airflow's time for the attempt is over, whichever comes first."""
         own, airflows = self.begun + self.timeout, super().ends_at
         return own if airflows is None else min(own, airflows)
 

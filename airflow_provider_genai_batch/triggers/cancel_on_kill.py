@@ -1,4 +1,4 @@
-"""Cancelling jobs that nobody waits for any more: what a trigger does when a user ends its task."""
+"""Cancelling jobs that are no longer wanted: what a trigger does when a user ends its task."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ cancelling: set[asyncio.Task[None]] = set()
 
 
 class CancelsUnwanted(BaseTrigger):
-    """Base of triggers whose tasks have jobs that go on.
+    """Base of triggers whose tasks have running jobs.
 
     Args:
         conn_id: the Airflow connection.
@@ -96,7 +96,7 @@ class CancelsUnwanted(BaseTrigger):
             self.log.error("%s could not be cancelled: %s", self.job_names, error)  # noqa: TRY400 - no trace needed
 
     async def _cancel(self, client: AsyncGenAIBatchClient, name: str) -> None:
-        """Cancel one job; trouble with it is no reason to let the others go on."""
+        """Cancel one job; an error must not keep the others running."""
         from airflow_provider_genai_batch.client.jobs import cancel_job
 
         try:

@@ -23,7 +23,7 @@ _loaded = threading.Event()
 
 
 def _load() -> None:
-    """Load what looks need: a fifth of a second that the first trigger must not take from all others on its loop."""
+    """Import what looks need. It takes a fifth of a second, for which the first trigger must not block all others."""
     for module in ("client.polling.driver", "flows.watch", "hooks.poller_pool", "task.traces"):
         import_module(f"airflow_provider_genai_batch.{module}")
     import_module("airflow_provider_genai_batch.client.transport.http").ssl_context()
@@ -31,13 +31,13 @@ def _load() -> None:
 
 
 class GenAIBatchTrigger(CancelsUnwanted):
-    """Fires once, when all jobs have ended, one cannot be looked at any more, or a deadline has passed.
+    """Fires once, when all jobs have ended, one can no longer be read, or a deadline has passed.
 
     Args:
         conn_id: the Airflow connection.
         job_names: the jobs.
         plan: `flows.watch.WaitPlan` as a dict.
-        memo: whatever the task wants back with the event.
+        memo: data that the task gets back with the event.
         cancel_on_kill: cancel the jobs when somebody kills or clears the task, or sets its state meanwhile.
         **_newer: what a newer version of this package serialised beside these.
 
@@ -58,7 +58,7 @@ class GenAIBatchTrigger(CancelsUnwanted):
         self.memo = memo
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the metadata database keeps; no secret is in it."""
+        """Return what the metadata database stores; it contains no secret."""
         kwargs = {
             "conn_id": self.conn_id,
             "job_names": self.job_names,
@@ -69,7 +69,7 @@ class GenAIBatchTrigger(CancelsUnwanted):
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     def end_at(self, moment: float, left: float) -> None:  # noqa: ARG002 - it has the service's clock itself
-        """Wait no longer than until a moment of the service's clock: then the task's attempt is over."""
+        """Wait until this time of the service's clock at most: then the task's attempt is over."""
         self.plan = {**self.plan, "attempt_ends": moment, "cancel_with_attempt": self.cancel_on_kill}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -114,6 +114,6 @@ class GenAIBatchTrigger(CancelsUnwanted):
 
     @property
     def wanting(self) -> Sequence[str]:
-        """The states in which the task wants its jobs: of several it may wait for the first, and goes on after that."""
+        """The states in which the task still wants its jobs; with several jobs it may be resumed after the first."""
         more_than_one = self.plan.get("until_first") and len(self.job_names) > 1
         return STILL_WANTED if more_than_one else ("deferred",)

@@ -47,23 +47,23 @@ def _load() -> None:
 
 
 class GenAIBatchJobsTrigger(_Base):
-    """Fires for each job of a connection that matches and ends, also of those that were not submitted by Airflow.
+    """Fires for each matching job of a connection that ends, including jobs that Airflow did not submit.
 
     Each job that ends while the trigger runs, or ended up to `window` seconds before it started, fires at least once,
-    and never twice as long as the trigger goes on. A job whose end fell into a longer absence of the triggerer does not
-    fire. After a restart, those that ended in the window before it fire again; on Airflow 3.3 and later only those of
-    the last `poll_interval` do, for what has fired is kept in the asset's state store. Jobs that are deleted before a
-    round has seen their end do not fire, nor do those in other locations of Vertex AI than the connection's.
+    and never twice while the trigger keeps running. A job that ended while the triggerer was away for longer does not
+    fire. After a restart, jobs that ended in the window before it fire again; on Airflow 3.3 and later only those of
+    the last `poll_interval` do, because the asset's state store keeps what has fired. Jobs that are deleted before a
+    round has seen their end do not fire, nor do jobs in another Vertex AI location than the connection's.
 
     All triggers with the same connection, `window` and `poll_interval` share one walk through the list of jobs, on
-    Airflow 3.3 and later. Trouble with the service or the connection is logged and waited out.
+    Airflow 3.3 and later. Errors of the service or the connection are logged and waited out.
 
     Args:
         conn_id: the Airflow connection.
-        display_name: glob for the name that the job was given; case counts.
+        display_name: glob for the job's display name; case-sensitive.
         model: glob for the model, with or without the path before its last part.
         labels: that the job must have, on Vertex AI; the Gemini API has none.
-        states: of which the end must be one; None: every end.
+        states: final states to fire for; None: all of them.
         window: seconds before the start.
         poll_interval: seconds between two rounds.
         **newer: what a newer version of this package serialised beside these; ignored with a warning.
@@ -104,7 +104,7 @@ class GenAIBatchJobsTrigger(_Base):
             raise ValueError(msg)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the metadata database keeps; no secret is in it."""
+        """Return what the metadata database stores; it contains no secret."""
         kwargs = {
             "conn_id": self.conn_id,
             "display_name": self.display_name,
@@ -117,7 +117,7 @@ class GenAIBatchJobsTrigger(_Base):
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     async def run(self) -> AsyncGenerator[TriggerEvent, None]:
-        """Watch alone, as before Airflow 3.3."""
+        """Watch without sharing, as before Airflow 3.3."""
         _, kwargs = self.serialize()
         async with (
             aclosing(self.open_shared_stream(kwargs)) as rounds,
@@ -132,9 +132,9 @@ class GenAIBatchJobsTrigger(_Base):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Sequence[Ended], None]:
-        """Give all jobs that have ended of late, round after round. It goes on whatever happens.
+        """Give all jobs that ended recently, round after round. It continues whatever happens.
 
-        A client is held for a round only, so that a change of the connection is noticed.
+        A client is kept for one round only, so that a changed connection is noticed.
         """
         await asyncio.to_thread(_load)
         from airflow_provider_genai_batch.client.polling.ended_jobs import EndedJobs
@@ -189,6 +189,6 @@ class GenAIBatchJobsTrigger(_Base):
 
 
 def _payload(job: BatchJob) -> dict[str, Any]:
-    """Return the event of a job for a DAG; its times are UTC."""
+    """Return the event of a job for a DAG; times are UTC."""
     fields = {"backend", "state", "model", "display_name", "labels", "counts", *_TIMES}
     return {"job_name": job.name, **job.model_dump(mode="json", include=fields)}

@@ -23,7 +23,7 @@ _LATE_SINCE = "late_since"
 
 
 class GenAIBatchPauseTrigger(CancelsUnwanted):
-    """Fires at a moment, with what the task needs to go on. It asks nothing of the service.
+    """Fires at a given time, with what the task needs to continue. It does not call the service.
 
     Airflow's own trigger for a moment brings nothing back, and not every way to run a task keeps what is given to
     ``defer``.
@@ -32,7 +32,7 @@ class GenAIBatchPauseTrigger(CancelsUnwanted):
         moment: seconds since the epoch.
         memo: the event's payload.
         conn_id: the Airflow connection.
-        job_names: jobs of the task that go on meanwhile.
+        job_names: jobs of the task that keep running meanwhile.
         cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state.
         **_newer: what a newer version of this package serialised beside these.
     """
@@ -88,7 +88,7 @@ class LateRows:
     Args:
         task: keeps its limit over deferrals, and has a ``conn_id`` and an ``execute_complete``.
         event: which that method takes.
-        going: the task's jobs that go on meanwhile.
+        going: the task's jobs that keep running meanwhile.
         cancel_on_kill: cancel them when somebody kills or clears the task, or sets its state.
     """
 
