@@ -136,7 +136,8 @@ class TaskAttempt:
                 tier = first_tier(settings, rest.requests) if settings.may_ask_at_once else Tier.BATCH
                 state.tier = tier.value
                 if terms.ready is not None and state.ready is None:
-                    state.ready = terms.ready.deadline(rest, self._client.service_time())
+                    begins = self._task.is_first_try
+                    state.ready = terms.ready.deadline(rest, self._client, begins=begins)
                 rounds = self._rounds(terms, begins=before is None)
                 first = rest if settings.pilot is None else rounds.next.first(rest, state)
                 here = rounds.begin(RoundStart(identity, prepared, first, attempt, state))
@@ -161,13 +162,15 @@ class TaskAttempt:
         self._task.waiting_for = at_the_service(
             [name for name in checkpoint.state.mine if name not in checkpoint.jobs]
         )
-        if checkpoint.more and ending.why is Why.ENDED:
+        looks_on = ending.why is Why.SWITCH and not self._task.is_first_try
+        if checkpoint.more and (ending.why is Why.ENDED or looks_on):
             facts = checkpoint.facts
             return self.run(
                 Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint, facts.snapshot
             )
         known = Identity(self._task.owner.key, checkpoint.fingerprint) if checkpoint.fingerprint else None
         self._ledger.plan = read_plan(checkpoint.state.plan)
+        self._shared.settler.models.update(checkpoint.state.models)
         search = self._input.search
         with ExitStack() as stack, self._task.metrics(self._ledger), self._ways or nullcontext():
             if self._ways is not None:

@@ -57,6 +57,8 @@ class AttemptState:
     """Why what this round leaves is asked in the next fallback; empty: not known yet, or it is not."""
     elsewhere: dict[str, str] = field(default_factory=dict)
     """Jobs of earlier rounds at another connection than the task's own, which is named."""
+    models: dict[str, str] = field(default_factory=dict)
+    """Of what was asked at once of another model than the task's, by name."""
     pilot: int = 0
     """Rounds that are a pilot: 1 if the first one is, else 0."""
     plan: dict[str, Any] | None = None

@@ -107,15 +107,23 @@ class Journal:
             TransportError: they cannot be read.
         """
         marked, keys = self._client.config.backend is Backend.VERTEX, KeySet()
-        for part in parts:
-            for line in b"".join(self._chunks(part)).splitlines():
-                try:
-                    key = _decoder.decode(line).key
-                except (DecodeError, ValueError):  # before msgspec 0.21 its own is no ValueError
-                    continue
-                if key is not None:
-                    keys.add(read_key(key) if marked else key)
+        for line in self.lines(parts):
+            try:
+                key = _decoder.decode(line).key
+            except (DecodeError, ValueError):  # before msgspec 0.21 its own is no ValueError
+                continue
+            if key is not None:
+                keys.add(read_key(key) if marked else key)
         return keys
+
+    def lines(self, parts: Sequence[Part]) -> Iterator[bytes]:
+        """Give all lines in parts.
+
+        Raises:
+            TransportError: they cannot be read.
+        """
+        for part in parts:
+            yield from b"".join(self._chunks(part)).splitlines()
 
     def jobs(self, parts: Sequence[Part]) -> list[BatchJob]:
         """Return what each writer of parts brought, as a job that ended, the earliest first."""

@@ -72,7 +72,9 @@ class ExtraCost:
         if usage is not None:
             batch, standard = self._rates(usage)
             self.usd += float(standard.cost(usage) - batch.cost(usage))
-        return f"max_extra_cost={self._most} has been spent" if self.usd >= self._most else ""
+        if self.usd < self._most:
+            return ""
+        return f"max_extra_cost={self._most} has been spent, and all attempts of the run count together: raise it"
 
     def _rates(self, usage: Usage) -> tuple[Rates, Rates]:
         if usage.input > LONG_PROMPT:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.flows.deadline import (
     TYPICAL_OUTPUT,
@@ -26,6 +26,7 @@ from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost.prices import price_of
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.order import Order
+from airflow_provider_genai_batch.task.ready.expiry import refuse_expiring
 from airflow_provider_genai_batch.task.ready.extra_cost import ExtraCost
 from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Rung
@@ -86,13 +87,20 @@ class ReadyPlan:
         if now >= self.at:
             raise past(self.at)
 
-    def deadline(self, prepared: PreparedInput, now: float) -> Deadline:
+    def deadline(self, prepared: PreparedInput, client: GenAIBatchClient, *, begins: bool) -> Deadline:
         """Return what the moment of the switch is worked out from.
 
         Args:
             prepared: the whole input.
-            now: seconds since the epoch by the service's clock.
+            client: of the task's connection.
+            begins: nothing has been asked of this run.
+
+        Raises:
+            ConfigurationError: a file of the requests expires before the moment.
         """
+        now = client.service_time()
+        if begins:
+            refuse_expiring(client, prepared, self.at)
         requests = prepared.requests or 0
         return Deadline(
             at=self.at,

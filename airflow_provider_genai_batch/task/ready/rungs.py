@@ -6,7 +6,7 @@ Flex costs what a batch job does and may be full for hours: it is tried first, a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -124,6 +124,11 @@ class LastRung:
         self.tier, self._until, self._clock, self._too_dear = tier, until, clock, too_dear
         self._spent = ""
 
+    def count_paid(self, lines: Iterable[bytes]) -> None:
+        """Count what earlier attempts of the run have paid for in the standard tier."""
+        for line in lines:
+            self._spent = self._too_dear(line) or self._spent
+
     @property
     def patience(self) -> RowPatience:
         """What is left of the time decides when a row is given up, unless none is left."""
@@ -133,7 +138,7 @@ class LastRung:
 
     def keeps(self, line: bytes) -> bool:
         """Leave rows for which there was no room to the next attempt, and count what the others cost."""
-        self._spent = self._spent or self._too_dear(line)
+        self._spent = self._too_dear(line) or self._spent
         return math.isinf(self._until) or not _is_passing(line)
 
     def over(self, counts: OnlineCounts, left: int) -> str:  # noqa: ARG002 - see `Rung`

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, JobTimedOut
 from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, replaced
-from airflow_provider_genai_batch.flows.submission.attempt import Found
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
@@ -106,11 +106,10 @@ class Round:
         several = len(pieces) > 1
         for number, piece in enumerate(pieces):
             self._count_left(start, sizes, going)
-            while not late and going and (len(going) >= self._most_active or self._is_full(going, piece)):
-                self._waiting.wait(going, jobs, state, facts, identity, more=True)
-                if self.ending.why is not Why.ENDED:
-                    return jobs
-                self._count_left(start, sizes, going)
+            made = late or self._make_place(start, attempt, piece, going, jobs, sizes)
+            if made is None:
+                return jobs
+            late = made
             begun = identity.fingerprint if state.round or number else None
             own = self.identity(start, piece, several=several)
             try:
@@ -173,6 +172,34 @@ class Round:
             if jobs:
                 log.warning("A job was refused. %s", became_of(self._shared, names))
             raise
+
+    def _make_place(
+        self,
+        start: RoundStart,
+        attempt: Attempt,
+        piece: PreparedInput,
+        going: dict[str, BatchJob],
+        jobs: Sequence[BatchJob],
+        sizes: Mapping[str, int],
+    ) -> str | None:
+        """Wait until there is a place for one more job, or leave by a deferral.
+
+        Returns:
+            Empty: there is. Why jobs are left before there is one, where an earlier attempt may have created those of
+            the pieces to come. None: the waiting stopped otherwise, see `ending`.
+        """
+        state, ready = start.state, start.state.ready
+        while going and (len(going) >= self._most_active or self._is_full(going, piece)):
+            again = ready if attempt.look_first else None
+            if again is not None and self._client.service_time() >= again.switch(again.requests):
+                return f"there is no time for a job of {again.requests} requests"
+            self._waiting.wait(going, jobs, state, start.facts, start.identity, more=True)
+            if self.ending.why is Why.SWITCH and again is not None:
+                return self.ending.detail
+            if self.ending.why is not Why.ENDED:
+                return None
+            self._count_left(start, sizes, going)
+        return ""
 
     @staticmethod
     def _count_left(start: RoundStart, sizes: Mapping[str, int], going: Collection[str]) -> None:

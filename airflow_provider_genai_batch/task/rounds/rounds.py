@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,6 +12,8 @@ from airflow_provider_genai_batch.flows.outcome.manifest import describe
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Outcome
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.journal import is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
@@ -62,7 +65,7 @@ class Rounds:
             round_ = self._round(here.state)
             jobs = round_.submit(here)
             if not isinstance(jobs, AskAgain):
-                self._shared.settler.models.update((job.name, job.model) for job in jobs)
+                self._note_models(here.state, jobs)
             strays = self._outcome.strays(here.identity, here.facts, here.state)
             left = round_.ending.why is Why.SWITCH
             if isinstance(jobs, AskAgain):
@@ -143,6 +146,16 @@ class Rounds:
             if isinstance(outcome, Done):
                 return outcome
             again = outcome
+
+    def _note_models(self, state: AttemptState, jobs: Sequence[BatchJob]) -> None:
+        """Keep which model was asked at once, also over a deferral: a journal does not say."""
+        self._shared.settler.models.update((job.name, job.model) for job in jobs)
+        own = self._terms.order.model
+        state.models |= {
+            job.name: job.model
+            for job in jobs
+            if is_journaled(job.name) and job.model is not None and job.model != own
+        }
 
     def _round(self, state: AttemptState) -> Round | OnlineRound:
         if self._ways is not None:

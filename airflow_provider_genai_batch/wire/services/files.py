@@ -31,6 +31,7 @@ class File(NamedTuple):
     size_bytes: int | None
     state: str
     created: datetime | None = None
+    expires: datetime | None = None
 
 
 class UploadStatus(NamedTuple):
@@ -133,4 +134,5 @@ def _file(value: dict[str, Any]) -> File:
         size_bytes=integer(get(value, "sizeBytes", 0)),  # proto3 JSON leaves zero out
         state=str(value.get("state") or ""),
         created=timestamp(get(value, "createTime")),
+        expires=timestamp(get(value, "expirationTime")),
     )

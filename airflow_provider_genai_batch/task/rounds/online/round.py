@@ -27,7 +27,7 @@ from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.journal.writer import PART_LINES
 from airflow_provider_genai_batch.task.landing.media import check_media_writable
 from airflow_provider_genai_batch.task.ready.past import past
-from airflow_provider_genai_batch.task.ready.rungs import PlainRung, Rung
+from airflow_provider_genai_batch.task.ready.rungs import LastRung, PlainRung, Rung
 from airflow_provider_genai_batch.task.rounds.no_job import LAST_ROUND
 from airflow_provider_genai_batch.task.rounds.online.asking import Asked, Asking
 from airflow_provider_genai_batch.task.rounds.round import Round
@@ -116,6 +116,7 @@ class OnlineRound:
             before = [*before, *parts]
         for job in reattached:
             state.come_to(job, reattached=True)
+        self._count_paid([Writer.of(job.name) for job in reattached])
         if rest is None:
             log.info("All requests of this round have been answered at once before: nothing is asked.")
             return reattached
@@ -148,6 +149,16 @@ class OnlineRound:
             if asked.stopped is not None and (asked.stopped.why != NO_TIER or rung is rungs[-1]):
                 self.stopped = asked.stopped
             left = after
+
+    def _count_paid(self, writers: Sequence[Writer]) -> None:
+        """Let what may be spent on the whole run count what is paid for: it is more than this attempt asks."""
+        for rung in self._rungs:
+            for writer in writers:
+                if isinstance(rung, LastRung) and writer.tier is rung.tier is Tier.STANDARD:
+                    journal = self._journals.of_round(writer.tag)
+                    rung.count_paid(
+                        journal.lines([part for part in journal.parts() if part.writer == writer.name])
+                    )
 
     @staticmethod
     def _refuse_late(state: AttemptState, before: Sequence[Part]) -> None:

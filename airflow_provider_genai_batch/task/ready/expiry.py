@@ -1,0 +1,63 @@
+"""Files of the Files API that requests refer to, and that expire before the moment at which they may be asked again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.exceptions import ApiError, ConfigurationError
+from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.ready.past import moment
+from airflow_provider_genai_batch.wire.lines.entry import entry_line
+
+LIFE = 48 * 3600.0
+"""Seconds for which the Files API keeps a file from its upload (Google's page "Files API", 2026)."""
+MOST_LOOKS = 100
+"""Files that are read by name: those of one night are uploaded together."""
+_FILE = re.compile(rb'"file_?[uU]ri"\s*:\s*"[^"]*?(files/[a-z0-9-]{1,40})"')
+
+
+def refuse_expiring(client: GenAIBatchClient, prepared: PreparedInput, at: float) -> None:
+    """Refuse requests whose files are gone at a moment: what a job has not answered by then cannot be asked otherwise.
+
+    Args:
+        client: of the task's connection.
+        prepared: the requests.
+        at: the moment, in seconds since the epoch by the service's clock.
+
+    Raises:
+        ConfigurationError: a file expires before it.
+    """
+    if client.config.backend is not Backend.GEMINI:
+        return
+    names: set[str] = set()
+    for name in _files(prepared):
+        if name in names or len(names) >= MOST_LOOKS:
+            continue
+        names.add(name)
+        ends = client.service_time() + LIFE
+        try:
+            expires = client.perform(client.calls.get_file(name)).expires
+        except ApiError:
+            continue  # the service says what is wrong with it when the request is asked
+        if min(ends, ends if expires is None else expires.timestamp()) < at:
+            when = moment(ends if expires is None else expires.timestamp())
+            msg = (
+                f"ready_by is {moment(at)}, and {name}, which a request refers to, expires at {when}: what a job has "
+                "not answered by then could not be asked otherwise. Nothing was sent, and nothing is billed. Upload "
+                "the file again shortly before the task runs, give an earlier moment, or leave ready_by out."
+            )
+            raise ConfigurationError(msg)
+
+
+def _files(prepared: PreparedInput) -> Iterator[str]:
+    """Give the names of files in requests, as often as they stand there."""
+    lines = map(entry_line, prepared.entries)
+    if prepared.lines is not None:
+        prepared.lines.seek(0)
+        lines = map(bytes, prepared.lines)
+    for line in lines:
+        for found in _FILE.finditer(line):
+            yield found[1].decode()
