@@ -1,1 +1,1 @@
-"""Batch jobs of this package behind other packages' operators; nothing else here needs it."""
+"""Adapters that run batch jobs of this package behind other packages' operators; nothing else imports them."""

@@ -1,6 +1,6 @@
 """The adapters of ``@task.llm_batch``: ``google:…`` runs on the Gemini API, ``google-cloud:…`` on Vertex AI.
 
-They translate. What is asked, found, waited for and read is so by the parts that this package's own operator has too.
+They only translate. Submitting, finding, waiting and reading are done by the code that this package's operator uses.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class _GenAIBatchAdapter(BatchAdapter):
     """What both services have in common.
 
     Args:
-        api_key: not used, the connection is read whole: see `places`.
+        api_key: not used, because the whole connection is read: see `places`.
         base_url: likewise.
-        client: stands in for the clients of all connections.
+        client: used instead of the clients of all connections.
     """
 
     allows_per_request_model: ClassVar[bool] = False
@@ -71,7 +71,7 @@ class _GenAIBatchAdapter(BatchAdapter):
         self._cancelling = Lock()
 
     def close(self) -> None:
-        """Close the clients that were opened here, when no cancellation is under way any more.
+        """Close the clients that were opened here, once no cancellation is running any more.
 
         While a trigger's `on_kill` cancels, in a thread, the triggerer cancels it again each second. common.ai then
         closes the adapter at once.
@@ -123,7 +123,7 @@ class _GenAIBatchAdapter(BatchAdapter):
         output_spec: OutputSpec,
         **kwargs: Any,
     ) -> SubmitResult:
-        """Upload the requests and come to their job, by the one flow that this package submits with."""
+        """Upload the requests and find or create their job, by this package's own flow."""
         context, client = self._of_task()
         wording = self._wording(output_spec, **kwargs)
         with as_input_error():
@@ -160,13 +160,13 @@ class _GenAIBatchAdapter(BatchAdapter):
 
         Raises:
             JobGone: it does not exist (any more).
-            JobPaused: it is paused. common.ai has no word for that, and none of its words leaves the job alone.
+            JobPaused: it is paused. common.ai has no such state, and each of its states would act on the job.
         """
         place = Place.of(batch_id)
         return state_of(self._client_of(place.conn_id), place.job, self.max_requests)
 
     def cancel_batch(self, batch_id: str) -> None:
-        """Ask for a job's cancellation; one that has ended or is gone is fine."""
+        """Request the cancellation of a job; a job that has ended or is gone is not an error."""
         place = Place.of(batch_id)
         with self._cancelling:
             cancel_jobs(self._client_of(place.conn_id), [place.job])
@@ -179,12 +179,12 @@ class _GenAIBatchAdapter(BatchAdapter):
         return landed(self._client_of(place.conn_id), place.job)
 
     def build_output_directive(self, spec: OutputSpec) -> dict[str, Any]:
-        """Return the fields that ask for answers of a type, in the dialect that is safe on batch endpoints."""
+        """Return the fields that request answers of a type, in the schema dialect that is safe on batch endpoints."""
         with as_input_error():
             return answer_fields(answer_type(spec), self.backend)
 
     def extract_output(self, raw: RawResultItem, spec: OutputSpec) -> ExtractedOutput:
-        """Return an answer's text; one without, or one that the service has cut off as unsafe, is absent."""
+        """Return an answer's text; it is absent if there is none, or if the service cut it off as unsafe."""
         return output_of(raw.raw, answer_type(spec))
 
     # ------------------------------------------------------------ of the connection and the task

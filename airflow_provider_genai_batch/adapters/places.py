@@ -1,7 +1,7 @@
 """The connection that a job of common.ai belongs to.
 
-common.ai hands an adapter the password and the host of a connection and nothing else of it: neither project nor
-credentials, nor the connection's id. While a task submits, the task tells the id. Afterwards, also on the triggerer,
+common.ai gives an adapter only the password and the host of a connection: neither project nor credentials, nor the
+connection's id. While a task submits, the task tells the id. Afterwards, also on the triggerer,
 where there is no task, the batch id does.
 """
 
@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import get_current_context
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 
 _MARK = "@"
-"""Neither ids of Airflow connections nor names of jobs have it."""
+"""Occurs neither in ids of Airflow connections nor in names of jobs."""
 
 
 class Place(NamedTuple):
@@ -33,7 +33,7 @@ class Place(NamedTuple):
         """Read a batch id.
 
         Raises:
-            ConfigurationError: it is none of this package's.
+            ConfigurationError: it is not a batch id of this package.
         """
         job, mark, conn_id = batch_id.rpartition(_MARK)
         if not mark:
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 def running_task() -> tuple[Any, str]:
-    """Return the context of the task that runs here, and the id of its connection.
+    """Return the context of the running task, and the id of its connection.
 
     Raises:
         ConfigurationError: no task of common.ai does.

@@ -1,4 +1,4 @@
-"""Requests of common.ai, spelled as requests of this package."""
+"""Requests of common.ai, converted into requests of this package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Wording:
 
     backend: Backend
     output: Any = field(default=None, repr=False)
-    """The type that answers are asked for; None: text."""
+    """The type of the answers; None: text."""
     system_prompt: str = ""
     max_tokens: int = 1024
     params: Mapping[str, Any] | None = None
@@ -79,7 +79,7 @@ class Wording:
 
 
 def answer_type(spec: Any) -> Any:
-    """Return what answers are asked for; None: text.
+    """Return the type of the answers; None: text.
 
     Args:
         spec: common.ai's ``OutputSpec``. It wraps what is no object, but leaves definitions where their references do

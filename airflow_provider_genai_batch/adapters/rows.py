@@ -1,4 +1,4 @@
-"""Rows of this package, as common.ai takes results."""
+"""Rows of this package, converted into results of common.ai."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _STATUSES: dict[str, Literal["success", "errored", "cancelled"]] = {
 def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
     """Read the rows of a job that ended, all of them, to this machine's disk, and give them one by one.
 
-    They are read from there because a download that was cut off is begun again, and what common.ai has seen it has
-    written.
+    They are read from there because a download that was cut off starts again, and common.ai has already written what it
+    has seen.
 
     Raises:
         JobError: they cannot be read now; what became of the job is in the message.

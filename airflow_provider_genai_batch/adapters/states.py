@@ -22,7 +22,7 @@ _STATUSES: dict[Verdict, BatchStatus] = {
 
 
 class JobGone(NotFound):
-    """There is no such job (any more), in the way in which common.ai asks."""
+    """The job does not exist (any more), as the error that common.ai expects."""
 
     status_code = 404
 
@@ -37,7 +37,7 @@ def state_of(client: GenAIBatchClient, name: str, most: int) -> BatchState:
 
     Raises:
         JobGone: it does not exist (any more).
-        JobPaused: it is paused. common.ai has no word for that, and none of its words leaves the job alone.
+        JobPaused: it is paused. common.ai has no such state, and each of its states would act on the job.
     """
     try:
         job = client.get(name)

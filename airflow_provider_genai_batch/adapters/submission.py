@@ -30,12 +30,12 @@ def submit(
 ) -> BatchJob:
     """Create the job of an identity, or reattach to one that is running.
 
-    common.ai asks for this when it knows of no job, or is done with those there were. So this
-    does not reattach to an ended job: its own record decides that, not what the service still shows.
+    common.ai calls this when it knows of no job, or has finished with earlier ones. So this does not
+    reattach to an ended job: common.ai's own record decides that, not what the service still shows.
 
     Raises:
         InputError: a request cannot be sent; nothing was.
-        CreateOutcomeUnknown: the create may have been acted upon, and the service could not be asked.
+        CreateOutcomeUnknown: the job may have been created, and the service could not be asked.
         CallError: the service refused.
     """
     finder, owner = JobFinder(JobWatcher(client, open_earlier_client)), owner_of(context)
@@ -69,7 +69,7 @@ def submit(
 def find_orphan(
     client: GenAIBatchClient, context: Any, identity: Identity, intent: float | None
 ) -> BatchJob | None:
-    """Find the job that an earlier attempt created without learning of it.
+    """Find the job of a create call whose answer an earlier attempt did not receive.
 
     Args:
         client: of the task's connection.
@@ -78,6 +78,6 @@ def find_orphan(
         intent: when that attempt wrote down that it would, in seconds since the epoch; None: nobody knows.
 
     Raises:
-        CallError: the service could not be asked, which says nothing.
+        CallError: the service could not be asked, so nothing is known.
     """
     return JobFinder(JobWatcher(client)).find_orphan(identity, intent or begin_of(context))

@@ -41,7 +41,7 @@ _TABLE = 100
 
 
 def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    """Say trouble of this package in one line, and end with status 1."""
+    """Print an error of this package in one line, and exit with status 1."""
 
     @wraps(command)
     def run(args: Namespace) -> None:
@@ -80,7 +80,7 @@ def show_(args: Namespace) -> None:
 
 @_command
 def cancel_(args: Namespace) -> None:
-    """Ask for a job's cancellation."""
+    """Request the cancellation of a job."""
     with _client(args) as client:
         became = client.run(cancel_job(client.calls, args.job)).words
     if args.output == "table":
@@ -149,7 +149,7 @@ def _object(text: str | None) -> Any:
 
 
 def _named(text: str) -> Any:
-    """Import what ``module:Name`` names."""
+    """Import the object that ``module:Name`` names."""
     module, _, name = text.partition(":")
     sys.path.insert(0, str(Path.cwd()))  # as python -m has it, and airflow has not
     try:
@@ -162,7 +162,7 @@ def _named(text: str) -> Any:
 
 
 def _print(records: list[dict[str, Any]], output: str) -> None:
-    """Print as Airflow's commands do, but in JSON numbers as numbers: Airflow makes strings of them."""
+    """Print as Airflow's commands do, but keep numbers in JSON: Airflow turns them into strings."""
     if output == "json":
         print(_json(records))  # noqa: T201 - a command's answer
     else:
@@ -170,7 +170,7 @@ def _print(records: list[dict[str, Any]], output: str) -> None:
 
 
 def _json(value: Any) -> str:
-    """Spell JSON that any terminal and any file takes: what is no printable text is escaped."""
+    """Return JSON that any terminal and file accepts: characters that are not printable are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return text if printable(text, len(text)) == text else json.dumps(value)
 
@@ -211,7 +211,7 @@ def _verdict(requests: int, size: int, stamped: int, sent: str) -> dict[str, Any
 
 
 def _wanted(args: Namespace) -> Callable[[BatchJob], bool]:
-    """Return whether a job is one of those that are asked for, by what the list tells of it on either service."""
+    """Return whether a job matches the filters, by what either service's list shows of it."""
     states = {JobState(state) for state in args.state or ()}
 
     def wanted(job: BatchJob) -> bool:
@@ -227,7 +227,7 @@ def _wanted(args: Namespace) -> Callable[[BatchJob], bool]:
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give each field of an object by its path; what is empty is left out."""
+    """Give each field of an object by its path, without empty ones."""
     for name, it in value.items():
         path = f"{prefix}{name}"
         if isinstance(it, dict):

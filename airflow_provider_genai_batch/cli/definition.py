@@ -38,14 +38,14 @@ def _number(text: str) -> int:
 
 
 def _moment(text: str) -> datetime:
-    """Read a moment: ISO 8601, by UTC where it names no zone, or how long ago, such as 90m, 36h or 7d."""
+    """Read a time: ISO 8601 (UTC unless it names a zone), or an age such as 90m, 36h or 7d."""
     number, unit = text[:-1], _UNITS.get(text[-1:])
     try:
         if unit and number.isascii() and number.isdigit():
             return clock.now() - timedelta(**{unit: int(number)})
         found = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
-        msg = f"{text} is no time: write 2026-01-31, 2026-01-31T06:00 (UTC), or how long ago: 90m, 36h, 7d"
+        msg = f"{text} is not a time: write 2026-01-31, 2026-01-31T06:00 (UTC), or an age: 90m, 36h, 7d"
         raise ArgumentTypeError(msg) from error
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
@@ -77,42 +77,42 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                     "list",
                     "List jobs, newest first",
                     _CONN_ID,
-                    _limit("the most jobs to list (default: %(default)s)", default=20),
+                    _limit("most jobs to list (default: %(default)s)", default=20),
                     _arg(
                         "-s",
                         "--state",
-                        help="only jobs in this state; several times for several states",
+                        help="only jobs in this state; repeat it for several states",
                         action="append",
                         type=str.upper,
                         choices=_STATES,
                     ),
-                    _arg("--name", help="only jobs whose display name has this text in it"),
+                    _arg("--name", help="only jobs whose display name contains this text"),
                     _arg(
                         "--since",
-                        help="only jobs that were created then or later: a date, a time (UTC), or 90m, 36h, 7d ago",
+                        help="only jobs created at or after this: a date, a time (UTC), or an age: 90m, 36h, 7d",
                         type=_moment,
                     ),
-                    _arg("--until", help="only jobs that were created before that", type=_moment),
+                    _arg("--until", help="only jobs created before this", type=_moment),
                     _arg(
                         "--filter",
-                        help='a filter as Vertex AI takes it, for example state="JOB_STATE_RUNNING"',
+                        help='a filter in the syntax of Vertex AI, for example state="JOB_STATE_RUNNING"',
                     ),
                     ARG_OUTPUT,
                 ),
                 _command("show", "Show a job", _JOB, _CONN_ID, ARG_OUTPUT),
                 _command(
                     "cancel",
-                    "Cancel a job; requests that it has answered are billed",
+                    "Cancel a job; requests that it has already answered are billed",
                     _JOB,
                     _CONN_ID,
                     ARG_OUTPUT,
                 ),
                 _command(
                     "rows",
-                    "Write the rows of an ended job: as JSON lines, on a terminal as a table",
+                    "Print the rows of an ended job as JSON lines, or on a terminal as a table",
                     _JOB,
                     _CONN_ID,
-                    _limit("the most rows to write"),
+                    _limit("most rows to print"),
                     _arg(
                         "--status",
                         help="only rows with this status",
@@ -121,19 +121,22 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                     _arg(
                         "-o",
                         "--output",
-                        help="json writes lines on a terminal too",
+                        help="json prints JSON lines on a terminal too",
                         choices=("json", "table"),
                     ),
                 ),
                 _command(
                     "check",
                     "Check a file of requests, or a table, the way the operator does before it submits",
-                    _arg("file", help="path or URI of JSON lines; with --prompt of CSV, JSONL or Parquet"),
-                    _arg("--prompt", help='makes a request of each row, for example "Classify: {text}"'),
+                    _arg(
+                        "file",
+                        help="path or URI of a JSONL file; with --prompt of a CSV, JSONL or Parquet file",
+                    ),
+                    _arg("--prompt", help='turns each row into a request, for example "Classify: {text}"'),
                     _arg("--model", help="the model (default: %(default)s)", default="gemini-2.5-flash"),
                     _arg(
                         "--backend",
-                        help="the service; with it a local file is checked without a connection",
+                        help="the service; if given, a local file is checked without a connection",
                         choices=("gemini", "vertex"),
                     ),
                     _CONN_ID,
@@ -141,24 +144,29 @@ def get_genai_batch_cli_commands() -> list[GroupCommand]:
                 ),
                 _command(
                     "estimate",
-                    "Say what the requests of a file would cost; nothing is submitted",
+                    "Estimate what the requests of a file would cost; nothing is submitted",
                     _arg(
-                        "file", help="path or URI of JSON lines; with --prompt of rows (CSV, JSONL, Parquet)"
+                        "file",
+                        help="path or URI of a JSONL file; with --prompt of a CSV, JSONL or Parquet file",
                     ),
                     _arg("--model", help="the model (default: %(default)s)", default="gemini-2.5-flash"),
-                    _arg("--prompt", help="makes a request of each row: a text with {column} in it"),
-                    _arg("--output-type", help="what answers are to be, as module:Name"),
+                    _arg("--prompt", help="turns each row into a request: a text with {column} in it"),
+                    _arg("--output-type", help="type of the answers, as module:Name"),
                     _arg(
                         "--request-defaults",
                         help="fields of every request as JSON, for example '{\"max_output_tokens\": 100}'",
                     ),
                     _arg(
                         "--reuse",
-                        help="earlier results whose answers would be used again: a path or URI, with * in it several;"
-                        " several times for several",
+                        help="earlier results whose answers would be used again: a path or URI, which may contain *;"
+                        " repeat it for several",
                         action="append",
                     ),
-                    _arg("--dedupe", help="equal requests would be asked once", action="store_true"),
+                    _arg(
+                        "--dedupe",
+                        help="count equal requests once, as if they were asked once",
+                        action="store_true",
+                    ),
                     _CONN_ID,
                     ARG_OUTPUT,
                 ),

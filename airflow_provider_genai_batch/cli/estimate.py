@@ -1,4 +1,4 @@
-"""What the requests of a file would cost: planned as the operator does it, with what needs no asking left out."""
+"""What the requests of a file would cost: planned as the operator does it, without requests that need not be asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.task.settings import RunSettings
 
 _NOBODY = Identity("0" * 64, "0" * 64)
-"""Whose input it is does not matter: nothing is kept."""
+"""Stands for the owner of the input, which does not matter because nothing is kept."""
 _LATELY = 7 * 24 * 3600
 """Seconds."""
 
@@ -33,9 +33,9 @@ class Estimate:
 
     plan: Plan
     equal: int | None
-    """Requests that are equal to another one that is asked; None: they have no keys to tell them apart by."""
+    """Requests that are equal to another one that is asked; None: they have no keys."""
     usual: QueueTimes | None
-    """How long jobs of the model took of late; None: no ended job of the connection tells."""
+    """How long recent jobs of the model took; None: the connection has no ended job of it."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -116,7 +116,7 @@ def _at_hand(
     prepared: PreparedInput,
     stack: ExitStack,
 ) -> AtHand | None:
-    """Find what needs no asking; None: that is not wanted, and cannot be told of these requests."""
+    """Find what need not be asked; None: nobody wants to know, or these requests do not allow it."""
     if not (args.reuse or args.dedupe or (prepared.readable and prepared.keyed)):
         return None
     search = Search(

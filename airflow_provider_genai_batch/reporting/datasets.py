@@ -1,4 +1,4 @@
-"""OpenLineage's names of the places of requests and rows, made without OpenLineage.
+"""OpenLineage names for the places of requests and rows, built without OpenLineage.
 
 Source: OpenLineage's "Naming conventions", and how Airflow's own providers name the same files and tables.
 """
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 def place_of(address: str | None) -> Place | None:
-    """Name one place; None for what is none, such as ``inline``.
+    """Name one place; None if it is not a place, such as ``inline``.
 
     Args:
         address: ``gs://bucket/object`` or a prefix, ``bq://p.d.t``, ``files/…``, any object-storage URI or local path.
@@ -56,7 +56,7 @@ def place_of(address: str | None) -> Place | None:
 
 
 def sources_of(src: Any, prompt: Any = None) -> list[Place]:
-    """Name where requests come from; nothing for those that are given in Python, which are no dataset.
+    """Name where requests come from; empty for requests given in Python, which are not a dataset.
 
     Args:
         src: as the operator takes it, with its templates rendered.
@@ -80,7 +80,7 @@ def destination_of(dest: Any, config: Any = None) -> BatchDestination | None:
 
 
 def named(addresses: Iterable[str | None]) -> list[Place]:
-    """Name several places, each once, in order."""
+    """Name several places, in order and without repetition."""
     return list(dict.fromkeys(place for address in addresses if (place := place_of(address))))
 
 

@@ -22,12 +22,12 @@ from airflow_provider_genai_batch.task.versions import versions_of
 FACET = "genaiBatch"
 """The run facet of this package; ``docs/reference/lineage.md`` has its schema."""
 MOST_JOBS = 100
-"""Names of jobs in a facet. Events travel through queues and tables that do not take any size."""
+"""Most names of jobs in a facet, because events pass queues and tables with limited sizes."""
 
 
 @define
 class GenAIBatchRunFacet(RunFacet):
-    """What became of a task's jobs. Fields that are not known are left out."""
+    """The outcome of a task's jobs. Unknown fields are left out."""
 
     model: str | None = field(default=None)
     backend: str | None = field(default=None)
@@ -46,7 +46,7 @@ class GenAIBatchRunFacet(RunFacet):
 
 
 def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
-    """Tell of a task that asks: from `src` to `dest` and `results_uri`.
+    """Return the lineage of a task that asks: from `src` to `dest` and `results_uri`.
 
     Args:
         task: a `GenAIBatchOperator` with its templates rendered.
@@ -67,7 +67,7 @@ def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> Operator
 
 
 def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
-    """Tell of a task that lands rows of ended jobs: from where the service put them to `results_uri`.
+    """Return the lineage of a task that lands rows of ended jobs: from where the service wrote them to `results_uri`.
 
     Args:
         task: a `GenAIBatchResultsOperator` with its templates rendered.
@@ -80,7 +80,7 @@ def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> Operato
 
 
 def lineage_of_merging(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
-    """Tell of a task that merges the rows of parts: from where the service put them to `results_uri`.
+    """Return the lineage of a task that merges the rows of parts: from where the service wrote them to `results_uri`.
 
     Args:
         task: a `GenAIBatchMergeOperator` with its templates rendered.

@@ -34,7 +34,7 @@ _SPANS = {
 
 @contextmanager
 def report_metrics(ledger: UsageLedger, context: Context) -> Iterator[None]:
-    """Report at the end of the block what was settled in it, however it ended; but not at a deferral."""
+    """At the end of the block, report what was settled in it, however it ended, but not at a deferral."""
     try:
         yield
     except GenAIBatchError:
@@ -49,7 +49,7 @@ def _report(ledger: UsageLedger, context: Context) -> None:
     Reported jobs are recorded in Airflow's task state store first, so a retry does not count them twice (before Airflow
     3.3 there is no store, and it does).
 
-    Metrics that cannot be sent are no more than a warning: the jobs are paid for, and their outcome stands.
+    Metrics that cannot be sent are only a warning: the jobs are paid for, and their outcome stands.
     """
     try:
         _report_new(ledger, context)
@@ -76,7 +76,7 @@ def _report_new(ledger: UsageLedger, context: Context) -> None:
 
 
 def _report_requests(ledger: UsageLedger, job: BatchJob) -> None:
-    """Count requests that no job has a row for; and all rows where they stay in BigQuery."""
+    """Count requests without a row in any job, and all rows if they stay in BigQuery."""
     if ledger.counts is None:
         return
     read = ledger.shares.keys() & ledger.jobs.keys()

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEY = "genai_batch"
-"""Of the extra; beside it there is room for the user's own."""
+"""Key in the extra, beside the user's own keys."""
 MOST_BYTES = 8 * 1024
-"""Bytes of a manifest. An event's extra is read with every event, by the scheduler and by the UI."""
+"""Most bytes of a manifest, because the scheduler and the UI read the extra with every event."""
 LEFT_OUT = ("job_names", "output", "causes")
-"""Fields that grow with the number of jobs. Without names it is no manifest: nobody takes a part for the whole."""
+"""Fields that grow with the number of jobs. Without job names it is not a manifest, so nobody mistakes it for one."""
 
 
 def add_manifest_to_outlets(context: Context, outlets: Iterable[Any], manifest: Mapping[str, Any]) -> None:
     """Put the manifest into the event of each asset that a task has as an outlet.
 
-    What the user put there stays. An alias stands for assets that the user names, with an extra of their own.
+    What the user put there stays. For an alias, these are the assets that the user names, with their own extras.
 
     Args:
         context: Airflow's.

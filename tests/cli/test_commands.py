@@ -103,7 +103,7 @@ def test_jobs_are_chosen_by_state_name_and_time_on_both_services(
     with pytest.raises(SystemExit) as caught:
         main(["list", "--since", "yesterday"])
     assert caught.value.code == 2
-    assert "yesterday is no time: write" in capsys.readouterr().err
+    assert "yesterday is not a time: write" in capsys.readouterr().err
 
 
 def test_tables_have_no_spelling_of_python_in_them(
