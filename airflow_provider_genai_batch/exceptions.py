@@ -280,6 +280,29 @@ class PilotFailed(JobError):
     """More rows of the pilot failed than it allows; the other requests were not asked."""
 
 
+class ApprovalRejected(JobError):
+    """A person, or the lack of an answer, said no; what had not been asked yet was not. Airflow does not retry it.
+
+    Attributes:
+        by: the name of who answered; None: nobody did in time.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        by: str | None = None,
+        job_names: Sequence[str] = (),
+        manifest: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.by = by
+        super().__init__(message, job_names=job_names, manifest=manifest)
+
+
+class ApprovalOutdated(JobError):
+    """A question or an answer is about something else than what is to be approved now; nothing was approved."""
+
+
 class TooManyFailedRows(JobError):
     """More rows failed than ``max_failed_rows`` allows."""
 

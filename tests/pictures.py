@@ -6,16 +6,19 @@ The DAGs, texts and emulator are those of the demo. It needs Debian's chromium a
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 
+from airflow_provider_genai_batch.emulator import Emulator
 from tests.airflow_stack import AirflowStack
 from tests.airflow_stack.google import emulated_google
 from tests.browser.browser import Browser
-from tests.browser.runs import run_page, task_page
+from tests.browser.runs import question_page, run_page, task_page
 from tests.demo.emulator_command import EmulatorCommand
 from tests.demo.loading import client_of, into_bigquery, into_jsonl
 from tests.demo.report import Step
@@ -27,6 +30,7 @@ PROJECT = "my-project"
 DATASET = "reviews"
 SECONDS = 40
 """How long jobs run: so long that the first picture is taken meanwhile."""
+NEGATIVE = re.compile("broke|Never|loud|late")
 NO_LUCK = {"code": 13, "message": "Internal error."}
 
 
@@ -35,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=Path, required=True, help="source distribution of vaderSentiment")
     texts: Path = parser.parse_args().texts
+    _take_question()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="genai-batch-pictures-")))
         with Step("starting the emulator"):
@@ -95,6 +100,28 @@ def _take_log(airflow: AirflowStack, browser: Browser, emulator: EmulatorCommand
     browser.press("//*[@role='dialog']//button[@aria-label='Log Settings']")
     browser.press("//*[@role='menuitem'][starts-with(normalize-space(), 'Hide Timestamps')]")
     _save(browser, "log")
+
+
+def _take_question() -> None:
+    """Take the page on which a person approves what a task may cost."""
+    with (
+        Step("the question of a task"),
+        tempfile.TemporaryDirectory(prefix="genai-batch-pictures-") as folder,
+        Emulator(answer=lambda asked: "negative" if NEGATIVE.search(str(asked)) else "positive") as emulator,
+    ):
+        variables = {
+            "AIRFLOW_CONN_GENAI_BATCH_DEFAULT": json.dumps(emulator.connection("gemini")),
+            "AIRFLOW_VAR_GENAI_BATCH_RESULTS": f"{folder}/results",
+        }
+        with (
+            AirflowStack(Path(folder) / "airflow", ROOT / "tests" / "browser" / "dags", variables) as airflow,
+            Browser(airflow.url, width=1120, height=980, scale=1.25) as browser,
+        ):
+            run = airflow.client.trigger("approved_reviews")
+            airflow.client.wait_for_task(run, "classify", "awaiting_input", 300)
+            browser.go(question_page(run, "classify"))
+            browser.see("Answers of the pilot")
+            _save(browser, "approval")
 
 
 def _save(browser: Browser, name: str) -> None:

@@ -47,6 +47,8 @@ PUBLIC = {
     "exceptions": [
         "AlreadyExists",
         "ApiError",
+        "ApprovalOutdated",
+        "ApprovalRejected",
         "AuthenticationError",
         "BEFORE_SENDING",
         "BadRequest",
@@ -86,6 +88,8 @@ PUBLIC = {
     "get_provider_info": ["get_provider_info"],
     "hooks.genai_batch": ["DEFAULT_CONN_ID", "GenAIBatchHook", "open_client", "read_rows"],
     "models": [
+        "Approval",
+        "Approved",
         "BatchDestination",
         "BatchJob",
         "BatchRequest",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.models.answer import Candidate, Citation, Grounding, Logprobs, Media, Part
+from airflow_provider_genai_batch.models.approval import Approval, Approved
 from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost, ModelCost
 from airflow_provider_genai_batch.models.fallback import Fallback
@@ -19,6 +20,8 @@ from airflow_provider_genai_batch.models.sql_source import SqlSource
 from airflow_provider_genai_batch.models.versions import Versions
 
 __all__ = [
+    "Approval",
+    "Approved",
     "BatchDestination",
     "BatchJob",
     "BatchRequest",

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models.approval import check_approval
 from airflow_provider_genai_batch.models.base import Noun
 from airflow_provider_genai_batch.models.tier import Tier
 
@@ -18,11 +19,14 @@ class Pilot(Noun):
         tier: how they are asked: ``standard`` or ``flex`` at once, or ``batch`` in a job of their own.
         max_failed: how many of them may fail: a count (int) or a fraction (float); None: the part of all rows that
             ``max_failed_rows`` allows.
+        approve_above: USD: where all rows may cost more, a person is asked before the others are; or an `Approval`.
+            Needs Airflow 3.1 and the extra ``prices``.
     """
 
     rows: Any
     tier: Any = Tier.STANDARD.value
     max_failed: Any = None
+    approve_above: Any = None
 
     def __init__(self, rows: Any, **settings: Any) -> None:
         super().__init__(**{"rows": rows, **settings})
@@ -74,6 +78,7 @@ def check_pilot(_name: str, value: Any) -> None:
     ):
         msg = f"max_failed of a pilot is {failed!r}; give a count (int) or a fraction of its rows (float up to 1.0)."
         raise ConfigurationError(msg)
+    check_approval(pilot.approve_above)
 
 
 def _is_count(value: Any, least: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from airflow_provider_genai_batch.models.approval import Approved
 from airflow_provider_genai_batch.models.base import Line, Noun
 
 
@@ -58,6 +59,8 @@ class Plan(Noun):
     """By tier: ``batch``, and ``flex`` and ``standard`` where the model has them. Empty without a price list."""
     source: Line | None = None
     """The price list."""
+    approved: Approved | None = None
+    """What a person approved of it; None: nobody was asked, or nobody has answered yet."""
 
     @property
     def own_cost(self) -> PlannedCost | None:

@@ -46,6 +46,10 @@ def check_order(task: Any) -> None:
         _check_ready_by(task, source)
     if task.fallbacks and is_known(task.fallbacks):
         _check_fallbacks(task, source)
+    if task.pilot is not None and is_known(task.pilot):
+        from airflow_provider_genai_batch.hooks.approval import check_asking
+
+        check_asking(task.pilot)
 
 
 def _check_table(task: Any, source: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_genai_batch.address import address
-from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.exceptions import ApprovalRejected, ConfigurationError
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.links.genai_batch import GenAIBatchJobLink, GenAIBatchRowsLink
@@ -279,6 +279,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self._port, self.links = None, {}
         first = Attempt(look_first=again, reattach=self.reattach, begun=begun)
         with refusals(self._has_jobs, again=again), self._attempt(context) as attempt:
+            if again and self._port is not None:
+                self._port.collect_answer()
             return self.settled(context, partial(attempt.run, first))
 
     def execute_after_refusal(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
@@ -292,6 +294,26 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.resumes(event)
         with self._attempt(context) as attempt:
             return self.settled(context, partial(attempt.complete, event))
+
+    def execute_after_answer(
+        self, context: Context, event: dict[str, Any], asked: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Go on after a person was asked, or after the question of an earlier attempt was closed."""
+        from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+        from airflow_provider_genai_batch.hooks.approval import COLLECTS, for_good
+
+        kept = asked or {}
+        self.resumes_after_people(kept.get("ran"))
+        with refusals(self._has_jobs, again=True), self._attempt(context) as attempt:
+            if kept.get(COLLECTS):
+                first = Attempt(look_first=True, reattach=self.reattach, begun=self._started)
+                go_on = partial(attempt.collected, event, kept, first)
+            else:
+                go_on = partial(attempt.answered, event, kept)
+            try:
+                return self.settled(context, go_on)
+            except ApprovalRejected as rejected:
+                raise for_good(rejected) from rejected
 
     def lineage(self) -> Any:
         """Return where requests come from and rows go."""
@@ -322,11 +344,14 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
 
     @contextmanager
     def _attempt(self, context: Context) -> Iterator[TaskAttempt]:
+        from airflow_provider_genai_batch.hooks.approval import check_asking
         from airflow_provider_genai_batch.operators.task_port import OperatorPort
         from airflow_provider_genai_batch.task.attempt import TaskAttempt
         from airflow_provider_genai_batch.task.settings import RunSettings
 
         settings = RunSettings.of(self)
+        if settings.pilot is not None:
+            check_asking(settings.pilot)
         with open_client(self.conn_id) as client:
             self._service_time = client.service_time
             self._port = OperatorPort(self, context, settings, client, self._keep_links)

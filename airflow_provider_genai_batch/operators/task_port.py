@@ -12,13 +12,14 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.hooks.approval import Approvals
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
 from airflow_provider_genai_batch.hooks.queries import open_query
 from airflow_provider_genai_batch.hooks.records import JobRecords
 from airflow_provider_genai_batch.hooks.task_instance import owner_of
 from airflow_provider_genai_batch.hooks.task_state import has_left
 from airflow_provider_genai_batch.links.genai_batch import store_links
-from airflow_provider_genai_batch.models import BatchJob, SqlSource
+from airflow_provider_genai_batch.models import Approved, BatchJob, SqlSource
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 from airflow_provider_genai_batch.reporting.metrics import report_metrics
 from airflow_provider_genai_batch.task.files.overlap import warn_of_one_file
@@ -32,6 +33,8 @@ from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger, 
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_genai_batch.models.question import Question
 
 
 class OperatorPort:
@@ -154,3 +157,22 @@ class OperatorPort:
         return LateRows(
             self._operator, dict(event), self.waiting_for, cancel_on_kill=self._settings.cancel_on_kill
         ).patience
+
+    def approved(self) -> Approved | None:
+        """Read what was approved from Airflow's task state store."""
+        return Approvals(self._context).approved()
+
+    def close_question(self, approved: Approved | None) -> None:
+        """Write it down there."""
+        Approvals(self._context).close(approved)
+
+    def collect_answer(self) -> None:
+        """Leave for a moment if an earlier attempt has left a question open; ``execute_after_answer`` goes on."""
+        Approvals(self._context).collect()
+
+    def ask(self, question: Question, asked: Mapping[str, Any]) -> NoReturn:
+        """Ask by Airflow's required actions; ``execute_after_answer`` goes on."""
+        memo = {"memo": asked["memo"], "ran": self._operator.ran}
+        about = {name: value for name, value in asked.items() if name != "memo"}
+        # Not the operator's own, which is for triggers of this package.
+        Approvals(self._context).ask(question, about, memo, super(KeepsOverDeferrals, self._operator).defer)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import (
+    ApprovalOutdated,
     InputError,
 )
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
+from airflow_provider_genai_batch.models.approval import Approved
 from airflow_provider_genai_batch.models.identity import Identity
 from airflow_provider_genai_batch.models.journal import at_the_service
+from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.cost.plan import planned_manifest, read_plan
@@ -28,6 +31,7 @@ from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.settler import JobSettler
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.landing.media import check_media_place
+from airflow_provider_genai_batch.task.pilot.approval import Asked
 from airflow_provider_genai_batch.task.planning import plan_attempt
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.rounds.next_round import NextRound, failure_of
@@ -191,6 +195,48 @@ class TaskAttempt:
             if not isinstance(outcome, Done):
                 outcome = self._read_again(outcome, checkpoint, strays, stalled=ending.stalled)
         return self._finished(outcome, known)
+
+    def answered(self, event: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after a person was asked, or the time for an answer was over; see `run`.
+
+        Args:
+            event: Airflow's.
+            asked: what was kept beside the question.
+
+        Raises:
+            ApprovalRejected: it was not approved.
+            ApprovalOutdated: it is no answer to this question.
+        """
+        approved = self._verdict(event, asked)
+        checkpoint = Checkpoint.from_event({"memo": asked.get("memo")})
+        plan = NextRound.planned(checkpoint.state).model_copy(update={"approved": approved})
+        checkpoint.state.plan = plan.model_dump(mode="json")
+        return self.run(
+            Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint, checkpoint.facts.snapshot
+        )
+
+    def collected(
+        self, event: Mapping[str, Any], asked: Mapping[str, Any], attempt: Attempt
+    ) -> dict[str, Any]:
+        """Begin, after the question of an earlier attempt was closed; if it was answered, that counts.
+
+        Raises:
+            ApprovalRejected: it was, and not approved.
+        """
+        if event.get("responded_by_user") is None:
+            self._task.close_question(None)
+        else:
+            with suppress(ApprovalOutdated):
+                self._verdict(event, asked)
+        return self.run(attempt)
+
+    def _verdict(self, event: Mapping[str, Any], asked: Mapping[str, Any]) -> Approved:
+        approved = None
+        try:
+            approved = read_stored(Asked, asked).verdict(event)
+        finally:
+            self._task.close_question(approved)
+        return approved
 
     def _read_again(
         self, again: AskAgain, checkpoint: Checkpoint, strays: StrayJobs, *, stalled: bool

@@ -229,6 +229,14 @@ def _check_tiers_by_deadline(task: Any) -> None:
             "or ready_by."
         )
         raise ConfigurationError(msg)
+    pilot, ready_by = Pilot.of(task.pilot), ReadyBy.of(task.ready_by)
+    other = None if ready_by is None else ready_by.model
+    if pilot is not None and pilot.approve_above is not None and other not in (None, task.model):
+        msg = (
+            "approve_above asks a person by what the pilot's model costs, and ready_by may ask the rest of "
+            f"{other!r}: leave the model of ready_by out, or approve_above."
+        )
+        raise ConfigurationError(msg)
     flex = Tier.FLEX.value
     for name, tier in (("retry_tier", task.retry_tier), ("pilot", _tier_of_pilot(task))):
         if tier == flex:

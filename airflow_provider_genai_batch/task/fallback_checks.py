@@ -41,6 +41,10 @@ def check_beside_fallbacks(task: Any) -> None:
             pilot is not None and pilot.tier == Tier.BATCH.value,
             'are not tried for a pilot: ask it as tier "standard", or leave pilot or fallbacks out',
         ),
+        (
+            pilot is not None and pilot.approve_above is not None,
+            "may cost otherwise than what a person approves after a pilot: leave approve_above out, or fallbacks",
+        ),
     ):
         if wrong:
             msg = f"fallbacks {why}."

@@ -14,6 +14,7 @@ _MODELS = (
     "airflow_provider_genai_batch.models.ready_by",
     "airflow_provider_genai_batch.models.pilot",
     "airflow_provider_genai_batch.models.fallback",
+    "airflow_provider_genai_batch.models.approval",
     "airflow_provider_genai_batch.checks",
     "airflow_provider_genai_batch.models.reuse",
     "airflow_provider_genai_batch.models.sql_source",

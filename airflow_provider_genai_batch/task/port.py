@@ -10,8 +10,9 @@ from typing import Any, NoReturn, Protocol
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.flows.record import RoundRecords
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.models import BatchJob, SqlSource
+from airflow_provider_genai_batch.models import Approved, BatchJob, SqlSource
 from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.models.question import Question
 from airflow_provider_genai_batch.models.ready_by import RunTimes
 from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
 from airflow_provider_genai_batch.task.jobs.patience import Patience
@@ -125,4 +126,20 @@ class TaskPort(Protocol):
 
     def late_rows(self, event: Mapping[str, Any]) -> Patience | None:
         """Return how late rows are waited for without a slot; None: in place. The event comes back after it."""
+        ...
+
+    def approved(self) -> Approved | None:
+        """Return what a person approved in an earlier attempt; None: nothing, or nobody says."""
+        ...
+
+    def ask(self, question: Question, asked: Mapping[str, Any]) -> NoReturn:
+        """Leave the worker until a person has answered; `asked` comes back beside the answer.
+
+        Raises:
+            ApprovalOutdated: Airflow would show them an earlier question, of less.
+        """
+        ...
+
+    def close_question(self, approved: Approved | None) -> None:
+        """Take note that the question is answered, and what was approved; None: nothing was."""
         ...

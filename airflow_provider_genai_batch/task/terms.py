@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_genai_batch.task.cost.limit import cost_limit
+from airflow_provider_genai_batch.task.cost.limit import check_approval_priced, cost_limit
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
 from airflow_provider_genai_batch.task.tiers import check_tiers
 
@@ -42,6 +42,8 @@ class Terms:
         shared.settler.ledger.model = order.model
         if settings.may_ask_at_once:
             check_tiers(settings, order, config.location)
+        if settings.pilot is not None:
+            check_approval_priced(settings.pilot, order)
         ready = limit = late = None
         if settings.ready_by is not None:
             ready = ReadyPlan.of(settings.ready_by, order, config, shared.task.owner.times)

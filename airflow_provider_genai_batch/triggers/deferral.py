@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.exceptions import ApprovalOutdated
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -27,6 +28,11 @@ _PAUSED = (
     "The task ran out of Airflow's time while the service had no capacity for its job, or its input could not be read. "
     "No job was created meanwhile. Its running jobs are cancelled with it if it has cancel_on_kill. The "
     "next attempt takes their rows and asks for the rest."
+)
+_ANSWERED = (
+    "A person answered a question of an earlier attempt while this one waited for the service. Airflow has ended that "
+    "waiting, and jobs that go on may have been cancelled with it (cancel_on_kill). Nothing was approved by it. The "
+    "next attempt takes the rows of the jobs and asks for what is missing."
 )
 
 
@@ -79,6 +85,16 @@ class KeepsOverDeferrals(_Base):
             return 0.0
         return math.inf if self.ends_at is None else self.ends_at - self._service_time()
 
+    @property
+    def ran(self) -> float:
+        """Seconds that the attempt has run or waited for the service."""
+        return self._service_time() - self.begun
+
+    def resumes_after_people(self, ran: Any) -> None:
+        """Go on after a person was asked, as Airflow does: their time is none of the attempt's."""
+        seconds = ran if isinstance(ran, (int, float)) else 0.0
+        self.take_back({"begun": clock.time() - seconds})
+
     def stop_if_over(self, said: str = "") -> None:
         """End the attempt if its time is over.
 
@@ -117,10 +133,13 @@ class KeepsOverDeferrals(_Base):
 
         Raises:
             AirflowTaskTimeout: the attempt's time is over.
+            ApprovalOutdated: it is a person's answer, to a question that is not asked any more.
         """
         from airflow_provider_genai_batch.flows.outcome.messages import timed_out
         from airflow_provider_genai_batch.flows.watch import Ending
 
+        if "chosen_options" in event:
+            raise ApprovalOutdated(_ANSWERED, job_names=())
         memo = event.get("memo")
         kept = event.get(_CARRIED) or (memo.get(_CARRIED) if isinstance(memo, Mapping) else None)
         self.take_back(kept if isinstance(kept, Mapping) else {})

@@ -15,3 +15,8 @@ def run_page(run: DagRun) -> str:
 def task_page(run: DagRun, task_id: str) -> str:
     """Return the path of the page with a task's log."""
     return f"{run_page(run)}/tasks/{task_id}"
+
+
+def question_page(run: DagRun, task_id: str) -> str:
+    """Return the path of the page on which a person answers what a task asks."""
+    return f"{task_page(run, task_id)}/required_actions"

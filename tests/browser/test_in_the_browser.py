@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from tests.airflow_stack import AirflowStack, DagRun
 from tests.browser.browser import CHROMEDRIVER, CHROMIUM, WHAT_TO_INSTALL, Browser
 from tests.browser.connections import ConnectionForm, press_test
-from tests.browser.runs import run_page, task_page
+from tests.browser.runs import question_page, run_page, task_page
 
 pytestmark = [
     pytest.mark.stack,
@@ -54,6 +54,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, cloud_storage: CloudStorage)
     with Emulator(storage=cloud_storage, api_keys=[API_KEY]) as emulator:
         settings = {
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW_CONN_GENAI_BATCH_DEFAULT": json.dumps(emulator.connection("gemini")),
+            "AIRFLOW_VAR_GENAI_BATCH_RESULTS": str(home / "results"),
             "AIRFLOW_CONN_GENAI_BATCH_VERTEX": json.dumps(emulator.connection("vertex")),
             "STORAGE_EMULATOR_HOST": cloud_storage.url,
         }
@@ -172,3 +174,26 @@ def test_a_deferred_task_leads_to_its_job_and_rows_and_its_run_shows_the_end(wor
     browser.see("Rows: 4 of 4 ok; they are in gs://emulator-staging/reviews/")
     browser.see("Created job ")
     browser.screenshot("task-log")
+
+
+def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot_and_rejects_it(world: World) -> None:
+    browser, client = world.browser, world.airflow.client
+    run = client.trigger("approved_reviews")
+    client.wait_for_task(run, "classify", "awaiting_input")
+    jobs = len(world.emulator.jobs)
+    browser.go(question_page(run, "classify"))
+    for text in (
+        "19950 of 20000",
+        "Expected cost of all",
+        "Answers of the pilot:",
+        "Without an answer within 8.0 hours",
+    ):
+        browser.see(text)
+    browser.screenshot("question")
+    path = f"{run.path}/taskInstances/classify/-1/hitlDetails"
+    yes, _ = client.call("GET", path)["options"]
+    browser.see(f"{yes} for 19950 requests to gemini-2.5-flash?")
+    browser.see(yes)
+    client.mark(run, "classify", "failed")
+    assert client.wait_for(run) == "failed"
+    assert len(world.emulator.jobs) == jobs

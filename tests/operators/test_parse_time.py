@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, XComArg
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 from pydantic import BaseModel
 
 from airflow_provider_genai_batch.decorators.genai_batch import genai_batch_task
-from airflow_provider_genai_batch.exceptions import GenAIBatchError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError
+from airflow_provider_genai_batch.hooks.approval import check_asking
+from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.operators.genai_batch import (
     GenAIBatchCancelOperator,
     GenAIBatchDeleteOperator,
@@ -168,3 +171,25 @@ def test_building_a_task_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("airflow", ["2.11.2", "3.0.6"])
+def test_a_person_is_refused_where_airflow_cannot_ask_one(airflow: str) -> None:
+    pilot = Pilot(10, approve_above=5)
+    with pytest.raises(ConfigurationError, match=rf"came with 3\.1; this is {airflow}\. Leave it out"):
+        check_asking(pilot, airflow)
+    for later in ("3.1.0", "3.1.0rc1", "3.3.2", "4.0.0"):
+        check_asking(pilot, later)
+    check_asking(Pilot(10), airflow)
+    how = {
+        "task_id": "ask",
+        "model": "gemini-2.5-flash",
+        "src": ["a"],
+        "results_uri": "a.jsonl",
+        "pilot": pilot,
+    }
+    if AIRFLOW_V_3_1_PLUS:
+        GenAIBatchOperator(**how)
+    else:
+        with pytest.raises(ConfigurationError, match=r"came with 3\.1"):
+            GenAIBatchOperator(**how)

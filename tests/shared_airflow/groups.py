@@ -13,6 +13,7 @@ Shared = TypeVar("Shared")
 GROUPS = {
     "tests/adapters/test_real_airflow.py": "unscheduled",
     "tests/airflow_stack/test_after_a_deferral.py": "unscheduled",
+    "tests/airflow_stack/test_approval.py": "unscheduled",
     "tests/airflow_stack/test_families.py": "unscheduled",
     "tests/airflow_stack/test_metrics.py": "unscheduled",
     "tests/airflow_stack/test_real_airflow.py": "unscheduled",

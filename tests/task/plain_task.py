@@ -11,9 +11,10 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.models import SqlSource
+from airflow_provider_genai_batch.models import Approved, SqlSource
 from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
 from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.question import Question
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
 from airflow_provider_genai_batch.task.port import Owner, TaskPort
@@ -28,6 +29,14 @@ class Deferred(Exception):
     def __init__(self, names: Sequence[str], memo: Mapping[str, Any], until: WaitPlan | float) -> None:
         super().__init__(names)
         self.names, self.memo, self.until = [*names], memo, until
+
+
+class Parked(Exception):
+    """The attempt has left its worker until a person answers."""
+
+    def __init__(self, question: Question, asked: Mapping[str, Any]) -> None:
+        super().__init__(question.subject)
+        self.question, self.asked = question, asked
 
 
 @dataclass
@@ -72,6 +81,9 @@ class PlainTask:
     kept: dict[tuple[int, int], list[Record]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     earlier: Mapping[str, Any] | None = None
+    remembered: Approved | None = None
+    remembers: bool = True
+    """As Airflow 3.3 does."""
     conn_id: str = ""
     open_other: Callable[[str], AbstractContextManager[GenAIBatchClient]] | None = None
     owner: Owner = field(
@@ -119,6 +131,16 @@ class PlainTask:
 
     def defer_until(self, moment: float, memo: Mapping[str, Any]) -> NoReturn:
         raise Deferred(self.waiting_for, memo, moment)
+
+    def approved(self) -> Approved | None:
+        return self.remembered
+
+    def ask(self, question: Question, asked: Mapping[str, Any]) -> NoReturn:
+        raise Parked(question, asked)
+
+    def close_question(self, approved: Approved | None) -> None:
+        if self.remembers:
+            self.remembered = approved or self.remembered
 
     def late_rows(self, event: Mapping[str, Any]) -> None:  # noqa: ARG002 - rows are not late here
         return None

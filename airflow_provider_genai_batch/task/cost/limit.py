@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded
-from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.models import Approval, BatchSource, Pilot
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.share import LONG_PROMPT
@@ -126,20 +126,40 @@ def cost_limit(max_cost: float, order: Order) -> CostLimit:
         ConfigurationError: it cannot be checked: there is no price list, the model is not in it, or the requests are
             not read from here.
     """
-    if not is_installed():
-        msg = (
-            "there is no price list. Nothing was sent. Install the extra: "
-            "pip install 'airflow-provider-genai-batch[prices]', or leave max_cost out."
-        )
-        raise ConfigurationError(_cannot(max_cost, msg))
     if order.source.bigquery_uri or order.source.file_name:
         raise ConfigurationError(_cannot(max_cost, _UNREAD.format(where=_address(order.source))))
-    price = price_of(order.model)
-    if price is None:
-        msg = f"the price list does not have {order.model}. Nothing was sent. Update genai-prices, or leave it out."
-        raise ConfigurationError(_cannot(max_cost, msg))
+    price = _price(f"max_cost={max_cost}", order)
     word = "maxOutputTokens" if family_of(order.model) is Family.GOOGLE else "max_tokens"
     return CostLimit(max_cost, price, task_of(order.model), word)
+
+
+def check_approval_priced(pilot: Any, order: Order) -> None:
+    """Refuse to ask a person above an amount where nobody knows what the model costs.
+
+    Raises:
+        ConfigurationError: there is no price list, or the model is not in it.
+    """
+    found = Pilot.of(pilot)
+    approval = None if found is None else Approval.of(found.approve_above)
+    if approval is not None:
+        _price(f"approve_above={approval.above}", order)
+
+
+def _price(setting: str, order: Order) -> Price:
+    if not is_installed():
+        msg = (
+            f"{setting} cannot be checked: there is no price list. Nothing was sent. Install the extra: "
+            f"pip install 'airflow-provider-genai-batch[prices]', or leave {setting.partition('=')[0]} out."
+        )
+        raise ConfigurationError(msg)
+    price = price_of(order.model)
+    if price is None:
+        msg = (
+            f"{setting} cannot be checked: the price list does not have {order.model}. Nothing was sent. Update "
+            "genai-prices, or leave it out."
+        )
+        raise ConfigurationError(msg)
+    return price
 
 
 def _shown(rate: Decimal) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import CostLimitExceeded, PilotFailed, TooManyFailedRows
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.state import Checkpoint
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GoodPilot(AskAgain):
+    """A pilot after which the others may be asked."""
+
+    plan: Plan | None = None
+    """With its forecast."""
+    spent: float = 0.0
+    """USD that it cost."""
+    answers: tuple[str, ...] = ()
+    """Some of it, one line each."""
+    report: Mapping[str, Any] | None = None
+    """Its manifest as JSON."""
 
 
 def judge(
@@ -52,7 +67,8 @@ def judge(
         stopped: the service answers no more at once, which is why rows are missing.
 
     Returns:
-        That the others are to be asked; where a job of an earlier attempt ended early, what is left of the pilot.
+        A `GoodPilot`, after which the others are to be asked; where a job of an earlier attempt ended early, what is
+        left of the pilot.
 
     Raises:
         PilotFailed: too many of its rows failed.
@@ -113,7 +129,14 @@ def judge(
             requests=plan.requests - meter.rows,
             arithmetic=f"a pilot of {meter.rows} rows says that all cost {own}.",
         )
-    return AskAgain(tuple(checkpoint.jobs))
+    report = outcome.manifest.model_copy(update={"plan": forecast}).model_dump(mode="json")
+    return GoodPilot(
+        tuple(checkpoint.jobs),
+        plan=forecast,
+        spent=ledger.spent,
+        answers=tuple(meter.answers),
+        report=report,
+    )
 
 
 def _failed(failure: TooManyFailedRows, meter: Meter, spent: float, plan: Plan, tier: str) -> PilotFailed:

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.task.cost.plan import usd
 from airflow_provider_genai_batch.task.cost.prices import Price
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
-_SAMPLES = 3
+_SAMPLES, _ANSWERS = 3, 5
 _LONGEST = 160
 """Characters of a sample."""
 _SURE = 2.0
@@ -42,6 +42,7 @@ class Meter:
         input: tokens of prompts.
         output: tokens of answers, thoughts included.
         samples: of rows that failed.
+        answers: of rows that are good.
     """
 
     def __init__(self, prices: Mapping[str, Price]) -> None:
@@ -52,6 +53,7 @@ class Meter:
         """Forget what has passed: all is read again."""
         self.rows = self.input = self.output = 0
         self.samples: list[str] = []
+        self.answers: list[str] = []
         self._costs = {tier: _Sums() for tier in self._prices}
 
     def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
@@ -62,6 +64,8 @@ class Meter:
                 self._add(Usage(**row["usage"]))
             if row["status"] != "ok" and len(self.samples) < _SAMPLES:
                 self.samples.append(_sample(row))
+            elif row["status"] == "ok" and len(self.answers) < _ANSWERS:
+                self.answers.append(_answer(row))
             yield row
 
     def _add(self, used: Usage) -> None:
@@ -108,3 +112,8 @@ def _sample(row: PlainRow) -> str:
     error = row["error"] or {}
     said = error.get("message") or row["text"] or row["finish_reason"] or "no answer"
     return printable(f"{row['key']} is {row['status']}: {said}", _LONGEST)
+
+
+def _answer(row: PlainRow) -> str:
+    said = row["text"] or ("an answer that is no text" if row["output"] is None else str(row["output"]))
+    return printable(f"{row['key']}: {said}", _LONGEST)

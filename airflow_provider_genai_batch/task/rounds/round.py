@@ -67,6 +67,12 @@ class Round:
         """How the waiting for its jobs ended."""
         return self._waiting.ending
 
+    def begun(self, start: RoundStart) -> bool:
+        """Whether an earlier attempt has submitted a job of it, whatever became of that."""
+        if self._task.is_first_try:
+            return False
+        return self.comes_to(self._shared.finder.find(start.identity, self._task.owner.run_begin), start)
+
     def submit(self, start: RoundStart) -> list[BatchJob] | AskAgain:
         """Find or create this round's jobs and wait for them, or leave by a deferral.
 

@@ -13,12 +13,15 @@ from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Ou
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.approval import Approved
 from airflow_provider_genai_batch.models.journal import is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.pilot.approval import to_ask
+from airflow_provider_genai_batch.task.pilot.judge import GoodPilot
 from airflow_provider_genai_batch.task.rounds.next_round import NextRound, failure_of
 from airflow_provider_genai_batch.task.rounds.online.round import OnlineRound
 from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome, missing, saying_why
@@ -136,6 +139,8 @@ class Rounds:
             later, strays.later = strays.later, Strays()
             repeats = further.state.round > here.state.round and later
             if not repeats or self._round(further.state).comes_to(later.jobs, further):
+                if isinstance(again, GoodPilot):
+                    self._approve(again, here, further)
                 level = logging.INFO if here.state.piloting else logging.WARNING
                 log.log(level, "%s; %s.", again, further.words)
                 return further
@@ -156,6 +161,28 @@ class Rounds:
             for job in jobs
             if is_journaled(job.name) and job.model is not None and job.model != own
         }
+
+    def _approve(self, pilot: GoodPilot, here: RoundStart, further: RoundStart) -> None:
+        """Leave until a person has answered, where what comes after the pilot needs that; see `to_ask`."""
+        task, ledger = self._shared.task, self._shared.settler.ledger
+        found = to_ask(
+            self._shared.settings,
+            pilot,
+            further.state,
+            here.identity,
+            self._terms.ready,
+            earlier=task.approved,
+            begun=lambda: self._round(further.state).begun(further),
+            now=self._shared.client.service_time(),
+        )
+        if isinstance(found, Approved):
+            plan = NextRound.planned(further.state).model_copy(update={"approved": found})
+            ledger.plan, further.state.plan = plan, plan.model_dump(mode="json")
+        elif found is not None:
+            question, asked = found
+            facts = InputFacts.of(here.whole)
+            checkpoint = Checkpoint(here.state, [*pilot.job_names], facts, here.identity.fingerprint)
+            task.ask(question, {**asked.as_json(), "memo": checkpoint.to_event()})
 
     def _round(self, state: AttemptState) -> Round | OnlineRound:
         if self._ways is not None:

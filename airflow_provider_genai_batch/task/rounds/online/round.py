@@ -171,6 +171,13 @@ class OnlineRound:
         own = self._batch.identity(start, start.prepared)
         return any(own.owns(job) for job in jobs)
 
+    def begun(self, start: RoundStart) -> bool:
+        """Whether an earlier attempt has begun to ask it, by calls or by a job, whatever became of that."""
+        if self._task.is_first_try:
+            return False
+        own = self._batch.identity(start, start.prepared)
+        return bool(self._journals.of_round(own.tag).parts()) or self._batch.begun(start)
+
     # ------------------------------------------------------------
 
     def _was_submitted(self, start: RoundStart) -> bool:

@@ -1,0 +1,108 @@
+"""What a person is asked before the other requests are, as Airflow's page of required actions shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+from airflow_provider_genai_batch.models import Plan
+from airflow_provider_genai_batch.models.approval import APPROVE, Approval
+from airflow_provider_genai_batch.models.question import NO, Question, option_of
+from airflow_provider_genai_batch.printable import printable
+
+_DIGITS = 2
+"""Of an amount: what is asked again after a change of little weight is then the same amount."""
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_TILDES = re.compile("~+")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a pilot has measured, for whoever approves."""
+
+    usd: Decimal
+    """See `Question.usd`."""
+    plan: Plan
+    model: str
+    spent: float
+    """USD that the pilot cost."""
+    failed: int
+    """Rows of it."""
+    later: float | None = None
+    """USD at most, where the rest is asked at once at a deadline; None: there is none."""
+    answers: Sequence[str] = ()
+    """Some of the pilot's, one line each."""
+
+
+def rounded_up(usd: float) -> Decimal:
+    """Return an amount of two digits that count, such as 13 for 12.1 and 0.0021 for 0.00203."""
+    exact = Decimal(str(usd))
+    if exact <= 0:
+        return Decimal(0)
+    step = Decimal(1).scaleb(exact.adjusted() - _DIGITS + 1)
+    return exact.quantize(step, rounding=ROUND_CEILING)
+
+
+def question_of(figures: Figures, approval: Approval, seconds: float | None) -> Question:
+    """Word a question.
+
+    Args:
+        figures: what was measured.
+        approval: who is asked.
+        seconds: for an answer; None: without end.
+    """
+    rest = figures.plan.requests - figures.plan.pilot
+    return Question(
+        usd=figures.usd,
+        subject=f"Approve up to {figures.usd:f} USD for {rest} requests to {printable(figures.model)}?",
+        body=_body(figures, approval, seconds, rest),
+        assigned_users=approval.users,
+        timeout=seconds,
+        on_timeout=option_of(figures.usd) if approval.on_timeout == APPROVE else NO,
+    )
+
+
+def _body(figures: Figures, approval: Approval, seconds: float | None, rest: int) -> str:
+    plan, own = figures.plan, figures.plan.own_cost
+    failed = f", of which {figures.failed} failed" if figures.failed else ""
+    table = [
+        ("Requests not asked yet", f"**{rest}** of {plan.requests}"),
+        ("Model", _escaped(figures.model)),
+        ("Tier", _escaped(plan.tier)),
+        ("Pilot", f"{plan.pilot} rows{failed}, for {figures.spent:.6f} USD"),
+    ]
+    if own is not None:
+        table += [
+            ("Expected cost of all", f"**{own.expected or own.most:.6f} USD**"),
+            ("Range", f"{own.least:.6f} to {own.most:.6f} USD"),
+        ]
+    if figures.later is not None:
+        table.append(("If the rest is asked at once at the deadline", f"up to {figures.later:.6f} USD"))
+    table.append(("A person is asked above", f"{approval.above} USD"))
+    ends = "Failed rows that are asked again cost more than that. If you reject it, nothing more is asked."
+    if seconds is not None:
+        word = "approved" if approval.on_timeout == APPROVE else "rejected"
+        ends += f" Without an answer within {_duration(seconds)} it is {word}."
+    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in table), "", ends]
+    return "\n".join([*lines, "", *_samples(figures.answers)])
+
+
+def _samples(answers: Sequence[str]) -> list[str]:
+    """Return answers in a block of code, where Markdown, HTML and links are plain text."""
+    if not answers:
+        return []
+    longest = max((len(run) for run in _TILDES.findall("\n".join(answers))), default=0)
+    fence = "~" * max(3, longest + 1)
+    return ["Answers of the pilot:", "", f"{fence}text", *answers, fence]
+
+
+def _escaped(text: str) -> str:
+    return _PUNCTUATION.sub(r"\\\1", printable(text))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
