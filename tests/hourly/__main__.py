@@ -1,4 +1,4 @@
-"""Run hours until their task has died at every step: python -m tests.hourly [--lives 5] [--most 40]."""
+"""Run hours until their task has died at every step: python -m tests.hourly [--lives 5] [--most 20]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.airflow_stack import AirflowStack
 from tests.airflow_stack.google import emulated_google
-from tests.hourly.world import DAGS, Hour, Hours
+from tests.hourly.world import CONNECTIONS, DAGS, Hour, Hours
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,17 +24,20 @@ def main() -> int:
     """Return 0 if nothing was paid twice, lost, or of another type."""
     parser = argparse.ArgumentParser(prog="python -m tests.hourly", description=__doc__)
     parser.add_argument("--lives", type=int, default=5, help="deaths of a run's task (default: %(default)s)")
-    parser.add_argument("--most", type=int, default=40, help="runs (default: %(default)s)")
+    parser.add_argument("--most", type=int, default=20, help="runs of a backend (default: %(default)s)")
     asked = parser.parse_args()
     began = time.monotonic()
     done: list[Hour] = []
     with tempfile.TemporaryDirectory(prefix="hourly-") as folder, opened(Path(folder)) as hours:
-        while len(done) < asked.most and (not done or done[-1].deaths):
-            hour = hours.run(f"h{len(done):03}", lives=asked.lives)
-            done.append(hour)
-            for line in (*hour.deaths, *hour.wrong):
-                sys.stdout.write(f"{hour.cell}: {line}\n")
-            sys.stdout.flush()
+        for backend in CONNECTIONS:
+            for number in range(asked.most):
+                hour = hours.run(f"{backend}{number:03}", backend, lives=asked.lives)
+                done.append(hour)
+                for line in (*hour.deaths, *hour.wrong):
+                    sys.stdout.write(f"{hour.cell}: {line}\n")
+                sys.stdout.flush()
+                if not hour.deaths:
+                    break
     deaths, bad = sum(len(hour.deaths) for hour in done), [hour for hour in done if hour.wrong]
     minutes = (time.monotonic() - began) / 60
     sys.stdout.write(f"{len(done)} runs, {deaths} deaths, {len(bad)} bad, {minutes:.1f} minutes\n")

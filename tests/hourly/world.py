@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.airflow_stack import AirflowStack
 
 DAGS = Path(__file__).with_name("dags")
+CONNECTIONS = {"vertex": "genai_batch_vertex", "gemini": "genai_batch_default"}
 KINDS = {"praise", "blame", "question"}
 SCHEMA = {
     "id": ("INTEGER", "NULLABLE"),
@@ -65,11 +66,18 @@ class Hours:
         self.storage.create_dataset("hourly")
         self.airflow.client.wait_for_dag("hourly")
 
-    def run(self, cell: str, *, lives: int, rows: int = 12) -> Hour:
-        """Run an hour whose task dies so many times, each at a step at which none has died before."""
+    def run(self, cell: str, backend: str = "vertex", *, lives: int, rows: int = 12) -> Hour:
+        """Run an hour whose task dies so many times, each at a step at which none has died before on that backend."""
         client, before = self.airflow.client, len(self.emulator.jobs)
-        self.emulator.script(JobScript(lifecycle=Lifecycle(looks=2)), "vertex")
-        more = {"pool": "hourly", "lives": lives, "injections": [], "after_create": False, "fine": False}
+        self.emulator.script(JobScript(lifecycle=Lifecycle(looks=2)), backend)
+        more = {
+            "pool": backend,
+            "connection": CONNECTIONS[backend],
+            "lives": lives,
+            "injections": [],
+            "after_create": False,
+            "fine": False,
+        }
         conf = {"cell": cell, "marks": str(self.marks), "rows": rows, **more}
         run = client.start("hourly", cell, conf)
         state = client.wait_for(run, timeout=_LONGEST)

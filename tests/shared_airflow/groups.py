@@ -17,6 +17,7 @@ GROUPS = {
     "tests/airflow_stack/test_families.py": "unscheduled",
     "tests/airflow_stack/test_metrics.py": "unscheduled",
     "tests/airflow_stack/test_real_airflow.py": "unscheduled",
+    "tests/hourly/test_hourly.py": "unscheduled",
     "tests/airflow_stack/test_job_events.py": "scheduled",
     "tests/airflow_stack/test_lineage.py": "scheduled",
 }

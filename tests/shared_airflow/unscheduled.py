@@ -26,6 +26,7 @@ _DAGS = (
     _TESTS.parent / "example_dags",
     _TESTS / "adapters" / "dags",
     _TESTS / "airflow_stack" / "deferred_dags",
+    _TESTS / "hourly" / "dags",
 )
 
 
@@ -80,6 +81,7 @@ def _started(
             "AIRFLOW_CONN_WAREHOUSE": json.dumps(
                 {"conn_type": "sqlite", "host": str(folder / "warehouse.db")}
             ),
+            "PYTHONPATH": str(_TESTS.parent),
             "LLM_BATCH_RESULTS": str(folder / "llm-batch"),
             **RETRIES,
             # No task's process is killed here; on a busy machine one may be silent for a while.

@@ -76,8 +76,8 @@ with DAG(
         prompt="What is this? {body}",
         key="id",
         output_type=Label,
-        dest=f"bq://{PLACE}.labels_{CELL}",
-        conn_id="genai_batch_vertex",
+        results_uri=f"bq://{PLACE}.labels_{CELL}",
+        conn_id="{{ dag_run.conf['connection'] }}",
         deferrable=True,
         poll_interval=1,
     )
