@@ -340,6 +340,30 @@ SUBMIT = (
         "            if least is not None:",
         "tests/client/test_service_clock.py::test_a_machine_that_was_asleep_learns_the_time_anew",
     ),
+    Mutant(
+        "asks a database again in a retry",
+        "task/inputs/snapshot.py",
+        "return next(iter(self._like(self._begin)), None)",
+        "return None",
+        "tests/task/test_rows_of_a_query.py::"
+        "test_a_retry_asks_the_rows_of_the_first_try_whatever_the_database_has_by_then[other rows]",
+    ),
+    Mutant(
+        "asks old rows of a database for a task that was cleared",
+        "task/inputs/snapshot.py",
+        'self._begin = f"{self._whose}-{first_try}-"',
+        'self._begin = f"{self._whose}-1-"',
+        "tests/task/test_rows_of_a_query.py::"
+        "test_a_cleared_task_asks_the_database_anew_and_pays_for_other_rows_only",
+    ),
+    Mutant(
+        "keeps rows of a database in the order of the last query",
+        "task/inputs/snapshot.py",
+        "        if not before:\n            return fetched",
+        "        if before or not before:\n            return fetched",
+        "tests/task/test_rows_of_a_query.py::"
+        "test_a_cleared_task_asks_the_database_anew_and_pays_for_other_rows_only",
+    ),
 )
 
 ANSWERS = (
