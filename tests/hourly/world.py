@@ -30,8 +30,7 @@ SCHEMA = {
     "about": ("RECORD", "NULLABLE"),
     "words": ("STRING", "REPEATED"),
 }
-_LONGEST = 600.0
-_OVER = ("success", "failed")
+_LONGEST = 1800.0
 
 
 @dataclass
@@ -80,7 +79,10 @@ class Hours:
         }
         conf = {"cell": cell, "marks": str(self.marks), "rows": rows, **more}
         run = client.start("hourly", cell, conf)
-        state = client.wait_for(run, timeout=_LONGEST)
+        try:
+            state = client.wait_for(run, timeout=_LONGEST)
+        except TimeoutError as error:
+            return Hour(cell, wrong=[str(error)])
         deaths = [
             f"attempt {one['attempt']}, {one['part']}: {one['step']}" for one in marks(self.marks, cell)
         ]

@@ -17,8 +17,9 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.models import SqlSource
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.files.files import read_chunks
 from tests.dags import run_dag
-from tests.operators.scenes import MODEL
+from tests.operators.scenes import MODEL, client
 
 SQL = "SELECT id, body FROM {{ params.table }} WHERE day = :day ORDER BY id"
 QUERY = SqlSource("{{ params.database }}", SQL, {"day": "{{ params.day }}"}, chunk=2)
@@ -57,14 +58,17 @@ def test_a_query_is_rendered_and_its_rows_land_with_the_answers(
     request: pytest.FixtureRequest, tmp_path: Path, backend: str
 ) -> None:
     service: Emulator = request.getfixturevalue(backend)
-    out, vertex = tmp_path / "rows.jsonl", backend == "vertex"
-    place = {"dest": f"gs://emulator-staging/{uuid4().hex}/"} if vertex else {}
+    folder = f"gs://emulator-staging/{uuid4().hex}" if backend == "vertex" else str(tmp_path)
+    out, place = f"{folder}/rows.jsonl", {"dest": f"{folder}/"} if backend == "vertex" else {}
     ran = run_dag(
-        lambda: GenAIBatchOperator(src=QUERY, results_uri=str(out), deferrable=vertex, **place, **ASK),
+        lambda: GenAIBatchOperator(src=QUERY, results_uri=out, deferrable=bool(place), **place, **ASK),
         params=PARAMS,
     )
     assert ran.state == "success", ran.errors
-    rows = sorted(map(json.loads, out.read_text().splitlines()), key=lambda row: row["index"])
+    with client() as reader:
+        lines = b"".join(read_chunks(out, reader)).splitlines()
+    rows = sorted(map(json.loads, lines), key=lambda row: row["index"])
+    # A deferred task reads the rows again where they are kept, which tells their columns.
     assert [row["input"] for row in rows] == [{"id": n, "body": "Text {{ ds }}"} for n in range(3)]
     assert {type(row["output"]["good"]) for row in rows} == {bool}
     assert len(service.jobs) == 1
