@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.models import SqlSource
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 
 TABLES = [
-    "CREATE TABLE IF NOT EXISTS reviews (id INTEGER PRIMARY KEY, day VARCHAR(10), body TEXT)",
+    "CREATE TABLE IF NOT EXISTS reviews (id INTEGER PRIMARY KEY, body TEXT)",
     "CREATE TABLE IF NOT EXISTS labels (id INTEGER PRIMARY KEY, kind VARCHAR(10), certainty FLOAT)",
 ]
 REVIEWS = ["Light, quiet, good.", "It broke.", "Does it come in blue?"]
@@ -38,19 +38,19 @@ with DAG(
 ) as dag:
 
     @task
-    def write_reviews(ds: str | None = None) -> None:
+    def write_reviews() -> None:
         hook = BaseHook.get_hook("warehouse")
         hook.run([*TABLES, "DELETE FROM reviews"])
-        hook.insert_rows("reviews", [(number, ds, body) for number, body in enumerate(REVIEWS)])
+        hook.insert_rows("reviews", [*enumerate(REVIEWS)])
 
     classify = GenAIBatchOperator(
         task_id="classify",
         model="gemini-2.5-flash",
-        src=SqlSource("warehouse", "SELECT id, body FROM reviews WHERE day = '{{ ds }}' ORDER BY id"),
+        src=SqlSource("warehouse", "SELECT id, body FROM reviews ORDER BY id"),
         prompt="What is this review?\n\n{body}",
         key="id",
         output_type=Label,
-        results_uri="{{ var.value.get('genai_batch_results', '/tmp/genai-batch') }}/labels-{{ ds }}.jsonl",
+        results_uri="{{ var.value.get('genai_batch_results', '/tmp/genai-batch') }}/labels.jsonl",
         deferrable=True,
     )
 
