@@ -51,6 +51,7 @@ $(TEXTS): | $(VENV)/.ready
 
 pictures: $(VENV)/.ready $(TEXTS)
 	$(BIN)/python -m tests.pictures --texts $(TEXTS)
+	$(BIN)/python -m tests.pages.pictures
 
 demo: $(VENV)/.ready $(TEXTS)
 	$(BIN)/python -m tests.demo --texts $(TEXTS) $(if $(KEEP),--keep)

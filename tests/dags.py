@@ -19,6 +19,8 @@ class Ran:
     """What became of the run."""
 
     dag_id: str
+    run_id: str
+    """Of the last run; empty where there was none."""
     state: str
     states: dict[str, str]
     """By task id."""
@@ -44,8 +46,8 @@ def run_dag(fill: Callable[[], Any], *, runs: int = 1, **settings: Any) -> Ran:
         try:
             fill()
         except GenAIBatchError as error:
-            return Ran(dag.dag_id, "failed", {}, {}, {}, [error])
-    _migrate()
+            return Ran(dag.dag_id, "", "failed", {}, {}, {}, [error])
+    migrate()
     serialise(dag)
     for _ in range(runs):
         run = dag.test()
@@ -53,6 +55,7 @@ def run_dag(fill: Callable[[], Any], *, runs: int = 1, **settings: Any) -> Ran:
     tis = {ti.task_id: ti for ti in found}
     return Ran(
         dag_id=dag.dag_id,
+        run_id=str(run.run_id),
         state=str(run.state),
         states={name: str(ti.state) for name, ti in tis.items()},
         xcom={name: _pulled([ti for ti in found if ti.task_id == name]) for name in tis},
@@ -69,7 +72,8 @@ def _pulled(instances: list[Any]) -> Any:
 
 
 @functools.cache
-def _migrate() -> None:
+def migrate() -> None:
+    """Make Airflow's database, once."""
     from airflow.utils.db import initdb
 
     initdb()

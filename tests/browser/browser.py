@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -161,6 +162,30 @@ class Browser:
         path = f"//a[normalize-space()='{name}']"
         found = self.until(lambda: self.driver.find_element(By.XPATH, path), f"there is a link {name!r}")
         return found.get_attribute("href") or ""
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Look into the page's frame for a while; wait for it first."""
+        self.driver.switch_to.frame(self.find("iframe"))
+        yield
+        self.driver.switch_to.default_content()
+
+    @contextmanager
+    def narrow(self, width: int) -> Iterator[None]:
+        """Show pages as on a device of so many CSS pixels for a while."""
+        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        yield
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def dark(self) -> None:
+        """Show pages as a person wants them who has chosen dark ones."""
+        feature = {"name": "prefers-color-scheme", "value": "dark"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    def width_of_content(self) -> int:
+        """Return how many CSS pixels wide the page is, also what is beyond the window."""
+        return int(self.driver.execute_script("return document.documentElement.scrollWidth"))
 
     def screenshot(self, name: str) -> Path:
         """Save what is to be seen below `SCREENSHOTS`."""

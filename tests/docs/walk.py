@@ -19,7 +19,7 @@ import httpx
 
 from airflow_provider_genai_batch.__main__ import main
 from airflow_provider_genai_batch.emulator.__main__ import parser
-from tests.dags import _migrate
+from tests.dags import migrate
 from tests.docs.pages import ROOT, Block, Page
 
 TAKEN_AS_READ = (
@@ -144,7 +144,7 @@ class Walk:
             from airflow.cli.cli_parser import get_parser
             from airflow.cli.commands import dag_command  # noqa: F401 - imported late by the parser otherwise
 
-        _migrate()
+        migrate()
         self.ran.append(dag_id)
         arguments = get_parser().parse_args(["dags", "test", dag_id, DATE])
         printed = io.StringIO()

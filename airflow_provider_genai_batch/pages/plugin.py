@@ -1,0 +1,67 @@
+"""The plugin that adds the pages to Airflow's UI. It is loaded by every process of Airflow, so it loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib.metadata import version
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+PREFIX = "/genai-batch"
+_Asgi = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Any
+]
+
+_ROUTE = "genai-batch"
+"""In the addresses of Airflow's UI; of two views with one route it loads the first."""
+_TASK = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
+_OPERATORS = [
+    "GenAIBatchOperator",
+    "GenAIBatchResultsOperator",
+    "GenAIBatchSensor",
+    "GenAIBatchMergeOperator",
+]
+
+
+async def pages(
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[Any]],
+    send: Callable[[Any], Awaitable[None]],
+) -> None:
+    """Answer a request for a page; what answers is loaded by the first one."""
+    from airflow_provider_genai_batch.pages.app import app
+
+    await app(scope, receive, send)
+
+
+def _since(major: int, minor: int) -> bool:
+    """Whether Airflow is of a version, or of a later one."""
+    return tuple(int(part) for part in version("apache-airflow").split(".")[:2]) >= (major, minor)
+
+
+class GenAIBatchPlugin(AirflowPlugin):
+    """Adds **GenAI batch** to the navigation, and a tab to the pages of tasks. Airflow 3.1 and later show them."""
+
+    name = "genai_batch"
+    fastapi_apps = [{"app": pages, "url_prefix": PREFIX, "name": "GenAI batch"}] if _since(3, 1) else []
+    external_views = (
+        [
+            {
+                "name": "GenAI batch",
+                "href": f"{PREFIX}/",
+                "destination": "nav",
+                "url_route": _ROUTE,
+                "category": "browse",
+            },
+            {
+                "name": "GenAI batch",
+                "href": f"{PREFIX}/task?{_TASK}",
+                "destination": "task_instance",
+                "url_route": f"{_ROUTE}-task",
+                "applies_to": {"operator_name": _OPERATORS},
+            },
+        ]
+        if _since(3, 1)
+        else []
+    )

@@ -1,0 +1,85 @@
+"""Sums over time: what tasks cost by day, DAG and model, what failed, and how long jobs were queued."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import quantiles
+
+from airflow_provider_genai_batch.models import Manifest
+from airflow_provider_genai_batch.pages.records import ASKS, TaskRecord
+from airflow_provider_genai_batch.pages.words import model_name
+
+
+@dataclass
+class Sum:
+    """Of some tasks.
+
+    Attributes:
+        tasks: how many left a manifest.
+        rows: requests that they asked.
+        failed: of these.
+        tokens: of prompts and answers.
+        usd: what they cost, as far as that is known.
+        saved: USD that answers of earlier results and equal requests have saved.
+    """
+
+    tasks: int = 0
+    rows: int = 0
+    failed: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+    saved: float = 0.0
+
+    def add(self, manifest: Manifest) -> None:
+        """Take a task's manifest."""
+        self.tasks += 1
+        if manifest.counts is not None:
+            self.rows += manifest.counts.total
+            self.failed += manifest.counts.failed
+        self.tokens += manifest.usage.total if manifest.usage else 0
+        self.usd += manifest.cost.usd if manifest.cost else 0.0
+        self.saved += (manifest.saved.usd or 0.0) if manifest.saved else 0.0
+
+
+@dataclass
+class Sums:
+    """By day (UTC), DAG and model; causes of failed rows; seconds that jobs were queued, by model."""
+
+    whole: Sum = field(default_factory=Sum)
+    days: dict[str, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    dags: dict[str, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    models: dict[str, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    causes: Counter[str] = field(default_factory=Counter)
+    queued: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def queue_times(self) -> dict[str, tuple[float, float, int]]:
+        """Return by model the seconds within which half, and nine of ten, tasks' first jobs began; and how many."""
+        return {
+            model: (*_half_and_nine_tenths(times), len(times)) for model, times in sorted(self.queued.items())
+        }
+
+
+def sums_of(records: Iterable[TaskRecord]) -> Sums:
+    """Sum up tasks that asked; others look at the same jobs again."""
+    sums = Sums()
+    for record in records:
+        manifest = record.manifest
+        if manifest is None or record.operator not in ASKS:
+            continue
+        model = model_name(manifest.model) or "unknown"
+        day = f"{record.begun:%Y-%m-%d}" if record.begun else "unknown"
+        for one in (sums.whole, sums.days[day], sums.dags[record.dag_id], sums.models[model]):
+            one.add(manifest)
+        sums.causes.update(manifest.causes)
+        if manifest.create_time and manifest.start_time:
+            sums.queued[model].append((manifest.start_time - manifest.create_time).total_seconds())
+    return sums
+
+
+def _half_and_nine_tenths(times: list[float]) -> tuple[float, float]:
+    if len(times) == 1:
+        return times[0], times[0]
+    tenths = quantiles(times, n=10, method="inclusive")
+    return tenths[4], tenths[8]
