@@ -162,6 +162,7 @@ INTERNAL_ROOMS = [
     "models",
     "notifications",
     "operators",
+    "pages",
     "reporting",
     "requests",
     "results",
