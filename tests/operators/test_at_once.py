@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import (
@@ -156,6 +158,33 @@ def test_a_quota_of_a_day_ends_the_asking_and_the_next_attempt_asks_the_rest(
     assert sorted(row["status"] for row in seen[0].values()) == ["missing"] * 3 + ["ok"] * 5
     assert calls(gemini) == 3
     assert [row["status"] for row in rows(out).values()] == ["ok"] * 8
+
+
+def test_airflows_time_that_ends_while_it_asks_keeps_what_was_answered_and_the_next_attempt_asks_the_rest(
+    gemini: Emulator, tmp_path: Path
+) -> None:
+    gemini.capacity = Capacity(minute_tokens=4)  # what is over it waits for the next minute
+    out = tmp_path / "rows.jsonl"
+    errors: list[Any] = []
+    kept: list[int] = []
+
+    def more_room(context: Any) -> None:
+        errors.append(context["exception"])
+        parts = tmp_path.glob("_journal-*/*.answers")
+        kept.append(sum(len(part.read_bytes().splitlines()) for part in parts))
+        gemini.capacity = Capacity()
+        gemini.clear_requests()
+
+    soon = timedelta(seconds=15)
+    ran = ask(
+        tier="standard", results_uri=str(out), execution_timeout=soon, retries=1, on_retry_callback=more_room
+    )
+    assert ran.state == "success", ran.errors
+    (error,) = errors
+    assert isinstance(error, AirflowTaskTimeout)
+    assert 0 < kept[0] < len(KEYS)
+    assert calls(gemini) == len(KEYS) - kept[0]
+    assert [row["status"] for row in rows(out).values()] == ["ok"] * len(KEYS)
 
 
 def test_a_quota_that_is_used_up_from_the_start_is_named_and_nothing_is_landed(
