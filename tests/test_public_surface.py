@@ -120,6 +120,7 @@ PUBLIC = {
         "RowStatus",
         "Saved",
         "SqlSource",
+        "TableJobs",
         "Usage",
         "Versions",
     ],

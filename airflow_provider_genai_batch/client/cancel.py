@@ -7,10 +7,21 @@ from collections.abc import Sequence
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job
+from airflow_provider_genai_batch.client.storage.queries import Running
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.models.cancellation import Cancellation
 
 log = logging.getLogger(__name__)
+
+
+def cancel_statement(client: GenAIBatchClient, statement: Running) -> None:
+    """Cancel a job of BigQuery's; one that has ended or is gone is fine. What goes wrong is logged: it costs little."""
+    try:
+        cancelled = client.queries.cancel(statement)
+    except CallError as error:
+        log.warning("Job %s in BigQuery could not be cancelled: %s", statement.job_id, error)
+    else:
+        log.info("Job %s in BigQuery %s.", statement.job_id, "was cancelled" if cancelled else "had ended")
 
 
 def cancel_jobs(

@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.client.pages import Pages
 from airflow_provider_genai_batch.client.service_clock import ServiceClock, learn_from
 from airflow_provider_genai_batch.client.storage import bigquery as tables
 from airflow_provider_genai_batch.client.storage import downloads, uploads
-from airflow_provider_genai_batch.client.storage.queries import Queries
+from airflow_provider_genai_batch.client.storage.queries import Queries, Running
 from airflow_provider_genai_batch.client.storage.upload_source import upload_flow, upload_source
 from airflow_provider_genai_batch.client.transport.http import SyncHttp
 from airflow_provider_genai_batch.client.transport.retries import TRIES, RetryBudget, Send, send_with_retries
@@ -183,6 +183,11 @@ class GenAIBatchClient:
         if self._queries is None:
             self._queries = Queries(self.config, cloud_auth(self.config, self._auth))
         return self._queries
+
+    @property
+    def statement(self) -> Running | None:
+        """The job in BigQuery that is waited for; None: there is none."""
+        return None if self._queries is None else self._queries.running
 
     # ------------------------------------------------------------ how
 

@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.models.reuse import Reuse
 from airflow_provider_genai_batch.models.row import ResultRow, RowError, RowStatus, Usage
 from airflow_provider_genai_batch.models.source import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.sql_source import SqlSource
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
 from airflow_provider_genai_batch.models.versions import Versions
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "RowStatus",
     "Saved",
     "SqlSource",
+    "TableJobs",
     "Usage",
     "Versions",
 ]

@@ -12,6 +12,7 @@ from airflow_provider_genai_batch.models.checked import Checked
 from airflow_provider_genai_batch.models.cost import Cost
 from airflow_provider_genai_batch.models.plan import Plan
 from airflow_provider_genai_batch.models.row import Usage
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
 from airflow_provider_genai_batch.models.versions import Versions
 
 
@@ -108,6 +109,8 @@ class Manifest(Noun):
     """Of prompt, schema and defaults; None: the task knows of nothing that all requests share."""
     saved: Saved | None = None
     """By earlier results and equal requests; None: the task uses no earlier answers."""
+    bigquery: TableJobs | None = None
+    """What was done in BigQuery beside the model's jobs; None: nothing."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None

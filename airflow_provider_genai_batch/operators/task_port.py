@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.client.cancel import cancel_jobs
+from airflow_provider_genai_batch.client.cancel import cancel_jobs, cancel_statement
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks.approval import Approvals
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
@@ -64,7 +64,7 @@ class OperatorPort:
         self.appear_until = 0.0
         self._operator, self._context, self._settings = operator, context, settings
         self._conn_id, self._connection = settings.conn_id, client.config
-        self._keep_links = keep_links
+        self._client, self._keep_links = client, keep_links
 
     @property
     def is_first_try(self) -> bool:
@@ -99,11 +99,11 @@ class OperatorPort:
 
     def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
         """Store the links of jobs for Airflow's page of the task."""
-        self._keep_links(store_links(self._context, jobs, project, self._settings.results_uri))
+        self._keep_links(store_links(self._context, jobs, project, self._settings.rows_uri))
 
     def check_mapped_results(self) -> None:
         """Warn if all tasks of a mapped task land their rows at one address."""
-        warn_of_one_file(self._context, self._settings.results_uri)
+        warn_of_one_file(self._context, self._settings.rows_uri)
 
     def stop_if_over(self, said: str = "") -> None:
         """End the attempt if ``execution_timeout`` is over.
@@ -121,16 +121,20 @@ class OperatorPort:
         Returns:
             What became of each job; empty if they were left alone.
         """
-        if not (self._settings.cancel_on_kill and self.waiting_for):
+        statement = self._client.statement
+        if not (self._settings.cancel_on_kill and (self.waiting_for or statement)):
             return {}
         out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
         # Airflow takes a process that sent no heartbeat for dead: then the next attempt is to take the job up.
         if not out_of_time and not has_left(self._context["ti"], "running", "up_for_retry"):
             self._operator.log.info(
-                "The process was stopped, but nobody killed the task: %s is left running.", self.waiting_for
+                "The process was stopped, but nobody killed the task: %s is left running.",
+                self.waiting_for or (statement and statement.job_id),
             )
             return {}
         with GenAIBatchClient(self._connection) as client:
+            if statement is not None:
+                cancel_statement(client, statement)
             return cancel_jobs(client, self.waiting_for, self.appear_until)
 
     def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from airflow_provider_genai_batch.models.journal import is_journal
 from airflow_provider_genai_batch.reporting.datasets import Place, destination_of, named, sources_of
+from airflow_provider_genai_batch.reporting.tables import facets_of_table
 from airflow_provider_genai_batch.task.versions import versions_of
 
 FACET = "genaiBatch"
@@ -63,7 +64,10 @@ def lineage_of_asking(task: Any, manifest: Mapping[str, Any] | None) -> Operator
     outputs = named([*written, wanted if not written else None, task.results_uri])
     found = versions_of(task)
     known = {"model": task.model, "versions": found and found.model_dump()}
-    return _lineage(sources_of(task.src, task.prompt), outputs, task, manifest, known)
+    sources = sources_of(task.src, task.prompt)
+    table = task.results_uri or (wanted if task.prompt is not None else None)
+    facets = facets_of_table(task, table, sources) if table and table.startswith("bq://") else {}
+    return _lineage(sources, outputs, task, manifest, known, dict.fromkeys(named([table]), facets))
 
 
 def lineage_of_landing(task: Any, manifest: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
@@ -96,6 +100,7 @@ def _lineage(
     task: Any,
     manifest: Mapping[str, Any],
     known: Mapping[str, Any],
+    facets: Mapping[Place, dict[str, Any]] | None = None,
 ) -> OperatorLineage[Any, Any]:
     counts = manifest.get("counts") or {}
     # Where rows land, all of them are, if they did. Of several other places nobody knows which has how many.
@@ -105,16 +110,20 @@ def _lineage(
     rows = counts.get("total")
     return OperatorLineage(
         inputs=[Dataset(namespace=place.namespace, name=place.name) for place in inputs],
-        outputs=[_output(place, rows if place in counted else None) for place in outputs],
+        outputs=[
+            _output(place, rows if place in counted else None, (facets or {}).get(place)) for place in outputs
+        ],
         run_facets=_run_facets(manifest, known),
     )
 
 
-def _output(place: Place, rows: int | None) -> OutputDataset:
+def _output(place: Place, rows: int | None, of_table: dict[str, Any] | None = None) -> OutputDataset:
     facets: Any = (
         {} if rows is None else {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=rows)}
     )
-    return OutputDataset(namespace=place.namespace, name=place.name, outputFacets=facets)
+    return OutputDataset(
+        namespace=place.namespace, name=place.name, facets=of_table or {}, outputFacets=facets
+    )
 
 
 def _run_facets(manifest: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,12 @@ class RunSettings:
         """Return `results_uri` where it is a file, which others may stand beside."""
         return None if self.results_uri is None or is_table(self.results_uri) else self.results_uri
 
+    @property
+    def rows_uri(self) -> str | None:
+        """Return where rows land: `results_uri`, or of rows of a table the table that `dest` names."""
+        dest = self.dest if isinstance(self.dest, str) and is_table(self.dest) else None
+        return self.results_uri or (None if self.prompt is None else dest)
+
     def typed(self, backend: Backend) -> TypedTable | None:
         """Return the table that landed rows are loaded into; None: they land in a file, or nowhere.
 

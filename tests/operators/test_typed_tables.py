@@ -7,14 +7,17 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel, field_validator
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.client.storage.queries import Queries
+from airflow_provider_genai_batch.client.storage.queries import Queries, Running
+from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
+from airflow_provider_genai_batch.hooks import task_state
 from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
@@ -22,7 +25,8 @@ from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.tables.load import conform
 from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
 from tests.dags import Ran, run_dag
-from tests.operators.scenes import MODEL
+from tests.operators.scenes import MODEL, client
+from tests.operators.test_one_job import killed_at_the_first_pause
 from tests.operators.test_table_to_table import (
     GOOD,
     KINDS,
@@ -34,6 +38,7 @@ from tests.operators.test_table_to_table import (
     statements,
     texts,
 )
+from tests.pauses import at_pauses
 
 __all__ = ["texts"]
 
@@ -86,6 +91,64 @@ def test_the_gemini_api_fills_the_same_table_as_vertex_ai(both: Emulator, texts:
     assert len(both.jobs) == 2
     kinds = {kind for kind, _ in statements(both) - before}
     assert kinds == {"inputs", "load", "result"}
+    did = manifest["bigquery"]
+    assert did["inputs"].startswith("bq://emulator-project.tests.genai_inputs_")
+    assert {name.split("_")[1] for name in did["jobs"] if name.startswith("genai_")} == kinds
+    assert did["bytes_billed"] > 0
+
+
+@pytest.mark.parametrize(("state", "became"), [("failed", "DONE"), ("running", "RUNNING")])
+def test_a_task_that_is_killed_cancels_the_statement_that_it_waits_for(
+    vertex: Emulator, texts: str, monkeypatch: pytest.MonkeyPatch, state: str, became: str
+) -> None:
+    monkeypatch.setattr(task_state, "state_of", lambda _: state)
+    vertex.bigquery.hold('"jobId": "genai_inputs_')
+    with killed_at_the_first_pause(monkeypatch):
+        ask(texts, output_type=None, rename=None)
+    assert [*vertex.bigquery.held().values()] == [became]
+
+
+def test_only_the_statement_that_was_meant_is_cancelled(vertex: Emulator) -> None:
+    name = f"genai_probe_{uuid4().hex}"
+    with client() as service, client() as other:
+        vertex.bigquery.hold(name)
+        with at_pauses(stop), pytest.raises(KeyboardInterrupt):
+            service.queries.run(Statement("SELECT 1", name, "US", {"dag": "one"}))
+        begun = service.statement
+        assert begun == Running(f"{name}_0", "US", {"dag": "one"})
+        assert not other.queries.cancel(replace(begun, labels={"dag": "two"}))
+        assert not other.queries.cancel(replace(begun, job_id=f"{name}_1"))
+        assert other.queries.cancel(begun)
+        assert not other.queries.cancel(begun)
+        assert vertex.bigquery.held() == {f"{name}_0": "DONE"}
+
+
+def stop(_: float) -> None:
+    raise KeyboardInterrupt
+
+
+def test_lineage_tells_which_columns_of_the_table_are_made_of_which() -> None:
+    task = GenAIBatchOperator(
+        task_id="ask",
+        model=MODEL,
+        src="bq://p.d.texts",
+        prompt="{title}: {text}",
+        key="id",
+        columns=["id"],
+        output_type=Review,
+        rename={"day": "answer_day"},
+        results_uri="bq://p.d.out",
+    )
+    told = task.lineage()
+    (source,), (result,) = told.inputs, told.outputs
+    assert (source.name, result.name) == ("p.d.texts", "p.d.out")
+    columns = {one.name: one.type for one in result.facets["schema"].fields}
+    assert columns["answer_day"] == "DATE"
+    assert columns["tags"] == "ARRAY<STRING>"
+    assert [*columns][-4:] == ["row_status", "row_error", "tokens", "genai_key"]
+    made = result.facets["columnLineage"].fields
+    assert [one.field for one in made["kind"].inputFields] == ["title", "text"]
+    assert [(one.name, one.field) for one in made["id"].inputFields] == [("p.d.texts", "id")]
 
 
 def test_a_worker_that_dies_behind_each_step_asks_each_row_once(

@@ -62,6 +62,21 @@ class TableFacts:
     last_change: int
 
 
+@dataclass(frozen=True)
+class Running:
+    """A job that may be running.
+
+    Attributes:
+        job_id: its.
+        location: where.
+        labels: that it has, if it is the one that was begun here.
+    """
+
+    job_id: str
+    location: str
+    labels: Mapping[str, str]
+
+
 class Queries:
     """BigQuery, as the connection's account sees it; all calls block.
 
@@ -91,6 +106,8 @@ class Queries:
         self._config, self._auth = config, auth
         self.billed: dict[str, int] = {}
         """Bytes by the ids of the jobs that ran."""
+        self.running: Running | None = None
+        """What this object waits for, or waited for when it was interrupted."""
 
     @property
     def project(self) -> str:
@@ -191,6 +208,7 @@ class Queries:
             return str(job.job_id)
 
         job_id = self._call("jobs.insert", begin)
+        self.running = Running(job_id, location, labels)
         self._finish(job_id, location)
         given, renewed_at = 0, -1
         while True:
@@ -242,6 +260,7 @@ class Queries:
         """
         for number in range(_MOST_NUMBERS):
             job_id = f"{statement.job_id}_{number}"
+            self.running = Running(job_id, statement.location, statement.labels)
             if self._insert(statement, job_id):
                 self._finish(job_id, statement.location)
                 return job_id
@@ -250,11 +269,49 @@ class Queries:
                 log.info("Adopted job %s, which is running the statement already.", job_id)
                 self._finish(job_id, statement.location)
                 return job_id
+            self.running = None
             if job.error_result is None and statement.again and self._made(statement):
                 log.info("Adopted job %s, which has run the statement already.", job_id)
                 return job_id
         msg = f"{_MOST_NUMBERS} jobs {statement.job_id}_… failed"
         raise TransportError(msg, method="jobs.insert")
+
+    def look_up(self, job_id: str, location: str) -> None:
+        """Add to `billed` the jobs of a statement, which an earlier process may have run; costs nothing.
+
+        Args:
+            job_id: as the statement has it.
+            location: where.
+
+        Raises:
+            ApiError: BigQuery refused.
+            TransportError: it was not to be reached.
+        """
+        for number in range(_MOST_NUMBERS):
+            name = f"{job_id}_{number}"
+            if name in self.billed:
+                continue
+            try:
+                job = self._job(name, location)
+            except NotFound:
+                return
+            self.billed[name] = int(getattr(job, "total_bytes_billed", None) or 0)
+
+    def cancel(self, running: Running) -> bool:
+        """Cancel a job that was just read and is the one that was meant; False: it has ended, or is none.
+
+        Raises:
+            ApiError: BigQuery refused.
+            TransportError: it was not to be reached.
+        """
+        try:
+            job = self._job(running.job_id, running.location)
+        except NotFound:
+            return False
+        if job.state == "DONE" or dict(job.labels or {}) != dict(running.labels):
+            return False
+        self._call("jobs.cancel", lambda _, retry: job.cancel(retry=retry))
+        return True
 
     def _made(self, statement: Statement | Load) -> bool:
         return statement.makes is None or self.exists(statement.makes)
@@ -295,6 +352,7 @@ class Queries:
             if job.state == "DONE":
                 break
             clock.sleep(_PAUSES[min(number, len(_PAUSES) - 1)])
+        self.running = None
         self.billed[job_id] = int(getattr(job, "total_bytes_billed", None) or 0)  # loads are free
         if job.error_result is not None:
             raise refused(job.exception(), "jobs.get")

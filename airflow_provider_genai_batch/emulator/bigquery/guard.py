@@ -11,6 +11,7 @@ Each rule is here because without it a test of a mistaken pipeline could pass, o
   any value);
 * the number of rows of a table: the true one (upstream says what it was at the last DDL statement);
 * anything below a dataset or a table that does not exist: 404 ``notFound`` (upstream answers 500 for some);
+* a job that a test lets run on, until it is cancelled (upstream has each done when it answers);
 * a breakdown of its own: 501, which clients give up on at once, where they repeat a 500 for ten minutes.
 """
 
@@ -32,6 +33,7 @@ from starlette.types import ASGIApp
 
 from airflow_provider_genai_batch.emulator.bigquery.faults import PATH as FAULTS
 from airflow_provider_genai_batch.emulator.bigquery.faults import Fault, Faults
+from airflow_provider_genai_batch.emulator.bigquery.held import Held
 from airflow_provider_genai_batch.emulator.bigquery.options import changed
 from airflow_provider_genai_batch.emulator.bigquery.places import Places
 from airflow_provider_genai_batch.emulator.bigquery.rows import error, row_errors
@@ -68,16 +70,19 @@ class Guard(BaseHTTPMiddleware):
         self._job_ids: set[tuple[str, str]] = set()
         self._places = Places(context.catalog)
         self._faults = Faults()
+        self._held = Held()
 
     async def dispatch(self, request: Request, call_next: Next) -> Response:
         """Answer in place of the app, or mend its answer."""
         path, text = request.url.path, (await request.body()).decode(errors="replace")
         if path == FAULTS:
             return JSONResponse(self._faults.answer(request.method, json.loads(text or "{}"), asdict))
+        if job := self._held.answer(request.method, path, text):
+            return JSONResponse(job)
         fault = self._faults.take(request.method, path, text)
         if fault and not fault.acted:
             return _of(fault)
-        if refused := self._refuse(request, text):
+        if refused := self._refuse(request, text) or self._held.begun(request.method, path, text):
             return refused
         try:
             reply = await self._mended(request, text, await call_next(request))

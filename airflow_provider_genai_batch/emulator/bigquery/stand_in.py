@@ -15,6 +15,7 @@ import httpx
 
 from airflow_provider_genai_batch.emulator.bigquery.faults import CALLS
 from airflow_provider_genai_batch.emulator.bigquery.faults import PATH as FAULTS
+from airflow_provider_genai_batch.emulator.bigquery.held import PATH as HELD
 from airflow_provider_genai_batch.emulator.bigquery.values import encode, row_as_dict
 from airflow_provider_genai_batch.emulator.credentials.oauth import PROJECT
 from airflow_provider_genai_batch.emulator.processes.child import Child, ChildFailedError
@@ -144,6 +145,20 @@ class BigQuery(LoopbackServer):
         fault = {"call": call, "status": status, "reason": reason, "message": message}
         self._faults("POST", {**fault, "naming": naming, "times": times, "acted": acted})
 
+    def hold(self, naming: str) -> None:
+        """Let the next job that has a text in it run until it is cancelled.
+
+        Args:
+            naming: The text.
+        """
+        self._held("POST", {"naming": naming})
+
+    def held(self) -> dict[str, str]:
+        """Forget the jobs that were let run on, and return their states by their ids: ``RUNNING`` or ``DONE``."""
+        states = {job["id"]: job["state"] for job in self._held("GET")["jobs"]}
+        self._held("DELETE")
+        return states
+
     def heal(self) -> list[dict[str, Any]]:
         """Forget what `refuse` has queued, and return what did not happen."""
         left: list[dict[str, Any]] = self._faults("GET")["faults"]
@@ -215,6 +230,9 @@ class BigQuery(LoopbackServer):
 
     def _faults(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._call(method, f"{self._url}{FAULTS}", json=body or {})
+
+    def _held(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._call(method, f"{self._url}{HELD}", json=body or {})
 
     def _schema(self, table: str) -> list[dict[str, Any]]:
         fields: list[dict[str, Any]] = self._call("GET", self._path(table))["schema"]["fields"]

@@ -94,7 +94,7 @@ class JobSettler:
                     return self.ledger.add_job(self._get(name, landing))
                 case Land(jobs, besides, partly):
                     how = replace(landing.without(besides), partly=partly)
-                    return self.ledger.add_rows(land_jobs(self.client, jobs, how))
+                    return self._land(jobs, how)
                 case CountTables(jobs):
                     return self._count_tables(jobs, landing)
                 case Discard(jobs):
@@ -171,10 +171,18 @@ class JobSettler:
             return get_journaled(self.client, landing.results_uri, name, model)
         return landing.at(name, self.client).get(name)
 
+    def _land(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Any:
+        tally = self.ledger.add_rows(land_jobs(self.client, jobs, landing))
+        if landing.loads is not None:
+            self.ledger.bigquery = landing.loads.jobs(self.client)
+        return tally
+
     def _count_tables(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Any:
         if landing.into is None:
             return count_tables(self.client, jobs)
-        return self.ledger.add_rows(landing.into.land(self.client, jobs))
+        tally = self.ledger.add_rows(landing.into.land(self.client, jobs))
+        self.ledger.bigquery = landing.into.jobs(self.client, jobs)
+        return tally
 
     def _discard(self, jobs: tuple[BatchJob, ...], landing: Landing) -> None:
         for job in jobs:

@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, 
 from airflow_provider_genai_batch.models.job import Verdict
 from airflow_provider_genai_batch.models.manifest import AnsweredBy, Saved
 from airflow_provider_genai_batch.models.share import JobTotals
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.task.cost.prices import cost_of, is_installed, price_of
@@ -41,6 +42,8 @@ class UsageLedger:
     """By answers that were there already; None: the task uses none again."""
     versions: Versions | None = None
     """That the task asks with."""
+    bigquery: TableJobs | None = None
+    """What it did in BigQuery."""
     model: str | None = None
     """Of the task; None: jobs tell."""
     conn_of: Callable[[str], str] | None = None
@@ -118,7 +121,7 @@ class UsageLedger:
     @property
     def known(self) -> dict[str, Any]:
         """What a manifest says that is known before anything is asked."""
-        return {"plan": self.plan, "versions": self.versions}
+        return {"plan": self.plan, "versions": self.versions, "bigquery": self.bigquery}
 
     def _answered_by(self) -> tuple[AnsweredBy, ...]:
         if self.conn_of is None:

@@ -13,10 +13,11 @@ from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritte
 from airflow_provider_genai_batch.models import BatchJob, Usage
 from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
-from airflow_provider_genai_batch.task.tables.staged import answers_of
+from airflow_provider_genai_batch.task.tables.staged import answers_of, jobs_of
 from airflow_provider_genai_batch.wire.tables.sql import TableName
 from airflow_provider_genai_batch.wire.tables.statements import Result, counts, options, usage
 
@@ -78,6 +79,12 @@ class TableLanding:
         tally = RowCounter(expected=None)
         count_by_result(tally, found, dict(_shares(used, jobs)))
         return tally
+
+    def jobs(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> TableJobs:
+        """Return what was done in BigQuery beside these jobs."""
+        asked = [str(job.source).rpartition(".")[2] for job in jobs]
+        inputs = TableName(self.ask.staging.project, self.ask.staging.dataset, self.inputs)
+        return jobs_of(client.queries, inputs, [one for one in asked if one.startswith("genai_requests_")])
 
     def _all_columns(self, there: Mapping[str, Any]) -> list[str]:
         return [one for one in there if one != "genai_key"]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from airflow_provider_genai_batch.client.storage.table_jobs import Load, Statement
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.table_sink import TableSink
 from airflow_provider_genai_batch.task.files.files import Draft, spool
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
-from airflow_provider_genai_batch.task.tables.staged import DAYS
+from airflow_provider_genai_batch.task.tables.staged import DAYS, jobs_of
 from airflow_provider_genai_batch.task.tables.typed import TypedTable
 from airflow_provider_genai_batch.wire.tables.joined import Joined
 from airflow_provider_genai_batch.wire.tables.load import schema
@@ -70,6 +71,13 @@ class LoadedTable:
                 except CallError as error:
                     # Not the job's trouble: whoever reads rows must not take it for that.
                     raise OSError(str(error)) from error
+
+    def jobs(self, client: GenAIBatchClient) -> TableJobs:
+        """Return what was done in BigQuery."""
+        queries = client.queries
+        if self.ask is not None:
+            return jobs_of(queries, self._staged(self.ask, "inputs"))
+        return TableJobs(jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))
 
     def keys(self, client: GenAIBatchClient) -> list[str] | None:
         """Return the keys of the rows that were asked about; None: they are not kept in BigQuery."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
+from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.identity import Identity, merge_labels
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName, read_table
 from airflow_provider_genai_batch.wire.tables.statements import Answers, Requests, Slot, options
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
+
+log = logging.getLogger(__name__)
 
 DAYS = 30
 """For which tables of a run are kept: longer than any job, and than people need to look at a failure."""
@@ -109,6 +114,23 @@ def answers_of(
     names = [read_table(uri, "The output of a job") for uri in tables]
     spelled = [(one, queries.facts_of(one).columns.get("response") == "STRING") for one in names]
     return Answers(spelled, columns, cut_off_is_ok)
+
+
+def jobs_of(queries: Queries, inputs: TableName, requests: Iterable[str] = ()) -> TableJobs:
+    """Return what was done in BigQuery for the rows of a snapshot.
+
+    Args:
+        queries: that ran the last of it.
+        inputs: the snapshot.
+        requests: tables of requests, which are called as the jobs that made them.
+    """
+    try:
+        location = queries.location_of(inputs.place)
+        for name in (inputs.table, *requests):
+            queries.look_up(name, location)
+    except CallError as error:
+        log.warning("Not all jobs of this task in BigQuery are known: %s", error)
+    return TableJobs(inputs=inputs.uri, jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))
 
 
 def snapshot_name(staging: DatasetName, tag: str) -> TableName:
