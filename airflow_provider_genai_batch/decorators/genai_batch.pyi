@@ -17,6 +17,7 @@ def genai_batch_task(
     multiple_outputs: bool = False,
     model: str,
     prompt: Any = None,
+    media: Mapping[str, str] | None = None,
     prompt_name: str | None = None,
     key: str | Sequence[str] | None = None,
     columns: Sequence[str] | None = None,

@@ -90,6 +90,7 @@ def check_results(task: Any) -> None:
     from airflow_provider_genai_batch.results.media import check_media_uri
     from airflow_provider_genai_batch.results.sinks import form_of
     from airflow_provider_genai_batch.task.checks import check_allowance, check_answers, check_flag
+    from airflow_provider_genai_batch.wire.tables.sql import is_table
 
     for name, check in (
         ("max_failed_rows", lambda _, value: check_allowance(value)),
@@ -99,7 +100,7 @@ def check_results(task: Any) -> None:
     ):
         if is_known(value := getattr(task, name)):
             check(name, value)
-    if is_known(task.results_uri):
+    if is_known(task.results_uri) and not is_table(task.results_uri):
         form_of(task.results_uri)
     if task.media_uri is not None and is_known(task.media_uri):
         check_media_uri(task.media_uri)

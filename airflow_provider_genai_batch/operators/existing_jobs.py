@@ -44,7 +44,8 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
 
     Args:
         job_names: a name, several, or a manifest.
-        results_uri: where rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``.
+        results_uri: where rows land, ``….jsonl``, ``….jsonl.gz`` or ``….parquet``, or ``bq://p.d.t``, a table with
+            typed columns.
         media_uri: a folder, in object storage or a path, where pictures and sound of answers are written as files.
         src: the requests, in any form that `GenAIBatchOperator` takes; they are read and checked, and not sent. With
             them each row is joined to its request: missing ones are named, those of strangers dropped. All jobs are
@@ -107,8 +108,9 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
         from airflow_provider_genai_batch.task.checks import check_allowance
         from airflow_provider_genai_batch.task.jobs.settler import JobSettler
         from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
-        from airflow_provider_genai_batch.task.landing.reread import landing_for_existing_jobs
+        from airflow_provider_genai_batch.task.landing.reread import landing_for_existing_jobs, loaded_table
         from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
+        from airflow_provider_genai_batch.wire.tables.sql import is_table
 
         check_results_uri(self.results_uri)
         check_allowance(self.max_failed_rows)
@@ -120,11 +122,17 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
             if ending is None:
                 msg = f"{', '.join(names)}: not all of these have ended. Wait for them with GenAIBatchSensor first."
                 raise InputError(msg)
+            loads = (
+                loaded_table(client, names, self.results_uri, self.output_type)
+                if is_table(self.results_uri)
+                else None
+            )
             with landing_for_existing_jobs(
                 client,
                 names,
                 src=self.src,
                 output_type=self.output_type,
+                loads=loads,
                 answers=AnswerSettings(self.keep, self.truncated),
                 results_uri=self.results_uri,
                 media_uri=self.media_uri,

@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.operators.built import check_order
 from airflow_provider_genai_batch.operators.outcome import ReportsOutcome
 from airflow_provider_genai_batch.operators.shown import shown
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
+from airflow_provider_genai_batch.requests.tables.media_parts import with_media
 from airflow_provider_genai_batch.task.unpaid import refusals
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
@@ -55,6 +56,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             the model's own validators; None: they stay in BigQuery if the service reads it, and SQL checks them.
         prompt: turns each row into a request: a string with ``{column}`` in it, or a list of parts with such strings.
             ``{{`` and ``}}`` are braces. Jinja is not rendered in it.
+        media: columns with the address of a file (on Vertex AI ``gs://…``), with its type, such as
+            ``{"photo": "image/png"}``: each becomes a part after those of `prompt`.
         prompt_name: name and version of the prompt, such as ``classify-v3``. It appears in the manifest, in lineage
             and in labels, but is not sent to the model.
         dest: where Vertex AI writes: ``gs://prefix/``, ``bq://p[.d[.t]]``, or a dict / ``BatchJobDestination``.
@@ -163,6 +166,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         model: str,
         src: Any,
         prompt: Any = None,
+        media: Mapping[str, str] | None = None,
         prompt_name: str | None = None,
         key: str | Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
@@ -215,7 +219,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         super().__init__(**kwargs)
         self.model = model
         self.src = repeatable(src)
-        self.prompt = prompt
+        self.prompt = with_media(prompt, media)
         self.prompt_name = prompt_name
         self.key, self.columns, self.where = key, columns, where
         self.staging = staging
@@ -265,7 +269,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         self.reattach = reattach
         self.reuse = reuse
         self.dedupe = dedupe
-        self.asks_for = shown(prompt, output_type)
+        self.asks_for = shown(self.prompt, output_type)
         self.killed = False
         self.links: Mapping[str, str] | None = None
         self._port: OperatorPort | None = None

@@ -27,10 +27,7 @@ def form_of(uri: str) -> Form:
     for form in FORMS:
         if uri.endswith(f".{form}"):
             return form
-    msg = (
-        f"results_uri={uri!r} cannot take rows: give one file or object that ends in .jsonl, .jsonl.gz or "
-        ".parquet, or a table in BigQuery as bq://project.dataset.table."
-    )
+    msg = f"results_uri={uri!r} cannot take rows: give one file or object that ends in .jsonl, .jsonl.gz or .parquet."
     raise InputError(msg)
 
 

@@ -48,34 +48,34 @@ def test_what_a_page_says_can_be_done(page: Page, both: Emulator, tmp_path: Path
         reader.go()
 
 
-def test_the_dag_of_the_readme_answers_every_line_of_its_file(both: Emulator, tmp_path: Path) -> None:
+def test_the_dags_of_the_readme_and_of_the_page_on_tables_do_what_they_promise(
+    cloud_storage: CloudStorage, big_query: BigQuery, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     texts = {"first": "I like it.", "second": "It broke."}
     lines = [{"key": key, "request": {"contents": [{"parts": [{"text": t}]}]}} for key, t in texts.items()]
     (tmp_path / f"reviews-{DATE}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with walk(README, tmp_path, both.url) as reader:
-        reader.go()
-    assert reader.ran == ["nightly_reviews"]
-    rows = map(json.loads, (tmp_path / f"answers-{DATE}.jsonl").read_text().splitlines())
-    assert {row["key"]: row["status"] for row in rows} == {"first": "ok", "second": "ok"}
-
-
-def test_the_dag_that_classifies_a_table_writes_the_table_that_its_page_promises(
-    cloud_storage: CloudStorage, big_query: BigQuery, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
     place = "my-project.reviews"
     big_query.create_dataset(place)
     rows = [{"id": number, "text": text, "day": day} for number, text, day in REVIEWS]
     columns = [("id", "INTEGER"), ("text", "STRING"), ("day", "DATE")]
     big_query.create_and_insert(f"{place}.texts", columns, rows)
-    at_once = Lifecycle.at_once()
-    with Emulator(storage=cloud_storage, bigquery=big_query, lifecycle=at_once) as running:
-        connection = json.dumps(running.connection("vertex"))
-        monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_VERTEX", connection)
+    with Emulator(storage=cloud_storage, bigquery=big_query, lifecycle=Lifecycle.at_once()) as running:
+        for name, backend in (("DEFAULT", "gemini"), ("VERTEX", "vertex")):
+            monkeypatch.setenv(f"AIRFLOW_CONN_GENAI_BATCH_{name}", json.dumps(running.connection(backend)))
+        with walk(README, tmp_path, running.url) as reader:
+            reader.go()
+        assert reader.ran == ["nightly_reviews", "label_reviews"]
         with walk(CLASSIFY, tmp_path, running.url) as reader:
             reader.go()
     assert reader.ran == ["classify_reviews"]
-    labels = [*big_query.rows(f"{place}.labels")]
+    answers = map(json.loads, (tmp_path / f"answers-{DATE}.jsonl").read_text().splitlines())
+    assert {row["key"]: row["status"] for row in answers} == {"first": "ok", "second": "ok"}
+    labels, short = [*big_query.rows(f"{place}.labels")], [*big_query.rows(f"{place}.kinds")]
     assert {(row["id"], row["row_status"]) for row in labels} == {(1, "ok"), (2, "ok")}
+    assert {(row["id"], row["row_status"], type(row["topics"])) for row in short} == {
+        (1, "ok", list),
+        (2, "ok", list),
+    }
     named = {code(row[0]) for row in CLASSIFY.table("## What comes out", "Column")}
     kinds = dict(big_query.columns(f"{place}.labels"))
     assert [*kinds][:6] == ["id", "text", "day", "kind", "certainty", "topics"]

@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.client.storage.queries import Queries
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError, TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.requests.tables.media_parts import with_media
 from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.order import read_order
@@ -260,6 +261,10 @@ def test_rows_without_a_key_of_their_own_are_told_apart_by_all_they_hold(
             {"prompt": "{text}", "where": "t.id > 1 -- all but one"},
             "1 of 3 rows have nothing but blanks in text, and",
         ),
+        (
+            {"prompt": with_media("See {id}", {"text": "image/png"})},
+            "4 of 4 rows have no gs:// address in text, where a file is to be",
+        ),
         ({"key": "day"}, r"the key \(day\) is not unique: 3 of 4 rows"),
         (
             {"dest": "bq://emulator-project.nowhere.t", "staging": "emulator-project.nor_here"},
@@ -339,6 +344,11 @@ def test_a_permission_that_is_missing_is_named_with_its_role(
         ({"results_uri": "rows.jsonl", "dest": None}, "give bq://project.dataset.table, not rows.jsonl"),
         ({"results_uri": "bq://p.d.out", "dest": None, "keep": "response"}, "leave keep out"),
         ({"validate": "sql"}, "validate is"),
+        ({"media": {"text": "png"}}, "give a dict from columns to types"),
+        (
+            {"media": {"text": "image/png"}, "prompt": [{"role": "user", "parts": ["{id}"]}]},
+            "goes with a prompt that",
+        ),
         ({"tier": "standard"}, "or leave tier out, as the rows of a table"),
         ({"wait": False}, "leave wait out"),
         ({"rename": {"day": "kind"}}, "'kind' twice"),

@@ -21,8 +21,10 @@ from airflow_provider_genai_batch.hooks import task_state
 from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.tables.load import conform
+from airflow_provider_genai_batch.wire.tables.statements import Slot
 from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
@@ -296,6 +298,20 @@ def test_settings_that_read_requests_need_rows_that_pass_the_worker(setting: dic
     table = asked.order(ClientConfig(Backend.GEMINI, api_key="k")).table
     assert table is not None
     assert table.streamed
+
+
+def test_a_column_of_files_becomes_a_part_of_each_prompt() -> None:
+    asked = GenAIBatchOperator(
+        task_id="ask",
+        model=MODEL,
+        src=[{"photo": "gs://b/1.png"}],
+        prompt="See",
+        media={"photo": "image/png"},
+    )
+    request, shown = Prompt(asked.prompt).pieces(MODEL)[:2]
+    assert isinstance(request, str)
+    assert request.endswith('{"text":"See"},{"fileData":{"fileUri":')
+    assert shown == Slot(("", ""), ("photo",), is_file=True)
 
 
 def test_bigquery_needs_a_project_that_pays() -> None:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.wire.schemas.column_text import type_of_columns
+from airflow_provider_genai_batch.wire.schemas.output_type import ask_for
 from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, literal
 from airflow_provider_genai_batch.wire.tables.statements import Answers
 from airflow_provider_genai_batch.wire.tables.types import columns_of
@@ -163,6 +164,14 @@ def test_each_type_of_python_has_its_column() -> None:
         "pair": "JSON",
         "node": "STRUCT<`name` STRING, `next` JSON>",
     }
+
+
+def test_columns_are_called_as_fields_are_asked_for_whatever_their_aliases() -> None:
+    class Aliased(BaseModel):
+        kind: str = Field(alias="theKind")
+
+    (column,) = columns_of(Aliased)
+    assert [column.name] == [*ask_for(Aliased, None)["responseSchema"]["properties"]]
 
 
 def test_what_makes_no_columns_is_refused() -> None:

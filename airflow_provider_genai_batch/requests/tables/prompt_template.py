@@ -112,7 +112,7 @@ class Prompt:
         pieces: list[str | Slot] = []
         for slot in self._slots(line, dict(self._holders(asked.request))):
             if isinstance(slot, _Slot):
-                pieces.append(Slot(*cast("_Text", slot.text), slot.upper))
+                pieces.append(Slot(*cast("_Text", slot.text), slot.upper, slot.holder == "fileUri"))
             else:
                 pieces.append(slot.decode())
         # A column's text is written with its quotes, those around its mark are not.

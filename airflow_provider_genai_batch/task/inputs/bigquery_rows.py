@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch import clock
@@ -113,6 +113,9 @@ class TableReader:
         pieces = self.prompt.pieces(self.model, self.defaults, config.backend)
         alone = [one for one in pieces if isinstance(one, Slot) and not "".join(one.literals).strip()]
         rows = self._snapshot(facts, tuple(one.columns for one in alone))
+        if config.backend is Backend.VERTEX:
+            files = tuple(one for one in pieces if isinstance(one, Slot) and one.is_file)
+            rows = replace(rows, files=files)
         _Preflight(queries, ask, job_location).estimate(rows, location)
         nonce = facts.last_change if facts.kind == "TABLE" else f"{clock.time():.3f}"
         tag = digest([self.key, rows.select(), nonce])[:16]
@@ -304,6 +307,14 @@ def _refuse_rows(found: Mapping[str, Any], rows: Snapshot, ask: TableAsk) -> Non
             problems.append(
                 f"{found[f'empty_{number}']} of {total} rows have nothing but blanks in {', '.join(columns)}, and "
                 "nothing else stands in that part of the prompt: leave them out by where, or write words around it"
+            )
+    for number, file in enumerate(rows.files):
+        if found[f"file_{number}"] and not any(
+            found[f"null_{rows.needed.index(one)}"] for one in file.columns
+        ):
+            problems.append(
+                f"{found[f'file_{number}']} of {total} rows have no gs:// address in {', '.join(file.columns)}, where "
+                "a file is to be, and one would fail the whole job: leave them out by where"
             )
     _refuse(problems)
 

@@ -7,12 +7,28 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.models.base import Task
+from airflow_provider_genai_batch.models.identity import digest
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.landing.landing import Landing
+from airflow_provider_genai_batch.task.tables.load import LoadedTable
+from airflow_provider_genai_batch.task.tables.typed import read_typed
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
+from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.sources import read_source
+
+
+def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, output_type: Any) -> LoadedTable:
+    """Say which table the rows of ended jobs are loaded into.
+
+    Raises:
+        InputError: its columns cannot be meant.
+        CallError: the first job cannot be looked at.
+    """
+    embeds = task_of(client.get(names[0]).model or "") is Task.EMBED
+    return LoadedTable(read_typed(uri, output_type, embeds=embeds), digest([*names]), {})
 
 
 @contextmanager
@@ -33,6 +49,8 @@ def landing_for_existing_jobs(
         InputError: the requests cannot be read, or one of them is not usable.
     """
     validate = None if output_type is None else answer_check(output_type)
+    if (loads := wanted.get("loads")) is not None:
+        validate = loads.table.checked(validate)
     if src is None:
         refuse_media_overlap(None, wanted.get("results_uri"), wanted.get("media_uri"))
         yield Landing(validate=validate, output_type=output_type, submits=False, **wanted)

@@ -47,6 +47,7 @@ class Snapshot:
         where: the user's condition over ``t``; empty: all rows.
         needed: columns that a prompt names.
         bare: those of them that stand alone in a part of it.
+        files: strings of it that are addresses of files.
     """
 
     source: TableName
@@ -55,6 +56,7 @@ class Snapshot:
     where: str = ""
     needed: tuple[str, ...] = ()
     bare: tuple[tuple[str, ...], ...] = ()
+    files: tuple[Slot, ...] = ()
 
     def select(self) -> str:
         """Spell the rows."""
@@ -77,6 +79,8 @@ class Snapshot:
         for number, columns in enumerate(self.bare):
             text = ", ".join(_as_text(f"t.{name(one)}", self.columns[one]) for one in columns)
             parts.append(f"COUNTIF(TRIM(CONCAT('', {text})) = '') AS empty_{number}")
+        for number, file in enumerate(self.files):
+            parts.append(f"COUNTIF(NOT STARTS_WITH({file.text(self.columns)}, 'gs://')) AS file_{number}")
         asked = ", ".join(f"{name(one)} AS {name(one)}" for one in dict.fromkeys((KEY, *self.needed)))
         for salt in _HASHES:
             text = f"CONCAT('{salt}', TO_JSON_STRING(STRUCT({asked})))"
@@ -166,19 +170,25 @@ class Slot:
         literals: what stands around the columns: one more than there are of them.
         columns: their names.
         upper: all of it is put into capitals.
+        is_file: it is the address of a file.
     """
 
     literals: tuple[str, ...]
     columns: tuple[str, ...]
     upper: bool = False
+    is_file: bool = False
 
     def sql(self, types: Mapping[str, str]) -> str:
         """Spell the JSON string."""
+        text = self.text(types)
+        return f"TO_JSON_STRING({f'UPPER({text})' if self.upper else text})"
+
+    def text(self, types: Mapping[str, str]) -> str:
+        """Spell the text."""
         parts = [literal(self.literals[0])] if self.literals[0] else []
         for column, after in zip(self.columns, self.literals[1:], strict=True):
             parts += [_as_text(f"t.{name(column)}", types[column])] + ([literal(after)] if after else [])
-        text = parts[0] if len(parts) == 1 else f"CONCAT({', '.join(parts)})"
-        return f"TO_JSON_STRING({f'UPPER({text})' if self.upper else text})"
+        return parts[0] if len(parts) == 1 else f"CONCAT({', '.join(parts)})"
 
 
 def _as_text(value: str, kind: str) -> str:
