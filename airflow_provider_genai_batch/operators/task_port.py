@@ -132,9 +132,10 @@ class OperatorPort:
                 self.waiting_for or (statement and statement.job_id),
             )
             return {}
-        with GenAIBatchClient(self._connection) as client:
-            if statement is not None:
+        if statement is not None:
+            with GenAIBatchClient(self._client.config) as client:
                 cancel_statement(client, statement)
+        with GenAIBatchClient(self._connection) as client:
             return cancel_jobs(client, self.waiting_for, self.appear_until)
 
     def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:

@@ -64,6 +64,13 @@ class TokenEstimate:
                 self.long_output += output
         return self
 
+    def times(self, share: float) -> TokenEstimate:
+        """Return the tokens of a part of the requests, which are like the others."""
+        requests, asked = round(self.requests * share), (self.input * share, self.long_input * share)
+        answered = round(self.output * share), round(self.long_output * share)
+        others = round(self.unbounded * share), round(self.unsized * share)
+        return TokenEstimate(requests, asked[0], answered[0], asked[1], answered[1], *others)
+
     def _asked(self, request: Mapping[str, Any]) -> int:
         """Return the bytes of a prompt and of what goes with it."""
         size = 0

@@ -186,7 +186,7 @@ class AttemptInput:
                 return subset(prepared, again.tally.unanswered, same.__contains__)
         except InputError:
             return None
-        return prepared.going_on(again.tables) if again.tables else None
+        return prepared.going_on(again.tables, again.left) if again.tables else None
 
     def _wait(
         self, error: CallError, failures: int, order: Order, attempt: Attempt, checkpoint: Checkpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,16 +13,22 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, field_validator
 
+from airflow_provider_genai_batch.checks import length
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.queries import Queries, Running
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
-from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, UnsupportedError
 from airflow_provider_genai_batch.hooks import task_state
 from airflow_provider_genai_batch.models import Pilot
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
+from airflow_provider_genai_batch.task.cost.limit import cost_limit
+from airflow_provider_genai_batch.task.cost.plan import make_plan
+from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
+from airflow_provider_genai_batch.task.order import read_order
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.tables.load import conform
 from airflow_provider_genai_batch.wire.tables.statements import Slot
@@ -281,9 +288,7 @@ def test_values_are_loaded_as_their_columns_take_them(value: Any, kind: Column, 
     assert conform([replace(kind, required=False)], {}) == {"x": [] if kind.repeated else None}
 
 
-@pytest.mark.parametrize(
-    "setting", [{"pilot": Pilot(2, tier="batch")}, {"plan_only": True}, {"max_cost": 1.0}]
-)
+@pytest.mark.parametrize("setting", [{"pilot": Pilot(2, tier="batch")}, {"checks": [length(between=(0, 9))]}])
 def test_settings_that_read_requests_need_rows_that_pass_the_worker(setting: dict[str, Any]) -> None:
     asked = RunSettings(
         conn_id="c",
@@ -298,6 +303,32 @@ def test_settings_that_read_requests_need_rows_that_pass_the_worker(setting: dic
     table = asked.order(ClientConfig(Backend.GEMINI, api_key="k")).table
     assert table is not None
     assert table.streamed
+
+
+def test_bigquery_counts_what_the_requests_say(vertex: Emulator, texts: str) -> None:
+    with ExitStack() as stack:
+        service = stack.enter_context(client())
+        given = {"prompt": ["{text}, of {day}"], "results_uri": f"bq://{texts}_out", "src": f"bq://{texts}"}
+        order = read_order(
+            service.config, model=MODEL, output_type="kind STRING", key="id", columns="id", **given
+        )
+        assert order.table is not None
+        assert order.prompt is not None
+        read = TableReader(service, order.table, order.prompt, order.model, order.request_defaults, "k", {})
+        prepared = read.read(stack)
+        assert prepared.table is not None
+        lines = [{"request": json.loads(request)} for _, request in prepared.table.lines(service)]
+        assert prepared.tokens == TokenEstimate().add(lines)
+        plan = make_plan(service, order, prepared, max_requests=3)
+        assert plan is not None
+        assert (plan.requests, plan.jobs, plan.looked_at) == (4, 2, 4)
+        limit = cost_limit(1e-6, order)
+        assert limit is not None
+        with pytest.raises(CostLimitExceeded, match="4 requests"):
+            limit.check(prepared, 0)
+        rest = prepared.going_on(["bq://p.d.t"], 0.5)
+        assert rest.tokens is not None
+        assert (rest.requests, rest.tokens.requests) == (None, 2)
 
 
 def test_a_column_of_files_becomes_a_part_of_each_prompt() -> None:

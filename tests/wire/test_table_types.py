@@ -171,7 +171,7 @@ def test_columns_are_called_as_fields_are_asked_for_whatever_their_aliases() -> 
         kind: str = Field(alias="theKind")
 
     (column,) = columns_of(Aliased)
-    assert [column.name] == [*ask_for(Aliased, None)["responseSchema"]["properties"]]
+    assert [column.name] == [*ask_for(Aliased, None)["responseSchema"].schema["properties"]]
 
 
 def test_what_makes_no_columns_is_refused() -> None:

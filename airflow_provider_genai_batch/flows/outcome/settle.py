@@ -85,6 +85,12 @@ class AskAgain:
     """Those in BigQuery whose rows a further job can go on with."""
 
     @property
+    def left(self) -> float:
+        """The share of the requests that has no good row, as far as rows were counted."""
+        counts = (self.manifest or {}).get("counts") or {}
+        return 1 - counts["ok"] / counts["total"] if counts.get("total") else 1.0
+
+    @property
     def manifest(self) -> dict[str, Any] | None:
         """The manifest of the jobs as JSON, if there is one."""
         manifest = self.failure.manifest if self.failure else None

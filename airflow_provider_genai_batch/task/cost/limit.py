@@ -61,9 +61,9 @@ class CostLimit:
             CostLimitExceeded: they may.
             ConfigurationError: they could not be read.
         """
-        if not prepared.readable:
+        if prepared.tokens is None and not prepared.readable:
             raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(prepared.source))))
-        tokens = TokenEstimate().add(_rows(prepared), answers=self.task is Task.GENERATE)
+        tokens = prepared.tokens or TokenEstimate().add(_rows(prepared), answers=self.task is Task.GENERATE)
         most = self._most(tokens)
         sums = self._sums(tokens, most, spent)
         if spent + float(most) > self.usd:
@@ -126,7 +126,7 @@ def cost_limit(max_cost: float, order: Order) -> CostLimit:
         ConfigurationError: it cannot be checked: there is no price list, the model is not in it, or the requests are
             not read from here.
     """
-    if order.source.bigquery_uri or order.source.file_name:
+    if order.table is None and (order.source.bigquery_uri or order.source.file_name):
         raise ConfigurationError(_cannot(max_cost, _UNREAD.format(where=_address(order.source))))
     price = _price(f"max_cost={max_cost}", order)
     word = "maxOutputTokens" if family_of(order.model) is Family.GOOGLE else "max_tokens"

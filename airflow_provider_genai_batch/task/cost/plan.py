@@ -62,6 +62,10 @@ def make_plan(
     Raises:
         RequestError: one request alone is too large for a job.
     """
+    if prepared.tokens is not None:
+        return _plan(
+            client, order, prepared.tokens, (prepared.requests or 0, 0), count_pieces(prepared, max_requests)
+        )
     if not prepared.readable or not prepared.requests:
         return None
     sample, task = sample_of(prepared), task_of(order.model)
@@ -76,15 +80,24 @@ def make_plan(
         round(tokens.unbounded / sample.share),
         0 if counted else round(tokens.unsized / sample.share),
     )
-    prices = _prices(order, task, client.config.location)
+    pieces = count_pieces(prepared, max_requests, max_bytes)
+    return _plan(client, order, tokens, (len(sample.rows), counted), pieces)
+
+
+def _plan(
+    client: GenAIBatchClient, order: Order, tokens: TokenEstimate, read: tuple[int, int], jobs: int
+) -> Plan:
+    """Plan requests of which so many were looked at, and counted by the service."""
+    prices = _prices(order, task_of(order.model), client.config.location)
+    looked_at, counted = read
     return Plan(
-        requests=prepared.requests,
-        jobs=count_pieces(prepared, max_requests, max_bytes),
+        requests=tokens.requests,
+        jobs=jobs,
         input_tokens=round(tokens.input),
         output_tokens=tokens.output,
         unbounded=tokens.unbounded,
         unsized=tokens.unsized,
-        looked_at=len(sample.rows),
+        looked_at=looked_at,
         counted=counted,
         cost={tier: planned_cost(tokens, price) for tier, price in prices.items()},
         source=next((price.source for price in prices.values()), None),

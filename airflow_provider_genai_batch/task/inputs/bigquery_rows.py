@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.storage.queries import Queries, TableFacts
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
@@ -21,7 +23,9 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.models.share import LONG_PROMPT
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
+from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, TokenEstimate
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import DAYS, StagedTable, snapshot_name
@@ -48,11 +52,13 @@ class KeptTable:
     Attributes:
         table: where, with what requests are made of.
         rows: how many.
+        tokens: that their prompts may cost.
         sums: tell what is asked of them.
     """
 
     table: StagedTable
     rows: int
+    tokens: TokenEstimate
     sums: tuple[Any, Any]
 
 
@@ -102,6 +108,7 @@ class TableReader:
             requests=kept.rows,
             asks_for_type=asks_for_type(None, self.defaults),
             table=kept.table,
+            tokens=kept.tokens,
         )
 
     def keep(self, snapshot: str | None = None) -> KeptTable:
@@ -113,9 +120,13 @@ class TableReader:
         pieces = self.prompt.pieces(self.model, self.defaults, config.backend)
         alone = [one for one in pieces if isinstance(one, Slot) and not "".join(one.literals).strip()]
         rows = self._snapshot(facts, tuple(one.columns for one in alone))
+        slots = tuple(one for one in pieces if isinstance(one, Slot))
+        form = TokenEstimate().add(
+            [from_json("".join(one if isinstance(one, str) else '""' for one in pieces))]
+        )
+        rows = replace(rows, slots=slots, long_text=int(BYTES_A_TOKEN * (LONG_PROMPT - form.input)))
         if config.backend is Backend.VERTEX:
-            files = tuple(one for one in pieces if isinstance(one, Slot) and one.is_file)
-            rows = replace(rows, files=files)
+            rows = replace(rows, files=tuple(one for one in slots if one.is_file))
         _Preflight(queries, ask, job_location).estimate(rows, location)
         nonce = facts.last_change if facts.kind == "TABLE" else f"{clock.time():.3f}"
         tag = digest([self.key, rows.select(), nonce])[:16]
@@ -139,7 +150,8 @@ class TableReader:
         staged = StagedTable(
             table, pieces, rows.columns, ask.answers, location, self.labels, self.cut_off_is_ok
         )
-        return KeptTable(staged, int(found["total"]), (found["sum_a"], found["sum_b"]))
+        total = int(found["total"])
+        return KeptTable(staged, total, _tokens(found, form), (found["sum_a"], found["sum_b"]))
 
     def _snapshot(self, facts: TableFacts, bare: tuple[tuple[str, ...], ...]) -> Snapshot:
         """Choose the columns that are kept.
@@ -268,6 +280,20 @@ class _Preflight:
                         )
                     )
         _refuse(problems)
+
+
+def _tokens(found: Mapping[str, Any], form: TokenEstimate) -> TokenEstimate:
+    """Return the tokens of all requests, of what BigQuery has counted and of a request without its columns."""
+    total, some = int(found["total"]), int(found["long_rows"])
+    return TokenEstimate(
+        total,
+        form.input * total + int(found["bytes"]) / BYTES_A_TOKEN,
+        form.output * total,
+        form.input * some + int(found["long_bytes"]) / BYTES_A_TOKEN,
+        form.output * some,
+        form.unbounded * total,
+        form.unsized * total,
+    )
 
 
 @contextmanager

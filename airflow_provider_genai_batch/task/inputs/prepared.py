@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.identity import Identity, file_name, object_name
 from airflow_provider_genai_batch.requests.tables.columns import Columns
+from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
 from airflow_provider_genai_batch.task.tables.staged import StagedTable
@@ -68,6 +69,9 @@ class PreparedInput:
     snapshot: str | None = None
     """The table in BigQuery that keeps the rows of which the lines were made."""
 
+    tokens: TokenEstimate | None = None
+    """Of rows in BigQuery, where they were counted."""
+
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
         """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.
 
@@ -105,14 +109,15 @@ class PreparedInput:
         if self.lines is not None:
             yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
 
-    def going_on(self, tables: Sequence[str]) -> PreparedInput:
-        """Return the input of jobs that go on with what earlier ones left in BigQuery.
+    def going_on(self, tables: Sequence[str], share: float = 1.0) -> PreparedInput:
+        """Return the input of jobs that go on with what earlier ones left in BigQuery, a share of all requests.
 
         Vertex AI takes each table as the input of a job; of rows that are kept, those without a good answer are asked.
         """
         if self.table is not None:
             rest = replace(self.table, answered=(*tables,))
-            return replace(self, content=[self.content, *tables], requests=None, table=rest)
+            tokens = None if self.tokens is None else self.tokens.times(share)
+            return replace(self, content=[self.content, *tables], requests=None, table=rest, tokens=tokens)
         return replace(self, content=[*tables], requests=None, outputs=(*tables,))
 
     def part(self, sums: InputDigest, content: Any, **changes: Any) -> PreparedInput:

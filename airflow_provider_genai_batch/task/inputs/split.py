@@ -74,6 +74,8 @@ def count_pieces(
     Raises:
         RequestError: one request alone is too large.
     """
+    if prepared.table is not None:
+        return len(_shards(prepared, prepared.table, max_requests))
     most, stream = _most(prepared, max_requests, max_bytes), prepared.lines
     if stream is not None and (prepared.requests or 0) <= most.rows:
         size = stream.seek(0, io.SEEK_END)

@@ -159,7 +159,7 @@ def refuse_table_settings(task: Any) -> None:
 
 
 _NOT_IN_TABLES = ("media_uri", "keep", "reuse", "dedupe", "fallbacks")
-_ONLY_STREAMED = ("checks", "pilot", "plan_only", "max_cost")
+_ONLY_STREAMED = ("checks", "pilot")
 
 
 def refuse_landing(task: Any, *, streamed: bool) -> None:

@@ -48,6 +48,8 @@ class Snapshot:
         needed: columns that a prompt names.
         bare: those of them that stand alone in a part of it.
         files: strings of it that are addresses of files.
+        slots: all its strings with columns in them.
+        long_text: bytes of these above which a prompt has another price.
     """
 
     source: TableName
@@ -57,6 +59,8 @@ class Snapshot:
     needed: tuple[str, ...] = ()
     bare: tuple[tuple[str, ...], ...] = ()
     files: tuple[Slot, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    long_text: int = 0
 
     def select(self) -> str:
         """Spell the rows."""
@@ -79,6 +83,15 @@ class Snapshot:
         for number, columns in enumerate(self.bare):
             text = ", ".join(_as_text(f"t.{name(one)}", self.columns[one]) for one in columns)
             parts.append(f"COUNTIF(TRIM(CONCAT('', {text})) = '') AS empty_{number}")
+        text = (
+            " + ".join(f"BYTE_LENGTH({one.text(self.columns)})" for one in self.slots if not one.is_file)
+            or "0"
+        )
+        parts += [
+            f"SUM({text}) AS bytes",
+            f"COUNTIF({text} > {self.long_text}) AS long_rows",
+            f"SUM(IF({text} > {self.long_text}, {text}, 0)) AS long_bytes",
+        ]
         for number, file in enumerate(self.files):
             parts.append(f"COUNTIF(NOT STARTS_WITH({file.text(self.columns)}, 'gs://')) AS file_{number}")
         asked = ", ".join(f"{name(one)} AS {name(one)}" for one in dict.fromkeys((KEY, *self.needed)))
