@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.task.tables.typed import TypedTable
 from airflow_provider_genai_batch.wire.schemas.column_text import type_of_columns
-from airflow_provider_genai_batch.wire.schemas.output_type import ask_for
+from airflow_provider_genai_batch.wire.schemas.output_type import answer_check, ask_for
 from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, literal
 from airflow_provider_genai_batch.wire.tables.statements import Answers
 from airflow_provider_genai_batch.wire.tables.types import columns_of
@@ -166,12 +167,15 @@ def test_each_type_of_python_has_its_column() -> None:
     }
 
 
-def test_columns_are_called_as_fields_are_asked_for_whatever_their_aliases() -> None:
+def test_columns_are_called_as_fields_are_asked_for_by_their_aliases() -> None:
     class Aliased(BaseModel):
         kind: str = Field(alias="theKind")
 
-    (column,) = columns_of(Aliased)
-    assert [column.name] == [*ask_for(Aliased, None)["responseSchema"].schema["properties"]]
+    table = TypedTable(TableName("p", "d", "t"), columns_of(Aliased))
+    assert [*table.answer_columns] == [*ask_for(Aliased, None)["responseSchema"].schema["properties"]]
+    check = table.checked(answer_check(Aliased))
+    assert check is not None
+    assert check('{"theKind": "a"}') == {"theKind": "a"}
 
 
 def test_what_makes_no_columns_is_refused() -> None:

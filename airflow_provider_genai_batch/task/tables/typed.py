@@ -78,7 +78,7 @@ class TypedTable:
             return check
 
         def checks(text: str) -> Any:
-            return conform(columns, to_jsonable_python(check(text), by_alias=False, inf_nan_mode="null"))
+            return conform(columns, to_jsonable_python(check(text), by_alias=True, inf_nan_mode="null"))
 
         return checks
 

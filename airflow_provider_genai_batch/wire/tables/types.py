@@ -80,9 +80,7 @@ def columns_of(output_type: Any) -> tuple[Column, ...]:
         InputError: it has no fields, or one that is no column.
     """
     try:
-        schema = TypeAdapter(output_type).json_schema(
-            by_alias=False, schema_generator=_Marked
-        )  # as answers are asked for
+        schema = TypeAdapter(output_type).json_schema(schema_generator=_Marked)
     except PydanticUserError as error:
         msg = f"output_type={output_type!r} has no JSON Schema, so it makes no columns: {error.message}"
         raise InputError(msg) from error
