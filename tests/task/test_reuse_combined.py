@@ -6,18 +6,21 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript
+from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import Pilot, Reuse
 from airflow_provider_genai_batch.results.read_back import landed_rows
 from airflow_provider_genai_batch.results.sinks import form_of
 from airflow_provider_genai_batch.task.jobs import patience
+from tests.client.places import gemini_config, vertex_config
 from tests.task.plain_task import attempt
 from tests.task.test_reuse import asked, client, left, quick, rows, task, texts
 
@@ -202,3 +205,51 @@ def test_an_earlier_row_of_an_unusual_answer_lands_as_it_was(
     assert landed["k2"]["media"][0].items() >= found[2]["media"][0].items()
     assert landed["k2"]["candidates"] == found[2]["candidates"]
     adds_up(manifest, landed)
+
+
+IMAGE = {"response_modalities": ["TEXT", "IMAGE"]}
+KINDS: dict[str, dict[str, Any]] = {
+    "embeddings": {"model": "gemini-embedding-001"},
+    "pictures": {"model": "gemini-2.5-flash-image", "request_defaults": IMAGE, "media_uri": "media"},
+    "thoughts and responses": {
+        "request_defaults": {"thinking_config": {"include_thoughts": True}},
+        "keep": "response",
+    },
+    "Claude": {"model": "claude-sonnet-4-6", "request_defaults": {"max_tokens": 20}},
+    "a typed answer of Claude": {
+        "model": "claude-sonnet-4-6",
+        "request_defaults": {"max_tokens": 20},
+        "output_type": Verdict,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"), zip(KINDS, ("parquet", "parquet", "jsonl", "jsonl", "parquet"), strict=True)
+)
+def test_answers_of_every_kind_are_used_again_as_they_landed(
+    cloud_storage: CloudStorage, tmp_path: Path, kind: str, ending: str
+) -> None:
+    how, out = {**KINDS[kind]}, tmp_path / f"rows.{ending}"
+    if "media_uri" in how:
+        how["media_uri"] = str(tmp_path / "media")
+    with Emulator(storage=cloud_storage, lifecycle=Lifecycle.at_once()) as emulator:
+        staging = f"gs://emulator-staging/{uuid4().hex}/"
+        where = (
+            gemini_config(emulator) if "Claude" not in kind else vertex_config(emulator, staging_uri=staging)
+        )
+        if "Claude" in kind:
+            how["dest"] = staging
+        with GenAIBatchClient(where) as client:
+            night(client, 1, texts(1, 2, 3), out, **how)
+            before = read(out)
+            manifest = night(client, 2, texts(3, 2, 4, first=20), out, **how)
+        assert asked(emulator) == [3, 1]
+    found = read(out)
+    adds_up(manifest, found)
+    assert (manifest["counts"]["ok"], manifest["counts"]["reused"]) == (3, 2)
+    for old, new in (("k2", "k20"), ("k1", "k21")):
+        kept = before[old].keys() - {"key", "index", "reused_from"}
+        assert {name: found[new][name] for name in kept} == {name: before[old][name] for name in kept}
+        for medium in found[new].get("media") or ():
+            assert Path(medium["uri"]).stat().st_size == medium["bytes"]
