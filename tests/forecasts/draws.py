@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.task.pilot.meter import Meter
 from airflow_provider_genai_batch.task.pilot.sample import places
 from airflow_provider_genai_batch.wire.answers.answer import plain_row
 from airflow_provider_genai_batch.wire.catalog.limits import Limits
-from tests.forecasts.workloads import WORKLOADS
+from tests.forecasts.workloads import WORKLOADS, Tokens
 
 MODEL = "gemini-2.5-flash"
 
@@ -54,9 +54,11 @@ def draw(kind: str, seed: int, rows: int, pilot: int) -> Drawn:
         chosen = places(asked, pilot)
     first = [used[at] for at in sorted(chosen)]
     spent = float(prices[Tier.STANDARD].short.cost(_sum(first)))
-    bill = spent + float(prices[Tier.BATCH].short.cost(_sum([one for at, one in enumerate(used) if at not in chosen])))
+    bill = spent + float(
+        prices[Tier.BATCH].short.cost(_sum([one for at, one in enumerate(used) if at not in chosen]))
+    )
     meter = Meter({Tier.BATCH.value: prices[Tier.BATCH]})
-    for _ in meter.watch(plain_row("k", "ok", usage=one.model_dump()) for one in first):
+    for _ in meter.watch(plain_row("k", "ok", usage=_sum([one]).model_dump()) for one in first):
         pass
     cost = PlannedCost(least=0, most=0)
     plan = Plan(requests=rows, jobs=1, input_tokens=0, output_tokens=0, looked_at=1, cost={"batch": cost})
@@ -70,6 +72,6 @@ def draws(kind: str, seeds: Sequence[int], rows: int, pilot: int) -> list[Drawn]
     return [draw(kind, seed, rows, pilot) for seed in seeds]
 
 
-def _sum(used: Sequence[Usage]) -> Usage:
-    names = Usage.model_fields
-    return Usage(**{name: sum(getattr(one, name) for one in used) for name in names})
+def _sum(used: Sequence[Tokens]) -> Usage:
+    asked, answered, thoughts = (sum(kind) for kind in zip(*used, strict=True))
+    return Usage(input=asked, output=answered, thoughts=thoughts, total=asked + answered + thoughts)
