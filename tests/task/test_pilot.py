@@ -251,8 +251,8 @@ def test_a_template_in_a_pilot_is_rendered(gemini: Emulator, tmp_path: Path) -> 
         ({"pilot": True}, "give a count"),
         ({"pilot": Pilot(10, tier="cheap")}, "the tier of a pilot"),
         ({"pilot": Pilot(10, max_failed=-1)}, "max_failed of a pilot"),
-        ({"pilot": 10, "results_uri": None}, "give it results_uri"),
-        ({"pilot": 10, "results_uri": None, "wait": False}, "give it results_uri"),
+        ({"pilot": 10, "results_uri": None}, "give it a file as results_uri"),
+        ({"pilot": 10, "results_uri": None, "wait": False}, "give it a file as results_uri"),
         ({"pilot": Pilot(10, tier="batch"), "ready_by": "06:00"}, "ready_by is to be kept"),
         (
             {"pilot": Pilot(10, tier="batch"), "ready_by": "06:00", "retry_tier": "standard"},
