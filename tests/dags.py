@@ -73,7 +73,13 @@ def _pulled(instances: list[Any]) -> Any:
 
 @functools.cache
 def migrate() -> None:
-    """Make Airflow's database, once."""
+    """Make the database, and let Airflow build what checks a template field once: a tenth of a run for each anew."""
     from airflow.utils.db import initdb
 
     initdb()
+    try:
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.task_runner import TypeAdapter
+    except ImportError:  # not in each version
+        return
+    task_runner.TypeAdapter = functools.cache(TypeAdapter)  # type: ignore[assignment, misc]

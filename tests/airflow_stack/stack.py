@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from airflow_provider_genai_batch.emulator.processes.child import free_port
+from tests.airflow_stack import database as sqlite
 from tests.airflow_stack.client import AirflowClient, DagRun
 from tests.airflow_stack.process import Component, Process
 from tests.airflow_stack.settings import environment
@@ -58,6 +59,7 @@ class AirflowStack:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.environment = environment(home, dags, port, more or {}, database)
+        self._in_sqlite = database is None
         self._components: dict[str, Component] = {}
         self._names = ["api-server", "scheduler", "dag-processor"]
         self._names += [f"triggerer{number}" for number in range(triggerers)]
@@ -186,6 +188,8 @@ class AirflowStack:
         return "\n".join(parts)
 
     def _migrate(self) -> None:
+        if self._in_sqlite and sqlite.copied(self.home):
+            return
         done = subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
             env=self.environment,
@@ -197,6 +201,8 @@ class AirflowStack:
         if done.returncode:
             message = f"airflow db migrate failed:\n{(done.stdout + done.stderr)[-_LOG_TAIL:]}"
             raise RuntimeError(message)
+        if self._in_sqlite:
+            sqlite.keep(self.home)
 
     def _wait_until_healthy(self, timeout: float) -> None:
         end = time.monotonic() + timeout

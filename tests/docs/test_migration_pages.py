@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
+from types import ModuleType
 from typing import Any
 
 from airflow.providers.common.ai.batch import results
 from airflow.providers.common.ai.operators import llm_batch
-from airflow.providers.google.cloud.operators import gen_ai
-from airflow.providers.google.cloud.operators.vertex_ai import batch_prediction_job
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.operators import genai_batch
@@ -19,20 +19,27 @@ from tests.docs.signatures import of_class, parameters
 GOOGLE = Page("docs/how-to/migrate-from-google-provider.md")
 COMMON_AI = Page("docs/how-to/migrate-from-llm-batch.md")
 OURS = of_class(genai_batch.GenAIBatchOperator)
-CREATE = gen_ai.GenAIGeminiCreateBatchJobOperator
-EMBED = gen_ai.GenAIGeminiCreateEmbeddingsBatchJobOperator
+CREATE, EMBED = "GenAIGeminiCreateBatchJobOperator", "GenAIGeminiCreateEmbeddingsBatchJobOperator"
+
+
+def google(module: str) -> ModuleType:
+    """Import operators of the Google provider, which takes seconds: not in each process that collects tests."""
+    return importlib.import_module(f"airflow.providers.google.cloud.operators.{module}")
 
 
 def told(page: Page, title: str, first: str) -> dict[str, str]:
     return {code(row[0]): code(row[1]) for row in page.table(title, first)}
 
 
-def of(operator: type) -> dict[str, str]:
-    return parameters(inspect.unwrap(operator.__init__))
+def of(operator: str | type) -> dict[str, str]:
+    """Return the parameters of an operator, or of one of the Google provider's for Gemini by its name."""
+    found = getattr(google("gen_ai"), operator) if isinstance(operator, str) else operator
+    return parameters(inspect.unwrap(found.__init__))
 
 
 def test_every_gemini_operator_for_batches_and_files_is_told() -> None:
-    there = {name for name in vars(gen_ai) if name.startswith("GenAIGemini") and name.endswith("Operator")}
+    names = vars(google("gen_ai"))
+    there = {name for name in names if name.startswith("GenAIGemini") and name.endswith("Operator")}
     assert told(GOOGLE, "## Operators", "Google provider").keys() == there
 
 
@@ -57,7 +64,8 @@ def test_the_defaults_that_differ_are_those_that_are_told() -> None:
 
 def test_the_operator_for_vertex_has_the_parameters_that_are_named() -> None:
     section = GOOGLE.section("## Batch jobs on Vertex AI")
-    theirs = inspect.signature(batch_prediction_job.CreateBatchPredictionJobOperator.__init__).parameters
+    operator = google("vertex_ai.batch_prediction_job").CreateBatchPredictionJobOperator
+    theirs = inspect.signature(operator.__init__).parameters
     named = {"gcs_source", "bigquery_source", "model_name", "job_display_name"}
     assert all(f"`{name}`" in section for name in named)
     assert named | {"gcs_destination_prefix", "bigquery_destination_prefix"} <= theirs.keys()

@@ -140,7 +140,7 @@ CLIENT = (
     Mutant(
         "believes SUCCEEDED without looking at rows",
         "flows/outcome/settle.py",
-        "    if counts.failed > _allowed(max_failed_rows, counts.total):",
+        "    if counts.failed > allowed_rows(max_failed_rows, counts.total):",
         "    if counts.failed > counts.total:",
         "tests/flows/test_settle.py::test_a_job_that_succeeded_is_judged_by_its_rows",
     ),

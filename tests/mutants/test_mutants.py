@@ -18,7 +18,7 @@ from tests.mutants.table import MUTANTS, Mutant
 PACKAGE = "airflow_provider_genai_batch"
 AT_ONCE = 2
 UNMUTATED = ""
-SHARE = 3
+SHARE = 6
 """One in so many is tried in a run of all tests."""
 _TRIES = 3
 

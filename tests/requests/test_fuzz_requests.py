@@ -41,7 +41,7 @@ from tests.requests.request_files import (
     written,
 )
 
-CASES = int(os.environ.get("FUZZ_REQUESTS", "4000"))
+CASES = int(os.environ.get("FUZZ_REQUESTS", "1200"))
 PARTS = 8
 PATHS, OBJECTS = 20, 100
 """One case in so many is read from a path, and one from objects in Cloud Storage."""

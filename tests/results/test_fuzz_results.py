@@ -27,7 +27,7 @@ from airflow_provider_genai_batch.wire.lines.line_reader import LineReader
 from tests.requests.damage import damaged
 from tests.wire.nouns import read_row
 
-CASES = int(os.environ.get("FUZZ_RESULTS", "4000"))
+CASES = int(os.environ.get("FUZZ_RESULTS", "1200"))
 ROWS = 6
 
 

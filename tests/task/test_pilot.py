@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, PilotFailed
-from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import JobState, Pilot
 from airflow_provider_genai_batch.models.base import Backend
@@ -61,12 +60,6 @@ def rows(folder: Path) -> dict[str, dict[str, Any]]:
 def sizes(emulator: Emulator, client: GenAIBatchClient) -> list[int | None]:
     """Return how many requests each job has."""
     return [client.get(job["name"]).counts.total for job in emulator.jobs]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the waits between looks of a retry."""
-    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
 
 
 def asked_at_once(emulator: Emulator) -> int:

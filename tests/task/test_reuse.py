@@ -19,8 +19,6 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
-from airflow_provider_genai_batch.flows.outcome import stray_jobs
-from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import Reuse
@@ -43,13 +41,6 @@ class Sent:
         text = request["contents"][0]["parts"][0]["text"]
         self.texts[text] += 1
         return "" if text in self.unlucky else f"{text}!"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten waits between looks; how long they are is tested with the flows."""
-    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
-    monkeypatch.setattr(stray_jobs, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
 
 
 @pytest.fixture

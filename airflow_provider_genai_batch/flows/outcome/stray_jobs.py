@@ -14,14 +14,14 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.outcome.collect import CLOCKS_APART
 from airflow_provider_genai_batch.flows.steps import Find, FindStep, Sleep
+from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.submission.own_jobs import answered, created_at, read_job
-from airflow_provider_genai_batch.flows.submission.search import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.identity import Identity, round_of
 
 log = logging.getLogger(__name__)
 
-_YOUNG = sum(LOOKS_AFTER_LOSS) + CLOCKS_APART
+_YOUNG = sum(search.LOOKS_AFTER_LOSS) + CLOCKS_APART
 """Seconds after its creation, by a clock that may be ahead, in which a list need not show a job yet."""
 
 
@@ -66,7 +66,7 @@ def find_strays(
         clock: tells the seconds since the epoch by the service's clock.
     """
     try:
-        for pause in (*LOOKS_AFTER_LOSS, None):
+        for pause in (*search.LOOKS_AFTER_LOSS, None):
             hints: list[BatchJob] = yield Find(since)
             if _is_up_to_date(hints, known, clock()) or pause is None:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from packaging.version import Version
 
+from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.models.share import JobTotals
@@ -111,7 +113,8 @@ def prices_of(model: str | None, tiers: Iterable[Tier], at: datetime | None = No
         rates = Rates(asked, asked, answered)
         own = Price(name, _BATCH, rates, rates, _OPEN_SOURCE)
         return {tier: own for tier in tiers if tier is Tier.BATCH}  # they answer in batch jobs only
-    listed = _listed(name, family, at)
+    hour = (at or clock.now()).replace(minute=0, second=0, microsecond=0)
+    listed = _listed(name, family, hour)
     return {} if listed is None else {tier: listed.price(tier) for tier in tiers}
 
 
@@ -134,7 +137,9 @@ class _Listed(NamedTuple):
         return Price(self.model, basis, short, long, f"{_PACKAGE} {version(_PACKAGE)}", self.margin)
 
 
-def _listed(name: str, family: Family, at: datetime | None) -> _Listed | None:
+@functools.lru_cache
+def _listed(name: str, family: Family, at: datetime) -> _Listed | None:
+    """Read a model's rates in an hour: each of the many looks into the list takes about a millisecond."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
