@@ -76,10 +76,14 @@ def test_every_example_that_is_named_is_there_and_their_number_is_told() -> None
     assert "has eight DAGs" in README.text
 
 
-def test_every_example_has_retries() -> None:
+def test_every_example_has_retries_and_the_readme_shows_a_night() -> None:
     for path in (ROOT / "example_dags").glob("*.py"):
         assert re.search(r'default_args=\{"retries": [1-9]', path.read_text()), path.name
     assert all(re.search(r"\bretries=[1-9]", dag) for dag in dags_of_the_readme())
+    first = dags_of_the_readme()[0]
+    assert 'schedule="@daily"' in first
+    assert "reuse=True" in first
+    assert 'ready_by="06:00"' in first
 
 
 def test_the_texts_are_as_many_as_the_readme_says_and_their_authors_are_named() -> None:
