@@ -4,7 +4,8 @@
 # make peers       what retries pay for, beside the Google provider's operator; not part of make test
 # make referees    other people's clients, unchanged, against the emulator; writes docs/reference/referees.md; not part of make test
 # make crash       5,000 random histories on a hostile service, then kill a real Airflow at every step of the operator,
-#                  and write docs/reference/crash-matrix.md; HISTORIES=… for another number, HOSTILE=1 for these alone
+#                  its processes in other ways of asking, and those of a night that uses answers again; it writes
+#                  docs/reference/crash-matrix.md; HISTORIES=… for another number, HOSTILE=1 for these alone
 # make scale-out   kill workers and triggerers of an Airflow on Celery; needs redis-server; not part of make test
 # make test-matrix  the wheel beside each version of Airflow in README's table, and each extra; CELLS="…" for some
 #                  (python -m tests.matrix --list names them); not part of make test
@@ -100,6 +101,8 @@ peers: $(VENV)/.ready
 crash: $(VENV)/.ready
 	$(BIN)/python -m tests.hostile --histories $(or $(HISTORIES),5000) --page docs/reference/crash-matrix.md
 	$(if $(HOSTILE),,$(BIN)/python -m tests.crash docs/reference/crash-matrix.md)
+	$(if $(HOSTILE),,$(BIN)/python -m tests.deaths --page docs/reference/crash-matrix.md)
+	$(if $(HOSTILE),,$(BIN)/python -m tests.reuse_nights --page docs/reference/crash-matrix.md)
 
 # In an environment of its own: nothing else needs Celery.
 SCALE_OUT := .venvs/scale-out

@@ -14,7 +14,10 @@ from pathlib import Path
 from tests.crash.matrix import LANES, Matrix
 from tests.crash.report import page
 from tests.crash.world import open_world
+from tests.deaths.report import TITLE as DEATHS
+from tests.docs.sections import put, section
 from tests.hostile.report import beside, part_of
+from tests.reuse_nights.report import TITLE as NIGHTS
 
 
 def main() -> int:
@@ -34,9 +37,13 @@ def main() -> int:
         finally:  # hours of results are not thrown away for one that did not come
             minutes = (time.monotonic() - began) / 60
             if asked.page is not None:
-                text = page(matrix.outcomes, minutes, matrix.unfinished)
-                histories = part_of(asked.page.read_text())
-                asked.page.write_text(beside(text, histories) if histories else text)
+                before, text = asked.page.read_text(), page(matrix.outcomes, minutes, matrix.unfinished)
+                histories = part_of(before)
+                text = beside(text, histories) if histories else text
+                for title in (DEATHS, NIGHTS):
+                    part = section(before, title)
+                    text = put(text, part) if part else text
+                asked.page.write_text(text)
     sys.stdout.write(
         f"{matrix.injections} injections, {len(matrix.outcomes)} runs, {len(matrix.bad)} bad, {minutes:.1f} minutes\n"
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,14 @@ class World:
             if job["live"]:
                 self.emulator.force(job["name"], "SUCCEEDED")
 
+    def answers(self) -> Counter[str]:
+        """Return how often each text was answered at once."""
+        return Counter(
+            request["body"]["contents"][0]["parts"][0]["text"]
+            for request in self.emulator.requests
+            if request["path"].endswith(":generateContent") and request["status"] == HTTPStatus.OK
+        )
+
     def cancelled(self, run: DagRun, task_id: str) -> list[bool]:
         """Return for each job of a task whether somebody asked for its cancellation, oldest first."""
         return [job["cancel_requested"] for job in self.jobs(run, task_id)]
@@ -94,16 +104,26 @@ class World:
 
     def rows(self, run: DagRun, task_id: str) -> dict[str, str]:
         """Return the status of each row that a task of a run landed, by key."""
+        return {key: line["status"] for key, line in self.lines(run, task_id).items()}
+
+    def lines(self, run: DagRun, task_id: str) -> dict[str, dict[str, Any]]:
+        """Return the rows that a task of a run landed, by key."""
         path = self.results / f"{run.dag_id}-{task_id}-{run.run_id}.jsonl"
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         assert len({line["key"] for line in lines}) == len(lines)
-        return {line["key"]: line["status"] for line in lines}
+        return {line["key"]: line for line in lines}
 
     def triggerer_of(self, run: DagRun, task_id: str) -> str:
-        """Return the triggerer that a deferred task is with."""
-        name = self.airflow.client.triggerer_of(run, task_id)
-        assert name is not None
-        return name
+        """Return the triggerer that a deferred task is with, as soon as it is with one."""
+        found: list[str] = []
+
+        def is_with_one() -> bool:
+            name = self.airflow.client.triggerer_of(run, task_id)
+            found.extend([name] if name else [])
+            return bool(found)
+
+        self.wait(run, is_with_one, f"{task_id} is with a triggerer")
+        return found[0]
 
     def wait_for_both_triggerers(self) -> None:
         """Wait until Airflow holds both triggerers for alive."""

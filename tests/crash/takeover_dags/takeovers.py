@@ -8,10 +8,16 @@ from airflow.sdk import DAG
 
 from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.journal import writer
+from airflow_provider_genai_batch.task.rounds.online import round as online
 
 assert search.LOOKS_AFTER_LOSS
 # A retry that finds no job looks again for 15 seconds, because lists lag. Here they do not.
 search.LOOKS_AFTER_LOSS = (0.2, 0.2)
+
+# Calls under way, and lines of a part of the journal: few, so that a hundred rows show what is lost.
+online.MAX_CALLS = 8
+online.PART_LINES = writer.PART_LINES = 16
 
 PROMPTS = [{"key": f"k{number}", "contents": f"Say {number}"} for number in range(5)]
 # Rows of a run of a task, apart from those of every other.
@@ -49,3 +55,12 @@ for cancel in (True, False):
     with DAG("both_services" if cancel else "both_services_uncancelled", schedule=None):
         for name, service in (("gemini", {}), ("vertex", ON_VERTEX)):
             GenAIBatchOperator(task_id=name, deferrable=True, cancel_on_kill=cancel, **{**ASK, **service})
+
+for name, service in (("gemini", {}), ("vertex", ON_VERTEX)):
+    with DAG(f"ready_by_{name}", schedule=None):
+        GenAIBatchOperator(
+            task_id="ask",
+            deferrable=False,
+            ready_by="{{ dag_run.conf['at'] }}",
+            **{**ASK, **service, "src": [{"key": f"r{n}", "contents": f"Ask {n}"} for n in range(120)]},
+        )
