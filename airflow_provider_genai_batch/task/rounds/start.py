@@ -36,7 +36,8 @@ class RoundStart:
     @cached_property
     def facts(self) -> InputFacts:
         """What is known of the whole input, or of the pilot."""
-        return InputFacts.of(self.piloted or self.whole)
+        piloted = self.piloted if self.state.pilot else None
+        return InputFacts.of(piloted or self.whole)
 
     @property
     def piloted(self) -> PreparedInput | None:
