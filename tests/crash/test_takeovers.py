@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from time import monotonic
 
 import pytest
 
-from airflow_provider_genai_batch.emulator import Fault
+from airflow_provider_genai_batch.emulator import Capacity, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from tests.crash.takeover_world import PATIENCE, TRIGGERERS, World
 from tests.crash.takeover_world import world as start_world
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.stack
 
 DEFERRED = dict.fromkeys((f"ask_{number}" for number in range(4)), "deferred")
 BOTH = {"gemini": "deferred", "vertex": "deferred"}
+ROWS, CALLS, LINES = 120, 8, 16
+"""Of a task with a deadline: its rows, its calls under way, the lines of one part of its journal."""
+LEFT = {"gemini": 780, "vertex": 200}
+"""Seconds before the moment, too few for its job: flex, which is tried first on the Gemini API, takes ten minutes."""
+BOTH_SERVICES = "READY_BY_ON_BOTH"
 GIVES_UP = "Too many failed heartbeats"
 Record = Callable[[str, object], None]
 
@@ -237,3 +243,37 @@ def test_with_cancel_on_kill_off_a_cleared_task_takes_its_job_up_again(world: Wo
         world.airflow.client.wait_for_task(run, task_id, "deferred")
     world.finish(run)
     world.assert_paid_once(run)
+
+
+@pytest.mark.parametrize("name", [*LEFT] if BOTH_SERVICES in os.environ else ["gemini"])
+def test_a_worker_that_dies_while_it_asks_for_a_deadline_loses_only_what_was_under_way(
+    world: World, name: str
+) -> None:
+    """``READY_BY_ON_BOTH=1 pytest tests/crash/test_takeovers.py -k deadline`` has it on Vertex AI, too."""
+    stuck = JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.25, cancel_looks=2)
+    world.emulator.script(stuck, backend=name)
+    world.emulator.capacity = Capacity(latency=0.3)
+    world.emulator.clear_requests()
+    clock = world.emulator.clock
+    at = clock.now() + timedelta(hours=2)
+    run = world.airflow.client.trigger(f"ready_by_{name}", {"at": at.isoformat()})
+    world.wait(run, lambda: bool(world.jobs(run, "ask")), "its job is there")
+    world.wait_for_looks(run, "ask")
+    clock.advance((at - clock.now()).total_seconds() - LEFT[name])
+    try:
+        world.wait(run, lambda: world.answers().total() >= ROWS // 3, "a third of its rows are asked at once")
+        os.kill(world.process_of(run, "ask").pid, signal.SIGKILL)
+        before = world.answers()
+        assert world.airflow.client.wait_for(run) == "success", world.explain(run)
+    finally:
+        world.emulator.capacity = Capacity()
+    lines, answers = world.lines(run, "ask"), world.answers()
+    assert {key: line["status"] for key, line in lines.items()} == {f"r{n}": "ok" for n in range(ROWS)}
+    assert world.airflow.client.task(run, "ask")["try_number"] > 1
+    (job,) = world.jobs(run, "ask")
+    assert (job["live"], job["cancel_requested"]) == (False, True)
+    by_job = {f"Ask {key[1:]}" for key, line in lines.items() if line["tier"] == "batch"}
+    assert len(by_job) == ROWS // 4
+    assert answers.keys() == {f"Ask {n}" for n in range(ROWS)} - by_job  # nothing that the job has answered
+    assert before.total() < len(answers)  # it died in the middle
+    assert answers.total() - len(answers) <= CALLS + LINES
