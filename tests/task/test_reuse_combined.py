@@ -225,7 +225,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "ending"), zip(KINDS, ("parquet", "parquet", "jsonl", "jsonl", "parquet"), strict=True)
+    ("kind", "ending"), [*zip(KINDS, ("parquet", "parquet", "jsonl", "jsonl", "parquet"), strict=True)]
 )
 def test_answers_of_every_kind_are_used_again_as_they_landed(
     cloud_storage: CloudStorage, tmp_path: Path, kind: str, ending: str
