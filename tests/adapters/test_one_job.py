@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.adapters.common_ai import GeminiBatchAdapter, 
 from airflow_provider_genai_batch.adapters.places import Place
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import CreateOutcomeUnknown, PermissionDenied
+from airflow_provider_genai_batch.flows.submission import own_jobs
 from airflow_provider_genai_batch.hooks.records import JobRecords
 from tests.adapters.batches import BOTH_WAYS, MODELS, ask
 from tests.operators.scenes import MODEL, client
@@ -157,6 +158,7 @@ def test_a_job_that_is_gone_is_submitted_anew(
             service.delete(Place.of(batch_id).job)
 
     once(monkeypatch, LLMBatchOperator, "_wait", delete)
+    monkeypatch.setattr(own_jobs, "APPEARS_WITHIN", 1.0)  # it is too young to be gone for good for so long
     ran = ask(tmp_path, retries=1)
     assert ran.state == "success", ran.errors
     assert creates(gemini) == 2
