@@ -22,9 +22,9 @@ from airflow_provider_genai_batch.results.sinks import form_of
 from airflow_provider_genai_batch.task.jobs import patience
 from tests.client.places import gemini_config, vertex_config
 from tests.task.plain_task import attempt
-from tests.task.test_reuse import asked, client, left, quick, rows, task, texts
+from tests.task.test_reuse import asked, client, left, rows, task, texts
 
-__all__ = ["client", "quick"]
+__all__ = ["client"]
 EMBEDS = "gemini-embedding-001"
 
 
