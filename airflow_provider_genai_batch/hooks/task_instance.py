@@ -55,8 +55,8 @@ def first_try_of(context: Context) -> int:
 
     Clearing adds the tries that there were to those that there may be. Airflow reckons so itself.
     """
-    most = getattr(context["ti"], "max_tries", None)
-    retries = getattr(context["ti"].task, "retries", None)
+    ti: Any = context["ti"]
+    most, retries = getattr(ti, "max_tries", None), getattr(getattr(ti, "task", None), "retries", None)
     if most is None or retries is None:
         return 1
     return max(1, int(most) - int(retries) + 1)
