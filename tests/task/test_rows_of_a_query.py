@@ -14,8 +14,6 @@ import pytest
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
-from airflow_provider_genai_batch.flows.outcome import stray_jobs
-from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import SqlSource
 from airflow_provider_genai_batch.models.base import Backend
@@ -53,13 +51,6 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     path = tmp_path / "warehouse.db"
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
     return Database(path)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten waits between looks; how long they are is tested with the flows."""
-    monkeypatch.setattr(search, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
-    monkeypatch.setattr(stray_jobs, "LOOKS_AFTER_LOSS", (0.01, 0.01, 0.01, 0.01))
 
 
 @pytest.fixture
