@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "if_stuck is 'wait' or 'pay_twice'",
     ),
     "no money": ({"ready_by": ReadyBy("06:00", max_extra_cost=0)}, 'then=["flex"]'),
-    "no place for rows": ({"ready_by": "06:00", "results_uri": None}, "needs results_uri"),
+    "no place for rows": ({"ready_by": "06:00", "results_uri": None}, "needs a results_uri that is a file"),
     "no waiting": ({"ready_by": "06:00", "results_uri": None, "wait": False}, "needs wait=True"),
     "rows of the service": (
         {"ready_by": "06:00", "src": "bq://p.d.t", "dest": "gs://b/o/"},

@@ -108,7 +108,10 @@ def test_rows_for_a_prompt_come_from_one_table(src: Any, fields: dict[str, Any])
         ("files/abc", "the rows of files/abc are not read here"),
         (["gs://b/1.csv", "gs://b/2.csv"], "with prompt src is one file, not 2"),
         ("gs://b/*.csv", r"src gs://b/\*.csv does not name a table"),
-        ("/data/in.xlsx", "does not name a table: with prompt give a table in BigQuery, a list of dicts"),
+        (
+            "/data/in.xlsx",
+            "does not name a table: with prompt give a table in BigQuery, an SqlSource, a list of dicts",
+        ),
         ("/data/in.parquet.gz", "does not name a table"),
         ("/data/in", "does not name a table"),
         ([], "src is empty"),
