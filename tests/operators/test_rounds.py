@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.bigquery.stand_in import BigQuery
 from airflow_provider_genai_batch.exceptions import TooManyFailedRows
+from airflow_provider_genai_batch.flows.submission import own_jobs
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import Ran, run_dag
@@ -153,8 +154,9 @@ def test_the_rest_of_a_cancelled_job_is_asked_and_its_rows_are_kept(
 
 
 def test_a_further_round_after_a_job_that_is_gone_is_not_that_of_the_new_one(
-    gemini: Emulator, tmp_path: Path
+    gemini: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(own_jobs, "APPEARS_WITHIN", 1.0)  # it is too young to be gone for good for so long
     for failing in (1, 0, 5):
         gemini.script(JobScript(row_errors={failing: 13}))
     tries: list[int] = []
