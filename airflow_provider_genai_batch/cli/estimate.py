@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.client.jobs import recent_jobs
-from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.queue import QueueTimes, queue_times
 from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
 from airflow_provider_genai_batch.models.identity import Identity
@@ -17,6 +15,8 @@ from airflow_provider_genai_batch.task.attempt_input import wanted_of
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.jobs.finder import JobFinder
+from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.task.settings import RunSettings
@@ -132,8 +132,4 @@ def _at_hand(
 
 
 def _usual(client: GenAIBatchClient, model: str) -> QueueTimes | None:
-    try:
-        jobs = client.run(recent_jobs(client.calls, client.service_time() - _LATELY))
-    except CallError:
-        return None
-    return queue_times(jobs, model)
+    return queue_times(JobFinder(JobWatcher(client)).recent_jobs(_LATELY) or (), model)

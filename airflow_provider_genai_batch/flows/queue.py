@@ -58,7 +58,7 @@ def queue_times(jobs: Iterable[BatchJob], model: str | None = None) -> QueueTime
         return None
     queued = sorted(seconds for job in these if (seconds := _seconds(job, job.start_time)) is not None)
     return QueueTimes(
-        _share(took, 0.5), _share(took, 0.9), len(took), _share(queued, 0.5) if queued else None
+        percentile(took, 0.5), percentile(took, 0.9), len(took), percentile(queued, 0.5) if queued else None
     )
 
 
@@ -77,7 +77,7 @@ def _seconds(job: BatchJob, until: datetime | None) -> float | None:
     return (until - job.create_time).total_seconds()
 
 
-def _share(ordered: Sequence[float], share: float) -> float:
+def percentile(ordered: Sequence[float], share: float) -> float:
     """Return the least of the values that so many of all do not exceed."""
     return ordered[math.ceil(share * len(ordered)) - 1]
 

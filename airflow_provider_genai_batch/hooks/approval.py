@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from packaging.version import Version
@@ -150,9 +150,7 @@ class Approvals:
             options=[option, *question.options[1:]],
             params={},
             defaults=_defaults(question),
-            timeout_datetime=None
-            if timeout is None
-            else datetime.fromtimestamp(clock.time(), timezone.utc) + timeout,
+            timeout_datetime=None if timeout is None else clock.now() + timeout,
         )
         defer(trigger=trigger, method_name=_RESUME, kwargs={"asked": kept})
 

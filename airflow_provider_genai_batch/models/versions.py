@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import SerializerFunctionWrapHandler, model_serializer
-
-from airflow_provider_genai_batch.models.base import Line, Noun
+from airflow_provider_genai_batch.models.answer import Sparse
+from airflow_provider_genai_batch.models.base import Line
 from airflow_provider_genai_batch.models.identity import as_label
 
 
-class Versions(Noun):
+class Versions(Sparse):
     """Which prompt, schema and defaults a task uses; fields without a value are left out.
 
     A digest is of 16 hexadecimal digits. Two that differ are of two versions.
@@ -26,10 +23,6 @@ class Versions(Noun):
     """Digest of the schema of answers."""
     request_defaults: str | None = None
     """Digest of the fields that every request has, without the schema."""
-
-    @model_serializer(mode="wrap")
-    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in write(self).items() if value is not None}
 
     def labels(self) -> dict[str, str]:
         """Return labels of a job on Vertex AI. A digest begins with a letter there, to be text in a filter."""

@@ -134,7 +134,7 @@ def _check_tiers(task: Any, source: Any) -> None:
     if not wanted:
         return
     if source is not None and (source.bigquery_uri or source.file_name):
-        from airflow_provider_genai_batch.task.tiers import unreadable_source
+        from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_source
 
         raise unreadable_source(source.bigquery_uri or source.file_name)
     if is_known(task.model):
@@ -169,10 +169,11 @@ def _check_ready_by(task: Any, source: Any) -> None:
     """Refuse a deadline for which nothing could be asked otherwise."""
     from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.models.ready_by import ReadyBy
-    from airflow_provider_genai_batch.task.ready.tiers import refuse_unreadable, tiers_of
+    from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
+    from airflow_provider_genai_batch.task.ready.tiers import tiers_of
 
     if source is not None:
-        refuse_unreadable(source)
+        refuse_unreadable(source, "ready_by")
     ready_by = ReadyBy.of(task.ready_by)
     if ready_by is not None and is_known([task.model, ready_by]):
         places = [backend for backend in Backend if _runs(task.model, backend)]
@@ -184,12 +185,12 @@ def _check_fallbacks(task: Any, source: Any) -> None:
     from airflow_provider_genai_batch.models.base import Backend
     from airflow_provider_genai_batch.models.fallback import read_fallbacks
     from airflow_provider_genai_batch.models.tier import Tier
-    from airflow_provider_genai_batch.task.fallback_checks import refuse_unreadable
+    from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
     from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
     from airflow_provider_genai_batch.wire.services.create import task_of
 
     if source is not None:
-        refuse_unreadable(source)
+        refuse_unreadable(source, "fallbacks")
     for one in read_fallbacks(task.fallbacks):
         name, tier = task.model if one.model is None else one.model, Tier(one.tier)
 

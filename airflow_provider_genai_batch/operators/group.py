@@ -119,7 +119,6 @@ def _check(
     Raises:
         ConfigurationError, InputError: the message names the parameter.
     """
-    from airflow_provider_genai_batch.results.sinks import form_of
     from airflow_provider_genai_batch.task.parts.division import Division
     from airflow_provider_genai_batch.task.parts.split import addresses
 
@@ -134,13 +133,10 @@ def _check(
         )
         raise ConfigurationError(msg)
     division = Division(parts, rows_per_part)
-    if is_known(settings["results_uri"]):
-        form_of(str(settings["results_uri"]))
     if is_known(src):
         files = addresses(src)
-        if len(files) == 1 and "*" not in files[0] and not files[0].endswith("/") and not division.cuts:
-            msg = f"src is one file, {files[0]}: say with parts or rows_per_part into how many it is divided."
-            raise ConfigurationError(msg)
+        if len(files) == 1 and "*" not in files[0] and not files[0].endswith("/"):
+            division.check_one(files[0])
     defaults = {
         name: one.default
         for name, one in signature(GenAIBatchOperator.__init__).parameters.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -78,14 +77,13 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Split."""
+        from airflow_provider_genai_batch.hooks.task_instance import key_of
         from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
         from airflow_provider_genai_batch.task.parts.division import Division
         from airflow_provider_genai_batch.task.parts.split import files_of, split
 
         check_results_uri(self.results_uri)
-        ti = context["ti"]
-        run = sha256(f"{ti.dag_id}\0{self.task_id}\0{ti.run_id}".encode()).hexdigest()[:16]
-        folder, form = f"{self.results_uri}.parts-{run}", form_of(self.results_uri)
+        folder, form = f"{self.results_uri}.parts-{key_of(context)[:16]}", form_of(self.results_uri)
         with open_client(self.conn_id) as client:
             files = files_of(self.src, client)
             sources = split(
@@ -94,7 +92,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
                 model=self.model,
                 rows=self.rows,
                 division=Division(self.parts, self.rows_per_part),
-                part_uri=f"{folder.replace('{', '{{').replace('}', '}}')}/requests-{{}}",
+                prefix=f"{folder}/requests-",
             )
         most = conf.getint("core", "max_map_length", fallback=1024)
         if len(sources) > most:
@@ -105,7 +103,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
             raise InputError(msg)
         self.log.info("%d parts of %s.", len(sources), files[0] if len(files) == 1 else f"{len(files)} files")
         # Requests of one file were given keys that count in all of it.
-        ti.xcom_push(key=RENUMBER, value=self.rows or len(files) > 1)
+        context["ti"].xcom_push(key=RENUMBER, value=self.rows or len(files) > 1)
         return [
             {
                 "src": source,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -83,7 +83,7 @@ def jobs(
         spans=SPANS,
         states=STATES,
         pages=-(-in_all // PAGE),
-        now=_now(),
+        now=clock.now(),
     )
 
 
@@ -121,21 +121,17 @@ def one_task(dag_id: str, run_id: str, task_id: str, map_index: str = "-1") -> H
         record = task(session, dag_id, task_id, run_id, index)
     if record is None:
         raise HTTPException(404, "This is no task of airflow-provider-genai-batch.")
-    return _page("task.html", record=record, now=_now())
+    return _page("task.html", record=record, now=clock.now())
 
 
 def _wanted(user: Any, days: int, **others: Any) -> Wanted:
     dags = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
     days = days if days in SPANS else max(SPANS)
-    return Wanted(dags=dags, since=_now() - timedelta(days=days), **others)
+    return Wanted(dags=dags, since=clock.now() - timedelta(days=days), **others)
 
 
 def _dearest(sums: Mapping[str, Sum]) -> dict[str, Sum]:
     return dict(sorted(sums.items(), key=lambda item: item[1].usd, reverse=True))
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(clock.time(), timezone.utc)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import quantiles
 
+from airflow_provider_genai_batch.flows.queue import percentile
 from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.pages.records import ASKS, TaskRecord
 from airflow_provider_genai_batch.pages.words import model_name
@@ -56,8 +56,10 @@ class Sums:
 
     def queue_times(self) -> dict[str, tuple[float, float, int]]:
         """Return by model the seconds within which half, and nine of ten, tasks' first jobs began; and how many."""
+        in_order = {model: sorted(times) for model, times in sorted(self.queued.items())}
         return {
-            model: (*_half_and_nine_tenths(times), len(times)) for model, times in sorted(self.queued.items())
+            model: (percentile(times, 0.5), percentile(times, 0.9), len(times))
+            for model, times in in_order.items()
         }
 
 
@@ -76,10 +78,3 @@ def sums_of(records: Iterable[TaskRecord]) -> Sums:
         if manifest.create_time and manifest.start_time:
             sums.queued[model].append((manifest.start_time - manifest.create_time).total_seconds())
     return sums
-
-
-def _half_and_nine_tenths(times: list[float]) -> tuple[float, float]:
-    if len(times) == 1:
-        return times[0], times[0]
-    tenths = quantiles(times, n=10, method="inclusive")
-    return tenths[4], tenths[8]

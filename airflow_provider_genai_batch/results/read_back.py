@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.results.sinks import Form
@@ -12,6 +12,11 @@ from airflow_provider_genai_batch.results.sinks import Form
 _BATCH = 1024
 """Rows that are read from columns at a time."""
 _CHUNK = 1024 * 1024
+
+
+def plain(stream: BinaryIO, form: Form) -> BinaryIO:
+    """Return what gives the lines of a file, which may be compressed."""
+    return cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if form == "jsonl.gz" else stream
 
 
 def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
@@ -24,8 +29,7 @@ def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
     if form == "parquet":
         yield from map(ResultRow.model_validate, columns_as_rows(stream))
         return
-    lines: Any = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
-    yield from map(ResultRow.model_validate_json, lines)
+    yield from map(ResultRow.model_validate_json, plain(stream, form))
 
 
 def count_rows(stream: BinaryIO, form: Form) -> int:
@@ -35,7 +39,7 @@ def count_rows(stream: BinaryIO, form: Form) -> int:
 
         rows: int = ParquetFile(stream).metadata.num_rows
         return rows
-    lines: Any = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
+    lines = plain(stream, form)
     return sum(chunk.count(b"\n") for chunk in iter(lambda: lines.read(_CHUNK), b""))
 
 

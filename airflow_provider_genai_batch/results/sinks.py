@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal, TypeAlias
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.wire.tables.installed import can_ask
 from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
 
 Form: TypeAlias = Literal["jsonl", "jsonl.gz", "parquet"]
@@ -39,10 +40,7 @@ def check_results_uri(uri: str) -> None:
     """
     if is_table(uri):
         read_table(uri, "results_uri")
-        if (
-            importlib.util.find_spec("google") is None
-            or importlib.util.find_spec("google.cloud.bigquery") is None
-        ):
+        if not can_ask():
             msg = (
                 f"results_uri={uri!r}: rows are loaded by Google's client, which is not installed. Install "
                 "airflow-provider-genai-batch[bigquery] where tasks run, or let them land in a file."

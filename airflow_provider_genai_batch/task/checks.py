@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.results.media import check_media_uri
 from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
 from airflow_provider_genai_batch.task.fallback_checks import check_beside_fallbacks
 from airflow_provider_genai_batch.task.row_checks import check_checks, check_rows_are_read
-from airflow_provider_genai_batch.wire.tables.sql import is_table
+from airflow_provider_genai_batch.wire.tables.sql import has_no_file, is_table
 
 
 def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = None) -> None:
@@ -86,7 +86,7 @@ def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
     if not wanted:
         return
     how = f"{wanted[0]}={getattr(task, wanted[0])!r} asks requests at once"
-    if _no_file(task.results_uri):
+    if has_no_file(task.results_uri):
         msg = (
             f"{how}, and their answers are nowhere but where this task keeps them, beside its rows: give it a file as "
             f"results_uri, or leave {wanted[0]} out, as the rows of a table in BigQuery have to."
@@ -121,18 +121,13 @@ def tiers_at_once(task: Any) -> list[Tier]:
 def _check_used_again(task: Any) -> None:
     """Refuse `reuse` and `dedupe` where no rows land, for their rows come from nowhere else."""
     given = [name for name in ("reuse", "dedupe") if getattr(task, name) not in (None, False)]
-    if given and _no_file(task.results_uri):
+    if given and has_no_file(task.results_uri):
         msg = (
             f"{given[0]} needs a results_uri that is a file: rows that are not asked land there, beside those that "
             f"are. Give it, or "
             f"leave {given[0]} out, as the rows of a table in BigQuery have to."
         )
         raise ConfigurationError(msg)
-
-
-def _no_file(results_uri: Any) -> bool:
-    """Whether rows land in no file: nothing can be kept beside a table."""
-    return results_uri is None or (isinstance(results_uri, str) and is_table(results_uri))
 
 
 def _check_validate(name: str, value: Any) -> None:
@@ -209,7 +204,7 @@ def _check_text(name: str, value: Any) -> None:
 def _check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
     if known(task.ready_by):
         check_ready_by(task.ready_by)
-    if task.wait is False or _no_file(task.results_uri):
+    if task.wait is False or has_no_file(task.results_uri):
         need = "wait=True" if task.wait is False else "a results_uri that is a file"
         msg = (
             f"ready_by needs {need}: what is asked at the deadline is answered to the task, which writes the rows. "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
-from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.fallback import check_fallbacks, read_fallbacks
 from airflow_provider_genai_batch.models.pilot import Pilot
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.wire.tables.sql import has_no_file
 
 
 def check_beside_fallbacks(task: Any) -> None:
@@ -27,6 +27,10 @@ def check_beside_fallbacks(task: Any) -> None:
             "are tried when a job does not leave the queue: say by pending_timeout how long it may be queued",
         ),
         (task.results_uri is None, "need results_uri: rows of several jobs land there together"),
+        (
+            has_no_file(task.results_uri) and any(one.at_once for one in read_fallbacks(task.fallbacks)),
+            "that answer at once keep what they answer beside the rows: give a file as results_uri, or leave them out",
+        ),
         (task.wait is False, "are tried while the task waits: leave wait=False out"),
         (task.reattach is False, "are found again by the next attempt: leave reattach=False out"),
         (
@@ -59,20 +63,5 @@ def _check_places(task: Any) -> None:
         msg = (
             f"fallbacks: dest is a place of the task's own connection, and {elsewhere[0]} may not write there: leave "
             'dest out, and give each connection of Vertex AI a "staging_uri" in its extra.'
-        )
-        raise ConfigurationError(msg)
-
-
-def refuse_unreadable(source: BatchSource) -> None:
-    """Refuse requests that nobody here could ask in another way.
-
-    Raises:
-        ConfigurationError: the service reads them by itself.
-    """
-    if where := source.bigquery_uri or source.file_name:
-        msg = (
-            f"fallbacks cannot be tried for {where}: its requests are read by the service and cannot be read from "
-            "here, so what a job leaves cannot be asked in another way. Give them as a list, a file, or gs:// objects "
-            "that the connection may read, or leave fallbacks out."
         )
         raise ConfigurationError(msg)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import tiers_at_once
+from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_source
 from airflow_provider_genai_batch.task.order import Order
 from airflow_provider_genai_batch.task.settings import RunSettings
 from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
@@ -46,12 +46,3 @@ def check_tiers(settings: RunSettings, order: Order, location: str) -> None:
         return
     if source.bigquery_uri or source.file_name:
         raise unreadable_source(source.bigquery_uri or source.file_name or "")
-
-
-def unreadable_source(address: str) -> UnsupportedError:
-    """Return the refusal of requests that only a job can read."""
-    return UnsupportedError(
-        f"The requests in {address} are read by the service and not from here, so they can be asked in batch jobs "
-        'only. Nothing was sent. Give them as a list, a file or gs:// objects, or leave tier at "batch", and '
-        "online_below and retry_tier out."
-    )

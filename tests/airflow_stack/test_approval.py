@@ -126,7 +126,7 @@ def test_a_rejected_task_fails_at_once_and_is_asked_again_when_it_is_cleared(peo
     assert len(shared.emulator.jobs) == before
 
 
-def test_nobody_answers_in_time_and_others_than_those_who_may_are_refused(people: People) -> None:
+def test_nobody_answers_in_time_and_airflow_knows_who_may_answer(people: People) -> None:
     shared, client = people.shared, people.shared.airflow.client
     before = len(shared.emulator.jobs)
     runs = [client.trigger("asks_for_a_moment"), people.asked("asks_somebody")]

@@ -176,7 +176,7 @@ def test_a_deferred_task_leads_to_its_job_and_rows_and_its_run_shows_the_end(wor
     browser.screenshot("task-log")
 
 
-def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot_and_rejects_it(world: World) -> None:
+def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot(world: World) -> None:
     browser, client = world.browser, world.airflow.client
     run = client.trigger("approved_reviews")
     client.wait_for_task(run, "classify", "awaiting_input")

@@ -35,15 +35,16 @@ The task's own code where it asks otherwise than by one job of a file, against t
 process of its own for each attempt, each wait on the triggerer and each end of a deferral. Airflow is not there; what
 it keeps between processes is kept in files. At a step of its way (a call, a file that is published, a note) the process
 is killed by SIGKILL, and the next one goes on as Airflow would have it: another attempt, or the same wait again.
-`python -m tests.deaths` kills at the first and the last step of each name, in each process, and in lives with up to
-three deaths by chance, and writes this part; `make test` runs some of the latter.{some}
+`python -m tests.deaths --page docs/reference/crash-matrix.md` kills at the first and the last step of each name, in
+each process, and in lives with up to three deaths by chance, and writes this part;
+`make test` runs some of the latter.{some}
 
 {_HEAD}{lines}
-A life ends well if the task succeeds without an attempt that fails by itself; each key has one row, with the answer to
-its own request; nothing is asked that was at hand; nothing is asked again that stood in the journal; no job goes on and
-no file of what was at hand is left. *Paid twice* counts answers to a request that had one. *At risk* are, for each
-death where rows are asked at once, the {CALLS} calls that were under way here and the {LINES} lines of a part of the
-journal; in all other ways none is.
+A life ends well if the task succeeds without an attempt that fails by itself; each key has one row, with the answer
+to its own request; nothing is asked that was at hand; no job goes on; and, which is looked at on the Gemini API
+only, nothing is asked again that stood in the journal, and no file of what was at hand is left. *Paid twice* counts
+answers to a request that had one. *At risk* are, for each death where rows are asked at once, the {CALLS} calls
+that were under way here and the {LINES} lines of a part of the journal; in all other ways none is.
 """
 
 

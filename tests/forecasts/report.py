@@ -12,10 +12,11 @@ _HEAD = (
 )
 _PAGE = """# Forecasts
 
-How good the forecast of a [pilot](../how-to/try-before-you-pay.md#a-pilot) is. `python -m tests.forecasts --page
-docs/reference/forecasts.md` writes this page: {draws} draws of each workload, of {rows} rows each, at the prices of
-{model}, with the sample and the arithmetic of a task. Each draw has other rows and another pilot. Tokens are drawn from
-distributions, since a service cannot be asked so often for nothing; `tests/forecasts/workloads.py` has them.
+How good the forecast of a [pilot](../how-to/try-before-you-pay.md#a-pilot) is. `python -m tests.forecasts --draws
+{draws} --page docs/reference/forecasts.md` writes this page: {draws} draws of each workload, of {rows} rows each,
+at the prices of {model}, with the sample and the arithmetic of a task. Each draw has other rows and another pilot.
+Tokens are drawn from distributions, since a service cannot be asked so often for nothing;
+`tests/forecasts/workloads.py` has them.
 
 {table}
 "Off" is what was expected beside the bill, and the range is from `least` to `most` of the plan, which `max_cost` is

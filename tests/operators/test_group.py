@@ -132,10 +132,13 @@ def _build(**settings: Any) -> None:
 
 
 def test_the_parts_keep_what_they_are_given() -> None:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Asset
 
     with DAG("parsed", schedule=None) as dag:
-        group(src="in.jsonl", parts=2, results_uri="out.jsonl", retries=3, pool="paid", outlets=["table"])
+        group(
+            src="in.jsonl", parts=2, results_uri="out.jsonl", retries=3, pool="paid", outlets=[Asset("table")]
+        )
     assert {task.retries for task in dag.tasks} == {3}
     assert {task.pool for task in dag.tasks} == {"paid"}
+    assert [name for name, task in dag.task_dict.items() if task.outlets] == ["all.merge"]
     assert json.dumps(sorted(dag.task_dict)) == '["all.ask", "all.merge", "all.split"]'

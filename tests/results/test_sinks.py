@@ -29,3 +29,12 @@ def test_parquet_without_its_extra_is_refused_and_the_extra_named(monkeypatch: p
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UnsupportedError, match=r"Install airflow-provider-genai-batch\[parquet\]"):
         check_results_uri("rows.parquet")
+
+
+def test_a_table_without_googles_client_is_refused_and_the_extra_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.cloud", None)
+    monkeypatch.delitem(sys.modules, "google.cloud.bigquery", raising=False)
+    with pytest.raises(UnsupportedError, match=r"Install airflow-provider-genai-batch\[bigquery\]"):
+        check_results_uri("bq://p.d.t")

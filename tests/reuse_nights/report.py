@@ -15,11 +15,12 @@ def section(nights: Nights) -> str:
     return f"""\
 {TITLE}
 
-With [`reuse`](../how-to/pay-only-for-what-changed.md), a night asks the requests that changed, in jobs cut small, of
-which some rows fail and are asked once more. Its process is killed by SIGKILL at every step that it comes to, and the
-next one begins from the start, until there is no step left at which none has died. Then a third task, without `reuse`,
-asks all of the second night's requests, and both tables are compared; the model answers the same to the same.
-`python -m tests.reuse_nights {nights.rows}` runs both and writes this; `make test` runs them over hundreds of rows.
+With [`reuse`](../how-to/pay-only-for-what-changed.md), a night asks the requests that changed, in jobs cut small,
+of which some rows fail and are asked once more. Its process is killed by SIGKILL at the first step of each name
+that it comes to, and the next one begins from the start, until there is no step left at which none has died. Then a
+third task, without `reuse`, asks all of the second night's requests, and both tables are compared; the model
+answers the same to the same. `python -m tests.reuse_nights {nights.rows} --page docs/reference/crash-matrix.md`
+runs both and writes this; `make test` runs them over hundreds of rows.
 
 | | |
 |---|---|

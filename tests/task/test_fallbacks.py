@@ -193,7 +193,7 @@ def test_a_retry_finds_the_job_of_each_fallback_and_pays_nothing_again(
         assert len(emulator.jobs) + len(elsewhere.jobs) == 2
 
 
-def test_a_retry_after_a_death_between_the_cancellation_and_the_next_job_does_not_queue_again(
+def test_a_retry_after_a_refusal_between_the_cancellation_and_the_next_job_does_not_queue_again(
     night: Build, emulator: Emulator
 ) -> None:
     stuck(emulator)
@@ -269,6 +269,7 @@ def test_a_job_that_does_not_end_its_cancellation_is_never_paid_again(
         ({"pending_timeout": None}, "pending_timeout"),
         ({"results_uri": None}, "results_uri"),
         ({"wait": False, "results_uri": None}, "results_uri"),
+        ({"fallbacks": ["standard"], "results_uri": "bq://p.d.t"}, "give a file as results_uri"),
         ({"ready_by": "06:00"}, "leave one of them out"),
         ({"tier": "standard"}, "leave tier out"),
         ({"fallbacks": ["standard", {"model": OTHER}]}, "comes last"),

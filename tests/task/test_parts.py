@@ -41,7 +41,7 @@ def cut(
         model=MODEL,
         rows=rows,
         division=Division(**division),
-        part_uri=f"{folder}/parts/{{}}",
+        prefix=f"{folder}/parts/",
     )
     return [[*map(Path, part)] if isinstance(part, list) else Path(part) for part in found]
 
@@ -123,9 +123,9 @@ def test_what_is_no_file_is_refused(client: GenAIBatchClient, tmp_path: Path) ->
         cut(client, tmp_path, tmp_path / "in.jsonl")
 
 
-def landed(path: Path, rows: list[ResultRow], **fields: Any) -> Manifest:
+def landed(path: Path, rows: list[ResultRow], types: ColumnTypes | None = None, **fields: Any) -> Manifest:
     """Write rows as a part's task does, and return its manifest."""
-    with path.open("wb") as out, opened(out, form_of(str(path)), ColumnTypes()) as write:
+    with path.open("wb") as out, opened(out, form_of(str(path)), types) as write:
         for row in rows:
             write(row.model_dump_json().encode() + b"\n")
     with path.open("rb") as stream:
@@ -171,6 +171,15 @@ def test_a_part_that_was_written_over_is_not_merged(
     with pytest.raises(InputError, match="overwritten"):
         merge([first], client, str(tmp_path / f"out.{form}"), renumber=False)
     assert not (tmp_path / f"out.{form}").exists()
+
+
+def test_parts_whose_columns_differ_are_not_merged(client: GenAIBatchClient, tmp_path: Path) -> None:
+    first = landed(tmp_path / "1.parquet", [row("a", None)])
+    number = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    second = landed(tmp_path / "2.parquet", [row("b", None)], types=ColumnTypes(output=number))
+    with pytest.raises(InputError, match=r"different types \(output\)"):
+        merge([first, second], client, str(tmp_path / "out.parquet"), renumber=False)
+    assert not (tmp_path / "out.parquet").exists()
 
 
 def test_manifests_are_summed_up(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -25,6 +24,7 @@ from airflow_provider_genai_batch.wire.services import bigquery as wire
 from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.errors import api_error
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer
+from airflow_provider_genai_batch.wire.tables.installed import can_ask
 
 _METHOD = "jobs.query"
 _TOO_MUCH = ("rateLimitExceeded", "quotaExceeded")
@@ -34,14 +34,6 @@ _SAMPLE_SECONDS = 20.0
 """For a look that the task can do without."""
 _SECONDS = 120.0
 """For one call with its repetitions; whoever settles comes back for a while."""
-
-
-def can_ask() -> bool:
-    """Whether Google's client is installed."""
-    try:
-        return importlib.util.find_spec("google.cloud.bigquery") is not None
-    except (ModuleNotFoundError, ValueError):  # no google.cloud at all; or a name that was blocked
-        return False
 
 
 def count_rows(config: ClientConfig, auth: Auth, job: BatchJob) -> TableCounts:

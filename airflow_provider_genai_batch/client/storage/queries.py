@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.auth.google import Auth
 from airflow_provider_genai_batch.client.config import ClientConfig
-from airflow_provider_genai_batch.client.storage.bigquery import can_ask, open_bigquery, refused, renewed
+from airflow_provider_genai_batch.client.storage.bigquery import open_bigquery, refused, renewed
 from airflow_provider_genai_batch.client.storage.table_jobs import Load, Statement
 from airflow_provider_genai_batch.exceptions import (
     PASSING,
@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.exceptions import (
     TransportError,
     UnsupportedError,
 )
+from airflow_provider_genai_batch.wire.tables.installed import can_ask
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName
 
 log = logging.getLogger(__name__)

@@ -63,7 +63,7 @@ class Load:
         schema: of its columns, as the service has them.
         job_id: of the job, as a statement's.
         location: where.
-        labels: of the job and the table.
+        labels: of the job.
     """
 
     lines: BinaryIO = field(repr=False)

@@ -14,6 +14,25 @@ _BATCH = 1024
 _BUFFER = 1024 * 1024
 
 
+def check_pyarrow(name: str) -> None:
+    """Refuse a file of Parquet where nothing can read it.
+
+    Args:
+        name: of the file.
+
+    Raises:
+        UnsupportedError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401 - the question is whether it can be
+    except ImportError as error:
+        msg = (
+            f"{name} is Parquet, which needs pyarrow: install airflow-provider-genai-batch[parquet] on the worker, "
+            "or give CSV or JSONL"
+        )
+        raise UnsupportedError(msg) from error
+
+
 def parquet_rows(
     stream: BinaryIO, name: str, columns: Sequence[str] | None = None
 ) -> Iterator[dict[str, Any]]:
@@ -29,15 +48,10 @@ def parquet_rows(
         InputError: the file is not Parquet, or broken.
         RequestError: it has no such column, or a value that Python has no word for, such as a date after the year 9999.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        msg = (
-            f"{name} is Parquet, which needs pyarrow: install airflow-provider-genai-batch[parquet] on the worker, "
-            "or give CSV or JSONL"
-        )
-        raise UnsupportedError(msg) from error
+    check_pyarrow(name)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as file:
             there = file.schema_arrow.names

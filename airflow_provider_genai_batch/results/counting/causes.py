@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.services.errors import hint_of
 
-_SHOWN = 5
+MOST_SHOWN = 5
 """Causes in messages and in the manifest."""
 _KEPT = 1000
 """Different causes that are counted; the service may put something of its own into each."""
@@ -44,7 +44,7 @@ class Causes:
     @property
     def commonest(self) -> dict[str, int]:
         """The commonest causes, with their counts."""
-        return dict(self._counts.most_common(_SHOWN))
+        return dict(self._counts.most_common(MOST_SHOWN))
 
     def __len__(self) -> int:
         """Return how many different causes are counted."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-
-from pydantic_core import from_json
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded
 from airflow_provider_genai_batch.models import Approval, BatchSource, Pilot
@@ -63,7 +60,9 @@ class CostLimit:
         """
         if prepared.tokens is None and not prepared.readable:
             raise ConfigurationError(_cannot(self.usd, _UNREAD.format(where=_address(prepared.source))))
-        tokens = prepared.tokens or TokenEstimate().add(_rows(prepared), answers=self.task is Task.GENERATE)
+        tokens = prepared.tokens or TokenEstimate().add(
+            prepared.parsed_requests(), answers=self.task is Task.GENERATE
+        )
         most = self._most(tokens)
         sums = self._sums(tokens, most, spent)
         if spent + float(most) > self.usd:
@@ -172,12 +171,3 @@ def _cannot(max_cost: float, why: str) -> str:
 
 def _address(source: BatchSource) -> str:
     return source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "The input"
-
-
-def _rows(prepared: PreparedInput) -> Iterable[Mapping[str, Any]]:
-    if prepared.entries:
-        return prepared.entries
-    if prepared.lines is None:
-        return ()
-    prepared.lines.seek(0)
-    return map(from_json, prepared.lines)

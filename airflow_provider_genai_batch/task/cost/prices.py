@@ -14,7 +14,7 @@ from packaging.version import Version
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.models.share import JobTotals
+from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.catalog.publishers import FAMILIES, publisher_of
 
@@ -73,6 +73,10 @@ class Price(NamedTuple):
     source: str
     margin: Decimal = Decimal(0)
     """What may come on top, as a part of the price; not in `cost`, which is by the list."""
+
+    def rates(self, usage: Usage) -> Rates:
+        """Return what the tokens of one request cost."""
+        return self.long if usage.input > LONG_PROMPT else self.short
 
     def cost(self, share: JobTotals) -> Decimal:
         """Return what a job's tokens cost."""

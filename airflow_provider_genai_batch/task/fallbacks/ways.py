@@ -19,13 +19,13 @@ from airflow_provider_genai_batch.models.journal import is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import CostLimit, cost_limit
-from airflow_provider_genai_batch.task.fallback_checks import refuse_unreadable
 from airflow_provider_genai_batch.task.inputs.read import read_input
+from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.order import Order
-from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Rung
+from airflow_provider_genai_batch.task.ready.rungs import FlexRung, PlainRung, Rung
 from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
@@ -146,8 +146,7 @@ class Way:
         """Return the ladder of its tiers; none where there is only one."""
         if len(self.tiers) == 1:
             return []
-        clock, never = self.shared.client.service_time, Deadline()
-        return [FlexRung(never, clock), LastRung(self.tiers[-1], never.at, clock)]
+        return [FlexRung(Deadline(), self.shared.client.service_time), PlainRung(self.tiers[-1])]
 
 
 class Ways:
@@ -182,9 +181,7 @@ class Ways:
         Raises:
             ConfigurationError, InputError: one cannot; the message names it.
         """
-        if not self._steps:
-            return
-        refuse_unreadable(order.source)
+        refuse_unreadable(order.source, "fallbacks")
         for number in range(1, len(self._steps) + 1):
             try:
                 self.of(number).check(order)
@@ -294,9 +291,9 @@ class Ways:
                 finder.cancel_others(identity, kin)
             numbers += [round_of(job.display_name) for job in kin if identity.is_family(job)]
         rounds = range(FALLBACK_ROUNDS, FALLBACK_ROUNDS * (len(self._steps) + 1))
-        journals = Journals(self._client, str(self._settings.results_uri), self._settings.model)
-        kept = journals.since(identity, rounds)
-        numbers += [round_of(job.display_name) for job in kept]
+        if (results_uri := self._settings.file_uri) is not None:  # nothing is kept beside a table
+            kept = Journals(self._client, results_uri, self._settings.model).since(identity, rounds)
+            numbers += [round_of(job.display_name) for job in kept]
         return max(map(fallback_of, numbers))
 
     def _made(self, number: int) -> Way:

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
+from pydantic_core import from_json
+
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models import BatchSource
@@ -18,7 +20,7 @@ from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
 from airflow_provider_genai_batch.task.tables.staged import StagedTable
 from airflow_provider_genai_batch.wire.catalog.limits import Limits
-from airflow_provider_genai_batch.wire.lines.entry import entry_key
+from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,19 @@ class PreparedInput:
     def readable(self) -> bool:
         """Whether its requests are at hand."""
         return bool(self.entries) or self.lines is not None
+
+    def parsed_requests(self) -> Iterator[Mapping[str, Any]]:
+        """Give all requests with what stands beside them, in order; none where they are not at hand."""
+        if self.entries or self.lines is None:
+            return iter(self.entries)
+        return map(from_json, self.request_lines())
+
+    def request_lines(self) -> Iterator[bytes]:
+        """Give the lines of all requests, in order; none where they are not at hand."""
+        if self.entries or self.lines is None:
+            return map(entry_line, self.entries)
+        self.lines.seek(0)
+        return iter(self.lines)
 
     def keys(self) -> Iterator[str]:
         """Give the keys of all requests in order."""

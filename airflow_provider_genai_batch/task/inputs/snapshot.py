@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import logging
 from contextlib import ExitStack
-from shutil import copyfileobj
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
@@ -21,8 +20,6 @@ from airflow_provider_genai_batch.task.files.files import (
 from airflow_provider_genai_batch.task.inputs.query_rows import FetchedRows, KeptRows, words_of
 
 log = logging.getLogger(__name__)
-
-_CHUNK = 1024 * 1024
 
 
 class Snapshot:
@@ -80,8 +77,7 @@ class Snapshot:
         try:
             with published(address, self._client) as draft:
                 assert draft.stream is not None  # noqa: S101 - there is a place
-                fetched.lines.seek(0)
-                copyfileobj(fetched.lines, draft.stream, _CHUNK)
+                draft.stream.writelines(fetched.chunks())
         except OSError as error:
             msg = (
                 f"The rows of {words_of(self._query)} cannot be kept in {address}: {error}. A retry would not ask the "

@@ -36,10 +36,15 @@ class Division:
             msg = "parts and rows_per_part both say how large a part is: give one of them."
             raise ConfigurationError(msg)
 
-    @property
-    def cuts(self) -> bool:
-        """Whether one file becomes several."""
-        return self.parts is not None or self.rows_per_part is not None
+    def check_one(self, file: str) -> None:
+        """Refuse one file where nothing says into what it is divided.
+
+        Raises:
+            ConfigurationError: nothing does.
+        """
+        if self.parts is None and self.rows_per_part is None:
+            msg = f"src is one file, {file}: say with parts or rows_per_part into how many it is divided."
+            raise ConfigurationError(msg)
 
     def sizes(self, rows: int) -> Iterator[int]:
         """Yield the number of rows of each part; parts are as equal as they can be, and none is empty."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.models import Manifest
-from airflow_provider_genai_batch.results.digest import Digest, Summed
+from airflow_provider_genai_batch.results.digest import Digest, Summed, digest_of
+from airflow_provider_genai_batch.results.read_back import plain
 from airflow_provider_genai_batch.results.sinks import Form, form_of, opened
 from airflow_provider_genai_batch.task.files.files import published, read_chunks, seekable
 from airflow_provider_genai_batch.wire.keys import stamp
 
 _PLACED = re.compile(rb'\{"key":"(r\d{8,18})","index":(\d+),')
 """Begins a row whose key may be a stamp of its place."""
-_ROWS, _CHUNK = 1024, 1024 * 1024
+_ROWS = 1024
+"""Written at a time."""
 
 
 def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str, *, renumber: bool) -> str:
@@ -57,29 +60,13 @@ def _merge_lines(
     with opened(out, form) as write:
         before = 0
         for part in parts:
+            move = _moved_by(before)
             with seekable(str(part.results_uri), client) as stream:
                 _check(part, stream)
-                for lines in _batches(_plain(stream, form)):
-                    write(b"".join(_PLACED.sub(_moved_by(before), line, count=1) for line in lines))
+                rows = plain(stream, form)
+                while lines := [*islice(rows, _ROWS)]:
+                    write(b"".join(_PLACED.sub(move, line, count=1) for line in lines))
             before += _rows(part)
-
-
-def _plain(stream: BinaryIO, form: Form) -> Iterator[bytes]:
-    if form == "jsonl.gz":
-        import gzip
-
-        return iter(gzip.GzipFile(fileobj=stream))
-    return iter(stream)
-
-
-def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
-    held: list[bytes] = []
-    for line in lines:
-        held.append(line)
-        if len(held) == _ROWS:
-            yield held
-            held = []
-    yield held
 
 
 def _moved_by(before: int) -> Callable[[re.Match[bytes]], bytes]:
@@ -105,47 +92,38 @@ def _merge_columns(
             stream = stack.enter_context(seekable(str(part.results_uri), client))
             _check(part, stream)
             files.append(stack.enter_context(pq.ParquetFile(stream, pre_buffer=False)))
-        schema = _one_schema([file.schema_arrow for file in files])
-        with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        _check_schemas([file.schema_arrow for file in files])
+        with pq.ParquetWriter(out, files[0].schema_arrow, compression="zstd") as writer:
             before = 0
             for part, file in zip(parts, files, strict=True):
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group, use_threads=False)
-                    table = _renumbered(table, before) if renumber else table
-                    writer.write_table(table.cast(schema))
+                    writer.write_table(_renumbered(table, before) if renumber else table)
                 before += _rows(part)
 
 
-def _one_schema(schemas: Sequence[Any]) -> Any:
-    """Return the columns of all parts.
+def _check_schemas(schemas: Sequence[Any]) -> None:
+    """Refuse parts whose columns do not go into one file.
 
     Raises:
         InputError: a column is another thing in another part.
     """
-    import pyarrow as pa
-
-    first = schemas[0]
+    first = {field.name: field for field in schemas[0]}
     for schema in schemas[1:]:
-        if schema.names != first.names or any(
-            one.type != other.type or one.metadata != other.metadata
-            for one, other in zip(schema, first, strict=True)
-        ):
-            names = sorted(
-                {
-                    *(set(schema.names) ^ set(first.names)),
-                    *(
-                        field.name
-                        for field in schema
-                        if field.name in first.names and field != first.field(field.name)
-                    ),
-                }
-            )
+        other = {field.name: field for field in schema}
+        differ = sorted(
+            name
+            for name in first.keys() | other.keys()
+            if name not in first
+            or name not in other
+            or not first[name].equals(other[name], check_metadata=True)
+        )
+        if differ:
             msg = (
-                f"the parts have columns of different types ({', '.join(names)}), for what one holds decides them: "
+                f"the parts have columns of different types ({', '.join(differ)}), for what one holds decides them: "
                 "land as .jsonl, or give output_type and a table whose columns have types."
             )
             raise InputError(msg)
-    return pa.schema(first, metadata=first.metadata)
 
 
 def _renumbered(table: Any, before: int) -> Any:
@@ -169,19 +147,26 @@ def _own(part: Manifest, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         digest.feed(chunk)
         yield chunk
-    if part.results_digest not in (None, str(digest)):
+    _check_digest(part, str(digest))
+
+
+def _check(part: Manifest, stream: BinaryIO) -> None:
+    """Read a part once for its digest, and go back to its begin.
+
+    Raises:
+        InputError: it is not what was landed.
+    """
+    _check_digest(part, digest_of(stream))
+    stream.seek(0)
+
+
+def _check_digest(part: Manifest, digest: str) -> None:
+    if part.results_digest not in (None, digest):
         msg = (
             f"{part.results_uri} is not what was landed there: it has been overwritten since. Clear the mapped task "
             "that wrote it: it lands its rows again and pays nothing."
         )
         raise InputError(msg)
-
-
-def _check(part: Manifest, stream: BinaryIO) -> None:
-    """Read a part once for its digest, and go back to its begin."""
-    for _ in _own(part, iter(lambda: stream.read(_CHUNK), b"")):
-        pass
-    stream.seek(0)
 
 
 def _rows(part: Manifest) -> int:

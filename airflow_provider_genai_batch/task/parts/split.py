@@ -10,8 +10,9 @@ from typing import Any, BinaryIO
 from pydantic_core import to_json
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
+from airflow_provider_genai_batch.requests.tables.parquet_file import check_pyarrow
 from airflow_provider_genai_batch.requests.tables.prompt_template import Row
 from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, unzipped
 from airflow_provider_genai_batch.task.files.files import (
@@ -23,6 +24,7 @@ from airflow_provider_genai_batch.task.files.files import (
     seekable,
     spool,
 )
+from airflow_provider_genai_batch.task.files.objects import expanded
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.parts.division import Division
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
@@ -38,7 +40,7 @@ def addresses(src: Any) -> list[str]:
     given = [src] if isinstance(src, str) or not isinstance(src, (list, tuple)) else [*src]
     found = [str(one) if isinstance(one, Path) else one for one in given]
     for one in found:
-        if not isinstance(one, str) or one.startswith(("files/", "bq://")) or not found:
+        if not isinstance(one, str) or one.startswith(("files/", "bq://")):
             msg = (
                 f"a group divides files, and src has {type(one).__name__ if not isinstance(one, str) else one}: give "
                 "a path, a URI, a pattern with *, or a list of them. BigQuery divides the rows of a table by itself: "
@@ -59,14 +61,15 @@ def files_of(src: Any, client: GenAIBatchClient) -> list[str]:
     """
     files: list[str] = []
     for given in addresses(src):
-        if "*" not in given:
+        if by_connection(given, client):
+            files += expanded(client, given)
+        elif "*" not in given:
             files.append(given)
-            continue
-        found = _local(given) if local_path(given) is not None else matching(given, client)
-        if not found:
+        elif found := _local(given) if local_path(given) is not None else matching(given, client):
+            files += found
+        else:
             msg = f"no file matches {given}: check the folder and the pattern."
             raise InputError(msg)
-        files += found
     return files
 
 
@@ -77,7 +80,7 @@ def split(
     model: str,
     rows: bool,
     division: Division,
-    part_uri: str,
+    prefix: str,
 ) -> list[str | list[str]]:
     """Divide an input into parts.
 
@@ -87,7 +90,7 @@ def split(
         model: that the requests are for; they are checked as they will be before they are sent.
         rows: whether the files are tables, of whose rows a prompt makes requests.
         division: how.
-        part_uri: where parts of one file are written, with ``{}`` for the number and the ending.
+        prefix: begins the addresses at which parts of one file are written.
 
     Returns:
         ``src`` of each part, in the order of the input.
@@ -102,15 +105,13 @@ def split(
         groups = division.groups(files, together=together)
         return [group if len(group) > 1 else group[0] for group in groups]
     (file,) = files
-    if not division.cuts:
-        msg = f"src is one file, {file}: say with parts or rows_per_part into how many it is divided."
-        raise ConfigurationError(msg)
+    division.check_one(file)
     if rows and table_format(file) == "parquet":
-        return [*_parquet(file, client, division, part_uri)]
+        return [*_parquet(file, client, division, prefix)]
     with spool() as lines:
         count = _spool_rows(file, client, lines) if rows else _spool_requests(file, client, model, lines)
         lines.seek(0)
-        return [*_cut(lines, division.sizes(count), client, part_uri)]
+        return [*_cut(lines, division.sizes(count), client, prefix)]
 
 
 def _spool_requests(file: str, client: GenAIBatchClient, model: str, lines: BinaryIO) -> int:
@@ -142,26 +143,21 @@ def _spool_rows(file: str, client: GenAIBatchClient, lines: BinaryIO) -> int:
     return count
 
 
-def _cut(lines: BinaryIO, sizes: Iterable[int], client: GenAIBatchClient, part_uri: str) -> Iterator[str]:
+def _cut(lines: BinaryIO, sizes: Iterable[int], client: GenAIBatchClient, prefix: str) -> Iterator[str]:
     for number, size in enumerate(sizes):
-        uri = part_uri.format(f"{number:05d}.jsonl")
+        uri = f"{prefix}{number:05d}.jsonl"
         with published(uri, client) as draft:
             assert draft.stream is not None  # noqa: S101 - it was just opened
             draft.stream.writelines(islice(lines, size))
         yield uri
 
 
-def _parquet(file: str, client: GenAIBatchClient, division: Division, part_uri: str) -> Iterator[str]:
+def _parquet(file: str, client: GenAIBatchClient, division: Division, prefix: str) -> Iterator[str]:
     """Cut a Parquet file by its rows; the parts have its types."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        msg = (
-            f"{file} is Parquet, which needs pyarrow: install airflow-provider-genai-batch[parquet] on the worker, "
-            "or give CSV or JSONL"
-        )
-        raise UnsupportedError(msg) from error
+    check_pyarrow(file)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with seekable(file, client) as stream, pq.ParquetFile(stream, pre_buffer=False) as table:
             if not table.metadata.num_rows:
@@ -169,7 +165,7 @@ def _parquet(file: str, client: GenAIBatchClient, division: Division, part_uri: 
                 raise InputError(msg)
             batches, rest = table.iter_batches(1024, use_threads=False), None
             for number, size in enumerate(division.sizes(table.metadata.num_rows)):
-                uri, missing = part_uri.format(f"{number:05d}.parquet"), size
+                uri, missing = f"{prefix}{number:05d}.parquet", size
                 with (
                     published(uri, client) as draft,
                     pq.ParquetWriter(draft.stream, table.schema_arrow) as out,

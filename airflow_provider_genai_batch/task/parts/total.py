@@ -16,10 +16,10 @@ from airflow_provider_genai_batch.models.cost import ModelCost
 from airflow_provider_genai_batch.models.job import JobState
 from airflow_provider_genai_batch.models.manifest import Saved
 from airflow_provider_genai_batch.models.plan import PlannedCost
+from airflow_provider_genai_batch.results.counting.causes import MOST_SHOWN
 
 MOST_NAMES = 1000
 """Names of jobs and outputs that one manifest holds; it is an XCom."""
-_MOST_CAUSES = 5
 _Value = TypeVar("_Value")
 
 
@@ -51,7 +51,7 @@ def total(parts: Sequence[Manifest], results_uri: str, digest: str, media_uri: s
         finish_reasons=_sums(part.finish_reasons for part in parts),
         dropped=_sums(part.dropped for part in parts),
         tiers=_sums(part.tiers for part in parts),
-        causes=dict(Counter(_sums(part.causes for part in parts)).most_common(_MOST_CAUSES)),
+        causes=dict(Counter(_sums(part.causes for part in parts)).most_common(MOST_SHOWN)),
         usage=_usage(_known(part.usage for part in parts)),
         cost=_cost([part.cost for part in parts]),
         plan=_plan([part.plan for part in parts]),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from airflow_provider_genai_batch.models import Plan, PlannedCost, Usage
-from airflow_provider_genai_batch.models.share import LONG_PROMPT
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.cost.plan import usd
 from airflow_provider_genai_batch.task.cost.prices import Price
@@ -85,8 +84,7 @@ class Meter:
         self.input += used.input + used.tool_use
         self.output += used.output + used.thoughts
         for tier, price in self._prices.items():
-            rates = price.long if used.input > LONG_PROMPT else price.short
-            self._costs[tier].add(float(rates.cost(used)))
+            self._costs[tier].add(float(price.rates(used).cost(used)))
 
     def forecast(self, plan: Plan, spent: float) -> Plan:
         """Return a plan with what is to be expected.

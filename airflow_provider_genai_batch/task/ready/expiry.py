@@ -10,7 +10,6 @@ from airflow_provider_genai_batch.exceptions import ApiError, ConfigurationError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.ready.past import moment
-from airflow_provider_genai_batch.wire.lines.entry import entry_line
 
 LIFE = 48 * 3600.0
 """Seconds for which the Files API keeps a file from its upload (Google's page "Files API", 2026)."""
@@ -37,27 +36,23 @@ def refuse_expiring(client: GenAIBatchClient, prepared: PreparedInput, at: float
         if name in names or len(names) >= MOST_LOOKS:
             continue
         names.add(name)
-        ends = client.service_time() + LIFE
         try:
             expires = client.perform(client.calls.get_file(name)).expires
         except ApiError:
             continue  # the service says what is wrong with it when the request is asked
-        if min(ends, ends if expires is None else expires.timestamp()) < at:
-            when = moment(ends if expires is None else expires.timestamp())
+        ends = client.service_time() + LIFE if expires is None else expires.timestamp()
+        if ends < at:
             msg = (
-                f"ready_by is {moment(at)}, and {name}, which a request refers to, expires at {when}: what a job has "
-                "not answered by then could not be asked otherwise. Nothing was sent, and nothing is billed. Upload "
-                "the file again shortly before the task runs, give an earlier moment, or leave ready_by out."
+                f"ready_by is {moment(at)}, and {name}, which a request refers to, expires at {moment(ends)}: "
+                "what a job has not answered by then could not be asked otherwise. Nothing was sent, and nothing is "
+                "billed. Upload the file again shortly before the task runs, give an earlier moment, or leave ready_by "
+                "out."
             )
             raise ConfigurationError(msg)
 
 
 def _files(prepared: PreparedInput) -> Iterator[str]:
     """Give the names of files in requests, as often as they stand there."""
-    lines = map(entry_line, prepared.entries)
-    if prepared.lines is not None:
-        prepared.lines.seek(0)
-        lines = map(bytes, prepared.lines)
-    for line in lines:
+    for line in prepared.request_lines():
         for found in _FILE.finditer(line):
             yield found[1].decode()

@@ -7,9 +7,8 @@ from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models import Usage
-from airflow_provider_genai_batch.models.share import LONG_PROMPT
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.cost.prices import Price, Rates, is_installed, price_of
+from airflow_provider_genai_batch.task.cost.prices import Price, is_installed, price_of
 
 
 class _Tokens(Struct, gc=False, rename="camel"):
@@ -70,16 +69,11 @@ class ExtraCost:
         """
         usage = _usage(line)
         if usage is not None:
-            batch, standard = self._rates(usage)
-            self.usd += float(standard.cost(usage) - batch.cost(usage))
+            batch, standard = (price.rates(usage).cost(usage) for price in (self._batch, self._standard))
+            self.usd += float(standard - batch)
         if self.usd < self._most:
             return ""
         return f"max_extra_cost={self._most} has been spent, and all attempts of the run count together: raise it"
-
-    def _rates(self, usage: Usage) -> tuple[Rates, Rates]:
-        if usage.input > LONG_PROMPT:
-            return self._batch.long, self._standard.long
-        return self._batch.short, self._standard.short
 
 
 def _usage(line: bytes) -> Usage | None:

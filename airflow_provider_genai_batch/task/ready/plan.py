@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
-
-from pydantic_core import from_json
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError
@@ -25,12 +23,13 @@ from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost.prices import price_of
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
 from airflow_provider_genai_batch.task.order import Order
 from airflow_provider_genai_batch.task.ready.expiry import refuse_expiring
 from airflow_provider_genai_batch.task.ready.extra_cost import ExtraCost
 from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Rung
-from airflow_provider_genai_batch.task.ready.tiers import refuse_unreadable, tiers_of
+from airflow_provider_genai_batch.task.ready.tiers import tiers_of
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.create import task_of
 
@@ -70,7 +69,7 @@ class ReadyPlan:
         at = None if ready_by is None else moment_of(ready_by, run)
         if ready_by is None or at is None:
             return None
-        refuse_unreadable(order.source)
+        refuse_unreadable(order.source, "ready_by")
         tiers = tiers_of(ready_by, order.model, config.backend, config.location)
         if ready_by.model is not None:
             order = _with_model(order, read_model(ready_by.model, config.backend))
@@ -115,7 +114,7 @@ class ReadyPlan:
         """Return the ladder by which the rest is asked now."""
         last, extra = self.tiers[-1], self.extra_cost()
         until = math.inf if deadline.late else self.at
-        too_dear = extra.add if extra is not None and last is Tier.STANDARD else lambda _line: ""
+        too_dear = extra.add if extra is not None and last is Tier.STANDARD else None
         rungs: list[Rung] = [LastRung(last, until, clock, too_dear)]
         if len(self.tiers) > 1 and clock() < deadline.latest(deadline.requests):
             rungs.insert(0, FlexRung(deadline, clock))
@@ -129,7 +128,7 @@ class ReadyPlan:
     def _rate(self, prepared: PreparedInput) -> float:
         """Estimate from the first requests how many are answered in a second."""
         tokens = TokenEstimate().add(
-            islice(_rows(prepared), _SAMPLE), answers=task_of(self.order.model) is Task.GENERATE
+            islice(prepared.parsed_requests(), _SAMPLE), answers=task_of(self.order.model) is Task.GENERATE
         )
         number = max(1, tokens.requests)
         asked, answered = tokens.input / number, min(tokens.output / number, TYPICAL_OUTPUT)
@@ -145,12 +144,3 @@ def _with_model(order: Order, model: str) -> Order:
         msg = f"ready_by: model={model!r} cannot answer what {order.model} is asked: one of them makes embeddings."
         raise ConfigurationError(msg)
     return replace(order, model=model)
-
-
-def _rows(prepared: PreparedInput) -> Iterable[Mapping[str, Any]]:
-    if prepared.entries:
-        return prepared.entries
-    if prepared.lines is None:
-        return ()
-    prepared.lines.seek(0)
-    return map(from_json, prepared.lines)

@@ -111,7 +111,7 @@ class LastRung:
         until: when asking ends, in seconds since the epoch by the service's clock; infinite: it has passed already, and
             the rows are late in any case.
         clock: tells the time by that clock.
-        too_dear: tells, from the lines that came, why no more may be spent; empty: it may.
+        too_dear: tells, from the lines that came, why no more may be spent; empty: it may. None: there is no limit.
     """
 
     def __init__(
@@ -119,15 +119,21 @@ class LastRung:
         tier: Tier,
         until: float,
         clock: Callable[[], float],
-        too_dear: Callable[[bytes], str] = lambda _line: "",
+        too_dear: Callable[[bytes], str] | None = None,
     ) -> None:
         self.tier, self._until, self._clock, self._too_dear = tier, until, clock, too_dear
         self._spent = ""
 
+    @property
+    def counts(self) -> bool:
+        """Whether what it costs has a limit."""
+        return self._too_dear is not None
+
     def count_paid(self, lines: Iterable[bytes]) -> None:
-        """Count what earlier attempts of the run have paid for in the standard tier."""
-        for line in lines:
-            self._spent = self._too_dear(line) or self._spent
+        """Count what attempts of the run have paid for in the standard tier, where that has a limit."""
+        if self._too_dear is not None:
+            for line in lines:
+                self._spent = self._too_dear(line) or self._spent
 
     @property
     def patience(self) -> RowPatience:
@@ -138,7 +144,7 @@ class LastRung:
 
     def keeps(self, line: bytes) -> bool:
         """Leave rows for which there was no room to the next attempt, and count what the others cost."""
-        self._spent = self._too_dear(line) or self._spent
+        self.count_paid([line])
         return math.isinf(self._until) or not _is_passing(line)
 
     def over(self, counts: OnlineCounts, left: int) -> str:  # noqa: ARG002 - see `Rung`

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
-from airflow_provider_genai_batch.models import BatchSource
+from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.tier import Tier
@@ -41,18 +40,3 @@ def tiers_of(ready_by: ReadyBy, model: str, backend: Backend, location: str = AN
         msg = f"{missing[-1]}{write or ' Leave ready_by out.'}"
         raise UnsupportedError(msg) from missing[-1]
     return tuple(found)
-
-
-def refuse_unreadable(source: BatchSource) -> None:
-    """Refuse requests that nobody here could ask again.
-
-    Raises:
-        ConfigurationError: the service reads them by itself.
-    """
-    if where := source.bigquery_uri or source.file_name:
-        msg = (
-            f"ready_by cannot be kept for {where}: its requests are read by the service and cannot be read from here, "
-            "so none of them could be asked otherwise. Give them as a list, a file, or gs:// objects that the "
-            "connection may read, or leave ready_by out."
-        )
-        raise ConfigurationError(msg)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError, NotFound
 from airflow_provider_genai_batch.models import Manifest, ResultRow, Reuse
 from airflow_provider_genai_batch.requests.line_types import WRONG
-from airflow_provider_genai_batch.results.read_back import columns_as_rows
+from airflow_provider_genai_batch.results.read_back import columns_as_rows, plain
 from airflow_provider_genai_batch.results.sinks import FORMS, form_of
 from airflow_provider_genai_batch.task.files.files import local_path, matching, seekable
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
@@ -185,7 +184,7 @@ def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[EarlierRow]:
             if form == "parquet":
                 yield from _of_columns(stream)
                 return
-            lines: Iterable[bytes] = gzip.GzipFile(fileobj=stream) if form == "jsonl.gz" else stream
+            lines = plain(stream, form)
             while some := [*islice(lines, _LINES)]:
                 yield from _of_lines(some)
                 number += len(some)

@@ -19,14 +19,12 @@ from airflow_provider_genai_batch.results.counting.unread_rows import count_by_r
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import answers_of, jobs_of
 from airflow_provider_genai_batch.wire.tables.sql import TableName
-from airflow_provider_genai_batch.wire.tables.statements import Result, counts, options, usage
+from airflow_provider_genai_batch.wire.tables.statements import KEY, TOKENS, Result, counts, options, usage
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
 
 log = logging.getLogger(__name__)
-
-_KINDS = ("input", "output", "cached", "thoughts", "total")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class TableLanding:
         answers = answers_of(queries, tables, ask.answers, self.cut_off_is_ok)
         inputs = TableName(ask.staging.project, ask.staging.dataset, self.inputs)
         location = queries.location_of(ask.staging)
-        kept = ask.columns or self._all_columns(queries.facts_of(inputs).columns)
+        kept = ask.columns or [one for one in queries.facts_of(inputs).columns if one != KEY]
         result = Result(inputs, {one: one for one in kept}, answers, ask.rename)
         sql = result.create(ask.result, options(self.labels))
         job_id = f"genai_result_{digest([self.inputs, sql])[:16]}"
@@ -86,9 +84,6 @@ class TableLanding:
         inputs = TableName(self.ask.staging.project, self.ask.staging.dataset, self.inputs)
         return jobs_of(client.queries, inputs, [one for one in asked if one.startswith("genai_requests_")])
 
-    def _all_columns(self, there: Mapping[str, Any]) -> list[str]:
-        return [one for one in there if one != "genai_key"]
-
 
 def _shares(used: Sequence[Mapping[str, Any]], jobs: Sequence[BatchJob]) -> Sequence[tuple[str, JobTotals]]:
     named = [job.name for job in jobs if job.output.bigquery_table]
@@ -96,6 +91,6 @@ def _shares(used: Sequence[Mapping[str, Any]], jobs: Sequence[BatchJob]) -> Sequ
     for row in used:
         number, answered = int(row["number"]), int(row["answered"])
         rows = Counter({"ok": answered, "error": number - answered})
-        sums = [Usage(**{kind: int(row[f"{part}{kind}"] or 0) for kind in _KINDS}) for part in ("", "long_")]
+        sums = [Usage(**{kind: int(row[f"{part}{kind}"] or 0) for kind in TOKENS}) for part in ("", "long_")]
         shares.append((named[int(row["job"])], JobTotals(rows, sums[0], sums[1])))
     return shares

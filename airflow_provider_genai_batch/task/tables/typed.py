@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError
 from airflow_provider_genai_batch.wire.schemas.output_type import given_type
 from airflow_provider_genai_batch.wire.tables.load import OWN, conform
-from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, is_table, read_table
+from airflow_provider_genai_batch.wire.tables.sql import TableName, check_names, read_table
 from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
@@ -127,13 +127,3 @@ def read_rename(given: Any, names: tuple[str, ...]) -> Mapping[str, str]:
             msg = f"rename has {one!r}, which is none of the answers' names: {', '.join(names)}."
             raise InputError(msg)
     return dict(given)
-
-
-def check_table_uri(uri: str) -> None:
-    """Refuse the address of a table that is none.
-
-    Raises:
-        InputError: it is none.
-    """
-    if is_table(uri):
-        read_table(uri, "results_uri")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError
 
@@ -61,6 +62,11 @@ class DatasetName:
 def is_table(uri: str) -> bool:
     """Whether an address is one of BigQuery's."""
     return uri.startswith("bq://")
+
+
+def has_no_file(results_uri: Any) -> bool:
+    """Whether rows land in no file: nothing can be kept beside a table."""
+    return results_uri is None or (isinstance(results_uri, str) and is_table(results_uri))
 
 
 def read_table(text: str, what: str) -> TableName:

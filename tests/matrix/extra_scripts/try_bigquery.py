@@ -2,7 +2,7 @@
 
 from google.cloud import bigquery
 
-from airflow_provider_genai_batch.client.storage.bigquery import can_ask
+from airflow_provider_genai_batch.wire.tables.installed import can_ask
 
 assert can_ask()
 assert bigquery.Client

@@ -16,12 +16,14 @@ from airflow_provider_genai_batch.exceptions import (
     OnlineStopped,
     ResultsNotWritten,
 )
+from airflow_provider_genai_batch.flows.online.refusal import Meaning
 from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models.job import Worth, worth
 from airflow_provider_genai_batch.models.journal import Writer
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_source
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.journal.writer import PART_LINES
@@ -33,8 +35,6 @@ from airflow_provider_genai_batch.task.rounds.online.asking import Asked, Asking
 from airflow_provider_genai_batch.task.rounds.round import Round
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
 from airflow_provider_genai_batch.task.shared import Shared
-from airflow_provider_genai_batch.task.tiers import unreadable_source
-from airflow_provider_genai_batch.wire.lines.entry import entry_line
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NO_TIER = "no tier"
-"""Of `OnlineStopped.why`: another tier may answer."""
 MAX_CALLS = 128
 """At a time."""
 
@@ -146,15 +144,17 @@ class OnlineRound:
             state.come_to(mine, reattached=False)
             yield mine
             self.over = asked.over if after is not None else ""
-            if asked.stopped is not None and (asked.stopped.why != NO_TIER or rung is rungs[-1]):
+            if asked.stopped is not None and (
+                asked.stopped.why != Meaning.NO_TIER.value or rung is rungs[-1]
+            ):
                 self.stopped = asked.stopped
             left = after
 
     def _count_paid(self, writers: Sequence[Writer]) -> None:
         """Let what may be spent on the whole run count what is paid for: it is more than this attempt asks."""
-        for rung in self._rungs:
+        for rung in (rung for rung in self._rungs if isinstance(rung, LastRung) and rung.counts):
             for writer in writers:
-                if isinstance(rung, LastRung) and writer.tier is rung.tier is Tier.STANDARD:
+                if writer.tier is rung.tier is Tier.STANDARD:
                     journal = self._journals.of_round(writer.tag)
                     rung.count_paid(
                         journal.lines([part for part in journal.parts() if part.writer == writer.name])
@@ -244,7 +244,7 @@ class OnlineRound:
         log.info("Asking %s requests at once, in the %s tier.", rest.requests, tier.value)
         try:
             watch()
-            asked = asking.ask(_lines(rest), watch)
+            asked = asking.ask(rest.request_lines(), watch)
         except OSError as error:
             lost = f"at most {settings.max_unkept} answers that are billed could not be kept"
             msg = (
@@ -290,14 +290,6 @@ def _without(prepared: PreparedInput, journal: Journal, parts: Sequence[Part]) -
         return subset(prepared, lambda key, _place: key is None or key not in answered)
     except InputError:  # none is left
         return None
-
-
-def _lines(prepared: PreparedInput) -> Iterator[bytes]:
-    if prepared.entries:
-        return map(entry_line, prepared.entries)
-    assert prepared.lines is not None  # noqa: S101 - it is readable
-    prepared.lines.seek(0)
-    return iter(prepared.lines)
 
 
 def _kept(asked: Asked, journal: Journal) -> str:
