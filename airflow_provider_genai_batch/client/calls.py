@@ -219,6 +219,13 @@ class Calls:
         request = storage.delete_object(self.config.storage_url, uri)
         return Call("objects.delete", request, _nothing, accept=(200, 204))
 
+    def compose_object(
+        self, uri: str, sources: Sequence[storage.Object], *, mime_type: str
+    ) -> Call[storage.Object]:
+        """Make one object of the bytes of others; made again, it is the same object."""
+        request = storage.compose_objects(self.config.storage_url, uri, sources, mime_type=mime_type)
+        return Call("objects.compose", request, lambda answer: storage.read_metadata(uri, answer))
+
     def start_object(self, uri: str, *, mime_type: str, generation: str | None = None) -> Call[str]:
         """Open an upload; reads the session URI that takes the bytes."""
         request = storage.start_upload(

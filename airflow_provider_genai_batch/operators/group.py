@@ -56,7 +56,8 @@ def genai_batch_group(  # noqa: PLR0913 - one a setting; keyword-only
         src: a file (path or URI) of requests, or of rows with `prompt`; a pattern with ``*``; or a list of files.
             Several files are not copied; one file is cut into parts beside `results_uri`.
         results_uri: where all rows land, part after part, with ``ordered`` in the order of the input; what comes
-            between lies beside it.
+            between lies beside it. ``bq://project.dataset.table`` is a table; an address with ``*`` in its name, such
+            as ``gs://bucket/{{ ds }}/rows-*.parquet``, is a dataset: a file for each part.
         parts: how many parts; None: `rows_per_part` says, or each file is one.
         rows_per_part: the most requests, or rows of a table, in a part.
         media_uri: folder of pictures and sound; each part has a folder there.
@@ -120,7 +121,9 @@ def _check(
         ConfigurationError, InputError: the message names the parameter.
     """
     from airflow_provider_genai_batch.task.parts.division import Division
+    from airflow_provider_genai_batch.task.parts.places import check_dataset, is_dataset
     from airflow_provider_genai_batch.task.parts.split import addresses
+    from airflow_provider_genai_batch.wire.tables.sql import is_table
 
     for name, why in _OF_ONE_TASK.items():
         if name in settings:
@@ -130,6 +133,18 @@ def _check(
         msg = (
             "reuse=True means what one task landed before, and parts land beside the table: name the table of the "
             "night before, for example reuse='…/{{ macros.ds_add(ds, -1) }}.jsonl'."
+        )
+        raise ConfigurationError(msg)
+    uri = str(settings["results_uri"])
+    check_dataset(uri)
+    if (
+        settings.get("prompt") is not None
+        and settings.get("key") is None
+        and (is_table(uri) or is_dataset(uri))
+    ):
+        msg = (
+            "Rows of a part are numbered within it, and in a table or a dataset they keep these numbers: say with key "
+            "which column tells rows apart."
         )
         raise ConfigurationError(msg)
     division = Division(parts, rows_per_part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -78,13 +79,14 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Split."""
         from airflow_provider_genai_batch.hooks.task_instance import key_of
-        from airflow_provider_genai_batch.results.sinks import check_results_uri, form_of
+        from airflow_provider_genai_batch.results.sinks import check_results_uri
         from airflow_provider_genai_batch.task.parts.division import Division
-        from airflow_provider_genai_batch.task.parts.split import files_of, split
+        from airflow_provider_genai_batch.task.parts.places import Places
+        from airflow_provider_genai_batch.task.parts.split import check_others, files_of, split
 
         check_results_uri(self.results_uri)
-        folder, form = f"{self.results_uri}.parts-{key_of(context)[:16]}", form_of(self.results_uri)
         with open_client(self.conn_id) as client:
+            places = Places(self.results_uri, key_of(context)[:16], client.config.staging_uri)
             files = files_of(self.src, client)
             sources = split(
                 files,
@@ -92,8 +94,9 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
                 model=self.model,
                 rows=self.rows,
                 division=Division(self.parts, self.rows_per_part),
-                prefix=f"{folder}/requests-",
+                places=places,
             )
+            check_others(places, len(sources), client)
         most = conf.getint("core", "max_map_length", fallback=1024)
         if len(sources) > most:
             msg = (
@@ -107,7 +110,7 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
         return [
             {
                 "src": source,
-                "results_uri": f"{folder}/rows-{number:05d}.{form}",
+                "results_uri": places.rows(number),
                 **self._shares(number, len(sources)),
             }
             for number, source in enumerate(sources)
@@ -125,9 +128,12 @@ class GenAIBatchSplitOperator(RendersAddresses, BaseOperator):
 class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
     """Make one table of the rows of parts, part after part, and judge them together.
 
+    Files in one bucket of Cloud Storage are joined there, and tables in BigQuery; other files pass through the worker.
+    Where `results_uri` has a ``*``, the files of the parts stay as they are.
+
     Args:
-        manifests: of the parts, in order; they have landed rows in files of one form.
-        results_uri: where all rows land.
+        manifests: of the parts, in order; they have landed rows in files of one form, or in tables.
+        results_uri: where all rows land: a file, a table, or a pattern with ``*`` that the files of the parts match.
         media_uri: folder that has the folders of their media.
         max_failed_rows: count (int) or fraction (float up to 1.0) of all rows that may fail.
         renumber: keys that were stamped with a row's place in its part become those of its place in the whole.
@@ -165,7 +171,7 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Merge and judge."""
-        return self.settled(context, self._merged)
+        return self.settled(context, partial(self._merged, context))
 
     def lineage(self) -> Any:
         """Return where rows come from and go."""
@@ -173,14 +179,24 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
 
         return lineage_of_merging(self, self.outcome)
 
-    def _merged(self) -> dict[str, Any]:
+    def _merged(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_genai_batch.hooks.task_instance import owner_of
         from airflow_provider_genai_batch.task.parts.merge import merge
+        from airflow_provider_genai_batch.task.parts.merge_tables import merge_tables
+        from airflow_provider_genai_batch.task.parts.places import is_dataset
         from airflow_provider_genai_batch.task.parts.total import refuse_failed, total
+        from airflow_provider_genai_batch.wire.tables.sql import is_table
 
         parts = self._parts(self.manifests)
         with open_client(self.conn_id) as client:
-            digest = merge(parts, client, self.results_uri, renumber=bool(self.renumber))
-        manifest = total(parts, self.results_uri, digest, self.media_uri)
+            if is_table(self.results_uri):
+                did = merge_tables(parts, client, self.results_uri, owner_of(context).labels)
+                manifest = total(parts, self.results_uri, None, self.media_uri, did)
+            elif is_dataset(self.results_uri):
+                manifest = total(parts, self.results_uri, None, self.media_uri)
+            else:
+                digest = merge(parts, client, self.results_uri, renumber=bool(self.renumber))
+                manifest = total(parts, self.results_uri, digest, self.media_uri)
         refuse_failed(manifest, self.max_failed_rows)
         return manifest.model_dump(mode="json")
 

@@ -39,9 +39,9 @@ def _name(method: str, rest: str, data: Any) -> str:
     parts = rest.split("/")
     if method == "POST" and data:
         body = json.loads(data)
-        job = body.get("jobReference", {}).get("jobId") or body.get("requestId")
-        dry = body.get("configuration", {}).get("dryRun")
-        if dry:
+        job = str(body.get("jobReference", {}).get("jobId"))
+        if body.get("configuration", {}).get("dryRun"):
             return "dry run"
-        return f"{parts[-1]} {_NUMBERED.sub('', str(job))}" if job else parts[-1]
+        # Other ids are drawn by Google's client, so that no two calls would have one name.
+        return f"{parts[-1]} {_NUMBERED.sub('', job)}" if job.startswith("genai_") else parts[-1]
     return " ".join([method, parts[0], *([_NUMBERED.sub("", parts[1])] if len(parts) > 1 else [])])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,8 +16,15 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, InputErr
 from airflow_provider_genai_batch.hooks.genai_batch import read_rows
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.operators.genai_batch import genai_batch_group
+from airflow_provider_genai_batch.results.digest import digest_of
+from airflow_provider_genai_batch.task.files.objects import listed
 from tests.dags import Ran, run_dag
+from tests.emulator.test_bigquery import client_of
 from tests.operators.scenes import MODEL, client
+from tests.operators.test_table_to_table import texts
+from tests.operators.test_typed_tables import both
+
+__all__ = ["both", "texts"]
 
 ASK = {"model": MODEL, "poll_interval": 0.01}
 
@@ -72,6 +82,79 @@ def test_objects_that_vertex_reads_in_place_are_grouped(vertex: Emulator, tmp_pa
     assert len(vertex.jobs) == 2
 
 
+def test_files_of_parts_in_one_bucket_are_joined_there(vertex: Emulator, tmp_path: Path) -> None:
+    path, folder = tmp_path / "in.jsonl", f"gs://emulator-staging/{uuid4().hex}"
+    path.write_text(requests(10))
+    ran = run_dag(
+        lambda: group(
+            src=str(path),
+            parts=3,
+            ordered=True,
+            dest=f"{folder}/out/",
+            results_uri=f"{folder}/rows.jsonl.gz",
+        )
+    )
+    assert [(row.key, row.text) for row in rows_of(ran)] == [
+        (f"r{number:08d}", f"Answer to: Say {number}") for number in range(10)
+    ]
+    with client() as service:
+        whole = b"".join(service.download(f"{folder}/rows.jsonl.gz"))
+        left = listed(service, f"{folder}/*")
+    assert ran.xcom["all.merge"]["results_digest"] == digest_of(BytesIO(whole))
+    assert [name for name in left if ".joined-" in name] == []
+    assert len(vertex.jobs) == 3
+
+
+def test_the_tables_of_parts_become_one_table(both: Emulator, texts: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(
+        "id,text\n" + "".join(f"k{number},Good {number}\n" for number in range(5))
+    )
+    (tmp_path / "more.csv").write_text("id,text\nk5,Good 5\n")
+    table = f"{texts}_all"
+    ran = run_dag(
+        lambda: group(
+            src=[str(tmp_path / "in.csv"), str(tmp_path / "more.csv")],
+            prompt="Judge: {text}",
+            key="id",
+            results_uri=f"bq://{table}",
+        )
+    )
+    assert ran.state == "success", ran.errors
+    rows = sorted((row["genai_key"], row["answer"], row["row_status"]) for row in both.bigquery.rows(table))
+    assert rows == [(f"k{number}", f"Answer to: Judge: Good {number}", "ok") for number in range(6)]
+    manifest = ran.xcom["all.merge"]
+    assert manifest["counts"]["ok"] == 6
+    assert [job for job in manifest["bigquery"]["jobs"] if job.startswith("genai_merge_")]
+    parts = [place["results_uri"].removeprefix("bq://") for place in ran.xcom["all.split"]]
+    with closing(client_of(both.bigquery)) as google:
+        assert all(google.get_table(one).expires for one in parts)
+
+
+def test_parts_may_stay_files_of_a_dataset(gemini: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(requests(5))
+
+    def ask(parts: int) -> Ran:
+        return run_dag(
+            lambda: group(
+                src=str(tmp_path / "in.jsonl"),
+                parts=parts,
+                results_uri=f"{tmp_path}/rows-*.parquet",
+                retries=0,
+            )
+        )
+
+    ran = ask(3)
+    assert {row.key: row.text for row in rows_of(ran)} == {
+        f"r{number:08d}": f"Answer to: Say {number}" for number in range(5)
+    }
+    files = [f"rows-{number:05d}.parquet" for number in range(3)]
+    assert sorted(path.name for path in tmp_path.glob("*.parquet")) == files
+    again = ask(2)
+    assert "rows-00002.parquet" in str(again.errors[0])
+    assert "none of this run's 2 parts" in str(again.errors[0])
+    assert len(gemini.jobs) == 3
+
+
 def test_the_rows_of_all_parts_are_judged_together(gemini: Emulator, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(requests(8, keyed=True))
     gemini.script(JobScript(row_errors={0: 13, 1: 13}))
@@ -117,6 +200,9 @@ def test_nothing_is_asked_where_a_request_of_any_part_is_bad(gemini: Emulator, t
         ({"parts": 2, "src": []}, "empty list"),
         ({"parts": 2, "max_active_jobs": 0}, "max_active_jobs"),
         ({"parts": 2, "results_uri": "out.txt"}, "results_uri"),
+        ({"parts": 2, "results_uri": "*/out.jsonl"}, "one \\*"),
+        ({"parts": 2, "results_uri": "rows-*.jsonl", "prompt": "{text}"}, "say with key"),
+        ({"parts": 2, "results_uri": "bq://p.d.t", "prompt": "{text}"}, "say with key"),
     ],
 )
 def test_what_cannot_work_is_said_when_the_dag_is_parsed(wrong: dict[str, Any], said: str) -> None:

@@ -19,6 +19,7 @@ from airflow_provider_genai_batch.results.read_back import landed_rows
 from airflow_provider_genai_batch.results.sinks import form_of, opened
 from airflow_provider_genai_batch.task.parts.division import Division
 from airflow_provider_genai_batch.task.parts.merge import merge
+from airflow_provider_genai_batch.task.parts.places import Places
 from airflow_provider_genai_batch.task.parts.split import addresses, files_of, split
 from airflow_provider_genai_batch.task.parts.total import total
 from tests.operators.scenes import MODEL
@@ -41,7 +42,7 @@ def cut(
         model=MODEL,
         rows=rows,
         division=Division(**division),
-        prefix=f"{folder}/parts/",
+        places=Places(f"{folder}/out.jsonl", "run"),
     )
     return [[*map(Path, part)] if isinstance(part, list) else Path(part) for part in found]
 
@@ -89,7 +90,7 @@ def test_a_bad_request_is_named_by_its_line_in_the_whole(client: GenAIBatchClien
     (tmp_path / "in.jsonl").write_text(requests(5, keyed=True) + requests(1, keyed=True))
     with pytest.raises(RequestError, match="line 6"):
         cut(client, tmp_path, tmp_path / "in.jsonl", parts=3)
-    assert not (tmp_path / "parts").exists()
+    assert [*tmp_path.iterdir()] == [tmp_path / "in.jsonl"]
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.wire.services.http import json_body
 from tests.wire.output_types import ANY, Drawn, output_types
 from tests.wire.service_schemas import answers, refusals
 
-TYPES = int(os.environ.get("GENAI_BATCH_TEST_TYPES", "2000"))
+TYPES = int(os.environ.get("GENAI_BATCH_TEST_TYPES", "700"))
 """How many types are drawn; more of them with the environment variable."""
 SEED = os.environ.get("GENAI_BATCH_TEST_SEED")
 """Draws other types than the usual ones."""

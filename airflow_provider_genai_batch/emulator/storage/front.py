@@ -26,6 +26,8 @@ from airflow_provider_genai_batch.emulator.storage.sessions import BadChunkError
 _UPLOAD = re.compile(r"/(?:resumable/)?upload/storage/v1/b/([^/]+)/o")
 _OBJECTS = re.compile(r"/storage/v1/b/[^/]+/o(?:/|$)")
 _MOVE = re.compile(r"(/storage/v1/b/[^/]+)/o/([^/]+)/moveTo/o/([^/]+)")
+_COMPOSE = re.compile(r"(/storage/v1/b/[^/]+)/o/[^/]+/compose")
+_MOST_SOURCES = 32
 _CONDITIONS = (
     "ifGenerationMatch",
     "ifGenerationNotMatch",
@@ -94,6 +96,9 @@ class Front:
         if ignored and request.method not in {"GET", "HEAD"}:
             message = f"The stand-in for Cloud Storage would ignore {', '.join(ignored)} here."
             return _refusal(501, "notImplemented", message)
+        composed = _COMPOSE.fullmatch(_raw_path(request.scope))
+        if composed and request.method == "POST":
+            return await self._compose(request, composed[1])
         move = _MOVE.fullmatch(_raw_path(request.scope))
         return await self._move(*move.groups()) if move and request.method == "POST" else None
 
@@ -108,6 +113,28 @@ class Front:
             copied.status_code,
             media_type=copied.headers.get("content-type"),
         )
+
+    async def _compose(self, request: Request, bucket: str) -> Response | None:
+        """Look at what fake-gcs-server does not: how many sources there are, and their generations."""
+        try:
+            sources = [dict(one) for one in json.loads(await request.body())["sourceObjects"]]
+            named = [
+                (str(one["name"]), one.get("objectPreconditions", {}).get("ifGenerationMatch"))
+                for one in sources
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return _refusal(400, "required", "Required: sourceObjects, each with a name.")
+        if not 1 <= len(named) <= _MOST_SOURCES:
+            return _refusal(
+                400, "invalid", f"The number of source components ({len(named)}) must be 1 to 32."
+            )
+        for name, generation in named:
+            found = await self._ask("GET", f"{bucket}/o/{quote(name, safe='')}")
+            if not found.is_success:
+                return _refusal(404, "notFound", f"Object {name} not found.")
+            if generation is not None and str(found.json().get("generation")) != str(generation):
+                return _refusal(412, "conditionNotMet", _NOT_MET)
+        return None
 
     async def _start(self, request: Request, bucket: str) -> Response:
         """Open a session."""

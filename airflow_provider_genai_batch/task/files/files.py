@@ -245,6 +245,19 @@ def publish_once(
     return tidy
 
 
+def matching_files(pattern: str, client: GenAIBatchClient) -> list[str]:
+    """Return the files that match a pattern with ``*`` in it, of this machine or in object storage, by their names.
+
+    Raises:
+        OSError, CallError: they cannot be listed.
+    """
+    path = local_path(pattern)
+    if path is None:
+        return matching(pattern, client)
+    anchor, parts = Path(path.anchor), path.parts[1:] if path.is_absolute() else path.parts
+    return sorted(str(found) for found in anchor.glob(str(Path(*parts))) if found.is_file())
+
+
 def matching(pattern: str, client: GenAIBatchClient) -> list[str]:
     """Return the files in object storage that match a pattern with ``*`` in it, in the order of their names.
 

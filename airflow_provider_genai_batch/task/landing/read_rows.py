@@ -53,6 +53,9 @@ def _rows(
         raise UnsupportedError(msg)
     if uri:
         check_results_uri(uri)
+        if "*" in uri:
+            yield from _all_of(manifest, _of_dataset(uri, client))
+            return
         with seekable(uri, client) as stream:
             _check_own(manifest, stream)
             yield from _all_of(manifest, landed_rows(stream, form_of(uri)))
@@ -61,6 +64,17 @@ def _rows(
         _fetch(client, manifest.job_names, stream, wanted(manifest.media_uri))
         stream.seek(0)
         yield from landed_rows(stream, "jsonl")
+
+
+def _of_dataset(pattern: str, client: GenAIBatchClient) -> Iterator[ResultRow]:
+    """Give the rows of a group that left a file for each of its parts."""
+    from airflow_provider_genai_batch.results.read_back import landed_rows
+    from airflow_provider_genai_batch.results.sinks import form_of
+    from airflow_provider_genai_batch.task.files.files import matching_files, seekable
+
+    for uri in matching_files(pattern, client):
+        with seekable(uri, client) as stream:
+            yield from landed_rows(stream, form_of(uri))
 
 
 def _check_own(manifest: Manifest, stream: BinaryIO) -> None:

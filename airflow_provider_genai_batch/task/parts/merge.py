@@ -9,13 +9,15 @@ from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.client.storage.composition import compose
+from airflow_provider_genai_batch.exceptions import CallError, InputError
 from airflow_provider_genai_batch.models import Manifest
-from airflow_provider_genai_batch.results.digest import Digest, Summed, digest_of
+from airflow_provider_genai_batch.results.digest import Digest, Summed, digest_of, joined, parts_of
 from airflow_provider_genai_batch.results.read_back import plain
 from airflow_provider_genai_batch.results.sinks import Form, form_of, opened
-from airflow_provider_genai_batch.task.files.files import published, read_chunks, seekable
+from airflow_provider_genai_batch.task.files.files import by_connection, published, read_chunks, seekable
 from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.services.storage import split_uri
 
 _PLACED = re.compile(rb'\{"key":"(r\d{8,18})","index":(\d+),')
 """Begins a row whose key may be a stamp of its place."""
@@ -41,6 +43,8 @@ def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str,
         OSError: the file cannot be written.
     """
     form = form_of(results_uri)
+    if not renumber and form != "parquet" and _in_one_bucket(parts, results_uri, client):
+        return _composed(parts, client, results_uri)
     with published(results_uri, client) as draft:
         out = Summed(cast("BinaryIO", draft.stream))
         if form == "parquet":
@@ -48,6 +52,31 @@ def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str,
         else:
             _merge_lines(parts, client, cast("BinaryIO", out), form, renumber)
         return str(out.digest)
+
+
+def _in_one_bucket(parts: Sequence[Manifest], results_uri: str, client: GenAIBatchClient) -> bool:
+    """Whether Cloud Storage can join the files of all parts by itself."""
+    addresses = [results_uri, *(str(part.results_uri) for part in parts)]
+    return (
+        all(part.results_digest is not None for part in parts)
+        and all(by_connection(one, client) for one in addresses)
+        and len({split_uri(one)[0] for one in addresses}) == 1
+    )
+
+
+def _composed(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str) -> str:
+    """Have the store join the files; compressed ones, too, may stand behind each other."""
+    digests, objects = [str(part.results_digest) for part in parts], []
+    try:
+        for part, digest in zip(parts, digests, strict=True):
+            objects.append(client.perform(client.calls.get_object(str(part.results_uri))))
+            if objects[-1].size != parts_of(digest)[1]:
+                raise _overwritten(part)
+        client.run(compose(client.calls, objects, results_uri))
+    except CallError as error:
+        # Not a job's trouble: whoever reads rows must not take it for that.
+        raise OSError(str(error)) from error
+    return joined(digests)
 
 
 def _merge_lines(
@@ -162,11 +191,14 @@ def _check(part: Manifest, stream: BinaryIO) -> None:
 
 def _check_digest(part: Manifest, digest: str) -> None:
     if part.results_digest not in (None, digest):
-        msg = (
-            f"{part.results_uri} is not what was landed there: it has been overwritten since. Clear the mapped task "
-            "that wrote it: it lands its rows again and pays nothing."
-        )
-        raise InputError(msg)
+        raise _overwritten(part)
+
+
+def _overwritten(part: Manifest) -> InputError:
+    return InputError(
+        f"{part.results_uri} is not what was landed there: it has been overwritten since. Clear the mapped task that "
+        "wrote it: it lands its rows again and pays nothing."
+    )
 
 
 def _rows(part: Manifest) -> int:

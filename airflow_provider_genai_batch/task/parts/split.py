@@ -17,8 +17,7 @@ from airflow_provider_genai_batch.requests.tables.prompt_template import Row
 from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, unzipped
 from airflow_provider_genai_batch.task.files.files import (
     by_connection,
-    local_path,
-    matching,
+    matching_files,
     published,
     read_chunks,
     seekable,
@@ -27,6 +26,7 @@ from airflow_provider_genai_batch.task.files.files import (
 from airflow_provider_genai_batch.task.files.objects import expanded
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.parts.division import Division
+from airflow_provider_genai_batch.task.parts.places import Places, is_dataset
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.sources import read_source, table_format
 
@@ -65,7 +65,7 @@ def files_of(src: Any, client: GenAIBatchClient) -> list[str]:
             files += expanded(client, given)
         elif "*" not in given:
             files.append(given)
-        elif found := _local(given) if local_path(given) is not None else matching(given, client):
+        elif found := matching_files(given, client):
             files += found
         else:
             msg = f"no file matches {given}: check the folder and the pattern."
@@ -80,7 +80,7 @@ def split(
     model: str,
     rows: bool,
     division: Division,
-    prefix: str,
+    places: Places,
 ) -> list[str | list[str]]:
     """Divide an input into parts.
 
@@ -90,7 +90,7 @@ def split(
         model: that the requests are for; they are checked as they will be before they are sent.
         rows: whether the files are tables, of whose rows a prompt makes requests.
         division: how.
-        prefix: begins the addresses at which parts of one file are written.
+        places: of the parts of one file.
 
     Returns:
         ``src`` of each part, in the order of the input.
@@ -107,11 +107,31 @@ def split(
     (file,) = files
     division.check_one(file)
     if rows and table_format(file) == "parquet":
-        return [*_parquet(file, client, division, prefix)]
+        return [*_parquet(file, client, division, places)]
     with spool() as lines:
         count = _spool_rows(file, client, lines) if rows else _spool_requests(file, client, model, lines)
         lines.seek(0)
-        return [*_cut(lines, division.sizes(count), client, prefix)]
+        return [*_cut(lines, division.sizes(count), client, places)]
+
+
+def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:
+    """Refuse a dataset that would have files of other runs in it, before anything is paid.
+
+    Raises:
+        InputError: there are some.
+        OSError: the folder cannot be listed.
+    """
+    if not is_dataset(places.results_uri):
+        return
+    own = {places.rows(number) for number in range(parts)}
+    others = sorted({*matching_files(places.results_uri, client)} - own)
+    if others:
+        msg = (
+            f"{len(others)} files match results_uri and are none of this run's {parts} parts, such as {others[0]}: "
+            "whoever reads the dataset would read them too. Give each run a folder, for example with {{ ds }}, or "
+            "delete them. Nothing was submitted."
+        )
+        raise InputError(msg)
 
 
 def _spool_requests(file: str, client: GenAIBatchClient, model: str, lines: BinaryIO) -> int:
@@ -143,16 +163,16 @@ def _spool_rows(file: str, client: GenAIBatchClient, lines: BinaryIO) -> int:
     return count
 
 
-def _cut(lines: BinaryIO, sizes: Iterable[int], client: GenAIBatchClient, prefix: str) -> Iterator[str]:
+def _cut(lines: BinaryIO, sizes: Iterable[int], client: GenAIBatchClient, places: Places) -> Iterator[str]:
     for number, size in enumerate(sizes):
-        uri = f"{prefix}{number:05d}.jsonl"
+        uri = places.requests(number, "jsonl")
         with published(uri, client) as draft:
             assert draft.stream is not None  # noqa: S101 - it was just opened
             draft.stream.writelines(islice(lines, size))
         yield uri
 
 
-def _parquet(file: str, client: GenAIBatchClient, division: Division, prefix: str) -> Iterator[str]:
+def _parquet(file: str, client: GenAIBatchClient, division: Division, places: Places) -> Iterator[str]:
     """Cut a Parquet file by its rows; the parts have its types."""
     check_pyarrow(file)
     import pyarrow as pa
@@ -165,7 +185,7 @@ def _parquet(file: str, client: GenAIBatchClient, division: Division, prefix: st
                 raise InputError(msg)
             batches, rest = table.iter_batches(1024, use_threads=False), None
             for number, size in enumerate(division.sizes(table.metadata.num_rows)):
-                uri, missing = f"{prefix}{number:05d}.parquet", size
+                uri, missing = places.requests(number, "parquet"), size
                 with (
                     published(uri, client) as draft,
                     pq.ParquetWriter(draft.stream, table.schema_arrow) as out,
@@ -179,10 +199,3 @@ def _parquet(file: str, client: GenAIBatchClient, division: Division, prefix: st
     except pa.ArrowException as error:
         msg = f"{file} cannot be read as Parquet: {error}"
         raise InputError(msg) from error
-
-
-def _local(pattern: str) -> list[str]:
-    path = local_path(pattern)
-    assert path is not None  # noqa: S101 - the caller has asked
-    anchor, parts = Path(path.anchor), path.parts[1:] if path.is_absolute() else path.parts
-    return sorted(str(found) for found in anchor.glob(str(Path(*parts))) if found.is_file())

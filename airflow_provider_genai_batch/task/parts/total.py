@@ -16,6 +16,7 @@ from airflow_provider_genai_batch.models.cost import ModelCost
 from airflow_provider_genai_batch.models.job import JobState
 from airflow_provider_genai_batch.models.manifest import Saved
 from airflow_provider_genai_batch.models.plan import PlannedCost
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.counting.causes import MOST_SHOWN
 
 MOST_NAMES = 1000
@@ -23,14 +24,21 @@ MOST_NAMES = 1000
 _Value = TypeVar("_Value")
 
 
-def total(parts: Sequence[Manifest], results_uri: str, digest: str, media_uri: str | None) -> Manifest:
+def total(
+    parts: Sequence[Manifest],
+    results_uri: str,
+    digest: str | None,
+    media_uri: str | None,
+    bigquery: TableJobs | None = None,
+) -> Manifest:
     """Sum up the manifests of all parts.
 
     Args:
         parts: at least one, in the order of the input; each has rows that landed.
         results_uri: where the rows of all of them are now.
-        digest: of that file.
+        digest: of that file; None: it is not one file.
         media_uri: folder that has the folders of their media.
+        bigquery: what was done there to merge them.
     """
     first, ended = parts[0], _known(part.end_time for part in parts)
     behind = min(parts, key=lambda part: _is_behind(part.state))
@@ -46,6 +54,7 @@ def total(parts: Sequence[Manifest], results_uri: str, digest: str, media_uri: s
         results_uri=results_uri,
         results_digest=digest,
         media_uri=media_uri,
+        bigquery=_table_jobs([part.bigquery for part in parts], bigquery),
         counts=_counts([part.counts or RowCounts() for part in parts]),
         row_schema=max(part.row_schema for part in parts),
         finish_reasons=_sums(part.finish_reasons for part in parts),
@@ -150,6 +159,16 @@ def _planned(costs: Sequence[PlannedCost]) -> PlannedCost:
         least=sum(cost.least for cost in costs),
         most=sum(cost.most for cost in costs),
         expected=None if None in expected else sum(_known(expected)),
+    )
+
+
+def _table_jobs(parts: Sequence[TableJobs | None], own: TableJobs | None) -> TableJobs | None:
+    if own is None:
+        return None
+    known = [*_known(parts), own]
+    return TableJobs(
+        jobs=tuple(job for one in known for job in one.jobs)[:MOST_NAMES],
+        bytes_billed=sum(one.bytes_billed for one in known),
     )
 
 

@@ -1,0 +1,54 @@
+"""The tables of parts, made one table in BigQuery: no row passes the worker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from airflow_provider_genai_batch.client import GenAIBatchClient
+from airflow_provider_genai_batch.client.storage.table_jobs import Statement
+from airflow_provider_genai_batch.exceptions import CallError
+from airflow_provider_genai_batch.models import Manifest
+from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.models.table_jobs import TableJobs
+from airflow_provider_genai_batch.task.tables.staged import DAYS
+from airflow_provider_genai_batch.wire.tables.sql import read_table
+from airflow_provider_genai_batch.wire.tables.statements import options
+from airflow_provider_genai_batch.wire.tables.union import union
+
+log = logging.getLogger(__name__)
+
+
+def merge_tables(
+    parts: Sequence[Manifest],
+    client: GenAIBatchClient,
+    results_uri: str,
+    labels: Mapping[str, str],
+) -> TableJobs:
+    """Write the rows of all parts to one table, which replaces what was there; their tables are kept for some days.
+
+    Args:
+        parts: in the order of the input; their rows have landed in tables of the dataset of `results_uri`.
+        client: of the task's connection.
+        results_uri: ``bq://project.dataset.table``.
+        labels: of DAG, task and run.
+
+    Returns:
+        What BigQuery did and billed for.
+
+    Raises:
+        OSError: BigQuery did not write the table.
+    """
+    queries, target = client.queries, read_table(results_uri, "results_uri")
+    tables = [read_table(str(part.results_uri), "the part's results_uri") for part in parts]
+    sql = union(tables, target, options(labels))
+    try:
+        location = queries.location_of(target.place)
+        queries.run(Statement(sql, f"genai_merge_{digest([sql])[:16]}", location, labels))
+        for table in tables:
+            queries.keep_for(table, DAYS)
+    except CallError as error:
+        # Not a job's trouble: whoever reads rows must not take it for that.
+        raise OSError(str(error)) from error
+    log.info("%s is written.", target.uri)
+    return TableJobs(jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))
