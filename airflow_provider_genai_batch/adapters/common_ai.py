@@ -37,7 +37,7 @@ from airflow_provider_genai_batch.client.cancel import cancel_jobs
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.hooks.task_instance import iteration_of
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.identity import Identity, digest
+from airflow_provider_genai_batch.models.jobs.identity import Identity, digest
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES

@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.exceptions import CallError, JobCancelled, Job
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.jobs.job import Verdict
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.files.files import spool
 from airflow_provider_genai_batch.task.jobs.settler import JobSettler

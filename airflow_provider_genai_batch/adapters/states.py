@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.exceptions import NotFound
 from airflow_provider_genai_batch.flows.outcome.messages import reason
 from airflow_provider_genai_batch.flows.outcome.settle import refuse_paused
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.jobs.job import Verdict
 
 _STATUSES: dict[Verdict, BatchStatus] = {
     Verdict.WAIT: "in_progress",

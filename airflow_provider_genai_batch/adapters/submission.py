@@ -8,15 +8,15 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
-from airflow_provider_genai_batch.hooks.records import JobRecords
+from airflow_provider_genai_batch.hooks.state_store.records import JobRecords
 from airflow_provider_genai_batch.hooks.task_instance import begin_of, owner_of
 from airflow_provider_genai_batch.models import BatchJob, BatchSource
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.submitter import JobSubmitter
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
-from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.task.settings.order import read_order
 
 
 def submit(

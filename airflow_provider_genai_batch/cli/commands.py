@@ -29,7 +29,7 @@ from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.requests.preflight import Preflight
 from airflow_provider_genai_batch.task.files.files import local_path, read_chunks
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
-from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.task.settings.order import read_order
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.create import task_of

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.queue import QueueTimes, queue_times
 from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.task.attempt_input import wanted_of
 from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 from airflow_provider_genai_batch.task.reuse.prepare import Search
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 
 _NOBODY = Identity("0" * 64, "0" * 64)
 """Stands for the owner of the input, which does not matter because nothing is kept."""

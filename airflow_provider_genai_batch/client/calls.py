@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.catalog.tiers import check_counted
 from airflow_provider_genai_batch.wire.services import files, gemini, online, storage, vertex

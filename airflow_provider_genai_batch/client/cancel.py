@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.client.storage.queries import Running
 from airflow_provider_genai_batch.exceptions import CallError
-from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,14 @@ from airflow_provider_genai_batch.requests.inline import check_inline_media
 from airflow_provider_genai_batch.requests.write import inline_entries
 from airflow_provider_genai_batch.wire.catalog.matrix import check_places
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
-from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
-from airflow_provider_genai_batch.wire.services.destinations import (
+from airflow_provider_genai_batch.wire.parameters.destinations import (
     check_backend,
     default_destination,
     read_settings,
 )
-from airflow_provider_genai_batch.wire.services.labels import check_labels
-from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
+from airflow_provider_genai_batch.wire.parameters.labels import check_labels
+from airflow_provider_genai_batch.wire.parameters.sources import read_rows, read_source
+from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 
 PAGE_SIZE = 100

@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.results.read import RowReader
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
 from airflow_provider_genai_batch.wire.answers.results import read_fields

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 
 CANCEL_SECONDS = 120.0
 """For which the end of a cancelled job is allowed for: users saw 3 to 60 seconds, now and then more."""

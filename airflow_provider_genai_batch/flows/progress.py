@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from msgspec import Struct
 
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.jobs.job import Verdict
 
 _TELLING = 3
 """Jobs from which on they say something about the next one."""

@@ -20,8 +20,8 @@ from airflow_provider_genai_batch.flows.retry import backoff
 from airflow_provider_genai_batch.flows.steps import Cancel, Look, Sleep, WatchStep
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.models.stored import read_stored
 
 log = logging.getLogger(__name__)

@@ -17,15 +17,15 @@ from packaging.version import Version
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import ApprovalOutdated, ConfigurationError, JobError
-from airflow_provider_genai_batch.hooks.state_store import NotCurrentError, StateStore
+from airflow_provider_genai_batch.hooks.state_store.state_store import NotCurrentError, StateStore
 from airflow_provider_genai_batch.models import Approved, Pilot
-from airflow_provider_genai_batch.models.question import amount_in
+from airflow_provider_genai_batch.models.settings.question import amount_in
 from airflow_provider_genai_batch.task.pilot.approval import read_approved
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_genai_batch.models.question import Question
+    from airflow_provider_genai_batch.models.settings.question import Question
 
 log = logging.getLogger(__name__)
 

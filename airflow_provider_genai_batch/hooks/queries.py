@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.exceptions import (
     UnsupportedError,
 )
 from airflow_provider_genai_batch.models import SqlSource
-from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows, words_of
+from airflow_provider_genai_batch.task.inputs.queries.rows import QueryRows, words_of
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_genai_batch.models.identity import as_label, task_key
-from airflow_provider_genai_batch.models.ready_by import RunTimes
+from airflow_provider_genai_batch.models.jobs.identity import as_label, task_key
+from airflow_provider_genai_batch.models.settings.ready_by import RunTimes
 from airflow_provider_genai_batch.task.port import Owner
 
 if TYPE_CHECKING:

@@ -9,15 +9,10 @@ from typing import Any, ClassVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from airflow_provider_genai_batch.models.answer import (
-    Candidate,
-    Citation,
-    Grounding,
-    Logprobs,
-    Media,
-    Part,
-    Sparse,
-)
+from airflow_provider_genai_batch.models.answers.candidate import Candidate, Logprobs
+from airflow_provider_genai_batch.models.answers.grounding import Citation, Grounding
+from airflow_provider_genai_batch.models.answers.parts import Media, Part
+from airflow_provider_genai_batch.models.answers.sparse import Sparse
 from airflow_provider_genai_batch.models.base import Noun
 
 ROW_SCHEMA = 3

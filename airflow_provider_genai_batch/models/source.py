@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models.sql_source import SqlSource
 class BatchSource(Noun):
     """Where requests come from; exactly one field is set.
 
-    The spellings of ``src`` that users may write are read by `wire.services.sources`.
+    The spellings of ``src`` that users may write are read by `wire.parameters.sources`.
     """
 
     gcs_uri: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, UnsupportedError
 from airflow_provider_genai_batch.operators.templates import rendered_parts
-from airflow_provider_genai_batch.task.known import is_known, stands_for_more
+from airflow_provider_genai_batch.task.settings.known import is_known, stands_for_more
 
 
 def check_order(task: Any) -> None:
@@ -20,14 +20,14 @@ def check_order(task: Any) -> None:
     Raises:
         ConfigurationError, InputError: the message names the parameter.
     """
-    from airflow_provider_genai_batch.task.checks import check_order_settings
+    from airflow_provider_genai_batch.task.checks.checks import check_order_settings
 
     check_order_settings(task, known=is_known)
     if is_known(task.model):
         _check_for_some_service(lambda backend: _read_model(task.model, backend))
     source = _known_source(task)
     if is_known([task.config, task.dest, task.display_name, task.webhook]):
-        from airflow_provider_genai_batch.wire.services.destinations import read_settings
+        from airflow_provider_genai_batch.wire.parameters.destinations import read_settings
 
         read_settings(task.config, dest=task.dest, display_name=task.display_name, webhook=task.webhook)
     if source is not None and source.bigquery_uri and is_known(task.model):
@@ -75,7 +75,7 @@ def _check_table(task: Any, source: Any) -> None:
             *(value for value in settings.values() if value is not None),
         ]
     ):
-        from airflow_provider_genai_batch.wire.services.destinations import read_settings
+        from airflow_provider_genai_batch.wire.parameters.destinations import read_settings
 
         destination = read_settings(task.config, dest=task.dest).destination
         ask.read_ask(source.bigquery_uri, destination, output_type=task.output_type, **settings)
@@ -89,7 +89,7 @@ def check_results(task: Any) -> None:
     """
     from airflow_provider_genai_batch.results.media import check_media_uri
     from airflow_provider_genai_batch.results.sinks import form_of
-    from airflow_provider_genai_batch.task.checks import check_allowance, check_answers, check_flag
+    from airflow_provider_genai_batch.task.checks.checks import check_allowance, check_answers, check_flag
     from airflow_provider_genai_batch.wire.tables.sql import is_table
 
     for name, check in (
@@ -121,14 +121,14 @@ def _known_source(task: Any) -> Any:
         return None
     if not is_known(rendered_parts(src)):
         return None
-    from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
+    from airflow_provider_genai_batch.wire.parameters.sources import read_rows, read_source
 
     return read_source(src) if getattr(task, "prompt", None) is None else read_rows(src)
 
 
 def _check_tiers(task: Any, source: Any) -> None:
     """Refuse to ask at once what neither service has there, and what only a job can read."""
-    from airflow_provider_genai_batch.task.checks import tiers_at_once
+    from airflow_provider_genai_batch.task.checks.checks import tiers_at_once
 
     wanted = tiers_at_once(task)
     if not wanted:
@@ -168,7 +168,7 @@ def _check_answers(task: Any, source: Any) -> None:
 def _check_ready_by(task: Any, source: Any) -> None:
     """Refuse a deadline for which nothing could be asked otherwise."""
     from airflow_provider_genai_batch.models.base import Backend
-    from airflow_provider_genai_batch.models.ready_by import ReadyBy
+    from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
     from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
     from airflow_provider_genai_batch.task.ready.tiers import tiers_of
 
@@ -183,7 +183,7 @@ def _check_ready_by(task: Any, source: Any) -> None:
 def _check_fallbacks(task: Any, source: Any) -> None:
     """Refuse fallbacks that no service could ask."""
     from airflow_provider_genai_batch.models.base import Backend
-    from airflow_provider_genai_batch.models.fallback import read_fallbacks
+    from airflow_provider_genai_batch.models.settings.fallback import read_fallbacks
     from airflow_provider_genai_batch.models.tier import Tier
     from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
     from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
@@ -205,7 +205,7 @@ def _check_fallbacks(task: Any, source: Any) -> None:
 
 def _check_media(task: Any) -> None:
     """Refuse a task whose requests all ask for pictures or sound that nobody would keep."""
-    from airflow_provider_genai_batch.task.checks import keeps_media
+    from airflow_provider_genai_batch.task.checks.checks import keeps_media
 
     if keeps_media(task) or not is_known([task.model, task.request_defaults]):
         return

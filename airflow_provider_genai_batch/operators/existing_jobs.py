@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.operators.built import check_results
 from airflow_provider_genai_batch.operators.outcome import ReportsOutcome
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
-from airflow_provider_genai_batch.task.known import check_job_names
+from airflow_provider_genai_batch.task.settings.known import check_job_names
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -34,7 +34,7 @@ class _JobsOperator(BaseOperator):
         check_job_names(job_names)
 
     def _names(self) -> list[str]:
-        from airflow_provider_genai_batch.task.landing.job_names import job_names
+        from airflow_provider_genai_batch.task.settings.job_names import job_names
 
         return job_names(self.job_names)
 
@@ -105,7 +105,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
     def _land(self) -> dict[str, Any]:
         from airflow_provider_genai_batch.results.media import check_media_uri
         from airflow_provider_genai_batch.results.sinks import check_results_uri
-        from airflow_provider_genai_batch.task.checks import check_allowance
+        from airflow_provider_genai_batch.task.checks.checks import check_allowance
         from airflow_provider_genai_batch.task.jobs.settler import JobSettler
         from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
         from airflow_provider_genai_batch.task.landing.reread import landing_for_existing_jobs, loaded_table

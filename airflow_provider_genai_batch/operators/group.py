@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.operators.parts import (
     GenAIBatchSplitOperator,
 )
 from airflow_provider_genai_batch.operators.run import GenAIBatchOperator
-from airflow_provider_genai_batch.task.known import is_known
+from airflow_provider_genai_batch.task.settings.known import is_known
 
 _OF_ONE_TASK = {
     "wait": "the rows of all parts are merged, so each task waits for its own",

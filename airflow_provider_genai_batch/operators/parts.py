@@ -203,7 +203,7 @@ class GenAIBatchMergeOperator(ReportsOutcome, BaseOperator):
     @staticmethod
     def _parts(manifests: Iterable[Any]) -> list[Any]:
         from airflow_provider_genai_batch.exceptions import ManifestError
-        from airflow_provider_genai_batch.task.landing.job_names import read_manifest
+        from airflow_provider_genai_batch.task.settings.job_names import read_manifest
 
         given = [manifests] if isinstance(manifests, (str, Mapping)) else [*manifests]
         parts = [read_manifest(manifest) for manifest in given]

@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.operators.outcome import ReportsOutcome
 from airflow_provider_genai_batch.operators.shown import shown
 from airflow_provider_genai_batch.operators.templates import RendersAddresses
 from airflow_provider_genai_batch.requests.tables.media_parts import with_media
-from airflow_provider_genai_batch.task.unpaid import refusals
+from airflow_provider_genai_batch.task.checks.unpaid import refusals
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
         from airflow_provider_genai_batch.hooks.approval import check_asking
         from airflow_provider_genai_batch.operators.task_port import OperatorPort
         from airflow_provider_genai_batch.task.attempt import TaskAttempt
-        from airflow_provider_genai_batch.task.settings import RunSettings
+        from airflow_provider_genai_batch.task.settings.settings import RunSettings
 
         settings = RunSettings.of(self)
         if settings.pilot is not None:

@@ -15,18 +15,18 @@ from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.hooks.approval import Approvals
 from airflow_provider_genai_batch.hooks.genai_batch import open_earlier_client
 from airflow_provider_genai_batch.hooks.queries import open_query
-from airflow_provider_genai_batch.hooks.records import JobRecords
+from airflow_provider_genai_batch.hooks.state_store.records import JobRecords
 from airflow_provider_genai_batch.hooks.task_instance import owner_of
 from airflow_provider_genai_batch.hooks.task_state import has_left
 from airflow_provider_genai_batch.links.genai_batch import store_links
 from airflow_provider_genai_batch.models import Approved, BatchJob, SqlSource
-from airflow_provider_genai_batch.models.cancellation import Cancellation
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation
 from airflow_provider_genai_batch.reporting.metrics import report_metrics
 from airflow_provider_genai_batch.task.files.overlap import warn_of_one_file
-from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
+from airflow_provider_genai_batch.task.inputs.queries.rows import QueryRows
 from airflow_provider_genai_batch.task.jobs.patience import Patience
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger, LateRows
@@ -34,7 +34,7 @@ from airflow_provider_genai_batch.triggers.pause import GenAIBatchPauseTrigger, 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_genai_batch.models.question import Question
+    from airflow_provider_genai_batch.models.settings.question import Question
 
 
 class OperatorPort:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.address import address, is_path
-from airflow_provider_genai_batch.task.known import is_object, stands_for_more
+from airflow_provider_genai_batch.task.settings.known import is_object, stands_for_more
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
-from airflow_provider_genai_batch.wire.services.destinations import read_config, read_destination
-from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
+from airflow_provider_genai_batch.wire.parameters.destinations import read_config, read_destination
+from airflow_provider_genai_batch.wire.parameters.sources import read_rows, read_source
 
 _GEMINI, _BIGQUERY, _FILE = "gemini", "bigquery", "file"
 _VERBATIM = frozenset(("gs", "s3"))

@@ -15,10 +15,10 @@ from airflow.providers.common.compat.openlineage.facet import (
 from airflow.providers.openlineage.extractors import OperatorLineage
 from attrs import define, field
 
-from airflow_provider_genai_batch.models.journal import is_journal
+from airflow_provider_genai_batch.models.jobs.journal import is_journal
 from airflow_provider_genai_batch.reporting.datasets import Place, destination_of, named, sources_of
 from airflow_provider_genai_batch.reporting.tables import facets_of_table
-from airflow_provider_genai_batch.task.versions import versions_of
+from airflow_provider_genai_batch.task.settings.versions import versions_of
 
 FACET = "genaiBatch"
 """The run facet of this package; ``docs/reference/lineage.md`` has its schema."""

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
-from airflow_provider_genai_batch.hooks.records import ReportedJobs
+from airflow_provider_genai_batch.hooks.state_store.records import ReportedJobs
 from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
-from airflow_provider_genai_batch.models.journal import Writer, is_journaled
+from airflow_provider_genai_batch.models.jobs.journal import Writer, is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger

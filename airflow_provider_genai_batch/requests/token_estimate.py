@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT
 from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS
 from airflow_provider_genai_batch.wire.spelling import camel
 

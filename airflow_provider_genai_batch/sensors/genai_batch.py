@@ -20,8 +20,8 @@ from airflow_provider_genai_batch.exceptions import PASSING, JobError, JobLost, 
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
-from airflow_provider_genai_batch.task.checks import check_allowance
-from airflow_provider_genai_batch.task.known import check_job_names, is_known
+from airflow_provider_genai_batch.task.checks.checks import check_allowance
+from airflow_provider_genai_batch.task.settings.known import check_job_names, is_known
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
-        from airflow_provider_genai_batch.task.checks import check_seconds
+        from airflow_provider_genai_batch.task.checks.checks import check_seconds
 
         check_allowance(self.max_failed_rows)
         if not self.deferrable:
@@ -98,7 +98,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def _begin_to_wait(self, context: Context) -> Any:
         from airflow_provider_genai_batch.flows.watch import WaitPlan
-        from airflow_provider_genai_batch.task.landing.job_names import appear_until
+        from airflow_provider_genai_batch.task.settings.job_names import appear_until
         from airflow_provider_genai_batch.triggers.genai_batch import GenAIBatchTrigger
 
         self.begin()
@@ -170,7 +170,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
             return self._settle(client, context, ending, names, LateRows(self, event).patience)
 
     def _names(self) -> list[str]:
-        from airflow_provider_genai_batch.task.landing.job_names import job_names
+        from airflow_provider_genai_batch.task.settings.job_names import job_names
 
         return job_names(self.job_names)
 
@@ -178,7 +178,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
         """Return the manifest; None while there is something to wait for."""
         from airflow_provider_genai_batch.task.jobs.patience import Patience
         from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
-        from airflow_provider_genai_batch.task.landing.job_names import appear_until
+        from airflow_provider_genai_batch.task.settings.job_names import appear_until
 
         names = self._names()
         ending = JobWatcher(client).look_once(names, appear_until(self.job_names))

@@ -16,12 +16,13 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
-from airflow_provider_genai_batch.models.approval import Approved
-from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.models.journal import at_the_service
+from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.journal import at_the_service
+from airflow_provider_genai_batch.models.settings.approval import Approved
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+from airflow_provider_genai_batch.task.checks.row_checks import refuse_checks
 from airflow_provider_genai_batch.task.cost.plan import planned_manifest, read_plan
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
 from airflow_provider_genai_batch.task.files.files import check_place
@@ -32,7 +33,6 @@ from airflow_provider_genai_batch.task.jobs.settler import JobSettler
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.pilot.approval import Asked
-from airflow_provider_genai_batch.task.planning import plan_attempt
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.rounds.next_round import NextRound, failure_of
 from airflow_provider_genai_batch.task.rounds.nothing_left import land_all_at_hand
@@ -40,13 +40,13 @@ from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome
 from airflow_provider_genai_batch.task.rounds.rounds import Rounds
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
 from airflow_provider_genai_batch.task.rounds.stray_jobs import StrayJobs
-from airflow_provider_genai_batch.task.row_checks import refuse_checks
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.task.settlement import Settlement
 from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
-from airflow_provider_genai_batch.task.terms import Terms
-from airflow_provider_genai_batch.task.tiers import first_tier
+from airflow_provider_genai_batch.task.terms.planning import plan_attempt
+from airflow_provider_genai_batch.task.terms.terms import Terms
+from airflow_provider_genai_batch.task.terms.tiers import first_tier
 
 log = logging.getLogger(__name__)
 

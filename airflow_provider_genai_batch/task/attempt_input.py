@@ -18,29 +18,29 @@ from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryCloc
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import BatchSource, SqlSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity, merge_labels
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
-from airflow_provider_genai_batch.task.checks import keeps_media
-from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
-from airflow_provider_genai_batch.task.inputs.bigquery_stream import read_stream
+from airflow_provider_genai_batch.models.jobs.identity import Identity, merge_labels
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
+from airflow_provider_genai_batch.task.checks.checks import keeps_media
+from airflow_provider_genai_batch.task.inputs.bigquery.rows import TableReader
+from airflow_provider_genai_batch.task.inputs.bigquery.stream import read_stream
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows, fetch_rows, words_of
+from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows, fetch_rows, words_of
+from airflow_provider_genai_batch.task.inputs.queries.snapshot import Snapshot, no_place
 from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
-from airflow_provider_genai_batch.task.inputs.snapshot import Snapshot, no_place
 from airflow_provider_genai_batch.task.inputs.subset import subset
-from airflow_provider_genai_batch.task.landing.job_names import read_manifest
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.reuse.earlier import read_reuse
 from airflow_provider_genai_batch.task.reuse.find import Wanted
 from airflow_provider_genai_batch.task.reuse.prepare import Search
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.job_names import read_manifest
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.task.state import Checkpoint
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
-    from airflow_provider_genai_batch.task.order import Order
     from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
+    from airflow_provider_genai_batch.task.settings.order import Order
     from airflow_provider_genai_batch.task.tables.ask import TableAsk
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.flows.record import RoundRecords
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import Approved, BatchJob, SqlSource
-from airflow_provider_genai_batch.models.cancellation import Cancellation
-from airflow_provider_genai_batch.models.question import Question
-from airflow_provider_genai_batch.models.ready_by import RunTimes
-from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation
+from airflow_provider_genai_batch.models.settings.question import Question
+from airflow_provider_genai_batch.models.settings.ready_by import RunTimes
+from airflow_provider_genai_batch.task.inputs.queries.rows import QueryRows
 from airflow_provider_genai_batch.task.jobs.patience import Patience
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.outcome.settle import Done, Outcome
 from airflow_provider_genai_batch.flows.watch import Ending
-from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS, fallback_of, merge_labels
+from airflow_provider_genai_batch.models.jobs.identity import FALLBACK_ROUNDS, fallback_of, merge_labels
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.task.jobs.settler import JobSettler
 from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns, reread_keys
 from airflow_provider_genai_batch.task.port import TaskPort
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.tables.land import TableLanding
 from airflow_provider_genai_batch.task.tables.load import LoadedTable
@@ -29,7 +29,7 @@ from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.results.write import Carry
-    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.settings.order import Order
 
 
 @dataclass

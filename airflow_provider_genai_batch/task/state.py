@@ -9,8 +9,8 @@ from typing import Any
 from airflow_provider_genai_batch.flows.deadline import Deadline
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS
-from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.models.jobs.identity import FALLBACK_ROUNDS
+from airflow_provider_genai_batch.models.jobs.journal import is_journaled
 from airflow_provider_genai_batch.models.stored import read_stored
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts

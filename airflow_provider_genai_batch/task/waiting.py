@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.exceptions import NotFound
 from airflow_provider_genai_batch.flows.submission.own_jobs import APPEARS_WITHIN, created_at
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 

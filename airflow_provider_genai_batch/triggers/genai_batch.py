@@ -24,7 +24,7 @@ _loaded = threading.Event()
 
 def _load() -> None:
     """Import what looks need. It takes a fifth of a second, for which the first trigger must not block all others."""
-    for module in ("client.polling.driver", "flows.watch", "hooks.poller_pool", "task.traces"):
+    for module in ("client.polling.driver", "flows.watch", "hooks.poller_pool", "task.jobs.traces"):
         import_module(f"airflow_provider_genai_batch.{module}")
     import_module("airflow_provider_genai_batch.client.transport.http").ssl_context()
     _loaded.set()
@@ -88,7 +88,7 @@ class GenAIBatchTrigger(CancelsUnwanted):
         from airflow_provider_genai_batch.client.polling.driver import drive_with_poller
         from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
         from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
-        from airflow_provider_genai_batch.task.traces import WAIT, WHY, of_jobs, passed
+        from airflow_provider_genai_batch.task.jobs.traces import WAIT, WHY, of_jobs, passed
 
         if not self.job_names:
             return Ending(Why.LOST, {}, "the trigger names no job")

@@ -16,9 +16,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.flows.cadence import spread
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, backoff
-from airflow_provider_genai_batch.hooks.fired_events import FiredEvents
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID
-from airflow_provider_genai_batch.models.job import JobState
+from airflow_provider_genai_batch.hooks.state_store.fired_events import FiredEvents
+from airflow_provider_genai_batch.models.jobs.job import JobState
 from airflow_provider_genai_batch.printable import printable
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from airflow_provider_genai_batch.adapters.places import Place
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import CreateOutcomeUnknown, PermissionDenied
 from airflow_provider_genai_batch.flows.submission import own_jobs
-from airflow_provider_genai_batch.hooks.records import JobRecords
+from airflow_provider_genai_batch.hooks.state_store.records import JobRecords
 from tests.adapters.batches import BOTH_WAYS, MODELS, ask
 from tests.operators.scenes import MODEL, client
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
+from airflow_provider_genai_batch.wire.parameters.sources import read_rows, read_source
 from tests.benchmarks.data import answers
 from tests.benchmarks.inputs import CONFIG, FORMS, prepare
 from tests.benchmarks.meter import measured

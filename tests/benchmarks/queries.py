@@ -23,9 +23,9 @@ from airflow_provider_genai_batch.models import BatchSource, SqlSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
-from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows, fetch_rows
+from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows, fetch_rows
+from airflow_provider_genai_batch.task.inputs.queries.snapshot import Snapshot
 from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.task.inputs.snapshot import Snapshot
 from tests.benchmarks.meter import machine, measured
 
 BODY = "The handle broke on the second day, and nobody answered my letters. " * 3

@@ -17,7 +17,7 @@ from typing import Any
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.models import Manifest, Reuse
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.requests.request_digest import RequestDigest
 from airflow_provider_genai_batch.results.write import spell
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
@@ -27,7 +27,7 @@ from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.reuse.find import Wanted
 from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.wire.answers.answer import plain_row, tokens
-from airflow_provider_genai_batch.wire.services.sources import read_source
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from tests.benchmarks.data import answers
 from tests.benchmarks.inputs import prepare
 from tests.benchmarks.meter import machine, measured

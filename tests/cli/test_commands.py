@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_genai_batch.__main__ import main
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
-from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.task.port import Owner
 from tests.operators.scenes import MODEL, client, lines
 from tests.task.plain_task import PlainTask, attempt

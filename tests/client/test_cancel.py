@@ -8,8 +8,8 @@ from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import BadRequest, CallError, PermissionDenied
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from tests.client.places import Either
 
 IDENTITY = Identity("a" * 64, "b" * 64)

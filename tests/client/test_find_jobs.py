@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_genai_batch.client import jobs, pages
 from airflow_provider_genai_batch.emulator import Emulator, Fault
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from tests.client.places import Either
 
 IDENTITY = Identity("a" * 64, "b" * 64)

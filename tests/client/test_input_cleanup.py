@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.emulator import Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import NotFound, PermissionDenied, ServerError
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity, digest, file_name, object_name
+from airflow_provider_genai_batch.models.jobs.identity import Identity, digest, file_name, object_name
 from tests.client.places import BUCKET, MODEL, Either, lines, vertex_config
 from tests.client.raw import RawServer, answer
 

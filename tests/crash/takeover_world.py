@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
-from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.jobs.identity import task_key
 from tests.airflow_stack import AirflowStack, DagRun, PostgreSQL, Process
 from tests.waiting import wait_until
 

@@ -30,7 +30,7 @@ import google.oauth2.service_account
 import airflow_provider_genai_batch.client
 import airflow_provider_genai_batch.task.jobs.submitter
 import airflow_provider_genai_batch.task.jobs.settler
-import airflow_provider_genai_batch.task.order
+import airflow_provider_genai_batch.task.settings.order
 '''
 
 

@@ -21,13 +21,13 @@ from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.journal import writer
 from airflow_provider_genai_batch.task.port import Owner
 from airflow_provider_genai_batch.task.rounds.online import round as online
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.deaths.steps import Steps
 from tests.task.plain_task import Deferred, PlainTask

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator import JobScript, Lifecycle
 from airflow_provider_genai_batch.models import Pilot
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 
 ROWS = 10
 HOURS = 6.0

@@ -22,7 +22,7 @@ QUESTIONS = {
     ),
     "Where is it decided which models run in batch, and where?": ("wire/catalog/matrix.py", "check_places"),
     "Where is a job cancelled, and what if it has ended meanwhile?": ("client/jobs.py", "cancel_job"),
-    "Where is the job's display name, which says whose it is?": ("models/identity.py", "Identity"),
+    "Where is the job's display name, which says whose it is?": ("models/jobs/identity.py", "Identity"),
     "Where is a row joined with its request?": ("results/keys/key_match.py", "KeyMatcher"),
     "Where do seconds between looks come from?": ("flows/cadence.py", "cadence"),
     "Where are HTTP errors mapped to exceptions?": ("wire/services/errors.py", "api_error"),

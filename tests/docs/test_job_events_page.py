@@ -8,10 +8,10 @@ import re
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS
 from airflow_provider_genai_batch.flows import watch
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS
-from airflow_provider_genai_batch.hooks import fired_events as fired
+from airflow_provider_genai_batch.hooks.state_store.state_store import fired_events as fired
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job import JobCounts
+from airflow_provider_genai_batch.models.jobs.job import JobCounts
 from airflow_provider_genai_batch.triggers import job_events
 from airflow_provider_genai_batch.triggers.job_events import ENDS, GenAIBatchJobsTrigger
 from tests.docs.pages import Page, code

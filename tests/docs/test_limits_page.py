@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.flows.retry import _LONGEST_HINT
 from airflow_provider_genai_batch.flows.submission.search import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES, limits_of
 from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS
 from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.flows import progress
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from tests.docs.pages import Page
 
 CREATED = datetime(2026, 1, 1, tzinfo=timezone.utc)

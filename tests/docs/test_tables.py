@@ -31,7 +31,7 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.operators import genai_batch
 from airflow_provider_genai_batch.requests.inline import EMBEDDING_BYTES
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.services import gemini, vertex
 from tests.docs.pages import ROOT, Page, code

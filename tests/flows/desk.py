@@ -30,8 +30,8 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
 from airflow_provider_genai_batch.models import BatchJob, Manifest
-from airflow_provider_genai_batch.models.cancellation import Cancellation
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.write import land
 from tests.client.places import BUCKET, MODEL, Either, lines

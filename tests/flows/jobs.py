@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 
 BEGIN = 1_700_000_000.0
 

@@ -35,9 +35,9 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.search import STALE
 from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, watch
-from airflow_provider_genai_batch.hooks.records import JobRecords
+from airflow_provider_genai_batch.hooks.state_store.records import JobRecords
 from airflow_provider_genai_batch.models import BatchJob, JobState, RowCounts
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from tests.flows.machine_service import ROWS, Job, carry_out
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.submission.search import LONGEST_CREATE, LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.models import Manifest
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from tests.flows.machine_service import ROWS, Job, Service
 from tests.flows.machine_worker import Fault, Worker
 

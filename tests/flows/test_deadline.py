@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from airflow_provider_genai_batch.emulator import JobScript, Lifecycle
 from airflow_provider_genai_batch.flows.deadline import Deadline, FlexTrial, expected_rate, landing_seconds
 from airflow_provider_genai_batch.flows.watch import Why
-from airflow_provider_genai_batch.models.job import JobState
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job import JobState
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from tests.flows.desk import HOUR, Desk
 
 LEFT = st.integers(0, 10_000_000)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from airflow_provider_genai_batch.exceptions import InputError, TransportError
 from airflow_provider_genai_batch.flows.drive import adrive, drive
 from airflow_provider_genai_batch.flows.retry import LONGEST, backoff
-from airflow_provider_genai_batch.models.identity import Identity, as_label, digest, merge_labels, task_key
+from airflow_provider_genai_batch.models.jobs.identity import (
+    Identity,
+    as_label,
+    digest,
+    merge_labels,
+    task_key,
+)
 
 
 def _flow(log: list[Any]) -> Generator[Any, Any, str]:

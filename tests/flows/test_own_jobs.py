@@ -21,8 +21,8 @@ from airflow_provider_genai_batch.flows.submission.search import (
 )
 from airflow_provider_genai_batch.models import BatchJob, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.models.job import Worth, worth
+from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.job import Worth, worth
 from tests.client.places import BUCKET, MODEL, lines, vertex_config
 from tests.flows.desk import HOUR, IDENTITY, Desk
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_genai_batch.flows.progress import Progress
 from airflow_provider_genai_batch.models import JobState
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from tests.flows.jobs import BEGIN, job
 
 

@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.flows.steps import ListLive, Look
 from airflow_provider_genai_batch.flows.submission.room import Room, lacking
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import DISPLAY_NAME_LIMIT, Identity, tag_of, tokens_of
+from airflow_provider_genai_batch.models.jobs.identity import DISPLAY_NAME_LIMIT, Identity, tag_of, tokens_of
 
 MODEL = "models/gemini-2.5-flash"
 OWN, STRANGER = Identity("a" * 64, "b" * 64), Identity("d" * 64, "b" * 64)

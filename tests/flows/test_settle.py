@@ -36,7 +36,7 @@ from airflow_provider_genai_batch.models import (
     RowCounts,
 )
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.wire.services.storage import split_uri
 from tests.flows.desk import NAME, Desk
 from tests.pauses import at_pauses

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays, find_s
 from airflow_provider_genai_batch.flows.submission.search import LOOKS_AFTER_LOSS
 from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from tests.flows.desk import IDENTITY, Desk
 
 AT_ONCE, STUCK = Lifecycle.at_once(), Lifecycle.stuck("RUNNING")

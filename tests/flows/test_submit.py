@@ -26,7 +26,7 @@ from airflow_provider_genai_batch.flows.submission.search import LONGEST_CREATE,
 from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, JobCounts, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity, file_name
+from airflow_provider_genai_batch.models.jobs.identity import Identity, file_name
 from tests.flows.desk import HOUR, IDENTITY, NAME, Desk
 
 

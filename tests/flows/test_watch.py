@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.flows.steps import Cancel, Look
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, Why, look_once, watch
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
 from tests.flows.desk import HOUR, Desk
 from tests.flows.jobs import BEGIN, job
 

@@ -11,8 +11,8 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.hooks import state_store
-from airflow_provider_genai_batch.hooks.records import JobRecords, ReportedJobs
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.hooks.state_store.records import JobRecords, ReportedJobs
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.doors import die_after_submit

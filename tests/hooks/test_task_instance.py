@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.hooks.task_instance import begin_of
-from airflow_provider_genai_batch.models.identity import Identity, task_key
+from airflow_provider_genai_batch.models.jobs.identity import Identity, task_key
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from tests.operators.scenes import MODEL, client

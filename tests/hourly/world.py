@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.models.identity import tag_of
+from airflow_provider_genai_batch.models.jobs.identity import tag_of
 from tests.crash.steps import marks, walked
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.hooks.task_instance import key_of
 from airflow_provider_genai_batch.hooks.task_state import has_left
-from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL

@@ -208,7 +208,7 @@ SUBMIT = (
     ),
     Mutant(
         "takes a job that is being cancelled for a dead one",
-        "models/job.py",
+        "models/jobs/job.py",
         "    return Worth.ROWS if ending or unknown or",
         "    return Worth.ROWS if unknown or",
         _ANY_INTERLEAVING,
@@ -342,7 +342,7 @@ SUBMIT = (
     ),
     Mutant(
         "asks a database again in a retry",
-        "task/inputs/snapshot.py",
+        "task/inputs/queries/snapshot.py",
         "return next(iter(self._like(self._begin)), None)",
         "return None",
         "tests/task/test_rows_of_a_query.py::"
@@ -350,7 +350,7 @@ SUBMIT = (
     ),
     Mutant(
         "asks old rows of a database for a task that was cleared",
-        "task/inputs/snapshot.py",
+        "task/inputs/queries/snapshot.py",
         'self._begin = f"{self._whose}-{first_try}-"',
         'self._begin = f"{self._whose}-1-"',
         "tests/task/test_rows_of_a_query.py::"
@@ -358,7 +358,7 @@ SUBMIT = (
     ),
     Mutant(
         "keeps rows of a database in the order of the last query",
-        "task/inputs/snapshot.py",
+        "task/inputs/queries/snapshot.py",
         "        if not before:\n            return fetched",
         "        if before or not before:\n            return fetched",
         "tests/task/test_rows_of_a_query.py::"

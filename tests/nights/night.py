@@ -12,12 +12,12 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan
-from airflow_provider_genai_batch.models.identity import task_key
-from airflow_provider_genai_batch.models.ready_by import RunTimes
+from airflow_provider_genai_batch.models.jobs.identity import task_key
+from airflow_provider_genai_batch.models.settings.ready_by import RunTimes
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.port import Owner
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from tests.task.test_attempt import Deferred, PlainTask
 
 

@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript, Lifecycle, VirtualClock
 from airflow_provider_genai_batch.exceptions import DeadlineMissed
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.journal import writer
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 from airflow_provider_genai_batch.task.ready import plan

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from airflow_provider_genai_batch.task.jobs.submitter import JobSubmitter
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL, client
 

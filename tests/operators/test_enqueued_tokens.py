@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript, Lifecycle, VirtualClock
 from airflow_provider_genai_batch.exceptions import JobTimedOut
-from airflow_provider_genai_batch.models.identity import Identity, tokens_of
+from airflow_provider_genai_batch.models.jobs.identity import Identity, tokens_of
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL, client

@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.models import BatchJob, Manifest
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import tag_of
+from airflow_provider_genai_batch.models.jobs.identity import tag_of
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.printable import LONGEST, printable
 from tests.dags import Ran, run_dag

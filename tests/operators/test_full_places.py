@@ -25,7 +25,7 @@ from airflow_provider_genai_batch.results.sinks import FORMS, Form, opened
 from airflow_provider_genai_batch.results.write import spell
 from airflow_provider_genai_batch.task.jobs import settler
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns
-from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.task.settings.order import read_order
 from airflow_provider_genai_batch.wire.answers.results import missing_row
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.dags import Ran, run_dag

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobFailed, OutputNotReadable
-from airflow_provider_genai_batch.hooks.state_store import StateStore
+from airflow_provider_genai_batch.hooks.state_store.state_store import StateStore
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
 from airflow_provider_genai_batch.task.jobs import patience

@@ -26,8 +26,8 @@ from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperato
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.task.order import read_order
-from airflow_provider_genai_batch.wire.services.sources import read_source
+from airflow_provider_genai_batch.task.settings.order import read_order
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL, client
 

@@ -113,7 +113,9 @@ def test_of_two_jobs_that_ended_each_requests_good_row_counts(
     gemini.script(JobScript(lifecycle=Lifecycle.at_once(), row_errors={"b": 13}))
     src = [{"key": key, "contents": f"say {key}"} for key in "abc"]
     # Without notes it looks at the list, which shows both.
-    monkeypatch.setattr("airflow_provider_genai_batch.hooks.records.JobRecords.read", lambda _: None)
+    monkeypatch.setattr(
+        "airflow_provider_genai_batch.hooks.state_store.records.JobRecords.read", lambda _: None
+    )
     ran = ask_twice(monkeypatch, lambda: None, src=src, results_uri=str(out))
     assert ran.state == "success", ran.errors
     rows = [json.loads(line) for line in out.read_text().splitlines()]

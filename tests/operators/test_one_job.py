@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Li
 from airflow_provider_genai_batch.exceptions import JobCancelled, JobTimedOut
 from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.hooks import task_state as states
-from airflow_provider_genai_batch.hooks.records import JobRecords
+from airflow_provider_genai_batch.hooks.state_store.records import JobRecords
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit, die_after_submit, die_before_wait

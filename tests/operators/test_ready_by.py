@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models import Pilot
-from airflow_provider_genai_batch.models.ready_by import ReadyBy, RunTimes, moment_of
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy, RunTimes, moment_of
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import run_dag

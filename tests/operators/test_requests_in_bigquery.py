@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.wire.services.sources import read_source
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from tests.operators.scenes import MODEL, client
 
 TURN = {"role": "user", "parts": [{"text": "hi"}]}

@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.task.files.overlap import refuse_overlap
-from airflow_provider_genai_batch.wire.services.sources import read_source
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL, client, lines
 

@@ -19,9 +19,9 @@ from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.exceptions import GenAIBatchError, InputError, TooManyFailedRows
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.requests.tables.media_parts import with_media
-from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
+from airflow_provider_genai_batch.task.inputs.bigquery.rows import TableReader
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.task.settings.order import read_order
 from tests.dags import Ran, run_dag
 from tests.emulator.test_bigquery import client_of
 from tests.operators.scenes import MODEL, client

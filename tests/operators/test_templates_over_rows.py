@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.exceptions import InputError, RequestError, Se
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.landing.read_again import reread_columns
-from airflow_provider_genai_batch.task.order import Order, read_order
+from airflow_provider_genai_batch.task.settings.order import Order, read_order
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.dags import Ran, run_dag
 from tests.operators.doors import after_submit

@@ -27,9 +27,9 @@ from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost.limit import cost_limit
 from airflow_provider_genai_batch.task.cost.plan import make_plan
-from airflow_provider_genai_batch.task.inputs.bigquery_rows import TableReader
-from airflow_provider_genai_batch.task.order import read_order
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.inputs.bigquery.rows import TableReader
+from airflow_provider_genai_batch.task.settings.order import read_order
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.wire.tables.load import conform
 from airflow_provider_genai_batch.wire.tables.statements import Slot
 from airflow_provider_genai_batch.wire.tables.types import NUMERIC, Column

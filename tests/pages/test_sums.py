@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.models import Cost, Manifest, RowCounts, Usage
-from airflow_provider_genai_batch.models.manifest import Saved
+from airflow_provider_genai_batch.models.manifest.manifest import Saved
 from airflow_provider_genai_batch.pages.chart import bars, parts_of
 from airflow_provider_genai_batch.pages.words import between, duration, moment, number, usd
 

@@ -9,13 +9,13 @@ from google.genai import types
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.requests.write import inline_entries
 from airflow_provider_genai_batch.wire.lines.request import rest_request
-from airflow_provider_genai_batch.wire.services import gemini, vertex
-from airflow_provider_genai_batch.wire.services.destinations import (
+from airflow_provider_genai_batch.wire.parameters.destinations import (
     check_backend,
     default_destination,
     read_config,
 )
-from airflow_provider_genai_batch.wire.services.sources import read_source
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
+from airflow_provider_genai_batch.wire.services import gemini, vertex
 from tests.referee import cases, configs, jobs, one_sided, refusals
 from tests.referee.cases import Case
 

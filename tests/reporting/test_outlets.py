@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.exceptions import ManifestError
 from airflow_provider_genai_batch.models import Manifest, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.reporting import outlets
-from airflow_provider_genai_batch.task.landing.job_names import read_manifest
+from airflow_provider_genai_batch.task.settings.job_names import read_manifest
 from tests.docs.pages import Page
 
 ROWS, OTHER, ALIAS = Asset("rows"), Asset("other"), AssetAlias("alias")

@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.task.inputs.read import read_input
-from airflow_provider_genai_batch.wire.services.sources import read_source
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from tests.client.places import vertex_config
 from tests.requests.cases import BESIDE, EMBEDS, FLASH, OUTPUT, REFUSED, TAKEN, Refused, lines
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 
 

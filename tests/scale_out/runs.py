@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.models.identity import tag_of, task_key
+from airflow_provider_genai_batch.models.jobs.identity import tag_of, task_key
 from tests.airflow_stack import AirflowStack, DagRun
 
 _CREATES = ("batches.create", "batchPredictionJobs.create")

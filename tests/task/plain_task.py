@@ -12,13 +12,13 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.watch import WaitPlan
 from airflow_provider_genai_batch.models import Approved, SqlSource
-from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.identity import task_key
-from airflow_provider_genai_batch.models.question import Question
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.jobs.identity import task_key
+from airflow_provider_genai_batch.models.settings.question import Question
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
-from airflow_provider_genai_batch.task.inputs.query_rows import QueryRows
+from airflow_provider_genai_batch.task.inputs.queries.rows import QueryRows
 from airflow_provider_genai_batch.task.port import Owner, TaskPort
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 
 MODEL = "gemini-2.5-flash"
 

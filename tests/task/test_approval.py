@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.models import Approval, Approved, Pilot, ReadyBy
-from airflow_provider_genai_batch.models.question import amount_in, option_of
+from airflow_provider_genai_batch.models.settings.question import amount_in, option_of
 from airflow_provider_genai_batch.task.pilot.question import rounded_up
 from tests.task.plain_task import Deferred, Parked, PlainTask
 from tests.task.test_attempt import client, ended

@@ -15,8 +15,8 @@ from airflow.sdk.io import attach
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.flows import retry
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.models.journal import Writer, is_journaled
+from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.journal import Writer, is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part, get_journaled
 from airflow_provider_genai_batch.task.journal.journals import Journals

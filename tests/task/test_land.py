@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Li
 from airflow_provider_genai_batch.exceptions import ResultsNotWritten
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 from airflow_provider_genai_batch.models import BatchJob, RowCounts
-from airflow_provider_genai_batch.models.identity import Identity, ask_of, round_of
+from airflow_provider_genai_batch.models.jobs.identity import Identity, ask_of, round_of
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.landing.land import land_jobs
 from airflow_provider_genai_batch.task.landing.landing import Landing

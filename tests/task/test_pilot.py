@@ -17,10 +17,10 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimi
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import JobState, Pilot
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from tests.dags import run_dag
 from tests.task.plain_task import MODEL, Deferred, PlainTask
 from tests.task.test_attempt import client, ended

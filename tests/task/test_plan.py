@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import BatchSource, Manifest, Plan
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from tests.dags import run_dag
 from tests.operators.scenes import client as vertex_client
 from tests.operators.scenes import without_price_list

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_genai_batch.exceptions import CostLimitExceeded
 from airflow_provider_genai_batch.models import BatchJob, BatchSource, Usage
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.share import JobTotals
+from airflow_provider_genai_batch.models.jobs.job_totals import JobTotals
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost import prices

@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Capacity, Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, DeadlineMissed
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 from airflow_provider_genai_batch.task.ready.leave import Leaving
 from airflow_provider_genai_batch.testing import SharedClock

@@ -23,8 +23,8 @@ from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import Reuse
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import task_key
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.models.jobs.identity import task_key
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.port import Owner
 from tests.task.plain_task import Deferred, PlainTask, attempt
 

@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.task.port import Owner
 from tests.task.plain_task import PlainTask, attempt
 from tests.task.test_reuse import Sent

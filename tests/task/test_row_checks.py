@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.models import RowCounts
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from tests.dags import run_dag
 from tests.task.plain_task import MODEL, Deferred, PlainTask
 from tests.task.test_attempt import client, ended

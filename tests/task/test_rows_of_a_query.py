@@ -17,10 +17,10 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, InputErr
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import SqlSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import task_key
+from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.port import Owner
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from tests.task.plain_task import MODEL, PlainTask
 
 QUERY = SqlSource("warehouse", "SELECT id, body, score FROM reviews WHERE score >= :least", {"least": 2})

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.hooks.queries import open_query
 from airflow_provider_genai_batch.models import SqlSource
-from airflow_provider_genai_batch.task.inputs.query_rows import fetch_rows
+from airflow_provider_genai_batch.task.inputs.queries.rows import fetch_rows
 from tests.airflow_stack.postgres import PostgreSQL
 
 TYPES = """

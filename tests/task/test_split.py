@@ -18,14 +18,14 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.split import split
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from airflow_provider_genai_batch.wire.services.http import json_body
-from airflow_provider_genai_batch.wire.services.sources import read_source
 
 MODEL = "gemini-2.5-flash"
 STAGING = "gs://emulator-staging/pieces"

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models import Manifest, RowCounts
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from airflow_provider_genai_batch.task.jobs import settler
-from airflow_provider_genai_batch.task.summary import rows_summary
+from airflow_provider_genai_batch.task.jobs.summary import rows_summary
 from tests.dags import run_dag
 
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from airflow_provider_genai_batch.task import traces
+from airflow_provider_genai_batch.task.jobs import traces
 from tests.dags import Ran, run_dag
 from tests.docs.pages import Page, code
 from tests.operators.scenes import MODEL
@@ -114,7 +114,7 @@ def test_asking_again_is_no_error(spans: Spans, gemini: Emulator) -> None:
 def test_where_nobody_has_opentelemetry_nothing_of_it_is_loaded() -> None:
     program = """
 import sys
-from airflow_provider_genai_batch.task.traces import span
+from airflow_provider_genai_batch.task.jobs.traces import span
 with span("genai_batch.wait", ["batches/1"]) as note:
     note({"a": 1})
 print([name for name in sys.modules if "opentelemetry" in name])

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.emulator import Emulator
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
-from airflow_provider_genai_batch.task.settings import RunSettings
-from airflow_provider_genai_batch.task.versions import versions_of
-from airflow_provider_genai_batch.wire.services.labels import with_more
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.versions import versions_of
+from airflow_provider_genai_batch.wire.parameters.labels import with_more
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 

@@ -22,7 +22,7 @@ from airflow_provider_genai_batch.client.polling import poller
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET as BUCKET
 from airflow_provider_genai_batch.flows.progress import Progress
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from tests.operators.scenes import MODEL, client, lines
 from tests.triggers.watching import ended, fire, fire_all, submit, trigger
 from tests.waiting import until

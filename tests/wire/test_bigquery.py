@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.wire.services.bigquery import count_rows, read_counts
 
 

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.services.destinations import (
+from airflow_provider_genai_batch.wire.parameters.destinations import (
     check_backend,
     default_destination,
     read_config,

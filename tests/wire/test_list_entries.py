@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services import gemini, vertex
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from airflow_provider_genai_batch.wire.services.list_entries import entries_reader

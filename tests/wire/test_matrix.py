@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.exceptions import InputError, RequestError, Un
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.task.order import read_order
+from airflow_provider_genai_batch.task.settings.order import read_order
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Kind, check_places, kind_of
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model

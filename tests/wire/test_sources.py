@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchRequest, BatchSource
-from airflow_provider_genai_batch.wire.services.sources import read_rows, read_source
+from airflow_provider_genai_batch.wire.parameters.sources import read_rows, read_source
 
 
 class DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_genai_batch.models import JobState
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.jobs.job import Verdict
 from airflow_provider_genai_batch.wire.services.states import read_state
 
 IN_ORDER = [

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.client.jobs import PAGE_COSTS, PAGE_SIZE, is_o
 from airflow_provider_genai_batch.client.transport.http import MAX_CONNECTIONS
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
 from airflow_provider_genai_batch.flows.retry import backoff
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.list_entries import ListEntry
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models.jobs.job import Verdict
+from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.services import bigquery as wire
 from airflow_provider_genai_batch.wire.services.create import task_of

@@ -10,8 +10,8 @@ from airflow_provider_genai_batch.client.jobs import PAGE_SIZE
 from airflow_provider_genai_batch.exceptions import NotFound, PermissionDenied
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity, ask_of, file_name, object_name, tag_of
-from airflow_provider_genai_batch.models.job import Verdict
+from airflow_provider_genai_batch.models.jobs.identity import Identity, ask_of, file_name, object_name, tag_of
+from airflow_provider_genai_batch.models.jobs.job import Verdict
 from airflow_provider_genai_batch.wire.services.files import File
 
 

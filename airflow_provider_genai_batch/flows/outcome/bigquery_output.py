@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.models.job import Verdict, total_of
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models.jobs.job import Verdict, total_of
+from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_service, count_by_table
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of

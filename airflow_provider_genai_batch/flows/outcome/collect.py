@@ -26,7 +26,7 @@ from airflow_provider_genai_batch.flows.outcome.messages import LARGE_INLINE, ne
 from airflow_provider_genai_batch.flows.retry import RetryClock
 from airflow_provider_genai_batch.flows.steps import CountTables, Fetch, Land, SettleStep, Sleep
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.job import Verdict, Worth, total_of, worth
+from airflow_provider_genai_batch.models.jobs.job import Verdict, Worth, total_of, worth
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 
 READ_PATIENCE = 600.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from airflow_provider_genai_batch.models import BatchJob, Checked, Manifest, RowCounts, Usage
-from airflow_provider_genai_batch.models.identity import round_of, rounds_of
-from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.models.journal import is_journaled
-from airflow_provider_genai_batch.models.manifest import Saved
+from airflow_provider_genai_batch.models.jobs.identity import round_of, rounds_of
+from airflow_provider_genai_batch.models.jobs.job import Verdict
+from airflow_provider_genai_batch.models.jobs.journal import is_journaled
+from airflow_provider_genai_batch.models.manifest.manifest import Saved
 from airflow_provider_genai_batch.models.row import ROW_SCHEMA
 
 

@@ -36,7 +36,7 @@ from airflow_provider_genai_batch.flows.outcome.messages import (
 from airflow_provider_genai_batch.flows.steps import Discard, SettleStep
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob, Manifest
-from airflow_provider_genai_batch.models.job import JobState, Verdict
+from airflow_provider_genai_batch.models.jobs.job import JobState, Verdict
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 
 log = logging.getLogger(__name__)

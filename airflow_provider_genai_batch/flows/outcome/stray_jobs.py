@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.flows.steps import Find, FindStep, Sleep
 from airflow_provider_genai_batch.flows.submission import search
 from airflow_provider_genai_batch.flows.submission.own_jobs import answered, created_at, read_job
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity, round_of
+from airflow_provider_genai_batch.models.jobs.identity import Identity, round_of
 
 log = logging.getLogger(__name__)
 

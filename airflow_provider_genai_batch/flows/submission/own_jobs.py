@@ -10,8 +10,8 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import NotFound
 from airflow_provider_genai_batch.flows.steps import Look, ReadStep, Sleep
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.models.identity import Identity, round_of
-from airflow_provider_genai_batch.models.job import Verdict, Worth, worth
+from airflow_provider_genai_batch.models.jobs.identity import Identity, round_of
+from airflow_provider_genai_batch.models.jobs.job import Verdict, Worth, worth
 
 log = logging.getLogger(__name__)
 

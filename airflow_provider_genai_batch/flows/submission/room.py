@@ -14,7 +14,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import CallError, NotFound
 from airflow_provider_genai_batch.flows.steps import ListLive, Look
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity, tokens_of
+from airflow_provider_genai_batch.models.jobs.identity import Identity, tokens_of
 
 _MOST_LOOKS = 10
 """Jobs that are read by name, and do go on, before a job waits: those created first have ended most likely."""

@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.flows.submission.own_jobs import (
     read_job,
 )
 from airflow_provider_genai_batch.models import BatchJob, JobState
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 
 log = logging.getLogger(__name__)
 

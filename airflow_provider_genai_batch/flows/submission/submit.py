@@ -23,7 +23,7 @@ from airflow_provider_genai_batch.flows.submission.create import Creation
 from airflow_provider_genai_batch.flows.submission.earlier import of_earlier_attempts
 from airflow_provider_genai_batch.flows.submission.room import lacking
 from airflow_provider_genai_batch.flows.submission.search import Search
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.steps import Cancel, RecallAll, WithdrawStep
 from airflow_provider_genai_batch.flows.submission.own_jobs import Choice, created_at, goes_on, newness
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.cancellation import Cancellation, CancelOutcome
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation, CancelOutcome
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.submission.attempt import Attempt

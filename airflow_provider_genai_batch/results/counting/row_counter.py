@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from airflow_provider_genai_batch.models import Checked, RowCounts, RowStatus, Usage
-from airflow_provider_genai_batch.models.share import BATCH, JobTotals
+from airflow_provider_genai_batch.models.jobs.job_totals import BATCH, JobTotals
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.counting.causes import Causes
 from airflow_provider_genai_batch.results.counting.token_sums import TokenSums

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.models import Usage
-from airflow_provider_genai_batch.models.share import AT_BATCH_PRICE, BATCH, LONG_PROMPT, JobTotals
+from airflow_provider_genai_batch.models.jobs.job_totals import AT_BATCH_PRICE, BATCH, LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
 

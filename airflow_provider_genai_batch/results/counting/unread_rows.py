@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow_provider_genai_batch.models import JobCounts, RowStatus
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.share import JobTotals
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models.jobs.job_totals import JobTotals
+from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.results.counting.causes import as_cause, cause_of
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow

@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimi
 from airflow_provider_genai_batch.models import Approval, BatchSource, Pilot
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.models.share import LONG_PROMPT
+from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 from airflow_provider_genai_batch.task.cost.prices import Price, is_installed, price_of
@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.settings.order import Order
 
 log = logging.getLogger(__name__)
 

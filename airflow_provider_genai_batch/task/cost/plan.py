@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from airflow_provider_genai_batch.exceptions import CallError, ConfigurationError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchSource, Manifest
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.models.plan import Plan, PlannedCost
+from airflow_provider_genai_batch.models.manifest.plan import Plan, PlannedCost
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
@@ -25,7 +25,7 @@ from airflow_provider_genai_batch.wire.services.create import task_of
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.settings.order import Order
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from packaging.version import Version
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.models import BatchJob, Cost, ModelCost, Usage
 from airflow_provider_genai_batch.models.family import Family
-from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
+from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.catalog.publishers import FAMILIES, publisher_of
 
@@ -69,7 +69,7 @@ class Price(NamedTuple):
     """See `ModelCost.basis`."""
     short: Rates
     long: Rates
-    """For requests with long prompts, see `models.share.LONG_PROMPT`."""
+    """For requests with long prompts, see `models.jobs.job_totals.LONG_PROMPT`."""
     source: str
     margin: Decimal = Decimal(0)
     """What may come on top, as a part of the price; not in `cost`, which is by the list."""

@@ -13,19 +13,19 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBat
 from airflow_provider_genai_batch.flows.deadline import Deadline
 from airflow_provider_genai_batch.models import BatchDestination
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.fallback import Fallback, read_fallbacks
-from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS, Identity, fallback_of, round_of
-from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.models.jobs.identity import FALLBACK_ROUNDS, Identity, fallback_of, round_of
+from airflow_provider_genai_batch.models.jobs.journal import is_journaled
+from airflow_provider_genai_batch.models.settings.fallback import Fallback, read_fallbacks
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks import keeps_media
+from airflow_provider_genai_batch.task.checks.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import CostLimit, cost_limit
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.journal.journals import Journals
-from airflow_provider_genai_batch.task.order import Order
 from airflow_provider_genai_batch.task.ready.rungs import FlexRung, PlainRung, Rung
+from airflow_provider_genai_batch.task.settings.order import Order
 from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from airflow_provider_genai_batch.client import ClientConfig
 from airflow_provider_genai_batch.flows.submission.room import Room
-from airflow_provider_genai_batch.models.identity import tokens_of
+from airflow_provider_genai_batch.models.jobs.identity import tokens_of
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.wire.catalog.limits import Limits

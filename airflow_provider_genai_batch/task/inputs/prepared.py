@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.identity import Identity, file_name, object_name
+from airflow_provider_genai_batch.models.jobs.identity import Identity, file_name, object_name
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger

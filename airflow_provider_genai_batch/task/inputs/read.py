@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.models import BatchDestination, BatchSource
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows
+from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 
 

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, NotFound, UnsupportedError
 from airflow_provider_genai_batch.models import BatchSource
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.requests.defaults import refuse_media_of_all
 from airflow_provider_genai_batch.requests.inline import STAYS_INLINE, check_inline_media, fits_inline
 from airflow_provider_genai_batch.requests.preflight import Preflight
@@ -33,17 +33,17 @@ from airflow_provider_genai_batch.task.inputs.enqueued import within
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-from airflow_provider_genai_batch.task.inputs.query_rows import KeptRows
+from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows
 from airflow_provider_genai_batch.wire.answers.media import refuse_media
 from airflow_provider_genai_batch.wire.catalog.limits import Limits, limits_of
 from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
+from airflow_provider_genai_batch.wire.parameters.sources import table_format
 from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
 from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
 from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
-from airflow_provider_genai_batch.wire.services.sources import table_format
 
 log = logging.getLogger(__name__)
 

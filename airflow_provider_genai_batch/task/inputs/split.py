@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.models import BatchSource
-from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.task.inputs.parts import InputDigest, keyed_lines
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.tables.staged import StagedTable

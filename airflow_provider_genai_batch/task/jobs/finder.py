@@ -28,8 +28,8 @@ from airflow_provider_genai_batch.flows.submission.search import orphan
 from airflow_provider_genai_batch.flows.submission.withdraw import cancel_needless, cancel_others
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.journal import is_journaled
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 
 log = logging.getLogger(__name__)

@@ -28,19 +28,19 @@ from airflow_provider_genai_batch.flows.steps import (
 )
 from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models import BatchJob, Manifest
-from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.models.jobs.journal import is_journaled
 from airflow_provider_genai_batch.task.jobs.patience import Patience
+from airflow_provider_genai_batch.task.jobs.summary import describe_unasked, rows_summary
+from airflow_provider_genai_batch.task.jobs.traces import (
+    LAND,
+    of_manifest,
+    span,
+)
 from airflow_provider_genai_batch.task.journal.journal import get_journaled
 from airflow_provider_genai_batch.task.landing.land import land_jobs
 from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.landing.table_counts import count_tables
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
-from airflow_provider_genai_batch.task.summary import describe_unasked, rows_summary
-from airflow_provider_genai_batch.task.traces import (
-    LAND,
-    of_manifest,
-    span,
-)
 
 log = logging.getLogger(__name__)
 

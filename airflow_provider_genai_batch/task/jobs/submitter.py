@@ -33,9 +33,9 @@ from airflow_provider_genai_batch.flows.steps import (
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
-from airflow_provider_genai_batch.task.traces import (
+from airflow_provider_genai_batch.task.jobs.traces import (
     REATTACHED,
     SUBMIT,
     of_job,

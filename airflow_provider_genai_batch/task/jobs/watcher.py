@@ -19,8 +19,8 @@ from airflow_provider_genai_batch.flows.steps import (
     unknown,
 )
 from airflow_provider_genai_batch.flows.watch import Ending, WaitPlan, look_once, watch
-from airflow_provider_genai_batch.models.cancellation import Cancellation
-from airflow_provider_genai_batch.task.traces import (
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation
+from airflow_provider_genai_batch.task.jobs.traces import (
     WAIT,
     WHY,
     span,

@@ -20,8 +20,8 @@ from airflow_provider_genai_batch.client.storage.downloads import Lines
 from airflow_provider_genai_batch.exceptions import CallError, InputError, TransportError
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job import JobCounts, JobOutput
-from airflow_provider_genai_batch.models.journal import Writer, folder_beside
+from airflow_provider_genai_batch.models.jobs.job import JobCounts, JobOutput
+from airflow_provider_genai_batch.models.jobs.journal import Writer, folder_beside
 from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.results.read import RowReader
 from airflow_provider_genai_batch.task.files.files import put_once, read_chunks
@@ -45,7 +45,7 @@ class Part:
 
     Attributes:
         name: of its file.
-        writer: of its round, see `models.journal.Writer.name`.
+        writer: of its round, see `models.jobs.journal.Writer.name`.
         lines: how many.
         at: when it was written, in seconds since the epoch.
     """

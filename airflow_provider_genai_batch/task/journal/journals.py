@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import TransportError
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity, round_of
-from airflow_provider_genai_batch.models.journal import folder_beside
+from airflow_provider_genai_batch.models.jobs.identity import Identity, round_of
+from airflow_provider_genai_batch.models.jobs.journal import folder_beside
 from airflow_provider_genai_batch.task.files.listing import folder_names
 from airflow_provider_genai_batch.task.journal.journal import Journal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import FALLBACK_ROUNDS, ask_of, round_of, tag_of
+from airflow_provider_genai_batch.models.jobs.identity import FALLBACK_ROUNDS, ask_of, round_of, tag_of
 
 
 def job_tag(job: BatchJob) -> str:

@@ -13,8 +13,8 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import TransportError
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.models.identity import ask_of
-from airflow_provider_genai_batch.models.share import BATCH
+from airflow_provider_genai_batch.models.jobs.identity import ask_of
+from airflow_provider_genai_batch.models.jobs.job_totals import BATCH
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.job import total_of
+from airflow_provider_genai_batch.models.jobs.job import total_of
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.results.write import Carry, Validate

@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.task.inputs.parts import InputDigest
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
-from airflow_provider_genai_batch.task.order import Order
+from airflow_provider_genai_batch.task.settings.order import Order
 
 log = logging.getLogger(__name__)
 

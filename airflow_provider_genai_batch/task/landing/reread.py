@@ -8,16 +8,16 @@ from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.models.base import Task
-from airflow_provider_genai_batch.models.identity import digest
+from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.task.files.overlap import refuse_media_overlap, refuse_overlap
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.tables.load import LoadedTable
 from airflow_provider_genai_batch.task.tables.typed import read_typed
+from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 from airflow_provider_genai_batch.wire.services.create import task_of
-from airflow_provider_genai_batch.wire.services.sources import read_source
 
 
 def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, output_type: Any) -> LoadedTable:

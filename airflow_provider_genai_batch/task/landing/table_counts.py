@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import BadRequest, PermissionDenied
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.table import TableCounts
+from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.wire.tables.installed import can_ask
 
 log = logging.getLogger(__name__)

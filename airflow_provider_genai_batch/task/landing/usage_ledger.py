@@ -10,10 +10,10 @@ from typing import Any
 
 from airflow_provider_genai_batch.exceptions import JobError
 from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, RowCounts, Versions
-from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.models.manifest import AnsweredBy, Saved
-from airflow_provider_genai_batch.models.share import JobTotals
-from airflow_provider_genai_batch.models.table_jobs import TableJobs
+from airflow_provider_genai_batch.models.jobs.job import Verdict
+from airflow_provider_genai_batch.models.jobs.job_totals import JobTotals
+from airflow_provider_genai_batch.models.manifest.manifest import AnsweredBy, Saved
+from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.task.cost.prices import cost_of, is_installed, price_of

@@ -9,8 +9,8 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.exceptions import CallError
 from airflow_provider_genai_batch.models import Manifest
-from airflow_provider_genai_batch.models.identity import digest
-from airflow_provider_genai_batch.models.table_jobs import TableJobs
+from airflow_provider_genai_batch.models.jobs.identity import digest
+from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.task.tables.staged import DAYS
 from airflow_provider_genai_batch.wire.tables.sql import read_table
 from airflow_provider_genai_batch.wire.tables.statements import options

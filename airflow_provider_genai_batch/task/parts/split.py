@@ -28,7 +28,7 @@ from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.parts.division import Division
 from airflow_provider_genai_batch.task.parts.places import Places, is_dataset
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
-from airflow_provider_genai_batch.wire.services.sources import read_source, table_format
+from airflow_provider_genai_batch.wire.parameters.sources import read_source, table_format
 
 
 def addresses(src: Any) -> list[str]:

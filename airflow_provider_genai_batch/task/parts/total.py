@@ -12,11 +12,11 @@ from airflow_provider_genai_batch.exceptions import TooManyFailedRows
 from airflow_provider_genai_batch.flows.outcome.messages import shown
 from airflow_provider_genai_batch.flows.outcome.settle import allowed_rows
 from airflow_provider_genai_batch.models import Cost, Manifest, Plan, RowCounts, Usage
-from airflow_provider_genai_batch.models.cost import ModelCost
-from airflow_provider_genai_batch.models.job import JobState
-from airflow_provider_genai_batch.models.manifest import Saved
-from airflow_provider_genai_batch.models.plan import PlannedCost
-from airflow_provider_genai_batch.models.table_jobs import TableJobs
+from airflow_provider_genai_batch.models.jobs.job import JobState
+from airflow_provider_genai_batch.models.manifest.cost import ModelCost
+from airflow_provider_genai_batch.models.manifest.manifest import Saved
+from airflow_provider_genai_batch.models.manifest.plan import PlannedCost
+from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.counting.causes import MOST_SHOWN
 
 MOST_NAMES = 1000

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from airflow_provider_genai_batch.exceptions import ApprovalOutdated, ApprovalRejected
-from airflow_provider_genai_batch.models.approval import APPROVE, REJECT, Approval, Approved
-from airflow_provider_genai_batch.models.pilot import Pilot
-from airflow_provider_genai_batch.models.question import NO, Question, amount_in
+from airflow_provider_genai_batch.models.settings.approval import APPROVE, REJECT, Approval, Approved
+from airflow_provider_genai_batch.models.settings.pilot import Pilot
+from airflow_provider_genai_batch.models.settings.question import NO, Question, amount_in
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.task.pilot.question import Figures, question_of, rounded_up
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import Plan
-    from airflow_provider_genai_batch.models.identity import Identity
+    from airflow_provider_genai_batch.models.jobs.identity import Identity
     from airflow_provider_genai_batch.task.pilot.judge import GoodPilot
     from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
-    from airflow_provider_genai_batch.task.settings import RunSettings
+    from airflow_provider_genai_batch.task.settings.settings import RunSettings
     from airflow_provider_genai_batch.task.state import AttemptState
 
 log = logging.getLogger(__name__)

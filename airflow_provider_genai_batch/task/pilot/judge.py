@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genai_batch.exceptions import CostLimitExceeded, PilotFailed, TooManyFailedRows
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
-from airflow_provider_genai_batch.models.pilot import Pilot
+from airflow_provider_genai_batch.models.settings.pilot import Pilot
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.cost.prices import prices_of
 from airflow_provider_genai_batch.task.landing.landing import Landing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import Plan
     from airflow_provider_genai_batch.task.jobs.patience import Patience
     from airflow_provider_genai_batch.task.jobs.settler import JobSettler
-    from airflow_provider_genai_batch.task.settings import RunSettings
+    from airflow_provider_genai_batch.task.settings.settings import RunSettings
     from airflow_provider_genai_batch.task.state import Checkpoint
 
 log = logging.getLogger(__name__)

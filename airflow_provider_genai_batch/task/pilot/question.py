@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from airflow_provider_genai_batch.models import Plan
-from airflow_provider_genai_batch.models.approval import APPROVE, Approval
-from airflow_provider_genai_batch.models.question import NO, Question, option_of
+from airflow_provider_genai_batch.models.settings.approval import APPROVE, Approval
+from airflow_provider_genai_batch.models.settings.question import NO, Question, option_of
 from airflow_provider_genai_batch.printable import printable
 
 _DIGITS = 2

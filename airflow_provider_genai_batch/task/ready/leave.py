@@ -11,14 +11,14 @@ from airflow_provider_genai_batch.exceptions import CallError, DeadlineMissed, J
 from airflow_provider_genai_batch.flows.submission.own_jobs import answered
 from airflow_provider_genai_batch.flows.watch import Ending
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.job import Verdict
-from airflow_provider_genai_batch.models.ready_by import ReadyBy
+from airflow_provider_genai_batch.models.jobs.job import Verdict
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.ready.past import moment
 from airflow_provider_genai_batch.task.waiting import Waiting
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.deadline import Deadline
-    from airflow_provider_genai_batch.models.identity import Identity
+    from airflow_provider_genai_batch.models.jobs.identity import Identity
     from airflow_provider_genai_batch.task.shared import Shared
     from airflow_provider_genai_batch.task.state import Checkpoint
 

@@ -18,18 +18,18 @@ from airflow_provider_genai_batch.flows.deadline import (
 )
 from airflow_provider_genai_batch.models import Usage
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.ready_by import ReadyBy, RunTimes, moment_of
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy, RunTimes, moment_of
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import TokenEstimate
 from airflow_provider_genai_batch.task.cost.prices import price_of
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
-from airflow_provider_genai_batch.task.order import Order
 from airflow_provider_genai_batch.task.ready.expiry import refuse_expiring
 from airflow_provider_genai_batch.task.ready.extra_cost import ExtraCost
 from airflow_provider_genai_batch.task.ready.past import past
 from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Rung
 from airflow_provider_genai_batch.task.ready.tiers import tiers_of
+from airflow_provider_genai_batch.task.settings.order import Order
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.services.create import task_of
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_genai_batch.models.identity import Identity
-from airflow_provider_genai_batch.models.journal import Writer, is_journaled
+from airflow_provider_genai_batch.models.jobs.identity import Identity
+from airflow_provider_genai_batch.models.jobs.journal import Writer, is_journaled
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
 from airflow_provider_genai_batch.task.state import AttemptState

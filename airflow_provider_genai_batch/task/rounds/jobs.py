@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.steps import AwaitCapacity
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt, Found
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import staging_place
@@ -25,7 +25,7 @@ from airflow_provider_genai_batch.task.waiting import Waiting
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.record import RecordKeeper
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
-    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.settings.order import Order
 
 from airflow_provider_genai_batch.task.inputs.enqueued import room_of
 from airflow_provider_genai_batch.task.jobs.submitter import JobSubmitter

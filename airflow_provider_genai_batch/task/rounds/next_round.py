@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.exceptions import (
     JobError,
 )
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
-from airflow_provider_genai_batch.models.pilot import Pilot
+from airflow_provider_genai_batch.models.settings.pilot import Pilot
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.cost.plan import read_plan
@@ -21,9 +21,9 @@ from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 from airflow_provider_genai_batch.task.pilot.sample import others_of, pilot_of
 from airflow_provider_genai_batch.task.ready.plan import ReadyPlan
-from airflow_provider_genai_batch.task.settings import RunSettings
+from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState
-from airflow_provider_genai_batch.task.tiers import first_tier, later_tier
+from airflow_provider_genai_batch.task.terms.tiers import first_tier, later_tier
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.models import Plan

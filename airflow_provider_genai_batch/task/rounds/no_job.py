@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from airflow_provider_genai_batch.exceptions import JobTimedOut, NotFound
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import Identity, round_of
+from airflow_provider_genai_batch.models.jobs.identity import Identity, round_of
 from airflow_provider_genai_batch.task.journal.journals import Journals
 from airflow_provider_genai_batch.task.rounds.job_part import identity_of
 from airflow_provider_genai_batch.task.rounds.start import RoundStart

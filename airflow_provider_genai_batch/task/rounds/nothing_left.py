@@ -16,9 +16,9 @@ from airflow_provider_genai_batch.task.state import Checkpoint
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
     from airflow_provider_genai_batch.task.attempt_input import AttemptInput
-    from airflow_provider_genai_batch.task.order import Order
     from airflow_provider_genai_batch.task.rounds.outcome import RoundOutcome
     from airflow_provider_genai_batch.task.rounds.start import RoundStart
+    from airflow_provider_genai_batch.task.settings.order import Order
     from airflow_provider_genai_batch.task.settlement import Settlement
 
 log = logging.getLogger(__name__)

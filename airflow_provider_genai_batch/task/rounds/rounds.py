@@ -13,8 +13,8 @@ from airflow_provider_genai_batch.flows.outcome.settle import AskAgain, Done, Ou
 from airflow_provider_genai_batch.flows.outcome.stray_jobs import Strays
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.approval import Approved
-from airflow_provider_genai_batch.models.journal import is_journaled
+from airflow_provider_genai_batch.models.jobs.journal import is_journaled
+from airflow_provider_genai_batch.models.settings.approval import Approved
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
@@ -31,7 +31,7 @@ from airflow_provider_genai_batch.task.rounds.stray_jobs import StrayJobs
 from airflow_provider_genai_batch.task.settlement import Settlement
 from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
-from airflow_provider_genai_batch.task.terms import Terms
+from airflow_provider_genai_batch.task.terms.terms import Terms
 
 log = logging.getLogger(__name__)
 

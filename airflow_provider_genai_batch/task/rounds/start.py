@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
-from airflow_provider_genai_batch.models.identity import Identity
+from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput

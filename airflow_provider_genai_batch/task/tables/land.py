@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritten
 from airflow_provider_genai_batch.models import BatchJob, Usage
-from airflow_provider_genai_batch.models.identity import digest
-from airflow_provider_genai_batch.models.share import LONG_PROMPT, JobTotals
-from airflow_provider_genai_batch.models.table_jobs import TableJobs
+from airflow_provider_genai_batch.models.jobs.identity import digest
+from airflow_provider_genai_batch.models.jobs.job_totals import LONG_PROMPT, JobTotals
+from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
 from airflow_provider_genai_batch.task.tables.ask import TableAsk

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_genai_batch.client.storage.table_jobs import Load, Statement
 from airflow_provider_genai_batch.exceptions import CallError
-from airflow_provider_genai_batch.models.identity import digest
-from airflow_provider_genai_batch.models.table_jobs import TableJobs
+from airflow_provider_genai_batch.models.jobs.identity import digest
+from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.table_sink import TableSink
 from airflow_provider_genai_batch.task.files.files import Draft, spool
 from airflow_provider_genai_batch.task.tables.ask import TableAsk

@@ -24,7 +24,8 @@ In this order. These follow where there is something: `candidates`, `parts`, `me
 Store: TypeAlias = Callable[[str | None, int, int, str | None, str], dict[str, Any]]
 """Takes key, candidate, part, mime type and base64 text of a picture or sound, and writes it as a file.
 
-Returns members of `models.answer.Media`: `bytes`, `sha256`, `uri`, and `mime_type` where the file is of another one.
+Returns members of `models.answers.parts.Media`: `bytes`, `sha256`, `uri`, and `mime_type` where the file is of
+another one.
 """
 
 
@@ -102,14 +103,14 @@ class Answer:
         finish: what that word means; None where there is none: then an answer with content is ``ok``.
         usage: see `tokens`.
         model_version: as the service says it.
-        candidates: `models.answer.Candidate` as dicts, in their order, of an answer that has several; the other fields
-            are those of `chosen`.
-        parts: `models.answer.Part` as dicts: what is no plain text, of all candidates, in order.
+        candidates: `models.answers.candidate.Candidate` as dicts, in their order, of an answer that has several;
+            the other fields are those of `chosen`.
+        parts: `models.answers.parts.Part` as dicts: what is no plain text, of all candidates, in order.
         media: `candidate`, `part`, `mime_type` and ``data`` (base64 text) of pictures and sound, where a `Reading`
             keeps them.
-        grounding: `models.answer.Grounding` as a dict.
-        citations: `models.answer.Citation` as dicts.
-        logprobs: `models.answer.Logprobs` as a dict.
+        grounding: `models.answers.grounding.Grounding` as a dict.
+        citations: `models.answers.grounding.Citation` as dicts.
+        logprobs: `models.answers.candidate.Logprobs` as a dict.
         useful: there is something to use beside text, calls and numbers, such as a picture or code.
         blocked: why there is nothing to use, in the family's word, where the finish reason does not say it.
         message: what the service says about that.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_genai_batch.models.answer import Logprobs
+from airflow_provider_genai_batch.models.answers.candidate import Logprobs
 from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
 from airflow_provider_genai_batch.wire.answers.candidates import answer_of, indices
 from airflow_provider_genai_batch.wire.answers.members import (
@@ -133,7 +133,7 @@ def _logprobs(logprobs: Any, dropped: Dropped) -> dict[str, Any] | None:
 
 
 def _named(one: Any) -> dict[str, Any]:
-    """Rename the members of a token's probability to those of `models.answer.TokenLogprob`, without its bytes."""
+    """Rename the members of a probability to those of `models.answers.candidate.TokenLogprob`, without bytes."""
     given = mapping(one)
     return {"token": given.get("token"), "log_probability": given.get("logprob")}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from airflow_provider_genai_batch.models.answer import Citation
+from airflow_provider_genai_batch.models.answers.grounding import Citation
 from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
 from airflow_provider_genai_batch.wire.answers.members import (
     Dropped,
@@ -63,7 +63,7 @@ _CITATION = {
     "start_char_index": "start_index",
     "end_char_index": "end_index",
 }
-"""Names of a citation's members, and of the fields of `models.answer.Citation` that hold them."""
+"""Names of a citation's members, and of the fields of `models.answers.grounding.Citation` that hold them."""
 
 
 def is_message(response: Mapping[str, Any]) -> bool:

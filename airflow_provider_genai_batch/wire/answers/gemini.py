@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_genai_batch.models.answer import Citation, Grounding, Logprobs, Part, UrlMetadata
+from airflow_provider_genai_batch.models.answers.candidate import Logprobs
+from airflow_provider_genai_batch.models.answers.grounding import Citation, Grounding, UrlMetadata
+from airflow_provider_genai_batch.models.answers.parts import Part
 from airflow_provider_genai_batch.wire.answers.answer import Answer, Finish, Reading, finish_of, tokens
 from airflow_provider_genai_batch.wire.answers.candidates import answer_of, indices
 from airflow_provider_genai_batch.wire.answers.members import (

@@ -1,4 +1,4 @@
-"""Members of an answer, read with the names and types of `models.answer`; all others are counted."""
+"""Members of an answer, read with the names and types of `models.answers`; all others are counted."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_members(model: type[BaseModel], value: Any, where: str, dropped: Droppe
     """Return the members of an object that are fields of a model, by the model's names; None: there are none.
 
     Args:
-        model: of `models.answer`.
+        model: of `models.answers`.
         value: the object, in lowerCamel or snake_case.
         where: its dotted path.
         dropped: counts all other members, but not null and empty text.

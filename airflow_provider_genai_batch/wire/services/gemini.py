@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.models import (
     JobState,
 )
 from airflow_provider_genai_batch.models.base import Backend, Task
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 from airflow_provider_genai_batch.wire.services.http import (
     HttpAnswer,

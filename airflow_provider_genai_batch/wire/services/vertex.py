@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.models import BatchDestination, BatchJob, BatchSource, JobCounts, JobOutput
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.models.job_status import JobStatus
+from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.wire.services.errors import read_problem
 from airflow_provider_genai_batch.wire.services.http import (
     HttpAnswer,

@@ -18,8 +18,8 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.flows.online.refusal import Meaning
 from airflow_provider_genai_batch.flows.watch import Ending
-from airflow_provider_genai_batch.models.job import Worth, worth
-from airflow_provider_genai_batch.models.journal import Writer
+from airflow_provider_genai_batch.models.jobs.job import Worth, worth
+from airflow_provider_genai_batch.models.jobs.journal import Writer
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.files.files import check_writable
 from airflow_provider_genai_batch.task.inputs.subset import subset
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
     from airflow_provider_genai_batch.flows.submission.attempt import Attempt
     from airflow_provider_genai_batch.models import BatchJob
-    from airflow_provider_genai_batch.models.identity import Identity
+    from airflow_provider_genai_batch.models.jobs.identity import Identity
     from airflow_provider_genai_batch.task.cost.limit import CostLimit
     from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
-    from airflow_provider_genai_batch.task.order import Order
+    from airflow_provider_genai_batch.task.settings.order import Order
     from airflow_provider_genai_batch.task.state import AttemptState
 
 log = logging.getLogger(__name__)

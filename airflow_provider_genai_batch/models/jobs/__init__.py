@@ -1,0 +1,1 @@
+"""Jobs as the service shows them, and whose they are."""

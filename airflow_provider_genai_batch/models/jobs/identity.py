@@ -1,0 +1,186 @@
+"""The owner of a job, written where the service keeps it with the job.
+
+The same on every machine and Python: sha256 over canonical JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_genai_batch.models.jobs.job import BatchJob
+
+DISPLAY_NAME_LIMIT = 128
+"""Characters of a Vertex display name."""
+_SHORT = 16
+_FAMILY = 10
+"""Leading characters of a fingerprint that all pieces of one input share."""
+_TAG = re.compile(
+    rf"([0-9a-f]{{{_SHORT}}}-[0-9a-f]{{{_FAMILY}}})[0-9a-f]{{{_SHORT - _FAMILY}}}-r([0-9]{{1,4}})"
+)
+_TOKENS = re.compile(r" ~([0-9]{1,15})t [^ ]+")
+FALLBACK_ROUNDS = 1000
+"""The rounds of a task's first fallback begin with this number, those of the second with its double, and so on."""
+_LABELS = ("genai_batch_key", "genai_batch_fingerprint", "genai_batch_round")
+_NOT_LABEL = re.compile(r"[^a-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One task instance's job of one round."""
+
+    key: str
+    """sha256 hex of DAG, task, run, map index and loop iteration, but not of the try number."""
+    fingerprint: str
+    """sha256 hex of everything that decides what is asked and who is billed."""
+    round: int = 0
+
+    @property
+    def tag(self) -> str:
+        """The short form that ends a display name."""
+        return f"{self.key[:_SHORT]}-{self.fingerprint[:_SHORT]}-r{self.round}"
+
+    def owns(self, job: BatchJob) -> bool:
+        """Whether a job is this one: by its display name or labels or, where those are missing, the file it reads."""
+        reads = job.source.file_name if job.source else None
+        return tag_of_job(job) == self.tag or reads == file_name(self.tag)
+
+    def is_kin(self, job: BatchJob) -> bool:
+        """Whether a job is of the same task instance, whatever it asks."""
+        return tag_of_job(job).startswith(f"{self.key[:_SHORT]}-") or self.owns(job)
+
+    def is_family(self, job: BatchJob) -> bool:
+        """Whether a job asks the same requests or a part of them, in whatever round."""
+        return self.is_family_tag(tag_of_job(job)) or self.owns(job)
+
+    @property
+    def family(self) -> str:
+        """The beginning of the tags of all jobs that ask the same requests or a part of them."""
+        return f"{self.key[:_SHORT]}-{self.fingerprint[:_FAMILY]}"
+
+    def is_family_tag(self, tag: str) -> bool:
+        """Whether a tag is of a job that asks the same requests or a part of them, in whatever round."""
+        return tag.startswith(self.family)
+
+    def piece(self, content: Any, round_: int) -> Identity:
+        """Return the identity of a job that asks a part of the requests.
+
+        Args:
+            content: stands for that part; None: it is all of them, or all that a round asks.
+            round_: 0 is the first.
+        """
+        if content is None:
+            return replace(self, round=round_)
+        own = digest([self.fingerprint, content])
+        return Identity(self.key, self.fingerprint[:_FAMILY] + own[_FAMILY:], round_)
+
+    def display_name(self, readable: str, tokens: int | None = None) -> str:
+        """Return a name that people can read and that ends with the tag.
+
+        Args:
+            readable: how it begins.
+            tokens: that the job asks for, as they were estimated, which stand before the tag; None: nobody has to know.
+        """
+        end = self.tag if tokens is None else f"~{tokens}t {self.tag}"
+        room = DISPLAY_NAME_LIMIT - len(end) - 1
+        return f"{readable[:room].strip()} {end}"
+
+    def labels(self) -> dict[str, str]:
+        """Return the labels that find the job again on Vertex, the task instance's first.
+
+        Each value begins with a letter, to be text in a filter.
+        """
+        values = f"k{self.key[:_SHORT]}", f"f{self.fingerprint[:_SHORT]}", f"r{self.round}"
+        return dict(zip(_LABELS, values, strict=True))
+
+
+def tag_of_job(job: BatchJob) -> str:
+    """Return the tag in a job's display name, or the one that its labels make where the name has none."""
+    tag = tag_of(job.display_name)
+    labels = [job.labels.get(name, "") for name in _LABELS]
+    if _TAG.fullmatch(tag) or not all(labels):
+        return tag
+    key, fingerprint, round_ = labels
+    return f"{key[1:]}-{fingerprint[1:]}-{round_}"
+
+
+def tag_of(display_name: str | None) -> str:
+    """Return the tag at the end of a job's display name, or what is in its place."""
+    return (display_name or "").rpartition(" ")[2]
+
+
+def tokens_of(display_name: str | None) -> int | None:
+    """Return the tokens that a job's display name says it asks for; None: it does not say."""
+    found = _TOKENS.search(display_name or "")
+    return int(found[1]) if found and found.end() == len(display_name or "") else None
+
+
+def round_of(display_name: str | None) -> int:
+    """Return the round of a job, from 0; jobs that this package did not create are in round 0."""
+    found = _TAG.fullmatch(tag_of(display_name))
+    return int(found[2]) if found else 0
+
+
+def fallback_of(round_: int) -> int:
+    """Return the number of the fallback that a round is of; 0: it is asked as the task's own parameters say."""
+    return round_ // FALLBACK_ROUNDS
+
+
+def rounds_of(numbers: Iterable[int]) -> int:
+    """Return how many rounds there were, up to the last that is known of the task's own and of each fallback."""
+    last: dict[int, int] = {}
+    for number in numbers:
+        own = number % FALLBACK_ROUNDS
+        last[fallback_of(number)] = max(own, last.get(fallback_of(number), own))
+    return sum(1 + number for number in last.values())
+
+
+def ask_of(display_name: str | None) -> str | None:
+    """Return what all jobs for one input share, in all parts and rounds; None for jobs of others."""
+    found = _TAG.fullmatch(tag_of(display_name))
+    return found[1] if found else None
+
+
+def file_name(tag: str) -> str:
+    """Return the name of a job's input in the Files API, of at most 40 characters."""
+    return f"files/in-{digest(tag)[:32]}"
+
+
+def object_name(tag: str) -> str:
+    """Return the name of a job's input below the staging place in Cloud Storage."""
+    return f"{tag}.jsonl"
+
+
+def task_key(dag_id: str, task_id: str, run_id: str, map_index: int, loop_index: int | None = None) -> str:
+    """Return the key of a task instance.
+
+    Args:
+        dag_id: Airflow's.
+        task_id: likewise.
+        run_id: likewise.
+        map_index: -1 where the task is not mapped.
+        loop_index: the iteration of a Task Loop, whose task instances differ in nothing else that a retry or a clear
+            leaves as it was; None outside of loops.
+    """
+    place = [dag_id, task_id, run_id, map_index]
+    return digest(place if loop_index is None else [*place, loop_index])
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a JSON value in canonical form."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def as_label(text: str) -> str:
+    """Make a label value: at most 63 characters of a-z, 0-9, ``_`` and ``-``."""
+    return _NOT_LABEL.sub("-", text.lower())[:63].strip("-_")
+
+
+def merge_labels(*groups: Mapping[str, str]) -> dict[str, str]:
+    """Join labels; later groups win."""
+    return {name: value for group in groups for name, value in group.items() if value}

@@ -1,0 +1,1 @@
+"""What a task is set to do, read once from its parameters."""

@@ -1,0 +1,221 @@
+"""The settings of a task, as its operator gives them to an attempt: read once, when the templates are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from airflow_provider_genai_batch.checks import Check
+from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.flows.stall import is_stalled
+from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
+from airflow_provider_genai_batch.models import BatchJob, Versions
+from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.checks.checks import check_order_settings
+from airflow_provider_genai_batch.task.settings.order import Order, read_order
+from airflow_provider_genai_batch.task.settings.versions import versions_of
+from airflow_provider_genai_batch.task.tables.ask import (
+    TABLE_SETTINGS,
+    refuse_landing,
+    refuse_table_settings,
+)
+from airflow_provider_genai_batch.task.tables.typed import TypedTable, read_typed
+from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
+from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.parameters.labels import with_more
+from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
+from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.tables.sql import is_table
+
+_BATCH = Tier.BATCH.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What `GenAIBatchOperator` was given; its docstring says what each of them means."""
+
+    conn_id: str
+    model: str
+    source: Callable[[], Any] = field(repr=False)
+    """Returns ``src``. It is called again if the input has to be read once more."""
+    prompt: Any = field(default=None, repr=False)
+    prompt_name: str | None = None
+    key: Any = None
+    columns: Any = None
+    where: str | None = field(default=None, repr=False)
+    staging: str | None = None
+    rename: Mapping[str, str] | None = None
+    max_bytes: int | None = None
+    validate: str | None = None
+    dest: Any = None
+    config: Any = field(default=None, repr=False)
+    request_defaults: Any = field(default=None, repr=False)
+    output_type: Any = None
+    results_uri: str | None = None
+    media_uri: str | None = None
+    ordered: bool = False
+    keep: str | None = None
+    truncated: str = "ok"
+    display_name: str | None = None
+    labels: Mapping[str, str] | None = None
+    priority: int | None = None
+    webhook: Any = field(default=None, repr=False)
+    wait: bool = True
+    deferrable: bool = False
+    poll_interval: float | timedelta = 60
+    timeout: float | timedelta | None = None
+    pending_timeout: float | timedelta | None = None
+    on_timeout: str = "cancel"
+    max_failed_rows: float = 0
+    retry_failed_rows: int = 0
+    max_requests_per_job: int | None = None
+    max_bytes_per_job: int | None = None
+    max_active_jobs: int = 10
+    max_cost: float | None = None
+    ready_by: Any = None
+    fallbacks: Any = None
+    plan_only: bool = False
+    tier: str = _BATCH
+    online_below: int | None = None
+    retry_tier: str | None = None
+    pilot: Any = None
+    checks: Sequence[Check] | None = None
+    on_check: str = "fail"
+    cancel_on_kill: bool = True
+    reattach: bool = True
+    reuse: Any = None
+    dedupe: bool = False
+
+    def __post_init__(self) -> None:
+        """Check them.
+
+        Raises:
+            ConfigurationError, InputError: one cannot be meant; the message names it.
+        """
+        check_order_settings(self)
+
+    @classmethod
+    def of(cls, operator: Any) -> RunSettings:
+        """Read the attributes of an operator.
+
+        Raises:
+            ConfigurationError, InputError: one cannot be meant; the message names it.
+        """
+        return cls(**{one.name: getattr(operator, one.name) for one in fields(cls)})
+
+    @property
+    def answers(self) -> AnswerSettings:
+        """What is wanted of answers."""
+        return AnswerSettings(
+            self.keep, self.truncated, asks_for_type(self.output_type, self.request_defaults)
+        )
+
+    @cached_property
+    def versions(self) -> Versions | None:
+        """Of prompt, schema and defaults; None: the task has none of them."""
+        given = (self.prompt, self.prompt_name, self.output_type, self.request_defaults)
+        return None if all(one is None for one in given) else versions_of(self)
+
+    @property
+    def may_ask_at_once(self) -> bool:
+        """Whether some requests may be asked at once, all by itself and whatever becomes of jobs."""
+        unset = self.online_below is None and self.retry_tier is None and self.pilot is None
+        return not (self.tier == _BATCH and unset)
+
+    @property
+    def file_uri(self) -> str | None:
+        """Return `results_uri` where it is a file, which others may stand beside."""
+        return None if self.results_uri is None or is_table(self.results_uri) else self.results_uri
+
+    @property
+    def rows_uri(self) -> str | None:
+        """Return where rows land: `results_uri`, or of rows of a table the table that `dest` names."""
+        dest = self.dest if isinstance(self.dest, str) and is_table(self.dest) else None
+        return self.results_uri or (None if self.prompt is None else dest)
+
+    def typed(self, backend: Backend) -> TypedTable | None:
+        """Return the table that landed rows are loaded into; None: they land in a file, or nowhere.
+
+        Raises:
+            InputError, ConfigurationError: its columns cannot be meant.
+        """
+        uri = self.results_uri
+        if uri is None or not is_table(uri):
+            return None
+        embeds = task_of(read_model(self.model, backend)) is Task.EMBED
+        with_input = self.prompt is not None
+        return read_typed(uri, self.output_type, self.rename, embeds=embeds, with_input=with_input)
+
+    def order(self, connection: ClientConfig) -> Order:
+        """Read the parameters of the job, and check them against its service.
+
+        Raises:
+            InputError: the message names the parameter.
+        """
+        order = read_order(
+            connection,
+            model=self.model,
+            src=self.source(),
+            prompt=self.prompt,
+            dest=self.dest,
+            config=self.config,
+            request_defaults=self.request_defaults,
+            output_type=self.output_type,
+            display_name=self.display_name,
+            labels=self.labels,
+            webhook=self.webhook,
+            priority=self.priority,
+            results_uri=self.results_uri,
+            media_uri=self.media_uri,
+            **{name: getattr(self, name) for name in TABLE_SETTINGS},
+        )
+        if order.table is not None:
+            refuse_landing(self, streamed=order.table.streamed)
+        elif any(getattr(self, name) is not None for name in TABLE_SETTINGS):
+            refuse_table_settings(self)
+        if self.versions is None:
+            return order
+        return replace(order, labels=with_more(order.labels, self.versions.labels()))
+
+    def wait_plan(self, job: BatchJob, *, now: float, reattached: bool = False) -> WaitPlan:
+        """Return how a job is waited for. Its time runs from its creation, in whichever attempt that was.
+
+        Args:
+            job: the job.
+            now: seconds since the epoch by the service's clock, which also dates the job's creation.
+            reattached: the job is of an earlier attempt.
+        """
+        begun = job.create_time.timestamp() if job.create_time else now
+        deadline = begun + self.budget(job.backend)
+        pending = deadline if self.pending_timeout is None else begun + _seconds(self.pending_timeout)
+        return WaitPlan(
+            _seconds(self.poll_interval),
+            deadline,
+            pending,
+            cancel_on_timeout=self.on_timeout == "cancel",
+            late=reattached and deadline <= now,
+            leads_on=bool(self.fallbacks),
+        )
+
+    def is_stalled(self, job: BatchJob) -> bool:
+        """Whether a job did not leave the queue in time, and something is asked in its place."""
+        return self.pending_timeout is not None and is_stalled(job, _seconds(self.pending_timeout))
+
+    def capacity_budget(self, backend: Backend) -> float:
+        """Return the seconds for which a lack of capacity is waited out."""
+        budget = self.budget(backend)
+        if not self.fallbacks or self.pending_timeout is None:
+            return budget
+        return min(budget, _seconds(self.pending_timeout))
+
+    def budget(self, backend: Backend) -> float:
+        """Return the seconds that a job may take; by default more than the service itself allows."""
+        return BUDGET[backend] if self.timeout is None else _seconds(self.timeout)
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)

@@ -1,0 +1,62 @@
+"""The plan of an attempt: made once, logged, kept in its state, and held against the bill at its end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from airflow_provider_genai_batch.task.attempt_input import AttemptInput
+from airflow_provider_genai_batch.task.cost.plan import cannot_plan, make_plan, read_plan
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.state import AttemptState
+from airflow_provider_genai_batch.task.terms.tiers import first_tier
+
+if TYPE_CHECKING:
+    from airflow_provider_genai_batch.models import Plan
+
+from airflow_provider_genai_batch.task.shared import Shared
+from airflow_provider_genai_batch.task.terms.terms import Terms
+
+log = logging.getLogger(__name__)
+
+
+def plan_attempt(
+    shared: Shared, asked: AttemptInput, terms: Terms, prepared: PreparedInput | None, state: AttemptState
+) -> Plan | None:
+    """Plan, unless that was done before a deferral; None where the requests cannot be read.
+
+    Args:
+        shared: of the attempt.
+        asked: the input, with the answers that are at hand.
+        terms: of the task.
+        prepared: what of the input is to be asked; None: nothing.
+        state: of the attempt, which keeps the plan.
+
+    Raises:
+        CostLimitExceeded: nothing but the plan is wanted, and it is above the limit.
+        ConfigurationError: nothing but the plan is wanted, and there is none.
+    """
+    settings, only = shared.settings, shared.settings.plan_only
+    plan = read_plan(state.plan) if state.plan is not None else None
+    if plan is None and prepared is not None:
+        plan = make_plan(
+            shared.client,
+            terms.order,
+            prepared,
+            max_requests=settings.max_requests_per_job,
+            max_bytes=settings.max_bytes_per_job,
+            count=only,
+        )
+    if asked.at_hand is not None and state.plan is None:
+        plan = asked.at_hand.in_plan(plan)
+    if plan is not None and state.plan is None:
+        log.info("Plan: %s.", plan)
+        if settings.may_ask_at_once:
+            plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
+        state.plan = plan.model_dump(mode="json")
+    if only and plan is None:
+        raise cannot_plan(terms.order.source)
+    if only and terms.limit is not None and prepared is not None:
+        terms.limit.in_tier(first_tier(settings, prepared.requests)).check(prepared, 0)
+    shared.settler.ledger.plan = plan
+    return plan
