@@ -23,7 +23,7 @@ from typing import Any
 from airflow_provider_genai_batch.wire.keys import stamp
 from tests.benchmarks.meter import machine
 from tests.benchmarks.page import put
-from tests.benchmarks.proof_section import HEADING, section
+from tests.benchmarks.proof_section import HEADING, LARGE, large, section
 
 TWICE, ABSENT = 3, 5
 _ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +35,15 @@ def own_key(index: int) -> str:
     return f"customer-{index:09d}/2026-01"
 
 
-def prove(rows: int, folder: Path, *, own: bool, ordered: bool = False) -> dict[str, Any]:
+def prove(rows: int, folder: Path, *, own: bool, ordered: bool = False, number: int = 1) -> dict[str, Any]:
     """Run the task, and return what its manifest says beside what is there.
+
+    Args:
+        rows: of the input; a multiple of `number`.
+        folder: for all files.
+        own: whether keys are a user's.
+        ordered: whether rows land in the order of the input.
+        number: jobs that the first round is cut into.
 
     Returns:
         `manifest` and `warnings`: the task's; `jobs`: how many requests each had, by the service; `counted`: what is in
@@ -46,16 +53,20 @@ def prove(rows: int, folder: Path, *, own: bool, ordered: bool = False) -> dict[
     with emulator(folder) as address:
         middle = rows // 2
         script(address)  # of the two requests that come first
-        script(
-            address,
-            failing_fraction=0.01,
-            duplicated=[key(middle + n) for n in range(TWICE)],
-            missing=[key(n * 97) for n in range(ABSENT)],
-            shuffle=True,
-        )
+        size = rows // number
+        for job in range(number):
+            here = range(job * size, (job + 1) * size)
+            script(
+                address,
+                failing_fraction=0.01,
+                seed=job,
+                duplicated=[key(middle + n) for n in range(TWICE) if middle + n in here],
+                missing=[key(n * 97) for n in range(ABSENT) if n * 97 in here],
+                shuffle=True,
+            )
         script(address, failing_fraction=0.1, failing_error=3, shuffle=True)
         src = _requests(folder / "requests.jsonl", rows, key if own else None)
-        settings = {"ordered": ordered, "max_failed_rows": 0.005}
+        settings = {"ordered": ordered, "max_failed_rows": 0.005, "max_requests_per_job": max(size, 2)}
         command = [sys.executable, "-m", "tests.benchmarks.proof_task"]
         done = subprocess.run(
             [*command, str(src), str(target), str(rows), json.dumps(settings)],
@@ -139,10 +150,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--own-keys", action="store_true")
     parser.add_argument("--ordered", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1, help="of the first round; rows are a multiple of it")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="proof-") as folder:
-        said = prove(asked.rows, Path(folder), own=asked.own_keys, ordered=asked.ordered)
-    put(HEADING, section(said, machine()))
+        said = prove(asked.rows, Path(folder), own=asked.own_keys, ordered=asked.ordered, number=asked.jobs)
+    heading, text = (LARGE, large(said, machine())) if asked.jobs > 1 else (HEADING, section(said, machine()))
+    put(heading, text)
     print(json.dumps(said))  # noqa: T201 - it is read
 
 
