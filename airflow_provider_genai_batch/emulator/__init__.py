@@ -1,8 +1,8 @@
 """An offline stand-in for Google's batch services: the Gemini Developer API and Vertex AI.
 
-It is an independent reading of Google's documents and of captures of the live services, strict where a good
-client may be lenient and untidy where a client has to cope. ``FIDELITY.md`` beside this file says what is
-faithful, simplified and absent.
+It was written independently from Google's documents and captures of the live services. It is strict about requests,
+and its replies vary wherever a client must cope with it. ``FIDELITY.md`` beside this file says what is faithful,
+simplified and absent.
 
 In process::
 
@@ -14,29 +14,29 @@ In process::
         emu.script(JobScript(end="FAILED", error={"code": 8, "message": "quota"}))
         emu.faults.add("batches.create", Fault.lost_reply())
         emu.jobs                                  # snapshots of every job there ever was
-        emu.requests                              # what was asked, secrets redacted
+        emu.requests                              # every request, secrets redacted
 
 On a port: ``python -m airflow_provider_genai_batch.emulator --port 8765``.
 
 The arguments of ``Emulator``:
 
-* ``directory``: state is kept there and survives a restart, kill -9 included. Without it: a temporary
+* ``directory``: state is kept there and survives a restart, even kill -9. Without it: a temporary
   folder.
-* ``clock``: ``VirtualClock()`` (the default) runs with real time plus what ``advance`` added;
+* ``clock``: ``VirtualClock()`` (the default) is real time plus what ``advance`` added;
   ``VirtualClock(start=datetime)`` stands still between calls of ``advance``; ``RealClock()`` cannot be
   moved.
-* ``lifecycle``: of every job whose script names none.
+* ``lifecycle``: for every job whose script has none.
 * ``answer``: ``callable(request: dict) -> str | dict``; a string is the text of the answer, a dict with
   ``candidates``, ``promptFeedback`` or ``embedding`` is the whole response, any other dict is answered
   as JSON text; raise ``RowError(code, message, details=())`` to fail the row. Called from worker
   threads.
-* ``api_keys``: the Gemini keys that pass; ``None``: every key but ``bad-key``. On Vertex every bearer
-  token but ``bad-token`` passes, unless it was issued here and has expired.
+* ``api_keys``: the accepted Gemini keys; ``None``: every key but ``bad-key``. On Vertex every bearer
+  token but ``bad-token`` is accepted, unless it was issued here and has expired.
 * ``host``, ``port``: where it listens (127.0.0.1, and a free port).
-* ``token_ttl``: seconds for which tokens that were issued here pass (3600).
-* ``switches``: ``Switches(...)``, what documents leave open about the services as a whole; may be set later.
-* ``storage``, ``bigquery``: ``True`` starts the stand-in, or pass one that is started to share it.
-* Vertex: a bucket whose name contains ``forbidden`` is one the service may not use (code 7, late).
+* ``token_ttl``: seconds for which tokens that were issued here are valid (3600).
+* ``switches``: ``Switches(...)``, behaviour of the services that documents leave open; can be changed later.
+* ``storage``, ``bigquery``: ``True`` starts the stand-in; pass a started one to share it.
+* Vertex: the service is not allowed to use a bucket whose name contains ``forbidden`` (code 7, late).
 
 Lifecycle: how a job moves. A *look* is a get or, unless ``list_counts=False``, an appearance in a list
 page.
@@ -48,17 +48,17 @@ page.
   (Gemini: EXPIRED 48 h after creation; Vertex: EXPIRED after 72 h in the queue, FAILED after 24 h of
   running).
 
-JobScript: what becomes of one job (all fields optional; rows are named by key, or by index as an int; over
+JobScript: how one job goes (all fields optional; rows are named by key, or by index as an int; over
 HTTP an index is written "#3").
 
-* ``lifecycle``; ``states``: intermediate states, each seen by one look at least, the last one until the
+* ``lifecycle``; ``states``: intermediate states, each seen by at least one look, the last one until the
   end (default PENDING, RUNNING); ``end``: bare ("FAILED"), prefixed, or unknown such as
-  "BATCH_STATE_HIBERNATING", which is sent as it is and never done; ``error``: the job's
+  "BATCH_STATE_HIBERNATING", which is sent unchanged and never means done; ``error``: the job's
   google.rpc.Status.
 * rows: ``row_errors`` {row: code or Status; for Claude also ``{"type", "message"}`` in Anthropic's words},
   ``failing_fraction`` with ``failing_error`` and ``seed``, ``all_rows_fail`` (code or Status),
   ``missing`` (rows that never come, and that the service does not count), ``duplicated`` (rows),
-  ``unknown_keys`` (keys nobody asked), ``shuffle`` (None: file and Vertex output shuffled, inline kept),
+  ``unknown_keys`` (keys of no request), ``shuffle`` (None: file and Vertex output shuffled, inline kept),
   ``drop_metadata`` (inline rows; True or rows), ``blocked`` (rows answered by promptFeedback only, or
   refused in the family's way), ``served`` (fraction of rows that come back when the job ends early:
   EXPIRED, FAILED, CANCELLED, or after a cancel while running, where the default is a half and otherwise
@@ -66,10 +66,10 @@ HTTP an index is written "#3").
 * answers: ``answers`` {row: text, dict, or a whole response}, ``finish_reasons`` {row: reason} (``stop_reason``
   of Claude, ``finish_reason`` of open models), ``content`` {row: whether the answer keeps its content; by
   default filtered ones do not}; Gemini only: ``candidates`` {row: reasons, one candidate for each},
-  ``parts`` {row: parts as they are on the wire}, ``members`` {row: what its first candidate has beside},
+  ``parts`` {row: parts as they are on the wire}, ``members`` {row: further members of its first candidate},
   ``media_bytes`` (size of each picture or sound; they are small by default).
-* families (Vertex): ``foreign_lines`` ("import" or "row": what a line of another family fails; None: the job
-  of a partner or open model, the row of a Gemini model), ``siblings`` (Claude: members beside ``custom_id``
+* families (Vertex): ``foreign_lines`` (what fails for a line of another family: "import", the job, or "row"; None:
+  the job of a partner or open model, the row of a Gemini model), ``siblings`` (Claude: members beside ``custom_id``
   and ``request`` come back), ``status_column`` (open models: rows have a ``status``), ``envelope`` (open
   models: ``response`` is ``{status_code, request_id, body}``), ``response_type`` ("STRING" or "JSON": the
   column of partner and open models in BigQuery), ``embedding_usage`` ("tokenCount" or "usageMetadata"),
@@ -80,11 +80,11 @@ HTTP an index is written "#3").
   ``lagging_counters`` (Vertex: the fraction of done rows that completionStats calls incomplete),
   ``list_lag`` (lists that miss the job), ``list_lag_seconds``, ``empty_page`` (the list page holding
   the job is preceded by an empty one that carries a token), ``get_lag`` (calls by name that answer 404
-  after create), ``get_lag_seconds``, ``stale_entries`` (list entries go on saying RUNNING after the job
+  after create), ``get_lag_seconds``, ``stale_entries`` (list entries still say RUNNING after the job
   has ended or was deleted), ``large_results`` (Gemini, inline: a get that carries the rows is 503),
-  ``inline_limit`` (bytes of rows from which that is so; None: a gigabyte or a thousand pictures).
-* failed rows of Gemini models: ``status_object`` (their error is an object in ``status``, as only readers of others
-  have it: captures have ``error`` on the Gemini API, and text in ``status`` on Vertex AI).
+  ``inline_limit`` (bytes of rows from which this happens; None: a gigabyte or a thousand pictures).
+* failed rows of Gemini models: ``status_object`` (their error is an object in ``status``, which only third-party
+  readers expect: captures have ``error`` on the Gemini API, and text in ``status`` on Vertex AI).
 * cancel: ``cancel_looks`` (looks until a cancel takes effect; Gemini 0, Vertex 1), ``cancel_ignored``.
 * Vertex: ``shards``, ``shard_looks`` and ``shard_seconds`` (gets, or seconds, from one shard to the
   next, after the end), ``failed_row_response`` ("empty" or "absent"), ``extra_objects`` (names of other
@@ -100,7 +100,7 @@ contains this).
   ``wrapped`` puts it in a one-element list, ``acted=True`` acts first. ``Fault.html(status,
   acted=False)``: an error page of a front end.
 * ``Fault.drop()``: the connection dies before anything happened; ``Fault.lost_reply()``: after acting.
-* ``Fault.unreadable()``: act, then 200 and no JSON; ``Fault.truncated()``: act, half of the promised
+* ``Fault.unreadable()``: act, then 200 without JSON; ``Fault.truncated()``: act, then half of the promised
   bytes.
 * ``Fault.hold(acted=False)``: wait; ``ticket.wait_held(timeout)`` until a call waits,
   ``ticket.release()``.
@@ -123,9 +123,9 @@ Method ids: Gemini ``batches.create``, ``batches.createEmbeddings``, ``batches.g
 ``emu.jobs``: dicts with ``name, backend, state`` (JOB_STATE_* words without a prefix), ``display_name,
 model, kind`` ("generate" or "embed"), ``labels, input, rows {total, succeeded, failed, pending}, looks,
 live`` (neither ended nor deleted), ``cancel_requested, deleted, error, output, created, ended`` (seconds).
-Oldest first; looking at it is not a look.
+Oldest first; reading it does not count as a look.
 
-``emu.capacity = Capacity(...)``: what online calls meet from then on: ``minute_tokens``, ``day_requests``,
+``emu.capacity = Capacity(...)``: the limits of online calls from then on: ``minute_tokens``, ``day_requests``,
 ``spend_tokens``, ``cap_tokens`` (429 in four shapes), ``slots``, ``spells`` {tier: (seconds served, seconds shed)},
 ``seconds`` (504 for callers that give less), ``latency`` (real seconds in a slot), ``tier_on_vertex``. A hang is
 ``Fault.hold()``; 499, 500 and an eviction on the way are ``Fault.error(status, acted=True)``.
@@ -137,8 +137,8 @@ Oldest first; looking at it is not a look.
 (redacted), ``has_api_key, has_key_query, has_bearer, body_size, body`` (parsed, small JSON only),
 ``status`` (None: dropped), ``fault`` (its kind). ``emu.clear_requests()`` forgets them.
 
-Leaving the context raises ``Unspent`` (an AssertionError) naming faults and scripts nobody used, unless
-another exception is on its way.
+Leaving the context raises ``Unspent`` (an AssertionError), which names unused faults and scripts, unless
+another exception is already being raised.
 
 Over HTTP, plain JSON: ``GET/POST/DELETE /_emulator/faults`` (POST ``{"method", "kind", ...}``, answers
 ``{"id"}``; ``POST /_emulator/faults/{id}/release``), ``GET/POST /_emulator/clock`` (``{"advance":

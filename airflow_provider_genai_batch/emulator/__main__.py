@@ -32,8 +32,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--directory", type=Path, help="keep state here, so that it survives a restart")
     result.add_argument("--pending", type=float, help="seconds a job waits")
     result.add_argument("--running", type=float, help="seconds a job runs")
-    result.add_argument("--looks", type=int, help="looks that find a job unfinished")
-    result.add_argument("--at-once", action="store_true", help="jobs are ended at the first look")
+    result.add_argument("--looks", type=int, help="number of status requests that find a job unfinished")
+    result.add_argument("--at-once", action="store_true", help="jobs have ended at the first status request")
     result.add_argument(
         "--no-storage", action="store_true", help="without Cloud Storage; Vertex jobs need it"
     )
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def lifecycle(options: argparse.Namespace) -> Lifecycle:
-    """Return what jobs do unless a script says otherwise; by default they take a few seconds."""
+    """Return the lifecycle of jobs without a script; by default they take a few seconds."""
     if options.at_once:
         return Lifecycle.at_once()
     if options.looks is not None:
@@ -54,10 +54,10 @@ def lifecycle(options: argparse.Namespace) -> Lifecycle:
 
 
 def stand_ins(options: argparse.Namespace, stack: ExitStack) -> tuple[Any, Any]:
-    """Start the stand-ins that are wanted."""
+    """Start the stand-ins that the options ask for."""
     storage = bigquery = None
     folder = options.directory
-    # Imported late: whoever does without them need not install them.
+    # Imported late, because users without them need not install them.
     if not options.no_storage:
         from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 
@@ -79,7 +79,7 @@ def _entered(stack: ExitStack, server: LoopbackServer, without: str) -> Loopback
 
 
 def explain(emulator: Emulator) -> str:
-    """Return what a user needs: the URL on a line of its own, then lines for a shell."""
+    """Return the text for the user: the URL on a line of its own, then lines for a shell."""
     lines = [emulator.url]
     if emulator.storage_url:
         lines.append(f"export STORAGE_EMULATOR_HOST={emulator.storage_url}")
