@@ -27,7 +27,7 @@ from airflow_provider_genai_batch.flows.drive import adrive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
-from airflow_provider_genai_batch.results.read import RowReader
+from airflow_provider_genai_batch.results.read import Piece, PieceReader, each
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 
@@ -118,20 +118,29 @@ class AsyncGenAIBatchClient:
         self, job: BatchJob | str, reading: Reading | None = None
     ) -> AsyncGenerator[PlainRow, None]:
         """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
+        async with aclosing(self.row_pieces(job, reading)) as pieces:
+            async for piece in pieces:
+                for row in each([piece]):
+                    yield row
+
+    async def row_pieces(
+        self, job: BatchJob | str, reading: Reading | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        """Stream the same rows, usual ones many at a time."""
         job = await self.get(job) if isinstance(job, str) else job
         backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in await self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
                 yield read_fields(source, backend, reading)
                 continue
-            reader = RowReader(backend, reading)
+            reader = PieceReader(backend, reading)
             async with aclosing(self._stream(source)) as chunks:
                 async for chunk in chunks:
-                    for row in (found := reader.feed(chunk)):
-                        yield row
+                    for piece in (found := reader.feed(chunk)):
+                        yield piece
                     rows += len(found)
-            for row in (found := reader.end()):
-                yield row
+            for piece in (found := reader.end()):
+                yield piece
             rows += len(found)
             lines.took(reader)
         lines.check(rows)

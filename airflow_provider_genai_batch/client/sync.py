@@ -25,7 +25,7 @@ from airflow_provider_genai_batch.flows.drive import drive
 from airflow_provider_genai_batch.flows.steps import Sleep
 from airflow_provider_genai_batch.models import BatchJob, ResultRow
 from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
-from airflow_provider_genai_batch.results.read import RowReader
+from airflow_provider_genai_batch.results.read import Piece, PieceReader, each
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
 from airflow_provider_genai_batch.wire.answers.results import read_fields
 
@@ -136,13 +136,17 @@ class GenAIBatchClient:
 
     def plain_rows(self, job: BatchJob | str, reading: Reading | None = None) -> Iterator[PlainRow]:
         """Stream the same rows as dicts of JSON values, at a fraction of the cost."""
+        return each(self.row_pieces(job, reading))
+
+    def row_pieces(self, job: BatchJob | str, reading: Reading | None = None) -> Iterator[Piece]:
+        """Stream the same rows, usual ones many at a time."""
         job = self.get(job) if isinstance(job, str) else job
         backend, lines, rows = job.backend, downloads.Lines(job), 0
         for source in self.run(downloads.row_sources(self.calls, job)):
             if isinstance(source, dict):
                 yield read_fields(source, backend, reading)
                 continue
-            reader = RowReader(backend, reading)
+            reader = PieceReader(backend, reading)
             for chunk in self._stream(source):
                 found = reader.feed(chunk)
                 rows += len(found)

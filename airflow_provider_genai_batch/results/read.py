@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
 
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire import lenient
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
-from airflow_provider_genai_batch.wire.answers.fast_results import UsualRows
+from airflow_provider_genai_batch.wire.answers.fast_results import UsualReader
 from airflow_provider_genai_batch.wire.answers.results import read_fields, useless_row
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES
 from airflow_provider_genai_batch.wire.lines.line_reader import LineReader
 
@@ -19,7 +22,20 @@ TOO_LONG = "LINE_TOO_LONG"
 """The error's `status` of a row that was not read to its end."""
 
 
-class RowReader(LineReader):
+Piece: TypeAlias = PlainRow | UsualRows
+"""A row, or several that stand behind each other."""
+
+
+def each(pieces: Iterable[Piece]) -> Iterator[PlainRow]:
+    """Give rows one by one."""
+    for piece in pieces:
+        if isinstance(piece, UsualRows):
+            yield from piece.plain()
+        else:
+            yield piece
+
+
+class PieceReader(LineReader):
     """Reads the lines that are as nearly all are many at a time, and any others one by one.
 
     What is paid for is kept as far as it can be: bytes that are no UTF-8 become U+FFFD, and of a line that is too long
@@ -36,24 +52,19 @@ class RowReader(LineReader):
         super().__init__()
         self._backend, self._reading = backend, reading or Reading()
         slow = self._reading.keep_response or self._reading.asked is not None
-        self._usual = None if slow else UsualRows(backend, self._reading)
+        self._usual = None if slow else UsualReader(backend, self._reading)
 
-    def _read(self, block: bytes) -> list[PlainRow]:
+    def _read(self, block: bytes) -> list[Any]:
         if self._usual is None:
             return [self._long_way(line) for line in super()._read(block)]
-        rows = self._usual.all(block)
-        if rows is not None and len(rows) == block.count(b"\n"):
-            self.line += len(rows)
-            return rows
-        rows = []
-        for line in block.split(b"\n")[:-1]:
-            row = self._usual.one(line)
-            if row is None:
-                rows += map(self._long_way, self._objects([line]))
+        pieces: list[Piece] = []
+        for found in self._usual.read(block):
+            if isinstance(found, UsualRows):
+                self.line += len(found.rows)
+                pieces.append(found)
             else:
-                self.line += 1
-                rows.append(row)
-        return rows
+                pieces += map(self._long_way, self._objects([found]))
+        return pieces
 
     def _too_long(self, head: bytes, tail: bytes) -> list[PlainRow]:
         super()._too_long(head, tail)
@@ -66,3 +77,10 @@ class RowReader(LineReader):
 
     def _long_way(self, line: PlainRow) -> PlainRow:
         return read_fields(line, self._backend, self._reading)
+
+
+class RowReader(PieceReader):
+    """The same, row by row."""
+
+    def _read(self, block: bytes) -> list[Any]:
+        return [*each(super()._read(block))]

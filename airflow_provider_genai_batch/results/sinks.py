@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, runtime_checkable
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
@@ -15,6 +15,18 @@ from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
 Form: TypeAlias = Literal["jsonl", "jsonl.gz", "parquet"]
 Write: TypeAlias = Callable[[bytes], object]
 """Takes whole lines, each with its end."""
+
+
+@runtime_checkable
+class WritesRows(Protocol):
+    """Takes rows, too, and needs no lines of them."""
+
+    def __call__(self, lines: bytes, /) -> object:
+        """Take whole lines."""
+
+    def rows(self, rows: Sequence[Any], /) -> None:
+        """Take rows, see `results.write.Row`."""
+
 
 FORMS: tuple[Form, ...] = ("jsonl", "jsonl.gz", "parquet")
 

@@ -1,10 +1,10 @@
-"""Rows into a file, each request once. Bytes in, bytes out: no model is built for a row."""
+"""Rows into a file, each request once. No model is built for a row, and usual ones are counted and written together."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Raw
@@ -13,9 +13,12 @@ from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.external_sort import in_order
-from airflow_provider_genai_batch.results.sinks import Write
+from airflow_provider_genai_batch.results.read import Piece, each
+from airflow_provider_genai_batch.results.sinks import Write, WritesRows
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, row_error, store_media
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow, UsualRows
 
+Row: TypeAlias = PlainRow | UsualRow
 Validate: TypeAlias = Callable[[str], Any]
 """Takes an answer's text and returns the `output`; raises ValueError where it is not what was asked for."""
 Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
@@ -34,7 +37,7 @@ _encoder = Encoder()
 
 
 def land(
-    rounds: Sequence[Iterable[PlainRow]],
+    rounds: Sequence[Iterable[Piece]],
     tally: RowCounter,
     write: Write | None,
     *,
@@ -59,37 +62,40 @@ def land(
     """
     plain = write is None and watch is None  # nobody needs outputs as JSON
     spelled = validate if validate is None or plain else _spelling(validate)
-    rows = _counted(rounds, tally, spelled)
+    pieces = _counted(rounds, tally, spelled, store)
     if watch is not None:
-        rows = watch(rows)
-    if store is not None:
-        rows = _with_files(rows, store)
+        pieces = watch(each(pieces))
     if write is None:
-        for _ in rows:
+        for _ in pieces:
             pass
         return
+    some = _together(pieces)
     if carry is not None:
-        rows = _carrying(rows, carry)
+        some = _carrying(some, carry)
     if ordered:
-        with in_order((row["index"], spell(row)) for row in rows) as lines:
-            for some in _batches(lines):
-                write(b"\n".join([*some, b""]))
+        with in_order((_index(row), spell(row)) for row in chain.from_iterable(some)) as lines:
+            for batch in _batches(lines):
+                write(b"\n".join([*batch, b""]))
+    elif isinstance(write, WritesRows):
+        for rows in some:
+            write.rows(rows)
     else:
-        for batch in _batches(rows):
-            write(spell_lines(batch))
+        for rows in some:
+            write(spell_lines(rows))
 
 
-def spell(row: PlainRow) -> bytes:
+def spell(row: Row) -> bytes:
     """Return a row as JSON, which has neither NaN nor half surrogate pairs."""
     try:
         return _encoder.encode(row)
     except _BEYOND:
+        plain = row.plain() if isinstance(row, UsualRow) else row
         # Python's own JSON reader, which reads inline rows, lets more pass than there may be.
-        data = json.dumps(row, ensure_ascii=False, default=_plain).encode(errors="replace")
+        data = json.dumps(plain, ensure_ascii=False, default=_plain).encode(errors="replace")
         return to_json(from_json(data), inf_nan_mode="null")
 
 
-def spell_lines(rows: Sequence[PlainRow]) -> bytes:
+def spell_lines(rows: Sequence[Row]) -> bytes:
     """Return rows as lines."""
     try:
         return _encoder.encode_lines(rows)
@@ -115,30 +121,69 @@ def _plain(value: Any) -> Any:
 
 
 def _counted(
-    rounds: Sequence[Iterable[PlainRow]], tally: RowCounter, validate: Validate | None
-) -> Iterator[PlainRow]:
+    rounds: Sequence[Iterable[Piece]], tally: RowCounter, validate: Validate | None, store: Store | None
+) -> Iterator[Piece]:
     """Give the rows that are to be landed."""
-    take = tally.take_any if tally.reuses else tally.take
     for number in reversed(range(len(rounds))):
         tally.begin_round(number)
-        rows = rounds[number]
-        if validate is not None:
-            rows = _validated(rows, validate)
-        yield from filter(take, _numbered(rows, number) if number else rows)
+        for piece in rounds[number]:
+            if isinstance(piece, UsualRows):
+                _prepare_usual(piece, number, validate)
+                if tally.take_usual(piece):
+                    yield piece
+                    continue
+                rows = piece.plain()
+            else:
+                _prepare(piece, number, validate)
+                rows = [piece]
+            yield from _taken(rows, tally, store)
     yield from tally.missing()
 
 
-def _validated(rows: Iterable[PlainRow], validate: Validate) -> Iterator[PlainRow]:
+def _taken(rows: Iterable[PlainRow], tally: RowCounter, store: Store | None) -> Iterator[PlainRow]:
+    take = tally.take_any if tally.reuses else tally.take
     for row in rows:
-        if row["status"] == "ok":
-            _validate(row, validate)
-        yield row
+        if take(row):
+            if store is not None:
+                store_media(row, store)
+            yield row
 
 
-def _numbered(rows: Iterable[PlainRow], number: int) -> Iterator[PlainRow]:
-    for row in rows:
+def _together(pieces: Iterable[Piece]) -> Iterator[Sequence[Row]]:
+    """Give rows some at a time."""
+    waiting: list[PlainRow] = []
+    for piece in pieces:
+        if not isinstance(piece, UsualRows):
+            waiting.append(piece)
+            if len(waiting) < _LINES:
+                continue
+        if waiting:
+            yield waiting
+            waiting = []
+        if isinstance(piece, UsualRows):
+            yield piece.rows
+    if waiting:
+        yield waiting
+
+
+def _prepare(row: PlainRow, number: int, validate: Validate | None) -> None:
+    if validate is not None and row["status"] == "ok":
+        _validate(row, validate)
+    if number:
         row["round"] = number
-        yield row
+
+
+def _prepare_usual(rows: UsualRows, number: int, validate: Validate | None) -> None:
+    if validate is not None:
+        for at, row in enumerate(rows.rows):
+            try:
+                row.output = validate(row.text)
+            except ValueError as error:
+                row.status, row.error = "invalid", row_error(str(error), status=INVALID_OUTPUT)
+                rows.failed.append(at)
+    if number:
+        for row in rows.rows:
+            row.round = number
 
 
 def _validate(row: PlainRow, validate: Validate) -> None:
@@ -153,18 +198,20 @@ def _validate(row: PlainRow, validate: Validate) -> None:
     row["error"] = row_error(wrong, status=INVALID_OUTPUT)
 
 
-def _with_files(rows: Iterable[PlainRow], store: Store) -> Iterator[PlainRow]:
-    for row in rows:
-        if "media" in row:
-            store_media(row, store)
-        yield row
+def _carrying(some: Iterable[Sequence[Row]], carry: Carry) -> Iterator[Sequence[Row]]:
+    for rows in some:
+        for row in rows:
+            index = _index(row)
+            columns = None if index is None else carry(index)
+            if isinstance(row, UsualRow):
+                row.input = columns
+            else:
+                row["input"] = columns
+        yield rows
 
 
-def _carrying(rows: Iterable[PlainRow], carry: Carry) -> Iterator[PlainRow]:
-    for row in rows:
-        index = row["index"]
-        row["input"] = None if index is None else carry(index)
-        yield row
+def _index(row: Row) -> int | None:
+    return row.index if isinstance(row, UsualRow) else row["index"]
 
 
 def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:

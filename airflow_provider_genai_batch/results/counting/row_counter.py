@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from airflow_provider_genai_batch.models import Checked, RowCounts, RowStatus, Usage
-from airflow_provider_genai_batch.models.jobs.job_totals import BATCH, JobTotals
+from airflow_provider_genai_batch.models.jobs.job_totals import BATCH, LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.counting.causes import Causes
 from airflow_provider_genai_batch.results.counting.token_sums import TokenSums
@@ -23,9 +23,10 @@ from airflow_provider_genai_batch.results.keys.key_match import (
 )
 from airflow_provider_genai_batch.results.keys.key_set import KeySet
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
-from airflow_provider_genai_batch.wire.answers.gemini import USUAL
+from airflow_provider_genai_batch.wire.answers.gemini import CUT_OFF, USUAL
 from airflow_provider_genai_batch.wire.answers.members import Dropped, Kinds
 from airflow_provider_genai_batch.wire.answers.results import missing_row
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 
 _SAMPLES = 5
 _LONGEST_KEY = 200
@@ -164,6 +165,33 @@ class RowCounter:
             self._ok += 1
         else:
             self._fail(row, place)
+        return True
+
+    def take_usual(self, rows: UsualRows) -> bool:
+        """Count several rows and set their indices.
+
+        Returns:
+            False, and then nothing is counted, if each is to be counted by itself: one of them does not land, or is
+            billed at another price than most.
+        """
+        if rows.longest > LONG_PROMPT or (rows.failed and self._were_answered):
+            return False
+        places = self._matcher.match_all(rows.keys, rows.indices)
+        if places is None:
+            return False
+        if places[0] != UNPLACED:
+            rows.place(places)
+        elif not self._trusts_stamps:
+            rows.place([None] * len(places))
+        number = len(rows.rows)
+        self.rows_read += number
+        self._tokens.add_usual(rows)
+        self._whole += number - rows.cut_off
+        if rows.cut_off:
+            self._reasons.count(CUT_OFF, rows.cut_off)
+        self._ok += number - len(rows.failed)
+        for at in rows.failed:
+            self._fail(rows.rows[at].plain(), places[at])
         return True
 
     def begin_reused(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow_provider_genai_batch.models import Usage
 from airflow_provider_genai_batch.models.jobs.job_totals import AT_BATCH_PRICE, BATCH, LONG_PROMPT, JobTotals
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 
 
 class TokenSums:
@@ -41,6 +42,15 @@ class TokenSums:
             self.full += Usage(**used)
             if asked > LONG_PROMPT:
                 self.full_long += Usage(**used)
+
+    def add_usual(self, rows: UsualRows) -> None:
+        """Add the tokens of several rows, none with a long prompt and none billed in full."""
+        tokens = rows.tokens
+        self._input += tokens.input
+        self._output += tokens.output
+        self._cached += tokens.cached
+        self._thoughts += tokens.thoughts
+        self._total += tokens.total
 
     def add_job(self, totals: JobTotals) -> None:
         """Add the tokens of a job whose rows are read elsewhere."""

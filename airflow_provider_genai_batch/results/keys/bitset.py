@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _MORE = 4096
 _FULL = 0xFF
@@ -32,6 +32,21 @@ class Bitset:
         byte = self.bits[at]
         self.bits[at] = byte | bit
         return not byte & bit
+
+    def add_all(self, places: Sequence[int]) -> bool:
+        """Add numbers; False if one of them was there or is there twice, and then none is added."""
+        bits = self.bits
+        if (needed := (max(places, default=-1) >> 3) + 1) > len(bits):
+            bits.extend(bytes(needed + _MORE - len(bits)))
+        for number, place in enumerate(places):
+            at, bit = place >> 3, 1 << (place & 7)
+            byte = bits[at]
+            if byte & bit:
+                for added in places[:number]:
+                    bits[added >> 3] &= ~(1 << (added & 7))
+                return False
+            bits[at] = byte | bit
+        return True
 
     def __contains__(self, place: int) -> bool:
         at = place >> 3

@@ -7,14 +7,14 @@ rows read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from typing_extensions import override
 
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.results.keys.key_set import KeyPlaces, KeySet
-from airflow_provider_genai_batch.wire.keys import MASK, key_digest, stamp
+from airflow_provider_genai_batch.wire.keys import MASK, key_digest, key_digests, stamp
 
 UNPLACED = -1
 """The place of a request that nobody knows."""
@@ -42,6 +42,9 @@ class KeyMatcher(Protocol):
 
     def match(self, key: str, index: int | None) -> int:
         """Take the key of a row, and the index it spells; return the request's place, or a constant from above."""
+
+    def match_all(self, keys: Sequence[str], indices: Sequence[int | None]) -> Sequence[int] | None:
+        """Take the keys of several rows and return their places; None, and nothing changes, if one would not land."""
 
     def failed(self, key: str, place: int) -> None:
         """Note that a request's row is not ``ok``."""
@@ -85,6 +88,11 @@ class StampedKeyMatcher(KeyMatcher):
         return index
 
     @override
+    def match_all(self, _keys: Sequence[str], indices: Sequence[int | None]) -> Sequence[int] | None:
+        places = [index for index in indices if index is not None and index < self._expected]
+        return places if len(places) == len(indices) and self._seen.add_all(places) else None
+
+    @override
     def failed(self, _key: str, place: int) -> None:
         self._failed.add(place)
 
@@ -113,6 +121,10 @@ class KnownKeyMatcher(StampedKeyMatcher):
     @override
     def match(self, key: str, _index: int | None) -> int:
         return super().match(key, self._places.get(key))
+
+    @override
+    def match_all(self, keys: Sequence[str], _indices: Sequence[int | None]) -> Sequence[int] | None:
+        return super().match_all(keys, [*map(self._places.get, keys)])
 
     @override
     def unanswered(self, key: str, _index: int | None) -> bool:
@@ -161,6 +173,15 @@ class KeySumMatcher(KeyMatcher):
         if self._wanted_sum is not None:
             self._sum = (self._sum + key_digest(key)) & MASK
         return UNPLACED
+
+    @override
+    def match_all(self, keys: Sequence[str], indices: Sequence[int | None]) -> Sequence[int] | None:
+        if self._later or not (self._own is None or self._own.add_stamps(indices)):
+            return None
+        self._joined += len(keys)
+        if self._wanted_sum is not None:
+            self._sum = (self._sum + sum(key_digests(keys))) & MASK
+        return [UNPLACED] * len(keys)
 
     @override
     def failed(self, key: str, _place: int) -> None:

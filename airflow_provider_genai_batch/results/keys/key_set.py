@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.wire.keys import stamped_index
@@ -50,6 +50,11 @@ class KeySet:
         new = self._base.execute("INSERT OR IGNORE INTO keys VALUES (?)", (_spelled(key),)).rowcount == 1
         self._others += new
         return new
+
+    def add_stamps(self, indices: Sequence[int | None]) -> bool:
+        """Add keys that are stamps, by their indices; False if one is none or was there, and then none is added."""
+        stamps = [index for index in indices if index is not None and index < _MARKED]
+        return len(stamps) == len(indices) and self._stamps.add_all(stamps)
 
     def __contains__(self, key: str) -> bool:
         index = stamped_index(key)

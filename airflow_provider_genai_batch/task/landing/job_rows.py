@@ -21,6 +21,7 @@ from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.digest import Summed
 from airflow_provider_genai_batch.results.gates import Gates
 from airflow_provider_genai_batch.results.keys.key_set import KeySet
+from airflow_provider_genai_batch.results.read import Piece, each
 from airflow_provider_genai_batch.results.sinks import Write, form_of, opened
 from airflow_provider_genai_batch.results.write import land
 from airflow_provider_genai_batch.task.journal.journal import journaled_rows
@@ -29,6 +30,7 @@ from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.landing.media import MediaFolder
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
 from airflow_provider_genai_batch.wire.services.create import task_of
 
@@ -98,7 +100,7 @@ def _read(
             has_one = answered.setdefault(number, KeySet())
             tally = landing.tally(next(filter(None, rounds), []), known, sums=sums, answered=has_one)
             reading = landing.reading(tally.dropped, keep_media=landing.media_uri is not None)
-            sources = [_rows(client, some, tally, reading, landing) for some in rounds]
+            sources: list[Iterator[Piece]] = [_rows(client, some, tally, reading, landing) for some in rounds]
             if landing.at_hand is not None:
                 sources[0] = chain(sources[0], _earlier(landing.at_hand, tally))
             land(
@@ -148,22 +150,26 @@ def _rows(
     tally: RowCounter,
     reading: Reading,
     landing: Landing,
-) -> Iterator[PlainRow]:
+) -> Iterator[Piece]:
     tags: set[str] = set()
     for job in jobs:
         if job_tag(job) in tags or (tags and ask_of(job.display_name) is None):
             tally.begin_again()  # it may have asked what one before it did
         tags.add(job_tag(job))
         tally.begin_job(job.name)
-        journaled = job.output.journal is not None
-        if journaled:
+        rows: Iterator[Piece]
+        if job.output.journal is not None:
             rows = journaled_rows(client, job, reading)
         else:
             rows = _in_batch(landing.at(job.name, client), job, reading)
-        yield from rows if landing.at_hand is None else landing.at_hand.completed(job, rows)
+        yield from rows if landing.at_hand is None else landing.at_hand.completed(job, each(rows))
 
 
-def _in_batch(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[PlainRow]:
-    for row in client.plain_rows(job, reading):
-        row["tier"] = BATCH
-        yield row
+def _in_batch(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[Piece]:
+    for piece in client.row_pieces(job, reading):
+        if isinstance(piece, UsualRows):
+            for row in piece.rows:
+                row.tier = BATCH
+        else:
+            piece["tier"] = BATCH
+        yield piece

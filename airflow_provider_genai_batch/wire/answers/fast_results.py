@@ -7,15 +7,17 @@ dropped, with one exception: in members that it skips, this path accepts bytes t
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType
 from msgspec.json import Decoder
 
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.answer import Reading
 from airflow_provider_genai_batch.wire.answers.gemini import USUAL
-from airflow_provider_genai_batch.wire.keys import read_key, stamped_index
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow, UsualRows, UsualTokens
+from airflow_provider_genai_batch.wire.keys import read_key, stamped_indices
 
 
 class _Object(Struct, gc=False):
@@ -33,7 +35,7 @@ _Some: TypeAlias = _List | UnsetType
 
 
 class _Part(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
-    text: str
+    text: Annotated[str, Meta(min_length=1)]
     thought_signature: _Text = UNSET
 
 
@@ -54,7 +56,7 @@ class _Candidate(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
 class _Usage(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
     prompt_token_count: int
     candidates_token_count: int
-    total_token_count: int
+    total_token_count: Annotated[int, Meta(ge=1)]
     # Zeros are left out, mostly of these two.
     cached_content_token_count: int = 0
     thoughts_token_count: int = 0
@@ -96,9 +98,11 @@ _COUNTED = (
     "usageMetadata.billablePromptUsage",
 )
 """Kinds of members that a line on this path may have and no row has."""
+_UNUSUAL = (ValueError, DecodeError, RecursionError)
+"""Raised of other lines: before msgspec 0.21 its own error is no ValueError."""
 
 
-class UsualRows:
+class UsualReader:
     """Reads the lines of one service."""
 
     def __init__(self, backend: Backend, reading: Reading) -> None:
@@ -106,58 +110,68 @@ class UsualRows:
         self._dropped, self._cut_off_is_good = reading.dropped, reading.cut_off_is_good
         self._decoder: Decoder[Any] = Decoder(_VertexLine if self._marked else _GeminiLine)
 
-    def all(self, block: bytes) -> list[PlainRow] | None:
-        """Read lines; None if any of them needs the slow path."""
+    def read(self, block: bytes) -> list[UsualRows | bytes]:
+        """Read whole lines: usual ones become rows, as many together as stand together, and any others stay lines."""
+        lines = block.split(b"\n")[:-1]
         try:
-            return self._rows(self._decoder.decode_lines(block))
-        except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
-            return None
+            decoded = self._decoder.decode_lines(block)
+            # Fewer objects than lines: some are empty, or one object stands in several.
+            if len(decoded) == len(lines) and self._takes(decoded):
+                return [self._rows(decoded)]
+        except _UNUSUAL:
+            pass
+        found: list[UsualRows | bytes] = []
+        for odd, some in groupby(map(self._one, lines), key=lambda one: one.__class__ is bytes):
+            alike = list(some)
+            found += alike if odd else [self._rows(alike)]
+        return found
 
-    def one(self, line: bytes) -> PlainRow | None:
-        """Read a line; None if it needs the slow path."""
+    def _one(self, line: bytes) -> Any:
+        """Return a usual line decoded, any other as it is."""
         try:
-            return self._rows([self._decoder.decode(line)])[0]
-        except (ValueError, DecodeError, RecursionError):
-            return None
+            decoded = self._decoder.decode(line)
+        except _UNUSUAL:
+            return line
+        return decoded if self._takes([decoded]) else line
 
-    def _rows(self, lines: list[Any]) -> list[PlainRow]:  # noqa: C901, PLR0912 - a call a row would cost a tenth
-        """Make rows of lines, and count what they do not have.
+    def _takes(self, lines: list[Any]) -> bool:
+        """Whether answers that were cut off are good, or there are none."""
+        return self._cut_off_is_good or all(
+            line.response.candidates[0].finish_reason == USUAL for line in lines
+        )
 
-        Raises:
-            ValueError: a line needs the slow path; then nothing is counted.
-        """
-        marked, missing, usual, cut_off_is_good = self._marked, UNSET, USUAL, self._cut_off_is_good
+    def _rows(self, lines: list[Any]) -> UsualRows:  # noqa: C901, PLR0912, PLR0915 - calls would cost a tenth
+        """Make rows of lines, and count what they do not have."""
+        missing, usual = UNSET, USUAL
+        keys = [read_key(line.key) for line in lines] if self._marked else [line.key for line in lines]
+        indices = stamped_indices(keys)
         rows = []
-        ids = times = averages = ratings = scores = asked = answered = cached = traffic = tiers = billed = 0
-        for line in lines:
-            key, response = line.key, line.response
-            candidate, usage = response.candidates[0], response.usage_metadata
+        asked = answered = from_cache = thoughts = in_all = longest = cut_off = 0
+        ids = times = averages = ratings = scores = of_prompts = of_answers = of_caches = traffic = tiers = 0
+        billed = 0
+        for line, key, index in zip(lines, keys, indices, strict=True):
+            response = line.response
+            candidate, used = response.candidates[0], response.usage_metadata
             part = candidate.content.parts[0]
-            text, reason, total = part.text, candidate.finish_reason, usage.total_token_count
-            if not text or not total or (reason is not usual and not cut_off_is_good):
-                raise ValueError
-            if marked:
-                key = read_key(key)
-            row = {
-                "key": key,
-                "index": stamped_index(key),
-                "status": "ok",
-                "text": text,
-                "output": None,
-                "error": None,
-                "finish_reason": reason,
-                "usage": {
-                    "input": usage.prompt_token_count,
-                    "output": usage.candidates_token_count,
-                    "cached": usage.cached_content_token_count,
-                    "thoughts": usage.thoughts_token_count,
-                    "total": total,
-                },
-                "model_version": response.model_version,
-            }
+            text, reason, total = part.text, candidate.finish_reason, used.total_token_count
+            if reason != usual:
+                cut_off += 1
+            prompt, answer = used.prompt_token_count, used.candidates_token_count
+            cached, thought = used.cached_content_token_count, used.thoughts_token_count
+            tokens = UsualTokens(prompt, answer, cached, thought, total)
+            row = UsualRow(key, index, "ok", text, None, None, reason, tokens, response.model_version)
             if part.thought_signature is not missing:
-                row["parts"] = [{"candidate": 0, "part": 0, "thought_signature": part.thought_signature}]
+                row.parts = [{"candidate": 0, "part": 0, "thought_signature": part.thought_signature}]
             rows.append(row)
+            asked += prompt
+            answered += answer
+            in_all += total
+            if prompt > longest:  # noqa: PLR1730 - a call a row
+                longest = prompt
+            if cached:
+                from_cache += cached
+            if thought:
+                thoughts += thought
             if response.response_id is not missing:
                 ids += 1
             if response.create_time is not missing:
@@ -168,20 +182,33 @@ class UsualRows:
                 ratings += 1
             if candidate.score is not missing:
                 scores += 1
-            if usage.prompt_tokens_details is not missing:
-                asked += 1
-            if usage.candidates_tokens_details is not missing:
-                answered += 1
-            if usage.cache_tokens_details is not missing:
-                cached += 1
-            if usage.traffic_type is not missing:
+            if used.prompt_tokens_details is not missing:
+                of_prompts += 1
+            if used.candidates_tokens_details is not missing:
+                of_answers += 1
+            if used.cache_tokens_details is not missing:
+                of_caches += 1
+            if used.traffic_type is not missing:
                 traffic += 1
-            if usage.service_tier is not missing:
+            if used.service_tier is not missing:
                 tiers += 1
-            if usage.billable_prompt_usage is not missing:
+            if used.billable_prompt_usage is not missing:
                 billed += 1
-        numbers = (ids, times, averages, ratings, scores, asked, answered, cached, traffic, tiers, billed)
+        numbers = (
+            ids,
+            times,
+            averages,
+            ratings,
+            scores,
+            of_prompts,
+            of_answers,
+            of_caches,
+            traffic,
+            tiers,
+            billed,
+        )
         for kind, number in zip(_COUNTED, numbers, strict=True):
             if number:
                 self._dropped.count(kind, number)
-        return rows
+        sums = UsualTokens(asked, answered, from_cache, thoughts, in_all)
+        return UsualRows(rows, keys, indices, sums, longest, cut_off)

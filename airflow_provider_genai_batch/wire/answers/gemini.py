@@ -46,6 +46,8 @@ the service stopped the tools before there was an answer. No document says that 
 """
 USUAL = "STOP"
 """The finish reason of nearly all answers."""
+CUT_OFF = "MAX_TOKENS"
+"""That of answers that met a limit of tokens."""
 LEFT_OUT = frozenset(
     (
         *("responseId", "createTime", "modelStatus", "avgLogprobs", "safetyRatings", "score", "tokenCount"),

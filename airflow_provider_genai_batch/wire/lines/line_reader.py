@@ -35,7 +35,7 @@ class LineReader:
         self.bad_count = 0
         self.bad: list[str] = []
 
-    def feed(self, chunk: bytes) -> list[dict[str, Any]]:
+    def feed(self, chunk: bytes) -> list[Any]:
         """Take a chunk and return the objects it completes."""
         end = chunk.rfind(b"\n") + 1
         if not end:
@@ -52,7 +52,7 @@ class LineReader:
         self._hold(chunk[end:])
         return [*found, *self._block(block)] if block else found
 
-    def end(self) -> list[dict[str, Any]]:
+    def end(self) -> list[Any]:
         """Return the object of a last line without a line end."""
         if self._head:
             return self._cut_off(b"")
@@ -68,22 +68,22 @@ class LineReader:
             self._head = self._head or rest[:_ENDS]
             self._rest, self._held = [rest[-_ENDS:]], MAX_LINE_BYTES
 
-    def _cut_off(self, last: bytes) -> list[dict[str, Any]]:
+    def _cut_off(self, last: bytes) -> list[Any]:
         """Take the end of a line that is too long."""
         head, tail = self._head, b"".join([*self._rest, last])[-_ENDS:]
         self._head, self._rest, self._held = b"", [], 0
         self.line += 1
         return self._too_long(head, tail)
 
-    def _too_long(self, _head: bytes, _tail: bytes) -> list[dict[str, Any]]:
+    def _too_long(self, _head: bytes, _tail: bytes) -> list[Any]:
         """Read what can be read of a line that is too long."""
         self._note(f"longer than {MAX_LINE_BYTES} bytes")
         return []
 
-    def _block(self, block: bytes) -> list[dict[str, Any]]:
+    def _block(self, block: bytes) -> list[Any]:
         return self._read(block if self.line else block.removeprefix(BOM))
 
-    def _read(self, block: bytes) -> list[dict[str, Any]]:
+    def _read(self, block: bytes) -> list[Any]:
         """Read whole lines."""
         return list(self._objects(block.split(b"\n")[:-1]))
 

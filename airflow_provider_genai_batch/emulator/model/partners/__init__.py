@@ -1,1 +1,0 @@
-"""What pretend partner and open models say, and what they refuse."""

@@ -1,1 +1,0 @@
-"""Response schemas: JSON that fits one, and what one has to hold."""

@@ -1,1 +1,0 @@
-"""Rows of a Vertex job: how they are read, answered and written, by the family of the model."""

@@ -1,0 +1,107 @@
+"""Usual rows, many at a time: typed, counted as they are made, and written as they are.
+
+`wire.answers.fast_results` says which rows are usual. `plain` is what any other reader makes of the same line, for
+whoever looks at rows one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+
+
+class UsualTokens(Struct, gc=False):
+    """The tokens of a usual row; see `wire.answers.answer.tokens`."""
+
+    input: int
+    output: int
+    cached: int
+    thoughts: int
+    total: int
+
+
+class UsualRow(Struct, gc=False):
+    """A row with one text: the fields of `PlainRow` in the same order. Those that are not set are not written."""
+
+    key: str
+    index: int | None
+    status: str
+    text: str
+    output: Any
+    error: dict[str, Any] | None
+    finish_reason: str
+    usage: UsualTokens
+    model_version: str
+    parts: list[dict[str, Any]] | UnsetType = UNSET
+    tier: str | UnsetType = UNSET
+    round: int | UnsetType = UNSET
+    input: Any = UNSET
+
+    def plain(self) -> PlainRow:
+        """Return it as a dict."""
+        usage = self.usage
+        row: PlainRow = {
+            "key": self.key,
+            "index": self.index,
+            "status": self.status,
+            "text": self.text,
+            "output": self.output,
+            "error": self.error,
+            "finish_reason": self.finish_reason,
+            "usage": {
+                "input": usage.input,
+                "output": usage.output,
+                "cached": usage.cached,
+                "thoughts": usage.thoughts,
+                "total": usage.total,
+            },
+            "model_version": self.model_version,
+        }
+        if self.parts is not UNSET:
+            row["parts"] = self.parts
+        if self.tier is not UNSET:
+            row["tier"] = self.tier
+        if self.round is not UNSET:
+            row["round"] = self.round
+        if self.input is not UNSET:
+            row["input"] = self.input
+        return row
+
+
+@dataclass(slots=True)
+class UsualRows:
+    """Rows that stood behind each other.
+
+    Attributes:
+        rows: in their order.
+        keys: of them.
+        indices: that their keys spell.
+        tokens: the sums of all rows.
+        longest: the most tokens of a prompt among them.
+        cut_off: how many answers met a limit of tokens; all others are whole.
+        failed: places among `rows` of those that are not ``ok``, since their text is not what was asked for.
+    """
+
+    rows: list[UsualRow]
+    keys: list[str]
+    indices: Sequence[int | None]
+    tokens: UsualTokens
+    longest: int
+    cut_off: int
+    failed: list[int] = field(default_factory=list)
+
+    def place(self, places: Sequence[int | None]) -> None:
+        """Set where in the input their requests are."""
+        if places != self.indices:
+            self.indices = places
+            for row, place in zip(self.rows, places, strict=True):
+                row.index = place
+
+    def plain(self) -> list[PlainRow]:
+        """Return them as dicts."""
+        return [row.plain() for row in self.rows]
