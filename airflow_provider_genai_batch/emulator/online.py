@@ -13,9 +13,9 @@ from airflow_provider_genai_batch.emulator.calls.call import Call
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.errors import HTTP_OF_GRPC, RowError
-from airflow_provider_genai_batch.emulator.model.fields import check
+from airflow_provider_genai_batch.emulator.model.refused.fields import check
+from airflow_provider_genai_batch.emulator.model.refused.wording import text, violations
 from airflow_provider_genai_batch.emulator.model.text import content_text, system_of, tokens
-from airflow_provider_genai_batch.emulator.model.wording import text, violations
 
 LARGEST_BODY = 20971520
 _LEAST_TIMEOUT, _USUAL_TIMEOUT = 10, 600

@@ -70,9 +70,9 @@ def measured(jobs: str) -> list[str]:
 @pytest.mark.parametrize(
     ("told", "column"),
     [
-        ("CPU time of a look at one job", 1),
-        ("CPU time of one look at each", 2),
-        ("memory of a job", 3),
+        ("CPU time to check one job", 1),
+        ("CPU time to check each job once", 2),
+        ("memory per job", 3),
         ("connections to the service", 6),
     ],
 )
@@ -86,7 +86,7 @@ def test_the_figures_for_triggerers_are_those_of_the_benchmarks(told: str, colum
 
 def test_the_share_of_a_core_follows_from_the_figures() -> None:
     of_a_look = float(measured("10,000")[2].replace(",", ""))
-    said = re.search(r"is ([\d.]+) % of a core", PRODUCTION.text)
+    said = re.search(r"takes ([\d.]+) % of a core", PRODUCTION.text)
     assert said is not None
     assert float(said[1]) == pytest.approx(of_a_look / 1000 / 60 * 100, abs=0.1)
 

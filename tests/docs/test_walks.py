@@ -141,7 +141,7 @@ def test_the_tutorial_can_be_followed_from_top_to_bottom(command: str, tmp_path:
 
 
 JSON_LINES = [block.text for block in JSONL.blocks if block.language == "json"]
-REFUSED = [code(row[0]) for row in JSONL.table("## Lines that are refused", "Line")]
+REFUSED = [code(row[0]) for row in JSONL.table("## Refused lines", "Line")]
 
 
 @pytest.mark.parametrize("line", JSON_LINES)
@@ -163,7 +163,7 @@ def test_a_line_that_the_page_calls_bad_is_refused(line: str) -> None:
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_line_that_only_vertex_refuses_passes_on_gemini(at: int) -> None:
-    tables = JSONL.section("## Lines that are refused").split("So these are refused too:")[1]
+    tables = JSONL.section("## Refused lines").split("So these are refused too:")[1]
     line = [code(row) for row in tables.splitlines() if row.startswith("| `")][at].encode()
     with pytest.raises(RequestError, match="line 1"):
         list(Preflight(Backend.VERTEX, Task.GENERATE, "gemini-2.5-flash").lines([line]))

@@ -11,39 +11,39 @@ from tests.docs.pages import ROOT
 NAME = "docs/reference/types.md"
 _HEAD = """# Types
 
-Which type of Python becomes which column of BigQuery, where a task writes a
-[table of answers](../how-to/classify-a-table.md). A test makes this page from the table in the code.
+Which Python type becomes which BigQuery column when a task writes a
+[typed table](../how-to/classify-a-table.md). This page is generated from the table in the code.
 
 | In `output_type` | Column |
 |---|---|
 """
 _MIDDLE = """
-A field that may be null, or has a default, may be NULL. A field with a default that is a string, a number or a Boolean has
-that where the answer lacks it. An array that is NULL is stored as an empty one. `bytes` are refused.
+A field that may be null, or has a default, is nullable. If the default is a string, a number or a Boolean, the column has
+it when the answer lacks the field. A NULL array is stored as an empty one. `bytes` are refused.
 
 ## Written as columns
 
-`output_type="kind STRING, who STRUCT<name STRING, age INT64>"` says the same as a model whose fields all have to be there.
-Names with other letters than those of Python stand in backticks.
+`output_type="kind STRING, who STRUCT<name STRING, age INT64>"` means the same as a model whose fields are all required.
+Put names that are not valid in Python into backticks.
 
 | Word | Type |
 |---|---|
 """
 _FOOT = """
-## Where SQL judges otherwise
+## Where SQL differs from Pydantic
 
-Answers are judged in SQL by type, enumeration and presence, as Pydantic does in strict mode. What differs:
+SQL checks types, enumerations and required fields as Pydantic does in strict mode, with these differences:
 
 | Answer | Pydantic, strict | SQL |
 |---|---|---|
 | an integer beyond 64 bits, a decimal of more than 29 digits before the point | ok | `invalid`: it does not fit the column |
-| a decimal of more than 9 digits behind the point | ok | ok, rounded |
-| `3.0` for an `int`; a date with the time `T00:00:00`; a datetime or a time in a spelling that BigQuery takes | invalid | ok |
+| a decimal of more than 9 digits after the point | ok | ok, rounded |
+| `3.0` for an `int`; a date with the time `T00:00:00`; a datetime or a time in a format that only BigQuery accepts | invalid | ok |
 | a member that the model forbids (`extra="forbid"`) | invalid | ok |
-| another value than the annotated one in a `dict`, a union, a tuple or a list of lists | invalid | ok: the column is JSON |
+| a value of the wrong type in a `dict`, a union, a tuple or a list of lists | invalid | ok: the column is JSON |
 | a pattern, a range, a length, a validator of the model's own | checked | not checked |
-| null in a list of optional items | ok | `invalid`: an array holds no NULL |
-| one member twice | the last counts | the first counts |
+| null in a list of optional items | ok | `invalid`: an array cannot contain NULL |
+| the same member twice | the last counts | the first counts |
 """
 
 

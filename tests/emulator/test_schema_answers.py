@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.emulator.gemini.answers import shaped
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.model.schema import fitting
+from airflow_provider_genai_batch.emulator.model.schemas.schema import fitting
 from airflow_provider_genai_batch.emulator.model.text import plain_answer
 from tests.emulator.talk import question
 

@@ -12,21 +12,21 @@ _HEAD = (
 )
 _PAGE = """# Forecasts
 
-How good the forecast of a [pilot](../how-to/try-before-you-pay.md#a-pilot) is. `python -m tests.forecasts --draws
+How accurate is the forecast of a [pilot](../how-to/try-before-you-pay.md#a-pilot)? `python -m tests.forecasts --draws
 {draws} --page docs/reference/forecasts.md` writes this page: {draws} draws of each workload, of {rows} rows each,
-at the prices of {model}, with the sample and the arithmetic of a task. Each draw has other rows and another pilot.
-Tokens are drawn from distributions, since a service cannot be asked so often for nothing;
+at the prices of {model}, with the sampling and the arithmetic of a task. Each draw has other rows and another pilot.
+Tokens are drawn from distributions, because asking a real service so often would cost money;
 `tests/forecasts/workloads.py` has them.
 
 {table}
-"Off" is what was expected beside the bill, and the range is from `least` to `most` of the plan, which `max_cost` is
-held against. It is 2.3 standard errors to each side, and wider above where a few rows are much dearer than the others.
+"Off" is the difference between the forecast and the bill. The range goes from `least` to `most` of the plan, which is
+compared with `max_cost`. It extends 2.3 standard errors to each side, and further upwards if a few rows cost much more
+than the others.
 
-* The forecast is off by less the larger the pilot is, with the root of its rows: a pilot of four times the rows halves
-  the error.
-* Where rows are alike, or an input is sorted by what makes them differ, 200 rows tell the bill to a few percent.
-* Where one of twenty rows costs fifty times as much as the others, 200 rows have ten of these, which is not enough
-  to tell the bill to a tenth. The range says so: look at its width before the forecast.
+* The error shrinks with the square root of the pilot's size: a pilot of four times the rows halves it.
+* If rows are alike, or the input is sorted by what makes them differ, 200 rows forecast the bill to a few percent.
+* If one row in twenty costs fifty times as much as the others, 200 rows contain ten of these, which is not enough to
+  forecast the bill to a tenth. The range shows it: look at its width before you trust the forecast.
 * A kind of row that is not in the sample is not in the forecast, or its range.
 """
 

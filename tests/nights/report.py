@@ -9,23 +9,24 @@ from tests.nights.runs import Outcome
 
 PAGE = """# Nights with a deadline
 
-How [`ready_by`](../how-to/be-ready-by-a-time.md) fares over many nights. `python -m tests.nights` runs them and writes
-this page; a part of them is in `make test`. **The nights are drawn from assumptions**: nobody publishes how long jobs
-wait, or how often a tier is full. What is drawn, and from which reports of 2025 and 2026 it was inferred, is in
-`tests/nights/draws.py`. Nearly a third of the nights has a model that never leaves the queue, far more than anybody has
-seen; flex is bad on a fifth; a worker dies on more than a quarter. The rows are to be ready after six hours.
+This page shows how [`ready_by`](../how-to/be-ready-by-a-time.md) performs over many simulated nights. `python -m
+tests.nights` runs them and writes this page; `make test` runs some of them. **The nights are drawn from assumptions**,
+because nobody publishes how long jobs wait, or how often a tier is full. `tests/nights/draws.py` has the distributions,
+and the reports of 2025 and 2026 from which they were inferred. On nearly a third of the nights the model's jobs never
+leave the queue, far more often than anybody has seen; flex is bad on a fifth; a worker dies on more than a quarter. The
+rows must be ready after six hours.
 
-The task's own code runs, with the [emulator](emulator.md) in the same process, on a clock that nobody waits for.
-Airflow is not there: a deferral is a call. Each of 24 rows stands for a thousand, and calls at a time and lines that
-wait to be written are scaled likewise.
+The task's own code runs, with the [emulator](emulator.md) in the same process, on a virtual clock. Airflow is left out:
+a deferral is a function call. Each of 24 rows stands for a thousand; the number of simultaneous calls and of lines that
+wait to be written are scaled accordingly.
 
 {table}
 
-*In time*: all rows were landed before the moment. *Has the capacity*: the standard tier answers as fast as the task
-expected when it left the job, and serves at least nine calls in ten. *Price*: of all answers, also of those that nobody
-used, against a batch job of the same rows, with flex at batch price and standard at twice that. *Paid twice*: rows of
-24. Calls that are under way when a worker dies, or too long after flex was left, and lines that were not yet written
-down, may be asked again; that is what *at risk* counts.
+*In time*: all rows landed before the deadline. *Has the capacity*: the standard tier answers as fast as the task
+expected when it cancelled the job, and serves at least nine calls in ten. *Price*: the price of all answers, used or
+not, relative to a batch job for the same rows, with flex at batch price and standard at twice that. *Paid twice*: the
+number of rows, of 24 per night, that were paid twice. Calls in progress when a worker dies, calls that take too long
+after the switch from flex, and answers that were not yet written may be sent again; *at risk* counts these.
 """
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genai_batch.emulator.model.messages import fields_of
+from airflow_provider_genai_batch.emulator.model.refused.messages import fields_of
 from tests.referee.environments import referee_python
 
 Table = dict[str, dict[str, str]]

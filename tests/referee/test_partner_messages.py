@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_provider_genai_batch.emulator.model import chat, claude
+from airflow_provider_genai_batch.emulator.model.partners import chat, claude
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.wire.partners.messages import PARTNER_MESSAGES, REFUSED
 from tests.referee.dump_partner_types import dump

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator
-from airflow_provider_genai_batch.emulator.model.fields import check
+from airflow_provider_genai_batch.emulator.model.refused.fields import check
 from airflow_provider_genai_batch.emulator.storage.stand_in import CloudStorage
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.wire.keys import stamp

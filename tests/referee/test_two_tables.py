@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_genai_batch.emulator.model.messages import fields_of
+from airflow_provider_genai_batch.emulator.model.refused.messages import fields_of
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.prompts.backend_fields import accepted_fields
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES

@@ -19,7 +19,7 @@ from bqemulator.api.app import create_app
 from bqemulator.config import LogFormat, LogLevel, PersistenceMode, Settings
 
 from airflow_provider_genai_batch.emulator.bigquery.guard import Guard
-from airflow_provider_genai_batch.emulator.bigquery.mends import mend
+from airflow_provider_genai_batch.emulator.bigquery.mends.mends import mend
 
 
 async def serve(port: int, directory: Path | None, uploads: Path) -> None:

@@ -12,8 +12,8 @@ from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.columns import column
 from airflow_provider_genai_batch.emulator.jobs.spool import read_lines, write_lines
 from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, dumps
-from airflow_provider_genai_batch.emulator.model.fields import DEEP, TWICE, UNKNOWN, Problem, check
-from airflow_provider_genai_batch.emulator.model.wording import MOST, shown, text, violations
+from airflow_provider_genai_batch.emulator.model.refused.fields import DEEP, TWICE, UNKNOWN, Problem, check
+from airflow_provider_genai_batch.emulator.model.refused.wording import MOST, shown, text, violations
 
 _INLINE = "batch.input_config.requests"
 _PACKAGE = "google.ai.generativelanguage.v1beta"

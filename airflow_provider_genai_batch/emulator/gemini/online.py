@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.gemini.answers import shaped
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field, known_only
 from airflow_provider_genai_batch.emulator.model import names
-from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_generate
+from airflow_provider_genai_batch.emulator.model.refused.limits import check_embed, check_generate
 
 _FLEX = re.compile(
     r"gemini-(3\.[5678]-flash|3\.[15]-flash-lite|3\.1-pro-preview|3-flash-preview|2\.5-(pro|flash|flash-lite))"

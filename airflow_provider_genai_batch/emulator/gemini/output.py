@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.emulator.jobs.script import JobScript
 from airflow_provider_genai_batch.emulator.jobs.spool import shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model.embed import counted
-from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_generate
+from airflow_provider_genai_batch.emulator.model.refused.limits import check_embed, check_generate
 from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.world import Outcome, World
 

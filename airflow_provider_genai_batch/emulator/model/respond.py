@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.emulator.model.embed import default_dimension,
 from airflow_provider_genai_batch.emulator.model.errors import RowError
 from airflow_provider_genai_batch.emulator.model.more import Wanted, in_words, more_of, scripted, wants_more
 from airflow_provider_genai_batch.emulator.model.reply import Parts, Reply, Shape
-from airflow_provider_genai_batch.emulator.model.schema import fitting, said_or_fitting
+from airflow_provider_genai_batch.emulator.model.schemas.schema import fitting, said_or_fitting
 from airflow_provider_genai_batch.emulator.model.text import (
     content_text,
     cut,

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, camel, field
 from airflow_provider_genai_batch.emulator.model.reply import signature
-from airflow_provider_genai_batch.emulator.model.schema import fitting
+from airflow_provider_genai_batch.emulator.model.schemas.schema import fitting
 from airflow_provider_genai_batch.emulator.model.text import number_of
 
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]+")

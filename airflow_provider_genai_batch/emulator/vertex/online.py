@@ -12,9 +12,9 @@ from airflow_provider_genai_batch.emulator.calls.call import Call
 from airflow_provider_genai_batch.emulator.errors import ApiError
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field, known_only, words
 from airflow_provider_genai_batch.emulator.model import names
-from airflow_provider_genai_batch.emulator.model.limits import check_generate
-from airflow_provider_genai_batch.emulator.vertex.answers import shaped
+from airflow_provider_genai_batch.emulator.model.refused.limits import check_generate
 from airflow_provider_genai_batch.emulator.vertex.models import check_model
+from airflow_provider_genai_batch.emulator.vertex.rows.answers import shaped
 
 _FLEX = re.compile(r"gemini-(3\.[5678]-flash|3\.[15]-flash-lite|3\.1-pro-preview|3-flash-preview)")
 """Google's page on Flex PayGo has no model of 2.5; for 3.6 to 3.8 only a list of prices speaks."""

@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.emulator.jobs.records import Job
 from airflow_provider_genai_batch.emulator.jobs.spool import read_lines
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model import names
-from airflow_provider_genai_batch.emulator.vertex.source import JobFailed, check_bucket
+from airflow_provider_genai_batch.emulator.vertex.rows.source import JobFailed, check_bucket
 from airflow_provider_genai_batch.emulator.world import World
 
 _MICROSECONDS = 1_000_000

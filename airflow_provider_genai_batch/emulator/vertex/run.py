@@ -12,11 +12,11 @@ from airflow_provider_genai_batch.emulator.jobs.records import Counts, Job
 from airflow_provider_genai_batch.emulator.jobs.rows import Judge, written
 from airflow_provider_genai_batch.emulator.jobs.spool import read_lines, shuffle_lines, write_lines
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
-from airflow_provider_genai_batch.emulator.vertex.families import rows_of
-from airflow_provider_genai_batch.emulator.vertex.family import Family
 from airflow_provider_genai_batch.emulator.vertex.late import at_the_end, wake_later
 from airflow_provider_genai_batch.emulator.vertex.publish import check_destination, publish
-from airflow_provider_genai_batch.emulator.vertex.source import (
+from airflow_provider_genai_batch.emulator.vertex.rows.families import rows_of
+from airflow_provider_genai_batch.emulator.vertex.rows.family import Family
+from airflow_provider_genai_batch.emulator.vertex.rows.source import (
     Input,
     JobFailed,
     count_rows,

@@ -10,12 +10,12 @@ from airflow_provider_genai_batch.emulator.jobs.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.vertex import lines
-from airflow_provider_genai_batch.emulator.vertex.answers import shaped
-from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
-from airflow_provider_genai_batch.emulator.vertex.forms import FORMS, WITHOUT_NULLS
-from airflow_provider_genai_batch.emulator.vertex.importer import Importer, check_own
-from airflow_provider_genai_batch.emulator.vertex.source import RESULT_COLUMNS
+from airflow_provider_genai_batch.emulator.vertex.rows import lines
+from airflow_provider_genai_batch.emulator.vertex.rows.answers import shaped
+from airflow_provider_genai_batch.emulator.vertex.rows.family import Column, Task
+from airflow_provider_genai_batch.emulator.vertex.rows.forms import FORMS, WITHOUT_NULLS
+from airflow_provider_genai_batch.emulator.vertex.rows.importer import Importer, check_own
+from airflow_provider_genai_batch.emulator.vertex.rows.source import RESULT_COLUMNS
 
 _RESULT_TYPES = {"response": "JSON", "status": "STRING", "processed_time": "TIMESTAMP"}
 _MOST_ROWS, _MOST_EMBEDDINGS, _MOST_PROMPTS = 200_000, 1_000_000, 30_000

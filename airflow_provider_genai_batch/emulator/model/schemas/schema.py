@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
 from airflow_provider_genai_batch.emulator.model.errors import RowError
-from airflow_provider_genai_batch.emulator.model.schema_rules import NAMES
+from airflow_provider_genai_batch.emulator.model.schemas.rules import NAMES
 
 _DEEPEST = 6
 _WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "islet", "juniper")

@@ -9,9 +9,9 @@ from typing import Any
 from airflow_provider_genai_batch.emulator.jobs.rows import Verdict
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.vertex.family import Task
-from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed
-from airflow_provider_genai_batch.emulator.vertex.partner_importer import PartnerImporter
+from airflow_provider_genai_batch.emulator.vertex.rows.family import Task
+from airflow_provider_genai_batch.emulator.vertex.rows.importer import ImportFailed
+from airflow_provider_genai_batch.emulator.vertex.rows.partners.importer import PartnerImporter
 
 
 class PartnerRows(ABC):

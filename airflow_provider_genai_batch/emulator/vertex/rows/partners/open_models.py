@@ -8,15 +8,15 @@ from typing import Any
 from airflow_provider_genai_batch.emulator.clock import NANOSECONDS
 from airflow_provider_genai_batch.emulator.jobs.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.model import chat
-from airflow_provider_genai_batch.emulator.model.chat_body import check_body
 from airflow_provider_genai_batch.emulator.model.errors import HTTP_OF_GRPC, RowError
+from airflow_provider_genai_batch.emulator.model.partners import chat
+from airflow_provider_genai_batch.emulator.model.partners.chat_body import check_body
 from airflow_provider_genai_batch.emulator.model.respond import Responder
 from airflow_provider_genai_batch.emulator.model.text import number_of
-from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
-from airflow_provider_genai_batch.emulator.vertex.importer import coerced
-from airflow_provider_genai_batch.emulator.vertex.lines import status_text
-from airflow_provider_genai_batch.emulator.vertex.partner_rows import PartnerRows
+from airflow_provider_genai_batch.emulator.vertex.rows.family import Column, Task
+from airflow_provider_genai_batch.emulator.vertex.rows.importer import coerced
+from airflow_provider_genai_batch.emulator.vertex.rows.lines import status_text
+from airflow_provider_genai_batch.emulator.vertex.rows.partners.partner_rows import PartnerRows
 
 _OWN = frozenset({"custom_id", "method", "url", "body"})
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jobs.spool import lines_of
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.vertex.family import Family, RowImporter
-from airflow_provider_genai_batch.emulator.vertex.importer import FAILED, ImportFailed
+from airflow_provider_genai_batch.emulator.vertex.rows.family import Family, RowImporter
+from airflow_provider_genai_batch.emulator.vertex.rows.importer import FAILED, ImportFailed
 from airflow_provider_genai_batch.emulator.world import World
 
 RESULT_COLUMNS = ("response", "status", "processed_time")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed
+from airflow_provider_genai_batch.emulator.vertex.rows.importer import ImportFailed
 
 _COLUMN = re.compile(r"\w+", re.ASCII)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject
 from airflow_provider_genai_batch.emulator.model.errors import RowError
-from airflow_provider_genai_batch.emulator.model.shapes import (
+from airflow_provider_genai_batch.emulator.model.partners.shapes import (
     anything,
     either,
     flag,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, field
-from airflow_provider_genai_batch.emulator.model.abilities import check_abilities
 from airflow_provider_genai_batch.emulator.model.errors import RowError
-from airflow_provider_genai_batch.emulator.model.fields import check
-from airflow_provider_genai_batch.emulator.model.schema_rules import schema_problems
-from airflow_provider_genai_batch.emulator.model.wording import text, violations
+from airflow_provider_genai_batch.emulator.model.refused.abilities import check_abilities
+from airflow_provider_genai_batch.emulator.model.refused.fields import check
+from airflow_provider_genai_batch.emulator.model.refused.wording import text, violations
+from airflow_provider_genai_batch.emulator.model.schemas.rules import schema_problems
 
 _ROLES = frozenset({None, "", "user", "model", "function", "tool"})
 _FILES_API = ("https://generativelanguage.googleapis.com/", "files/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airflow_provider_genai_batch.emulator.jsontypes import Json, JsonObject, dumps
-from airflow_provider_genai_batch.emulator.model.fields import DEEP, SINGLE, TWICE, UNKNOWN, Problem
+from airflow_provider_genai_batch.emulator.model.refused.fields import DEEP, SINGLE, TWICE, UNKNOWN, Problem
 
 MOST = 100
 """Problems that one error names; nobody has reported where the services stop."""

@@ -13,11 +13,15 @@ from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
 from airflow_provider_genai_batch.emulator.model import names
 from airflow_provider_genai_batch.emulator.model.embed import counted
 from airflow_provider_genai_batch.emulator.model.errors import GRPC_NAMES, HTTP_OF_GRPC, RowError
-from airflow_provider_genai_batch.emulator.model.limits import check_embed, check_fields, check_generate
+from airflow_provider_genai_batch.emulator.model.refused.limits import (
+    check_embed,
+    check_fields,
+    check_generate,
+)
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.vertex.answers import shaped
-from airflow_provider_genai_batch.emulator.vertex.importer import coerced
-from airflow_provider_genai_batch.emulator.vertex.source import RESULT_COLUMNS
+from airflow_provider_genai_batch.emulator.vertex.rows.answers import shaped
+from airflow_provider_genai_batch.emulator.vertex.rows.importer import coerced
+from airflow_provider_genai_batch.emulator.vertex.rows.source import RESULT_COLUMNS
 
 _PHRASES = {
     400: "Bad Request",

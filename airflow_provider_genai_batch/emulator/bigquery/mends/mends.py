@@ -32,13 +32,13 @@ from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from sqlglot.dialects.dialect import Dialect
 
-from airflow_provider_genai_batch.emulator.bigquery.bytes_billed import (
+from airflow_provider_genai_batch.emulator.bigquery.mends.bytes_billed import (
     of_what_it_selects,
     with_bytes,
     with_estimate,
 )
-from airflow_provider_genai_batch.emulator.bigquery.destination import with_destination
-from airflow_provider_genai_batch.emulator.bigquery.load import refuse_unknown_columns
+from airflow_provider_genai_batch.emulator.bigquery.mends.destination import with_destination
+from airflow_provider_genai_batch.emulator.bigquery.mends.load import refuse_unknown_columns
 from airflow_provider_genai_batch.emulator.bigquery.options import (
     noting_changes,
     reading_expiry,

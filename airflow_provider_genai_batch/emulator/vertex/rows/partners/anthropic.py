@@ -10,14 +10,14 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jobs.rows import Style, Verdict
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject, dumps
-from airflow_provider_genai_batch.emulator.model import claude
-from airflow_provider_genai_batch.emulator.model.claude_body import VERSION, check_body
 from airflow_provider_genai_batch.emulator.model.errors import RowError
+from airflow_provider_genai_batch.emulator.model.partners import claude
+from airflow_provider_genai_batch.emulator.model.partners.claude_body import VERSION, check_body
 from airflow_provider_genai_batch.emulator.model.respond import Responder
-from airflow_provider_genai_batch.emulator.vertex.family import Column, Task
-from airflow_provider_genai_batch.emulator.vertex.importer import ImportFailed, coerced
-from airflow_provider_genai_batch.emulator.vertex.lines import processed_time, status_text
-from airflow_provider_genai_batch.emulator.vertex.partner_rows import PartnerRows
+from airflow_provider_genai_batch.emulator.vertex.rows.family import Column, Task
+from airflow_provider_genai_batch.emulator.vertex.rows.importer import ImportFailed, coerced
+from airflow_provider_genai_batch.emulator.vertex.rows.lines import processed_time, status_text
+from airflow_provider_genai_batch.emulator.vertex.rows.partners.partner_rows import PartnerRows
 
 _OWN = ("custom_id", "request")
 _PHRASES = {

@@ -10,9 +10,16 @@ from __future__ import annotations
 from functools import cache
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
-from airflow_provider_genai_batch.emulator.model.claude_blocks import BLOCK, CACHE, KIND, NAME, NOT_HERE, TEXT
 from airflow_provider_genai_batch.emulator.model.errors import RowError
-from airflow_provider_genai_batch.emulator.model.shapes import (
+from airflow_provider_genai_batch.emulator.model.partners.claude_blocks import (
+    BLOCK,
+    CACHE,
+    KIND,
+    NAME,
+    NOT_HERE,
+    TEXT,
+)
+from airflow_provider_genai_batch.emulator.model.partners.shapes import (
     Check,
     either,
     flag,

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TypeAlias
 
 from airflow_provider_genai_batch.emulator.jsontypes import Json, snake
-from airflow_provider_genai_batch.emulator.model.messages import fields_of
+from airflow_provider_genai_batch.emulator.model.refused.messages import fields_of
 
 UNKNOWN = "unknown"
 TWICE = "twice"

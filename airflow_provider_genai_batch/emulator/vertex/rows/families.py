@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airflow_provider_genai_batch.emulator.jobs.records import Job
-from airflow_provider_genai_batch.emulator.vertex.anthropic import ClaudeRows
-from airflow_provider_genai_batch.emulator.vertex.family import Family, Task
-from airflow_provider_genai_batch.emulator.vertex.google import GoogleRows
 from airflow_provider_genai_batch.emulator.vertex.models import CLAUDE, OPEN, family_of
-from airflow_provider_genai_batch.emulator.vertex.open_models import OpenRows
+from airflow_provider_genai_batch.emulator.vertex.rows.family import Family, Task
+from airflow_provider_genai_batch.emulator.vertex.rows.google import GoogleRows
+from airflow_provider_genai_batch.emulator.vertex.rows.partners.anthropic import ClaudeRows
+from airflow_provider_genai_batch.emulator.vertex.rows.partners.open_models import OpenRows
 
 _ROWS: dict[str, Callable[[Task], Family]] = {CLAUDE: ClaudeRows, OPEN: OpenRows}
 

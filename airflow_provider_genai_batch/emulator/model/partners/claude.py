@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_genai_batch.emulator.jsontypes import JsonObject
 from airflow_provider_genai_batch.emulator.model.names import last_part
-from airflow_provider_genai_batch.emulator.model.schema import fitting, said_or_fitting
+from airflow_provider_genai_batch.emulator.model.schemas.schema import fitting, said_or_fitting
 from airflow_provider_genai_batch.emulator.model.text import (
     content_text,
     cut,

@@ -1,0 +1,1 @@
+"""What pretend partner and open models say, and what they refuse."""

@@ -1,0 +1,1 @@
+"""What the pretend model refuses, row by row, and how Google words it."""

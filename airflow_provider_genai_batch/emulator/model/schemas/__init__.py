@@ -1,0 +1,1 @@
+"""Response schemas: JSON that fits one, and what one has to hold."""
