@@ -35,9 +35,10 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=2, help="ways that are looked at side by side")
     parser.add_argument("--page", type=Path, help="the page to write the result into")
     asked = parser.parse_args()
-    from tests.deaths.report import section
+    from tests.deaths.report import TITLE, section
     from tests.deaths.ways import WAYS
     from tests.docs.sections import put
+    from tests.docs.sections import section as part_of
 
     lives: list[Life] = []
     lock = threading.Lock()
@@ -48,7 +49,8 @@ def main() -> int:
             for what in one.broken:
                 sys.stdout.write(f"{one.way.name} {one.plan} {[*map(str, one.deaths)]}: {what}\n")
             if asked.page is not None:  # what has run by now counts if somebody stops this
-                asked.page.write_text(put(asked.page.read_text(), section(lives, asked.most)))
+                page = asked.page.read_text()
+                asked.page.write_text(put(page, section(lives, asked.most, part_of(page, TITLE))))
             sys.stdout.flush()
 
     def look_at(way: Way) -> None:

@@ -113,6 +113,7 @@ class Running:
         self.folder.mkdir()
         self.life = Life(way, [*plan])
         self.config = service.config(way.backend)
+        self.others = {conn_id: service.config(backend) for conn_id, backend in way.others.items()}
         place = f"gs://{STAGING_BUCKET}/lives/{self.number}" if way.backend == "vertex" else str(self.folder)
         self.results = f"{place}/rows.jsonl"
         self.table = f"{PROJECT}.deaths.t{self.number}"
@@ -162,7 +163,7 @@ class Running:
         for number in range(_MOST):
             dies_at = plan.pop(0) if plan else 0
             given = Given(
-                kind, number, attempt, dies_at, self.config, settings, f"run {self.number}", self.folder,
+                kind, number, attempt, dies_at, self.config, self.others, settings, f"run {self.number}", self.folder,
                 self.service.emulator.url,
             )  # fmt: skip
             before = self._kept()
@@ -232,7 +233,7 @@ class Running:
         """See that all that is promised holds at the end."""
         way, life = self.way, self.life
         found = self._rows()
-        manifest = json.loads((self.folder / "manifest.json").read_text())
+        manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
         counts = manifest["counts"]
         self._promise(counts["ok"] == counts["total"] == len(way.src), f"counts are {counts}")
         self._promise(found.keys() == {row["key"] for row in way.src}, f"rows are {sorted(found)}")
@@ -251,6 +252,9 @@ class Running:
         self._promise(
             life.twice <= life.at_risk, f"{life.twice} paid twice, {life.at_risk} were at risk: {answers}"
         )
+        if "fallbacks" in way.settings:
+            others = manifest["tiers"].keys() - {"batch"} if way.at_once else manifest["answered_by"][1:]
+            self._promise(others, f"no fallback was asked: {manifest}")
         mine = [job for job in self.service.emulator.jobs if job["live"]]
         self._promise(not mine, f"jobs go on: {[job['name'] for job in mine]}")
         left = [path.name for path in self.folder.iterdir() if ".asked-" in path.name]

@@ -49,6 +49,7 @@ class Given:
         attempt: Airflow's try, from 0 on.
         dies_at: see `Steps`.
         config: of the connection, see `client_of`.
+        others: likewise of other connections, by name.
         settings: of the operator; ``src`` is what its source returns.
         run: of the task instance.
         folder: where it keeps what outlives it, as Airflow's database does.
@@ -61,6 +62,7 @@ class Given:
     attempt: int
     dies_at: int
     config: Mapping[str, Any]
+    others: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any]
     run: str
     folder: Path
@@ -150,10 +152,7 @@ def live(given: Given) -> None:
         try:
             with client_of(given.config) as client:
                 _run(given, client, steps)
-        except Deferred as left:
-            until = left.until.as_dict() if isinstance(left.until, WaitPlan) else left.until
-            text = json.dumps({"names": left.names, "memo": dict(left.memo), "until": until})
-            (given.folder / "deferral.json").write_text(text)
+        except Deferred:
             sys.exit(DEFERRED)
         except GenAIBatchError as error:
             (given.folder / f"error-{given.number}").write_text(f"{type(error).__name__}: {error}")
@@ -162,26 +161,44 @@ def live(given: Given) -> None:
     sys.exit(DONE)
 
 
+def _wait(given: Given, client: GenAIBatchClient) -> None:
+    left = json.loads((given.folder / "deferral.json").read_text())
+    event: dict[str, Any] = {"memo": left["memo"]}
+    other = given.others.get(left["conn_id"])
+    if isinstance(left["until"], dict):
+        plan = WaitPlan.from_dict(left["until"])
+        with nullcontext(client) if other is None else client_of(other) as its:
+            ending = JobWatcher(its, lambda _conn_id: nullcontext(its)).wait(left["names"], plan)
+        event |= {**ending.as_dict(), "job_names": left["names"]}
+    else:
+        clock.sleep(max(0.0, left["until"] - clock.time()))
+    (given.folder / "event.json").write_text(json.dumps(event))
+
+
 def _run(given: Given, client: GenAIBatchClient, steps: Steps) -> None:
     if given.kind == WAIT:
-        left = json.loads((given.folder / "deferral.json").read_text())
-        event: dict[str, Any] = {"memo": left["memo"]}
-        if isinstance(left["until"], dict):
-            plan = WaitPlan.from_dict(left["until"])
-            ending = JobWatcher(client, lambda _conn_id: nullcontext(client)).wait(left["names"], plan)
-            event |= {**ending.as_dict(), "job_names": left["names"]}
-        else:
-            clock.sleep(max(0.0, left["until"] - clock.time()))
-        (given.folder / "event.json").write_text(json.dumps(event))
+        _wait(given, client)
         return
     settings = dict(given.settings)
     src = settings.pop("src")
     owner = Owner(task_key("etl", "ask", given.run, -1, None), "etl.ask", {}, None)
-    task = _Task(is_first_try=given.attempt == 0, owner=owner, folder=given.folder, steps=steps)
+    task = _Task(
+        is_first_try=given.attempt == 0,
+        owner=owner,
+        folder=given.folder,
+        steps=steps,
+        open_other=lambda conn_id: client_of(given.others[conn_id]),
+    )
     attempt = TaskAttempt(RunSettings(conn_id="any", source=lambda: src, **settings), task, client)
-    if given.kind == ATTEMPT:
-        manifest = attempt.run(Attempt(look_first=given.attempt > 0))
-    else:
-        event = json.loads((given.folder / "event.json").read_text())
-        manifest = attempt.complete(event) if "job_names" in event else attempt.resume(event["memo"])
+    try:
+        if given.kind == ATTEMPT:
+            manifest = attempt.run(Attempt(look_first=given.attempt > 0))
+        else:
+            event = json.loads((given.folder / "event.json").read_text())
+            manifest = attempt.complete(event) if "job_names" in event else attempt.resume(event["memo"])
+    except Deferred as left:
+        until = left.until.as_dict() if isinstance(left.until, WaitPlan) else left.until
+        kept = {"names": left.names, "memo": dict(left.memo), "until": until, "conn_id": task.conn_id}
+        (given.folder / "deferral.json").write_text(json.dumps(kept))
+        raise
     (given.folder / "manifest.json").write_text(json.dumps(manifest))

@@ -15,19 +15,23 @@ _HEAD = (
 )
 
 
-def section(lives: Sequence[Life], most: int | None = None) -> str:
+def section(lives: Sequence[Life], most: int | None = None, before: str = "") -> str:
     """Write it.
 
     Args:
         lives: that have ended.
         most: of the steps of a way at which lives were ended, if not all were.
+        before: what it was; ways that were not looked at keep their lines.
     """
     some = (
         f" Here it was told to take no more than {most} of these steps in each way, by chance."
         if most
         else ""
     )
-    lines = "".join(_line(name, [one for one in lives if one.way.name == name]) for name in WAYS)
+    kept = {line.split(" | ")[0].removeprefix("| "): f"{line}\n" for line in before.splitlines()}
+    lines = "".join(
+        _line(name, [one for one in lives if one.way.name == name]) or kept.get(name, "") for name in WAYS
+    )
     return f"""\
 {TITLE}
 

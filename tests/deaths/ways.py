@@ -36,6 +36,7 @@ class Way:
         night_before: what the night before has asked, whose results are used again.
         hours: from the begin to the moment when the rows are to be ready.
         at_once: some requests are asked without a job, so that calls under way are lost with a process.
+        others: the service of each other connection, by name.
         table: the requests are rows of a table in BigQuery, and so are the answers.
     """
 
@@ -48,6 +49,7 @@ class Way:
     hours: float | None = None
     at_once: bool = False
     table: bool = False
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def settings_at(self, now: float) -> dict[str, Any]:
         """Return the settings for a run that begins now."""
@@ -67,6 +69,8 @@ class Way:
 
 _UNLUCKY = JobScript(row_errors=dict.fromkeys(range(4), 13))
 _STUCK = JobScript(lifecycle=Lifecycle.stuck("RUNNING"), served=0.5, cancel_looks=2)
+_QUEUED = JobScript(lifecycle=Lifecycle.stuck(), cancel_looks=2)
+_IMPATIENT = {"pending_timeout": 1800.0, "max_requests_per_job": 5}
 _TONIGHT = rows(*range(3, 3 + ROWS), 20, 20, 21, first=50)
 
 WAYS = {
@@ -110,6 +114,23 @@ WAYS = {
             {"reuse": True, "dedupe": True, "tier": "standard"},
             src=_TONIGHT,
             night_before=rows(*range(ROWS)),
+            at_once=True,
+        ),
+        Way(
+            "`fallbacks`, another model",
+            {**_IMPATIENT, "fallbacks": [{"model": f"{MODEL}-lite"}]},
+            scripts=[JobScript(), _QUEUED],
+        ),
+        Way(
+            "`fallbacks`, another service, deferred",
+            {**_IMPATIENT, "fallbacks": [{"conn_id": "vertex"}], "deferrable": True},
+            scripts=[JobScript(), _QUEUED],
+            others={"vertex": "vertex"},
+        ),
+        Way(
+            "`fallbacks`, at once in the end",
+            {**_IMPATIENT, "fallbacks": [{"model": f"{MODEL}-lite"}, "standard"]},
+            scripts=[_QUEUED, _QUEUED, _QUEUED],
             at_once=True,
         ),
         Way(
