@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from airflow_provider_genai_batch.models import BatchJob, JobState
 
+_INEXACT = 5.0
+"""Seconds by which whoever cancelled it may have been early: the service's time is known to about half a second."""
+
 
 def is_stalled(job: BatchJob, most: float) -> bool:
     """Whether a job ended early after it had been queued for too long, whoever ended it.
@@ -20,4 +23,4 @@ def is_stalled(job: BatchJob, most: float) -> bool:
         return False
     # Gemini does not tell when a job begins: one with an answer had left the queue.
     left = job.start_time or (None if job.counts.succeeded else job.end_time or job.update_time)
-    return left is not None and (left - job.create_time).total_seconds() >= most
+    return left is not None and (left - job.create_time).total_seconds() >= most - _INEXACT
