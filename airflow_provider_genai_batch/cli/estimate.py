@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
-from airflow_provider_genai_batch.flows.queue import QueueTimes, queue_times
+from airflow_provider_genai_batch.flows.queue import Usual, queue_times
 from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
 from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.task.attempt_input import wanted_of
@@ -34,7 +34,7 @@ class Estimate:
     plan: Plan
     equal: int | None
     """Requests that are equal to another one that is asked; None: they have no keys."""
-    usual: QueueTimes | None
+    usual: Usual | None
     """How long recent jobs of the model took; None: the connection has no ended job of it."""
 
     def as_dict(self) -> dict[str, Any]:
@@ -131,5 +131,5 @@ def _at_hand(
     return search.begin(client, prepared, _NOBODY, stack)
 
 
-def _usual(client: GenAIBatchClient, model: str) -> QueueTimes | None:
+def _usual(client: GenAIBatchClient, model: str) -> Usual | None:
     return queue_times(JobFinder(JobWatcher(client)).recent_jobs(_LATELY) or (), model)

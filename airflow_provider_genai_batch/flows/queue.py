@@ -1,4 +1,4 @@
-"""How long jobs of a model took of late: what its queue is like, by the service's own list."""
+"""How long jobs of a model took of late: what its queue is like, by the service's own list or by a task's own jobs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.jobs.job import Verdict
+from airflow_provider_genai_batch.models.manifest.queue import JobTime, QueueTimes
+
+_Number = TypeVar("_Number", int, float)
 
 _TELLING = 3
 """Jobs from which on they say something about the next one."""
 
 
 @dataclass(frozen=True)
-class QueueTimes:
+class Usual:
     """Times of ended jobs, in seconds.
 
     Attributes:
@@ -23,23 +27,26 @@ class QueueTimes:
         p90: nine of ten had.
         n: how many there were.
         queued: half of them had begun to run after so long; None: the service does not tell when.
+        whose: jobs they are, in words.
     """
 
     p50: float
     p90: float
     n: int
     queued: float | None = None
+    whose: str = "jobs"
 
     @property
     def words(self) -> str:
         """For a log; empty where there are too few to say something."""
         if self.n < _TELLING:
             return ""
-        waited = f", {_minutes(self.queued)} of it in the queue" if self.queued is not None else ""
-        return f"usually {_minutes(self.p50)}{waited}, 9 of 10 within {_minutes(self.p90)} ({self.n} jobs of late)"
+        waited = f", {in_words(self.queued)} of it in the queue" if self.queued is not None else ""
+        p50, p90 = in_words(self.p50), in_words(self.p90)
+        return f"usually {p50}{waited}, 9 of 10 within {p90} ({self.n} {self.whose} of late)"
 
 
-def queue_times(jobs: Iterable[BatchJob], model: str | None = None) -> QueueTimes | None:
+def queue_times(jobs: Iterable[BatchJob], model: str | None = None) -> Usual | None:
     """Tell how long jobs took.
 
     Those count that answered rows, or expired: then it took at least so long. One that failed, or that somebody
@@ -52,22 +59,63 @@ def queue_times(jobs: Iterable[BatchJob], model: str | None = None) -> QueueTime
     Returns:
         None where no job tells.
     """
-    these = [job for job in jobs if _tells(job) and (model is None or _short(job.model) == _short(model))]
+    these = [job for job in jobs if tells(job) and (model is None or short(job.model) == short(model))]
     took = sorted(seconds for job in these if (seconds := _seconds(job, job.end_time)) is not None)
     if not took:
         return None
     queued = sorted(seconds for job in these if (seconds := _seconds(job, job.start_time)) is not None)
-    return QueueTimes(
+    return Usual(
         percentile(took, 0.5), percentile(took, 0.9), len(took), percentile(queued, 0.5) if queued else None
     )
 
 
-def _tells(job: BatchJob) -> bool:
+def tells(job: BatchJob) -> bool:
+    """Whether the time of a job says something of the queue."""
     return job.verdict is Verdict.ROWS or job.state is JobState.EXPIRED
 
 
-def _short(model: str | None) -> str:
+def short(model: str | None) -> str:
+    """Return the name of a model without its place."""
     return (model or "").rpartition("/")[2]
+
+
+def job_time(job: BatchJob, *, left: bool = False) -> JobTime | None:
+    """Return the time of an ended job; None where the service does not say.
+
+    Args:
+        job: as it was read.
+        left: the task cancelled it because it would have been late.
+    """
+    took, queued = _seconds(job, job.end_time or job.update_time), _seconds(job, job.start_time)
+    if job.create_time is None or took is None:
+        return None
+    created, begun = round(job.create_time.timestamp()), None if queued is None else round(queued)
+    return JobTime(created=created, took=round(took), queued=begun, left=left or None)
+
+
+def summed_up(model: str, conn_id: str, times: Sequence[JobTime]) -> QueueTimes:
+    """Sum up times of jobs, of which there is one at least. One that was left counts as if it had ended then."""
+    took = sorted(one.took for one in times)
+    queued = sorted(one.queued for one in times if one.queued is not None)
+    return QueueTimes(
+        model=model,
+        conn_id=conn_id,
+        jobs=len(times),
+        p50=percentile(took, 0.5),
+        p90=percentile(took, 0.9),
+        queued_p50=percentile(queued, 0.5) if queued else None,
+        queued_p90=percentile(queued, 0.9) if queued else None,
+        recent=tuple(times),
+    )
+
+
+def share_within(times: Iterable[JobTime], seconds: float) -> tuple[int, int]:
+    """Return how many jobs ended within so many seconds, and of how many that is known.
+
+    One that the task left before half of that time may have done so or not.
+    """
+    known = [one for one in times if not one.left or one.took >= seconds / 2]
+    return sum(not one.left and one.took <= seconds for one in known), len(known)
 
 
 def _seconds(job: BatchJob, until: datetime | None) -> float | None:
@@ -77,12 +125,13 @@ def _seconds(job: BatchJob, until: datetime | None) -> float | None:
     return (until - job.create_time).total_seconds()
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
+def percentile(ordered: Sequence[_Number], share: float) -> _Number:
     """Return the least of the values that so many of all do not exceed."""
     return ordered[math.ceil(share * len(ordered)) - 1]
 
 
-def _minutes(seconds: float) -> str:
+def in_words(seconds: float) -> str:
+    """Spell a time."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -31,6 +31,7 @@ from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.settler import JobSettler
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
+from airflow_provider_genai_batch.task.landing.job_times import JobTimes
 from airflow_provider_genai_batch.task.landing.media import check_media_place
 from airflow_provider_genai_batch.task.pilot.approval import Asked
 from airflow_provider_genai_batch.task.port import TaskPort
@@ -66,6 +67,7 @@ class TaskAttempt:
         settler = JobSettler(client, settings.model)
         self._ledger = settler.ledger
         self._ledger.versions = settings.versions
+        self._ledger.times = JobTimes(settings.conn_id, task.earlier_manifest)
         self._shared = Shared(settings, task, client, watcher, JobFinder(watcher), settler)
         self._input = AttemptInput(settings, task, client)
         self._ways = Ways(self._shared) if settings.fallbacks else None
@@ -130,7 +132,7 @@ class TaskAttempt:
             rest = self._input.rest(prepared)
             plan = plan_attempt(self._shared, self._input, terms, rest, state)
             if self._settings.plan_only and plan is not None:
-                planned = planned_manifest(terms.order).model_copy(update=self._ledger.known)
+                planned = planned_manifest(terms.order).model_copy(update=self._ledger.before)
                 return planned.model_dump(mode="json")
             if rest is None:
                 whole = RoundStart(identity, prepared, prepared, attempt, state)

@@ -31,3 +31,13 @@ class Shared:
     watcher: JobWatcher
     finder: JobFinder
     settler: JobSettler
+
+    @property
+    def usual(self) -> str:
+        """How long jobs take, in words: by the connection's list where that was read, else by the task's own."""
+        own = (
+            None
+            if self.finder.usual
+            else self.settler.ledger.times.usual(self.settings.model, self.settings.conn_id)
+        )
+        return self.finder.usual if own is None else own.words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 
+log = logging.getLogger(__name__)
+
 LEFT_POLL = 10.0
 """Seconds between looks at a job that was cancelled for a deadline."""
 
@@ -37,6 +40,7 @@ class Waiting:
 
     _shared: Shared
     ending: Ending = field(default_factory=partial(Ending, Why.ENDED))
+    _usual: str = ""
     _ahead: float = 0.0
     """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
 
@@ -57,6 +61,10 @@ class Waiting:
         more: bool,
     ) -> None:
         """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
+        if not self._usual:
+            self._usual = self._shared.usual
+            if self._usual:
+                log.info("Jobs of %s take %s.", self._shared.settings.model, self._usual)
         reattached = not going.keys().isdisjoint(state.reattached)
         plan = replace(self.plan([*going.values()], reattached=reattached), until_first=more)
         plan = _for_rows(plan, state)
@@ -109,7 +117,7 @@ class Waiting:
             deadline=plan.deadline + self._ahead,
             pending_deadline=plan.pending_deadline + self._ahead,
             appear_until=self.appear_until(jobs),
-            usual=self._shared.finder.usual,
+            usual=self._usual,
         )
 
     def appear_until(self, jobs: Sequence[BatchJob]) -> float:

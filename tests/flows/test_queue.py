@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genai_batch.flows.queue import QueueTimes, queue_times
+from airflow_provider_genai_batch.flows.queue import Usual, queue_times
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 
@@ -59,7 +59,7 @@ def test_the_model_counts_however_its_name_is_spelled_and_times_that_cannot_be_d
         job(None),
         job(-5),
     ]
-    assert queue_times(jobs, "gemini-2.5-flash") == QueueTimes(60.0, 120.0, 2, 20.0)
+    assert queue_times(jobs, "gemini-2.5-flash") == Usual(60.0, 120.0, 2, 20.0)
     assert queue_times(jobs[2:3], vertex) is None
 
 
@@ -67,4 +67,4 @@ def test_words_say_nothing_of_too_few_jobs_and_minutes_of_more():
     assert queue_times([job(60), job(70)]).words == ""
     times = queue_times([job(700, 300), job(720, 600), job(3300, 2400)])
     assert times.words == "usually 12 min, 10 min of it in the queue, 9 of 10 within 55 min (3 jobs of late)"
-    assert QueueTimes(45, 9000, 12).words == "usually 45 s, 9 of 10 within 2.5 h (12 jobs of late)"
+    assert Usual(45, 9000, 12).words == "usually 45 s, 9 of 10 within 2.5 h (12 jobs of late)"

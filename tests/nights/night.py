@@ -38,6 +38,7 @@ class Night:
         retries: attempts after that.
         delay: seconds between two attempts.
         open_other: opens a client of another connection, by its name.
+        earlier: the manifest of the last run that left one.
         errors: what attempts raised.
         deferrals: how often it left its worker.
     """
@@ -50,6 +51,7 @@ class Night:
     retries: int = 0
     delay: float = 60.0
     open_other: Callable[[str], AbstractContextManager[GenAIBatchClient]] | None = None
+    earlier: Mapping[str, Any] | None = None
     errors: list[BaseException] = field(default_factory=list)
     deferrals: int = 0
     kept: dict[Any, Any] = field(default_factory=dict)
@@ -71,7 +73,11 @@ class Night:
             with self.open_client() as client:
                 owner = Owner(task_key("etl", "ask", self.run, -1, None), "etl.ask", {}, None, self.times)
                 task = PlainTask(
-                    is_first_try=number == 0, owner=owner, kept=self.kept, open_other=self.open_other
+                    is_first_try=number == 0,
+                    owner=owner,
+                    kept=self.kept,
+                    open_other=self.open_other,
+                    earlier=self.earlier,
                 )
                 try:
                     return step(TaskAttempt(RunSettings(**self.settings), task, client))

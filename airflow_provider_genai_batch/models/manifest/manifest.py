@@ -11,6 +11,7 @@ from airflow_provider_genai_batch.models.base import Backend, Line, Noun
 from airflow_provider_genai_batch.models.manifest.checked import Checked
 from airflow_provider_genai_batch.models.manifest.cost import Cost
 from airflow_provider_genai_batch.models.manifest.plan import Plan
+from airflow_provider_genai_batch.models.manifest.queue import QueueTimes
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.models.manifest.versions import Versions
 from airflow_provider_genai_batch.models.row import Usage
@@ -111,6 +112,8 @@ class Manifest(Noun):
     """By earlier results and equal requests; None: the task uses no earlier answers."""
     bigquery: TableJobs | None = None
     """What was done in BigQuery beside the model's jobs; None: nothing."""
+    queue: tuple[QueueTimes, ...] = ()
+    """How long the last jobs of this task took, in this run and those before it, by model and connection."""
     create_time: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None

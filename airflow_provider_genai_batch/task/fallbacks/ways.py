@@ -263,12 +263,13 @@ class Ways:
         if not self.has_next(state):
             return ""
         late = [
-            job.name
+            job
             for job in self._shared.settler.ledger.at_hand
             if job.name not in state.done and not is_journaled(job.name) and self._settings.is_stalled(job)
         ]
         if late:
-            return f"{', '.join(late)} did not leave the queue in time"
+            self._shared.settler.ledger.times.note_left(late)
+            return f"{', '.join(job.name for job in late)} did not leave the queue in time"
         return "a job did not leave the queue in time" if stalled else self.why_next(state, identity)
 
     def _found(self, identity: Identity) -> int:

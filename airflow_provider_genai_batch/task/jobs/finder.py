@@ -106,8 +106,6 @@ class JobFinder:
         model = "" if attempt.room is None else attempt.room.model
         times = queue_times(jobs or (), model)
         self.usual = "" if times is None else times.words
-        if self.usual and not attempt.refusals:
-            log.info("Jobs of %s take %s.", model, self.usual)
         return jobs
 
     def recent_jobs(self, seconds: float, most_pages: int = 1) -> list[BatchJob] | None:

@@ -13,10 +13,12 @@ from airflow_provider_genai_batch.models import BatchJob, Cost, Manifest, Plan, 
 from airflow_provider_genai_batch.models.jobs.job import Verdict
 from airflow_provider_genai_batch.models.jobs.job_totals import JobTotals
 from airflow_provider_genai_batch.models.manifest.manifest import AnsweredBy, Saved
+from airflow_provider_genai_batch.models.manifest.queue import QueueTimes
 from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.printable import printable
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.task.cost.prices import cost_of, is_installed, price_of
+from airflow_provider_genai_batch.task.landing.job_times import JobTimes
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ class UsageLedger:
     """That the task asks with."""
     bigquery: TableJobs | None = None
     """What it did in BigQuery."""
+    times: JobTimes = field(default_factory=JobTimes)
+    """How long jobs took, in this run and in those before it."""
     model: str | None = None
     """Of the task; None: jobs tell."""
     conn_of: Callable[[str], str] | None = None
@@ -114,14 +118,21 @@ class UsageLedger:
         self.jobs |= self._fetched
         self.counts = manifest.counts
         self._compare()
-        return manifest.model_copy(
-            update={"cost": self.cost, "saved": self.saved, "answered_by": self._answered_by(), **self.known}
-        )
+        told = {"cost": self.cost, "saved": self.saved, "answered_by": self._answered_by()}
+        return manifest.model_copy(update={**told, "queue": self._queue(), **self.known})
 
     @property
     def known(self) -> dict[str, Any]:
         """What a manifest says that is known before anything is asked."""
         return {"plan": self.plan, "versions": self.versions, "bigquery": self.bigquery}
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """What the manifest of a task says that asks nothing."""
+        return {**self.known, "queue": self._queue()}
+
+    def _queue(self) -> tuple[QueueTimes, ...]:
+        return self.times.queues(self.jobs.values(), self.conn_of)
 
     def _answered_by(self) -> tuple[AnsweredBy, ...]:
         if self.conn_of is None:
@@ -159,5 +170,6 @@ class UsageLedger:
         kept = {"cost": self.cost, "saved": self.saved, **self.known}
         self._compare()
         said = {name: None if one is None else one.model_dump(mode="json") for name, one in kept.items()}
-        by = [one.model_dump(mode="json") for one in self._answered_by()]
-        failure.manifest = {**failure.manifest, **said, "answered_by": by}
+        lists = {"answered_by": self._answered_by(), "queue": self._queue()}
+        written = {name: [one.model_dump(mode="json") for one in found] for name, found in lists.items()}
+        failure.manifest = {**failure.manifest, **said, **written}

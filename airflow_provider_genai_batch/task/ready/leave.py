@@ -88,6 +88,7 @@ class Leaving:
         """Tell what became of jobs when the waiting for their end is over; those that count no more are passed over."""
         names = [name for name in checkpoint.jobs if name not in checkpoint.state.done]
         jobs = {name: self._read(name) for name in names}
+        self._shared.settler.ledger.times.note_left(job for job in jobs.values() if job is not None)
         stuck = [name for name, job in jobs.items() if job is not None and not job.done]
         empty = [name for name, job in jobs.items() if job is None or _is_empty(job)]
         checkpoint.state.pass_over(empty)

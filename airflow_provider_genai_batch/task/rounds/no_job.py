@@ -13,6 +13,7 @@ from airflow_provider_genai_batch.exceptions import JobTimedOut, NotFound
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.jobs.identity import Identity, round_of
 from airflow_provider_genai_batch.task.journal.journals import Journals
+from airflow_provider_genai_batch.task.ready.too_slow import too_slow
 from airflow_provider_genai_batch.task.rounds.job_part import identity_of
 from airflow_provider_genai_batch.task.rounds.start import RoundStart
 from airflow_provider_genai_batch.task.shared import Shared
@@ -91,6 +92,17 @@ class NoJob:
         if self._has_journal or self._asked_at_once(state):
             msg = "an earlier attempt has begun to ask them at once"
             raise NoJobError(msg)
+        if self._too_slow:
+            raise NoJobError(self._too_slow)
+
+    @cached_property
+    def _too_slow(self) -> str:
+        """Why the first job of a run is not worth its creation; empty: it is, or this is not the first."""
+        state, shared = self._start.state, self._shared
+        if state.ready is None or state.mine or not shared.task.is_first_try:
+            return ""
+        times = shared.settler.ledger.times.recent(self._model, shared.settings.conn_id)
+        return too_slow(times, state.ready, shared.client.service_time())
 
     @property
     def _journals(self) -> Journals | None:

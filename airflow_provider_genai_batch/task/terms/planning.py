@@ -50,7 +50,8 @@ def plan_attempt(
     if asked.at_hand is not None and state.plan is None:
         plan = asked.at_hand.in_plan(plan)
     if plan is not None and state.plan is None:
-        log.info("Plan: %s.", plan)
+        usual = shared.usual if only else ""
+        log.info("Plan: %s.%s", plan, usual and f" Jobs take {usual}.")
         if settings.may_ask_at_once:
             plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
         state.plan = plan.model_dump(mode="json")
