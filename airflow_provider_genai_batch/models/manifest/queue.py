@@ -16,7 +16,7 @@ class JobTime(Sparse):
     queued: int | None = None
     """Part of that before it began to run; None: the service does not say."""
     left: bool | None = None
-    """True: the task cancelled it because it would have been late, so it would have taken longer."""
+    """True: the task cancelled it because it would have been late. It would have needed longer."""
 
 
 class QueueTimes(Noun):

@@ -118,8 +118,8 @@ class UsageLedger:
         self.jobs |= self._fetched
         self.counts = manifest.counts
         self._compare()
-        told = {"cost": self.cost, "saved": self.saved, "answered_by": self._answered_by()}
-        return manifest.model_copy(update={**told, "queue": self._queue(), **self.known})
+        paid = {"cost": self.cost, "saved": self.saved, "answered_by": self._answered_by()}
+        return manifest.model_copy(update={**paid, "queue": self._queue(), **self.known})
 
     @property
     def known(self) -> dict[str, Any]:
