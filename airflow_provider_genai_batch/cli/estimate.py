@@ -67,9 +67,7 @@ class Estimate:
             fields["without maxOutputTokens"] = f"{plan.unbounded} requests"
         if plan.requests:
             words = "" if self.usual is None else self.usual.words
-            fields["time of a job"] = (
-                words or "not known: too few jobs of this model have ended here recently"
-            )
+            fields["time of a job"] = words or "not known: too few jobs of this model have ended here of late"
         return fields
 
 

@@ -64,7 +64,8 @@ def _check_table(task: Any, source: Any) -> None:
         if is_known([one for one in (task.key, task.columns) if one is not None]):
             RowSettings.of(task.key, task.columns)
         return
-    ask.refuse_landing(task, streamed=True)  # the connection says whether rows pass the worker
+    # Otherwise the connection says whether rows pass the worker.
+    ask.refuse_landing(task, streamed=True if task.validate == "python" else None)
     settings = {name: getattr(task, name) for name in ask.TABLE_SETTINGS if name != "validate"}
     settings["results_uri"] = task.results_uri
     if is_known(
@@ -78,7 +79,9 @@ def _check_table(task: Any, source: Any) -> None:
         from airflow_provider_genai_batch.wire.parameters.destinations import read_settings
 
         destination = read_settings(task.config, dest=task.dest).destination
-        ask.read_ask(source.bigquery_uri, destination, output_type=task.output_type, **settings)
+        read = ask.read_ask(source.bigquery_uri, destination, output_type=task.output_type, **settings)
+        if task.reuse or task.dedupe:
+            read.looking_back()
 
 
 def check_results(task: Any) -> None:

@@ -32,6 +32,7 @@ from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.port import TaskPort
 from airflow_provider_genai_batch.task.reuse.earlier import read_reuse
 from airflow_provider_genai_batch.task.reuse.find import Wanted
+from airflow_provider_genai_batch.task.reuse.in_tables import RowsAtHand, TableSearch
 from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.task.settings.job_names import read_manifest
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
@@ -57,12 +58,14 @@ class AttemptInput:
 
     Attributes:
         at_hand: answers to it that are there already; None: none are looked for, or it has not been read.
+        in_table: the same of rows of a table in BigQuery.
     """
 
     _settings: RunSettings
     _task: TaskPort
     _client: GenAIBatchClient
     at_hand: AtHand | None = None
+    in_table: RowsAtHand | None = None
 
     @contextmanager
     def read(
@@ -93,6 +96,11 @@ class AttemptInput:
                     identity = Identity(self._task.owner.key, fingerprint)
                     if self.search is not None:
                         self.at_hand = self.search.begin(self._client, prepared, identity, stack)
+                    elif prepared.table is not None and order.table is not None and order.table.looks_back:
+                        search = self._table_search(order, order.table)
+                        self.in_table = search.begin(prepared.table, identity)
+                        table = replace(prepared.table, at_hand=self.in_table.table)
+                        prepared = replace(prepared, table=table)
                     break
                 except PASSING as error:
                     failures += 1
@@ -176,7 +184,14 @@ class AttemptInput:
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
         """Return the requests that have no answer at hand; None: all have one."""
-        return prepared if self.at_hand is None else self.at_hand.rest(prepared)
+        found = self.in_table or self.at_hand
+        return prepared if found is None else found.rest(prepared)
+
+    @property
+    def found_anew(self) -> bool:
+        """Whether answers at hand are looked for, and no earlier attempt has left what it found."""
+        found = self.in_table or self.at_hand
+        return found is not None and found.found_anew
 
     def unanswered(self, prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
         """Return the requests without an answer; None where they are not known or cannot be read."""
@@ -234,6 +249,19 @@ class AttemptInput:
             stack, self._client, *asks, several_jobs=True, keeps_media=keeps_media(self._settings)
         )
         return read_stream(reader, lines, snapshot)
+
+    def _table_search(self, order: Order, ask: TableAsk) -> TableSearch:
+        settings, labels = self._settings, merge_labels(self._task.owner.labels, order.labels)
+        return TableSearch(
+            self._client.queries,
+            ask,
+            order.model,
+            read_reuse(settings.reuse),
+            settings.dedupe,
+            labels,
+            self._task.earlier_manifest,
+            read_manifest,
+        )
 
     def _table_reader(self, order: Order, ask: TableAsk) -> TableReader:
         labels = merge_labels(self._task.owner.labels, order.labels)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.flows.outcome.settle import Done, Outcome
 from airflow_provider_genai_batch.flows.watch import Ending
-from airflow_provider_genai_batch.models.jobs.identity import FALLBACK_ROUNDS, fallback_of, merge_labels
+from airflow_provider_genai_batch.models.jobs.identity import (
+    FALLBACK_ROUNDS,
+    Identity,
+    fallback_of,
+    merge_labels,
+)
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.attempt_input import AttemptInput
 from airflow_provider_genai_batch.task.fallbacks.ways import Ways
@@ -25,6 +30,7 @@ from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.task.state import AttemptState, Checkpoint
 from airflow_provider_genai_batch.task.tables.land import TableLanding
 from airflow_provider_genai_batch.task.tables.load import LoadedTable
+from airflow_provider_genai_batch.task.tables.staged import at_hand_name
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
 
 if TYPE_CHECKING:
@@ -76,7 +82,7 @@ class Settlement:
             return self._settler.settle(
                 ending,
                 checkpoint.jobs,
-                self._landing(facts, prepared, carry, state),
+                self._landing(facts, prepared, carry, state, checkpoint.fingerprint),
                 patience=self.late_rows(ending, checkpoint, event),
                 reattached=[name for name in state.reattached if not stops and name not in state.done],
                 failed_before=state.failed_before,
@@ -103,10 +109,15 @@ class Settlement:
         return state.idle or own < rounds or came_further
 
     def _landing(
-        self, facts: InputFacts, prepared: PreparedInput | None, carry: Carry | None, state: AttemptState
+        self,
+        facts: InputFacts,
+        prepared: PreparedInput | None,
+        carry: Carry | None,
+        state: AttemptState,
+        fingerprint: str | None,
     ) -> Landing:
         settings, client = self._settings, self._client
-        into = self._into(facts)
+        into = self._into(facts, fingerprint)
         loads = into if isinstance(into, LoadedTable) else None
         check = job_check(settings.output_type, settings.request_defaults)
         return Landing(
@@ -151,13 +162,14 @@ class Settlement:
         with reread_columns(self._client, self._input.order_again, facts.content, prepared) as columns:
             yield columns
 
-    def land_at_hand(self, order: Order, prepared: PreparedInput) -> Done:
+    def land_at_hand(self, order: Order, prepared: PreparedInput, fingerprint: str) -> Done:
         """Land the rows of an input of which nothing is to be asked."""
         facts = InputFacts.of(prepared)
         with self._columns(facts, prepared) as carry:
-            return self._settler.land_at_hand(order, self._landing(facts, prepared, carry, AttemptState()))
+            landing = self._landing(facts, prepared, carry, AttemptState(), fingerprint)
+            return self._settler.land_at_hand(order, landing)
 
-    def _into(self, facts: InputFacts) -> TableLanding | LoadedTable | None:
+    def _into(self, facts: InputFacts, fingerprint: str | None) -> TableLanding | LoadedTable | None:
         """Return the table in BigQuery that rows land in; None where the task has none."""
         settings, owner = self._settings, self._task.owner
         if facts.snapshot is None and settings.file_uri == settings.results_uri:
@@ -170,4 +182,7 @@ class Settlement:
         inputs = facts.snapshot or ""
         if order.table.streamed:
             return LoadedTable(order.table.table, owner.key, labels, order.table, inputs)
-        return TableLanding(order.table, inputs, labels, settings.truncated == "ok")
+        at_hand = None
+        if order.table.looks_back and fingerprint is not None:
+            at_hand = at_hand_name(order.table.staging, Identity(owner.key, fingerprint))
+        return TableLanding(order.table, inputs, labels, settings.truncated == "ok", at_hand)

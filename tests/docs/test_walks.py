@@ -67,7 +67,7 @@ def test_the_dags_of_the_readme_and_of_the_page_on_tables_do_what_they_promise(
         assert reader.ran == ["nightly_reviews", "label_reviews"]
         with walk(CLASSIFY, tmp_path, running.url) as reader:
             reader.go()
-    assert reader.ran == ["classify_reviews"]
+    assert reader.ran == ["classify_reviews", "classify_what_changed"]
     answers = map(json.loads, (tmp_path / f"answers-{DATE}.jsonl").read_text().splitlines())
     assert {row["key"]: row["status"] for row in answers} == {"first": "ok", "second": "ok"}
     labels, short = [*big_query.rows(f"{place}.labels")], [*big_query.rows(f"{place}.kinds")]
@@ -76,11 +76,13 @@ def test_the_dags_of_the_readme_and_of_the_page_on_tables_do_what_they_promise(
         (1, "ok", list),
         (2, "ok", list),
     }
-    named = {code(row[0]) for row in CLASSIFY.table("## What comes out", "Column")}
+    named = {code(row[0]) for row in CLASSIFY.table("## The result table", "Column")}
     kinds = dict(big_query.columns(f"{place}.labels"))
     assert [*kinds][:6] == ["id", "text", "day", "kind", "certainty", "topics"]
     assert {*[*kinds][6:]} == named
     assert (kinds["certainty"], kinds["row_status"]) == ("FLOAT", "STRING")
+    at_hand = {code(row[0]) for row in CLASSIFY.table("## Pay only for what changed", "Column")}
+    assert {*dict(big_query.columns(f"{place}.good"))} == {"id", "text", "good"} | named | at_hand
 
 
 def test_the_dag_that_asks_a_database_gives_each_of_its_rows_a_label(

@@ -29,6 +29,7 @@ from airflow_provider_genai_batch.exceptions import (
     TransportError,
     UnsupportedError,
 )
+from airflow_provider_genai_batch.wire.tables.fitting import type_of
 from airflow_provider_genai_batch.wire.tables.installed import can_ask
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, TableName
 
@@ -56,11 +57,13 @@ class TableFacts:
         kind: TABLE, VIEW, MATERIALIZED_VIEW, EXTERNAL or SNAPSHOT.
         columns: types by name, in order; an array is ``ARRAY``.
         last_change: milliseconds since the epoch.
+        whole: types by name with what is in them, see `wire.tables.fitting.type_of`.
     """
 
     kind: str
     columns: Mapping[str, str]
     last_change: int
+    whole: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ class Queries:
         found = self._call("tables.get", lambda client, retry: client.get_table(address, retry=retry))
         columns = {one.name: "ARRAY" if one.mode == "REPEATED" else one.field_type for one in found.schema}
         changed = 0 if found.modified is None else int(found.modified.timestamp() * 1000)
-        return TableFacts(str(found.table_type), columns, changed)
+        whole = {one.name: type_of(one.to_api_repr()) for one in found.schema}
+        return TableFacts(str(found.table_type), columns, changed, whole)
 
     def exists(self, table: TableName) -> bool:
         """Tell whether there is such a table; costs nothing."""

@@ -1,4 +1,4 @@
-"""What is known before an attempt to submit a job, and the job that it found or created."""
+"""The facts that an attempt to submit a job begins with, and the job that it came to."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from airflow_provider_genai_batch.models import BatchJob
 
 @dataclass(frozen=True)
 class Attempt:
-    """Facts known before an attempt to submit."""
+    """What is known before an attempt to submit."""
 
     look_first: bool = False
-    """Whether an earlier attempt may have created the job."""
+    """An earlier attempt may have created the job."""
     reattach: bool = True
     """Whether to reattach to a job of an earlier attempt; else running ones are cancelled."""
     since: float | None = None
-    """No job of the task instance is older than this, in seconds since the epoch; None: unknown."""
+    """No job of the task instance is older than this, in seconds since the epoch; None: nobody knows."""
     before: Collection[str] = ()
-    """Jobs not to reattach to, because they turned out to be useless."""
+    """Jobs not to reattach to: they turned out to be of no use."""
     mine: Collection[str] = ()
-    """Jobs that this attempt found or created before it was deferred. It reattaches to them in any state."""
+    """Jobs that this attempt came to before it was deferred. It reattaches to them whatever became of them."""
     refusals: int = 0
-    """How often the service has had no capacity so far."""
+    """How often the service had no capacity so far."""
     resumed: bool = False
-    """Whether this attempt has already looked, some time ago."""
+    """This attempt looked already, some time ago."""
     begun: float | None = None
-    """When the attempt began, in seconds of the `steady` clock of `submit`; None: now."""
+    """When the attempt began, by the clock of `submit` that never jumps; None: now."""
     deadline: float = 0.0
-    """Until when to wait for capacity, in seconds since the epoch; 0: no wait has begun."""
+    """Until when a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
     whole_task: bool = False
-    """Whether to check the records of the task instance's other jobs, too."""
+    """Whether what was written down of the task instance's other jobs is gone through too."""
     stalled: Callable[[BatchJob], bool] = lambda _job: False
-    """Tells which jobs did not leave the queue, so that they are not submitted again in the same way."""
+    """Tells which jobs are not asked again in the same way, for they did not leave the queue."""
     room: Room | None = None
-    """Enqueued tokens that the job needs, and the connection's limit; None: no limit."""
+    """What the job needs and may have of the connection's enqueued tokens; None: there is no limit."""
     conn_id: str = ""
     """The task's Airflow connection."""
     place: str = ""
-    """The place it points to, see `Record.place`."""
+    """Where it points to, see `Record.place`."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The job that a task found or created."""
+    """The job that a task came to."""
 
     job: BatchJob
     reattached: bool
-    """Whether it is from an earlier attempt."""
+    """It is of an earlier attempt."""
     before: Collection[str] = ()
-    """Existing jobs that are useless."""
+    """Jobs that were there and are of no use."""
     twins: Sequence[BatchJob] = ()
-    """Ended jobs with the same requests: for each request, the first good row counts."""
+    """Jobs that asked the same and have ended: of each request the first good row counts."""

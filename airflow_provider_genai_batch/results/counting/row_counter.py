@@ -310,6 +310,18 @@ class RowCounter:
         for totals in (shares or {}).values():
             self._tokens.add_job(totals)
 
+    def take_unpaid(self, status: str, reused: int, same: int, usage: Mapping[str, int]) -> None:
+        """Note which of the rows that stay where they are no job was paid for, see `take_unread`.
+
+        Args:
+            status: of them all.
+            reused: rows of earlier results.
+            same: rows of requests that are equal to another one.
+            usage: tokens of these answers when they were asked.
+        """
+        self._unpaid = self._unpaid or UnpaidRows()
+        self._unpaid.add(status, reused, same, usage)
+
     @property
     def counts(self) -> RowCounts:
         """Rows by status."""

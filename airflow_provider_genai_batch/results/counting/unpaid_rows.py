@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
-from airflow_provider_genai_batch.models import Usage
+from airflow_provider_genai_batch.models import RowStatus, Usage
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
 
@@ -36,6 +37,14 @@ class UnpaidRows:
         self.status[row["status"]] += 1
         if row["usage"] is not None:
             self._saved.update(row["usage"])
+
+    def add(self, status: str, reused: int, same: int, usage: Mapping[str, int]) -> None:
+        """Count rows of one status, of which so many are of each kind."""
+        self.reused += reused
+        self.same += same
+        if status != RowStatus.MISSING.value:  # a request without a row has none, whatever it is equal to
+            self.status[status] += reused + same
+        self._saved.update(usage)
 
     def absorb(self, other: UnpaidRows) -> None:
         """Add those of other requests."""

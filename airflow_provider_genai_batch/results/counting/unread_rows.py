@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.results.counting.causes import as_cause, cause
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.answers.results import missing_row, read_fields
+from airflow_provider_genai_batch.wire.tables.statements import TOKENS
 
 
 def count_by_service(counter: RowCounter, jobs: Sequence[JobCounts]) -> None:
@@ -47,7 +48,10 @@ def count_by_table(counter: RowCounter, table: TableCounts, requests: int) -> No
 
 
 def count_by_result(
-    counter: RowCounter, lines: Iterable[Mapping[str, Any]], shares: Mapping[str, JobTotals]
+    counter: RowCounter,
+    lines: Iterable[Mapping[str, Any]],
+    shares: Mapping[str, JobTotals],
+    unpaid: Iterable[Mapping[str, Any]] = (),
 ) -> None:
     """Count the rows of a table that was written from the answers of all jobs.
 
@@ -56,6 +60,7 @@ def count_by_result(
         lines: numbers of rows (``number``) by ``row_status`` and ``cause``, the commonest causes; ``alike`` is the
             number of all rows of that status.
         shares: what each job brought.
+        unpaid: numbers of rows that no job was paid for (``reused``, ``same``) by ``row_status``, with their tokens.
     """
     statuses: dict[str, int] = {}
     causes: Counter[str] = Counter()
@@ -69,6 +74,11 @@ def count_by_result(
         elif status != RowStatus.OK.value:
             causes[as_cause(str(line["cause"]))] += number
     came = sum(statuses.values()) - statuses.get(RowStatus.MISSING.value, 0)
+    for line in unpaid:
+        status, usage = str(line["row_status"]), {kind: int(line[kind] or 0) for kind in TOKENS}
+        counter.take_unpaid(status, int(line["reused"]), int(line["same"]), usage)
+        if status != RowStatus.MISSING.value:
+            came -= int(line["reused"]) + int(line["same"])
     counter.take_unread(statuses, causes, came, shares)
 
 

@@ -37,7 +37,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
             check(name, value)
     _check_addresses(task, known)
     _check_at_once(task, known)
-    _check_used_again(task)
+    _check_used_again(task, known or (lambda _: True))
     for name in ("results_uri", "media_uri"):
         if task.wait is False and getattr(task, name) is not None:
             msg = (
@@ -118,16 +118,50 @@ def tiers_at_once(task: Any) -> list[Tier]:
     return [tier for tier in (Tier.FLEX, Tier.STANDARD) if tier.value in named]
 
 
-def _check_used_again(task: Any) -> None:
+def _check_used_again(task: Any, known: Callable[[Any], bool]) -> None:
     """Refuse `reuse` and `dedupe` where no rows land, for their rows come from nowhere else."""
-    given = [name for name in ("reuse", "dedupe") if getattr(task, name) not in (None, False)]
-    if given and has_no_file(task.results_uri):
+    if not (task.reuse or task.dedupe) or not has_no_file(task.results_uri):
+        return
+    source = getattr(task, "src", None)
+    elsewhere = isinstance(source, (str, list)) and known(source) and not str(source).startswith("bq://")
+    if task.prompt is None or elsewhere or (task.results_uri is None and task.dest is None):
+        raise no_place_for_unasked(task)
+    results = getattr(task.reuse, "results", task.reuse)
+    for one in results if isinstance(results, (list, tuple)) else [results]:
+        if isinstance(one, str) and known(one) and one.strip()[:1] != "{":
+            refuse_no_table(one)
+
+
+def refuse_no_table(uri: str) -> None:
+    """Refuse earlier results of rows in BigQuery that are no table there.
+
+    Raises:
+        ConfigurationError: they are files, or several tables named at once.
+    """
+    if not is_table(uri):
         msg = (
-            f"{given[0]} needs a results_uri that is a file: rows that are not asked land there, beside those that "
-            f"are. Give it, or "
-            f"leave {given[0]} out, as the rows of a table in BigQuery have to."
+            f"reuse names {uri}, and the rows of this task are in BigQuery: what they ask is digested there in another "
+            "way than in files, so no file answers them. Nothing was asked, and no model is billed. Name tables, as "
+            "bq://project.dataset.table."
         )
         raise ConfigurationError(msg)
+    if "*" in uri:
+        msg = (
+            f"reuse names {uri}, which is no single table. Nothing was asked, and no model is billed. Name each table, "
+            "in a list."
+        )
+        raise ConfigurationError(msg)
+
+
+def no_place_for_unasked(task: Any) -> ConfigurationError:
+    """Return the refusal of `reuse` and `dedupe` where rows that are not asked have no place."""
+    name = "reuse" if task.reuse else "dedupe"
+    msg = (
+        f"{name} needs a results_uri that is a file, or the rows of a table in BigQuery (prompt, src and results_uri "
+        "as bq://project.dataset.table): rows that are not asked land there, beside those that are. Give it, or leave "
+        f"{name} out."
+    )
+    return ConfigurationError(msg)
 
 
 def _check_validate(name: str, value: Any) -> None:

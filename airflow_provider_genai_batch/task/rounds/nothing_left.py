@@ -45,17 +45,11 @@ def land_all_at_hand(
         outcome: finds an earlier attempt's jobs, and settles with them.
         here: the whole input, and what is known of the attempt.
     """
-    at_hand, uri = asked.at_hand, asked.search and asked.search.results_uri
-    if (
-        at_hand is not None
-        and uri
-        and at_hand.found_anew
-        and here.attempt.look_first
-        and here.attempt.reattach
-    ):
+    uri = asked.search and asked.search.results_uri
+    if asked.found_anew and here.attempt.look_first and here.attempt.reattach:
         strays = outcome.strays(here.identity, here.facts, here.state)
         found = strays.look()
-        journaled = Journals(client, uri, order.model).since(here.identity, range(LAST_ROUND))
+        journaled = Journals(client, uri, order.model).since(here.identity, range(LAST_ROUND)) if uri else []
         begun = Checkpoint(here.state, [job.name for job in journaled], here.facts, here.identity.fingerprint)
         settle = partial(settlement.settle, prepared=here.whole)
         try:
@@ -66,4 +60,4 @@ def land_all_at_hand(
             settled = None
         if isinstance(settled, Done):
             return settled
-    return settlement.land_at_hand(order, here.whole)
+    return settlement.land_at_hand(order, here.whole, here.identity.fingerprint)

@@ -108,8 +108,8 @@ class Rounds:
         What an earlier attempt had at hand is kept beside the results. If that is gone, other requests may be left than
         those that its jobs ask; they are reattached to as they are, and only what then has no row is asked.
         """
-        attempt, at_hand = here.attempt, self._input.at_hand
-        if at_hand is None or not (at_hand.found_anew and attempt.look_first and attempt.reattach):
+        attempt = here.attempt
+        if not (attempt.look_first and attempt.reattach and self._input.found_anew):
             return here
         facts = InputFacts.of(here.whole)
         strays = self._outcome.strays(here.identity, facts, here.state)

@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, Versions
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks.checks import check_order_settings
+from airflow_provider_genai_batch.task.checks.checks import check_order_settings, no_place_for_unasked
 from airflow_provider_genai_batch.task.settings.order import Order, read_order
 from airflow_provider_genai_batch.task.settings.versions import versions_of
 from airflow_provider_genai_batch.task.tables.ask import (
@@ -175,6 +175,10 @@ class RunSettings:
         )
         if order.table is not None:
             refuse_landing(self, streamed=order.table.streamed)
+            if self.reuse or self.dedupe:
+                order = replace(order, table=order.table.looking_back())
+        elif (self.reuse or self.dedupe) and self.file_uri is None:
+            raise no_place_for_unasked(self)
         elif any(getattr(self, name) is not None for name in TABLE_SETTINGS):
             refuse_table_settings(self)
         if self.versions is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.wire.tables.sql import (
     read_dataset,
     read_table,
 )
-from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
+from airflow_provider_genai_batch.wire.tables.statements import AT_HAND_COLUMNS, OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 TABLE_SETTINGS = ("key", "columns", "where", "staging", "rename", "max_bytes", "validate")
@@ -43,6 +43,7 @@ class TableAsk:
         max_bytes: that reading the source may scan; None: any number.
         answers: columns of the answers; None: they are text.
         streamed: the service does not read BigQuery, or Python is to check the answers: rows pass the worker.
+        looks_back: answers of earlier results are used again, or equal requests are asked once.
     """
 
     source: TableName
@@ -55,6 +56,22 @@ class TableAsk:
     max_bytes: int | None = None
     answers: tuple[Column, ...] | None = None
     streamed: bool = False
+    looks_back: bool = False
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The names of columns that are neither the input's nor the answers'."""
+        return (*OWN_COLUMNS, *(AT_HAND_COLUMNS if self.looks_back else ()))
+
+    def looking_back(self) -> TableAsk:
+        """Return the same, where something is at hand for the rows.
+
+        Raises:
+            InputError: names of columns clash.
+        """
+        ask = replace(self, looks_back=True)
+        check_names([*(ask.columns or ()), *ask.answer_columns, *ask.own_columns], "The table of the results")
+        return ask
 
     @property
     def answer_columns(self) -> tuple[str, ...]:
@@ -158,16 +175,17 @@ def refuse_table_settings(task: Any) -> None:
         raise ConfigurationError(msg)
 
 
-_NOT_IN_TABLES = ("media_uri", "keep", "reuse", "dedupe", "fallbacks")
+_NOT_IN_TABLES = ("media_uri", "keep", "fallbacks")
 _ONLY_STREAMED = ("checks", "pilot")
+_NEVER_STREAMED = ("reuse", "dedupe")
 
 
-def refuse_landing(task: Any, *, streamed: bool) -> None:
+def refuse_landing(task: Any, *, streamed: bool | None) -> None:
     """Refuse settings that rows in a table in BigQuery do not have.
 
     Args:
         task: its settings.
-        streamed: they pass the worker, or may do so.
+        streamed: whether they pass the worker; None: that is not known yet.
 
     Raises:
         UnsupportedError, ConfigurationError: one is given.
@@ -176,11 +194,18 @@ def refuse_landing(task: Any, *, streamed: bool) -> None:
         if getattr(task, name, None) not in (None, False):
             msg = f"The rows are written to a table in BigQuery, which has no place for it: leave {name} out."
             raise UnsupportedError(msg)
-    for name in () if streamed else _ONLY_STREAMED:
+    for name in _ONLY_STREAMED if streamed is False else ():
         if getattr(task, name, None) not in (None, False):
             msg = (
                 f"Requests and rows stay in BigQuery and pass no worker: leave {name} out, or let them pass it by "
                 'validate="python".'
+            )
+            raise UnsupportedError(msg)
+    for name in _NEVER_STREAMED if streamed else ():
+        if getattr(task, name, None) not in (None, False):
+            msg = (
+                f"{name} looks for answers in BigQuery, for rows that stay there, and these pass the worker: leave "
+                f'{name} out, or validate="python", on a connection to Vertex AI.'
             )
             raise UnsupportedError(msg)
     if task.wait is False:

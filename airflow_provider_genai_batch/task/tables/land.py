@@ -18,11 +18,21 @@ from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import answers_of, jobs_of
+from airflow_provider_genai_batch.wire.tables.at_hand import counts_unpaid
 from airflow_provider_genai_batch.wire.tables.sql import TableName
-from airflow_provider_genai_batch.wire.tables.statements import KEY, TOKENS, Result, counts, options, usage
+from airflow_provider_genai_batch.wire.tables.statements import (
+    KEY,
+    TOKENS,
+    KeptAtHand,
+    Result,
+    counts,
+    options,
+    usage,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.client.storage.queries import Queries
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +46,14 @@ class TableLanding:
         inputs: the name of the snapshot.
         labels: of DAG, task and run.
         cut_off_is_ok: see `Answers`.
+        at_hand: the table that says what was at hand for the rows; None: nothing was looked for.
     """
 
     ask: TableAsk
     inputs: str
     labels: Mapping[str, str]
     cut_off_is_ok: bool = True
+    at_hand: TableName | None = None
 
     def land(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> RowCounter:
         """Write the table anew from the answers of jobs, and count its rows.
@@ -56,12 +68,18 @@ class TableLanding:
         inputs = TableName(ask.staging.project, ask.staging.dataset, self.inputs)
         location = queries.location_of(ask.staging)
         kept = ask.columns or [one for one in queries.facts_of(inputs).columns if one != KEY]
-        result = Result(inputs, {one: one for one in kept}, answers, ask.rename)
+        result = Result(inputs, {one: one for one in kept}, answers, ask.rename, self._kept(queries))
         sql = result.create(ask.result, options(self.labels))
         job_id = f"genai_result_{digest([self.inputs, sql])[:16]}"
         try:
             queries.run(Statement(sql, job_id, location, self.labels))
         except BadRequest as error:
+            if not jobs:
+                msg = (
+                    f"BigQuery could not write {ask.result.uri}: {error.message}. No job was needed for its rows, and "
+                    "no model is billed. The next attempt writes the table again."
+                )
+                raise ResultsNotWritten(msg, job_names=()) from error
             names = ", ".join(job.name for job in jobs)
             msg = (
                 f"BigQuery could not write {ask.result.uri}: {error.message}. {names} has ended and its answered rows "
@@ -70,13 +88,19 @@ class TableLanding:
             )
             raise ResultsNotWritten(msg, job_names=[job.name for job in jobs]) from error
         found = queries.ask(counts(ask.result), location, self.labels)
-        used = queries.ask(usage(answers, LONG_PROMPT), location, self.labels)
+        used = queries.ask(usage(answers, LONG_PROMPT), location, self.labels) if answers.tables else []
         log.info(
             "%s is written; BigQuery billed %d bytes for it.", ask.result.uri, sum(queries.billed.values())
         )
-        tally = RowCounter(expected=None)
-        count_by_result(tally, found, dict(_shares(used, jobs)))
+        tally = RowCounter(expected=None, reuses=self.at_hand is not None)
+        unpaid = [] if self.at_hand is None else queries.ask(counts_unpaid(ask.result), location, self.labels)
+        count_by_result(tally, found, dict(_shares(used, jobs)), unpaid)
         return tally
+
+    def _kept(self, queries: Queries) -> KeptAtHand | None:
+        if self.at_hand is None:
+            return None
+        return KeptAtHand(self.at_hand, "tokens" in queries.facts_of(self.at_hand).columns)
 
     def jobs(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> TableJobs:
         """Return what was done in BigQuery beside these jobs."""

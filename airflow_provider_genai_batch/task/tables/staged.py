@@ -40,6 +40,7 @@ class StagedTable:
         cut_off_is_ok: see `Answers`.
         shard: number and count, where the rows are for several jobs.
         answered: tables of answers of the rounds before.
+        at_hand: the table that says which rows are asked; None: all are.
     """
 
     inputs: TableName
@@ -51,6 +52,7 @@ class StagedTable:
     cut_off_is_ok: bool = True
     shard: tuple[int, int] | None = None
     answered: tuple[str, ...] = ()
+    at_hand: TableName | None = None
 
     def place(self, client: GenAIBatchClient, identity: Identity) -> BatchSource:
         """Make the table of requests, once for an identity.
@@ -66,7 +68,7 @@ class StagedTable:
         before = (
             answers_of(queries, self.answered, self.answers, self.cut_off_is_ok) if self.answered else None
         )
-        requests = Requests(self.inputs, self.pieces, self.types, self.shard, before)
+        requests = Requests(self.inputs, self.pieces, self.types, self.shard, before, self.at_hand)
         queries.run(
             Statement(
                 requests.create(table, options(labels, DAYS)),
@@ -131,6 +133,11 @@ def jobs_of(queries: Queries, inputs: TableName, requests: Iterable[str] = ()) -
     except CallError as error:
         log.warning("Not all jobs of this task in BigQuery are known: %s", error)
     return TableJobs(inputs=inputs.uri, jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))
+
+
+def at_hand_name(staging: DatasetName, identity: Identity) -> TableName:
+    """Return the table that says what was at hand for the rows of an input."""
+    return staging.table(f"genai_asked_{identity.tag.replace('-', '_')}")
 
 
 def snapshot_name(staging: DatasetName, tag: str) -> TableName:

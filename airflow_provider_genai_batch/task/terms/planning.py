@@ -47,11 +47,12 @@ def plan_attempt(
             max_bytes=settings.max_bytes_per_job,
             count=only,
         )
-    if asked.at_hand is not None and state.plan is None:
-        plan = asked.at_hand.in_plan(plan)
+    found = asked.in_table or asked.at_hand
+    if found is not None and state.plan is None:
+        plan = found.in_plan(plan)
     if plan is not None and state.plan is None:
         usual = shared.usual if only else ""
-        log.info("Plan: %s.%s", plan, usual and f" Time of a job: {usual}.")
+        log.info("Plan: %s.%s", plan, usual and f" Jobs take {usual}.")
         if settings.may_ask_at_once:
             plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
         state.plan = plan.model_dump(mode="json")

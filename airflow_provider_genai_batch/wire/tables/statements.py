@@ -21,6 +21,8 @@ from airflow_provider_genai_batch.wire.tables.types import Column
 KEY = "genai_key"
 OWN_COLUMNS = ("row_status", "row_error", "tokens", KEY)
 """Beside the input's columns and the answers'."""
+AT_HAND_COLUMNS = ("asked", "answered_at", "reused_from", "same_as")
+"""Beside them, where answers are used again or equal requests are asked once."""
 TOKENS = {
     "input": "promptTokenCount",
     "output": "candidatesTokenCount",
@@ -30,10 +32,13 @@ TOKENS = {
 }
 """Kinds of tokens by the service's names."""
 MISFIT = "does not fit output_type in"
+_OK = "'ok'"
 _MOST_CAUSES = 1000
 _LONGEST_CAUSE = 2000
 _HASHES = ("a", "b")
 """Two sums of 30 bits each tell one content from another."""
+AT_HAND_ASKS = "a.reused_from IS NULL AND a.first_key = a.key"
+"""Of rows of which it is known what is at hand: which are asked."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,7 @@ class Snapshot:
         for number, file in enumerate(self.files):
             parts.append(f"COUNTIF(NOT STARTS_WITH({file.text(self.columns)}, 'gs://')) AS file_{number}")
         asked = ", ".join(f"{name(one)} AS {name(one)}" for one in dict.fromkeys((KEY, *self.needed)))
-        for salt in _HASHES:
-            text = f"CONCAT('{salt}', TO_JSON_STRING(STRUCT({asked})))"
-            parts.append(f"SUM(MOD(FARM_FINGERPRINT({text}), 1000000007)) AS sum_{salt}")
+        parts.append(sums_of(f"TO_JSON_STRING(STRUCT({asked}))"))
         return f"SELECT {', '.join(parts)} FROM {table} AS t"
 
     def _key(self) -> str:
@@ -128,6 +131,20 @@ def options(labels: Mapping[str, str], days: int | None = None) -> str:
     return f"OPTIONS ({', '.join(given)})"
 
 
+def sums_of(text: str, only: str = "") -> str:
+    """Spell sums, ``sum_a`` and ``sum_b``, that tell one set of texts from another.
+
+    Args:
+        text: SQL of a text.
+        only: SQL of which rows count; empty: all.
+    """
+    sums = []
+    for salt in _HASHES:
+        one = f"MOD(FARM_FINGERPRINT(CONCAT('{salt}', {text})), 1000000007)"
+        sums.append(f"SUM({f'IF({only}, {one}, 0)' if only else one}) AS sum_{salt}")
+    return ", ".join(sums)
+
+
 @dataclass(frozen=True)
 class Requests:
     """Requests of the rows of a snapshot.
@@ -138,6 +155,7 @@ class Requests:
         types: of the columns.
         shard: number and count where the rows are for several jobs.
         answered: the result of the rounds before, of which good rows are not asked again; None: there were none.
+        at_hand: the table that says which rows are asked; None: all are.
     """
 
     inputs: TableName
@@ -145,6 +163,7 @@ class Requests:
     types: Mapping[str, str]
     shard: tuple[int, int] | None = None
     answered: Answers | None = None
+    at_hand: TableName | None = None
 
     def select(self) -> str:
         """Spell the query of all of them, with their keys."""
@@ -159,9 +178,12 @@ class Requests:
             number, count = self.shard
             conditions.append(f"MOD(FARM_FINGERPRINT(t.{KEY}) & 0x7FFFFFFFFFFFFFFF, {count}) = {number}")
         join = ""
+        if self.at_hand is not None:
+            join = f" JOIN {self.at_hand} AS a ON a.key = t.{KEY}"
+            conditions.append(AT_HAND_ASKS)
         if self.answered is not None:
             begin = f"{begin} {self.answered.judged()}"
-            join = " LEFT JOIN best AS v ON v.key = t.genai_key AND v.misfits = ''"
+            join += " LEFT JOIN best AS v ON v.key = t.genai_key AND v.misfits = ''"
             conditions.append("v.key IS NULL")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"{begin} SELECT t.{KEY} AS key, {request} AS request FROM {self.inputs} AS t{join}{where}"
@@ -268,20 +290,35 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class KeptAtHand:
+    """The table that says what was at hand for each row.
+
+    Attributes:
+        table: its name.
+        reuses: it has columns with answers of earlier results.
+    """
+
+    table: TableName
+    reuses: bool
+
+
+@dataclass(frozen=True)
 class Result:
     """The user's table: columns of the input and of the answers side by side.
 
     Attributes:
         inputs: the snapshot.
         kept: columns of it that come back, by their new names.
-        answers: of all rounds.
+        answers: of all rounds; of no tables: nothing was asked.
         renamed: new names of the answers' columns.
+        at_hand: what was at hand for the rows; None: nothing was looked for.
     """
 
     inputs: TableName
     kept: Mapping[str, str]
     answers: Answers
     renamed: Mapping[str, str] = field(default_factory=dict)
+    at_hand: KeptAtHand | None = None
 
     def create(self, table: TableName, options: str) -> str:
         """Spell the statement; it replaces what was there."""
@@ -306,24 +343,41 @@ class Result:
             f"WHEN v.misfits = ' status' THEN v.status ELSE {invalid} END"
         )
         columns += [
-            f"{status} AS row_status",
-            f"{error} AS row_error",
-            f"STRUCT({tokens}) AS tokens",
+            f"{self._or_reused(_OK, status)} AS row_status",
+            f"{self._or_reused('CAST(NULL AS STRING)', error)} AS row_error",
+            f"{self._or_reused('a.tokens', f'STRUCT({tokens})')} AS tokens",
             f"s.{KEY} AS {KEY}",
         ]
-        return (
-            f"CREATE OR REPLACE TABLE {table} {options} AS {self.answers.judged()} SELECT {', '.join(columns)} "
-            f"FROM {self.inputs} AS s LEFT JOIN best AS v ON v.key = s.{KEY}"
-        )
+        begin, joins = f"CREATE OR REPLACE TABLE {table} {options} AS", ""
+        key = f"s.{KEY}"
+        if self.at_hand is not None:
+            answered_at = self._or_reused("a.answered_at", "CAST(v.processed_time AS TIMESTAMP)")
+            equal = "IF(a.reused_from IS NULL AND a.first_key <> a.key, a.first_key, NULL)"
+            columns += ["a.asked AS asked", f"{answered_at} AS answered_at"]
+            columns += ["a.reused_from AS reused_from", f"{equal} AS same_as"]
+            joins, key = f" JOIN {self.at_hand.table} AS a ON a.key = {key}", "a.first_key"
+        if self.answers.tables:
+            begin = f"{begin} {self.answers.judged()}"
+            joins += f" LEFT JOIN best AS v ON v.key = {key}"
+        return f"{begin} SELECT {', '.join(columns)} FROM {self.inputs} AS s{joins}"
 
     def _answers(self) -> list[str]:
         if self.answers.columns is None:
-            return [f"IF(v.misfits = '', v.text, NULL) AS {name(self.renamed.get('answer', 'answer'))}"]
+            found = self._or_reused("a.answer_0", "IF(v.misfits = '', v.text, NULL)")
+            return [f"{found} AS {name(self.renamed.get('answer', 'answer'))}"]
         return [
-            f"IF(v.misfits = '', {judge.read(one, 'v.o')}, NULL) AS "
-            f"{name(self.renamed.get(one.name, one.name))}"
-            for one in self.answers.columns
+            self._or_reused(f"a.answer_{number}", f"IF(v.misfits = '', {judge.read(one, 'v.o')}, NULL)")
+            + f" AS {name(self.renamed.get(one.name, one.name))}"
+            for number, one in enumerate(self.answers.columns)
         ]
+
+    def _or_reused(self, reused: str, fresh: str) -> str:
+        """Spell a value of a row that an earlier result answers, or that was asked."""
+        if not self.answers.tables:
+            return reused
+        if self.at_hand is None or not self.at_hand.reuses:
+            return fresh
+        return f"IF(a.reused_from IS NOT NULL, {reused}, {fresh})"
 
 
 def counts(table: TableName) -> str:

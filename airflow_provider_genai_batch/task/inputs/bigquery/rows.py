@@ -32,7 +32,7 @@ from airflow_provider_genai_batch.task.tables.staged import DAYS, StagedTable, s
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
 from airflow_provider_genai_batch.wire.tables.sql import DatasetName, check_names, name
-from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS, Slot, Snapshot, options
+from airflow_provider_genai_batch.wire.tables.statements import Slot, Snapshot, options
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -170,7 +170,7 @@ class TableReader:
         ]
         back = ask.columns or tuple(facts.columns)
         try:
-            check_names([*back, *ask.answer_columns, *OWN_COLUMNS], "The table of the results")
+            check_names([*back, *ask.answer_columns, *ask.own_columns], "The table of the results")
         except InputError as error:
             problems.append(f"{error}, or choose the columns that come back by columns")
         _refuse(problems)

@@ -1,0 +1,275 @@
+"""What is at hand for the rows of a table in BigQuery: found there, by one statement, before anything is asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.client.storage.queries import Queries, TableFacts
+from airflow_provider_genai_batch.client.storage.table_jobs import Statement
+from airflow_provider_genai_batch.exceptions import (
+    BadRequest,
+    InputError,
+    NotFound,
+    PermissionDenied,
+)
+from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
+from airflow_provider_genai_batch.models.jobs.identity import Identity, merge_labels
+from airflow_provider_genai_batch.task.checks.checks import refuse_no_table
+from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.tables.ask import TableAsk
+from airflow_provider_genai_batch.task.tables.staged import DAYS, StagedTable, at_hand_name
+from airflow_provider_genai_batch.wire.tables.at_hand import (
+    NEEDED,
+    AtHand,
+    EarlierTable,
+    counts_at_hand,
+    digest_begin,
+)
+from airflow_provider_genai_batch.wire.tables.fitting import type_of
+from airflow_provider_genai_batch.wire.tables.load import schema
+from airflow_provider_genai_batch.wire.tables.sql import TableName, is_table, read_table
+from airflow_provider_genai_batch.wire.tables.statements import Requests, options
+
+log = logging.getLogger(__name__)
+
+_UNBILLED = "Nothing was asked, and no model is billed."
+
+
+@dataclass(frozen=True)
+class RowsAtHand:
+    """What is at hand for the rows of a snapshot.
+
+    Attributes:
+        table: says it of each row.
+        rows: how many there are.
+        reused: those that an earlier result answers.
+        same: those whose request is equal to that of another row, which is asked for them.
+        sums: tell which rows are asked.
+        found_anew: no earlier attempt of the task has left the table, or it is gone.
+    """
+
+    table: TableName
+    rows: int
+    reused: int
+    same: int
+    sums: tuple[int, int]
+    found_anew: bool
+
+    @property
+    def left(self) -> int:
+        """How many rows are to be asked."""
+        return self.rows - self.reused - self.same
+
+    def in_plan(self, plan: Plan | None) -> Plan | None:
+        """Write into a plan what is at hand; where nothing is left to ask, that is the plan."""
+        if not self.left:
+            plan = Plan(requests=0, jobs=0, input_tokens=0, output_tokens=0, looked_at=0)
+        return None if plan is None else plan.model_copy(update={"reused": self.reused, "same": self.same})
+
+    def rest(self, prepared: PreparedInput) -> PreparedInput | None:
+        """Return an input of the rows that are to be asked; None: there is none."""
+        if not self.left:
+            return None
+        if self.left == self.rows:
+            return prepared
+        tokens = None if prepared.tokens is None else prepared.tokens.times(self.left / self.rows)
+        content = [prepared.content, self.left, *self.sums]
+        return replace(prepared, requests=self.left, content=content, tokens=tokens, reduced=True)
+
+
+@dataclass(frozen=True)
+class TableSearch:
+    """How answers at hand are looked for.
+
+    Attributes:
+        queries: of the task's connection.
+        ask: about which rows.
+        model: the job's.
+        reuse: earlier results; None: none are used.
+        dedupe: equal requests are asked once.
+        labels: of DAG, task and run.
+        manifest: gives that of the task's last earlier run, if there is one.
+        read_manifest: reads one.
+    """
+
+    queries: Queries
+    ask: TableAsk
+    model: str
+    reuse: Reuse | None
+    dedupe: bool
+    labels: Mapping[str, str]
+    manifest: Callable[[], Mapping[str, Any] | None]
+    read_manifest: Callable[[Any], Manifest]
+
+    def begin(self, table: StagedTable, identity: Identity) -> RowsAtHand:
+        """Find what is at hand, or take what an earlier attempt has found.
+
+        Args:
+            table: with the rows.
+            identity: of the whole input.
+
+        Raises:
+            InputError: earlier results are there and cannot be read.
+            CallError: trouble that may pass.
+        """
+        queries, name = self.queries, at_hand_name(self.ask.staging, identity)
+        labels = merge_labels(self.labels, identity.labels())
+        found_anew = not queries.exists(name)
+        try:
+            if found_anew:
+                self._find(table, name, labels)
+            (found,) = queries.ask(counts_at_hand(name), table.location, labels)
+        except (BadRequest, NotFound, PermissionDenied) as error:
+            msg = f"BigQuery could not look for answers of earlier results: {error.message}. {_UNBILLED}"
+            raise InputError(msg) from error
+        counted = {one: int(found[one] or 0) for one in ("total", "reused", "same", "sum_a", "sum_b")}
+        at_hand = RowsAtHand(
+            name,
+            counted["total"],
+            counted["reused"],
+            counted["same"],
+            (counted["sum_a"], counted["sum_b"]),
+            found_anew,
+        )
+        repeats = at_hand.left - int(found["different"])
+        if repeats:
+            log.info(
+                "%d requests are equal to another one: dedupe=True would ask each of these once.", repeats
+            )
+        log.info(
+            "Of %d rows %d are answered by earlier results and %d are equal to another; %d are to be asked. %s says "
+            "which.",
+            at_hand.rows,
+            at_hand.reused,
+            at_hand.same,
+            at_hand.left,
+            name.uri,
+        )
+        return at_hand
+
+    def _find(self, table: StagedTable, name: TableName, labels: Mapping[str, str]) -> None:
+        whole = table.answers is None and not table.cut_off_is_ok
+        found = AtHand(
+            Requests(table.inputs, table.pieces, table.types),
+            digest_begin(self.model, whole=whole),
+            table.answers,
+            [*self._earlier(table.location)],
+            self._since(),
+            self.dedupe,
+        )
+        sql = found.create(name, options(labels, DAYS))
+        self.queries.run(Statement(sql, name.table, table.location, labels, makes=name, again=True))
+
+    def _since(self) -> datetime | None:
+        age = None if self.reuse is None else self.reuse.max_age
+        return None if age is None else clock.now() - age
+
+    def _earlier(self, location: str) -> Iterator[EarlierTable]:
+        """Give the tables of earlier results that have a use.
+
+        Raises:
+            InputError: one cannot be read, or is no result, or there is none.
+        """
+        reuse = self.reuse
+        if reuse is None:
+            return
+        named, missing = self._named(reuse), list[str]()
+        for name, by_hand in named.items():
+            facts = self._facts(name)
+            if facts is None:
+                missing.append(name.uri)
+            elif self._serves(name, facts, by_hand=by_hand):
+                self._refuse_elsewhere(name, location)
+                yield EarlierTable(name, self.ask.answer_columns)
+        if missing:
+            log.info("There are no earlier results at %s.", ", ".join(missing))
+        if missing and not reuse.missing_ok:
+            msg = (
+                f"Earlier results are not there: {', '.join(missing)}. {_UNBILLED} Give others, or missing_ok=True to "
+                "ask all rows where there are none."
+            )
+            raise InputError(msg)
+
+    def _named(self, reuse: Reuse) -> dict[TableName, bool]:
+        """Return the tables with earlier results, the newest first as far as that is known, and which were named.
+
+        Raises:
+            InputError: something else is named.
+        """
+        found: list[tuple[str, bool]] = []
+        for one in several(reuse.results):
+            if one is True:
+                before = (self.manifest() or {}).get("results_uri")
+                found += [(uri, False) for uri in (before, self.ask.result.uri) if uri and is_table(uri)]
+            elif isinstance(one, (Mapping, Manifest)) or (isinstance(one, str) and one.strip()[:1] == "{"):
+                where = self.read_manifest(one).results_uri
+                if where is None:
+                    msg = f"reuse names a manifest whose rows landed nowhere: it has no results_uri. {_UNBILLED}"
+                    raise InputError(msg)
+                found.append((where, True))
+            else:
+                found.append((str(one), True))
+        named: dict[TableName, bool] = {}
+        for uri, by_hand in reversed(found):
+            refuse_no_table(uri)
+            named.setdefault(read_table(uri, "reuse"), by_hand)
+        return named
+
+    def _facts(self, name: TableName) -> TableFacts | None:
+        try:
+            return self.queries.facts_of(name)
+        except NotFound:
+            return None
+        except PermissionDenied as error:
+            msg = (
+                f"The connection's account lacks BigQuery Data Viewer (roles/bigquery.dataViewer) on {name.uri}, which "
+                f"reuse names ({error.message}). {_UNBILLED} Give it the role, or leave reuse out."
+            )
+            raise InputError(msg) from error
+
+    def _serves(self, name: TableName, facts: TableFacts, *, by_hand: bool) -> bool:
+        """Whether rows of a table can be used again; else the log says why.
+
+        Raises:
+            InputError: it was named, and is no result that could be.
+        """
+        there = {one.lower(): kind for one, kind in facts.whole.items()}
+        lacks = [one for one in NEEDED if one not in there]
+        if lacks and by_hand:
+            msg = (
+                f"reuse names {name.uri}, which has no column {', '.join(lacks)}: it is no result of a task with reuse "
+                f"or dedupe, so nobody knows what its rows were asked. {_UNBILLED} Name another table; with "
+                "reuse=True a task asks all rows once, and its table can be used from then on."
+            )
+            raise InputError(msg)
+        if lacks:
+            log.info(
+                "%s was written without reuse or dedupe, so nobody knows what its rows were asked.", name.uri
+            )
+            return False
+        answers = schema(self.ask.table.columns[: len(self.ask.answer_columns)])
+        others = [one["name"] for one in answers if there.get(one["name"].lower()) != type_of(one)]
+        if others:
+            log.info("%s has other answers (%s), so none is used again.", name.uri, ", ".join(others))
+        return not others
+
+    def _refuse_elsewhere(self, name: TableName, location: str) -> None:
+        if name.place in (self.ask.result.place, self.ask.staging):
+            return
+        where = self.queries.location_of(name.place)
+        if where.lower() != location.lower():
+            msg = (
+                f"{name.uri}, which reuse names, is in {where}, and the rows that are asked about are in {location}: a "
+                f"statement runs in one location. {_UNBILLED} Copy the table, or leave reuse out."
+            )
+            raise InputError(msg)
+
+
+def several(results: Any) -> Sequence[Any]:
+    """Return what a `Reuse` names, one by one."""
+    return results if isinstance(results, (list, tuple)) else [results]
