@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
+from msgspec import UNSET, Raw
+from msgspec.structs import asdict
 from pyarrow.parquet import ParquetWriter
 from pydantic_core import from_json
 
 from airflow_provider_genai_batch.models import ResultRow
 from airflow_provider_genai_batch.results.arrow_types import TEXT, Column, Scope, column_of, has_lost
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow, UsualTokens
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,16 +70,33 @@ def schema_of(columns: dict[str, Column]) -> Any:
     )
 
 
+_FEW_VALUES = ("status", "finish_reason", "model_version", "tier", "round")
+"""Columns that are worth a dictionary: to look for one in all texts costs as much as to make their column."""
+_USUAL = frozenset(UsualRow.__struct_fields__)
+_TEXTS = ("key", "index", "text", "finish_reason", "model_version")
+"""Fields of usual rows that every column of theirs takes as they are."""
+_NUMBERS = UsualTokens.__struct_fields__
+_AROUND = 250
+"""Bytes of a usual row's line beside its text, about."""
+
+
 class ParquetSink:
-    """Writes lines of rows; the file is whole when the block ends well."""
+    """Writes rows, or lines of them; the file is whole when the block ends well."""
 
     def __init__(self, out: BinaryIO, types: ColumnTypes) -> None:
         self._columns = columns_of(types)
         self._schema = schema_of(self._columns)
         self._unfit = 0
-        self._writer = ParquetWriter(out, self._schema, compression="zstd")
+        self._writer = ParquetWriter(
+            out,
+            self._schema,
+            compression="zstd",
+            use_dictionary=[*_FEW_VALUES],
+            write_statistics=["key", "index", *_FEW_VALUES],
+        )
         self._held: list[Any] = []
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any] | UsualRow] = []
+        self._all_usual = True
         self._present = {*_PLAIN, "tier", "round"}
         self._waiting = self._size = 0
 
@@ -94,8 +116,9 @@ class ParquetSink:
                 self._unfit,
             )
 
-    def write(self, lines: bytes) -> None:
+    def __call__(self, lines: bytes) -> None:
         """Take whole lines."""
+        self._all_usual = False
         for line in lines.splitlines():
             row = from_json(line, cache_strings="keys")
             row.setdefault("round", 0)
@@ -103,8 +126,19 @@ class ParquetSink:
             if len(row) > _FIELDS:
                 self._present.update(row)
             self._rows.append(row)
-        self._waiting += len(lines)
-        self._size += len(lines)
+        self._took(len(lines))
+
+    def rows(self, rows: Sequence[UsualRow]) -> None:
+        """Take usual rows."""
+        self._rows += rows
+        for name in ("parts", "input"):
+            if name not in self._present and any(getattr(row, name) is not UNSET for row in rows):
+                self._present.add(name)
+        self._took(sum(len(row.text) for row in rows) + _AROUND * len(rows))
+
+    def _took(self, size: int) -> None:
+        self._waiting += size
+        self._size += size
         if len(self._rows) >= _BATCH or self._waiting >= _BATCH_BYTES:
             self._build()
         if self._size >= GROUP_BYTES:
@@ -115,20 +149,24 @@ class ParquetSink:
         if self._rows:
             arrays = [self._array(name, column) for name, column in self._columns.items()]
             self._held.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._rows, self._waiting = [], 0
+        self._rows, self._waiting, self._all_usual = [], 0, True
 
     def _array(self, name: str, column: Column) -> Any:
         """Return a column of the rows."""
         if name not in self._present:  # as most are of plain answers
             return pa.nulls(len(self._rows), column.type)
-        values = [row.get(name) for row in self._rows]
+        if self._all_usual and (array := _usual_array(self._rows, name, column)) is not None:
+            return array
+        values = [_value(row, name) for row in self._rows]
         if column.plain:
             with suppress(pa.ArrowException, OverflowError, TypeError, ValueError):
                 return pa.array(values, column.type)
         written = [None if value is None else column.write(value) for value in values]
         if name == "output" and not column.json:
             pairs = zip(self._rows, values, written, strict=True)
-            self._unfit += sum(row["status"] == "ok" and has_lost(value, one) for row, value, one in pairs)
+            self._unfit += sum(
+                _value(row, "status") == "ok" and has_lost(value, one) for row, value, one in pairs
+            )
         return pa.array(written, column.type)
 
     def _flush(self) -> None:
@@ -136,3 +174,40 @@ class ParquetSink:
         if self._held:
             self._writer.write_table(pa.Table.from_batches(self._held, self._schema))
         self._held, self._size = [], 0
+
+
+def _value(row: dict[str, Any] | UsualRow, name: str) -> Any:
+    """Return a field of a row as JSON has it."""
+    if isinstance(row, dict):
+        return row.get(name)
+    value = getattr(row, name, UNSET)
+    if isinstance(value, UsualTokens):
+        return asdict(value)
+    if isinstance(value, Raw):
+        return from_json(bytes(value))
+    if value is UNSET:
+        return 0 if name == "round" else None
+    return value
+
+
+def _usual_array(rows: Sequence[Any], name: str, column: Column) -> Any:
+    """Return a column of usual rows; None if each value is to be written by itself."""
+    values: list[Any] = list(map(attrgetter(name), rows)) if name in _USUAL else [None]
+    if values.count(values[0]) == len(values) or name not in _USUAL:  # as most columns are
+        value = _value(rows[0], name)
+        if value is None:
+            return pa.nulls(len(rows), column.type)
+        if isinstance(value, (str, int)) and column.plain:
+            return pa.repeat(pa.scalar(value, column.type), len(rows))
+    if name in _TEXTS:
+        return pa.array(values, column.type)
+    return _tokens_array(values, column.type) if name == "usage" else None
+
+
+def _tokens_array(tokens: Sequence[UsualTokens], kind: Any) -> Any:
+    """Return the column of tokens; None if a number has more than 64 bits."""
+    numbers = {name: list(map(attrgetter(name), tokens)) for name in _NUMBERS}
+    with suppress(pa.ArrowException, OverflowError):
+        arrays = [pa.array(numbers.get(field.name, [None] * len(tokens)), field.type) for field in kind]
+        return pa.StructArray.from_arrays(arrays, fields=[*kind])
+    return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, runtime_checkable
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.results.column_types import ColumnTypes
+from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow
 from airflow_provider_genai_batch.wire.tables.installed import can_ask
 from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
 
@@ -19,13 +20,13 @@ Write: TypeAlias = Callable[[bytes], object]
 
 @runtime_checkable
 class WritesRows(Protocol):
-    """Takes rows, too, and needs no lines of them."""
+    """Takes usual rows, too, and needs no lines of them."""
 
     def __call__(self, lines: bytes, /) -> object:
         """Take whole lines."""
 
-    def rows(self, rows: Sequence[Any], /) -> None:
-        """Take rows, see `results.write.Row`."""
+    def rows(self, rows: Sequence[UsualRow], /) -> None:
+        """Take rows."""
 
 
 FORMS: tuple[Form, ...] = ("jsonl", "jsonl.gz", "parquet")
@@ -67,7 +68,22 @@ def check_results_uri(uri: str) -> None:
 
 
 _PACKING = 4
-"""zlib's level: text packs in a quarter of the time that the usual 6 takes, and is a seventh larger."""
+"""zlib's level: text packs in a third of the time that the usual 6 takes, and is a fifth larger."""
+_ISAL_PACKING = 2
+"""ISA-L's usual level: a sixth of the time that zlib takes at 4, and a tenth larger."""
+
+
+def _packed(out: BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """Open what compresses, with the fastest library that is there; the same rows make the same bytes with it."""
+    try:
+        from isal.igzip import IGzipFile
+    except ImportError:
+        import gzip
+
+        packed: Any = gzip.GzipFile(fileobj=out, mode="wb", compresslevel=_PACKING, mtime=0)
+    else:
+        packed = IGzipFile(fileobj=out, mode="wb", compresslevel=_ISAL_PACKING, mtime=0)
+    return cast("AbstractContextManager[BinaryIO]", packed)
 
 
 @contextmanager
@@ -82,12 +98,10 @@ def opened(out: BinaryIO, form: Form, types: ColumnTypes | None = None) -> Itera
     if form == "jsonl":
         yield out.write
     elif form == "jsonl.gz":
-        import gzip
-
-        with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=_PACKING, mtime=0) as packed:
+        with _packed(out) as packed:
             yield packed.write
     else:
         from airflow_provider_genai_batch.results.parquet_sink import ParquetSink
 
         with ParquetSink(out, types or ColumnTypes()) as sink:
-            yield sink.write
+            yield sink

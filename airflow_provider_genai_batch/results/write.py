@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from msgspec import Raw
 from msgspec.json import Encoder
@@ -76,12 +76,13 @@ def land(
         with in_order((_index(row), spell(row)) for row in chain.from_iterable(some)) as lines:
             for batch in _batches(lines):
                 write(b"\n".join([*batch, b""]))
-    elif isinstance(write, WritesRows):
-        for rows in some:
-            write.rows(rows)
     else:
+        columns = write if isinstance(write, WritesRows) else None
         for rows in some:
-            write(spell_lines(rows))
+            if columns is not None and _are_usual(rows):
+                columns.rows(rows)
+            else:
+                write(spell_lines(rows))
 
 
 def spell(row: Row) -> bytes:
@@ -208,6 +209,11 @@ def _carrying(some: Iterable[Sequence[Row]], carry: Carry) -> Iterator[Sequence[
             else:
                 row["input"] = columns
         yield rows
+
+
+def _are_usual(rows: Sequence[Row]) -> TypeGuard[Sequence[UsualRow]]:
+    """Whether rows are of a piece of usual ones; the others stand together, too."""
+    return isinstance(rows[0], UsualRow)
 
 
 def _index(row: Row) -> int | None:

@@ -177,11 +177,17 @@ EXTRAS: Sequence[Extra] = (
     Extra("emulator-bigquery", (Command(_EMULATOR, "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", serves=True),)),
     Extra("bigquery", _script("bigquery")),
     Extra("common-ai", _script("common_ai")),
+    Extra("gzip", _script("gzip")),
     Extra("openlineage", _script("openlineage")),
     Extra("parquet", (*_script("parquet"), _TABLE)),
     Extra("prices", _script("prices")),
     Extra("sql", _script("sql")),
     Extra(
-        "all", (_CHECK, *_script("bigquery", "common_ai", "openlineage", "parquet", "prices", "sql"), _TABLE)
+        "all",
+        (
+            _CHECK,
+            *_script("bigquery", "common_ai", "gzip", "openlineage", "parquet", "prices", "sql"),
+            _TABLE,
+        ),
     ),
 )
