@@ -67,7 +67,9 @@ class Estimate:
             fields["without maxOutputTokens"] = f"{plan.unbounded} requests"
         if plan.requests:
             words = "" if self.usual is None else self.usual.words
-            fields["time of a job"] = words or "not known: too few jobs of this model have ended here of late"
+            fields["time of a job"] = (
+                words or "not known: too few jobs of this model have ended here recently"
+            )
         return fields
 
 

@@ -1,1 +1,1 @@
-"""Protocols as generators: what to do next, in which order. They do no I/O and know no httpx and no Airflow."""
+"""Protocols as generators that yield steps in order. They do no I/O, and import neither httpx nor Airflow."""

@@ -1,6 +1,7 @@
-"""When batch jobs are left so that what they have not answered can still be asked otherwise, in time.
+"""When to cancel batch jobs so that immediate calls can still answer the rest in time.
 
-All of it is arithmetic on what a look shows. Figures are priors, with their source; what is learned takes their place.
+This is pure arithmetic on the counters of a look. Constants are estimates, with their source; measured values replace
+them.
 """
 
 from __future__ import annotations
@@ -12,43 +13,44 @@ from dataclasses import dataclass, replace
 from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 
 CANCEL_SECONDS = 120.0
-"""For which the end of a cancelled job is allowed for: users saw 3 to 60 seconds, now and then more."""
+"""Seconds reserved for a cancelled job to end: users saw 3 to 60 seconds, occasionally more."""
 FLEX_SECONDS = 600.0
-"""By which, and by the time for asking, jobs are left earlier where flex is tried first: it costs what a job does,
-answers within minutes, and may be full."""
+"""Seconds (plus the time for the calls) by which jobs are cancelled earlier if flex is tried first: it costs as much as
+a job, answers within minutes, and may be full."""
 LEAST_RESERVE = 60.0
-"""Kept back whatever there is to ask, also for Airflow to give the task a worker."""
+"""Seconds always reserved, also for Airflow to give the task a worker."""
 RESERVE = 0.25
-"""Share of the time for asking that is kept back beside that."""
+"""Fraction of the time for the calls that is reserved in addition."""
 _LANDING, _LANDED_A_SECOND = 20.0, 2000.0
 
 _CALLS = 64
-"""At a time: a client feels its way from eight up to twice as many."""
+"""Simultaneous calls: a client starts with eight and adapts up to twice this number."""
 _LATENCY, _TOKENS_A_SECOND = 2.0, 200.0
-"""Of one call: 3,400 tokens took 17.5 seconds (median of 2,486 calls, 2026)."""
+"""Tokens per second of one call: 3,400 tokens took 17.5 seconds (median of 2,486 calls, 2026)."""
 _INPUT_TOKENS_A_SECOND = 0.9 * 1_000_000 / 60
-"""Input of one model: the lowest quota of a minute that was seen on paid accounts of the Gemini API is a million."""
+"""Input tokens of one model: the lowest quota per minute seen on paid accounts of the Gemini API is a million."""
 _SPEND_A_SECOND = 10 / 600
 """USD: Google lets accounts of the first tier spend 10 in ten minutes."""
 _VERTEX_FLEX_A_SECOND = 50.0
 TYPICAL_OUTPUT = 500.0
-"""Tokens of an answer, where a request sets no lower limit."""
+"""Tokens of an answer, if a request sets no lower limit."""
 _CALLS_TO_JUDGE, _SECONDS_TO_JUDGE, _LEAST_SHARE = 20, 120.0, 0.5
-"""Of flex: it sheds in spells, and the calls of a moment say nothing about the next minutes."""
+"""Flex calls to judge by: it refuses calls for minutes at a time, so a few calls say nothing about the next minutes."""
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment, and what is needed before it. Small: it goes along with a trigger.
+    """A deadline, and the time that must be left before it. Small, because triggers store it.
 
     Attributes:
-        at: when all rows are to be there, in seconds since the epoch by the service's clock.
-        rate: requests that are answered in a second when they are asked at once, one with another.
-        requests: of the jobs that are waited for, and of those of their round that are yet to come.
+        at: when all rows must be ready, in seconds since the epoch by the service's clock.
+        rate: requests per second that immediate calls answer on average.
+        requests: number of requests in the jobs of the current round, including jobs not submitted yet.
         landing: seconds for writing the rows.
-        flex: the flex tier is tried first.
-        cancel: seconds that the end of a cancelled job is given.
-        late: it had passed when the attempt began: what is asked is late in any case, and asked at once.
+        flex: whether the flex tier is tried first.
+        cancel: seconds to allow for a cancelled job to end.
+        late: whether the deadline had passed when the attempt began. Then requests are late anyway, and are sent as
+            immediate calls.
     """
 
     at: float = math.inf
@@ -60,20 +62,20 @@ class Deadline:
     late: bool = False
 
     def switch(self, left: int) -> float:
-        """Return when jobs are to be left that have not answered so many requests.
+        """Return when to cancel jobs with so many unanswered requests, in seconds since the epoch.
 
         Args:
-            left: requests. None left: their job is cancelled all the same, for that is what ends it.
+            left: unanswered requests. With 0, the job is cancelled anyway, because only that ends it.
         """
         flex = FLEX_SECONDS + left / self.rate if self.flex else 0.0
         return self.latest(left) - self.cancel - flex
 
     def latest(self, left: int) -> float:
-        """Return when asking so many requests in the standard tier has to begin."""
+        """Return when calls in the standard tier for so many requests have to begin, in seconds since the epoch."""
         return self.at - self.landing - left / self.rate * (1 + RESERVE) - LEAST_RESERVE
 
     def left(self, seen: Iterable[JobStatus]) -> int:
-        """Return how many requests have no answer yet, as the counters have it that came with the last looks."""
+        """Return how many requests have no answer yet, by the counters of the last looks."""
         return max(0, self.requests - sum(map(_answered, seen)))
 
     def over(self, now: float) -> bool:
@@ -81,7 +83,7 @@ class Deadline:
         return now >= self.at
 
     def for_requests(self, requests: int) -> Deadline:
-        """Return the same for a round of so many requests."""
+        """Return a copy for a round of so many requests."""
         return replace(self, requests=requests)
 
 
@@ -91,20 +93,20 @@ def _answered(job: JobStatus) -> int:
 
 
 def landing_seconds(requests: int) -> float:
-    """Return the seconds that writing so many rows is given."""
+    """Return the seconds to allow for writing so many rows."""
     return _LANDING + requests / _LANDED_A_SECOND
 
 
 def expected_rate(
     input_tokens: float, output_tokens: float, *, usd: float | None = None, vertex_flex_only: bool = False
 ) -> float:
-    """Return how many requests a second are likely to be answered when they are asked at once.
+    """Return how many requests per second immediate calls are likely to answer.
 
     Args:
-        input_tokens: of one request.
-        output_tokens: of one answer, thoughts included.
-        usd: that one costs; None: not known.
-        vertex_flex_only: they are asked in the flex tier of Vertex AI and no other.
+        input_tokens: tokens of one request.
+        output_tokens: tokens of one answer, thoughts included.
+        usd: cost of one request; None: unknown.
+        vertex_flex_only: whether only the flex tier of Vertex AI is used.
     """
     rates = [
         _CALLS / (_LATENCY + output_tokens / _TOKENS_A_SECOND),
@@ -118,11 +120,11 @@ def expected_rate(
 
 
 class FlexTrial:
-    """Tells when the flex tier is given up, for all that is left and for good: where it is full, it stays so for long.
+    """Decides when to give up on the flex tier, for all remaining requests: once it is full, it stays full for long.
 
     Args:
-        deadline: of the task.
-        standard: the standard tier may be asked after it.
+        deadline: the task's deadline.
+        standard: whether the standard tier may follow.
     """
 
     def __init__(self, deadline: Deadline, *, standard: bool) -> None:
@@ -130,13 +132,13 @@ class FlexTrial:
         self._marked: tuple[float, int, int] | None = None
 
     def verdict(self, now: float, *, left: int, answered: int, refused: int) -> str:
-        """Return why it is given up, empty if it is not.
+        """Return the reason to give up on flex, or an empty string.
 
         Args:
             now: seconds since the epoch by the service's clock.
             left: requests without an answer.
-            answered: calls so far that were.
-            refused: calls so far that were refused for want of room.
+            answered: calls answered so far.
+            refused: calls refused so far for lack of capacity.
         """
         if not self._standard:
             return ""

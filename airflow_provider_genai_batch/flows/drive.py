@@ -2,8 +2,8 @@
 
 `client.polling.driver` has the third.
 
-A step's result is sent back into the flow; an error of this package is thrown into it, so that a flow can catch what
-it expects with ``try`` around its ``yield``.
+A step's result is sent back into the flow. An error of this package is thrown into it, so that a flow can catch it with
+``try`` around its ``yield``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The progress of a job that is waited for, for the log: what changed, and how far it is."""
+"""Log lines about the progress of a job while a task waits for it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ STEP = 0.05
 LONGEST_SILENCE = 600.0
 """Seconds after which any progress is logged again."""
 HEARTBEAT = 1800.0
-"""Seconds after which a job is logged again that nothing is new of, so that a long wait is no silence."""
+"""Seconds after which an unchanged job is logged again, so that the log is not silent during a long wait."""
 
 _LAST = 253402300800.0
 """The end of the year 9999, after which there are no dates."""
 
 
 class Progress(Struct, gc=False):
-    """Tells of one job's states and counts in the task's log; of a job that does not move, every half hour.
+    """Logs the states and counts of one job in the task's log, and an unchanged job every half hour.
 
-    Like `JobStatus` it is nothing to the garbage collector, for there is one for each job that is waited for.
+    Like `JobStatus` it is not tracked by the garbage collector, because there is one for each job in progress.
 
     Attributes:
-        deadline: until when the job is waited for, in seconds since the epoch.
-        pending_deadline: the same while it is queued.
-        usual: how long jobs of its model take, in words; empty where that is not known.
+        deadline: until when the task waits for the job, in seconds since the epoch.
+        pending_deadline: the same while the job is queued.
+        usual: how long jobs of its model take, in words; empty if unknown.
     """
 
     deadline: float = math.inf
@@ -47,19 +47,19 @@ class Progress(Struct, gc=False):
 
     @property
     def ends(self) -> float | None:
-        """When the job ends if it goes on as it does (seconds since the epoch); None while that is not known."""
+        """When the job will end at its current rate (seconds since the epoch); None while unknown."""
         return self._ends
 
     def tell(self, job: JobStatus, now: float) -> None:
-        """Log what is new since the last time; a state nobody has heard of once, as a warning.
+        """Log changes since the last look; log an unknown state once, as a warning.
 
         Args:
-            job: as it was just seen.
+            job: the job's current status.
             now: seconds since the epoch.
         """
         finished = job.finished
         if self._began is None or not finished or finished < self._began[1]:
-            self._began = (now, finished)  # the rate is that of running, not of queueing
+            self._began = (now, finished)  # the rate counts running time only, not time in the queue
         self._foresee(job, finished, now)
         changed = self._state != job.raw_state
         more, silence = finished - self._reported, now - self._reported_at
@@ -86,7 +86,7 @@ class Progress(Struct, gc=False):
         self._state, self._reported, self._reported_at, self._changed_at = job.raw_state, finished, now, now
 
     def _foresee(self, job: JobStatus, finished: int, now: float) -> None:
-        """Tell from how fast the counters moved until they last did when they will be through."""
+        """Estimate the end from the rate at which the counters moved until their last change."""
         if self._moved is None or finished != self._moved[1]:
             self._moved = (now, finished)
             began, before = self._began or (now, finished)
@@ -96,7 +96,7 @@ class Progress(Struct, gc=False):
     def _how_far(self, job: JobStatus, finished: int, now: float) -> str:
         said = ""
         if finished and not job.total and not job.done:
-            said = f": {finished} requests done"  # Vertex AI does not know how many a table has
+            said = f": {finished} requests done"  # Vertex AI does not report the number of rows in a table
         if job.total and (finished or not job.done):
             said = f": {finished} of {job.total} requests done ({100 * finished // job.total} %)"
             began, before = self._began or (now, finished)
@@ -108,10 +108,10 @@ class Progress(Struct, gc=False):
         return said
 
     def _until(self, job: JobStatus, now: float) -> str:
-        """Say how long nothing was new, when that was seen, and how long the job is waited for."""
+        """Return text about how long nothing changed, the time of the last look, and the deadline."""
         said = f"; nothing new for {_span(now - self._changed_at)}, last look at {_moment(now):%H:%M:%S} UTC"
         if self.usual:
-            said += f"; jobs of its model take {self.usual}"
+            said += f"; jobs of its model: {self.usual}"
         limit = min(self.deadline, self.pending_deadline) if job.state.queued else self.deadline
         if limit < _LAST:
             said += f"; it is waited for until {_moment(limit):%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""How long jobs of a model took of late: what its queue is like, by the service's own list or by a task's own jobs."""
+"""How long recent jobs of a model took, by the service's own list or by a task's own jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.models.manifest.queue import JobTime, QueueTim
 _Number = TypeVar("_Number", int, float)
 
 _TELLING = 3
-"""Jobs from which on they say something about the next one."""
+"""Fewest jobs from which to draw a conclusion about the next one."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Usual:
     """Times of ended jobs, in seconds.
 
     Attributes:
-        p50: half of them had ended after so long from their creation.
-        p90: nine of ten had.
-        n: how many there were.
-        queued: half of them had begun to run after so long; None: the service does not tell when.
-        whose: jobs they are, in words.
+        p50: median time from creation to end.
+        p90: 90th percentile of the same.
+        n: number of jobs.
+        queued: median time from creation to start; None: the service does not report starts.
+        whose: what to call the jobs in the text.
     """
 
     p50: float
@@ -38,26 +38,26 @@ class Usual:
 
     @property
     def words(self) -> str:
-        """For a log; empty where there are too few to say something."""
+        """The times as text for a log; empty if there are too few jobs."""
         if self.n < _TELLING:
             return ""
         waited = f", {in_words(self.queued)} of it in the queue" if self.queued is not None else ""
         p50, p90 = in_words(self.p50), in_words(self.p90)
-        return f"usually {p50}{waited}, 9 of 10 within {p90} ({self.n} {self.whose} of late)"
+        return f"usually {p50}{waited}, 9 of 10 within {p90} ({self.n} recent {self.whose})"
 
 
 def queue_times(jobs: Iterable[BatchJob], model: str | None = None) -> Usual | None:
-    """Tell how long jobs took.
+    """Return how long jobs took.
 
-    Those count that answered rows, or expired: then it took at least so long. One that failed, or that somebody
-    cancelled, tells nothing of the queue.
+    Jobs count if they answered rows or expired (these took at least that long). Failed and cancelled jobs say nothing
+    about the queue.
 
     Args:
-        jobs: of a connection, in any order.
-        model: only jobs of it count, however its name is spelled; None: all of them.
+        jobs: jobs of a connection, in any order.
+        model: count only jobs of this model, however its name is spelled; None: all jobs.
 
     Returns:
-        None where no job tells.
+        None if no job counts.
     """
     these = [job for job in jobs if tells(job) and (model is None or short(job.model) == short(model))]
     took = sorted(seconds for job in these if (seconds := _seconds(job, job.end_time)) is not None)
@@ -119,7 +119,7 @@ def share_within(times: Iterable[JobTime], seconds: float) -> tuple[int, int]:
 
 
 def _seconds(job: BatchJob, until: datetime | None) -> float | None:
-    """Return the seconds from a job's creation to a moment; None where one of both is missing, or cannot be."""
+    """Return the seconds from a job's creation to `until`; None if one of them is missing or impossible."""
     if job.create_time is None or until is None or until < job.create_time:
         return None
     return (until - job.create_time).total_seconds()

@@ -1,4 +1,4 @@
-"""The record of a task instance's job, where Airflow keeps such notes."""
+"""The record of a task instance's job, kept in Airflow's task state store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.models.stored import read_stored
 
 @dataclass(frozen=True)
 class Record:
-    """A create call that is about to be sent, was refused, or the job that came of it. Without values: none of it.
+    """A create call that is about to be sent or was refused, or the job it created. Empty: none of these.
 
     Times are seconds since the epoch by the service's clock, as far as the writer knew it.
     """
@@ -20,34 +20,34 @@ class Record:
     tag: str = ""
     """`Identity.tag` of the job."""
     intent: float = 0.0
-    """When the create call was about to be sent, or the job was created; 0: the service refused it."""
+    """When the create call was about to be sent, or the job was created; 0: the service refused the call."""
     job: str = ""
     """The job's name, once it is known."""
     attempt: int = 0
-    """The number of the try that wrote this down; 0: an earlier version of this package, which did not say."""
+    """The number of the try that wrote this record; 0: an earlier version of this package, which did not record it."""
     outdated: bool = False
-    """Attempts after that one may have created a job without being able to write it down."""
+    """Whether later attempts may have created a job without being able to record it."""
     doubt: float = 0.0
-    """When another create call of this task instance was about to be sent of which nobody knows what came; 0: none."""
+    """When another create call of this task instance, whose outcome is unknown, was about to be sent; 0: none."""
     conn_id: str = ""
-    """The connection through which the job was asked for; empty: nobody wrote that down."""
+    """The connection through which the job was submitted; empty: not recorded."""
     place: str = ""
-    """Where that connection pointed to, see `client.config.ClientConfig.place`; empty likewise."""
+    """The place that the connection pointed to, see `client.config.ClientConfig.place`; empty: not recorded."""
 
     @property
     def unclear(self) -> float:
-        """When the last create call was about to be sent of which nobody knows what came; 0: all are known."""
+        """When the last create call with an unknown outcome was about to be sent; 0: all outcomes are known."""
         return max(self.doubt, 0.0 if self.job else self.intent)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what Airflow can keep."""
+        """Return the record as JSON values, for Airflow's store."""
         return {name: value for name, value in asdict(self).items() if name != "outdated"}
 
     @classmethod
     def from_dict(cls, kept: Any) -> Record:
-        """Read what Airflow kept; what cannot be read says nothing."""
+        """Read a record from Airflow's store; return an empty one if it cannot be read."""
         if not isinstance(kept, Mapping) or not kept.keys() >= {"tag", "intent", "job"}:
-            return cls()  # a default in place of one of these would say that the service refused
+            return cls()  # a default instead of one of these would mean that the service refused
         record = read_stored(cls, kept, whole=True)
         try:
             sound = math.isfinite(record.intent) and math.isfinite(record.doubt)
@@ -57,18 +57,18 @@ class Record:
 
 
 class RecordKeeper(Protocol):
-    """Keeps the records of one task instance: a shortcut to its jobs, never needed."""
+    """Keeps the records of one task instance: a shortcut to its jobs, which can also be found without it."""
 
     def read(self) -> Record | None:
-        """Return what was written of this job; None: nothing can be kept here, or be had for now."""
+        """Return the record of this job; None: there is no store, or it cannot be read for now."""
         ...
 
     def read_all(self) -> list[Record]:
-        """Return what was written of all jobs of the task instance."""
+        """Return the records of all jobs of the task instance."""
         ...
 
     def write(self, record: Record) -> bool:
-        """Write down what is known of this job, in place of what was there; False: it could not be kept."""
+        """Replace the record of this job; return False if it could not be stored."""
         ...
 
 
@@ -76,7 +76,7 @@ class RoundRecords(Protocol):
     """Keeps the records of one round's jobs."""
 
     def expect(self, jobs: int, /) -> None:
-        """Write down that the round has so many jobs, before any of them is written down."""
+        """Record how many jobs the round has, before recording any of them."""
         ...
 
     def at(self, number: int, /) -> RecordKeeper:

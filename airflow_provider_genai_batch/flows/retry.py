@@ -1,4 +1,4 @@
-"""Pauses between tries, and how many seconds of trying are left."""
+"""Pauses between tries, and the time left for trying."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from airflow_provider_genai_batch.exceptions import CallError
 FIRST = 1.0
 LONGEST = 60.0
 LONGEST_OF_HOURS = 300.0
-"""Seconds between two tries at most where trouble may last for hours: no capacity, a connection that is refused."""
+"""Most seconds between two tries if trouble may last for hours: no capacity, a refused connection."""
 _LONGEST_HINT = 3600.0
-"""A longer one, such as a date by a clock that is wrong, would let what is paid for run into its deadline unseen."""
+"""Longest hint to follow, in seconds: with a longer one, such as a date from a wrong clock, paid jobs could run into
+their deadline unobserved."""
 
 
 def backoff(failures: int, hint: float | None = None, *, longest: float = LONGEST) -> float:
-    """Return seconds to wait after so many failures in a row (from 1): what the service asked for, or doubling.
+    """Return seconds to wait after so many failures in a row (from 1): the service's hint, or a doubling pause.
 
-    The doubled wait is jittered between half and whole; a hint only upwards, so that clients do not come back
-    before they were asked to, nor all at once.
+    The doubling pause is jittered between half and full length; a hint only upwards, so that clients come back neither
+    before the hinted time nor all at once.
     """
     if hint is not None:
         hint = min(hint, _LONGEST_HINT)
@@ -30,17 +31,17 @@ def backoff(failures: int, hint: float | None = None, *, longest: float = LONGES
 
 
 class RetryClock:
-    """Paces the tries of one thing, for as long as it may take.
+    """Paces the tries of one operation until its deadline.
 
     Args:
-        clock: tells the seconds since the epoch.
-        deadline: until then it is tried, by that clock; None: `budget` counts from the first failure.
+        clock: returns the seconds since the epoch.
+        deadline: end of trying, by that clock; None: `budget` seconds after the first failure.
         budget: seconds.
-        failures: how many there have been.
-        longest: seconds between two tries, unless the service asks for more.
+        failures: number of failures so far.
+        longest: most seconds between two tries, unless the service asks for more.
 
     Attributes:
-        failures: how many there were.
+        failures: number of failures so far.
     """
 
     def __init__(
@@ -57,21 +58,21 @@ class RetryClock:
 
     @property
     def deadline(self) -> float:
-        """Until when it is tried; the budget begins now, if it has not."""
+        """The end of trying; starts the budget if it has not started."""
         return self.begin()
 
     def begin(self) -> float:
-        """Begin the budget, if it has not begun; return the deadline."""
+        """Start the budget if it has not started; return the deadline."""
         if self._deadline is None:
             self._deadline = self._clock() + self._budget
         return self._deadline
 
     def pause(self, error: CallError | None = None, *, longest: float | None = None) -> float | None:
-        """Count a failure; return the seconds until the next try, None where that would be after the deadline.
+        """Count a failure; return the seconds until the next try, or None if that would be after the deadline.
 
         Args:
-            error: of the failure; None: what came was not what is waited for.
-            longest: in place of the clock's own.
+            error: the error; None: the answer was not the expected one.
+            longest: replaces the clock's own `longest`.
         """
         self.failures += 1
         hint = None if error is None else error.retry_after

@@ -1,4 +1,4 @@
-"""Jobs that did not leave the queue in time, known by what the service itself says of them."""
+"""Jobs that did not leave the queue in time, recognised by the service's own times."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _INEXACT = 5.0
 def is_stalled(job: BatchJob, most: float) -> bool:
     """Whether a job ended early after it had been queued for too long, whoever ended it.
 
-    Every attempt sees the same, whatever became of the process that cancelled it.
+    Every attempt gets the same result, even if the process that cancelled the job died.
 
     Args:
-        job: as it was read.
-        most: seconds that it might be queued.
+        job: the job, as read by name.
+        most: seconds that it was allowed to be queued.
     """
     if job.state is JobState.EXPIRED:
         return True
     if job.state is not JobState.CANCELLED or job.create_time is None:
         return False
-    # Gemini does not tell when a job begins: one with an answer had left the queue.
+    # Gemini does not report when a job starts, but a job with an answer has left the queue.
     left = job.start_time or (None if job.counts.succeeded else job.end_time or job.update_time)
     return left is not None and (left - job.create_time).total_seconds() >= most - _INEXACT

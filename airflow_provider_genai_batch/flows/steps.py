@@ -1,6 +1,6 @@
-"""The steps that flows ask their driver for, and which flow asks for which.
+"""The steps that flows yield to their driver, and which flow yields which.
 
-Those of the protocols of calls (`client`) carry HTTP requests and are there.
+The steps that carry HTTP requests belong to `client`.
 """
 
 from __future__ import annotations
@@ -22,53 +22,53 @@ class Sleep:
 
 @dataclass(frozen=True)
 class Look:
-    """Look at a job by name; answers a `BatchJob`, or a `JobStatus` where many are waited for together."""
+    """Look at a job by name; returns a `BatchJob`, or a `JobStatus` if many jobs are polled together."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """Cancel a job by the one protocol for that: read it by name, then ask; answers a `Cancellation`.
+    """Cancel a job by the one protocol for that: read it by name, then request it; returns a `Cancellation`.
 
-    Fails where the service does not take the cancellation of a job that goes on, or cannot be asked.
+    Fails if the service refuses to cancel a running job, or cannot be reached.
     """
 
     name: str
     only_if: Callable[[BatchJob], bool] | None = None
     """Whether the job that was read may be cancelled; None: any may."""
     is_new: Callable[[], bool] | None = None
-    """Whether the job may be too new to be known by its name; None: it is not."""
+    """Tells whether the job may be too new to be found by its name; None: it is not."""
     conn_id: str = ""
-    """Through which Airflow connection; empty: the task's own."""
+    """The Airflow connection to use; empty: the task's own."""
 
 
 @dataclass(frozen=True)
 class Find:
-    """Ask a list for the jobs of a task instance; answers a list of `BatchJob`.
+    """List the jobs of a task instance; returns a list of `BatchJob`.
 
-    What a list shows is a hint: it may lag, hold what is gone, or jobs of others.
+    A list is only a hint: it may lag, or show deleted jobs and jobs of others.
     """
 
     since: float | None = None
-    """None of them is older than this, in seconds since the epoch; None: nobody knows."""
+    """No job is older than this, in seconds since the epoch; None: unknown."""
 
 
 @dataclass(frozen=True)
 class Recall:
-    """Ask for what was written down; answers a `Record`, None where nothing is kept."""
+    """Read the record of the job; returns a `Record`, or None if there is no store."""
 
 
 @dataclass(frozen=True)
 class RecallAll:
-    """Ask for all that the task instance wrote down, of whichever jobs; answers a list of `Record`."""
+    """Read the records of all jobs of the task instance; returns a list of `Record`."""
 
 
 @dataclass(frozen=True)
 class Remember:
-    """Write down; answers False where a place for it exists and is in trouble.
+    """Write a record; returns False if there is a store but it does not work.
 
-    Fails when this attempt is not the task's any more.
+    Fails if this attempt is no longer the task's current one.
     """
 
     record: Record
@@ -76,87 +76,87 @@ class Remember:
 
 @dataclass(frozen=True)
 class ListLive:
-    """List the connection's jobs, whosever they are, that may not have ended; answers a list of `BatchJob`, or None.
+    """List all jobs of the connection that may not have ended; returns a list of `BatchJob`, or None.
 
-    What a list shows is a hint. None: it cannot be read for now.
+    A list is only a hint. None: it cannot be read for now.
     """
 
 
 @dataclass(frozen=True)
 class Place:
-    """Put the input where the service reads it."""
+    """Upload or stage the input."""
 
 
 @dataclass(frozen=True)
 class Create:
-    """Send the create call, once; answers a `BatchJob`."""
+    """Send the create call, once; returns a `BatchJob`."""
 
 
 @dataclass(frozen=True)
 class AwaitCapacity:
-    """Wait so many seconds, without a slot if that can be: there is no capacity, or no place for the input, for now."""
+    """Wait for capacity, or until the input can be uploaded, without a slot if possible."""
 
     seconds: float
     refusals: int
     before: Collection[str]
     """Jobs not to reattach to."""
     deadline: float
-    """Until when it is waited for, in seconds since the epoch by the service's clock."""
+    """End of the wait, in seconds since the epoch by the service's clock."""
 
 
 @dataclass(frozen=True)
 class Discard:
-    """Delete the inputs that were uploaded for jobs that ended."""
+    """Delete the inputs that were uploaded for ended jobs."""
 
     jobs: tuple[BatchJob, ...]
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """Get an ended job; answers a `BatchJob`."""
+    """Get an ended job; returns a `BatchJob`."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Land:
-    """Read the rows of jobs, and write them where the task wants them; answers a `RowCounter`."""
+    """Read the rows of jobs and write them to their destination; returns a `RowCounter`."""
 
     jobs: tuple[BatchJob, ...]
     besides: int = 0
-    """How many of the task's requests other jobs had, whose rows are in BigQuery."""
+    """Number of requests that belong to other jobs, whose rows stay in BigQuery."""
     partly: bool = True
-    """Write rows also if fewer came than the service has counted."""
+    """Whether to write rows even if fewer came than the service has counted."""
 
 
 @dataclass(frozen=True)
 class CountTables:
-    """Count the rows of jobs in BigQuery; answers a `bigquery_output.Counted`, None where nobody can ask BigQuery.
+    """Count the rows of jobs in BigQuery; returns a `bigquery_output.Counted`, or None if BigQuery cannot be queried.
 
-    Where the task writes a table of its own from them, it is written, and the answer is the `RowCounter` of its rows.
+    If the task writes a typed table, this step writes it and returns the `RowCounter` of its rows.
     """
 
     jobs: tuple[BatchJob, ...]
 
 
 ReadStep: TypeAlias = Look | Sleep
-"""Of whoever reads a job by its name."""
+"""Steps of reading a job by its name."""
 WatchStep: TypeAlias = Look | Cancel | Sleep
-"""Of waiting for jobs."""
+"""Steps of waiting for jobs."""
 FindStep: TypeAlias = Find | Look | Sleep
-"""Of looking for jobs that nobody wrote down."""
+"""Steps of looking for jobs without a record."""
 WithdrawStep: TypeAlias = Cancel | RecallAll
-"""Of cancelling what is not wanted any more."""
+"""Steps of cancelling jobs that are no longer wanted."""
 SubmitStep: TypeAlias = (
     Recall | RecallAll | Remember | Find | ListLive | Look | Cancel | Place | Create | AwaitCapacity | Sleep
 )
-"""Of coming to a job."""
+"""Steps of finding or creating a job."""
 SettleStep: TypeAlias = Fetch | Land | CountTables | Discard | Sleep
-"""Of deciding an outcome."""
+"""Steps of deciding an outcome."""
 
 
 def unknown(step: NoReturn) -> NoReturn:
-    """Refuse what no driver has been taught; mypy sees to it that this is never called.
+    """Refuse a step that no driver knows; mypy makes sure that this is never called.
 
     Raises:
         TypeError: always.

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 BUDGET = {Backend.GEMINI: 50 * 3600.0, Backend.VERTEX: 98 * 3600.0}
 """Seconds after which the services have ended every job: 48 h, and 72 h in the queue with 24 h of running."""
 _CANCEL_PATIENCE = 600.0
-"""Seconds for which the end of a job is waited for that an earlier attempt cancelled."""
+"""Seconds to wait for the end of a job that an earlier attempt cancelled."""
 
 
 _EXECUTION_TIMEOUT = "execution_timeout"
@@ -38,13 +38,13 @@ _PENDING = "pending_timeout"
 
 
 class Why(str, Enum):
-    """Why the waiting is over."""
+    """Why the wait is over."""
 
     ENDED = "ended"
     TIMED_OUT = "timed_out"
     LOST = "lost"
     SWITCH = "switch"
-    """What the jobs have not answered is to be asked otherwise now, else it will be late."""
+    """Unanswered requests must now be sent another way, or they will be late."""
 
 
 @dataclass(frozen=True)
@@ -53,61 +53,61 @@ class WaitPlan:
 
     poll_interval: float = 60.0
     deadline: float = math.inf
-    """At infinity the service's own limit decides."""
+    """Infinity: the service's own limit applies."""
     pending_deadline: float = math.inf
     cancel_on_timeout: bool = True
     until_first: bool = False
-    """The waiting is over as soon as one job has ended."""
+    """The wait ends as soon as one job has ended."""
     late: bool = False
-    """The time was over before this waiting began: an earlier attempt has said so, and cancelled what it cancels."""
+    """The deadline had passed before this wait began: an earlier attempt reported it and cancelled its jobs."""
     appear_until: float = 0.0
     """Until then the service may answer that it does not know a job, in seconds since the epoch."""
     attempt_ends: float | None = None
-    """When the time of this attempt is over, whatever that of its jobs; None: it has no limit of its own."""
+    """When the time of this attempt is over, independent of its jobs' deadline; None: no limit of its own."""
     cancel_with_attempt: bool = False
     """Whether jobs are cancelled then."""
     ready_by: Deadline | None = None
-    """When the jobs are to be left; None: they have all the time that `deadline` gives them."""
+    """When to cancel the jobs in favour of immediate calls; None: never, only `deadline` applies."""
     leads_on: bool = False
-    """Something is asked in place of jobs that are queued at `pending_deadline`: they are cancelled then, whatever
-    becomes of others, and the end of all is waited for."""
+    """A fallback replaces jobs that are still queued at `pending_deadline`: these are cancelled then, independent of
+    the others, and the wait continues until all have ended."""
     usual: str = ""
-    """How long jobs of the model take, in words for the log; empty where that is not known."""
+    """How long jobs of the model take, in words for the log; empty if unknown."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a trigger can serialise."""
+        """Return the plan as JSON values, for a trigger."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, stored: Any) -> WaitPlan:
-        """Read what a trigger serialised, in whatever version of this package."""
+        """Read a plan that a trigger serialised, in any version of this package."""
         return read_stored(cls, stored)
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How the waiting ended, small enough for a trigger event."""
+    """How the wait ended, small enough for a trigger event."""
 
     why: Why = Why.LOST
     states: dict[str, str] = field(default_factory=dict)
     """Last known state by job name, as the service spelled it."""
     detail: str = ""
     cancelled: bool = False
-    """Whether the service took a cancellation of every job that went on."""
+    """Whether the service accepted the cancellation of every job that still ran."""
     asked: bool = False
-    """Whether it took one of any."""
+    """Whether it accepted the cancellation of any job."""
     unanswered: str = ""
-    """What the last look met, where it gave no answer."""
+    """The error of the last look, if it got no answer."""
     stalled: bool = False
-    """Whether one of them was cancelled because it did not leave the queue, and something else is to be asked."""
+    """Whether a job was cancelled because it did not leave the queue, so that a fallback replaces it."""
 
     @property
     def out_of_time(self) -> bool:
-        """Whether the time of the attempt was over before that of its jobs."""
+        """Whether the time of the attempt was over before the deadline of its jobs."""
         return self.why is Why.TIMED_OUT and self.detail.startswith(_EXECUTION_TIMEOUT)
 
     def tell(self) -> None:
-        """Log what became of each job, in the task's own log: Airflow opens that of a second trigger anew."""
+        """Log the last state of each job in the task's own log, because a second trigger overwrites the first's log."""
         for name, raw in self.states.items():
             word = raw.rpartition("_STATE_")[2]
             state = JobState.__members__.get(word)
@@ -116,35 +116,35 @@ class Ending:
             log.info("Job %s %s %s while the task was deferred.", name, said, word)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a trigger event can carry."""
+        """Return the ending as JSON values, for a trigger event."""
         return {**asdict(self), "why": self.why.value}
 
     @classmethod
     def from_dict(cls, event: Any) -> Ending:
-        """Read a trigger event, of whatever version of this package.
+        """Read a trigger event, from any version of this package.
 
-        One that does not say how the waiting ended, or says what is not known here, tells nothing of the jobs: they are
-        lost to this attempt, and the next one takes them up.
+        If it does not say how the wait ended, or says it in an unknown word, the jobs are lost to this attempt, and the
+        next one reattaches to them.
         """
         ending = read_stored(cls, event)
         why = event.get("why") if isinstance(event, Mapping) else None
         if why == ending.why.value:
             return ending
-        return cls(Why.LOST, ending.states, f"the trigger's event says {why!r} of how the waiting ended")
+        return cls(Why.LOST, ending.states, f"the trigger's event gives {why!r} as the reason for its end")
 
 
 def watch(
     names: Sequence[str], plan: WaitPlan, *, clock: Callable[[], float]
 ) -> Generator[WatchStep, Any, Ending]:
-    """Look at jobs until all have ended, one cannot be looked at any more, or a deadline passes.
+    """Look at jobs until all have ended, one can no longer be read, or a deadline passes.
 
-    Trouble that may pass (429, 5xx, network) is waited out until the deadline; a state nobody has heard of is waited
-    for and warned about once.
+    Temporary errors (429, 5xx, network) are retried until the deadline. An unknown state counts as running, with one
+    warning.
 
     Args:
         names: the jobs.
         plan: how to wait.
-        clock: tells the seconds since the epoch by the service's clock, which its first answer may set.
+        clock: returns the seconds since the epoch by the service's clock, which its first answer may set.
     """
     started: float | None = None
     seen: dict[str, JobStatus] = {}
@@ -183,7 +183,7 @@ def watch(
 
 
 def _limit(plan: WaitPlan, seen: Mapping[str, JobStatus], now: float) -> tuple[float, str]:
-    """Return when the time is over that ends first, and which time that is."""
+    """Return the limit that ends first, in seconds since the epoch, and its name."""
     limits = [(plan.deadline, "timeout")]
     if any(job.state.queued for job in seen.values()):
         limits.append((plan.pending_deadline, _PENDING))
@@ -191,13 +191,13 @@ def _limit(plan: WaitPlan, seen: Mapping[str, JobStatus], now: float) -> tuple[f
         limits.append((plan.attempt_ends, _EXECUTION_TIMEOUT))
     if plan.ready_by is not None:
         limits.append((plan.ready_by.switch(plan.ready_by.left(seen.values())), _READY_BY))
-    if plan.leads_on:  # a job whose cancellation shows no effect is queued for ever
+    if plan.leads_on:  # a job whose cancellation has no effect stays queued forever
         limits = [one for one in limits if one[0] <= now and one[1] != _PENDING] or limits
     return min(limits, key=lambda limit: limit[0])
 
 
 def _unanswered(plan: WaitPlan, seen: Mapping[str, JobStatus]) -> str:
-    """Tell what is left to ask."""
+    """Return how many requests are unanswered, as text."""
     assert plan.ready_by is not None  # noqa: S101 - else there is no such limit
     left, requests = plan.ready_by.left(seen.values()), plan.ready_by.requests
     return f"{left} of {requests} requests have no answer yet, as far as the service counts them"
@@ -211,11 +211,11 @@ def _pauses(
     waited: float,
     longest: float,
 ) -> Iterator[float]:
-    """Give the seconds to the next look at each job that goes on: the one that needs it first decides."""
+    """Yield the seconds to the next look for each running job; the smallest decides."""
     yield longest
     for name in names:
         job = seen.get(name)
-        if job is None:  # it does not appear yet
+        if job is None:  # it cannot be read yet
             yield FIRST
         elif not job.done:
             yield cadence(
@@ -230,13 +230,13 @@ def look_once(
     clock: Callable[[], float] = clock.time,
     appear_until: float = 0.0,
 ) -> Generator[WatchStep, Any, Ending | None]:
-    """Look once at every job that is not known to have ended; None while one of them goes on.
+    """Look once at every job that is not known to have ended; return None while one of them runs.
 
-    `seen` holds what earlier looks saw and is brought up to date; `progress` tells what is new. Until `appear_until`
-    a job that the service does not know was created a moment ago, and goes on.
+    `seen` holds the results of earlier looks and is updated; `progress` logs changes. Until `appear_until`, a job that
+    the service does not know counts as just created, and as running.
 
     Raises:
-        CallError: trouble that may pass (`PASSING`).
+        CallError: a temporary error (`PASSING`).
     """
     going = False
     for name in names:
@@ -267,10 +267,10 @@ def _give_up(
     which: str,
     clock: Callable[[], float],
 ) -> Generator[WatchStep, Any, Ending | None]:
-    """Cancel what goes on, if that is wanted, and see for a while what becomes of it.
+    """Cancel running jobs, if wanted, and wait a while for their end.
 
-    The jobs are read before, and the service's time with them: where all had ended, nothing is cancelled and their rows
-    decide; where the time is not over by the service's clock, or a job has left the queue, the waiting goes on (None).
+    The jobs, and with them the service's time, are read first. If all have ended, nothing is cancelled and their rows
+    decide. If the deadline has not passed by the service's clock, or a job has left the queue, the wait goes on (None).
     """
     if which == _EXECUTION_TIMEOUT and plan.attempt_ends is not None:
         plan = replace(plan, deadline=plan.attempt_ends, cancel_on_timeout=plan.cancel_with_attempt)
@@ -282,13 +282,13 @@ def _give_up(
         try:
             became: Cancellation = yield _cancel_late(name, plan, clock)
         except CallError as error:
-            troubles.append(f"; {name} could not be cancelled and may go on ({error})")
+            troubles.append(f"; {name} could not be cancelled and may still run ({error})")
             continue
         asked = asked or became.asked
         if became.job is not None:
             seen[name] = JobStatus.of(became.job)
         if became.outcome is CancelOutcome.SPARED and not seen[name].done:
-            log.info("By the service's clock job %s still has time; waiting for it.", name)
+            log.info("By the service's clock, job %s still has time; the task keeps waiting for it.", name)
             return None
     over = all(name in seen and seen[name].done for name in names)
     ending = Ending(Why.ENDED, _states(seen)) if over else None
@@ -306,7 +306,7 @@ def _give_up(
 def _leave_queue(
     seen: dict[str, JobStatus], plan: WaitPlan, clock: Callable[[], float]
 ) -> Generator[WatchStep, Any, bool]:
-    """Cancel what is queued still, read by its name; return whether a job was. One that runs by now goes on."""
+    """Cancel jobs that are still queued, read by name; return whether any was. A job that runs by now is left alone."""
     asked = False
     for name in [name for name, job in seen.items() if job.state.queued]:
         try:
@@ -325,7 +325,7 @@ def _leave_queue(
 
 
 def _cancel_late(name: str, plan: WaitPlan, clock: Callable[[], float]) -> Cancel:
-    """Return the cancellation of a job, if its time is over by the clock of the answer that tells of it."""
+    """Return the step that cancels a job if its deadline has passed by the clock of the answer that reads it."""
 
     def is_late(job: BatchJob) -> bool:
         return clock() >= plan.deadline or (job.state.queued and clock() >= plan.pending_deadline)

@@ -64,7 +64,7 @@ class Waiting:
         if not self._usual:
             self._usual = self._shared.usual
             if self._usual:
-                log.info("Jobs of %s take %s.", self._shared.settings.model, self._usual)
+                log.info("Time of a job of %s: %s.", self._shared.settings.model, self._usual)
         reattached = not going.keys().isdisjoint(state.reattached)
         plan = replace(self.plan([*going.values()], reattached=reattached), until_first=more)
         plan = _for_rows(plan, state)

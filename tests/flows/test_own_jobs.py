@@ -331,7 +331,7 @@ def test_a_job_in_the_notes_that_this_connection_cannot_reach_is_named_as_billed
     desk.record = Record(OTHER_INPUT.tag, desk.now(), there)
     desk.submit(look_first=True)
     assert there in warnings.text
-    assert "if it goes on, it is billed" in warnings.text
+    assert "if it still runs, it is billed" in warnings.text
     assert desk.posts() == 1
 
 
@@ -341,7 +341,7 @@ def test_a_job_of_another_key_is_named_as_billed_if_it_goes_on_there(
     gemini_desk.record = Record(OTHER_INPUT.tag, gemini_desk.now(), "batches/of-another-project")
     gemini_desk.submit(look_first=True, place="gemini")
     assert "batches/of-another-project" in warnings.text
-    assert "goes on in the old one and is billed" in warnings.text
+    assert "still runs in the old one and is billed" in warnings.text
 
 
 def test_a_stranger_in_the_notes_is_left_alone(desk: Desk, warnings: pytest.LogCaptureFixture) -> None:
@@ -349,7 +349,7 @@ def test_a_stranger_in_the_notes_is_left_alone(desk: Desk, warnings: pytest.LogC
     desk.record = Record(OTHER_INPUT.tag, desk.now(), stranger.name)
     desk.submit(look_first=True)
     assert cancelled(desk) == [False, False]
-    assert "does not say whose it is" in warnings.text
+    assert "its owner is unknown" in warnings.text
 
 
 def test_all_jobs_in_the_notes_of_a_task_whose_input_changed_are_cancelled(desk: Desk) -> None:
@@ -382,7 +382,7 @@ def test_the_log_says_that_all_is_paid_again_where_the_job_is_long_gone(
     desk.emulator.clock.advance(30 * 24 * HOUR)
     assert desk.submit(look_first=True).name != old.name
     assert f"Job {old.name} of an earlier attempt does not exist any more" in warnings.text
-    assert "are asked and paid for again" in warnings.text.replace("\n", " ")
+    assert "are submitted and paid for again" in warnings.text.replace("\n", " ")
 
 
 def test_without_notes_the_log_says_that_all_may_be_paid_again(

@@ -46,11 +46,11 @@ def test_of_a_job_that_does_not_move_the_log_has_a_line_every_half_hour(
 
 
 def test_a_long_wait_is_told_beside_what_is_usual(told: pytest.LogCaptureFixture) -> None:
-    progress = Progress(usual="usually 12 min, 9 of 10 within 55 min (40 jobs of late)")
+    progress = Progress(usual="usually 12 min, 9 of 10 within 55 min (40 recent jobs)")
     for minute in range(31):
         progress.tell(job(JobState.RUNNING), BEGIN + 60 * minute)
     assert told.messages[-1].endswith(
-        "last look at 22:43:20 UTC; jobs of its model take usually 12 min, 9 of 10 within 55 min (40 jobs of late)."
+        "last look at 22:43:20 UTC; jobs of its model: usually 12 min, 9 of 10 within 55 min (40 recent jobs)."
     )
 
 

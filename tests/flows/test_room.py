@@ -93,8 +93,8 @@ def test_a_job_that_is_gone_leaves_room_and_one_that_cannot_be_read_counts_as_li
     said, _ = decided(Room(MODEL, 60, 100), [job(1, 80), job(2, None)], {"batches/1": trouble})
     assert bool(said) is waits
     if waits:
-        assert "1 jobs" in said
-        assert "1 more do not say" in said
+        assert "known: 1" in said
+        assert "1 that do not state" in said
 
 
 @given(st.text(max_size=200), st.integers(0, 10**15 - 1))

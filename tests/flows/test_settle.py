@@ -97,7 +97,7 @@ def test_one_row_too_many_fails_the_task_with_counts_and_causes(desk: Desk, allo
 
 @pytest.mark.parametrize("end", ["EXPIRED", "CANCELLED"])
 def test_an_error_says_what_the_next_attempt_pays_for(desk: Desk, end: str) -> None:
-    with pytest.raises(TooManyFailedRows, match=r"pays nothing for them, and asks again for the failed ones"):
+    with pytest.raises(TooManyFailedRows, match=r"pays nothing for them, and submits the failed ones again"):
         desk.settle(_ended(desk, end=end, served=0.5))
 
 
@@ -238,7 +238,7 @@ def test_trouble_in_fetching_an_ended_job_is_waited_out(desk: Desk) -> None:
     desk.emulator.faults.add(_method(desk, "get"), Fault.error(503, times=4))
     assert desk.settle(name).counts == RowCounts(total=3, ok=3)
     desk.emulator.faults.add(_method(desk, "get"), Fault.error(503, times=1000))
-    with pytest.raises(OutputNotReadable, match="does not answer"):
+    with pytest.raises(OutputNotReadable, match="does not return it"):
         desk.settle(name)
     desk.emulator.faults.clear()
 

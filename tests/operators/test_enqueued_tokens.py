@@ -75,7 +75,7 @@ def test_a_job_waits_before_it_is_uploaded_until_jobs_of_others_leave_room(
     asked = [one["method"] for one in limited.requests]
     assert asked.index("files.start") > asked.index("batches.list")
     assert "waits before it is uploaded" in caplog.text
-    assert f"1 jobs of {MODEL} that have not ended ask for 50" in caplog.text
+    assert f"unfinished jobs of {MODEL} (known: 1) have 50 of" in caplog.text
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

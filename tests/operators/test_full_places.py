@@ -70,7 +70,7 @@ def expect_one_failure_and_no_second_job(emulator: Emulator, ran: Ran, uri: str)
         uri,
         job["name"],
         "they are still at the service",
-        "takes the same job up and pays nothing",
+        "reattaches to the same job and pays nothing",
     ):
         assert words in str(error)
 

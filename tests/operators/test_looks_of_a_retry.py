@@ -54,5 +54,5 @@ def test_a_create_that_is_refused_says_that_nothing_is_billed(gemini: Emulator) 
     gemini.faults.add("batches.create", Fault.error(403))
     ran = ask(retries=0)
     assert str(ran.errors[-1]).endswith(
-        "No job was created, and nothing is billed. The next attempt asks again."
+        "No job was created, and nothing is billed. The next attempt tries again."
     )

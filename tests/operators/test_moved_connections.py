@@ -84,7 +84,7 @@ def test_a_job_that_no_connection_reaches_any_more_is_named_as_billed(
     assert cancelled(vertex) == [False, False]
     (said,) = (r.getMessage() for r in caplog.records if vertex.jobs[0]["name"] in r.getMessage())
     assert "could not be cancelled" in said
-    assert "if it goes on, it is billed" in said
+    assert "if it still runs, it is billed" in said
 
 
 def test_all_jobs_of_an_input_that_changed_are_cancelled_by_the_notes_of_them(

@@ -74,7 +74,7 @@ def test_a_failed_job_fails_with_the_reason_of_the_service(gemini: Emulator, doo
     error = failure(wait_by(door, PROMPTS))
     assert isinstance(error, JobFailed)
     assert "code 8: out of enqueued tokens" in str(error)
-    then = "looks at the same ones again" if "sensor" in door else "submits a new job"
+    then = "reads the same jobs again" if "sensor" in door else "submits a new job"
     assert f"next attempt {then}" in str(error)
 
 

@@ -48,7 +48,7 @@ def ended(emulator: Emulator, **script: Any) -> str:
 
 def check(error: BaseException, kind: type[JobError]) -> None:
     assert isinstance(error, kind)
-    assert "submits no job: its next attempt looks at the same ones again" in str(error)
+    assert "submits no jobs: its next attempt reads the same jobs again" in str(error)
     assert "submits a new job" not in str(error)
     assert "asks" not in str(error)
 

@@ -97,10 +97,10 @@ def test_each_manifest_hands_the_times_of_jobs_on_and_the_log_says_what_is_usual
     with caplog.at_level(logging.INFO):
         nights.go(7200.0, deferrable=deferrable)
         planned = nights.go(job=False, plan_only=True)
-    usual = "usually 12 min, 9 of 10 within 50 min (3 jobs of this task of late)"
-    assert f"Jobs of gemini-2.5-flash take {usual}." in caplog.text
+    usual = "usually 12 min, 9 of 10 within 50 min (3 recent jobs of this task)"
+    assert f"Time of a job of gemini-2.5-flash: {usual}." in caplog.text
     assert caplog.text.count(usual) >= 2, "a job of hours is not waited for in silence"
-    assert "Jobs take usually 12 min" in caplog.text
+    assert "Time of a job: usually 12 min" in caplog.text
     assert planned["queue"][0]["jobs"] == 4, "the chain goes on through whatever leaves a manifest"
 
 

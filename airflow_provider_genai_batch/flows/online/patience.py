@@ -1,4 +1,4 @@
-"""How long one row is asked."""
+"""How often and how long one row is tried."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class RowPatience:
     """The limits of one row.
 
     Attributes:
-        tries: calls that may meet no capacity, or a refusal that does not say why.
-        lost: calls that may stay without a whole answer: each may have been billed.
-        seconds: from its first call on, whatever it meets.
+        tries: most calls refused for lack of capacity, or without a reason.
+        lost: most calls without a complete answer, because each may have been billed.
+        seconds: most seconds from its first call, whatever the reason.
     """
 
     tries: int = 7
@@ -24,18 +24,18 @@ class RowPatience:
 
 
 class RowTries:
-    """What one row has met so far."""
+    """The failures of one row so far."""
 
     def __init__(self, patience: RowPatience, now: float) -> None:
         self._patience, self._until = patience, now + patience.seconds
         self._refused = 0
         self.lost = 0
-        """Calls without a whole answer."""
+        """Calls without a complete answer."""
 
     def after(self, refusal: Refusal, now: float) -> float | None:
-        """Return the seconds until the row is asked again, None if it is not."""
+        """Return the seconds until the row is tried again, or None if it is not."""
         if refusal.meaning is Meaning.MINUTE:
-            pause = 0.0  # the gate keeps it
+            pause = 0.0  # the throttle holds it back
         elif refusal.meaning in {Meaning.BUSY, Meaning.UNCLEAR}:
             self._refused += 1
             if self._refused >= self._patience.tries:

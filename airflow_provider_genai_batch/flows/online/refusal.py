@@ -1,6 +1,6 @@
-"""What a refusal of a call that answers at once means for the row, and for all others.
+"""What a refusal of an immediate call means for its row, and for all others.
 
-Sources: bodies that clients of both services have met in 2026; Google's pages on rate limits, flex and Standard PayGo.
+Sources: error bodies that clients of both services got in 2026; Google's pages on rate limits, flex and Standard PayGo.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ class Meaning(Enum):
     """What a refusal is about."""
 
     ROW = "row"
-    """The request itself: asking again changes nothing."""
+    """The request itself: trying again changes nothing."""
     MINUTE = "minute"
-    """A quota that comes back within minutes, and says when."""
+    """A quota that renews within minutes; the refusal says when."""
     BUSY = "busy"
-    """No capacity, or a passing fault, for this call."""
+    """No capacity, or a temporary error, for this call."""
     UNCLEAR = "unclear"
-    """429 without a word on what ran out: a spend window, contention, a young project."""
+    """429 that does not say what ran out: a spend window, contention, a new project."""
     LOST = "lost"
-    """No whole answer: the call may have been answered, and billed."""
+    """No complete answer: the call may have been answered, and billed."""
     DAY = "day"
-    """A quota of a day: nothing more in this tier until it begins anew."""
+    """A daily quota: no more calls in this tier until it renews."""
     CAP = "cap"
-    """A spending cap: for good, until somebody raises it or a month begins."""
+    """A spending cap: no more calls until somebody raises it or a new month begins."""
     NO_TIER = "no tier"
     """The model does not have the tier."""
     FATAL = "fatal"
-    """Credentials, rights, or a model that is not there: every other row would get the same."""
+    """Credentials, permissions, or a missing model: every other row would get the same refusal."""
 
 
 STOPPING = frozenset({Meaning.DAY, Meaning.CAP, Meaning.NO_TIER, Meaning.FATAL})
-"""After these nothing more is asked."""
+"""After these no more calls are sent."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A refusal that was understood.
+    """A refusal, interpreted.
 
     Attributes:
         meaning: what it is about.
-        wait: seconds that the service asks everybody to wait, None if it does not.
-        minute_tokens: the limit of input tokens per minute that it names, None if it does not.
+        wait: seconds for which the service asks all calls to wait; None if it does not.
+        minute_tokens: the limit of input tokens per minute that it names; None if it names none.
     """
 
     meaning: Meaning
@@ -65,11 +65,11 @@ class Refusal:
 
 
 def read_refusal(error: CallError, *, flex: bool) -> Refusal:
-    """Understand how a call failed.
+    """Interpret the error of a call.
 
     Args:
-        error: how.
-        flex: whether it asked for the flex tier.
+        error: the error.
+        flex: whether the call asked for the flex tier.
     """
     if isinstance(error, QuotaExceeded):
         return _quota(error)

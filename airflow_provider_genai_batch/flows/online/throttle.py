@@ -1,10 +1,10 @@
-"""When the next call may be sent: one gate for all, a concurrency that feels its way, a window of tokens once learned.
+"""When the next call may be sent: one throttle for all calls, an adaptive concurrency, and a token window once known.
 
-Calls at a time grow by one a success up to the first refusal, by one a round of successes later, and shrink once an
-epoch: refusals of calls that were sent before the last cut say nothing new (TCP's practice). A quota of a minute is
-of minutes by a clock, and its refusal says when the next one begins: so much is sent then, as fast as it goes, and no
-more before the one after that. That takes hardly longer than it must, with a fiftieth of the refusals of 64 callers who
-back off alone.
+The number of simultaneous calls grows by one per success up to the first refusal, and by one per round of successes
+later. It shrinks at most once per epoch: refusals of calls that were sent before the last cut say nothing new (as in
+TCP). A per-minute quota renews at the start of each clock minute, and its refusal says when: then calls for the whole
+quota are sent as fast as possible, and no more until the next minute. This takes hardly longer than necessary, with a
+fiftieth of the refusals of 64 callers that back off independently.
 """
 
 from __future__ import annotations
@@ -19,33 +19,34 @@ from airflow_provider_genai_batch.flows.retry import backoff
 
 _CUT = 0.7
 _BUSY_WEIGHT, _OFTEN_BUSY = 0.05, 0.2
-"""Of a moving share of calls that met no capacity: single ones are the row's affair."""
+"""Threshold for the moving share of calls refused for lack of capacity; single refusals concern only their row."""
 _GATE_JITTER = 2.0
 LEAST_WAIT = 0.001
-"""A rest that is lost in the rounding of a clock would be waited for without end."""
+"""Seconds. A wait that is smaller than the rounding of the clock would never end."""
 _LONG_TURN = 0.007
-"""Seconds of CPU time of one turn of an event loop: with more calls under way turns get longer, and nothing faster."""
+"""CPU seconds of one turn of the event loop: with more calls in progress, turns get longer and nothing gets faster."""
 _LEAST_ROOM, _ROOM_A_TURN = 8.0, 0.25
 _WINDOW, _SHARE = 60.0, 0.95
-"""Seconds of a window of tokens, and how much of its limit is used: tokens are estimated until the answer says."""
+"""Seconds of a token window, and the fraction of its limit to use, because tokens are only estimates before an
+answer."""
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """One call under way."""
+    """One call in progress."""
 
     epoch: int
     tokens: float
-    """Input, as it was estimated."""
+    """Estimated input tokens."""
 
 
 class Throttle:
-    """Decides from what was answered and refused so far. Times are seconds by the caller's clock.
+    """Decides by the answers and refusals so far. Times are seconds by the caller's clock.
 
     Args:
-        start: calls at a time to begin with.
-        most: calls at a time at most.
-        jitter: gives a number from 0 to 1, which spreads callers who wait for one moment.
+        start: simultaneous calls at the beginning.
+        most: most simultaneous calls.
+        jitter: returns a number from 0 to 1, which spreads callers that wait for the same moment.
     """
 
     def __init__(
@@ -64,17 +65,17 @@ class Throttle:
         self._dry = 0
         self._busy = 0.0
         self._budget: float | None = None
-        """Tokens of a window; None before a refusal has named a limit."""
+        """Tokens per window; None until a refusal has named a limit."""
         self._left = 0.0
         self._next_window = 0.0
 
     @property
     def limit(self) -> int:
-        """Calls at a time."""
+        """Most simultaneous calls for now."""
         return max(1, int(min(self._limit, self._room)))
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may be sent; infinite while an answer has to come first."""
+        """Return the seconds until a call may be sent; infinity while an answer has to come first."""
         if self.in_flight >= self.limit:
             return math.inf
         self._open_window(now)
@@ -83,14 +84,14 @@ class Throttle:
         return max(pause, LEAST_WAIT) if pause > 0 else 0.0
 
     def sent(self, tokens: float, now: float) -> Ticket:
-        """Note a call of so many input tokens."""
+        """Record a call with so many input tokens."""
         self.in_flight += 1
         self._open_window(now)
         self._left -= tokens
         return Ticket(self._epoch, tokens)
 
     def answered(self, ticket: Ticket, tokens: float | None = None) -> None:
-        """Note an answer, and how many input tokens it says there were."""
+        """Record an answer, and the input tokens that it reports."""
         self.in_flight -= 1
         self._dry = 0
         self._busy *= 1 - _BUSY_WEIGHT
@@ -99,7 +100,7 @@ class Throttle:
         self._limit = min(float(self.most), self._limit + (1 / self._limit if self._epoch else 1.0))
 
     def refused(self, ticket: Ticket, refusal: Refusal, now: float) -> None:
-        """Note a refusal; one of the row itself says nothing about capacity."""
+        """Record a refusal; one that is about the row itself says nothing about capacity."""
         self.in_flight -= 1
         if refusal.meaning is Meaning.MINUTE:
             self._shut(now + (refusal.wait or 0.0) + self._jitter() * _GATE_JITTER)
@@ -119,9 +120,9 @@ class Throttle:
                 self._busy = 0.0
 
     def turned(self, seconds: float) -> None:
-        """Note the CPU time of one turn of the caller's event loop: as many calls may go on as keep it short."""
+        """Record the CPU time of one turn of the caller's event loop; fewer calls are allowed if turns get long."""
         if seconds > _LONG_TURN:
-            if _LEAST_ROOM < self.in_flight <= self._room:  # as many as there were room for
+            if _LEAST_ROOM < self.in_flight <= self._room:  # the limit was in use
                 self._room = max(_LEAST_ROOM, self.in_flight * _CUT)
         else:
             self._room = min(float(self.most), self._room + _ROOM_A_TURN)
@@ -130,7 +131,7 @@ class Throttle:
         self._shut_until = max(self._shut_until, until)
 
     def _cut(self, ticket: Ticket) -> bool:
-        """Let fewer calls go on at a time, unless the call was sent before the last cut."""
+        """Allow fewer simultaneous calls, unless the call was sent before the last cut."""
         if ticket.epoch != self._epoch:
             return False
         self._epoch += 1

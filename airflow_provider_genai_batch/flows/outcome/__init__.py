@@ -1,1 +1,1 @@
-"""The outcome of an ended job for its task: rows are collected, and one function decides."""
+"""The outcome of an ended job for its task: collects the rows; one function decides."""

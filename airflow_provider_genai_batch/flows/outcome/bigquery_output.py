@@ -1,8 +1,8 @@
-"""Jobs whose rows stay in BigQuery: which tables have the last word, and which can be gone on with.
+"""Jobs whose rows stay in BigQuery: which tables have the final rows, and which a further job can continue.
 
-Google: a new job that is given the output of an earlier one processes only the requests that failed or were not come
-to, and merges the rest ("Resume an incomplete batch inference job"). So its table has all rows, and takes the place of
-the one that it read.
+Google: a new job whose input is the output of an earlier one processes only the requests that failed or were never
+reached, and merges the rest ("Resume an incomplete batch inference job"). So its table has all rows, and replaces the
+one that it read.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.services.create import task_of
 
 Counted = Mapping[str, TableCounts]
-"""What tables say, by the names of their jobs."""
+"""Row counts of tables, by the names of their jobs."""
 
 
 def standing(jobs: Sequence[BatchJob], counted: Counted | None) -> list[BatchJob]:
-    """Return the jobs whose rows stand: without those whose table another one of them went on with.
+    """Return the jobs with the final rows, leaving out those whose table another of these jobs continued.
 
-    A job that went on and ended early may have left fewer good rows than it was given. Then those stand.
+    A job that continued a table and ended early may have fewer good rows than its input. Then the earlier rows count.
     """
     places = {job.output.bigquery_table for job in jobs} - {None}
     return [_best(job, jobs, counted) for job in jobs if _given(job) not in places]
 
 
 def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Counted | None) -> RowCounter:
-    """Count the rows of standing jobs: by their tables, or else by the service's own counters.
+    """Count the final rows: by their tables, or else by the service's own counters.
 
     Args:
-        jobs: those that stand.
-        all_jobs: with those before them.
-        counted: their tables.
+        jobs: the jobs with the final rows.
+        all_jobs: these and the jobs before them.
+        counted: row counts of their tables.
     """
     if counted is None:
         tally = RowCounter(expected=total_of(jobs))
@@ -51,14 +51,14 @@ def count(jobs: Sequence[BatchJob], all_jobs: Sequence[BatchJob], counted: Count
 
 
 def is_short(jobs: Sequence[BatchJob], counted: Counted | None) -> bool:
-    """Whether the service has counted more rows than a table shows: counters lag, so the table is not whole yet."""
+    """Whether the service has counted more rows than a table shows: since counters lag, the table is incomplete."""
     if counted is None:
         return False
     return any(counted[job.name].total < job.counts.finished for job in jobs)
 
 
 def to_go_on_with(jobs: Sequence[BatchJob], counted: Counted | None) -> tuple[str, ...]:
-    """Return the tables of standing jobs that have rows for a further job to ask again."""
+    """Return the final tables with rows that a further job can submit again."""
     if counted is None:
         return ()
     return tuple(
@@ -66,7 +66,7 @@ def to_go_on_with(jobs: Sequence[BatchJob], counted: Counted | None) -> tuple[st
         for job in jobs
         if job.output.bigquery_table
         and task_of(job.model or "") is Task.GENERATE
-        and family_of(job.model) is Family.GOOGLE  # a partner's takes no table with response and status
+        and family_of(job.model) is Family.GOOGLE  # partner models refuse a table with response and status
         and (counted[job.name].failed or (counted[job.name].total and job.verdict is not Verdict.ROWS))
     )
 
@@ -76,10 +76,10 @@ def _given(job: BatchJob) -> str | None:
 
 
 def _best(root: BatchJob, jobs: Sequence[BatchJob], counted: Counted | None) -> BatchJob:
-    """Choose among a job and those that went on with it; of equals the later one."""
+    """Choose among a job and those that continued it; among equals, the later one."""
 
     def good(job: BatchJob) -> float:
-        if job.output.bigquery_table is None:  # late, or nothing came of it
+        if job.output.bigquery_table is None:  # late, or without output
             return float("inf") if job.verdict is Verdict.ROWS else -1
         return counted[job.name].ok if counted is not None else job.counts.succeeded or 0
 
@@ -90,7 +90,7 @@ def _best(root: BatchJob, jobs: Sequence[BatchJob], counted: Counted | None) -> 
 
 
 def _after(job: BatchJob, jobs: Sequence[BatchJob]) -> Iterator[BatchJob]:
-    """Give the jobs that went on with a job, and those after them."""
+    """Yield the jobs that continued a job, and those that continued these."""
     table = job.output.bigquery_table
     for other in jobs:
         if table is not None and _given(other) == table and other.name != job.name:
@@ -99,7 +99,7 @@ def _after(job: BatchJob, jobs: Sequence[BatchJob]) -> Iterator[BatchJob]:
 
 
 def _before(job: BatchJob, jobs: Sequence[BatchJob]) -> Iterator[BatchJob]:
-    """Give a job, and those that it went on with."""
+    """Yield a job, and those that it continued."""
     yield job
     for other in jobs:
         if other.output.bigquery_table is not None and other.output.bigquery_table == _given(job):
@@ -109,7 +109,7 @@ def _before(job: BatchJob, jobs: Sequence[BatchJob]) -> Iterator[BatchJob]:
 def _requests(job: BatchJob) -> int:
     """Return how many requests a job had, by counters that may lag.
 
-    What they call incomplete counts only where a job ended before it came to it: else it is there by now.
+    Incomplete requests count only if the job ended before it reached them; otherwise they are complete by now.
     """
     done = job.counts.finished
     return done if job.verdict is Verdict.ROWS else max(done, job.counts.total or 0)

@@ -1,4 +1,4 @@
-"""Ended jobs and their rows are collected; passing trouble and late output are waited out."""
+"""Collects ended jobs and their rows, and retries after temporary errors and while output is late."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from airflow_provider_genai_batch.models.jobs.job import Verdict, Worth, total_o
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 
 READ_PATIENCE = 600.0
-"""Seconds for which rows of a job that ended are asked for again when they are not there yet."""
+"""Seconds to keep trying to read the rows of an ended job that are not there yet."""
 CLOCKS_APART = 600.0
-"""Seconds by which the service's clock, as its answers tell it, may be ahead of the times that it gives of jobs."""
+"""Seconds by which the service's clock, by its answers, may be ahead of the times of its jobs."""
 _NOT_SEEN = (PermissionDenied, *PASSING)
-"""Trouble that does not say whether there are rows."""
+"""Errors that do not say whether there are rows."""
 _NOT_YET = (NotFound, *_NOT_SEEN)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What became of the rows of jobs."""
+    """The rows of jobs, as collected."""
 
     tally: RowCounter
     jobs: tuple[BatchJob, ...]
-    """Those whose rows stand."""
+    """The jobs with the final rows."""
     in_bigquery: bool = False
     tables: tuple[str, ...] = ()
-    """Those that a further job can go on with."""
+    """The tables that a further job can continue."""
     short: bool = False
-    """A table shows fewer rows than the service has counted."""
+    """Whether a table shows fewer rows than the service has counted."""
 
 
 def landed(
@@ -60,9 +60,9 @@ def landed(
     patience: float,
     submits: bool,
 ) -> Generator[SettleStep, Any, Rows]:
-    """Land rows; where not all are readable yet that the service has counted, look again for a while.
+    """Land rows; if fewer can be read than the service has counted, look again for a while.
 
-    Until then nothing is written. What did not come in that time is missing, and rows decide.
+    Until then nothing is written. Rows that have not come by then are missing, and the rows decide.
     """
     tries = RetryClock(clock, deadline=until)
     names = [job.name for job in jobs]
@@ -81,17 +81,17 @@ def landed(
                 return rows
             said = said or "the service has no answered row to show yet"
         except _NOT_YET as error:
-            # Trouble in reading does not say that there is nothing to read.
+            # A read error does not mean that there is nothing to read.
             if not _promised(jobs) and not isinstance(error, PASSING):
                 return Rows(RowCounter(expected=total_of(jobs)), jobs)
             trouble, said = error, str(error)
         pause = tries.pause(trouble)
         if pause is None:
             if enough and patience:
-                overdue = True  # what did not come in all that time is missing: once more, and it is written
+                overdue = True  # rows that have not come by now are missing: read once more, and write
                 continue
             if not isinstance(trouble, _NOT_SEEN) and all(job.verdict is Verdict.FAILED for job in jobs):
-                # Nobody says that a failed job shows its rows.
+                # A failed job need not show its rows.
                 return Rows(RowCounter(expected=total_of(jobs)), jobs)
             large = isinstance(trouble, PASSING) and any(job.output.inline for job in jobs)
             msg = (
@@ -104,7 +104,7 @@ def landed(
 
 
 def _awaited(rows: Rows, fresh: Sequence[BatchJob]) -> str:
-    """Tell what is not there yet of jobs that have ended lately: it must not hide behind the rows of others."""
+    """Return text about recently ended jobs whose rows are not there yet; rows of other jobs must not hide that."""
     if rows.short and any(job in fresh for job in rows.jobs):
         return f"{rows.tally.rows_read} rows are there, and the service has counted more"
     late = behind([job for job in rows.jobs if job in fresh], rows.tally)
@@ -112,10 +112,10 @@ def _awaited(rows: Rows, fresh: Sequence[BatchJob]) -> str:
 
 
 def behind(jobs: Sequence[BatchJob], tally: RowCounter) -> list[str]:
-    """Tell of the jobs of which fewer rows came than there should be, by the service's own count of them.
+    """Return texts about the jobs with fewer rows than there should be, by the service's own counts.
 
-    Output is written in pieces: a job can have ended, and one of its shards, or the end of a file, is not there yet.
-    Where the service counts nothing, a job that ended well owes a row for each of its requests.
+    Output is written in pieces: when a job has ended, one of its shards, or the end of a file, may not be there yet.
+    If the service counts nothing, a job that ended well should have a row for each of its requests.
     """
     shortfalls = []
     for job in jobs:
@@ -153,7 +153,7 @@ def _read(jobs: tuple[BatchJob, ...], *, partly: bool) -> Generator[SettleStep, 
 def fetched(
     names: Sequence[str], clock: Callable[[], float], until: float
 ) -> Generator[SettleStep, Any, list[BatchJob]]:
-    """Get jobs that have ended, through trouble that passes."""
+    """Get ended jobs, retrying after temporary errors."""
     jobs: list[BatchJob] = []
     for name in names:
         tries = RetryClock(clock, deadline=until)
@@ -167,8 +167,8 @@ def fetched(
                 pause = tries.pause(error)
                 if pause is None:
                     msg = (
-                        f"Job {name} has ended, but the service does not answer for it ({error}). Its answered rows "
-                        "are paid for. The next attempt takes it up again and pays nothing."
+                        f"Job {name} has ended, but the service does not return it ({error}). Its answered rows "
+                        "are paid for. The next attempt reattaches to it and pays nothing."
                         f"{f' {LARGE_INLINE}' if name.startswith('batches/') else ''}"
                     )
                     raise OutputNotReadable(msg, job_names=names) from error
@@ -188,9 +188,9 @@ def _promised(jobs: Sequence[BatchJob]) -> bool:
 
 
 def is_fresh(job: BatchJob, now: float, *, unknown: bool) -> bool:
-    """Whether a job ended so lately that not all of its output need be there; `unknown` where its end is not known.
+    """Whether a job ended so recently that its output may be incomplete; return `unknown` if its end is unknown.
 
-    A front end's clock may be ahead of the job's times. So one that looks somewhat old may be young: its rows are
-    awaited as long as the looking itself may take.
+    A front end's clock may be ahead of the job's times, so a job may have ended later than it seems. So the task waits
+    for its rows as long as the looks themselves may take.
     """
     return unknown if job.end_time is None else now - job.end_time.timestamp() < READ_PATIENCE + CLOCKS_APART

@@ -1,4 +1,4 @@
-"""Jobs written down as a manifest."""
+"""Writes the manifest of jobs."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def describe(  # noqa: PLR0913 - one a field; keyword-only
     """Write the manifest of jobs, ended or not.
 
     Args:
-        jobs: all of them.
-        counts: of final rows.
+        jobs: all jobs.
+        counts: final rows by status.
         usage: tokens.
         results_uri: where rows landed.
         media_uri: folder of their pictures and sound.
-        digest: of the file that they landed in.
-        causes: of failed rows.
-        finish_reasons: of answers.
-        dropped: what of answers landed nowhere.
+        digest: digest of the file in which they landed.
+        causes: causes of failed rows.
+        finish_reasons: answers by finish reason.
+        dropped: parts of answers that are in no row, by kind.
         tiers: rows by the tier that served them.
-        rows_of: the jobs whose rows stand; None: all.
-        checked: what checks of all rows have found.
-        saved: tokens of answers that were there already; None: none are used again.
+        rows_of: the jobs with the final rows; None: all.
+        checked: results of the checks of all rows.
+        saved: tokens of reused answers; None: the task reuses none.
     """
     first = jobs[0]
     behind = min(jobs, key=lambda job: (job.done, job.verdict is Verdict.ROWS))

@@ -10,44 +10,44 @@ from airflow_provider_genai_batch.models import BatchJob, Manifest, RowCounts
 from airflow_provider_genai_batch.wire.services.errors import hint_of
 
 ASKS_THE_REST = (
-    "The next attempt takes its rows up, pays nothing for them, and asks again for the failed ones where it can read "
-    "the requests."
+    "The next attempt keeps its good rows, pays nothing for them, and submits the failed ones again if it can read the "
+    "requests."
 )
-LOOKS_AGAIN = "This task submits no job: its next attempt looks at the same ones again."
+LOOKS_AGAIN = "This task submits no jobs: its next attempt reads the same jobs again."
 
 
 LARGE_INLINE = (
-    "The Gemini API has been seen to answer this way for good if a job holds large answers itself (pictures, sound, "
+    "The Gemini API has been seen to give this answer for good if a job holds large answers itself (pictures, sound, "
     "many long texts) and not in a file. If this job is one, its answers are paid for and may never be readable: "
     "send such requests as a file."
 )
 
 
-UNSENT = "No job was created, and nothing is billed. The next attempt asks again."
+UNSENT = "No job was created, and nothing is billed. The next attempt tries again."
 UNSEEN = (
-    "This attempt created no job. One of an earlier attempt is left as it is, and is billed as it goes. The next "
-    "attempt looks for it again before it asks anything."
+    "This attempt created no job. A job of an earlier attempt was left alone, and is billed as it goes. The next "
+    "attempt looks for it again before it submits anything."
 )
 
 
 def nothing_more(names: Sequence[str], *, again: bool) -> str:
-    """Tell what became of the jobs and the money where no further job could be asked for.
+    """Return text about the jobs and the money if no further job could be submitted.
 
     Args:
-        names: the jobs that the attempt came to before.
-        again: there were attempts before this one.
+        names: jobs that the attempt found or created before.
+        again: whether there were earlier attempts.
     """
     if not names:
         nothing = "Nothing was created for it, and nothing is billed. The next attempt tries again."
         return UNSEEN if again else nothing
     return (
-        f"No further job was created. What {', '.join(names)} answered is paid for; if it goes on, it is billed as it "
-        "goes. The next attempt takes its rows and asks only for those that are missing."
+        f"No further job was created. The answers of {', '.join(names)} are paid for; if it still runs, it is billed "
+        "as it goes. The next attempt uses its rows and submits only the missing ones."
     )
 
 
 def shown(counts: RowCounts) -> str:
-    """Tell how many rows failed, and how."""
+    """Return how many rows failed, by status, as text."""
     kinds = {
         "invalid": counts.invalid,
         "error": counts.error,
@@ -58,30 +58,30 @@ def shown(counts: RowCounts) -> str:
 
 
 def at_the_service(manifest: Manifest) -> str:
-    """Tell where rows are that were not landed."""
+    """Return where rows are that did not land, as text."""
     places = {*manifest.output} - {"inline"}
     return f"at {', '.join(sorted(places))}" if places else "in the job itself"
 
 
 def next_attempt(jobs: Sequence[BatchJob], submits: bool) -> str:
-    """Tell what the next attempt does about jobs that ended, of a task that submits or of one that does not."""
+    """Return what the next attempt does about ended jobs; `submits`: whether the task submits jobs itself."""
     if not submits:
         return LOOKS_AGAIN
     if not all(usable(job) for job in jobs):
         return "The next attempt submits a new job of all rows."
-    return "The next attempt takes the same job up and pays nothing."
+    return "The next attempt reattaches to the same job and pays nothing."
 
 
 def anew(submits: bool) -> str:
-    """Tell what the next attempt does about a job without rows."""
+    """Return what the next attempt does about a job without rows."""
     return "The next attempt submits a new job." if submits else LOOKS_AGAIN
 
 
 def failed(job: BatchJob, submits: bool) -> str:
-    """Tell of a job that failed."""
+    """Return the message about a failed job."""
     then = anew(submits)
     if job.counts.succeeded:
-        keeps = "The next attempt keeps those that it can read, and asks for the others."
+        keeps = "The next attempt keeps those that it can read, and submits the others."
         then = (
             f"The service counts {job.counts.succeeded} answered requests, which are paid for. "
             f"{keeps if submits else LOOKS_AGAIN}"
@@ -90,7 +90,7 @@ def failed(job: BatchJob, submits: bool) -> str:
 
 
 def reason(job: BatchJob) -> str:
-    """Tell the service's own reason for a job's end."""
+    """Return the service's own reason for a job's end."""
     if job.problem is None:
         return "the service gave no reason"
     said = job.problem.message
@@ -98,12 +98,12 @@ def reason(job: BatchJob) -> str:
 
 
 def because(job: BatchJob) -> str:
-    """Tell the reason in passing, if there is one."""
+    """Return the reason in parentheses, or an empty string."""
     return f" ({reason(job)})" if job.problem else ""
 
 
 def lost(ending: Ending) -> str:
-    """Tell of a job that cannot be looked at."""
+    """Return the message about a job that can no longer be read."""
     return (
         f"The state of a job can no longer be read: {ending.detail}. It was not cancelled and may still run and be "
         f"billed. The "
@@ -112,20 +112,20 @@ def lost(ending: Ending) -> str:
 
 
 def timed_out(ending: Ending, names: Sequence[str]) -> str:
-    """Tell of jobs that had not ended in time."""
+    """Return the message about jobs that did not end in time."""
     states = ", ".join(f"{name} ({ending.states.get(name, 'never seen')})" for name in names)
     if ending.cancelled:
         became = (
             "Cancellation was requested: rows answered before it are billed and kept by the service, the rest are not. "
-            "The next attempt waits for its end, takes its rows, and asks for those that are missing."
+            "The next attempt waits for its end, uses its rows, and submits the missing ones."
         )
     elif ending.asked:
         became = (
             "Cancellation of the others was requested: rows answered before it are billed. Those that could not be "
-            "cancelled are left running and are billed as they go. The next attempt takes all of them up again."
+            "cancelled are left running and are billed as they go. The next attempt reattaches to all of them."
         )
     else:
-        became = "It was left running and is billed as it goes. The next attempt takes it up again."
+        became = "It was left running and is billed as it goes. The next attempt reattaches to it."
     unanswered = (
         f" The last status request got no answer: {ending.unanswered.rstrip('.')}."
         if ending.unanswered

@@ -1,4 +1,4 @@
-"""The outcome table: how waiting that ended becomes a manifest or a named failure. It lives here once."""
+"""The outcome table: the only place where the end of a wait becomes a manifest or a named failure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 log = logging.getLogger(__name__)
 
 TOO_FEW_ROWS = (TooManyFailedRows, JobFailed, JobExpired, JobCancelled)
-"""Failures that rows of more jobs may mend."""
+"""Failures that rows of further jobs may repair."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Done:
 
     @property
     def whole(self) -> bool:
-        """Whether no request is without a good row, as far as rows were counted."""
+        """Whether every request has a good row, as far as rows were counted."""
         counts = self.manifest.counts
         return counts is None or counts.ok >= counts.total
 
     def __str__(self) -> str:
-        """Tell how many rows are ok."""
+        """Return text with the number of good rows."""
         counts = self.manifest.counts
         rows = f"with {counts.ok} of {counts.total} rows ok" if counts else "with an unknown number of rows"
         return f"{', '.join(self.manifest.job_names)} ended, {rows}"
@@ -66,27 +66,28 @@ class Done:
 
 @dataclass(frozen=True)
 class AskAgain:
-    """Too many rows failed, and this attempt may ask for them again.
+    """Too many rows failed, and this attempt may submit them again.
 
-    It may when rounds are left, and when jobs of an earlier attempt failed, which it raised. A task that is killed,
-    cleared or out of time has its job cancelled. The attempt after it waits for that job's end, so that no two of them
-    run at once, and takes its rows if they are enough. If not, that is no failure of this attempt's own.
+    It may if rounds are left, or if only jobs of an earlier attempt failed, because that attempt raised their failure.
+    A task that is killed, cleared or out of time cancels its job. The attempt after it waits for that job's end, so
+    that no two run at once, and uses its rows if they are enough. If they are not, that is not a failure of this
+    attempt.
     """
 
     job_names: tuple[str, ...]
     failure: JobError | None = None
-    """What to raise where they cannot be asked again; None: a new job is submitted, whatever became of the rows."""
+    """The error to raise if the rows cannot be submitted again; None: a new job is submitted in any case."""
     tally: RowCounter | None = None
-    """Knows which requests are unanswered; None where rows are in BigQuery, or nobody read them."""
+    """Knows which requests are unanswered; None if rows are in BigQuery, or were not read."""
     ended_early: tuple[str, ...] = ()
-    """The jobs of which a cancellation or failure left too few rows: a new one takes their place where it cannot be
-    known which rows to ask again."""
+    """Jobs with too few rows because they were cancelled or failed. A new job replaces them if it is unknown which rows
+    to submit again."""
     tables: tuple[str, ...] = ()
-    """Those in BigQuery whose rows a further job can go on with."""
+    """BigQuery tables that a further job can continue."""
 
     @property
     def left(self) -> float:
-        """The share of the requests that has no good row, as far as rows were counted."""
+        """The fraction of the requests without a good row, as far as rows were counted."""
         counts = (self.manifest or {}).get("counts") or {}
         return 1 - counts["ok"] / counts["total"] if counts.get("total") else 1.0
 
@@ -97,18 +98,18 @@ class AskAgain:
         return None if manifest is None else dict(manifest)
 
     def __str__(self) -> str:
-        """Tell what happened."""
+        """Return text about what happened."""
         how = "ended early" if self.ended_early else "ended"
         counts = self.tally.counts if self.tally else None
         return f"{', '.join(self.job_names)} {how}{f', with {counts.ok} of {counts.total} rows ok' if counts else ''}"
 
 
 Outcome: TypeAlias = Done | AskAgain
-"""What becomes of jobs that ended, if it is no failure."""
+"""The outcome of ended jobs, if it is not a failure."""
 
 
 def replaced(job: BatchJob) -> AskAgain | None:
-    """Decide of a job of an earlier attempt whose rows nobody reads: one that left none is replaced by a new one."""
+    """Decide about a job of an earlier attempt whose rows the task does not read: one without rows is replaced."""
     if job.state in (JobState.CANCELLING, JobState.CANCELLED, JobState.FAILED):
         return AskAgain((job.name,), ended_early=(job.name,))
     return None
@@ -135,25 +136,25 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     """Turn an ending into an outcome.
 
     Args:
-        ending: how the waiting ended.
+        ending: how the wait ended.
         names: the jobs.
         max_failed_rows: rows that may fail: a count (int) or a fraction of all (float up to 1.0).
         results_uri: where rows land.
         media_uri: folder of their pictures and sound.
-        clock: tells the seconds since the epoch.
-        service_clock: does so as the service has them, by which jobs end; None: `clock` does.
+        clock: returns the seconds since the epoch.
+        service_clock: returns the same by the service's clock, which times jobs; None: `clock`.
         patience: seconds to keep looking for output that is not readable yet.
-        since: when the looking began, in seconds since the epoch; None: now.
-        reattached: those that are of an earlier attempt.
-        failed_before: those of them whose failure an earlier attempt raised. The rows that they left decide.
-        may_ask_again: rows that failed may be asked for once more.
-        submits: the task submits jobs itself; one that does not can only look at them again.
-        on_check: what comes of a check of all rows that fails: ``fail`` or ``warn``.
-        result: the table in BigQuery that the task writes of their rows.
+        since: when the looks began, in seconds since the epoch; None: now.
+        reattached: names of jobs of an earlier attempt.
+        failed_before: names of those whose failure an earlier attempt raised. The rows that they left decide.
+        may_ask_again: whether failed rows may be submitted once more.
+        submits: whether the task submits jobs itself; one that does not can only read them again.
+        on_check: what happens if a check of all rows fails: ``fail`` or ``warn``.
+        result: the BigQuery table that the task writes from their rows.
 
     Raises:
-        JobError: one of its kinds, as the outcome table says.
-        UnsupportedError: rows that are in BigQuery are to be landed.
+        JobError: one of its subclasses, as the outcome table says.
+        UnsupportedError: `results_uri` is set, but the rows are in BigQuery.
     """
     if ending.why is Why.LOST:
         raise JobLost(lost(ending), job_names=names)
@@ -196,7 +197,7 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
     except JobError as failure:
         short = _ended_early(jobs, tally, max_failed_rows)
         if may_ask_again or any(name in reattached for name in short):
-            known = None if rows.in_bigquery else tally  # counts do not say which failed
+            known = None if rows.in_bigquery else tally  # counts do not say which rows failed
             return AskAgain(tuple(names), failure, known, tuple(short), rows.tables)
         raise
     hold(manifest, on_check)
@@ -204,10 +205,10 @@ def settle(  # noqa: PLR0913 - one a setting; keyword-only
 
 
 def hold(manifest: Manifest, on_check: str) -> None:
-    """Hold the rows against the checks of all of them.
+    """Apply the checks of all rows.
 
     Raises:
-        ChecksFailed: one fails, and that is no mere warning.
+        ChecksFailed: a check fails, and `on_check` is ``fail``.
     """
     failed = [str(one) for one in manifest.checks if not one.passed]
     if not failed:
@@ -218,18 +219,18 @@ def hold(manifest: Manifest, on_check: str) -> None:
         log.warning("%s All rows are %s.", said, where)
         return
     jobs = ", ".join(manifest.job_names)
-    paid = f"{jobs} has ended and its answered rows are paid for" if jobs else "no job was needed for them"
+    paid = f"{jobs} has ended and its answered rows are paid for" if jobs else "they needed no job"
     msg = (
         f"{said} All rows are {where}; {paid}. "
-        "The next attempt asks nothing again: it reads the rows once more, and fails likewise unless checks changed."
+        "The next attempt submits nothing: it reads the rows again, and fails in the same way unless checks changed."
     )
     raise ChecksFailed(msg, job_names=manifest.job_names, manifest=manifest.model_dump(mode="json"))
 
 
 def _ended_early(jobs: Sequence[BatchJob], tally: RowCounter, max_failed_rows: float) -> list[str]:
-    """Return the jobs of which a cancellation or failure left too few rows.
+    """Return the jobs with too few rows because they were cancelled or failed.
 
-    A Gemini job that was cancelled while it ran ends as SUCCEEDED, and only its rows tell.
+    A Gemini job that was cancelled while it ran ends as SUCCEEDED; only its rows show the cancellation.
     """
     if tally.rows_read and tally.counts.failed <= allowed_rows(max_failed_rows, tally.counts.total):
         return []
@@ -238,17 +239,16 @@ def _ended_early(jobs: Sequence[BatchJob], tally: RowCounter, max_failed_rows: f
 
 
 def refuse_paused(jobs: Sequence[BatchJob]) -> None:
-    """Leave paused jobs alone.
+    """Refuse paused jobs, and leave them alone.
 
     Raises:
-        JobPaused: one is.
+        JobPaused: a job is paused.
     """
     for job in jobs:
         if job.verdict is Verdict.PAUSED:
             msg = (
-                f"Job {job.name} is paused. It was left alone; what it has answered is billed. Resume or cancel it "
-                f"at the "
-                "service; the next attempt takes it up again."
+                f"Job {job.name} is paused. It was left alone; its answers are billed. Resume or cancel it at the "
+                "service; the next attempt reattaches to it."
             )
             raise JobPaused(msg, job_names=[job.name for job in jobs])
 

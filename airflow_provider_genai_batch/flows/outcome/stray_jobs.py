@@ -1,7 +1,7 @@
-"""Stray jobs: a list shows that they ask a task instance's requests, and the attempt does not know of them.
+"""Stray jobs: by the service's list they have the task instance's requests, but the attempt does not know them.
 
-One create call may have made two jobs, an attempt that was given up may have asked a further round, and which job a
-round follows depends on what lists showed. Nothing but the list tells of those.
+One create call may have made two jobs, an attempt that was given up on may have submitted a further round, and which
+job a round follows depends on earlier lists. Only the list shows such jobs.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from airflow_provider_genai_batch.models.jobs.identity import Identity, round_of
 log = logging.getLogger(__name__)
 
 _YOUNG = sum(search.LOOKS_AFTER_LOSS) + CLOCKS_APART
-"""Seconds after its creation, by a clock that may be ahead, in which a list need not show a job yet."""
+"""Seconds after a job's creation, by a clock that may be ahead, during which a list need not show it."""
 
 
 @dataclass(frozen=True)
 class Strays:
-    """Stray jobs as they were read by name, in the order of their rounds and creation."""
+    """Stray jobs as read by name, in the order of their rounds and creation."""
 
     ended: tuple[BatchJob, ...] = ()
-    """Those that will answer no more, and may have rows."""
+    """Those that have ended, and may have rows."""
     going: tuple[BatchJob, ...] = ()
     """Those that have not ended."""
 
@@ -56,14 +56,14 @@ def find_strays(
     since: float | None,
     clock: Callable[[], float],
 ) -> Generator[FindStep, Any, Strays]:
-    """Look for stray jobs. A look that fails is logged: what is known goes on without it.
+    """Look for stray jobs. If the look fails, log that and continue without it.
 
     Args:
-        identity: of the whole input.
-        known: the jobs that were settled, as they were read.
-        names: of jobs that are known, these and others.
-        since: no job is older, in seconds since the epoch; None: nobody knows.
-        clock: tells the seconds since the epoch by the service's clock.
+        identity: identity of the whole input.
+        known: the settled jobs, as read by name.
+        names: names of all known jobs, these and others.
+        since: no job is older, in seconds since the epoch; None: unknown.
+        clock: returns the seconds since the epoch by the service's clock.
     """
     try:
         for pause in (*search.LOOKS_AFTER_LOSS, None):
@@ -89,7 +89,7 @@ def find_strays(
 
 
 def _is_up_to_date(hints: Sequence[BatchJob], known: Sequence[BatchJob], now: float) -> bool:
-    """Whether a list shows each job that it may not show yet: then it shows what was created with them, too."""
+    """Whether a list shows even the newest known jobs: then it also shows strays created at the same time."""
     shown = {job.name for job in hints}
     young = [job for job in known if (at := created_at(job)) is not None and now - at < _YOUNG]
     return all(job.name in shown for job in young)

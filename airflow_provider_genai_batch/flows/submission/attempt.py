@@ -1,4 +1,4 @@
-"""The facts that an attempt to submit a job begins with, and the job that it came to."""
+"""What is known before an attempt to submit a job, and the job that it found or created."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from airflow_provider_genai_batch.models import BatchJob
 
 @dataclass(frozen=True)
 class Attempt:
-    """What is known before an attempt to submit."""
+    """Facts known before an attempt to submit."""
 
     look_first: bool = False
-    """An earlier attempt may have created the job."""
+    """Whether an earlier attempt may have created the job."""
     reattach: bool = True
     """Whether to reattach to a job of an earlier attempt; else running ones are cancelled."""
     since: float | None = None
-    """No job of the task instance is older than this, in seconds since the epoch; None: nobody knows."""
+    """No job of the task instance is older than this, in seconds since the epoch; None: unknown."""
     before: Collection[str] = ()
-    """Jobs not to reattach to: they turned out to be of no use."""
+    """Jobs not to reattach to, because they turned out to be useless."""
     mine: Collection[str] = ()
-    """Jobs that this attempt came to before it was deferred. It reattaches to them whatever became of them."""
+    """Jobs that this attempt found or created before it was deferred. It reattaches to them in any state."""
     refusals: int = 0
-    """How often the service had no capacity so far."""
+    """How often the service has had no capacity so far."""
     resumed: bool = False
-    """This attempt looked already, some time ago."""
+    """Whether this attempt has already looked, some time ago."""
     begun: float | None = None
-    """When the attempt began, by the clock of `submit` that never jumps; None: now."""
+    """When the attempt began, in seconds of the `steady` clock of `submit`; None: now."""
     deadline: float = 0.0
-    """Until when a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
+    """Until when to wait for capacity, in seconds since the epoch; 0: no wait has begun."""
     whole_task: bool = False
-    """Whether what was written down of the task instance's other jobs is gone through too."""
+    """Whether to check the records of the task instance's other jobs, too."""
     stalled: Callable[[BatchJob], bool] = lambda _job: False
-    """Tells which jobs are not asked again in the same way, for they did not leave the queue."""
+    """Tells which jobs did not leave the queue, so that they are not submitted again in the same way."""
     room: Room | None = None
-    """What the job needs and may have of the connection's enqueued tokens; None: there is no limit."""
+    """Enqueued tokens that the job needs, and the connection's limit; None: no limit."""
     conn_id: str = ""
     """The task's Airflow connection."""
     place: str = ""
-    """Where it points to, see `Record.place`."""
+    """The place it points to, see `Record.place`."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The job that a task came to."""
+    """The job that a task found or created."""
 
     job: BatchJob
     reattached: bool
-    """It is of an earlier attempt."""
+    """Whether it is from an earlier attempt."""
     before: Collection[str] = ()
-    """Jobs that were there and are of no use."""
+    """Existing jobs that are useless."""
     twins: Sequence[BatchJob] = ()
-    """Jobs that asked the same and have ended: of each request the first good row counts."""
+    """Ended jobs with the same requests: for each request, the first good row counts."""

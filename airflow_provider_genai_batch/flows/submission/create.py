@@ -1,4 +1,4 @@
-"""The create call: its intent is written down before it, and it is never repeated on a guess."""
+"""The create call: its intent is recorded first, and it is never repeated on a guess."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 
 
 class Creation:
-    """Creates a job for which none is there.
+    """Creates a job that does not exist yet.
 
     Args:
-        search: has looked for one.
-        display_name: the identity as the service keeps it, for errors.
+        search: the search that found no job.
+        display_name: the job's display name at the service, for errors.
         tries: the clock of all tries to submit the job.
     """
 
     def __init__(self, search: Search, display_name: str, tries: RetryClock) -> None:
         self._search, self._display_name, self._tries = search, display_name, tries
         self._sent = 0.0
-        """When a create call was about to be sent last, in steady seconds."""
+        """When the last create call was about to be sent, in steady seconds."""
 
     def run(self) -> Generator[SubmitStep, Any, Found]:
-        """Create, with the intent written down before and the job after."""
+        """Create the job; record the intent before the call and the job after it."""
         while True:
             intent = yield from self._announce()
             if isinstance(intent, Found):
@@ -71,16 +71,16 @@ class Creation:
                 log.info("Created job %s.", job.name)
             except (QuotaExceeded, BeingSetUp) as error:
                 why = "had no capacity" if isinstance(error, QuotaExceeded) else "was not set up"
-                # It was refused: there is no job to look for.
+                # The call was refused, so there is no job to look for.
                 yield Remember(Record(self._search.identity.tag, doubt=self._search.doubt))
                 pause = self._tries.pause(error)
                 if pause is None:
                     msg = (
                         f"The service {why} for the job until the deadline ({error}). Nothing was created "
-                        "for it, and nothing is billed. The next attempt asks again."
+                        "for it, and nothing is billed. The next attempt tries again."
                     )
                     raise JobTimedOut(msg, job_names=()) from error
-                log.warning("The service %s for the job (%s); asking again in %.0f s.", why, error, pause)
+                log.warning("The service %s for the job (%s); trying again in %.0f s.", why, error, pause)
                 yield AwaitCapacity(
                     pause, self._tries.failures, tuple(self._search.before), self._tries.deadline
                 )
@@ -104,7 +104,7 @@ class Creation:
             return (yield from self._created(job, intent))
 
     def _created(self, job: BatchJob, intent: Record) -> Generator[SubmitStep, Any, Found]:
-        """Write the job down; where another create may have been acted upon too, look whether it was."""
+        """Record the job; if another create call may have succeeded too, look for its job."""
         created = created_at(job) or intent.intent
         note = Record(self._search.identity.tag, created, job.name, doubt=self._search.doubt)
         yield Remember(note)
@@ -115,12 +115,12 @@ class Creation:
         return Found(kept, kept.name != job.name, tuple(self._search.before), choice.twins)
 
     def _announce(self) -> Generator[SubmitStep, Any, Found | Record]:
-        """Write down that a create call follows, upon a fresh look; or come to the job of another attempt.
+        """Look again, then record that a create call follows; or return the job of another attempt.
 
-        Whoever took long to get here may have been given up, and another attempt may be at work. And who reads an old
-        note takes the create for one that was sent long ago: where to write takes long, the next note allows for it.
-        Where nothing can be written, nobody says that this attempt is still the task's own, so the service is looked at
-        instead.
+        An attempt that took long to get here may have been given up on, and another one may be at work. A reader of an
+        old record assumes that the create call was sent long ago, so if writing takes long, the record is written again
+        with a new time. If nothing can be written, nothing confirms that this attempt is still the task's current one,
+        so the service is asked for jobs instead.
         """
         search, took = self._search, 0.0
         for last in (False, False, True):
@@ -139,7 +139,7 @@ class Creation:
         return replace(intent, intent=begun)
 
     def _looked(self) -> Generator[SubmitStep, Any, Found | None]:
-        """Look for the job of another attempt. Those of no use go into `before`."""
+        """Look for the job of another attempt. Useless ones go into `before`."""
         search = self._search
         choice = choose((yield from search.look(search.attempt.since)), search.attempt.mine)
         if choice.kept is not None:
@@ -149,7 +149,7 @@ class Creation:
         return None
 
     def _after_loss(self, cause: CallError, intent: Record) -> Generator[SubmitStep, Any, BatchJob | None]:
-        """Look more than once for a job that was not there `before`. "I could not look" is never "it is not there"."""
+        """Look several times for a job that is not in `before`. A failed look never counts as "no job exists"."""
         log.warning("The create call gave no usable answer (%s); looking for the job.", cause)
         blind: CallError | None = None
         for pause in self._search.pauses:
@@ -171,7 +171,7 @@ class Creation:
         return None
 
     def _beside_others(self, job: BatchJob) -> Generator[SubmitStep, Any, Choice]:
-        """Look whether there is a twin of the job that was just created, of a create call that nobody heard of."""
+        """Look for a twin of the job that was just created, made by a create call whose reply was lost."""
         for pause in self._search.pauses:
             yield Sleep(pause)
             try:

@@ -1,4 +1,4 @@
-"""Jobs of earlier attempts: a useful one is reattached to, and what is not asked any more is cancelled."""
+"""Jobs of earlier attempts: the task reattaches to a useful one, and cancels those that it no longer wants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def of_earlier_attempts(search: Search, record: Record | None) -> Generator[SubmitStep, Any, Found | None]:
-    """Take up the job of an earlier attempt, and cancel what is not asked any more. None: there is none of use."""
+    """Reattach to the job of an earlier attempt, and cancel unwanted ones. Return None if no job is useful."""
     attempt = search.attempt
     known, gone = None, ""
     if attempt.reattach and record is not None and record.tag == search.identity.tag and record.job:
@@ -61,14 +61,14 @@ def of_earlier_attempts(search: Search, record: Record | None) -> Generator[Subm
 
 
 def _recorded(search: Search, record: Record) -> Generator[SubmitStep, Any, BatchJob | None]:
-    """Read the job that was written down."""
+    """Read the recorded job."""
     if record.job in search.before:
         return None
     return (yield from read_job(record.job, record.intent, search.clock))
 
 
 def reattached(search: Search, choice: Choice, before: Collection[str] = ()) -> Found:
-    """Return the job that was chosen as the one that the task came to."""
+    """Return the chosen job as the task's job."""
     job = choice.kept
     assert job is not None  # noqa: S101 - whoever calls this has seen it
     if job.name in search.attempt.mine:
@@ -78,7 +78,7 @@ def reattached(search: Search, choice: Choice, before: Collection[str] = ()) -> 
 
 
 def note_job(search: Search, record: Record | None, job: BatchJob) -> Generator[SubmitStep, Any, None]:
-    """Record the reattached job, where notes are kept and say less."""
+    """Record the reattached job if there is a store and its record says less."""
     if record is None or (record.tag, record.job, record.doubt) == (
         search.identity.tag,
         job.name,
@@ -90,15 +90,15 @@ def note_job(search: Search, record: Record | None, job: BatchJob) -> Generator[
 
 
 def _tell_that_nothing_is_there(search: Search, record: Record | None, gone: str) -> None:
-    """Warn where rows may have been paid for that nobody can read any more."""
+    """Warn if rows may have been paid for that can no longer be read."""
     if gone:
         log.warning(
             "Job %s of an earlier attempt does not exist any more. Its rows cannot be read: all its requests are "
-            "asked and paid for again.",
+            "submitted and paid for again.",
             gone,
         )
     elif not search.hints and (record is None or not record.tag) and not search.attempt.before:
         log.warning(
             "No job of an earlier attempt was found. If there was one, its rows cannot be read: all "
-            "requests are asked and paid for again."
+            "requests are submitted and paid for again."
         )

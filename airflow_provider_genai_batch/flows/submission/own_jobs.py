@@ -1,4 +1,4 @@
-"""The jobs of one task instance that ask the same: each is read by its name, and one of them is gone on with."""
+"""Jobs of one task instance with the same requests: each is read by name, and one of them is kept."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from airflow_provider_genai_batch.models.jobs.job import Verdict, Worth, worth
 log = logging.getLogger(__name__)
 
 APPEARS_WITHIN = 60.0
-"""Seconds after a job's creation in which the service may yet answer that there is no such job."""
+"""Seconds after a job's creation during which the service may still answer that it does not exist."""
 _PAUSE = 2.0
-"""Seconds between looks for a job that does not appear yet."""
+"""Seconds between looks for a job that cannot be read yet."""
 
 
 def read_job(
     name: str, created: float | None, clock: Callable[[], float]
 ) -> Generator[ReadStep, Any, BatchJob | None]:
-    """Read a job by its name; one that was created a moment ago is given time to appear.
+    """Read a job by its name; wait for one that was just created to appear.
 
     Args:
         name: the job.
-        created: when it was created, in seconds since the epoch by the service's clock; None: nobody knows.
-        clock: tells those seconds.
+        created: when it was created, in seconds since the epoch by the service's clock; None: unknown.
+        clock: returns those seconds.
 
     Returns:
-        The job; None where there is none (any more).
+        The job, or None if it does not exist (any more).
 
     Raises:
         CallError: the service refused, or gave no answer.
@@ -56,37 +56,37 @@ def read_job(
 
 
 def newness(created: float | None, clock: Callable[[], float]) -> Callable[[], bool]:
-    """Return what tells whether a job that was created at a time may still be unknown by its name."""
+    """Return a function that tells whether a job created then may still be unknown by its name."""
     return lambda: created is not None and clock() < created + APPEARS_WITHIN
 
 
 def created_at(job: BatchJob) -> float | None:
-    """Return when a job was created, in seconds since the epoch; None: nobody knows."""
+    """Return when a job was created, in seconds since the epoch; None if unknown."""
     return None if job.create_time is None else job.create_time.timestamp()
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What becomes of jobs that ask the same."""
+    """What to do with jobs that have the same requests."""
 
     kept: BatchJob | None
-    """The one to go on with; None: none of them is of use."""
+    """The one to keep; None: none is useful."""
     twins: tuple[BatchJob, ...] = ()
-    """Those that have ended and answered rows, which count beside its own."""
+    """Ended jobs whose rows count in addition to its own."""
     surplus: tuple[BatchJob, ...] = ()
-    """Those that go on without need."""
+    """Jobs that run although they are not needed."""
 
 
 def choose(jobs: Iterable[BatchJob], mine: Collection[str] = ()) -> Choice:
-    """Choose among jobs that ask the same, as they were read by name.
+    """Choose among jobs with the same requests, as read by name.
 
-    One that has answered all is kept, then one that goes on, then one that is being cancelled, then one that left rows;
-    among several of a kind the one that has answered most, else the oldest. One that goes on comes before one that
-    ended early: it will answer all, and the other may be the twin that was cancelled for its sake.
+    In order of preference: a job that has answered everything, a running one, one that is being cancelled, one that
+    left rows. Among equals, the one with the most answers, then the oldest. A running job is preferred to one that
+    ended early, because it will answer everything, and the other may be the twin that was cancelled in its favour.
 
     Args:
-        jobs: of one identity.
-        mine: those that this attempt came to before. One is kept whatever became of it, if there is no better.
+        jobs: jobs of one identity.
+        mine: jobs that this attempt found or created before. One of these is kept in any state if no other is better.
     """
     jobs = [*jobs]
     good = [job for job in jobs if goes_on(job) or job.verdict is Verdict.ROWS]
@@ -101,7 +101,7 @@ def choose(jobs: Iterable[BatchJob], mine: Collection[str] = ()) -> Choice:
 
 
 def usable(job: BatchJob) -> bool:
-    """Whether a later attempt goes on with a job: it moves, or left rows."""
+    """Whether a later attempt can use a job: it runs, or has left rows."""
     return choose([job]).kept is not None
 
 
@@ -111,15 +111,15 @@ def followed(
     kin: Iterable[BatchJob],
     stalled: Callable[[BatchJob], bool] = lambda _job: False,
 ) -> BatchJob | None:
-    """Return the job without a row that a job of a later round completes: only through it that round is found again.
+    """Return the job without rows that a later round follows; the later round can only be found through it.
 
-    Likewise one that has stalled: what it asks is not asked once more in the same way.
+    Likewise return a job that has stalled, because its requests are not submitted again in the same way.
 
     Args:
-        identity: of the round.
-        own: its jobs, none of which is of use by itself.
+        identity: identity of the round.
+        own: its jobs, none of which is useful by itself.
         kin: jobs of the task instance.
-        stalled: tells which jobs have.
+        stalled: tells whether a job has stalled.
     """
     later = [job for job in kin if identity.is_family(job) and round_of(job.display_name) > identity.round]
     ended = [job for job in own if job.state in (JobState.CANCELLED, JobState.EXPIRED)]
@@ -128,7 +128,7 @@ def followed(
 
 
 def goes_on(job: BatchJob) -> bool:
-    """Whether a job bills, or will when somebody resumes it."""
+    """Whether a job is billed, or will be when somebody resumes it."""
     return worth(job) is Worth.RUNNING
 
 

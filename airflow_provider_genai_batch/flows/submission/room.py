@@ -1,8 +1,7 @@
-"""Room for a job among a connection's enqueued tokens: the service has a limit for each model, and tells nobody of it.
+"""Room for a job within a connection's limit of enqueued tokens; the service has such a limit per model but hides it.
 
-The service's own list is the record of what is enqueued: each job of this package says in its display name how many
-tokens it asks for. Two tasks that look at one moment may both find room; then the service decides, by a refusal that is
-waited out.
+The service's own list is the record of enqueued jobs: each job of this package states its tokens in its display name.
+Two tasks that look at the same moment may both find room; then the service refuses one of them, which waits.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.jobs.identity import Identity, tokens_of
 
 _MOST_LOOKS = 10
-"""Jobs that are read by name, and do go on, before a job waits: those created first have ended most likely."""
+"""How many jobs are read by name, and found running, before a job waits: the oldest have most likely ended."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a job needs, and what there may be.
+    """Enqueued tokens that a job needs, and their limit.
 
     Attributes:
-        model: of the job.
-        tokens: that it asks for, as estimated.
-        limit: of all jobs of the model that have not ended.
+        model: the job's model.
+        tokens: estimated tokens of the job.
+        limit: most tokens of all unfinished jobs of the model together.
     """
 
     model: str
@@ -36,14 +35,13 @@ class Room:
 
 
 def lacking(room: Room, identity: Identity) -> Generator[ListLive | Look, Any, str]:
-    """Tell why a job has to wait; empty where it has not, or where nobody can tell.
+    """Return why a job has to wait; empty if it need not, or if that cannot be found out.
 
-    A list may show what has ended as going on, for as long as it likes, so jobs are read by name before one waits for
-    them.
+    A list may show an ended job as running for any length of time, so jobs are read by name before a job waits.
 
     Args:
-        room: what it needs.
-        identity: of the job; one that bears it is the job itself.
+        room: the tokens that the job needs, and the limit.
+        identity: the job's identity; a listed job with this identity is the job itself.
     """
     listed: list[BatchJob] | None = yield ListLive()
     live = [job for job in listed or [] if _counts(job, room.model) and not identity.owns(job)]
@@ -58,7 +56,7 @@ def lacking(room: Room, identity: Identity) -> Generator[ListLive | Look, Any, s
         except NotFound:
             del asked[job.name]
         except CallError:
-            break  # the list's word has to do
+            break  # the list has to be trusted
         else:
             if found.state.final:
                 del asked[job.name]
@@ -76,15 +74,15 @@ def _sum(asked: dict[str, int | None]) -> int:
 
 
 def _fits(room: Room, asked: dict[str, int | None]) -> bool:
-    """Whether there is room; a job that is too large by itself has it when no other goes on."""
+    """Whether there is room; a job that exceeds the limit by itself has room when no other job runs."""
     return _sum(asked) == 0 or _sum(asked) + room.tokens <= room.limit
 
 
 def _why(room: Room, asked: dict[str, int | None]) -> str:
     known = [name for name, tokens in asked.items() if tokens]
     silent = len(asked) - len(known)
-    others = f" ({silent} more do not say how many they ask for)" if silent else ""
+    others = f", and {silent} that do not state their tokens" if silent else ""
     return (
-        f"it asks for about {room.tokens:,} tokens, and {len(known)} jobs of {room.model} that have not ended ask for "
-        f"{_sum(asked):,}{others}, where max_enqueued_tokens of the connection is {room.limit:,}"
+        f"it needs about {room.tokens:,} tokens, and unfinished jobs of {room.model} (known: {len(known)}{others}) "
+        f"have {_sum(asked):,} of the {room.limit:,} that max_enqueued_tokens of the connection allows"
     )

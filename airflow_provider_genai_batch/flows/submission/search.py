@@ -1,4 +1,4 @@
-"""The search for the jobs of one identity: what a list shows is a hint, so each is read by its name."""
+"""The search for the jobs of one identity: a list is only a hint, so each job is read by name."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from airflow_provider_genai_batch.models.jobs.identity import Identity
 log = logging.getLogger(__name__)
 
 LOOKS_AFTER_LOSS = (1.0, 2.0, 4.0, 8.0)
-"""Seconds before each look for a job whose create gave no usable answer: lists lag."""
+"""Seconds before each look for a job whose create call got no usable answer, because lists lag."""
 STALE = 30.0
-"""Seconds after which what a look showed, or an intent, does not count any more before a create."""
+"""Seconds after which the result of a look, or a recorded intent, is too old for a create call."""
 LONGEST_CREATE = 300.0
-"""Seconds after an intent in which its create may yet be acted upon: twice as long as a call may take."""
+"""Seconds after an intent during which its create call may still take effect: twice as long as a call may take."""
 NOTE_SKEW = 600.0
-"""Seconds by which the time of a note may be wrong: whoever wrote it may not have known the service's clock."""
+"""Seconds by which the time of a record may be wrong, because its writer may not have known the service's clock."""
 
 
 class Search:
     """Looks for the jobs of an identity, more than once in an attempt.
 
     Args:
-        identity: whose jobs they are, and what they ask.
+        identity: identity of the jobs: task instance and requests.
         attempt: what is known beforehand.
-        clock: tells the seconds since the epoch by the service's clock.
-        steady: tells seconds that never jump.
+        clock: returns the seconds since the epoch by the service's clock.
+        steady: returns seconds that never jump.
 
     Attributes:
         before: existing jobs not to reattach to.
-        looked: when the list was read last, in steady seconds.
+        looked: when the list was last read, in steady seconds.
         doubt: see `Record.doubt`.
-        hints: jobs of the task instance as the list showed them last.
-        pauses: seconds before each look for a job that may not show yet.
+        hints: jobs of the task instance as last listed.
+        pauses: seconds before each look for a job that may not be listed yet.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class Search:
     def look(
         self, since: float | None, besides: str = "", sent: float | None = None
     ) -> Generator[FindStep, Any, list[BatchJob]]:
-        """Ask the list once; return the identity's own jobs that it shows `besides` one, each read by its name.
+        """Read the list once; return the listed jobs of the identity except `besides`, each read by name.
 
         Args:
-            since: none is older, in seconds since the epoch; None: nobody knows.
-            besides: the name of one that is known.
-            sent: when the create call was about to be sent that made them, in steady seconds: what the service says of
-                their creation may be another clock's. None: nobody knows.
+            since: no job is older, in seconds since the epoch; None: unknown.
+            besides: the name of a job that is already known.
+            sent: when the create call that made them was about to be sent, in steady seconds, because the creation time
+                that the service reports may be by another clock. None: unknown.
         """
         self.looked = self.steady()
         hints: list[BatchJob] = yield Find(since)
@@ -92,7 +92,7 @@ class Search:
         return own
 
     def read(self, hint: BatchJob, sent: float | None = None) -> Generator[FindStep, Any, BatchJob | None]:
-        """Read a job that a list shows, by its name; see `read_job` and `look`. None: it does not exist."""
+        """Read a listed job by name; see `read_job` and `look`. None: it does not exist."""
         if hint.name in self._ended:
             return self._ended[hint.name]
         created = created_at(hint) if sent is None else self.clock() - (self.steady() - sent)
@@ -104,11 +104,11 @@ class Search:
     def patiently(
         self, record: Record | None, known: BatchJob | None = None
     ) -> Generator[FindStep, Any, list[BatchJob]]:
-        """Look more than once: lists lag, and the earlier attempt may have died a moment ago.
+        """Look several times, because lists lag and the earlier attempt may have died just now.
 
         Args:
-            record: what was written down.
-            known: a job of the identity's own that the list need not show.
+            record: the record of the job.
+            known: a job of this identity that the list need not show.
         """
         own = yield from self._beside(known)
         for pause in self.pauses if self._may_be_fresh(record) else ():
@@ -126,8 +126,8 @@ class Search:
     def _may_be_fresh(self, record: Record | None) -> bool:
         """Whether there may be a job that lists do not show yet.
 
-        What was written down may have been cleared, so only a record of this very job says that its create was refused,
-        or sent long ago.
+        Records may have been cleared, so only a record of this very job proves that its create call was refused, or
+        sent long ago.
         """
         if record is None or record.tag != self.identity.tag or record.outdated:
             return True
@@ -138,12 +138,12 @@ class Search:
 def orphan(
     identity: Identity, intent: float | None, clock: Callable[[], float]
 ) -> Generator[FindStep, Any, BatchJob | None]:
-    """Find the job of a create call whose sender died before it knew of the answer.
+    """Find the job of a create call whose sender died before it got the answer.
 
     Args:
-        identity: whose job it is.
-        intent: when the call was about to be sent, in seconds since the epoch; None: nobody knows.
-        clock: tells the seconds since the epoch.
+        identity: identity of the job.
+        intent: when the call was about to be sent, in seconds since the epoch; None: unknown.
+        clock: returns the seconds since the epoch.
 
     Raises:
         CallError: the look-up was refused, or got no answer.
@@ -155,5 +155,5 @@ def orphan(
 
 
 def _may_yet_come(sent: float, now: float) -> bool:
-    """Whether a create call may yet be acted upon, or its job be hidden, that was sent at a time that may be wrong."""
+    """Whether a create call may still take effect, or its job be unlisted. `sent` may be inexact."""
     return sent + STALE + LONGEST_CREATE + sum(LOOKS_AFTER_LOSS) + NOTE_SKEW > now

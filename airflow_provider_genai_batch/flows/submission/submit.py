@@ -1,4 +1,4 @@
-"""Find or create: how a task comes to its one job."""
+"""Find or create the one job of a task."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def submit(
     clock: Callable[[], float],
     steady: Callable[[], float] | None = None,
 ) -> Generator[SubmitStep, Any, Found]:
-    """Come to the job of an identity, paying once.
+    """Find or create the job of an identity, paying once.
 
     Args:
-        identity: whose job it is, and what it asks.
-        display_name: the identity as the service keeps it, for errors.
+        identity: identity of the job: task instance and requests.
+        display_name: the job's display name at the service, for errors.
         attempt: what is known beforehand.
-        budget: seconds for which a refusal for lack of capacity is waited out.
-        clock: tells the seconds since the epoch, by the service's clock as far as that is known: it may jump when the
-            service tells its time first.
-        steady: tells seconds that never jump; None: `clock` does not.
+        budget: seconds to wait for capacity.
+        clock: returns the seconds since the epoch, by the service's clock as far as known: it may jump when the service
+            first reports its time.
+        steady: returns seconds that never jump; None: `clock` never jumps.
 
     Raises:
-        CreateOutcomeUnknown: the create may have been acted upon and the service could not be asked.
+        CreateOutcomeUnknown: the create call may have succeeded, and the service could not be asked.
         JobTimedOut: there was no capacity until the deadline; nothing was created.
         CallError: the look-up or the create was refused for good; nothing was created.
     """
@@ -64,7 +64,7 @@ def submit(
     record: Record | None = yield Recall()
     search.doubt = 0.0 if record is None else record.unclear
     if attempt.look_first and (record is None or not record.tag or record.outdated):
-        search.doubt = clock()  # nobody has kept notes, so nobody knows
+        search.doubt = clock()  # without a store, the outcome of earlier calls is unknown
     if not attempt.resumed and (attempt.look_first or (record is not None and record.tag)):
         found = yield from of_earlier_attempts(search, record)
         if found is not None:
@@ -75,22 +75,22 @@ def submit(
 
 
 def _until_there_is_room(search: Search, tries: RetryClock) -> Generator[SubmitStep, Any, None]:
-    """Wait, before anything is uploaded, until the job's tokens and those of jobs that go on are within a limit."""
+    """Wait, before anything is uploaded, until the tokens of the job and of unfinished jobs are within the limit."""
     room = search.attempt.room
     while room is not None and (full := (yield from lacking(room, search.identity))):
         pause = tries.pause()
         if pause is None:
             msg = (
                 f"There was no room for the job until the deadline: {full}. Nothing was created for it, and "
-                "nothing is billed. The next attempt asks again."
+                "nothing is billed. The next attempt tries again."
             )
             raise JobTimedOut(msg, job_names=())
-        log.info("The job waits before it is uploaded: %s; looking again in %.0f s.", full, pause)
+        log.info("The job waits before it is uploaded: %s; checking again in %.0f s.", full, pause)
         yield AwaitCapacity(pause, tries.failures, tuple(search.before), tries.deadline)
 
 
 def _place(search: Search, tries: RetryClock) -> Generator[SubmitStep, Any, None]:
-    """Put the input in place; trouble that may pass is waited out as that of a create is."""
+    """Upload or stage the input; temporary errors are retried like those of a create call."""
     while True:
         try:
             yield Place()

@@ -1,4 +1,4 @@
-"""Cancelling jobs of a task instance that it does not want any more: each is read by its name first."""
+"""Cancels jobs of a task instance that it no longer wants; each is read by name first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def cancel_twins(identity: Identity, choice: Choice) -> Generator[Cancel, Any, None]:
-    """Cancel what goes on beside the job that is kept."""
+    """Cancel jobs that run in addition to the one that is kept."""
     for twin in choice.surplus:
         _, said = yield from _became(Cancel(twin.name, only_if=identity.owns))
         log.warning(
@@ -37,12 +37,12 @@ def cancel_twins(identity: Identity, choice: Choice) -> Generator[Cancel, Any, N
 def cancel_needless(
     identity: Identity, jobs: Iterable[BatchJob], clock: Callable[[], float]
 ) -> Generator[Cancel, Any, None]:
-    """Cancel jobs that go on, and name them in a warning: the rows that they were asked for are there.
+    """Cancel running jobs whose rows already exist, and name them in a warning.
 
     Args:
-        identity: of the whole input.
-        jobs: as they were read by name.
-        clock: tells the seconds since the epoch by the service's clock.
+        identity: identity of the whole input.
+        jobs: the jobs, as read by name.
+        clock: returns the seconds since the epoch by the service's clock.
     """
     for job in jobs:
         is_new = newness(created_at(job), clock)
@@ -53,16 +53,16 @@ def cancel_needless(
 def cancel_others(
     identity: Identity, hints: Iterable[BatchJob], clock: Callable[[], float], *, reattach: bool
 ) -> Generator[Cancel, Any, None]:
-    """Cancel what still runs, or may be resumed, of the same task instance and is not asked any more.
+    """Cancel jobs of the same task instance that run, or may be resumed, and are no longer wanted.
 
     Args:
-        identity: what is asked now.
-        hints: jobs of the task instance as a list shows them.
-        clock: tells the seconds since the epoch by the service's clock.
-        reattach: jobs that ask the same are wanted.
+        identity: identity of the current requests.
+        hints: jobs of the task instance as listed.
+        clock: returns the seconds since the epoch by the service's clock.
+        reattach: whether jobs with the same requests are wanted.
 
     Raises:
-        CallError: a job that asks the same, and is not wanted, could not be cancelled.
+        CallError: an unwanted job with the same requests could not be cancelled.
     """
     unwanted = _unwanted(identity, reattach=reattach)
     for job in hints:
@@ -83,17 +83,17 @@ def cancel_recorded(
     *,
     seen: Collection[str],
 ) -> Generator[WithdrawStep, Any, None]:
-    """Cancel what was written down and is not asked any more, also where no list of this connection shows it.
+    """Cancel recorded jobs that are no longer wanted, even if no list of this connection shows them.
 
     Args:
-        identity: what is asked now.
+        identity: identity of the current requests.
         attempt: what is known beforehand.
-        record: what was written down of this job, or of another in its place.
-        clock: tells the seconds since the epoch by the service's clock.
-        seen: jobs that were seen to already.
+        record: the record of this job, or of another job in its place.
+        clock: returns the seconds since the epoch by the service's clock.
+        seen: jobs that have already been handled.
 
     Raises:
-        CallError: a job that asks the same, and is not wanted, could not be cancelled.
+        CallError: an unwanted job with the same requests could not be cancelled.
     """
     if record is None:
         return
@@ -130,15 +130,15 @@ def _cancel_one(
     if elsewhere and (became is None or became.outcome is CancelOutcome.GONE):
         became, trouble = yield from _tried(replace(step, conn_id=record.conn_id))
     if trouble is not None and record.tag == identity.tag and isinstance(trouble, CallError):
-        raise trouble  # it stands in the way of another
+        raise trouble  # a new job must not run beside this one
     if became is None:
-        said = f"it could not be cancelled ({trouble}): if it goes on, it is billed. Cancel it by hand"
+        said = f"it could not be cancelled ({trouble}): if it still runs, it is billed. Cancel it by hand"
     elif became.outcome is CancelOutcome.SPARED:
-        said = "it does not say whose it is, so it was left alone: if it goes on, it is billed. Cancel it by hand"
+        said = "its owner is unknown, so it was left alone: if it still runs, it is billed. Cancel it by hand"
     elif became.outcome is CancelOutcome.GONE and attempt.place == "gemini":
         said = (
-            "this connection does not know it (any more). If the API key belongs to another project now, the job "
-            "goes on in the old one and is billed: cancel it by hand"
+            "this connection cannot find it. If the API key now belongs to another project, the job "
+            "still runs in the old one and is billed: cancel it by hand"
         )
     else:
         _tell(record.job, f"it {became.words}", became)
@@ -147,7 +147,7 @@ def _cancel_one(
 
 
 def _tried(step: Cancel) -> Generator[Cancel, Any, tuple[Cancellation | None, GenAIBatchError | None]]:
-    """Cancel; a job of another service or account is no reason to stop."""
+    """Cancel; return the error instead of raising it, because the job may belong to another service or account."""
     try:
         return (yield step), None
     except GenAIBatchError as error:
@@ -155,7 +155,7 @@ def _tried(step: Cancel) -> Generator[Cancel, Any, tuple[Cancellation | None, Ge
 
 
 def _became(step: Cancel) -> Generator[Cancel, Any, tuple[Cancellation | CallError, str]]:
-    """Cancel, and return what came of it, with the words for that."""
+    """Cancel, and return the result and a text about it."""
     try:
         became: Cancellation = yield step
     except CallError as error:
@@ -164,7 +164,7 @@ def _became(step: Cancel) -> Generator[Cancel, Any, tuple[Cancellation | CallErr
 
 
 def _unwanted(identity: Identity, *, reattach: bool) -> Callable[[BatchJob], bool]:
-    """Return what tells whether a job is the task instance's own, and not asked any more."""
+    """Return a function that tells whether a job belongs to the task instance and is no longer wanted."""
     return lambda job: identity.is_kin(job) and not (reattach and identity.is_family(job))
 
 

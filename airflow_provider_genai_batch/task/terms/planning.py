@@ -52,7 +52,7 @@ def plan_attempt(
         plan = found.in_plan(plan)
     if plan is not None and state.plan is None:
         usual = shared.usual if only else ""
-        log.info("Plan: %s.%s", plan, usual and f" Jobs take {usual}.")
+        log.info("Plan: %s.%s", plan, usual and f" Time of a job: {usual}.")
         if settings.may_ask_at_once:
             plan = plan.model_copy(update={"tier": first_tier(settings, plan.requests).value})
         state.plan = plan.model_dump(mode="json")
