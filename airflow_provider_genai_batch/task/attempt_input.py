@@ -14,11 +14,13 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, JobTimedOut
 from airflow_provider_genai_batch.flows.outcome.messages import nothing_more
 from airflow_provider_genai_batch.flows.outcome.settle import AskAgain
+from airflow_provider_genai_batch.flows.queue import short
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS, RetryClock
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import BatchSource, SqlSource
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.identity import Identity, merge_labels
+from airflow_provider_genai_batch.models.settings.fallback import read_fallbacks
 from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.task.checks.checks import keeps_media
 from airflow_provider_genai_batch.task.inputs.bigquery.rows import TableReader
@@ -177,10 +179,9 @@ class AttemptInput:
         if settings.file_uri is None or not (settings.reuse or settings.dedupe):
             return None
         reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
-        keep, ready_by = not settings.plan_only, ReadyBy.of(settings.ready_by)
-        other = None if ready_by is None or ready_by.model == settings.model else ready_by.model
+        keep, others = not settings.plan_only, _other_models(settings)
         found = (settings.file_uri, reuse, settings.dedupe, wanted_of(settings), manifest, read_manifest)
-        return Search(*found, keep=keep, other_model=other)
+        return Search(*found, keep=keep, other_models=others)
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
         """Return the requests that have no answer at hand; None: all have one."""
@@ -269,6 +270,14 @@ class AttemptInput:
         assert order.prompt is not None  # noqa: S101 - rows of a table are asked about by one
         asked = (order.prompt, order.model, order.request_defaults)
         return TableReader(self._client, ask, *asked, self._task.owner.key, labels, cut_off_is_ok)
+
+
+def _other_models(settings: RunSettings) -> frozenset[str]:
+    """Return the models, by their short names, that may be asked in place of the task's own."""
+    ready_by = ReadyBy.of(settings.ready_by)
+    found = [one.model for one in read_fallbacks(settings.fallbacks)]
+    found += [] if ready_by is None else [ready_by.model]
+    return frozenset(short(model) for model in found if model is not None) - {short(settings.model)}
 
 
 def wanted_of(settings: RunSettings) -> Wanted:

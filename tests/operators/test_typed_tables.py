@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.checks import length
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.storage.queries import Queries, Running
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
-from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, CostLimitExceeded, UnsupportedError
 from airflow_provider_genai_batch.hooks import task_state
 from airflow_provider_genai_batch.models import Pilot
@@ -104,6 +104,41 @@ def test_the_gemini_api_fills_the_same_table_as_vertex_ai(both: Emulator, texts:
     assert did["inputs"].startswith("bq://emulator-project.tests.genai_inputs_")
     assert {name.split("_")[1] for name in did["jobs"] if name.startswith("genai_")} == kinds
     assert did["bytes_billed"] > 0
+
+
+def test_what_a_fallback_answers_stands_in_the_table_beside_the_rows_of_the_first_model(
+    both: Emulator, texts: str, tmp_path: Path
+) -> None:
+    both.script(JobScript(answers={"k1": GOOD, "k2": GOOD}))
+    both.script(JobScript(lifecycle=Lifecycle.stuck()))
+    both.script(JobScript(answers={"k3": GOOD, "k4": GOOD}))
+    source = tmp_path / "in.jsonl"
+    source.write_text(
+        "".join(json.dumps({"id": number, "text": text}) + "\n" for number, text in TEXTS.items())
+    )
+    ran = run_dag(
+        lambda: GenAIBatchOperator(
+            task_id="ask",
+            model=MODEL,
+            src=str(source),
+            prompt="Classify: {text}",
+            key="id",
+            output_type=Review,
+            rename={"day": "answer_day"},
+            results_uri=f"bq://{texts}_out",
+            max_requests_per_job=2,
+            poll_interval=0.05,
+            pending_timeout=1,
+            fallbacks=[{"model": f"{MODEL}-lite"}],
+        )
+    )
+    assert ran.state == "success", ran.errors
+    rows = [*both.bigquery.rows(f"{texts}_out")]
+    assert sorted((row["input"]["id"], row["row_status"]) for row in rows) == [
+        (n, "ok") for n in sorted(TEXTS)
+    ]
+    assert [one["ok"] for one in ran.xcom["ask"]["answered_by"]] == [2, 2]
+    assert len(both.jobs) == 3
 
 
 @pytest.mark.parametrize(("state", "became"), [("failed", "DONE"), ("running", "RUNNING")])

@@ -13,6 +13,7 @@ from msgspec.json import Decoder
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.exceptions import UnsupportedError
+from airflow_provider_genai_batch.flows.queue import short
 from airflow_provider_genai_batch.models import BatchJob, Plan
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
@@ -43,8 +44,8 @@ class AtHand:
         places: of these, in the input.
         found_anew: no earlier attempt of the task has left it, or what it left is gone.
         dedupe: equal requests are asked once.
-        other_model: that is asked at the deadline; its answers are not those that the requests ask for; None: there is
-            none.
+        other_models: short names of models that may be asked instead of the task's own. Their answers are not those
+            that the requests ask for.
         same: places of requests that are equal to an earlier one of the input, which is asked for all of them.
     """
 
@@ -55,7 +56,7 @@ class AtHand:
     same: Bitset = field(default_factory=Bitset)
     found_anew: bool = False
     dedupe: bool = False
-    other_model: str | None = None
+    other_models: frozenset[str] = frozenset()
     _asked: Bitset = field(default_factory=Bitset)
     """Places of requests that are asked for others, too."""
     _digests: PackedMap | None = None
@@ -136,7 +137,7 @@ class AtHand:
         """Write into rows of a job what was asked and when it was answered, and give a copy for each equal request."""
         at = job.end_time.isoformat() if job.end_time else clock.now().isoformat()
         answered_at = at.replace("+00:00", "Z")
-        others = self.other_model is not None and _last(job.model) == _last(self.other_model)
+        others = short(job.model) in self.other_models
         for row in rows:
             entry = self._entry(row)
             if entry is None:
@@ -172,11 +173,6 @@ class AtHand:
             entry = self.ledger.at(offset)
             if entry.digest == asked.digest and entry.place in self.same:
                 yield entry
-
-
-def _last(model: str | None) -> str:
-    """Return a model's name without the place that it has at a service."""
-    return (model or "").rpartition("/")[2]
 
 
 def check_can_be_reduced(prepared: PreparedInput, given: str) -> None:

@@ -35,7 +35,7 @@ class Search:
         manifest: gives that of the task's last earlier run, if there is one.
         read_manifest: reads one.
         keep: what is found is kept beside the results, for jobs are to be submitted.
-        other_model: see `AtHand`.
+        other_models: see `AtHand`.
     """
 
     results_uri: str
@@ -45,7 +45,7 @@ class Search:
     manifest: Callable[[], Mapping[str, Any] | None]
     read_manifest: Callable[[Any], Manifest]
     keep: bool = True
-    other_model: str | None = None
+    other_models: frozenset[str] = frozenset()
 
     def left_by(self, client: GenAIBatchClient, identity: Identity, stack: ExitStack) -> AtHand | None:
         """Read what was at hand when the input was asked; None: nobody knows any more.
@@ -56,7 +56,7 @@ class Search:
         place = side_file.place_of(self.results_uri, identity)
         found = side_file.read(place, client, stack, None)
         if found is not None:
-            found.other_model = self.other_model
+            found.other_models = self.other_models
             if found.dedupe:
                 found.find_equal()
         return found
@@ -83,7 +83,7 @@ class Search:
                 self._find(client, found, self.reuse)
             if self.keep:
                 self._keep(place, client, found)
-        found.other_model = self.other_model
+        found.other_models = self.other_models
         if found.dedupe is not self.dedupe:
             log.warning(
                 "An earlier attempt began with dedupe=%s, and its jobs count: so does this.", found.dedupe
