@@ -17,6 +17,7 @@ from airflow_provider_genai_batch.results.read import Piece, each
 from airflow_provider_genai_batch.results.sinks import Write, WritesRows
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Store, row_error, store_media
 from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRow, UsualRows
+from airflow_provider_genai_batch.wire.schemas.output_type import AnswerCheck, spelled
 
 Row: TypeAlias = PlainRow | UsualRow
 Validate: TypeAlias = Callable[[str], Any]
@@ -61,8 +62,8 @@ def land(
         store: writes the pictures and sounds of the rows that are landed, see `wire.answers.answer.Store`.
     """
     plain = write is None and watch is None  # nobody needs outputs as JSON
-    spelled = validate if validate is None or plain else _spelling(validate)
-    pieces = _counted(rounds, tally, spelled, store)
+    check = validate if validate is None or plain else _spelling(validate)
+    pieces = _counted(rounds, tally, check, store)
     if watch is not None:
         pieces = watch(each(pieces))
     if write is None:
@@ -105,16 +106,10 @@ def spell_lines(rows: Sequence[Row]) -> bytes:
 
 
 def _spelling(validate: Validate) -> Validate:
-    """Let outputs be spelled at once, by who knows how: they may be models."""
-
-    def check(text: str) -> Any:
-        output = validate(text)
-        try:
-            return Raw(to_json(output, inf_nan_mode="null"))
-        except ValueError:
-            return output
-
-    return check
+    """Let outputs be spelled at once, by who knows how."""
+    if isinstance(validate, AnswerCheck):
+        return validate.spelled
+    return lambda text: spelled(validate(text))
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, Optional, Union
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend
@@ -45,6 +47,15 @@ def rejected(check: Callable[[str], Any], text: str) -> set[str] | None:
     return None
 
 
+def written(check: Callable[[str], Any], text: str) -> Any:
+    """Return the JSON of what a check makes of an answer; None: it is rejected."""
+    try:
+        found = check(text)
+    except ValueError:
+        return None
+    return [from_json(bytes(found) if isinstance(found, Raw) else to_json(found, inf_nan_mode="null"))]
+
+
 def seeded(test: Any) -> Any:
     """Let a test draw by the seed that was asked for."""
     return test if SEED is None else seed(int(SEED))(test)
@@ -74,6 +85,14 @@ def test_an_answer_that_follows_the_schema_sent_is_what_its_check_takes(
         text = json.dumps(data.draw(answers(schema)))
         found = rejected(check, text)
         assert found is None or ANY in drawn.unsaid or found & drawn.unsaid, f"{text} of {schema}: {found}"
+        at = data.draw(st.integers(0, len(text)))
+        odd = (
+            text[:at]
+            + data.draw(st.sampled_from(['"', "1", "e5", "null", " ", ',"a":1', "\\ud800"]))
+            + text[at:]
+        )
+        for one in (text, odd):
+            assert written(check.spelled, one) == written(check, one), f"{one} of {drawn.type}"
 
 
 @seeded

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
+from msgspec import DecodeError, Raw
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
@@ -21,6 +23,7 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, InputErr
 from airflow_provider_genai_batch.wire.schemas.column_text import type_of_columns
 from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS, json_schema_check, json_schema_of
 from airflow_provider_genai_batch.wire.schemas.partner_schema import has_answer_tool
+from airflow_provider_genai_batch.wire.schemas.plain_types import plain_reader
 from airflow_provider_genai_batch.wire.schemas.text_values import Back
 from airflow_provider_genai_batch.wire.schemas.type_schema import schema_of_type
 from airflow_provider_genai_batch.wire.spelling import fields_of
@@ -50,8 +53,47 @@ def ask_for(output_type: Any, request_defaults: Any) -> Any:
     return {**fields, "responseMimeType": "application/json", "responseSchema": schema}
 
 
-def answer_check(output_type: Any) -> Callable[[str], Any]:
-    """Return a function that reads an answer's text as a type. It raises ValueError with the places that do not fit.
+@dataclass(frozen=True)
+class AnswerCheck:
+    """Reads an answer's text as a type. It raises ValueError with the places that do not fit.
+
+    Attributes:
+        read: makes an instance of the type.
+        core: Pydantic's schema of it.
+    """
+
+    read: Callable[[str], Any]
+    core: Any
+
+    @cached_property
+    def fast(self) -> Callable[[str], bytes] | None:
+        """What makes JSON of an answer that certainly fits, without an instance; None where the type needs one."""
+        return plain_reader(self.core)
+
+    def __call__(self, text: str) -> Any:
+        """Return what the text is."""
+        return self.read(text)
+
+    def spelled(self, text: str) -> Any:
+        """Return the same as JSON, or as it is where JSON has no word for it."""
+        if self.fast is not None:
+            try:
+                return Raw(self.fast(text))
+            except (ValueError, DecodeError, OverflowError, RecursionError):
+                pass  # for Pydantic to judge
+        return spelled(self.read(text))
+
+
+def spelled(output: Any) -> Any:
+    """Return an output as JSON, or as it is where JSON has no word for it: it may be a model, which is written here."""
+    try:
+        return Raw(to_json(output, inf_nan_mode="null"))
+    except ValueError:
+        return output
+
+
+def answer_check(output_type: Any) -> AnswerCheck:
+    """Return the check of answers that are to be of a type.
 
     Args:
         output_type: a Pydantic model, any type that a ``TypeAdapter`` takes, or a text of columns.
@@ -80,7 +122,7 @@ def answer_check(output_type: Any) -> Callable[[str], Any]:
                 first = error
         raise ValueError(_what_is_wrong(first)) from first
 
-    return check
+    return AnswerCheck(check, adapter.core_schema)
 
 
 def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] | None:
