@@ -40,8 +40,8 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.jobs.identity import Identity, digest
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.ai.batch.output_schema import OutputSpec

@@ -32,7 +32,7 @@ from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.settings.order import read_order
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
-from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 
 _SHOWN = 80
 """Characters of an answer in a table."""

@@ -15,9 +15,10 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.catalog.tiers import check_counted
 from airflow_provider_genai_batch.wire.services import files, gemini, online, storage, vertex
-from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.services.create import JobSpec
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer, HttpRequest, read_object
 from airflow_provider_genai_batch.wire.services.list_entries import ListEntry, entries_reader
 

@@ -11,12 +11,13 @@ from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.config import ClientConfig
 from airflow_provider_genai_batch.exceptions import InputError, UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
-from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.requests.defaults import check_defaults
 from airflow_provider_genai_batch.requests.inline import check_inline_media
 from airflow_provider_genai_batch.requests.write import inline_entries
 from airflow_provider_genai_batch.wire.catalog.matrix import check_places
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.parameters.destinations import (
     check_backend,
     default_destination,
@@ -24,7 +25,7 @@ from airflow_provider_genai_batch.wire.parameters.destinations import (
 )
 from airflow_provider_genai_batch.wire.parameters.labels import check_labels
 from airflow_provider_genai_batch.wire.parameters.sources import read_rows, read_source
-from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.services.create import JobSpec
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class JobParams:
 
     backend: Backend
     model: str
+    task: Task
     source: BatchSource
     destination: BatchDestination | None
     """Where Vertex AI writes; None: beside the input, if rows can be written there."""
@@ -101,6 +103,7 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
     """
     backend = connection.backend
     model = read_model(model, backend)
+    task = task_of(model)
     if labels is not None:
         check_labels(labels)
     source = read_rows(src) if are_rows else read_source(src)
@@ -120,6 +123,7 @@ def read_job_params(  # noqa: PLR0913 - one a parameter, all by name
     return JobParams(
         backend=backend,
         model=model,
+        task=task,
         source=source,
         destination=destination,
         request_defaults=request_defaults,
@@ -150,10 +154,9 @@ def job_spec(connection: ClientConfig, model: str, src: Any, **settings: Any) ->
             "create() needs input that is in place: upload() it first, or use the operator, which uploads it."
         )
         raise UnsupportedError(msg)
-    task = task_of(params.model)
     entries = None
     if source.requests is not None:
-        entries = inline_entries(source.requests, task, params.model, params.request_defaults).entries
+        entries = inline_entries(source.requests, params.task, params.model, params.request_defaults).entries
         check_inline_media(entries, params.model)
     name, destination = params.display_name, params.destination
     if vertex:
@@ -163,7 +166,7 @@ def job_spec(connection: ClientConfig, model: str, src: Any, **settings: Any) ->
     return JobSpec(
         backend=params.backend,
         model=params.model,
-        task=task,
+        task=params.task,
         display_name=name,
         source=None if entries is not None else source,
         entries=entries or (),

@@ -31,9 +31,9 @@ from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN
 from airflow_provider_genai_batch.wire import lenient
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
 from airflow_provider_genai_batch.wire.services import online
-from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.http import json_body
 
 _GRACE = 60.0

@@ -141,8 +141,8 @@ def _check_tiers(task: Any, source: Any) -> None:
 
         raise unreadable_source(source.bigquery_uri or source.file_name)
     if is_known(task.model):
+        from airflow_provider_genai_batch.wire.catalog.publishers import task_of
         from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
-        from airflow_provider_genai_batch.wire.services.create import task_of
 
         def check(backend: Any) -> None:
             model = _read_model(task.model, backend)
@@ -189,8 +189,8 @@ def _check_fallbacks(task: Any, source: Any) -> None:
     from airflow_provider_genai_batch.models.settings.fallback import read_fallbacks
     from airflow_provider_genai_batch.models.tier import Tier
     from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
+    from airflow_provider_genai_batch.wire.catalog.publishers import task_of
     from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
-    from airflow_provider_genai_batch.wire.services.create import task_of
 
     if source is not None:
         refuse_unreadable(source, "fallbacks")
@@ -212,9 +212,14 @@ def _check_media(task: Any) -> None:
 
     if keeps_media(task) or not is_known([task.model, task.request_defaults]):
         return
+    from airflow_provider_genai_batch.models.base import Task
     from airflow_provider_genai_batch.requests.defaults import refuse_media_of_all
+    from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 
-    _check_for_some_service(lambda backend: refuse_media_of_all(task.request_defaults, backend, task.model))
+    if task_of(task.model) is Task.GENERATE:
+        _check_for_some_service(
+            lambda backend: refuse_media_of_all(task.request_defaults, backend, task.model)
+        )
 
 
 def _runs(model: Any, backend: Any) -> bool:

@@ -9,11 +9,10 @@ from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.requests.vertex_importer import Importer
 from airflow_provider_genai_batch.wire.answers.media import refuse_media
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of, task_of
 from airflow_provider_genai_batch.wire.partners.fields import partner_fields
 from airflow_provider_genai_batch.wire.prompts.config import request_fields
 from airflow_provider_genai_batch.wire.prompts.embed import embed_config, embed_request
-from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.spelling import fields_of
 
 
@@ -51,7 +50,7 @@ def check_defaults(defaults: Any, backend: Backend, model: str, *, name: str = "
 
 
 def refuse_media_of_all(defaults: Any, backend: Backend, model: str) -> None:
-    """Refuse a job whose requests all ask for pictures or sound that nobody keeps, by its model or its defaults.
+    """Refuse generating requests that all ask for pictures or sound that nobody keeps, by model or defaults.
 
     Args:
         defaults: SDK config or REST fields, or None; they have been checked.
@@ -61,5 +60,7 @@ def refuse_media_of_all(defaults: Any, backend: Backend, model: str) -> None:
     Raises:
         RequestError: they do.
     """
-    if task_of(model) is Task.GENERATE and family_of(model) is Family.GOOGLE:
-        refuse_media({} if defaults is None else request_fields(defaults, backend), model)
+    if defaults is None:
+        refuse_media({}, model)
+    elif family_of(model) is Family.GOOGLE:
+        refuse_media(request_fields(defaults, backend), model)

@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 from airflow_provider_genai_batch.wire.answers.media import asks_for
-from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.services.gemini import MOST_INLINE_BYTES, MOST_INLINE_MEDIA
 
 EMBEDDING_BYTES = 64 * 1024
@@ -32,9 +32,13 @@ def fits_inline(entries: Sequence[Mapping[str, Any]], task: Task, model: str) ->
         return len(entries) * EMBEDDING_BYTES <= MOST_INLINE_BYTES
     settled = [entry for entry in entries if "generationConfig" in entry["request"]]
     others = len(entries) - len(settled)  # each is answered as the model answers
-    if (others and asks_for({}, model)) or any(asks_for(entry["request"], model) for entry in settled):
+    if others and asks_for({}, model):
         return False
-    most = others * MOST_OUTPUT + (TokenEstimate().add(settled).output if settled else 0)
+    most = others * MOST_OUTPUT
+    if settled:
+        if any(asks_for(entry["request"], model) for entry in settled):
+            return False
+        most += TokenEstimate().add(settled).output
     return most * BYTES_A_TOKEN <= MOST_INLINE_BYTES
 
 

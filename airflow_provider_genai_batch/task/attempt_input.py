@@ -28,7 +28,7 @@ from airflow_provider_genai_batch.task.inputs.bigquery.stream import read_stream
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows, fetch_rows, words_of
 from airflow_provider_genai_batch.task.inputs.queries.snapshot import Snapshot, no_place
-from airflow_provider_genai_batch.task.inputs.read import read_input, staging_place
+from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.inputs.subset import subset
 from airflow_provider_genai_batch.task.port import TaskPort
@@ -126,18 +126,8 @@ class AttemptInput:
         return replace(order, source=BatchSource(path=found))
 
     def _reading(self, order: Order, kept: KeptRows | None = None) -> AbstractContextManager[PreparedInput]:
-        return read_input(
-            self._client,
-            order.source,
-            model=order.model,
-            request_defaults=order.request_defaults,
-            prompt=order.prompt,
-            several_jobs=True,
-            keeps_media=keeps_media(self._settings),
-            with_ledger=self.search is not None,
-            rows=order.rows,
-            kept=kept,
-        )
+        with_ledger, media = self.search is not None, keeps_media(self._settings)
+        return order.read(self._client, keeps_media=media, with_ledger=with_ledger, kept=kept)
 
     def _of_query(self, order: Order, query: SqlSource, stack: ExitStack) -> PreparedInput:
         """Read the rows of a query: those that an attempt before has kept, else anew; then they are kept.
@@ -176,7 +166,7 @@ class AttemptInput:
     def search(self) -> Search | None:
         """Say how answers at hand are looked for; None: none are used."""
         settings = self._settings
-        if settings.file_uri is None or not (settings.reuse or settings.dedupe):
+        if not (settings.reuse or settings.dedupe) or settings.file_uri is None:
             return None
         reuse, manifest = read_reuse(settings.reuse), self._task.earlier_manifest
         keep, others = not settings.plan_only, _other_models(settings)

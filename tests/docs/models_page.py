@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.wire.catalog.matrix import MATRIX, PLACES, WAYS, Mark, State
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
-from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of, task_of
 from tests.docs.pages import ROOT
 
 NAME = "docs/reference/models.md"

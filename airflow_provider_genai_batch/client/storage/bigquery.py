@@ -19,9 +19,8 @@ from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Task
 from airflow_provider_genai_batch.models.jobs.job import Verdict
 from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of, task_of
 from airflow_provider_genai_batch.wire.services import bigquery as wire
-from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.errors import api_error
 from airflow_provider_genai_batch.wire.services.http import HttpAnswer
 from airflow_provider_genai_batch.wire.tables.installed import can_ask

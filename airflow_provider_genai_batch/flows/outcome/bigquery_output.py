@@ -16,8 +16,7 @@ from airflow_provider_genai_batch.models.jobs.job import Verdict, total_of
 from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_service, count_by_table
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
-from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of, task_of
 
 Counted = Mapping[str, TableCounts]
 """Row counts of tables, by the names of their jobs."""

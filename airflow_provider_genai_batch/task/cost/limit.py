@@ -16,7 +16,6 @@ from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.requests.token_estimate import BYTES_A_TOKEN, MOST_OUTPUT, TokenEstimate
 from airflow_provider_genai_batch.task.cost.prices import Price, is_installed, price_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
@@ -129,7 +128,7 @@ def cost_limit(max_cost: float, order: Order) -> CostLimit:
         raise ConfigurationError(_cannot(max_cost, _UNREAD.format(where=_address(order.source))))
     price = _price(f"max_cost={max_cost}", order)
     word = "maxOutputTokens" if family_of(order.model) is Family.GOOGLE else "max_tokens"
-    return CostLimit(max_cost, price, task_of(order.model), word)
+    return CostLimit(max_cost, price, order.task, word)
 
 
 def check_approval_priced(pilot: Any, order: Order) -> None:

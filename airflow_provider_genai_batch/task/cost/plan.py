@@ -20,7 +20,6 @@ from airflow_provider_genai_batch.task.cost.prices import Price, prices_of
 from airflow_provider_genai_batch.task.cost.sample import evenly, sample_of
 from airflow_provider_genai_batch.task.inputs.split import count_pieces
 from airflow_provider_genai_batch.wire.catalog.tiers import tiers_at_once
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -68,8 +67,8 @@ def make_plan(
         )
     if not prepared.readable or not prepared.requests:
         return None
-    sample, task = sample_of(prepared), task_of(order.model)
-    tokens = TokenEstimate().add(sample.rows, answers=task is Task.GENERATE)
+    sample = sample_of(prepared)
+    tokens = TokenEstimate().add(sample.rows, answers=order.task is Task.GENERATE)
     counted, ratio = _counted(client, order, sample.rows) if count else (0, 1.0)
     tokens = TokenEstimate(
         prepared.requests,
@@ -88,7 +87,7 @@ def _plan(
     client: GenAIBatchClient, order: Order, tokens: TokenEstimate, read: tuple[int, int], jobs: int
 ) -> Plan:
     """Plan requests of which so many were looked at, and counted by the service."""
-    prices = _prices(order, task_of(order.model), client.config.location)
+    prices = _prices(order, client.config.location)
     looked_at, counted = read
     return Plan(
         requests=tokens.requests,
@@ -157,9 +156,9 @@ def _counted(client: GenAIBatchClient, order: Order, rows: Sequence[Mapping[str,
     return (counted, said / estimated.input) if estimated.input else (0, 1.0)
 
 
-def _prices(order: Order, task: Task, location: str) -> dict[str, Price]:
+def _prices(order: Order, location: str) -> dict[str, Price]:
     """Return the price of each tier that the model has."""
-    tiers = [Tier.BATCH, *tiers_at_once(order.model, order.backend, task, location)]
+    tiers = [Tier.BATCH, *tiers_at_once(order.model, order.backend, order.task, location)]
     try:
         found = prices_of(order.model, tiers)
     except Exception as error:  # noqa: BLE001 - whatever a price list makes of a model, the task goes on

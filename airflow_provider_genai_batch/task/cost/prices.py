@@ -107,9 +107,10 @@ def price_of(model: str | None, at: datetime | None = None, tier: Tier | None = 
 
 def prices_of(model: str | None, tiers: Iterable[Tier], at: datetime | None = None) -> dict[Tier, Price]:
     """Return what a model costs in each of some tiers, without those whose price is not known; see `price_of`."""
+    if not is_installed():
+        return {}
     publisher, dated = publisher_of(model or "")
-    # A model that somebody tuned has a number, or a name of its own: its price is not known.
-    if publisher not in FAMILIES or not is_installed():
+    if publisher not in FAMILIES:  # a model that somebody tuned has a number, or a name of its own
         return {}
     name, family = dated.partition("@")[0], FAMILIES[publisher]
     if name in _OPEN:

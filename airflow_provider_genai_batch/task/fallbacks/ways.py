@@ -19,7 +19,6 @@ from airflow_provider_genai_batch.models.settings.fallback import Fallback, read
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.task.checks.checks import keeps_media
 from airflow_provider_genai_batch.task.cost.limit import CostLimit, cost_limit
-from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
@@ -30,7 +29,6 @@ from airflow_provider_genai_batch.task.shared import Shared
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -97,8 +95,8 @@ class Way:
         """
         order, location = self.order, self.shared.client.config.location
         for tier in self.tiers:
-            check_tier(tier, order.model, order.backend, task_of(order.model), location)
-        if task_of(order.model) is not task_of(own.model):
+            check_tier(tier, order.model, order.backend, order.task, location)
+        if order.task is not own.task:
             msg = f"it cannot answer what {own.model} is asked: one of them makes embeddings."
             raise ConfigurationError(msg)
         if family_of(order.model) is not family_of(own.model):
@@ -114,17 +112,7 @@ class Way:
 
     def read(self) -> AbstractContextManager[PreparedInput]:
         """Read the whole input as this way's service has it."""
-        order = self.order
-        return read_input(
-            self.shared.client,
-            order.source,
-            model=order.model,
-            request_defaults=order.request_defaults,
-            prompt=order.prompt,
-            several_jobs=True,
-            keeps_media=keeps_media(self.shared.settings),
-            rows=order.rows,
-        )
+        return self.order.read(self.shared.client, keeps_media=keeps_media(self.shared.settings))
 
     def rest(
         self, prepared: PreparedInput, left: Callable[[PreparedInput], PreparedInput | None]
@@ -135,11 +123,11 @@ class Way:
             prepared: the whole input, as the task's own way reads it.
             left: returns those of a whole input that have no answer.
         """
-        backend, model = self.order.backend, self.order.model
-        if backend is not prepared.backend:
+        order = self.order
+        if order.backend is not prepared.backend:
             prepared = prepared.stack.enter_context(self.read())
         rest = left(prepared)
-        limits = limits_of(backend, task_of(model), model)
+        limits = limits_of(order.backend, order.task, order.model)
         return None if rest is None else replace(rest, limits=limits, in_place=False)
 
     def rungs(self) -> list[Rung]:

@@ -10,11 +10,10 @@ from airflow_provider_genai_batch.exceptions import CallError, RequestError, Uns
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.requests.line_kind import parse, says
 from airflow_provider_genai_batch.requests.write import Check
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
+from airflow_provider_genai_batch.wire.catalog.publishers import family_of, task_of
 from airflow_provider_genai_batch.wire.lines.request import rest_request
 from airflow_provider_genai_batch.wire.partners.request import check_whole, column_of
 from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 log = logging.getLogger(__name__)
 

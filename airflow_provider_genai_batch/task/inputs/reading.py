@@ -36,13 +36,13 @@ from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows
 from airflow_provider_genai_batch.wire.answers.media import refuse_media
 from airflow_provider_genai_batch.wire.catalog.limits import Limits, limits_of
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
 from airflow_provider_genai_batch.wire.parameters.sources import table_format
 from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
 from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
-from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class InputReader:
 
     def read(self) -> PreparedInput:
         """Read what the source names."""
-        if not self.keeps_media:
+        if not self.keeps_media and self._task is Task.GENERATE:
             refuse_media_of_all(self.defaults, self.client.config.backend, self.model)
         source, backend = self.source, self.client.config.backend
         if self.prompt is not None and source.bigquery_uri:

@@ -58,10 +58,8 @@ def split(
             replace(prepared, content=table, source=BatchSource(bigquery_uri=table), lines=None, outputs=())
             for table in prepared.outputs
         ]
-    if not prepared.readable:
-        return [prepared]
     cuts = _cuts(prepared, _most(prepared, max_requests, max_bytes))
-    if len(cuts) == 1 and bool(cuts[0].objects) == prepared.in_place:
+    if not cuts or (len(cuts) == 1 and bool(cuts[0].objects) == prepared.in_place):
         return [prepared]
     return list(_pieces(prepared, cuts))
 

@@ -31,8 +31,8 @@ from airflow_provider_genai_batch.task.landing.media import MediaFolder
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, Reading
 from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 log = logging.getLogger(__name__)
 _EMBEDDING = {"type": "array", "items": {"type": "number"}}

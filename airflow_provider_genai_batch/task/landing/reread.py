@@ -15,9 +15,9 @@ from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.landing.landing import Landing
 from airflow_provider_genai_batch.task.tables.load import LoadedTable
 from airflow_provider_genai_batch.task.tables.typed import read_typed
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.parameters.sources import read_source
 from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 
 def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, output_type: Any) -> LoadedTable:

@@ -31,7 +31,7 @@ from airflow_provider_genai_batch.task.ready.rungs import FlexRung, LastRung, Ru
 from airflow_provider_genai_batch.task.ready.tiers import tiers_of
 from airflow_provider_genai_batch.task.settings.order import Order
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
-from airflow_provider_genai_batch.wire.services.create import task_of
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 
 _SAMPLE = 200
 
@@ -128,7 +128,7 @@ class ReadyPlan:
     def _rate(self, prepared: PreparedInput) -> float:
         """Estimate from the first requests how many are answered in a second."""
         tokens = TokenEstimate().add(
-            islice(prepared.parsed_requests(), _SAMPLE), answers=task_of(self.order.model) is Task.GENERATE
+            islice(prepared.parsed_requests(), _SAMPLE), answers=self.order.task is Task.GENERATE
         )
         number = max(1, tokens.requests)
         asked, answered = tokens.input / number, min(tokens.output / number, TYPICAL_OUTPUT)

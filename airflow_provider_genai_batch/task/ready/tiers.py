@@ -7,8 +7,8 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 ANYWHERE = "global"
 """The location that has all tiers."""

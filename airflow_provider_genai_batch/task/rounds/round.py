@@ -100,8 +100,6 @@ class Round:
         identity, prepared, state, facts = start.identity, start.prepared, start.state, start.facts
         pieces = split(prepared, self._settings.max_requests_per_job, self._settings.max_bytes_per_job)
         self._check(pieces)
-        records = self._task.records(state.round)
-        records.expect(len(pieces))
         attempt = replace(start.attempt, since=self._task.owner.run_begin, whole_task=not state.round)
         jobs: list[BatchJob] = []
         going: dict[str, BatchJob] = {}
@@ -109,6 +107,8 @@ class Round:
         late = ""
         no_job = self._no_job(start)
         round_jobs = RoundJobs(self._shared, self._order, self._limit, start, self._waiting, no_job)
+        records = self._task.records(state.round)
+        records.expect(len(pieces))
         several = len(pieces) > 1
         for number, piece in enumerate(pieces):
             self._count_left(start, sizes, going)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.client import ClientConfig
+from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.client.job_params import JobParams, read_job_params
 from airflow_provider_genai_batch.exceptions import UnsupportedError
 from airflow_provider_genai_batch.models import BatchDestination, BatchSource
@@ -20,12 +21,14 @@ from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
 from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
 from airflow_provider_genai_batch.task.files.objects import is_directory
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
+from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows
+from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.tables.ask import TableAsk, read_ask
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
 from airflow_provider_genai_batch.wire.parameters.labels import refuse_own_labels
 from airflow_provider_genai_batch.wire.schemas.json_schema import json_schema_of
 from airflow_provider_genai_batch.wire.schemas.output_type import ask_for, job_check
-from airflow_provider_genai_batch.wire.services.create import JobSpec, task_of
+from airflow_provider_genai_batch.wire.services.create import JobSpec
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,31 @@ class Order(JobParams):
     """What is asked about rows of a table in BigQuery; None: `source` is none, or has requests."""
     rows: RowSettings = field(default_factory=RowSettings)
     """What is wanted of other rows beside their prompts."""
+
+    @contextmanager
+    def read(
+        self,
+        client: GenAIBatchClient,
+        *,
+        keeps_media: bool,
+        with_ledger: bool = False,
+        kept: KeptRows | None = None,
+    ) -> Iterator[PreparedInput]:
+        """Read and check the input, which may be larger than one job takes; see `read_input`."""
+        with ExitStack() as stack:
+            yield InputReader(
+                stack,
+                client,
+                self.source,
+                self.model,
+                self.request_defaults,
+                self.prompt,
+                several_jobs=True,
+                keeps_media=keeps_media,
+                with_ledger=with_ledger,
+                rows=self.rows,
+                kept=kept,
+            ).read()
 
     def fingerprint(self, config: ClientConfig, conn_id: str, prepared: PreparedInput) -> str:
         """Digest everything that decides what is asked and who is billed.
@@ -86,7 +114,7 @@ class Order(JobParams):
         return JobSpec(
             backend=self.backend,
             model=self.model,
-            task=task_of(self.model),
+            task=self.task,
             display_name=display_name,
             source=placed,
             entries=prepared.entries,
@@ -117,7 +145,7 @@ class Order(JobParams):
 def _read_table(
     params: JobParams, output_type: Any, results_uri: str | None, settings: Mapping[str, Any]
 ) -> TableAsk:
-    if task_of(params.model) is not Task.GENERATE or family_of(params.model) is not Family.GOOGLE:
+    if params.task is not Task.GENERATE or family_of(params.model) is not Family.GOOGLE:
         msg = (
             f"{params.model} cannot be asked about the rows of a table in BigQuery, only Google's generating models "
             "can: write its requests by a query and leave prompt out, or export the table."

@@ -26,9 +26,9 @@ from airflow_provider_genai_batch.task.tables.ask import (
 from airflow_provider_genai_batch.task.tables.typed import TypedTable, read_typed
 from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
 from airflow_provider_genai_batch.wire.catalog.model_names import read_model
+from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.parameters.labels import with_more
 from airflow_provider_genai_batch.wire.schemas.output_type import asks_for_type
-from airflow_provider_genai_batch.wire.services.create import task_of
 from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 _BATCH = Tier.BATCH.value
@@ -120,7 +120,7 @@ class RunSettings:
         given = (self.prompt, self.prompt_name, self.output_type, self.request_defaults)
         return None if all(one is None for one in given) else versions_of(self)
 
-    @property
+    @cached_property
     def may_ask_at_once(self) -> bool:
         """Whether some requests may be asked at once, all by itself and whatever becomes of jobs."""
         unset = self.online_below is None and self.retry_tier is None and self.pilot is None
@@ -156,6 +156,7 @@ class RunSettings:
         Raises:
             InputError: the message names the parameter.
         """
+        of_tables = {name: getattr(self, name) for name in TABLE_SETTINGS}
         order = read_order(
             connection,
             model=self.model,
@@ -171,7 +172,7 @@ class RunSettings:
             priority=self.priority,
             results_uri=self.results_uri,
             media_uri=self.media_uri,
-            **{name: getattr(self, name) for name in TABLE_SETTINGS},
+            **of_tables,
         )
         if order.table is not None:
             refuse_landing(self, streamed=order.table.streamed)
@@ -179,7 +180,7 @@ class RunSettings:
                 order = replace(order, table=order.table.looking_back())
         elif (self.reuse or self.dedupe) and self.file_uri is None:
             raise no_place_for_unasked(self)
-        elif any(getattr(self, name) is not None for name in TABLE_SETTINGS):
+        elif of_tables != dict.fromkeys(TABLE_SETTINGS):
             refuse_table_settings(self)
         if self.versions is None:
             return order

@@ -8,7 +8,6 @@ from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_sourc
 from airflow_provider_genai_batch.task.settings.order import Order
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
-from airflow_provider_genai_batch.wire.services.create import task_of
 
 
 def first_tier(settings: RunSettings, requests: int | None) -> Tier:
@@ -40,7 +39,7 @@ def check_tiers(settings: RunSettings, order: Order, location: str) -> None:
         UnsupportedError: there is no such tier; the message says what can be asked.
     """
     for tier in tiers_at_once(settings):
-        check_tier(tier, order.model, order.backend, task_of(order.model), location)
+        check_tier(tier, order.model, order.backend, order.task, location)
     source = order.source
     if order.table is not None and order.table.streamed:
         return

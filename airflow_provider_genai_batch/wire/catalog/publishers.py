@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from airflow_provider_genai_batch.exceptions import UnsupportedError
-from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 
 _PUBLISHED = re.compile(r"(?:projects/[^/]+/locations/[^/]+/)?publishers/([^/]+)/models/([^/]+)")
@@ -113,6 +113,11 @@ def publisher_of(model: str) -> tuple[str | None, str]:
 def family_of(model: str | None) -> Family:
     """Tell by a model's name how its requests and rows are spelled; what is not known is Google's."""
     return FAMILIES.get(publisher_of(model or "")[0] or "google", Family.GOOGLE)
+
+
+def task_of(model: str) -> Task:
+    """Tell by the model's name what a job asks: Google's embedding models carry the word."""
+    return Task.EMBED if "embedding" in model.rpartition("/")[2] else Task.GENERATE
 
 
 def named_in_full(model: str) -> str:

@@ -73,8 +73,3 @@ class JobSpec:
             self.model, self.source, self.destination, display_name=self.display_name, labels=self.labels
         )
         return vertex.create(parent, body)
-
-
-def task_of(model: str) -> Task:
-    """Tell by the model's name what a job asks: Google's embedding models carry the word."""
-    return Task.EMBED if "embedding" in model.rpartition("/")[2] else Task.GENERATE
