@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000, help="rows of each run (default: %(default)s)")
     parser.add_argument("--full", action="store_true", help="land a million rows and read a gigabyte, too")
     parser.add_argument(
-        "--repeat", type=int, default=3, help="runs of which the cheapest counts (default: %(default)s)"
+        "--passes", type=int, default=5, help="pairs of runs of each comparison (default: %(default)s)"
     )
     asked = parser.parse_args()
     python = peer_python()
@@ -26,7 +26,7 @@ def main() -> None:
         with serving(folder) as address:
             for part in (landing, asking):
                 text = part.section(
-                    python, address, folder, rows=asked.rows, repeat=asked.repeat, full=asked.full
+                    python, address, folder, rows=asked.rows, passes=asked.passes, full=asked.full
                 )
                 put(part.HEADING, text)
                 print(text)  # noqa: T201 - for who waits for it

@@ -8,7 +8,7 @@ from tests.benchmarks.data import LENGTH
 from tests.benchmarks.environment import PEER, VERSION
 from tests.benchmarks.meter import machine
 from tests.benchmarks.page import table
-from tests.benchmarks.runs import Figures, cheapest, run_ours_asking, run_peer_asking
+from tests.benchmarks.runs import Figures, in_pairs, run_ours_asking, run_peer_asking
 
 HEADING = "Building and uploading an input"
 PEERS_MOST = 50_000
@@ -26,7 +26,7 @@ _FORMS = {
 }
 
 
-def section(python: Path, address: str, folder: Path, *, rows: int, repeat: int, full: bool) -> str:
+def section(python: Path, address: str, folder: Path, *, rows: int, passes: int, full: bool) -> str:
     """Write the section.
 
     Args:
@@ -34,17 +34,20 @@ def section(python: Path, address: str, folder: Path, *, rows: int, repeat: int,
         address: of the server.
         folder: for the files.
         rows: of this package's own runs.
-        repeat: runs of which the cheapest counts.
+        passes: pairs of runs of each comparison.
         full: read a gigabyte, too.
     """
-    works = {form: (lambda form=form: run_ours_asking(address, folder, form, PEERS_MOST)) for form in _FORMS}
-    peer, *ours = cheapest(
-        [lambda: run_peer_asking(python, address, folder, PEERS_MOST), *works.values()], repeat
-    )
-    beside = [(f"{PEER}, from a list", *_size(peer), "1")]
+    pairs = {
+        form: in_pairs(
+            lambda: run_peer_asking(python, address, folder, PEERS_MOST),
+            lambda form=form: run_ours_asking(address, folder, form, PEERS_MOST),
+            passes,
+        )
+        for form in _FORMS
+    }
+    beside = [(f"{PEER}, from a list", *_size(pairs["jsonl"].one), "1")]
     beside += [
-        (f"this package, from {_FORMS[form]}", *_size(one), f"**{_times(peer, one)}**")
-        for form, one in zip(works, ours, strict=True)
+        (f"this package, from {_FORMS[form]}", *_size(pair.other), str(pair)) for form, pair in pairs.items()
     ]
     larger = [
         (name, *_figures(run_ours_asking(address, folder, form, rows))) for form, name in _FORMS.items()
@@ -74,14 +77,11 @@ def _size(one: Figures) -> tuple[str, str]:
     return f"{one['rows']:,.0f}", f"{max(0.0, one['growth_mb']):.0f}"
 
 
-def _times(peer: Figures, ours: Figures) -> str:
-    return f"{peer['us_per_row'] / ours['us_per_row']:.1f}"
-
-
 _HEAD = """\
 Read requests, check each, write a line of JSONL for it, and upload the lines: everything that comes before a job is
 created. A request is a prompt of about {length} characters. The peer, {peer} {version}, takes a
 list of at most {most:,}; the steps of its operator are measured. `make bench` measures it; `make bench FULL=1` reads a
-gigabyte, too. Machine: {machine}.
+gigabyte, too. Machine: {machine}. The two sides run in pairs, one right after the other: shown is
+the median of their ratios, in brackets the least and the most.
 """
 _LARGER = "Memory grows by only 12 bytes a row, which are needed to find keys that occur twice:\n"

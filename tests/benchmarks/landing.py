@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,12 @@ from tests.benchmarks.data import KINDS, LENGTH
 from tests.benchmarks.environment import PEER, VERSION
 from tests.benchmarks.meter import machine
 from tests.benchmarks.page import table
-from tests.benchmarks.runs import Figures, cheapest, run_ours, run_peer
+from tests.benchmarks.runs import Figures, in_pairs, run_decoding, run_ours, run_peer
 
 HEADING = "Landing rows"
 MILLION = 1_000_000
 _COLUMNS = ("Rows", "CPU time a row, µs", "Memory grew by, MB")
 _WAYS: dict[str, dict[str, Any]] = {
-    "`.jsonl`": {},
     "`.jsonl`, in order": {"ordered": True},
     "`.jsonl`, the user's own keys": {"own_keys": True},
     "`.jsonl.gz`": {"form": "jsonl.gz"},
@@ -23,26 +23,30 @@ _WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def section(python: Path, address: str, folder: Path, *, rows: int, repeat: int, full: bool) -> str:
+def section(python: Path, address: str, folder: Path, *, rows: int, passes: int, full: bool) -> str:
     """Write the section; arguments as in `tests.benchmarks.asking`, and `full` lands a million rows, too."""
     beside = []
     for kind in KINDS:
-        ours, peer = cheapest(
-            [
-                (lambda kind=kind: run_ours(address, folder, kind, rows)),
-                (lambda kind=kind: run_peer(python, address, folder, kind, rows)),
-            ],
-            repeat,
+        pairs = in_pairs(
+            lambda kind=kind: run_peer(python, address, folder, kind, rows),
+            lambda kind=kind: run_ours(address, folder, kind, rows),
+            passes,
         )
-        times = peer["us_per_row"] / ours["us_per_row"]
         beside += [
-            (f"{kind}, this package", *_figures(ours), f"**{times:.1f}**"),
-            (f"{kind}, {PEER}", *_figures(peer), ""),
+            (f"{kind}, this package", *_figures(pairs.other), str(pairs)),
+            (f"{kind}, {PEER}", *_figures(pairs.one), ""),
         ]
-    ways = [
-        (name, *_figures(run_ours(address, folder, "plain", number, **settings)))
-        for number in ((rows, MILLION) if full else (rows,))
-        for name, settings in _WAYS.items()
+    plain = partial(run_ours, address, folder, "plain", rows)
+    decoded = in_pairs(plain, lambda: run_decoding(address, folder, "plain", rows), passes)
+    ways = [(_DECODED, *_figures(decoded.other), ""), ("`.jsonl`", *_figures(decoded.one), str(decoded))]
+    beside_plain = []
+    for name, settings in _WAYS.items():
+        pairs = in_pairs(partial(plain, **settings), plain, passes)
+        beside_plain.append((name, *_figures(pairs.one), str(pairs)))
+    million = [
+        (name, *_figures(run_ours(address, folder, "plain", MILLION, **settings)), "")
+        for name, settings in {"`.jsonl`": {}, **_WAYS}.items()
+        if full
     ]
     head = _HEAD.format(machine=machine(), peer=PEER, version=VERSION, length=LENGTH)
     return "\n".join(
@@ -50,7 +54,9 @@ def section(python: Path, address: str, folder: Path, *, rows: int, repeat: int,
             head,
             table(("Answers, landed by", *_COLUMNS, "Times cheaper"), beside),
             _OTHERS,
-            table(("Plain answers as", *_COLUMNS), ways),
+            table(("Plain answers", *_COLUMNS, "Times the decoding"), ways),
+            _PLAIN,
+            table(("Plain answers as", *_COLUMNS, "Times `.jsonl`"), beside_plain + million),
         )
     )
 
@@ -66,7 +72,14 @@ Both sides read the same answers of about {length} characters and write a local 
 {peer} {version}: its `@task.llm_batch` lands results of OpenAI's batches, whose
 lines are longer than Gemini's. Structured answers are validated as the same Pydantic model on both sides.
 
-Measured on {machine}. CPU time is the process's own, user and system; the cheapest of
-several runs is shown. Memory is how much the process grew after it had landed its first thousand rows.
+Measured on {machine}. CPU time is the process's own, user and system. The two sides
+run in pairs, one right after the other, and every second time the other way round: shown are the median of their
+ratios, in brackets the least and the most, and each side's median run. Memory is how much the process grew after it had
+landed its first thousand rows.
 """
-_OTHERS = "The same answers, landed by this package in other ways:\n"
+_OTHERS = """\
+Beside the least that it can cost: to download the same bytes and decode them by msgspec as typed objects, and to do
+nothing with them.
+"""
+_PLAIN = "The same answers, landed by this package in other ways; `.jsonl.gz` with the extra `gzip`:\n"
+_DECODED = "downloaded and decoded"
