@@ -169,6 +169,11 @@ class Settlement:
             landing = self._landing(facts, prepared, carry, AttemptState(), fingerprint)
             return self._settler.land_at_hand(order, landing)
 
+    def table_of(self, facts: InputFacts) -> TableLanding | None:
+        """Return the table in BigQuery that is written there; None: the task writes none."""
+        into = None if facts.snapshot is None else self._into(facts, None)
+        return into if isinstance(into, TableLanding) else None
+
     def _into(self, facts: InputFacts, fingerprint: str | None) -> TableLanding | LoadedTable | None:
         """Return the table in BigQuery that rows land in; None where the task has none."""
         settings, owner = self._settings, self._task.owner

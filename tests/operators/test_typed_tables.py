@@ -323,15 +323,14 @@ def test_values_are_loaded_as_their_columns_take_them(value: Any, kind: Column, 
     assert conform([replace(kind, required=False)], {}) == {"x": [] if kind.repeated else None}
 
 
-@pytest.mark.parametrize("setting", [{"pilot": Pilot(2, tier="batch")}, {"checks": [length(between=(0, 9))]}])
-def test_settings_that_read_requests_need_rows_that_pass_the_worker(setting: dict[str, Any]) -> None:
+def test_checks_need_rows_that_pass_the_worker() -> None:
     asked = RunSettings(
         conn_id="c",
         model=MODEL,
         source=lambda: "bq://p.d.t",
         prompt="{text}",
         results_uri="bq://p.d.out",
-        **setting,
+        checks=[length(between=(0, 9))],
     )
     with pytest.raises(UnsupportedError, match='or let them pass it by validate="python"'):
         asked.order(ClientConfig(Backend.VERTEX, project="p"))

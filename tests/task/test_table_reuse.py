@@ -60,8 +60,16 @@ def texts(vertex: Emulator) -> Iterator[str]:
     assert vertex.bigquery.heal() == []
 
 
-def ask(table: str, *, tries: int = 1, **settings: Any) -> dict[str, Any]:
-    """Run a task of a run of its own, and return its manifest; of its tries all but the last die."""
+def ask(table: str, *, tries: int = 1, run: str = "", first: bool = True, **settings: Any) -> dict[str, Any]:
+    """Run a task, and return its manifest; of its tries all but the last die.
+
+    Args:
+        table: that is asked about.
+        tries: how many.
+        run: the DAG run; empty: one of its own.
+        first: the first of these tries is the first of all.
+        settings: of the operator.
+    """
     given = {
         "model": MODEL,
         "source": lambda: f"bq://{table}",
@@ -71,16 +79,22 @@ def ask(table: str, *, tries: int = 1, **settings: Any) -> dict[str, Any]:
         "reuse": True,
         **settings,
     }
-    owner = Owner(task_key("etl", "ask", uuid4().hex, -1, None), "etl.ask", {}, None)
+    owner = Owner(task_key("etl", "ask", run or uuid4().hex, -1, None), "etl.ask", {}, None)
     for number in range(tries):
-        task = PlainTask(owner=owner, is_first_try=not number)
+        begins = first and not number
+        task = PlainTask(owner=owner, is_first_try=begins)
         with client() as running:
-            begun = Attempt(look_first=number > 0)
+            begun = Attempt(look_first=not begins)
             if number == tries - 1:
                 return attempt(task, running, (), **given).run(begun)
             with pytest.raises(Died):
                 attempt(task, running, (), **given).run(begun)
     raise AssertionError
+
+
+def rerun(table: str, **settings: Any) -> dict[str, Any]:
+    """Run another try of a task; see `ask`."""
+    return ask(table, first=False, **settings)
 
 
 def found(vertex: Emulator, table: str) -> dict[int, dict[str, Any]]:

@@ -87,6 +87,12 @@ def _check_at_once(task: Any, known: Callable[[Any], bool] | None) -> None:
         return
     how = f"{wanted[0]}={getattr(task, wanted[0])!r} asks requests at once"
     if has_no_file(task.results_uri):
+        if wanted == ["pilot"]:
+            msg = (
+                f"pilot={task.pilot!r} asks a sample at once; its answers are kept beside a file of rows, which the "
+                'task does not have: give it a file as results_uri, or ask it in a job, by Pilot(rows=…, tier="batch").'
+            )
+            raise ConfigurationError(msg)
         msg = (
             f"{how}, and their answers are nowhere but where this task keeps them, beside its rows: give it a file as "
             f"results_uri, or leave {wanted[0]} out, as the rows of a table in BigQuery have to."

@@ -181,6 +181,8 @@ class JobSettler:
     def _count_tables(self, jobs: tuple[BatchJob, ...], landing: Landing) -> Any:
         if landing.into is None:
             return count_tables(self.client, jobs)
+        if landing.meter is not None:
+            return self.ledger.add_rows(landing.into.measure(self.client, jobs, landing.meter))
         tally = self.ledger.add_rows(landing.into.land(self.client, jobs))
         self.ledger.bigquery = landing.into.jobs(self.client, jobs)
         return tally

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from airflow_provider_genai_batch.checks import Check
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -16,22 +16,10 @@ from airflow_provider_genai_batch.results.write import Carry, Validate
 from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 from airflow_provider_genai_batch.task.landing.asks import one_of_twins
 from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
-from airflow_provider_genai_batch.task.tables.land import TableLanding
+from airflow_provider_genai_batch.task.tables.land import Meter, TableLanding
 from airflow_provider_genai_batch.task.tables.load import LoadedTable
-from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings, PlainRow, Reading
+from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings, Reading
 from airflow_provider_genai_batch.wire.answers.members import Dropped
-
-
-class Meter(Protocol):
-    """What looks at rows that are only counted."""
-
-    def begin(self) -> None:
-        """Begin anew."""
-        ...
-
-    def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
-        """Pass rows on."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +68,7 @@ class Landing:
     @property
     def result_uri(self) -> str | None:
         """The address of the table in BigQuery that is written."""
-        return None if self.into is None else self.into.ask.result.uri
+        return None if self.into is None or self.meter is not None else self.into.ask.result.uri
 
     def at(self, job_name: str, own: GenAIBatchClient) -> GenAIBatchClient:
         """Return the client for a job; `own` is that of the task's connection."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.jobs.settler import JobSettler
     from airflow_provider_genai_batch.task.settings.settings import RunSettings
     from airflow_provider_genai_batch.task.state import Checkpoint
+    from airflow_provider_genai_batch.task.tables.land import TableLanding
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class GoodPilot(AskAgain):
     """Its manifest as JSON."""
 
 
-def judge(
+def judge(  # noqa: PLR0913 - keyword-only
     settler: JobSettler,
     settings: RunSettings,
     plan: Plan,
@@ -51,6 +52,7 @@ def judge(
     keys: Iterable[str] | None = None,
     patience: Patience | None = None,
     stopped: bool = False,
+    into: TableLanding | None = None,
 ) -> AskAgain:
     """Read the answers of a pilot, judge them, and keep in the attempt's state what they say all will cost.
 
@@ -65,6 +67,7 @@ def judge(
         keys: of its requests, if they are at hand.
         patience: for rows that are late.
         stopped: the service answers no more at once, which is why rows are missing.
+        into: the table in BigQuery where its rows are to land with the others, if they do so there.
 
     Returns:
         A `GoodPilot`, after which the others are to be asked; where a job of an earlier attempt ended early, what is
@@ -91,6 +94,7 @@ def judge(
         answers=settings.answers,
         output_type=settings.output_type,
         meter=meter,
+        into=into,
     )
     ledger.plan = None  # it is held against the bill when all is asked
     try:

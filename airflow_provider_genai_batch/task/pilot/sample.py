@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import count
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.subset import subset
+from airflow_provider_genai_batch.task.tables.staged import StagedTable
 
 
 def places(prepared: PreparedInput, rows: int) -> frozenset[int]:
@@ -28,14 +30,28 @@ def places(prepared: PreparedInput, rows: int) -> frozenset[int]:
 
 def pilot_of(prepared: PreparedInput, rows: int) -> PreparedInput:
     """Return an input of the requests that go first."""
+    if prepared.table is not None:
+        return _of_table(prepared, prepared.table, rows, first=True)
     chosen = places(prepared, rows)
     return _part(prepared, lambda place: place in chosen)
 
 
 def others_of(prepared: PreparedInput, rows: int) -> PreparedInput:
     """Return an input of all others."""
+    if prepared.table is not None:
+        return _of_table(prepared, prepared.table, rows, first=False)
     chosen = places(prepared, rows)
     return _part(prepared, lambda place: place not in chosen)
+
+
+def _of_table(prepared: PreparedInput, table: StagedTable, rows: int, *, first: bool) -> PreparedInput:
+    """Return rows of a table in BigQuery: those with the least hashes of keys go first."""
+    whole = prepared.requests or 0
+    requests = rows if first else whole - rows
+    tokens = prepared.tokens.times(requests / whole) if prepared.tokens is not None and whole else None
+    content = [prepared.content, "first" if first else "others", rows]
+    sampled = replace(table, sample=(rows, first))
+    return replace(prepared, content=content, requests=requests, table=sampled, tokens=tokens)
 
 
 def _part(prepared: PreparedInput, wanted: Callable[[int], bool]) -> PreparedInput:

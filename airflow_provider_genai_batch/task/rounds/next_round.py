@@ -125,6 +125,8 @@ class NextRound:
             JobError: that is not known.
         """
         whole = self._part(pilot_of, prepared, pilot)
+        if whole.table is not None:
+            return whole, whole.going_on(again.tables, again.left) if again.tables else whole
         if again.tally is None:
             raise failure_of(again)
         return whole, subset(whole, again.tally.unanswered)

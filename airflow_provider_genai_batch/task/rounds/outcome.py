@@ -106,6 +106,7 @@ class RoundOutcome:
             keys=keys,
             patience=patience,
             stopped=stopped,
+            into=self._settlement.table_of(checkpoint.facts),
         )
 
     def strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:

@@ -176,7 +176,7 @@ def refuse_table_settings(task: Any) -> None:
 
 
 _NOT_IN_TABLES = ("media_uri", "keep", "fallbacks")
-_ONLY_STREAMED = ("checks", "pilot")
+_ONLY_STREAMED = ("checks",)
 _NEVER_STREAMED = ("reuse", "dedupe")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_genai_batch.client.storage.table_jobs import Statement
 from airflow_provider_genai_batch.exceptions import BadRequest, ResultsNotWritten
@@ -18,14 +18,16 @@ from airflow_provider_genai_batch.results.counting.row_counter import RowCounter
 from airflow_provider_genai_batch.results.counting.unread_rows import count_by_result
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import answers_of, jobs_of
+from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.tables.at_hand import counts_unpaid
-from airflow_provider_genai_batch.wire.tables.sql import TableName
+from airflow_provider_genai_batch.wire.tables.sql import TableName, read_table
 from airflow_provider_genai_batch.wire.tables.statements import (
     KEY,
     TOKENS,
     KeptAtHand,
     Result,
     counts,
+    measured,
     options,
     usage,
 )
@@ -35,6 +37,18 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.client.storage.queries import Queries
 
 log = logging.getLogger(__name__)
+
+
+class Meter(Protocol):
+    """What looks at rows that are only counted."""
+
+    def begin(self) -> None:
+        """Begin anew."""
+        ...
+
+    def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
+        """Pass rows on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -102,11 +116,57 @@ class TableLanding:
             return None
         return KeptAtHand(self.at_hand, "tokens" in queries.facts_of(self.at_hand).columns)
 
+    def measure(self, client: GenAIBatchClient, jobs: Sequence[BatchJob], meter: Meter) -> RowCounter:
+        """Read what became of the requests of jobs, and count it; nothing is written.
+
+        Raises:
+            ApiError: a table of answers is not there yet, or BigQuery refused.
+            TransportError: BigQuery was not to be reached.
+        """
+        queries, ended = client.queries, [job for job in jobs if job.output.bigquery_table]
+        tables = [job.output.bigquery_table for job in ended if job.output.bigquery_table]
+        answers = answers_of(queries, tables, self.ask.answers, self.cut_off_is_ok)
+        asked = [uri for job in ended if job.source and (uri := job.source.bigquery_uri)]
+        location = queries.location_of(self.ask.staging)
+        sql = measured([read_table(uri, "The input of a job") for uri in asked], answers)
+        meter.begin()
+        found = Counter[tuple[str, str]]()
+        for row in meter.watch(_as_row(*one) for one in queries.stream(sql, location, self.labels)):
+            said = str((row["error"] or {}).get("message") or "")
+            found[row["status"], said.partition(":")[0] if row["status"] == "invalid" else said] += 1
+        alike = Counter[str]()
+        for (status, _), number in found.items():
+            alike[status] += number
+        lines = [
+            {"row_status": status, "cause": cause, "number": number, "alike": alike[status]}
+            for (status, cause), number in found.most_common()
+        ]
+        used = queries.ask(usage(answers, LONG_PROMPT), location, self.labels)
+        tally = RowCounter(expected=None)
+        count_by_result(tally, lines, dict(_shares(used, jobs)))
+        return tally
+
     def jobs(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> TableJobs:
         """Return what was done in BigQuery beside these jobs."""
         asked = [str(job.source).rpartition(".")[2] for job in jobs]
         inputs = TableName(self.ask.staging.project, self.ask.staging.dataset, self.inputs)
         return jobs_of(client.queries, inputs, [one for one in asked if one.startswith("genai_requests_")])
+
+
+def _as_row(key: str, status: str, error: str | None, text: str | None, *tokens: int | None) -> PlainRow:
+    """Return a row as those of jobs are read; its columns are those of `measured`."""
+    spent = {kind: number or 0 for kind, number in zip(TOKENS, tokens, strict=True)}
+    return {
+        "key": key,
+        "index": None,
+        "status": status,
+        "text": text,
+        "output": None,
+        "error": None if error is None else {"message": error},
+        "finish_reason": None,
+        "usage": spent if any(spent.values()) else None,
+        "model_version": None,
+    }
 
 
 def _shares(used: Sequence[Mapping[str, Any]], jobs: Sequence[BatchJob]) -> Sequence[tuple[str, JobTotals]]:

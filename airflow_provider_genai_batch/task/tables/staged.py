@@ -41,6 +41,7 @@ class StagedTable:
         shard: number and count, where the rows are for several jobs.
         answered: tables of answers of the rounds before.
         at_hand: the table that says which rows are asked; None: all are.
+        sample: see `Requests`.
     """
 
     inputs: TableName
@@ -53,6 +54,7 @@ class StagedTable:
     shard: tuple[int, int] | None = None
     answered: tuple[str, ...] = ()
     at_hand: TableName | None = None
+    sample: tuple[int, bool] | None = None
 
     def place(self, client: GenAIBatchClient, identity: Identity) -> BatchSource:
         """Make the table of requests, once for an identity.
@@ -68,7 +70,8 @@ class StagedTable:
         before = (
             answers_of(queries, self.answered, self.answers, self.cut_off_is_ok) if self.answered else None
         )
-        requests = Requests(self.inputs, self.pieces, self.types, self.shard, before, self.at_hand)
+        which = (self.shard, before, self.at_hand, self.sample)
+        requests = Requests(self.inputs, self.pieces, self.types, *which)
         queries.run(
             Statement(
                 requests.create(table, options(labels, DAYS)),

@@ -33,6 +33,25 @@ TOKENS = {
 """Kinds of tokens by the service's names."""
 MISFIT = "does not fit output_type in"
 _OK = "'ok'"
+_STATUS = (
+    "CASE WHEN v.key IS NULL OR v.misfits = ' response' THEN 'missing' "
+    "WHEN v.misfits = ' status' THEN 'error' WHEN v.misfits = '' THEN 'ok' ELSE 'invalid' END"
+)
+_INVALID = (
+    "CONCAT(CASE v.misfits WHEN ' text' THEN CONCAT('no text, ', IFNULL(JSON_VALUE(v.response, "
+    "'$.promptFeedback.blockReason'), IFNULL(v.reason, 'no reason'))) "
+    "WHEN ' reason' THEN CONCAT('finished with ', "
+    f"IFNULL(v.reason, 'no reason')) ELSE CONCAT('{MISFIT}', v.misfits) END, ': ', IFNULL(v.text, ''))"
+)
+_ERROR = (
+    "CASE WHEN v.key IS NULL OR v.misfits IN ('', ' response') THEN NULL "
+    f"WHEN v.misfits = ' status' THEN v.status ELSE {_INVALID} END"
+)
+_SPENT = ", ".join(
+    f"SAFE_CAST(JSON_VALUE(v.response, '$.usageMetadata.{theirs}') AS INT64) AS {ours}"
+    for ours, theirs in TOKENS.items()
+)
+"""Of a row of `Answers.judged`."""
 _MOST_CAUSES = 1000
 _LONGEST_CAUSE = 2000
 _HASHES = ("a", "b")
@@ -156,6 +175,7 @@ class Requests:
         shard: number and count where the rows are for several jobs.
         answered: the result of the rounds before, of which good rows are not asked again; None: there were none.
         at_hand: the table that says which rows are asked; None: all are.
+        sample: how many rows of these go first, and whether they are wanted (else the others are); None: no matter.
     """
 
     inputs: TableName
@@ -164,6 +184,7 @@ class Requests:
     shard: tuple[int, int] | None = None
     answered: Answers | None = None
     at_hand: TableName | None = None
+    sample: tuple[int, bool] | None = None
 
     def select(self) -> str:
         """Spell the query of all of them, with their keys."""
@@ -177,16 +198,28 @@ class Requests:
         if self.shard is not None:
             number, count = self.shard
             conditions.append(f"MOD(FARM_FINGERPRINT(t.{KEY}) & 0x7FFFFFFFFFFFFFFF, {count}) = {number}")
+        rows, asks = self._rows()
+        conditions += asks
+        if self.sample is not None:
+            number, wanted = self.sample
+            only = f" WHERE {asks[0]}" if asks else ""
+            first = (
+                f"SELECT t.{KEY} FROM {rows}{only} ORDER BY FARM_FINGERPRINT(t.{KEY}), t.{KEY} LIMIT {number}"
+            )
+            conditions.append(f"t.{KEY} {'IN' if wanted else 'NOT IN'} ({first})")
         join = ""
-        if self.at_hand is not None:
-            join = f" JOIN {self.at_hand} AS a ON a.key = t.{KEY}"
-            conditions.append(AT_HAND_ASKS)
         if self.answered is not None:
             begin = f"{begin} {self.answered.judged()}"
-            join += " LEFT JOIN best AS v ON v.key = t.genai_key AND v.misfits = ''"
+            join = " LEFT JOIN best AS v ON v.key = t.genai_key AND v.misfits = ''"
             conditions.append("v.key IS NULL")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return f"{begin} SELECT t.{KEY} AS key, {request} AS request FROM {self.inputs} AS t{join}{where}"
+        return f"{begin} SELECT t.{KEY} AS key, {request} AS request FROM {rows}{join}{where}"
+
+    def _rows(self) -> tuple[str, list[str]]:
+        """Spell the rows of which some are asked, and which."""
+        if self.at_hand is None:
+            return f"{self.inputs} AS t", []
+        return f"{self.inputs} AS t JOIN {self.at_hand} AS a ON a.key = t.{KEY}", [AT_HAND_ASKS]
 
     def _request(self) -> str:
         parts = [
@@ -324,28 +357,10 @@ class Result:
         """Spell the statement; it replaces what was there."""
         columns = [f"s.{name(old)} AS {name(new)}" for new, old in self.kept.items()]
         columns += self._answers()
-        invalid = (
-            "CONCAT(CASE v.misfits WHEN ' text' THEN CONCAT('no text, ', IFNULL(JSON_VALUE(v.response, "
-            "'$.promptFeedback.blockReason'), IFNULL(v.reason, 'no reason'))) "
-            "WHEN ' reason' THEN CONCAT('finished with ', "
-            f"IFNULL(v.reason, 'no reason')) ELSE CONCAT('{MISFIT}', v.misfits) END, ': ', IFNULL(v.text, ''))"
-        )
-        tokens = ", ".join(
-            f"SAFE_CAST(JSON_VALUE(v.response, '$.usageMetadata.{theirs}') AS INT64) AS {ours}"
-            for ours, theirs in TOKENS.items()
-        )
-        status = (
-            "CASE WHEN v.key IS NULL OR v.misfits = ' response' THEN 'missing' "
-            "WHEN v.misfits = ' status' THEN 'error' WHEN v.misfits = '' THEN 'ok' ELSE 'invalid' END"
-        )
-        error = (
-            "CASE WHEN v.key IS NULL OR v.misfits IN ('', ' response') THEN NULL "
-            f"WHEN v.misfits = ' status' THEN v.status ELSE {invalid} END"
-        )
         columns += [
-            f"{self._or_reused(_OK, status)} AS row_status",
-            f"{self._or_reused('CAST(NULL AS STRING)', error)} AS row_error",
-            f"{self._or_reused('a.tokens', f'STRUCT({tokens})')} AS tokens",
+            f"{self._or_reused(_OK, _STATUS)} AS row_status",
+            f"{self._or_reused('CAST(NULL AS STRING)', _ERROR)} AS row_error",
+            f"{self._or_reused('a.tokens', f'STRUCT({_SPENT})')} AS tokens",
             f"s.{KEY} AS {KEY}",
         ]
         begin, joins = f"CREATE OR REPLACE TABLE {table} {options} AS", ""
@@ -378,6 +393,20 @@ class Result:
         if self.at_hand is None or not self.at_hand.reuses:
             return fresh
         return f"IF(a.reused_from IS NOT NULL, {reused}, {fresh})"
+
+
+def measured(requests: Sequence[TableName], answers: Answers) -> str:
+    """Spell the query of what became of requests, one row for each: key, status, error, text and tokens.
+
+    Args:
+        requests: tables of jobs.
+        answers: of these.
+    """
+    keys = " UNION DISTINCT ".join(f"SELECT key FROM {table}" for table in requests)
+    return (
+        f"{answers.judged()} SELECT s.key AS key, {_STATUS} AS row_status, {_ERROR} AS row_error, v.text AS text, "
+        f"{_SPENT} FROM ({keys}) AS s LEFT JOIN best AS v ON v.key = s.key"
+    )
 
 
 def counts(table: TableName) -> str:
