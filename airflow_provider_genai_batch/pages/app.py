@@ -1,5 +1,7 @@
 """The pages, as the API server serves them. Every route asks who the user is, and shows what that user may read.
 
+Routes are functions, not coroutines: the server answers each in a thread. What asks a service has threads of its own.
+
 Source of what Airflow demands: its documentation of plugins (``fastapi_apps``), and Airflow 3.1 to 3.3 as they ran.
 """
 
@@ -7,59 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.utils.session import create_session
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, PackageLoader
 from sqlalchemy.orm import Session
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.pages import chart, words
-from airflow_provider_genai_batch.pages.records import PAGE, Wanted, all_tasks, task, tasks
+from airflow_provider_genai_batch.models.identity import key_of_job
+from airflow_provider_genai_batch.pages import actions, chart, words
+from airflow_provider_genai_batch.pages.progress import Progress, key_of, progress_of
+from airflow_provider_genai_batch.pages.records import PAGE, SORTS, Wanted, all_tasks, dags_of, places, tasks
+from airflow_provider_genai_batch.pages.render import page, style_sheet
+from airflow_provider_genai_batch.pages.rights import GetUserDep, may_use, own_dags, readable
+from airflow_provider_genai_batch.pages.service.lists import LISTS
 from airflow_provider_genai_batch.pages.sums import Sum, sums_of
 
 STATES = ("deferred", "running", "queued", "success", "failed", "up_for_retry", "awaiting_input", "skipped")
 SPANS = {1: "a day", 7: "a week", 30: "a month", 90: "three months"}
 """Days that can be shown."""
-_HEADERS = {
-    # Nothing is fetched from anywhere else, and no other site shows the page.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+PageNumber = Annotated[int, Query(ge=0, le=100_000)]
 
 app = FastAPI(title="GenAI batch", openapi_url=None, docs_url=None, redoc_url=None)
-_templates = Environment(
-    loader=PackageLoader("airflow_provider_genai_batch.pages"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.globals.update(
-    duration=words.duration,
-    between=words.between,
-    moment=words.moment,
-    usd=words.usd,
-    number=words.number,
-    model_name=words.model_name,
-    parts_of=chart.parts_of,
-)
+app.include_router(actions.router)
 
 
 @app.get("/style.css")
 def style() -> Response:
-    """Return the style of all pages; it says nothing of anybody's data."""
-    text = _templates.get_template("style.css").render()
-    return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})
+    """Return the style of all pages."""
+    return style_sheet()
 
 
 @app.get("/")
@@ -67,35 +48,44 @@ def jobs(
     user: GetUserDep,
     dag_id: str = "",
     state: str = "",
+    conn_id: str = "",
     days: int = 7,
-    page: Annotated[int, Query(ge=0)] = 0,
+    sort: str = "begun",
+    number: Annotated[PageNumber, Query(alias="page")] = 0,
 ) -> HTMLResponse:
     """Return the tasks of this package that the user may see, the latest first."""
     with _session() as session:
-        wanted = _wanted(user, days, dag_id=dag_id, state=state, page=page)
+        filters = {"dag_id": dag_id, "state": state, "conn_id": conn_id, "sort": sort, "page": number}
+        wanted = _wanted(session, user, days, **filters)
         found, in_all = tasks(session, wanted)
-    return _page(
+        progress = progress_of(session, [record for record in found if not record.counted])
+    return page(
         "jobs.html",
         records=found,
+        progress=progress,
+        nothing=Progress(),
+        lists={one.left.conn_id: one.listed for one in progress.values() if one.left.conn_id},
         in_all=in_all,
         wanted=wanted,
+        filters={**filters, "days": days},
         days=days,
         spans=SPANS,
         states=STATES,
+        sorts=SORTS,
         pages=-(-in_all // PAGE),
-        now=clock.now(),
     )
 
 
 @app.get("/sums")
-def sums(user: GetUserDep, days: int = 30, dag_id: str = "") -> HTMLResponse:
+def sums(user: GetUserDep, days: int = 30, dag_id: str = "", conn_id: str = "") -> HTMLResponse:
     """Return what the user's DAGs cost over time."""
     with _session() as session:
-        found = sums_of(all_tasks(session, _wanted(user, days, dag_id=dag_id)))
-    return _page(
+        found = sums_of(all_tasks(session, _wanted(session, user, days, dag_id=dag_id, conn_id=conn_id)))
+    return page(
         "sums.html",
         sums=found,
         dag_id=dag_id,
+        conn_id=conn_id,
         days=days,
         spans=SPANS,
         chart=chart.bars(
@@ -109,25 +99,42 @@ def sums(user: GetUserDep, days: int = 30, dag_id: str = "") -> HTMLResponse:
     )
 
 
-@app.get(
-    "/task",
-    dependencies=[Depends(requires_access_dag(method="GET", access_entity=DagAccessEntity.XCOM))],
-)
-def one_task(dag_id: str, run_id: str, task_id: str, map_index: str = "-1") -> HTMLResponse:
-    """Return the jobs, rows and cost of one task."""
-    # Airflow leaves {MAP_INDEX} as it is where a task is not mapped.
-    index = int(map_index) if map_index.lstrip("-").isdigit() else -1
+@app.get("/connection")
+def connection(
+    user: GetUserDep,
+    conn_id: str = "",
+    state: str = "",
+    number: Annotated[PageNumber, Query(alias="page")] = 0,
+) -> HTMLResponse:
+    """Return the jobs of a connection at its service, for those who may read the connection."""
+    if not conn_id:
+        return page("connection.html", conn_id="", states=(), state="")
+    if not may_use(user, conn_id):
+        raise HTTPException(403, "Only who may read the connection sees its jobs.")
+    found = LISTS.of([conn_id])[conn_id]
     with _session() as session:
-        record = task(session, dag_id, task_id, run_id, index)
-    if record is None:
-        raise HTTPException(404, "This is no task of airflow-provider-genai-batch.")
-    return _page("task.html", record=record, now=clock.now())
+        where = {key_of(place): place for place in places(session, clock.now() - timedelta(days=max(SPANS)))}
+        dags = readable(user, own_dags(user) & {place[0] for place in where.values()})
+    chosen = [job for job in found.jobs.values() if not state or job.state.value == state]
+    chosen.sort(key=lambda job: job.create_time.timestamp() if job.create_time else 0.0, reverse=True)
+    return page(
+        "connection.html",
+        conn_id=conn_id,
+        list=found,
+        jobs=[(job, where.get(key_of_job(job))) for job in chosen[number * PAGE : (number + 1) * PAGE]],
+        dags=dags,
+        in_all=len(chosen),
+        states=sorted({job.state.value for job in found.jobs.values()}),
+        state=state,
+        number=number,
+        pages=-(-len(chosen) // PAGE),
+    )
 
 
-def _wanted(user: Any, days: int, **others: Any) -> Wanted:
-    dags = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+def _wanted(session: Session, user: Any, days: int, **others: Any) -> Wanted:
     days = days if days in SPANS else max(SPANS)
-    return Wanted(dags=dags, since=clock.now() - timedelta(days=days), **others)
+    wanted = Wanted(dags=own_dags(user), since=clock.now() - timedelta(days=days), **others)
+    return replace(wanted, dags=readable(user, dags_of(session, wanted)))
 
 
 def _dearest(sums: Mapping[str, Sum]) -> dict[str, Sum]:
@@ -138,7 +145,3 @@ def _dearest(sums: Mapping[str, Sum]) -> dict[str, Sum]:
 def _session() -> Iterator[Session]:
     with create_session(scoped=False) as session:
         yield session
-
-
-def _page(template: str, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_templates.get_template(template).render(**values), headers=_HEADERS)

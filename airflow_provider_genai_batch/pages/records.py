@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
+from msgspec.json import decode as json_decode
 from pydantic import ValidationError
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from airflow_provider_genai_batch.models import Manifest
+from airflow_provider_genai_batch.pages.left import Place, conn_id_column, place_of
 
 ASKS = ("GenAIBatchOperator", "GenAIBatchDecoratedOperator")
 """Operators that submit jobs: what their manifests cost was paid for them."""
@@ -34,6 +37,21 @@ _COLUMNS = (
 )
 PAGE = 50
 """Tasks on a page."""
+_LATEST = (TaskInstance.start_date.is_(None).desc(), TaskInstance.start_date.desc(), TaskInstance.id)
+_ORDERS: Mapping[str, Any] = {
+    "begun": _LATEST,
+    "task": (TaskInstance.dag_id, TaskInstance.task_id, TaskInstance.map_index, *_LATEST),
+    "state": (TaskInstance.state, *_LATEST),
+}
+_BY_MANIFEST = {
+    "cost": ("cost", "usd"),
+    "tokens": ("usage", "total"),
+    "rows": ("counts", "total"),
+    "failed": ("counts",),
+}
+SORTS = (*_ORDERS, *_BY_MANIFEST)
+_MOST_SORTED = 20_000
+"""Of the latest tasks, where manifests decide the order."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,8 @@ class Wanted:
         since: they began at this time or later, or have not begun.
         dag_id: of one DAG; empty: of all.
         state: of the task, as Airflow calls it; empty: any.
+        conn_id: of the connection that they use; empty: any.
+        sort: one of `SORTS`.
         page: from 0.
     """
 
@@ -52,6 +72,8 @@ class Wanted:
     since: datetime
     dag_id: str = ""
     state: str = ""
+    conn_id: str = ""
+    sort: str = "begun"
     page: int = 0
 
 
@@ -74,18 +96,81 @@ class TaskRecord:
     ended: datetime | None
     manifest: Manifest | None
 
+    @property
+    def place(self) -> Place:
+        """What tells it from others."""
+        return self.dag_id, self.task_id, self.run_id, self.map_index
+
+    @property
+    def counted(self) -> bool:
+        """Whether its rows are counted: then its jobs have ended."""
+        return self.manifest is not None and self.manifest.counts is not None
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """What stands in the address of its page."""
+        return dict(zip(("dag_id", "task_id", "run_id", "map_index"), self.place, strict=True))
+
 
 def tasks(session: Session, wanted: Wanted) -> tuple[list[TaskRecord], int]:
-    """Return a page of tasks, the latest first, and how many there are in all."""
-    query = _query(wanted)
+    """Return a page of tasks in the wanted order, and how many there are in all."""
+    query = _chosen(select(TaskInstance.id), wanted)
     number = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    page = query.order_by(TaskInstance.start_date.desc()).limit(PAGE).offset(wanted.page * PAGE)
-    return [_record(row) for row in session.execute(page)], number
+    begin = wanted.page * PAGE
+    if wanted.sort in _BY_MANIFEST:
+        ids = _by_manifest(session, query, wanted.sort)[begin : begin + PAGE]
+    else:
+        in_order = query.order_by(*_ORDERS.get(wanted.sort, _LATEST)).limit(PAGE).offset(begin)
+        ids = [*session.scalars(in_order)]
+    rows = session.execute(_select(TaskInstance.id).where(TaskInstance.id.in_(ids)))
+    found = {row[-1]: _record(row[:-1]) for row in rows}
+    return [found[one] for one in ids if one in found], number
+
+
+def dags_of(session: Session, wanted: Wanted) -> set[str]:
+    """Return the DAGs that have tasks which are wanted."""
+    return {*session.scalars(_chosen(select(TaskInstance.dag_id), wanted).distinct())}
+
+
+def places(session: Session, since: datetime) -> list[Place]:
+    """Return where the tasks that ask are which began since then, whoever may read them."""
+    query = select(*place_of(TaskInstance)).where(
+        TaskInstance.operator.in_(ASKS), TaskInstance.start_date >= since
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in session.execute(query)]
+
+
+def _by_manifest(session: Session, query: Select[Any], sort: str) -> list[Any]:
+    """Return ids of tasks, those with the largest of some number in their manifests first; others come last."""
+    latest = query.order_by(*_LATEST).limit(_MOST_SORTED).subquery()
+    returned, failed = _manifests()
+    values = select(TaskInstance.id, returned.value, failed.value).join(
+        latest, latest.c.id == TaskInstance.id
+    )
+    keyed = []
+    for one, value, other in session.execute(_joined(values, returned, failed).order_by(*_LATEST)):
+        number = _number(value, sort)
+        keyed.append((one, _number(other, sort) if number is None else number))
+    return [
+        one for one, _ in sorted(keyed, key=lambda item: -1.0 if item[1] is None else item[1], reverse=True)
+    ]
+
+
+def _number(value: Any, sort: str) -> float | None:
+    try:
+        found: Any = json_decode(value, type=dict[str, Any]) if isinstance(value, str) else value
+        for name in _BY_MANIFEST[sort]:
+            found = found.get(name)
+    except (AttributeError, ValueError):
+        return None
+    if sort == "failed" and isinstance(found, dict):
+        found = sum(found.get(status) or 0 for status in ("invalid", "error", "cancelled", "missing"))
+    return float(found) if isinstance(found, (int, float)) else None
 
 
 def all_tasks(session: Session, wanted: Wanted) -> Iterator[TaskRecord]:
     """Yield all tasks that are wanted, whatever the page, in the order of their begins."""
-    for row in session.execute(_query(wanted).order_by(TaskInstance.start_date)).yield_per(1000):
+    for row in session.execute(_chosen(_select(), wanted).order_by(TaskInstance.start_date)).yield_per(1000):
         yield _record(row)
 
 
@@ -101,8 +186,9 @@ def task(session: Session, dag_id: str, task_id: str, run_id: str, map_index: in
     return None if row is None else _record(row)
 
 
-def _query(wanted: Wanted) -> Select[Any]:
-    query = _select().where(
+def _chosen(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    query = query.where(
+        TaskInstance.operator.in_(OPERATORS),
         TaskInstance.dag_id.in_(wanted.dags),
         (TaskInstance.start_date >= wanted.since) | TaskInstance.start_date.is_(None),
     )
@@ -110,25 +196,29 @@ def _query(wanted: Wanted) -> Select[Any]:
         query = query.where(TaskInstance.dag_id == wanted.dag_id)
     if wanted.state:
         query = query.where(TaskInstance.state == wanted.state)
+    if wanted.conn_id:
+        rendered = RenderedTaskInstanceFields
+        pairs = zip(place_of(rendered), place_of(TaskInstance), strict=True)
+        query = query.where(
+            exists().where(*(one == other for one, other in pairs), conn_id_column() == wanted.conn_id)
+        )
     return query
 
 
-def _select() -> Select[Any]:
-    returned, failed = aliased(XComModel), aliased(XComModel)
-    query: Select[Any] = select(
-        *(getattr(TaskInstance, name) for name in _COLUMNS), returned.value, failed.value
-    )
+def _select(*more: Any) -> Select[Any]:
+    returned, failed = _manifests()
+    columns = (getattr(TaskInstance, name) for name in _COLUMNS)
+    return _joined(select(*columns, returned.value, failed.value, *more), returned, failed)
+
+
+def _manifests() -> tuple[Any, Any]:
+    return aliased(XComModel), aliased(XComModel)
+
+
+def _joined(query: Select[Any], returned: Any, failed: Any) -> Select[Any]:
     for xcom, key in ((returned, _RETURNED), (failed, _FAILED)):
-        query = query.outerjoin(
-            xcom,
-            and_(
-                xcom.dag_id == TaskInstance.dag_id,
-                xcom.task_id == TaskInstance.task_id,
-                xcom.run_id == TaskInstance.run_id,
-                xcom.map_index == TaskInstance.map_index,
-                xcom.key == key,
-            ),
-        )
+        pairs = zip(place_of(xcom), place_of(TaskInstance), strict=True)
+        query = query.outerjoin(xcom, and_(*(one == other for one, other in pairs), xcom.key == key))
     return query.where(TaskInstance.operator.in_(OPERATORS))
 
 

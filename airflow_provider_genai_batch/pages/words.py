@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from airflow_provider_genai_batch.models.plan import Plan
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -40,6 +42,16 @@ def usd(amount: float | None) -> str:
     if amount == 0 or abs(amount) >= 1:
         return f"${amount:,.2f}"
     return f"${amount:.2g}" if abs(amount) >= 0.0001 else "< $0.0001"
+
+
+def cost_range(plan: Plan | None) -> str:
+    """Return what a task is expected to cost, or between what; empty where no price is known."""
+    cost = None if plan is None else plan.own_cost
+    if cost is None:
+        return ""
+    if cost.expected is not None:
+        return usd(cost.expected)
+    return usd(cost.least) if cost.least == cost.most else f"{usd(cost.least)} to {usd(cost.most)}"
 
 
 def number(count: int | None) -> str:

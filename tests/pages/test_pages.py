@@ -45,7 +45,7 @@ def test_tasks_are_listed_with_their_rows_and_summed_up(
     found = text(ann.get(f"/genai-batch/?dag_id={ran.dag_id}"))
     assert f"{ran.dag_id}: ask" in found
     assert "2 of 2 ok" in found
-    assert "1 task, the latest first" in found
+    assert "1 task; times are UTC" in found
 
     found = text(ann.get(f"/genai-batch/sums?dag_id={ran.dag_id}"))
     assert "for 2 rows of 1 task" in found

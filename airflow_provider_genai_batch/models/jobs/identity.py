@@ -108,6 +108,17 @@ def tag_of_job(job: BatchJob) -> str:
     return f"{key[1:]}-{fingerprint[1:]}-{round_}"
 
 
+def short_key(key: str) -> str:
+    """Return the part of a task instance's key that its jobs bear."""
+    return key[:_SHORT]
+
+
+def key_of_job(job: BatchJob) -> str:
+    """Return the short key of the task instance that a job says it is of; empty for jobs of others."""
+    tag = tag_of_job(job)
+    return tag[:_SHORT] if _TAG.fullmatch(tag) else ""
+
+
 def tag_of(display_name: str | None) -> str:
     """Return the tag at the end of a job's display name, or what is in its place."""
     return (display_name or "").rpartition(" ")[2]

@@ -1,0 +1,134 @@
+"""What is to be seen and done of one task: its tab, its first rows, and the cancellation of a job."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow.models.log import Log
+from airflow.utils.session import create_session
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from airflow_provider_genai_batch.links.pages import job_page
+from airflow_provider_genai_batch.pages.left import left_by
+from airflow_provider_genai_batch.pages.progress import Progress, key_of, progress_of
+from airflow_provider_genai_batch.pages.records import TaskRecord, task
+from airflow_provider_genai_batch.pages.render import page
+from airflow_provider_genai_batch.pages.rights import (
+    ChangesTask,
+    Form,
+    GetUserDep,
+    ReadsTask,
+    is_sealed,
+    may_change,
+    seal,
+)
+from airflow_provider_genai_batch.pages.service.cancel import cancel
+from airflow_provider_genai_batch.pages.service.first_rows import MOST, STATUSES, first_rows
+
+router = APIRouter()
+
+
+@router.get("/task", dependencies=[ReadsTask])
+def one_task(user: GetUserDep, dag_id: str, run_id: str, task_id: str, map_index: str = "-1") -> HTMLResponse:
+    """Return the jobs, rows and cost of one task."""
+    with create_session(scoped=False) as session:
+        record = _record(session, dag_id, task_id, run_id, map_index)
+        progress = progress_of(session, [record])[record.place]
+    return page(
+        "task.html",
+        record=record,
+        progress=progress,
+        console=_console(record, progress),
+        statuses=STATUSES,
+        may_cancel=may_change(user, dag_id),
+    )
+
+
+@router.get("/rows", dependencies=[ReadsTask])
+def rows(dag_id: str, run_id: str, task_id: str, map_index: str = "-1", status: str = "") -> HTMLResponse:
+    """Return the first rows of one task, read through its connection."""
+    with create_session(scoped=False) as session:
+        record = _record(session, dag_id, task_id, run_id, map_index)
+        left = left_by(session, [record.place])[record.place]
+    if record.manifest is None or not record.counted:
+        raise HTTPException(404, "The task has landed no rows.")
+    found = first_rows(left.conn_id, record.manifest, status) if left.conn_id else None
+    return page("rows.html", record=record, found=found, chosen=status, statuses=STATUSES, most=MOST)
+
+
+@router.get("/cancel", dependencies=[ChangesTask])
+def question(
+    request: Request, dag_id: str, run_id: str, task_id: str, job: str, map_index: str = "-1"
+) -> HTMLResponse:
+    """Ask whether a job is to be cancelled."""
+    with create_session(scoped=False) as session:
+        record = _record(session, dag_id, task_id, run_id, map_index)
+        progress = _own_job(session, record, job)
+    return page(
+        "cancel.html",
+        record=record,
+        job=job,
+        known=progress.listed.jobs.get(job),
+        seal=seal(request, [*record.place, job]),
+        answer=None,
+    )
+
+
+@router.post("/cancel", dependencies=[ChangesTask])
+def cancelled(
+    request: Request,
+    user: GetUserDep,
+    form: Form,
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    job: str,
+    map_index: str = "-1",
+) -> HTMLResponse:
+    """Cancel a job of a task, after its name was read, and say what became of it."""
+    with create_session(scoped=False) as session:
+        record = _record(session, dag_id, task_id, run_id, map_index)
+        if not is_sealed(request, [*record.place, job], form.get("seal", "")):
+            raise HTTPException(403, "The form is not of this page, or too old. Nothing was cancelled.")
+        progress = _own_job(session, record, job)
+        _note(session, user, record, job)
+    answer = cancel(progress.left.conn_id, job, key_of(record.place))
+    return page(
+        "cancel.html", record=record, job=job, known=progress.listed.jobs.get(job), seal="", answer=answer
+    )
+
+
+def _record(session: Session, dag_id: str, task_id: str, run_id: str, map_index: str) -> TaskRecord:
+    # Airflow leaves {MAP_INDEX} as it is where a task is not mapped.
+    index = int(map_index) if map_index.lstrip("-").isdecimal() else -1
+    record = task(session, dag_id, task_id, run_id, index)
+    if record is None:
+        raise HTTPException(404, "This is no task of airflow-provider-genai-batch.")
+    return record
+
+
+def _console(record: TaskRecord, progress: Progress) -> str:
+    """Return the address of Google's page of the jobs; empty where none is known."""
+    names = progress.names if record.manifest is None else record.manifest.job_names
+    known = [progress.listed.jobs[name] for name in names if name in progress.listed.jobs]
+    project = known[0].name.split("/")[1] if known else ""
+    return job_page(known, project)
+
+
+def _own_job(session: Session, record: TaskRecord, job: str) -> Progress:
+    """Return how far a task is, if a job is one of its."""
+    progress = progress_of(session, [record])[record.place]
+    if job not in progress.names:
+        raise HTTPException(404, "The task has no such job. Nothing was cancelled.")
+    return progress
+
+
+def _note(session: Session, user: Any, record: TaskRecord, job: str) -> None:
+    """Write down in Airflow's audit log who asks for it."""
+    where = record.address
+    entry = Log("cancel_genai_batch_job", owner=user.get_name(), extra=json.dumps({"job": job}), **where)
+    entry.try_number = record.try_number
+    session.add(entry)

@@ -1,0 +1,160 @@
+"""What tasks that have no manifest yet have left in Airflow's database: their connection, jobs, deadlines and plan."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.models.renderedtifields import RenderedTaskInstanceFields
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.trigger import Trigger
+from pydantic import ValidationError
+from sqlalchemy import JSON, select, tuple_, type_coerce
+from sqlalchemy.orm import Session
+
+from airflow_provider_genai_batch.flows.record import Record
+from airflow_provider_genai_batch.flows.watch import WaitPlan
+from airflow_provider_genai_batch.models.plan import Plan
+from airflow_provider_genai_batch.task.state import Checkpoint
+
+log = logging.getLogger(__name__)
+
+Place = tuple[str, str, str, int]
+"""DAG, task, run and map index."""
+_RECORDS = "genai_batch_job"
+"""Begins the keys under which a task's jobs are written down in Airflow's state store."""
+_OURS = "airflow_provider_genai_batch."
+
+
+@dataclass(frozen=True)
+class Left:
+    """Of one task instance; whatever is empty or None is not known.
+
+    Attributes:
+        conn_id: the connection of its jobs.
+        model: as the task's parameter has it.
+        names: of its jobs, as far as the task has said.
+        usual: how long jobs of the model take, in words.
+        deadline: of its jobs.
+        ready_by: of its rows.
+        plan: what it was about to ask.
+    """
+
+    conn_id: str = ""
+    model: str = ""
+    names: tuple[str, ...] = ()
+    usual: str = ""
+    deadline: datetime | None = None
+    ready_by: datetime | None = None
+    plan: Plan | None = None
+
+
+def left_by(session: Session, places: Collection[Place]) -> dict[Place, Left]:
+    """Return what task instances have left."""
+    found = {place: Left() for place in places}
+    for place, conn_id, model in _rendered(session, places):
+        found[place] = Left(conn_id=conn_id or "", model=model or "")
+    for place, trigger in _triggers(session, places):
+        found[place] = _of_trigger(found[place], trigger)
+    for place, record in _recorded(session, [place for place in places if not found[place].names]):
+        names = (*found[place].names, record.job)
+        found[place] = replace(found[place], conn_id=record.conn_id or found[place].conn_id, names=names)
+    return found
+
+
+def conn_id_column() -> Any:
+    """Return the connection in a task's rendered parameters, in any version of Airflow."""
+    return type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)["conn_id"].as_string()
+
+
+def place_of(table: Any) -> tuple[Any, Any, Any, Any]:
+    """Return the columns of a table that tell a task instance."""
+    return table.dag_id, table.task_id, table.run_id, table.map_index
+
+
+def _rendered(session: Session, places: Collection[Place]) -> list[tuple[Place, str | None, str | None]]:
+    columns = place_of(RenderedTaskInstanceFields)
+    model = type_coerce(RenderedTaskInstanceFields.rendered_fields, JSON)["model"].as_string()
+    query = select(*columns, conn_id_column(), model).where(tuple_(*columns).in_(places))
+    return [(_place(row), row[4], row[5]) for row in session.execute(query)]
+
+
+def _triggers(session: Session, places: Collection[Place]) -> list[tuple[Place, Trigger]]:
+    columns = place_of(TaskInstance)
+    query = (
+        select(*columns, Trigger)
+        .join(Trigger, Trigger.id == TaskInstance.trigger_id)
+        .where(tuple_(*columns).in_(places), Trigger.classpath.startswith(_OURS))
+    )
+    return [(_place(row), row[4]) for row in session.execute(query)]
+
+
+def _recorded(session: Session, places: Collection[Place]) -> list[tuple[Place, Record]]:
+    try:
+        from airflow.models.task_state_store import TaskStateStoreModel
+    except ImportError:  # before Airflow 3.3
+        return []
+    columns = place_of(TaskStateStoreModel)
+    query = select(*columns, TaskStateStoreModel.key, TaskStateStoreModel.value).where(
+        tuple_(*columns).in_(places), TaskStateStoreModel.key.startswith(_RECORDS, autoescape=True)
+    )
+    found = []
+    for row in session.execute(query):
+        record = Record.from_dict(_json(row[5]))
+        if record.job:
+            found.append((_place(row), record))
+    return found
+
+
+def _of_trigger(left: Left, trigger: Trigger) -> Left:
+    """Add what a trigger was given: it holds no secret."""
+    try:
+        kwargs = trigger.kwargs
+    except Exception as error:  # noqa: BLE001 - another key of Airflow's, or a class that is not there any more
+        log.warning("The arguments of trigger %s cannot be read: %s", trigger.id, type(error).__name__)
+        return left
+    names = tuple(name for name in kwargs.get("job_names") or () if isinstance(name, str))
+    memo = kwargs.get("memo")
+    state = Checkpoint.from_event({"memo": memo, "job_names": names}).state
+    plan = WaitPlan.from_dict(kwargs.get("plan"))
+    ready = state.ready or plan.ready_by
+    return replace(
+        left,
+        conn_id=kwargs.get("conn_id") or left.conn_id,
+        names=tuple(dict.fromkeys([*state.mine, *names])),
+        usual=plan.usual,
+        deadline=_moment(plan.deadline),
+        ready_by=None if ready is None else _moment(ready.at),
+        plan=read_plan(state.plan),
+    )
+
+
+def read_plan(value: Any) -> Plan | None:
+    """Read a plan; None: there is none that this version knows."""
+    try:
+        return Plan.model_validate(value) if isinstance(value, Mapping) else None
+    except ValidationError:
+        return None
+
+
+def _place(row: Any) -> Place:
+    return row[0], row[1], row[2], row[3]
+
+
+def _json(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _moment(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc) if math.isfinite(seconds) else None
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -1,0 +1,122 @@
+"""How far the jobs of a task are: what the task left, beside the list of its connection's service."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from airflow_provider_genai_batch.flows.queue import queue_times
+from airflow_provider_genai_batch.flows.watch import BUDGET
+from airflow_provider_genai_batch.models import BatchJob
+from airflow_provider_genai_batch.models.identity import round_of, short_key, task_key
+from airflow_provider_genai_batch.models.plan import Plan
+from airflow_provider_genai_batch.pages.left import Left, Place, left_by
+from airflow_provider_genai_batch.pages.records import TaskRecord
+from airflow_provider_genai_batch.pages.service.lists import LISTS, JobList
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Of one task.
+
+    Attributes:
+        left: what the task left.
+        jobs: that the service's list shows of it, by round and age.
+        names: of all its jobs.
+        listed: the list itself.
+    """
+
+    left: Left = field(default_factory=Left)
+    jobs: Sequence[BatchJob] = ()
+    names: Sequence[str] = ()
+    listed: JobList = field(default_factory=JobList)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the task was about to ask."""
+        return self.left.plan
+
+    @property
+    def live(self) -> list[BatchJob]:
+        """The jobs that go on."""
+        return [job for job in self.jobs if not job.state.final]
+
+    @property
+    def states(self) -> str:
+        """How many jobs are in which state."""
+        counts = Counter(job.state.value for job in self.jobs)
+        hidden = len([name for name in self.names if name not in self.listed.jobs])
+        parts = [f"{count} {state}" if count > 1 else state for state, count in counts.most_common()]
+        return ", ".join([*parts, *([f"{hidden} not in the list"] if hidden else [])])
+
+    @property
+    def total(self) -> int | None:
+        """Requests; None: nobody has said."""
+        if self.plan is not None:
+            return self.plan.requests
+        totals = [job.counts.total for job in self.jobs if not round_of(job.display_name)]
+        return None if not totals or None in totals else sum(total or 0 for total in totals)
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """Rows done, failed and open; None: not known.
+
+        A later round asks again what failed, so of several rounds the last one's counts are the task's failures.
+        """
+        total = self.total
+        if not total:
+            return None
+        last = max((round_of(job.display_name) for job in self.jobs), default=0)
+        done = sum(job.counts.succeeded or 0 for job in self.jobs)
+        failed = sum(job.counts.failed or 0 for job in self.jobs if round_of(job.display_name) == last)
+        done, failed = min(done, total), min(failed, max(0, total - done))
+        return {"ok": done, "failed": failed, "open": total - done - failed}
+
+    @property
+    def created(self) -> datetime | None:
+        """When the oldest job that goes on was created."""
+        return min((job.create_time for job in self.live if job.create_time), default=None)
+
+    @property
+    def usual(self) -> str:
+        """How long jobs of the model take; empty: not known."""
+        model = next((job.model for job in self.jobs), None) or self.left.model
+        times = queue_times(self.listed.jobs.values(), model) if model and not self.left.usual else None
+        return self.left.usual or ("" if times is None else times.words)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the rows must be there, or the jobs are given up; without both, when the service gives them up."""
+        ends = [
+            job.create_time + timedelta(seconds=BUDGET[job.backend]) for job in self.live if job.create_time
+        ]
+        return self.left.ready_by or self.left.deadline or min(ends, default=None)
+
+
+def progress_of(session: Session, records: Iterable[TaskRecord]) -> dict[Place, Progress]:
+    """Return how far tasks are."""
+    found = {record.place: record for record in records}
+    left = left_by(session, found.keys())
+    lists = LISTS.of({one.conn_id for one in left.values() if one.conn_id})
+    return {place: _progress(record, left[place], lists) for place, record in found.items()}
+
+
+def key_of(place: Place) -> str:
+    """Return what the jobs of a task instance bear; those of a Task Loop (Airflow 3.4) bear another."""
+    return short_key(task_key(*place))
+
+
+def _progress(record: TaskRecord, left: Left, lists: Mapping[str, JobList]) -> Progress:
+    jobs = lists.get(left.conn_id, JobList())
+    named = (*left.names, *(record.manifest.job_names if record.manifest else ()))
+    own = {job.name: job for job in jobs.by_key.get(key_of(record.place), ())}
+    own |= {name: jobs.jobs[name] for name in named if name in jobs.jobs}
+    in_order = sorted(
+        own.values(),
+        key=lambda job: (round_of(job.display_name), job.create_time.timestamp() if job.create_time else 0.0),
+    )
+    return Progress(left, in_order, tuple(dict.fromkeys([*named, *own])), jobs)

@@ -1,0 +1,51 @@
+"""Pages as HTML, with what keeps them to themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, PackageLoader
+
+from airflow_provider_genai_batch import clock
+from airflow_provider_genai_batch.models.identity import round_of
+from airflow_provider_genai_batch.pages import chart, words
+
+_HEADERS = {
+    # Nothing is fetched from anywhere else, and no other site shows the page.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_templates = Environment(
+    loader=PackageLoader("airflow_provider_genai_batch.pages"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals.update(
+    duration=words.duration,
+    between=words.between,
+    moment=words.moment,
+    usd=words.usd,
+    cost_range=words.cost_range,
+    number=words.number,
+    model_name=words.model_name,
+    parts_of=chart.parts_of,
+    round_of=round_of,
+)
+
+
+def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page."""
+    text = _templates.get_template(template).render(now=clock.now(), **values)
+    return HTMLResponse(text, status, headers=_HEADERS)
+
+
+def style_sheet() -> Response:
+    """Return the style of all pages; it says nothing of anybody's data."""
+    text = _templates.get_template("style.css").render()
+    return Response(text, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})

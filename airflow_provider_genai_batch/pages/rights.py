@@ -1,0 +1,108 @@
+"""Who may see and do what, as Airflow's auth manager has it, and forms that only a page of ours can have made."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import (
+    ConnectionDetails,
+    DagAccessEntity,
+    DagDetails,
+)
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Depends, HTTPException, Request
+
+ReadsTask = Depends(requires_access_dag(method="GET", access_entity=DagAccessEntity.XCOM))
+"""Only who may read a task's XComs comes by."""
+ChangesTask = Depends(requires_access_dag(method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE))
+"""Only who may clear a task, or set its state, comes by."""
+_COOKIE = "_token"
+"""Where Airflow's login page leaves what tells the user."""
+_LONGEST_FORM = 64 * 1024
+
+
+def readable(user: Any, dags: Collection[str]) -> set[str]:
+    """Return the DAGs among these whose XComs a user may read: manifests are XComs."""
+    manager = get_auth_manager()
+    return {
+        dag_id
+        for dag_id in dags
+        if manager.is_authorized_dag(
+            method="GET", access_entity=DagAccessEntity.XCOM, details=DagDetails(id=dag_id), user=user
+        )
+    }
+
+
+def own_dags(user: Any) -> set[str]:
+    """Return the DAGs that a user may read."""
+    return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+
+
+def may_change(user: Any, dag_id: str) -> bool:
+    """Tell whether a user may clear tasks of a DAG."""
+    return get_auth_manager().is_authorized_dag(
+        method="PUT", access_entity=DagAccessEntity.TASK_INSTANCE, details=DagDetails(id=dag_id), user=user
+    )
+
+
+def may_use(user: Any, conn_id: str) -> bool:
+    """Tell whether a user may read a connection: its service's list has jobs of everybody who uses it."""
+    return get_auth_manager().is_authorized_connection(
+        method="GET", details=ConnectionDetails(conn_id=conn_id), user=user
+    )
+
+
+def seal(request: Request, about: Collection[Any]) -> str:
+    """Return what a form carries that asks for something to be done.
+
+    It is made of the user's own token, which no page of another origin can read, so such a page cannot make it although
+    the browser would send the cookie along.
+
+    Args:
+        request: of the user.
+        about: what the form asks for.
+    """
+    bearer = request.headers.get("authorization", "").partition(" ")[2]
+    token = bearer or request.cookies.get(_COOKIE, "")
+    if not token:
+        raise HTTPException(403, "Nothing is done without a token of Airflow's own.")
+    text = "\0".join(map(str, about))
+    return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def is_sealed(request: Request, about: Collection[Any], given: str) -> bool:
+    """Tell whether a form was made by one of our pages, for this user, and for this."""
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
+    return hmac.compare_digest(seal(request, about).encode(), given.encode())
+
+
+async def _sent_form(request: Request) -> dict[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_FORM:
+            raise HTTPException(413, "The form is too long.")
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+Form = Annotated[dict[str, str], Depends(_sent_form)]
+"""The fields of a form that was sent."""
+__all__ = [
+    "ChangesTask",
+    "Form",
+    "GetUserDep",
+    "ReadsTask",
+    "is_sealed",
+    "may_change",
+    "may_use",
+    "own_dags",
+    "readable",
+    "seal",
+]
