@@ -126,7 +126,7 @@ def connection(
         in_all=len(chosen),
         states=sorted({job.state.value for job in found.jobs.values()}),
         state=state,
-        number=number,
+        turned=number,
         pages=-(-len(chosen) // PAGE),
     )
 

@@ -178,10 +178,13 @@ class Browser:
         yield
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
-    def dark(self) -> None:
-        """Show pages as a person wants them who has chosen dark ones."""
+    @contextmanager
+    def dark(self) -> Iterator[None]:
+        """Show pages as a person wants them who has chosen dark ones, for a while."""
         feature = {"name": "prefers-color-scheme", "value": "dark"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        yield
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
     def width_of_content(self) -> int:
         """Return how many CSS pixels wide the page is, also what is beyond the window."""

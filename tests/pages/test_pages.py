@@ -8,11 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
-from tests.browser.browser import CHROMEDRIVER, CHROMIUM, WHAT_TO_INSTALL, Browser
+from tests.browser.browser import Browser
 from tests.dags import Ran, run_dag
 from tests.operators.scenes import MODEL
 from tests.pages.auth import HidingAuthManager
@@ -108,33 +107,30 @@ def test_many_tasks_come_page_by_page(gemini: Emulator, ann: httpx.Client, tmp_p
     assert last.text.count('href="task?') == 21
 
 
-@pytest.mark.skipif(None in (CHROMIUM, CHROMEDRIVER), reason=WHAT_TO_INSTALL)
 def test_the_pages_open_inside_airflows_own(
-    gemini: Emulator, server: str, token: str, tmp_path: Path
+    gemini: Emulator, browser: Browser, token: str, tmp_path: Path
 ) -> None:
     ran = ask(tmp_path)
     job = gemini.jobs[0]["name"]
-    with Browser(server) as browser:
-        browser.go("/genai-batch/style.css")
-        browser.driver.add_cookie({"name": "_token", "value": token})
-        browser.go("/plugin/genai-batch")
-        with browser.frame():
-            browser.see("Tasks with batch jobs")
-            browser.see("2 of 2 ok")
-            browser.screenshot("page-tasks")
-            browser.press(f"//a[normalize-space()='{ran.dag_id}: ask']")
-            browser.see(job)
-            browser.screenshot("page-task")
-        path = f"/dags/{ran.dag_id}/runs/{quote(ran.run_id, safe='')}/tasks/ask/plugin/genai-batch-task"
-        browser.go(path)
-        with browser.frame():
-            browser.see(job)
-        for path in ("", "sums"):
-            browser.go(f"/genai-batch/{path}")
-            with browser.narrow(375):
-                browser.see("Within")
-                assert browser.width_of_content() <= 375
-        browser.dark()
+    browser.go("/genai-batch/style.css")
+    browser.driver.add_cookie({"name": "_token", "value": token})
+    path = f"/dags/{ran.dag_id}/runs/{quote(ran.run_id, safe='')}/tasks/ask/plugin/genai-batch-task"
+    browser.go(path)
+    with browser.frame():
+        browser.see(job)
+        assert "Cancel" not in browser.text
+        browser.press("//a[normalize-space()='Over time']")
+        browser.see("By model")
+        browser.press("//a[normalize-space()='Tasks']")
+        browser.see("2 of 2 ok")
+        browser.press("//a[normalize-space()='Cost']")
+        browser.find("th[aria-sort=descending]")
+    for path in ("", "sums", f"task?dag_id={ran.dag_id}&run_id={quote(ran.run_id)}&task_id=ask"):
+        browser.go(f"/genai-batch/{path}")
+        with browser.narrow(375):
+            browser.see(ran.dag_id)
+            assert browser.width_of_content() <= 375
+    with browser.dark():
         bars = "return getComputedStyle(document.documentElement).getPropertyValue('--bar').trim()"
         assert browser.driver.execute_script(bars) == "#7aa7f0"
-        browser.screenshot("page-sums-dark")
+        browser.screenshot("page-task-dark")

@@ -1,0 +1,156 @@
+"""Tasks whose jobs go on: their progress, and a person who cancels a job."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from airflow_provider_genai_batch.emulator import Emulator, Fault, Lifecycle, VirtualClock
+from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from tests.browser.browser import Browser
+from tests.operators.scenes import MODEL
+from tests.pages.test_pages import text
+from tests.pages.waiting import WaitingTask, look_while_it_waits
+
+
+@pytest.fixture
+def emulator_settings() -> dict[str, Any]:
+    """Let jobs be half done once the clock was moved."""
+    return {
+        "clock": VirtualClock(datetime.now(timezone.utc)),
+        "lifecycle": Lifecycle.timed(pending=0, running=1000),
+    }
+
+
+def test_a_person_sees_how_far_a_job_is_and_cancels_it(
+    gemini: Emulator,
+    emulator_settings: dict[str, Any],
+    ann: httpx.Client,
+    bob: httpx.Client,
+    browser: Browser,
+    op_token: str,
+    tmp_path: Path,
+) -> None:
+    secret = gemini.connection("gemini")["password"]
+    clock, rows = emulator_settings["clock"], str(tmp_path / "rows.jsonl")
+    pages: list[httpx.Response] = []
+    seen: list[WaitingTask] = []
+
+    def make(task_id: str) -> GenAIBatchOperator:
+        return GenAIBatchOperator(
+            task_id=task_id,
+            model=MODEL,
+            src=["Is it good?"] * 40,
+            results_uri=rows,
+            poll_interval=0.2,
+            deferrable=True,
+        )
+
+    def look(task: WaitingTask) -> None:
+        seen.append(task)
+        job = gemini.jobs[0]["name"]
+        clock.advance(500)
+
+        pages.append(ann.get(f"/genai-batch/?dag_id={task.dag_id}&conn_id=genai_batch_default"))
+        row = text(pages[-1])
+        assert "1 task; times" in row
+        assert "20 of 40 done" in row
+        assert "RUNNING" in row
+        assert re.search(r"\$0\.\d+ (to|for) \$\d", row)
+        assert "No task of this package" in text(
+            ann.get(f"/genai-batch/?dag_id={task.dag_id}&conn_id=another")
+        )
+
+        address = f"/genai-batch/cancel?{task.address}&job={quote(job, safe='')}"
+        pages.append(ann.get(f"/genai-batch/task?{task.address}"))
+        assert job in text(pages[-1])
+        assert "Cancel" not in pages[-1].text
+        assert (ann.get(address).status_code, ann.post(address).status_code) == (403, 403)
+        assert ann.get("/genai-batch/connection?conn_id=genai_batch_default").status_code == 403
+
+        pages.append(bob.get("/genai-batch/connection?conn_id=genai_batch_default"))
+        assert f"{task.dag_id}: {task.task_id}" in text(pages[-1])
+        pages.append(bob.get(address))
+        seal = re.findall(r'name="seal" value="([0-9a-f]{64})"', pages[-1].text)[0]
+        of_another_site = {"Sec-Fetch-Site": "cross-site"}
+        assert bob.post(address, data={"seal": "0" * 64}).status_code == 403
+        assert bob.post(address, data={"seal": seal}, headers=of_another_site).status_code == 403
+        assert bob.post(address.replace(task.task_id, "other"), data={"seal": seal}).status_code == 404
+        foreign = address.replace(quote(job, safe=""), "batches%2Fother")
+        assert bob.get(foreign).status_code == 404
+        assert not [one for one in gemini.requests if one["path"].endswith(":cancel")]
+
+        _cancel_in(browser, op_token, task)
+        clock.advance(10)
+
+    ran = look_while_it_waits(make, look, give_up=lambda: clock.advance(10**6))
+    (task,) = seen
+    assert ran.state == "failed"
+    assert len([one for one in gemini.requests if one["path"].endswith(":cancel")]) == 1
+    assert "cancel_genai_batch_job" in _audit(task.dag_id)["bob"]
+
+    ended = bob.get(f"/genai-batch/rows?{task.address}&status=cancelled")
+    assert "20 rows of the 40 that were looked through" in text(ended)
+    pages += [ended, ann.get(f"/genai-batch/task?{task.address}")]
+    assert not [page.url for page in pages if secret in page.text]
+
+
+def _cancel_in(browser: Browser, token: str, task: WaitingTask) -> None:
+    """Find the pages in Airflow's navigation, and press what cancels the job."""
+    browser.go("/genai-batch/style.css")
+    browser.driver.add_cookie({"name": "_token", "value": token})
+    browser.go("/variables")
+    browser.click("Browse")
+    browser.press("//*[@role='menuitem' and normalize-space()='GenAI batch']")
+    with browser.frame():
+        browser.press(f"//a[normalize-space()='{task.dag_id}: {task.task_id}']")
+        browser.see("20 of 40 rows done")
+        browser.screenshot("page-running")
+        browser.press("//a[normalize-space()='Cancel …']")
+        browser.see("Cancel this job?")
+        browser.click("Cancel the job")
+        browser.see("was asked to be cancelled")
+
+
+def _audit(dag_id: str) -> dict[str, set[str]]:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session(scoped=False) as session:
+        found: dict[str, set[str]] = {}
+        for owner, event in session.execute(select(Log.owner, Log.event).where(Log.dag_id == dag_id)):
+            found.setdefault(owner, set()).add(event)
+    return found
+
+
+def test_a_service_that_is_away_leaves_what_is_known(
+    gemini: Emulator, bob: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_genai_batch.client import GenAIBatchClient
+    from airflow_provider_genai_batch.hooks.genai_batch import open_client
+    from airflow_provider_genai_batch.pages.service.lists import LISTS
+
+    monkeypatch.setenv("AIRFLOW_CONN_SOMETIMES", json.dumps(gemini.connection("gemini")))
+    with open_client("sometimes") as client:
+        assert isinstance(client, GenAIBatchClient)
+        job = client.create(MODEL, ["<b>Hello</b>"], display_name="<i>mine</i>").name
+    address = "/genai-batch/connection?conn_id=sometimes"
+    assert job in text(bob.get(address))
+    LISTS.forget("sometimes")
+    gemini.faults.add("batches.list", Fault.error(403, "<u>not</u> for you"))
+    page = bob.get(address)
+    assert job in text(page)
+    assert "has not answered since" in text(page)
+    assert "What is shown of its jobs is of" in text(page)
+    assert "<u>" not in page.text
+    assert "<i>" not in page.text
+    assert unescape(page.text).count("<i>mine</i>") == 1

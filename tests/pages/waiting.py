@@ -1,0 +1,72 @@
+"""A task that waits for its job while a test looks at it, with what a deferral leaves in Airflow's database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from tests.dags import Ran, migrate, run_dag
+
+
+class WaitingTask:
+    """The task instance, as Airflow knows it."""
+
+    def __init__(self) -> None:
+        self.task_id = f"ask_{uuid4().hex[:8]}"
+        self.dag_id = self.run_id = ""
+
+    @property
+    def address(self) -> str:
+        """What stands in the address of its pages."""
+        return urlencode({"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id})
+
+    def waits(self) -> bool:
+        """Whether it waits, with its trigger written down; ``dag.test`` calls it queued then."""
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        query = select(TaskInstance.dag_id, TaskInstance.run_id).where(
+            TaskInstance.task_id == self.task_id, TaskInstance.trigger_id.is_not(None)
+        )
+        with create_session(scoped=False) as session:
+            row = session.execute(query).first()
+        if row is not None:
+            self.dag_id, self.run_id = row
+        return row is not None
+
+
+def look_while_it_waits(
+    make: Callable[[str], Any], look: Callable[[WaitingTask], None], give_up: Callable[[], None]
+) -> Ran:
+    """Run a deferrable task here, and look at it in another thread while it waits for its job.
+
+    Args:
+        make: the task, by its id.
+        look: what is looked at and done; it sees to it that the job ends.
+        give_up: ends the job all the same, after trouble.
+    """
+    task, over = WaitingTask(), Event()
+    migrate()
+
+    def beside() -> None:
+        try:
+            while not task.waits():
+                assert not over.wait(0.05), "the task ended without having been deferred"
+            look(task)
+        except BaseException:
+            give_up()
+            raise
+
+    with ThreadPoolExecutor(1) as pool:
+        looked = pool.submit(beside)
+        try:
+            ran = run_dag(lambda: make(task.task_id))
+        finally:
+            over.set()
+        looked.result()
+    return ran
