@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.models.identity import key_of_job
+from airflow_provider_genai_batch.models.jobs.identity import key_of_job
 from airflow_provider_genai_batch.pages import actions, chart, words
 from airflow_provider_genai_batch.pages.progress import Progress, key_of, progress_of
 from airflow_provider_genai_batch.pages.records import PAGE, SORTS, Wanted, all_tasks, dags_of, places, tasks

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from airflow_provider_genai_batch.flows.record import Record
 from airflow_provider_genai_batch.flows.watch import WaitPlan
-from airflow_provider_genai_batch.models.plan import Plan
+from airflow_provider_genai_batch.models.manifest.plan import Plan
 from airflow_provider_genai_batch.task.state import Checkpoint
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from airflow_provider_genai_batch.flows.queue import queue_times
 from airflow_provider_genai_batch.flows.watch import BUDGET
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import round_of, short_key, task_key
-from airflow_provider_genai_batch.models.plan import Plan
+from airflow_provider_genai_batch.models.jobs.identity import round_of, short_key, task_key
+from airflow_provider_genai_batch.models.manifest.plan import Plan
 from airflow_provider_genai_batch.pages.left import Left, Place, left_by
 from airflow_provider_genai_batch.pages.records import TaskRecord
 from airflow_provider_genai_batch.pages.service.lists import LISTS, JobList

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader
 
 from airflow_provider_genai_batch import clock
-from airflow_provider_genai_batch.models.identity import round_of
+from airflow_provider_genai_batch.models.jobs.identity import round_of
 from airflow_provider_genai_batch.pages import chart, words
 
 _HEADERS = {

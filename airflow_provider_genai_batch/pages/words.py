@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from airflow_provider_genai_batch.models.plan import Plan
+from airflow_provider_genai_batch.models.manifest.plan import Plan
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

@@ -16,6 +16,7 @@ import pytest
 from airflow_provider_genai_batch.emulator import Emulator, Fault, Lifecycle, VirtualClock
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
 from tests.browser.browser import Browser
+from tests.dags import run_dag
 from tests.operators.scenes import MODEL
 from tests.pages.test_pages import text
 from tests.pages.waiting import WaitingTask, look_while_it_waits
@@ -42,11 +43,11 @@ def test_a_person_sees_how_far_a_job_is_and_cancels_it(
     secret = gemini.connection("gemini")["password"]
     clock, rows = emulator_settings["clock"], str(tmp_path / "rows.jsonl")
     pages: list[httpx.Response] = []
-    seen: list[WaitingTask] = []
+    task = WaitingTask()
 
-    def make(task_id: str) -> GenAIBatchOperator:
+    def make() -> GenAIBatchOperator:
         return GenAIBatchOperator(
-            task_id=task_id,
+            task_id=task.task_id,
             model=MODEL,
             src=["Is it good?"] * 40,
             results_uri=rows,
@@ -54,8 +55,7 @@ def test_a_person_sees_how_far_a_job_is_and_cancels_it(
             deferrable=True,
         )
 
-    def look(task: WaitingTask) -> None:
-        seen.append(task)
+    def look() -> None:
         job = gemini.jobs[0]["name"]
         clock.advance(500)
 
@@ -91,8 +91,7 @@ def test_a_person_sees_how_far_a_job_is_and_cancels_it(
         _cancel_in(browser, op_token, task)
         clock.advance(10)
 
-    ran = look_while_it_waits(make, look, give_up=lambda: clock.advance(10**6))
-    (task,) = seen
+    ran = look_while_it_waits(task, lambda: run_dag(make), look, give_up=lambda: clock.advance(10**6))
     assert ran.state == "failed"
     assert len([one for one in gemini.requests if one["path"].endswith(":cancel")]) == 1
     assert "cancel_genai_batch_job" in _audit(task.dag_id)["bob"]
@@ -128,7 +127,7 @@ def _audit(dag_id: str) -> dict[str, set[str]]:
     with create_session(scoped=False) as session:
         found: dict[str, set[str]] = {}
         for owner, event in session.execute(select(Log.owner, Log.event).where(Log.dag_id == dag_id)):
-            found.setdefault(owner, set()).add(event)
+            found.setdefault(str(owner), set()).add(event)
     return found
 
 

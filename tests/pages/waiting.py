@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from tests.dags import Ran, migrate, run_dag
+from tests.dags import migrate
+
+T = TypeVar("T")
 
 
 class WaitingTask:
     """The task instance, as Airflow knows it."""
 
-    def __init__(self) -> None:
-        self.task_id = f"ask_{uuid4().hex[:8]}"
+    def __init__(self, task_id: str = "") -> None:
+        self.task_id = task_id or f"ask_{uuid4().hex[:8]}"
         self.dag_id = self.run_id = ""
 
     @property
@@ -41,23 +43,27 @@ class WaitingTask:
 
 
 def look_while_it_waits(
-    make: Callable[[str], Any], look: Callable[[WaitingTask], None], give_up: Callable[[], None]
-) -> Ran:
+    task: WaitingTask, run: Callable[[], T], look: Callable[[], None], give_up: Callable[[], None]
+) -> T:
     """Run a deferrable task here, and look at it in another thread while it waits for its job.
 
     Args:
-        make: the task, by its id.
+        task: which one.
+        run: runs its DAG.
         look: what is looked at and done; it sees to it that the job ends.
         give_up: ends the job all the same, after trouble.
+
+    Returns:
+        What `run` returned.
     """
-    task, over = WaitingTask(), Event()
+    over = Event()
     migrate()
 
     def beside() -> None:
         try:
             while not task.waits():
                 assert not over.wait(0.05), "the task ended without having been deferred"
-            look(task)
+            look()
         except BaseException:
             give_up()
             raise
@@ -65,7 +71,7 @@ def look_while_it_waits(
     with ThreadPoolExecutor(1) as pool:
         looked = pool.submit(beside)
         try:
-            ran = run_dag(lambda: make(task.task_id))
+            ran = run()
         finally:
             over.set()
         looked.result()

@@ -18,6 +18,8 @@ GROUPS = {
     "tests/airflow_stack/test_metrics.py": "unscheduled",
     "tests/airflow_stack/test_real_airflow.py": "unscheduled",
     "tests/hourly/test_hourly.py": "unscheduled",
+    "tests/pages/test_pages.py": "pages",
+    "tests/pages/test_running.py": "pages",
     "tests/airflow_stack/test_job_events.py": "scheduled",
     "tests/airflow_stack/test_lineage.py": "scheduled",
 }

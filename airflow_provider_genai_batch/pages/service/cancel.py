@@ -10,8 +10,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_genai_batch.client.jobs import cancel_job
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks.genai_batch import open_client
-from airflow_provider_genai_batch.models.cancellation import Cancellation
-from airflow_provider_genai_batch.models.identity import key_of_job
+from airflow_provider_genai_batch.models.jobs.cancellation import Cancellation
+from airflow_provider_genai_batch.models.jobs.identity import key_of_job
 from airflow_provider_genai_batch.pages.service.lists import LISTS
 from airflow_provider_genai_batch.pages.service.threads import start
 from airflow_provider_genai_batch.printable import printable

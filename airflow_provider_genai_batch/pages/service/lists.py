@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.client.jobs import recent_jobs
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.hooks.genai_batch import open_client
 from airflow_provider_genai_batch.models import BatchJob
-from airflow_provider_genai_batch.models.identity import key_of_job
+from airflow_provider_genai_batch.models.jobs.identity import key_of_job
 from airflow_provider_genai_batch.pages.service.threads import start
 from airflow_provider_genai_batch.printable import printable
 
