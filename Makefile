@@ -109,6 +109,7 @@ SCALE_OUT := .venvs/scale-out
 
 scale-out: $(SCALE_OUT)/.ready
 	$(SCALE_OUT)/bin/python -m tests.scale_out docs/how-to/run-in-production.md
+	$(SCALE_OUT)/bin/python -m tests.scale_out.scaling docs/how-to/ask-with-many-workers.md
 
 $(SCALE_OUT)/.ready: pyproject.toml | $(VENV)/.ready
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)

@@ -10,6 +10,9 @@ from tests.benchmarks.page import table
 from tests.docs.pages import Page
 from tests.scale_out.report import HEADING, SETTINGS, section
 from tests.scale_out.runs import Result
+from tests.scale_out.scaling import SETTINGS as EXECUTORS
+from tests.scale_out.scaling import Timed
+from tests.scale_out.scaling import section as of_scaling
 
 GOOD = Result("in_place", "success", instances=1, attempts=2, jobs=2, creates=2, rows=5, keys=5)
 
@@ -30,3 +33,11 @@ def test_the_page_tells_the_settings_of_the_program() -> None:
     assert len(settings.splitlines()) == len(SETTINGS) + 2
     assert settings in Page("docs/how-to/run-in-production.md").text.partition(f"## {HEADING}")[2]
     assert table(("DAG run",), [("`in_place`",)]).splitlines()[-1].rstrip(" |") in said
+
+
+def test_the_page_on_groups_says_how_much_faster_four_workers_are() -> None:
+    found = [Timed(one.name, 1.0, 60.0 / one.slots, 2.0, 8, 8, 400, "") for one in EXECUTORS]
+    said = of_scaling(found, rows=400, parts=8)
+    assert "4.0 times as fast with Celery, four workers as with Celery, one worker" in said
+    assert "4.0 times as fast with LocalExecutor, four slots as with LocalExecutor, one slot" in said
+    assert len([line for line in said.splitlines() if line.startswith("|")]) == len(EXECUTORS) + 2
