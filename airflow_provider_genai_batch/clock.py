@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Protocol
 
+_MINUTE = 60
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -131,3 +132,15 @@ async def turn() -> float:
 def held() -> AbstractContextManager[None]:
     """Hold time while an answer is under way. Real time goes on."""
     return _current.held()
+
+
+def in_words(seconds: float) -> str:
+    """Return seconds as a person reads them, in the two largest units: ``45 s``, ``12 min``, ``2 h 5 min``, ``1 d``."""
+    if seconds < _MINUTE:
+        return f"{max(0.0, seconds):.0f} s"
+    minutes = round(seconds / _MINUTE)
+    hours, days = minutes // 60, minutes // (60 * 24)
+    large, small = (f"{days} d", f"{hours % 24} h") if days else (f"{hours} h", f"{minutes % 60} min")
+    if not hours:
+        return small
+    return large if small.startswith("0 ") else f"{large} {small}"

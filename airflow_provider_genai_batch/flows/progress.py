@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from msgspec import Struct
 
+from airflow_provider_genai_batch.clock import in_words
 from airflow_provider_genai_batch.models.jobs.job_status import JobStatus
 
 log = logging.getLogger(__name__)
@@ -102,14 +103,16 @@ class Progress(Struct, gc=False):
             began, before = self._began or (now, finished)
             if self._ends is not None and self._ends > now and not job.done:
                 rate = (finished - before) / (now - began)
-                said += f", {60 * rate:.0f} a minute, about {_span(self._ends - now)} to go"
+                said += f", {60 * rate:.0f} a minute, about {in_words(self._ends - now)} to go"
         if job.create_time:
-            said += f"; {_span(max(0.0, now - job.create_time.timestamp()))} since its creation"
+            said += f"; {in_words(max(0.0, now - job.create_time.timestamp()))} since its creation"
         return said
 
     def _until(self, job: JobStatus, now: float) -> str:
         """Return text about how long nothing changed, the time of the last look, and the deadline."""
-        said = f"; nothing new for {_span(now - self._changed_at)}, last look at {_moment(now):%H:%M:%S} UTC"
+        said = (
+            f"; nothing new for {in_words(now - self._changed_at)}, last look at {_moment(now):%H:%M:%S} UTC"
+        )
         if self.usual:
             said += f"; jobs of its model: {self.usual}"
         limit = min(self.deadline, self.pending_deadline) if job.state.queued else self.deadline
@@ -124,10 +127,3 @@ def _moment(seconds: float) -> datetime:
 
 def _known(job: JobStatus) -> bool:
     return job.raw_state.rpartition("_STATE_")[2] in (job.state.value, "") or job.raw_state.isdigit()
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

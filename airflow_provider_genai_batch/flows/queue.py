@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from airflow_provider_genai_batch.clock import in_words
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.jobs.job import Verdict
 from airflow_provider_genai_batch.models.manifest.queue import JobTime, QueueTimes
@@ -128,10 +129,3 @@ def _seconds(job: BatchJob, until: datetime | None) -> float | None:
 def percentile(ordered: Sequence[_Number], share: float) -> _Number:
     """Return the least of the values that so many of all do not exceed."""
     return ordered[math.ceil(share * len(ordered)) - 1]
-
-
-def in_words(seconds: float) -> str:
-    """Spell a time."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

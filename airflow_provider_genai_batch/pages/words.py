@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from airflow_provider_genai_batch.clock import in_words
 from airflow_provider_genai_batch.models.manifest.plan import Plan
-
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def duration(seconds: float | None) -> str:
-    """Return seconds in the two largest units: ``2 h 5 min``; empty for None."""
-    if seconds is None:
-        return ""
-    whole = int(max(0.0, seconds))
-    for size, name, below, smaller in (
-        (_DAY, "d", _HOUR, "h"),
-        (_HOUR, "h", _MINUTE, "min"),
-        (_MINUTE, "min", 1, "s"),
-    ):
-        if whole >= size:
-            rest = whole % size // below
-            return f"{whole // size} {name} {rest} {smaller}" if rest else f"{whole // size} {name}"
-    return f"{whole} s"
+    """Return seconds in the two largest units; empty for None."""
+    return "" if seconds is None else in_words(seconds)
 
 
 def between(begin: datetime | None, end: datetime | None) -> str:

@@ -186,7 +186,7 @@ def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot(world: Worl
         "19950 of 20000",
         "Expected cost of all",
         "Answers of the pilot:",
-        "Without an answer within 8.0 hours",
+        "Without an answer within 8 h",
     ):
         browser.see(text)
     browser.screenshot("question")

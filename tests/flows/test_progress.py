@@ -40,8 +40,8 @@ def test_of_a_job_that_does_not_move_the_log_has_a_line_every_half_hour(
         "nothing new for 1 h 30 min, last look at 23:43:20 UTC; it is waited for until 2023-11-15 02:13 UTC."
     )
     assert told.messages[-1] == (
-        "Job batches/a is still RUNNING: 400 of 1000 requests done (40 %); 24 h 00 min since its creation; "
-        "nothing new for 21 h 00 min, last look at 22:13:20 UTC; it is waited for until 2023-11-17 00:13 UTC."
+        "Job batches/a is still RUNNING: 400 of 1000 requests done (40 %); 1 d since its creation; "
+        "nothing new for 21 h, last look at 22:13:20 UTC; it is waited for until 2023-11-17 00:13 UTC."
     )
 
 
@@ -67,7 +67,7 @@ def test_the_rate_is_that_of_running_and_not_of_queueing(told: pytest.LogCapture
     progress.tell(job(JobState.RUNNING, 90, failed=10), BEGIN + 36_060)
     assert told.messages[-1] == (
         "Job batches/a is RUNNING: 100 of 1000 requests done (10 %), 100 a minute, about 9 min to go; "
-        "10 h 01 min since its creation."
+        "10 h 1 min since its creation."
     )
 
 

@@ -67,4 +67,4 @@ def test_words_say_nothing_of_too_few_jobs_and_minutes_of_more():
     assert queue_times([job(60), job(70)]).words == ""
     times = queue_times([job(700, 300), job(720, 600), job(3300, 2400)])
     assert times.words == "usually 12 min, 10 min of it in the queue, 9 of 10 within 55 min (3 recent jobs)"
-    assert Usual(45, 9000, 12).words == "usually 45 s, 9 of 10 within 2.5 h (12 recent jobs)"
+    assert Usual(45, 9000, 12).words == "usually 45 s, 9 of 10 within 2 h 30 min (12 recent jobs)"

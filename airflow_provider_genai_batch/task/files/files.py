@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -254,8 +255,9 @@ def matching_files(pattern: str, client: GenAIBatchClient) -> list[str]:
     path = local_path(pattern)
     if path is None:
         return matching(pattern, client)
-    anchor, parts = Path(path.anchor), path.parts[1:] if path.is_absolute() else path.parts
-    return sorted(str(found) for found in anchor.glob(str(Path(*parts))) if found.is_file())
+    folder = next(parent for parent in path.parents if "*" not in str(parent))
+    like = glob.escape(str(path.relative_to(folder))).replace("[*]", "*")
+    return sorted(str(found) for found in folder.glob(like) if found.is_file())
 
 
 def matching(pattern: str, client: GenAIBatchClient) -> list[str]:

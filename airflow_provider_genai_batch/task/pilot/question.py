@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
+from airflow_provider_genai_batch.clock import in_words
 from airflow_provider_genai_batch.models import Plan
 from airflow_provider_genai_batch.models.settings.approval import APPROVE, Approval
 from airflow_provider_genai_batch.models.settings.question import NO, Question, option_of
@@ -84,7 +85,7 @@ def _body(figures: Figures, approval: Approval, seconds: float | None, rest: int
     ends = "Failed rows that are asked again cost more than that. If you reject it, nothing more is asked."
     if seconds is not None:
         word = "approved" if approval.on_timeout == APPROVE else "rejected"
-        ends += f" Without an answer within {_duration(seconds)} it is {word}."
+        ends += f" Without an answer within {in_words(seconds)} it is {word}."
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in table), "", ends]
     return "\n".join([*lines, "", *_samples(figures.answers)])
 
@@ -100,9 +101,3 @@ def _samples(answers: Sequence[str]) -> list[str]:
 
 def _escaped(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", printable(text))
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

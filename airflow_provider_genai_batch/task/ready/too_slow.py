@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from airflow_provider_genai_batch.clock import in_words
 from airflow_provider_genai_batch.flows.deadline import Deadline
-from airflow_provider_genai_batch.flows.queue import in_words, share_within
+from airflow_provider_genai_batch.flows.queue import share_within
 from airflow_provider_genai_batch.models.manifest.queue import JobTime
 from airflow_provider_genai_batch.task.ready.past import moment
 

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ from airflow_provider_genai_batch.models import Manifest, ResultRow, Reuse
 from airflow_provider_genai_batch.requests.line_types import WRONG
 from airflow_provider_genai_batch.results.read_back import columns_as_rows, plain
 from airflow_provider_genai_batch.results.sinks import FORMS, form_of
-from airflow_provider_genai_batch.task.files.files import local_path, matching, seekable
+from airflow_provider_genai_batch.task.files.files import local_path, matching_files, seekable
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
 _LINES = 64
@@ -155,18 +154,13 @@ def _several(results: Any) -> Sequence[Any]:
 
 def _expanded(client: GenAIBatchClient, uri: str) -> list[str]:
     path = local_path(uri)
-    if path is not None:
-        return [*filter(_is_of_rows, _like(path))] if "*" in str(path) and not path.exists() else [uri]
-    return [*filter(_is_of_rows, matching(uri, client))] if "*" in uri else [uri]
+    if "*" not in uri or (path is not None and path.exists()):
+        return [uri]
+    return [*filter(_is_of_rows, matching_files(uri, client))]
 
 
 def _is_of_rows(uri: str) -> bool:
     return any(uri.endswith(f".{form}") for form in FORMS)
-
-
-def _like(pattern: Path) -> list[str]:
-    folder = next(parent for parent in pattern.parents if "*" not in str(parent))
-    return sorted(str(path) for path in folder.glob(str(pattern.relative_to(folder))))
 
 
 def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[EarlierRow]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 from contextlib import ExitStack
 
@@ -11,8 +10,7 @@ from airflow_provider_genai_batch.exceptions import ConfigurationError, Unsuppor
 from airflow_provider_genai_batch.models import SqlSource
 from airflow_provider_genai_batch.models.jobs.identity import digest
 from airflow_provider_genai_batch.task.files.files import (
-    local_path,
-    matching,
+    matching_files,
     published,
     read_chunks,
     spool,
@@ -87,10 +85,7 @@ class Snapshot:
         log.info("The rows of %s are kept in %s: a retry asks about them.", words_of(self._query), address)
 
     def _like(self, begin: str) -> list[str]:
-        path = local_path(begin)
-        if path is None:
-            return sorted(matching(f"{begin}*", self._client))
-        return sorted(map(str, path.parent.glob(f"{glob.escape(path.name)}*")))
+        return matching_files(f"{begin}*", self._client)
 
 
 def no_place(query: SqlSource) -> UnsupportedError:
