@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.data import answers
-from tests.benchmarks.online.run import SIDES, Figures, Service, run, serving
+from tests.benchmarks.online.run import GROWING, SIDES, Figures, Service, run, serving
 from tests.benchmarks.online.section import HEADING, WINDOW_SHARE, section
 from tests.benchmarks.page import put
 from tests.benchmarks.runs import cheapest
@@ -25,11 +25,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000, help="rows of each run (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each side (default: %(default)s)")
     parser.add_argument(
-        "--alone",
+        "--sizes",
         type=int,
         nargs="*",
         default=[1000, 10_000, 100_000],
-        help="rows of this package's own runs (default: %(default)s)",
+        help="rows of the runs that show memory and turns (default: %(default)s)",
     )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as made, serving() as service:
@@ -40,8 +40,10 @@ def main() -> None:
 
         free = dict(zip(SIDES, cheapest([work(who) for who in SIDES], asked.repeat), strict=True))
         limited = {who: _limited(service, folder, who, asked.rows) for who in SIDES}
-        alone = [_told("ours", run(service, folder, "ours", rows)) for rows in asked.alone]
-    text = section(free, limited, alone, _SECOND)
+        sizes = [
+            (who, _told(who, run(service, folder, who, rows))) for rows in asked.sizes for who in GROWING
+        ]
+    text = section(free, limited, sizes, _SECOND)
     put(HEADING, text)
     sys.stdout.write(text + "\n")
 

@@ -24,6 +24,8 @@ SIDES = {
     "sdk": "google-genai 3.6.1",
     "aiohttp": "google-genai 2.34.0 over aiohttp",
 }
+GROWING = ("ours", "sdk")
+"""Those of which memory and turns are shown for few and many rows."""
 Figures = dict[str, float]
 
 

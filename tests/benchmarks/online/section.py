@@ -14,14 +14,17 @@ WINDOW_SHARE = 0.6
 
 
 def section(
-    free: Mapping[str, Figures], limited: Mapping[str, Figures], alone: Sequence[Figures], second: int
+    free: Mapping[str, Figures],
+    limited: Mapping[str, Figures],
+    sizes: Sequence[tuple[str, Figures]],
+    second: int,
 ) -> str:
     """Write the section.
 
     Args:
         free: by side, without a limit.
         limited: by side, with one.
-        alone: of this package, from few rows to many.
+        sizes: by side, from few rows to many.
         second: of a minute in which the runs with a limit began.
     """
     ours = free["ours"]
@@ -38,8 +41,16 @@ def section(
         )
         for who, one in limited.items()
     ]
-    memory = [
-        (f"{one['rows']:,.0f}", f"{one['growth_mb']:.1f}", f"{one['us_per_row'] / 1000:.2f}") for one in alone
+    growing = [
+        (
+            SIDES[who],
+            f"{one['rows']:,.0f}",
+            f"{one['growth_mb']:.1f}",
+            f"{one['turn_ms']:.0f}",
+            f"{one['stall_ms']:.0f}",
+            f"{one['us_per_row'] / 1000:.2f}",
+        )
+        for who, one in sizes
     ]
     return "\n".join(
         (
@@ -47,8 +58,8 @@ def section(
             table(_COSTS, costs),
             _LIMITED.format(rows=int(limited["ours"]["rows"]), share=WINDOW_SHARE, second=second),
             table(_REFUSALS, refusals),
-            _ALONE,
-            table(("Rows", "Memory grew by, MB", "CPU time a row, ms"), memory),
+            _GROWING,
+            table(_SIZES, growing),
         )
     )
 
@@ -91,6 +102,15 @@ The same with a service that takes at most {share:.0%} of the input tokens of al
 refuses more with 429 and `RetryInfo`. The runs begin at second {second} of a minute, so each has to wait half a
 minute, once.
 """
-_ALONE = """\
-Requests are streamed, so memory does not grow with their number:
+_GROWING = """\
+This package streams requests, so neither its memory nor its longest turn grows with their number. Google's SDK has no
+call for many requests, so its users make a task of each:
 """
+_SIZES = (
+    "Asked by",
+    "Rows",
+    "Memory grew by, MB",
+    "Longest turn of the event loop, ms of CPU time",
+    "The same by the clock, ms",
+    "CPU time a row, ms",
+)
