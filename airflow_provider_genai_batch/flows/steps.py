@@ -102,6 +102,8 @@ class AwaitCapacity:
     """Jobs not to reattach to."""
     deadline: float
     """End of the wait, in seconds since the epoch by the service's clock."""
+    room_since: float = 0.0
+    """Since when there is room for the job, which gives way to others; by that clock. 0: there is none."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ class GenAIBatchOperator(ReportsOutcome, RendersAddresses, KeepsOverDeferrals, B
             by `output_type` or a response schema, it is always ``invalid``.
         display_name: the readable part of the job's name; None: DAG and task.
         labels: of the job on Vertex AI, in addition to those for DAG, task and run.
-        priority: Gemini only: higher goes first; on Vertex AI it is not sent.
+        priority: Gemini only: higher goes first; on Vertex AI it is not sent. Below 0, the task also gives way while it
+            waits for room within the connection's `max_enqueued_tokens`.
         webhook: Gemini only: an address, or the SDK's ``WebhookConfig``.
         conn_id: the Airflow connection.
         wait: False submits and returns.

@@ -22,6 +22,8 @@ class AttemptState:
 
     deadline: float = 0.0
     """Until which a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
+    room_since: float = 0.0
+    """Since when there is room for the next job, see `flows.steps.AwaitCapacity`."""
     round: int = 0
     ready: Deadline | None = None
     """Of the rows of the task; None: they have none."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import NotFound, ServerError
 from airflow_provider_genai_batch.flows.drive import drive
-from airflow_provider_genai_batch.flows.steps import ListLive, Look
+from airflow_provider_genai_batch.flows.steps import AwaitCapacity, Create, ListLive, Look
+from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.submission.room import Room, lacking
+from airflow_provider_genai_batch.flows.submission.submit import submit
 from airflow_provider_genai_batch.models import BatchJob, JobState
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.identity import DISPLAY_NAME_LIMIT, Identity, tag_of, tokens_of
@@ -95,6 +97,69 @@ def test_a_job_that_is_gone_leaves_room_and_one_that_cannot_be_read_counts_as_li
     if waits:
         assert "known: 1" in said
         assert "1 that do not state" in said
+
+
+class Quota:
+    """A limit of 100 tokens, jobs of 60, and tasks that wait for room on one clock."""
+
+    def __init__(self, ends: float) -> None:
+        self.now, self.live, self.order = 0.0, {"batches/0": (ends, job(0, 80))}, list[int]()
+
+    def submit(self, priority: int, begins: float) -> Iterator[float]:
+        """Give the moments at which a task wakes; it has deferred in between, so all that it knows is handed on."""
+        yield begins
+        own, refusals, since, deadline = Identity(f"{priority + 50:064}", "b" * 64), 0, 0.0, 0.0
+        while True:
+            room = Room(MODEL, 60, 100, priority)
+            attempt = Attempt(room=room, refusals=refusals, room_since=since, deadline=deadline, model=MODEL)
+            flow = submit(own, "name", attempt, budget=1e9, clock=lambda: self.now)
+            step = next(flow)
+            while not isinstance(step, AwaitCapacity):
+                if isinstance(step, Create):
+                    self.order.append(priority)
+                    made = job(len(self.order), 60)
+                    self.live[made.name] = (self.now + 2000.0, made)
+                    return
+                answer: Any = None
+                if isinstance(step, ListLive):
+                    answer = self.listed()
+                elif isinstance(step, Look):
+                    answer = self.live[step.name][1]
+                step = flow.send(answer)
+            refusals, since, deadline = step.refusals, step.room_since, step.deadline
+            yield self.now + step.seconds
+
+    def listed(self) -> list[BatchJob]:
+        self.live = {name: one for name, one in self.live.items() if one[0] > self.now}
+        return [one for _, one in self.live.values()]
+
+    def run(self, tasks: list[Iterator[float]]) -> list[int]:
+        wakes = {task: next(task) for task in tasks}
+        while wakes:
+            task = min(wakes, key=lambda one: wakes[one])
+            self.now = wakes.pop(task)
+            again = next(task, None)
+            if again is not None:
+                wakes[task] = again
+        return self.order
+
+
+@given(
+    st.lists(st.integers(-6, 0), min_size=2, max_size=4, unique=True),
+    st.lists(st.floats(0, 900), min_size=4, max_size=4),
+    st.floats(1000, 5000),
+)
+@settings(max_examples=60, deadline=None)
+def test_jobs_that_wait_take_room_in_the_order_of_their_priorities(priorities, begins, ends):
+    quota = Quota(ends)
+    tasks = [quota.submit(priority, begin) for priority, begin in zip(priorities, begins, strict=False)]
+    assert quota.run(tasks) == sorted(priorities, reverse=True)
+
+
+def test_a_job_that_finds_room_at_its_first_look_holds_off_for_nobody():
+    quota = Quota(ends=0.0)
+    quota.run([quota.submit(-5, 10.0)])
+    assert (quota.order, quota.now) == ([-5], 10.0)
 
 
 @given(st.text(max_size=200), st.integers(0, 10**15 - 1))

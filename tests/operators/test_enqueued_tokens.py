@@ -127,3 +127,43 @@ def test_without_a_limit_no_list_is_asked_for_and_names_say_no_tokens(
     assert ran.state == "success", ran.errors
     assert "batches.list" not in {one["method"] for one in gemini.requests}
     assert tokens_of(gemini.jobs[0]["display_name"]) is None
+
+
+def test_a_job_with_a_lower_priority_gives_way_for_a_while_before_it_takes_room(
+    limited: Emulator, virtual_clock: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with client() as other:
+        other.create(MODEL, [{"contents": "x" * 100}], display_name=STRANGER.display_name("nightly", 50))
+    with caplog.at_level(logging.INFO):
+        ran = run_dag(
+            lambda: GenAIBatchOperator(
+                task_id="ask",
+                model=MODEL,
+                src=written(tmp_path, 2),
+                deferrable=True,
+                poll_interval=0.1,
+                priority=-1,
+            )
+        )
+    assert ran.state == "success", ran.errors
+    with client() as service:
+        second, first = service.list()
+    assert second.create_time is not None
+    assert first.end_time is not None
+    assert (second.create_time - first.end_time).total_seconds() >= 300
+    assert caplog.text.count("it gives way to others") == 1
+    assert refused(limited) == 0
+
+
+def test_where_a_refusal_gives_no_reason_the_log_says_what_may_be_in_the_way_and_what_to_write(
+    gemini: Emulator, genai_batch_conn_id: str, virtual_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    gemini.capacity = Capacity(enqueued_tokens=5)
+    ran = run_dag(
+        lambda: GenAIBatchOperator(task_id="ask", model=MODEL, src=["x" * 400], timeout=600, deferrable=False)
+    )
+    (error,) = ran.errors
+    assert isinstance(error, JobTimedOut)
+    assert caplog.text.count(f"no other job of {MODEL} is unfinished at this connection") == 1
+    assert "max_requests_per_job" in caplog.text
+    assert "max_enqueued_tokens" in caplog.text

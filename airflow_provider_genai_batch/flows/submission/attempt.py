@@ -37,6 +37,10 @@ class Attempt:
     """Tells which jobs did not leave the queue, so that they are not submitted again in the same way."""
     room: Room | None = None
     """Enqueued tokens that the job needs, and the connection's limit; None: no limit."""
+    room_since: float = 0.0
+    """Since when there is room for it, see `AwaitCapacity`."""
+    model: str = ""
+    """Model of the job."""
     conn_id: str = ""
     """The task's Airflow connection."""
     place: str = ""

@@ -23,6 +23,7 @@ from airflow_provider_genai_batch.flows.retry import LONGEST, RetryClock
 from airflow_provider_genai_batch.flows.steps import (
     AwaitCapacity,
     Create,
+    ListLive,
     Remember,
     Sleep,
     SubmitStep,
@@ -34,6 +35,7 @@ from airflow_provider_genai_batch.flows.submission.own_jobs import (
     choose,
     created_at,
 )
+from airflow_provider_genai_batch.flows.submission.room import others_of, why_refused
 from airflow_provider_genai_batch.flows.submission.search import STALE, Search
 from airflow_provider_genai_batch.flows.submission.withdraw import (
     cancel_twins,
@@ -42,6 +44,8 @@ from airflow_provider_genai_batch.models import BatchJob
 
 log = logging.getLogger(__name__)
 
+_LASTING = 4
+"""Refusals in a row after which the list is read: shorter shortages end by themselves."""
 _UNCLEAR = (TransportError, ServerError, UnreadableAnswer)
 
 
@@ -81,6 +85,7 @@ class Creation:
                     )
                     raise JobTimedOut(msg, job_names=()) from error
                 log.warning("The service %s for the job (%s); trying again in %.0f s.", why, error, pause)
+                yield from self._explain(error)
                 yield AwaitCapacity(
                     pause, self._tries.failures, tuple(self._search.before), self._tries.deadline
                 )
@@ -102,6 +107,16 @@ class Creation:
                     continue
                 job = found
             return (yield from self._created(job, intent))
+
+    def _explain(self, error: CallError) -> Generator[SubmitStep, Any, None]:
+        """Log once what a refusal does not say: whose jobs may be in the way."""
+        attempt = self._search.attempt
+        if not isinstance(error, QuotaExceeded) or self._tries.failures != _LASTING or not attempt.model:
+            return
+        listed: list[BatchJob] | None = yield ListLive()
+        if listed is not None:
+            others = others_of(listed, attempt.model, self._search.identity)
+            log.warning("The refusal gives no reason; %s.", why_refused(others, attempt.model))
 
     def _created(self, job: BatchJob, intent: Record) -> Generator[SubmitStep, Any, Found]:
         """Record the job; if another create call may have succeeded too, look for its job."""

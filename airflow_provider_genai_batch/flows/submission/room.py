@@ -6,17 +6,23 @@ Two tasks that look at the same moment may both find room; then the service refu
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genai_batch.exceptions import CallError, NotFound
+from airflow_provider_genai_batch.flows.queue import short
+from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS
 from airflow_provider_genai_batch.flows.steps import ListLive, Look
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.jobs.identity import Identity, tokens_of
 
 _MOST_LOOKS = 10
 """How many jobs are read by name, and found running, before a job waits: the oldest have most likely ended."""
+
+_EACH_LEVEL = LONGEST_OF_HOURS + 30.0
+"""Seconds: more than the pause between two looks of a waiting task."""
+_LEVELS = 10
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,22 @@ class Room:
         model: the job's model.
         tokens: estimated tokens of the job.
         limit: most tokens of all unfinished jobs of the model together.
+        priority: the job's priority. Below 0 the job gives way to waiting jobs with a higher one.
     """
 
     model: str
     tokens: int
     limit: int
+    priority: int = 0
+
+    @property
+    def hold_off(self) -> float:
+        """Seconds for which room must exist before a job that had to wait uses it.
+
+        Waiting tasks do not know of each other, so a lower priority holds off longer: meanwhile each task with a higher
+        priority has looked, held off itself, and used the room if it needs it.
+        """
+        return _EACH_LEVEL * min(_LEVELS, max(0, -self.priority))
 
 
 def lacking(room: Room, identity: Identity) -> Generator[ListLive | Look, Any, str]:
@@ -44,7 +61,7 @@ def lacking(room: Room, identity: Identity) -> Generator[ListLive | Look, Any, s
         identity: the job's identity; a listed job with this identity is the job itself.
     """
     listed: list[BatchJob] | None = yield ListLive()
-    live = [job for job in listed or [] if _counts(job, room.model) and not identity.owns(job)]
+    live = others_of(listed or [], room.model, identity)
     live.sort(key=lambda job: job.create_time.timestamp() if job.create_time else 0.0)
     asked = {job.name: tokens_of(job.display_name) for job in live}
     looks = 0
@@ -65,8 +82,29 @@ def lacking(room: Room, identity: Identity) -> Generator[ListLive | Look, Any, s
     return "" if _fits(room, asked) else _why(room, asked)
 
 
-def _counts(job: BatchJob, model: str) -> bool:
-    return not job.state.final and (job.model or "").rpartition("/")[2] == model.rpartition("/")[2]
+def others_of(jobs: Iterable[BatchJob], model: str, identity: Identity) -> list[BatchJob]:
+    """Return unfinished jobs of a model, as listed, except those of an identity."""
+    return [
+        job
+        for job in jobs
+        if not job.state.final and short(job.model) == short(model) and not identity.owns(job)
+    ]
+
+
+def why_refused(others: Collection[BatchJob], model: str) -> str:
+    """Say what may have caused a refusal that names no limit.
+
+    Args:
+        others: unfinished jobs of the model.
+        model: model of the refused job.
+    """
+    if others:
+        return f"{len(others)} other jobs of {model} have not ended, according to the connection's list"
+    return (
+        f"no other job of {model} is unfinished at this connection, so the job may exceed the project's limit of "
+        "enqueued tokens by itself, and then it is never accepted. Make smaller jobs with max_requests_per_job, or "
+        "write the limit, which AI Studio shows, into the connection as max_enqueued_tokens, so that the input is split"
+    )
 
 
 def _sum(asked: dict[str, int | None]) -> int:

@@ -76,8 +76,20 @@ def submit(
 
 def _until_there_is_room(search: Search, tries: RetryClock) -> Generator[SubmitStep, Any, None]:
     """Wait, before anything is uploaded, until the tokens of the job and of unfinished jobs are within the limit."""
-    room = search.attempt.room
-    while room is not None and (full := (yield from lacking(room, search.identity))):
+    room, since, waited = search.attempt.room, search.attempt.room_since, search.attempt.refusals > 0
+    while room is not None:
+        full = yield from lacking(room, search.identity)
+        if not full:
+            since = since or search.clock()
+            left = since + room.hold_off - search.clock() if waited else 0.0
+            if left <= 0 or search.clock() + left > tries.deadline:
+                return
+            log.info(
+                "There is room for the job. For %.0f s it gives way to others, because of its priority.", left
+            )
+            yield AwaitCapacity(left, tries.failures, tuple(search.before), tries.deadline, since)
+            continue
+        since, waited = 0.0, True
         pause = tries.pause()
         if pause is None:
             msg = (

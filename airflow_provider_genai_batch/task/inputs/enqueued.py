@@ -36,11 +36,13 @@ def within(limits: Limits, tokens: int | None) -> Limits:
     return limits._replace(max_bytes=min(most, most if limits.max_bytes is None else limits.max_bytes))
 
 
-def room_of(config: ClientConfig, model: str, piece: PreparedInput) -> Room | None:
+def room_of(
+    config: ClientConfig, model: str, piece: PreparedInput, priority: int | None = None
+) -> Room | None:
     """Return what a job needs of the connection's enqueued tokens; None: there is no limit, or nobody can tell."""
     limit = config.enqueued_tokens_of(model) if config.max_enqueued_tokens else None
     tokens = None if limit is None else enqueued_tokens(piece)
-    return None if limit is None or tokens is None else Room(model, tokens, limit)
+    return None if limit is None or tokens is None else Room(model, tokens, limit, priority or 0)
 
 
 def is_full(room: Room | None, going: Collection[str | None]) -> bool:

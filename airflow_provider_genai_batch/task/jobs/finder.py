@@ -103,8 +103,7 @@ class JobFinder:
     def list_live(self, attempt: Attempt) -> list[BatchJob] | None:
         """List jobs that may not have ended; the log says what those that have tell of the queue."""
         jobs = self.recent_jobs(BUDGET[self.watcher.client.config.backend], _LIVE_PAGES)
-        model = "" if attempt.room is None else attempt.room.model
-        times = queue_times(jobs or (), model)
+        times = queue_times(jobs or (), attempt.model)
         self.usual = "" if times is None else times.words
         return jobs
 

@@ -84,7 +84,8 @@ class RoundJobs:
         state, whole = self._start.state, self._start.prepared
         owner = self._shared.task.owner
         config = self._shared.client.config
-        room = room_of(config, self._order.model, piece) if config.max_enqueued_tokens else None
+        asks = (config, self._order.model, piece, self._shared.settings.priority)
+        room = room_of(*asks) if config.max_enqueued_tokens else None
         name = identity.display_name(
             self._order.display_name or owner.readable_name, None if room is None else room.tokens
         )
@@ -105,7 +106,7 @@ class RoundJobs:
 
         def await_capacity(step: AwaitCapacity) -> None:
             self._refuse()
-            state.deadline = step.deadline
+            state.deadline, state.room_since = step.deadline, step.room_since
             if state.ready is not None:
                 left = state.ready.switch(state.ready.requests) - self._shared.client.service_time()
                 step = replace(step, seconds=max(1.0, min(step.seconds, left)))
@@ -122,7 +123,14 @@ class RoundJobs:
             return JobSubmitter(self._shared.finder).submit(
                 identity,
                 spec,
-                replace(attempt, deadline=state.deadline, conn_id=self._shared.settings.conn_id, room=room),
+                replace(
+                    attempt,
+                    deadline=state.deadline,
+                    conn_id=self._shared.settings.conn_id,
+                    room=room,
+                    room_since=state.room_since,
+                    model=self._order.model,
+                ),
                 display_name=name,
                 records=record,
                 wanted=lambda: not self._shared.task.killed,
@@ -132,6 +140,7 @@ class RoundJobs:
             )
 
     def _created(self, job: BatchJob) -> None:
+        self._start.state.room_since = 0.0
         self._shared.task.waiting_for = [*self._shared.task.waiting_for, job.name]
         self._shared.task.appear_until = self._waiting.appear_until([job])
 
