@@ -1,1 +1,1 @@
-"""One attempt of a task. It sees Airflow through a port only, so that it runs in a test without Airflow."""
+"""One attempt of a task. It reaches Airflow only through a port, so it runs in a test without Airflow."""

@@ -56,9 +56,9 @@ class TaskAttempt:
     """One attempt, or the part of it before or after a deferral.
 
     Args:
-        settings: what is wanted.
-        task: the task instance, as far as an attempt sees it.
-        client: of the task's connection.
+        settings: the task's settings.
+        task: the port to the task instance.
+        client: the client of the task's connection.
     """
 
     def __init__(self, settings: RunSettings, task: TaskPort, client: GenAIBatchClient) -> None:
@@ -86,17 +86,17 @@ class TaskAttempt:
         Args:
             attempt: what is known beforehand.
             before: state saved at the last deferral; rounds are replayed from the first, finding their jobs again.
-            fingerprint: of the whole input, if this attempt has jobs of it already.
-            snapshot: the table in which this attempt has kept the rows of a table in BigQuery.
+            fingerprint: fingerprint of the whole input, if this attempt already has jobs for it.
+            snapshot: the table in which this attempt has kept the rows of a BigQuery table.
 
         Returns:
             The manifest as JSON.
 
         Raises:
-            InputError: the input is another than that of the jobs that are there.
+            InputError: the input differs from that of the existing jobs.
         """
         settings = self._settings
-        terms = Terms.of(self._shared)  # a limit that cannot be checked is refused before all else
+        terms = Terms.of(self._shared)  # a limit that cannot be checked is refused before anything else
         if terms.ready is not None and self._task.is_first_try and before is None:
             terms.ready.refuse_past(self._client.service_time())
         if settings.results_uri is not None:
@@ -122,9 +122,9 @@ class TaskAttempt:
             if fingerprint not in (None, identity.fingerprint):
                 # Submitting the changed input would bill it in full, once per deferral during which it changes.
                 msg = (
-                    "The input has changed since this attempt submitted jobs of it, so no others are submitted. "
-                    "Those jobs go on and are billed. The next attempt asks the input as it is then: make sure that "
-                    "it does not change while the task waits."
+                    "The input has changed since this attempt submitted jobs for it, so no others are submitted. "
+                    "Those jobs still run and are billed. The next attempt submits the input as it is then: make sure "
+                    "that it does not change while the task waits."
                 )
                 raise InputError(msg)
             if settings.checks:
@@ -151,7 +151,7 @@ class TaskAttempt:
         return self._finished(done, identity)
 
     def resume(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask again after a lack of capacity, or when the input could not be read; see `run`."""
+        """Try again after a lack of capacity, or after the input could not be read; see `run`."""
         checkpoint = Checkpoint.from_event({"memo": event})
         attempt = Attempt(
             look_first=not checkpoint.looked and checkpoint.look_first,
@@ -162,7 +162,7 @@ class TaskAttempt:
         return self.run(attempt, checkpoint.state, checkpoint.fingerprint, checkpoint.facts.snapshot)
 
     def complete(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on after a deferral; see `run`."""
+        """Continue after a deferral; see `run`."""
         checkpoint, ending = Checkpoint.from_event(event), Ending.from_dict(event)
         ending.tell()
         self._task.waiting_for = at_the_service(
@@ -184,7 +184,9 @@ class TaskAttempt:
             if search is not None and known is not None:
                 self._input.at_hand = search.left_by(self._client, known, stack)
                 if self._input.at_hand is None:
-                    log.warning("What the input was spared is not known any more: it is read again.")
+                    log.warning(
+                        "It is no longer known which requests have earlier answers: the input is read again."
+                    )
                     stack.close()
                     return self.run(Attempt(look_first=True), checkpoint.state, checkpoint.fingerprint)
             strays = self._outcome.strays(known, checkpoint.facts, checkpoint.state)
@@ -199,15 +201,15 @@ class TaskAttempt:
         return self._finished(outcome, known)
 
     def answered(self, event: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on after a person was asked, or the time for an answer was over; see `run`.
+        """Continue after a person has answered, or the time for an answer was over; see `run`.
 
         Args:
-            event: Airflow's.
-            asked: what was kept beside the question.
+            event: Airflow's event.
+            asked: the state that was stored with the question.
 
         Raises:
-            ApprovalRejected: it was not approved.
-            ApprovalOutdated: it is no answer to this question.
+            ApprovalRejected: the cost was not approved.
+            ApprovalOutdated: the answer does not belong to this question.
         """
         approved = self._verdict(event, asked)
         checkpoint = Checkpoint.from_event({"memo": asked.get("memo")})
@@ -220,10 +222,10 @@ class TaskAttempt:
     def collected(
         self, event: Mapping[str, Any], asked: Mapping[str, Any], attempt: Attempt
     ) -> dict[str, Any]:
-        """Begin, after the question of an earlier attempt was closed; if it was answered, that counts.
+        """Begin after closing the question of an earlier attempt; if it was answered, the answer counts.
 
         Raises:
-            ApprovalRejected: it was, and not approved.
+            ApprovalRejected: the answer was a rejection.
         """
         if event.get("responded_by_user") is None:
             self._task.close_question(None)
@@ -243,7 +245,7 @@ class TaskAttempt:
     def _read_again(
         self, again: AskAgain, checkpoint: Checkpoint, strays: StrayJobs, *, stalled: bool
     ) -> Done:
-        """Read the input once more after a deferral, and ask for what has no answer."""
+        """Read the input once more after a deferral, and submit the requests without an answer."""
         state = checkpoint.state
         state.manifest = again.manifest
         terms = Terms.of(self._shared)
@@ -253,7 +255,7 @@ class TaskAttempt:
         kept = Checkpoint(state, facts=InputFacts(snapshot=snapshot), fingerprint=checkpoint.fingerprint)
         with self._input.read(terms.order, attempt, kept, snapshot) as (prepared, identity):
             if identity.fingerprint != checkpoint.fingerprint:
-                log.warning("The input has changed, so none of its requests is asked again.")
+                log.warning("The input has changed, so none of its requests are submitted again.")
                 raise failure_of(again)
             rounds = self._rounds(terms)
             here = RoundStart(identity, prepared, prepared, Attempt(mine=state.mine), state)
@@ -261,7 +263,7 @@ class TaskAttempt:
             return further if isinstance(further, Done) else rounds.run(further)
 
     def _finished(self, done: Done, identity: Identity | None) -> dict[str, Any]:
-        """Return the manifest as JSON; what was kept for further attempts is not needed any more."""
+        """Return the manifest as JSON, and delete what was kept for further attempts."""
         search = self._input.search
         if search is not None and identity is not None:
             search.discard(self._client, identity)

@@ -1,4 +1,4 @@
-"""The input of an attempt: read, or waited for, with the answers to it that are at hand."""
+"""The input of an attempt: read it, or wait until it can be read, and find the answers that already exist."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AttemptInput:
-    """What an attempt asks.
+    """The input of an attempt.
 
     Args:
-        settings: of the task.
-        task: the task instance.
-        client: of the task's connection.
+        settings: the task's settings.
+        task: the port to the task instance.
+        client: the client of the task's connection.
 
     Attributes:
-        at_hand: answers to it that are there already; None: none are looked for, or it has not been read.
-        in_table: the same of rows of a table in BigQuery.
+        at_hand: existing answers to the input; None: the task does not look for any, or has not read the input.
+        in_table: the same for rows of a BigQuery table.
     """
 
     _settings: RunSettings
@@ -73,16 +73,16 @@ class AttemptInput:
     def read(
         self, order: Order, attempt: Attempt, checkpoint: Checkpoint, snapshot: str | None = None
     ) -> Iterator[tuple[PreparedInput, Identity]]:
-        """Read it; trouble that may pass is waited out, in place or by a deferral.
+        """Read the input; after temporary errors wait, in place or by a deferral, and try again.
 
         Args:
-            order: says where it is.
+            order: the job's parameters, which say where the input is.
             attempt: what is known beforehand.
-            checkpoint: what a deferral is to hand on.
-            snapshot: the table in which this attempt has kept the rows of a table in BigQuery.
+            checkpoint: the state that a deferral saves.
+            snapshot: the table in which this attempt has kept the rows of a BigQuery table.
 
         Raises:
-            JobTimedOut: the time for that is over.
+            JobTimedOut: the input could not be read until the deadline.
         """
         with ExitStack() as stack:
             failures = 0
@@ -110,10 +110,10 @@ class AttemptInput:
             yield prepared, identity
 
     def order_again(self) -> Order:
-        """Read the task's parameters once more, to read its input once more: the rows of a query that are kept.
+        """Return the job's parameters for reading the input once more; the rows of a query come from their snapshot.
 
         Raises:
-            InputError: they are not there any more.
+            InputError: the snapshot no longer exists.
         """
         order = self._settings.order(self._client.config)
         if order.source.sql is None:
@@ -121,7 +121,7 @@ class AttemptInput:
         snapshot = self._snapshot(order, order.source.sql)
         found = None if snapshot is None else snapshot.found()
         if found is None:
-            msg = f"the rows of {words_of(order.source.sql)} are not kept any more"
+            msg = f"the snapshot of {words_of(order.source.sql)} no longer exists"
             raise InputError(msg)
         return replace(order, source=BatchSource(path=found))
 
@@ -130,17 +130,17 @@ class AttemptInput:
         return order.read(self._client, keeps_media=media, with_ledger=with_ledger, kept=kept)
 
     def _of_query(self, order: Order, query: SqlSource, stack: ExitStack) -> PreparedInput:
-        """Read the rows of a query: those that an attempt before has kept, else anew; then they are kept.
+        """Read the rows of a query from the snapshot of an earlier attempt, or run the query and keep a snapshot.
 
         Raises:
-            InputError: there is no place to keep them.
+            InputError: there is no place for a snapshot.
         """
         snapshot, only = self._snapshot(order, query), self._settings.plan_only
         if snapshot is None and not only:
             raise no_place(query)
         found = None if snapshot is None else snapshot.found()
         if snapshot is not None and found is not None:
-            log.info("The rows of %s are those that are kept in %s.", words_of(query), found)
+            log.info("The rows of %s come from the snapshot %s.", words_of(query), found)
             return stack.enter_context(self._reading(order, snapshot.kept(found)))
         assert order.prompt is not None  # noqa: S101 - rows are asked about by one
         named = order.rows.named(order.prompt.columns)
@@ -149,11 +149,13 @@ class AttemptInput:
             fetched = snapshot.as_before(fetched, stack)
         prepared = stack.enter_context(self._reading(order, KeptRows(words_of(query), fetched.chunks)))
         if snapshot is not None and not only:
-            snapshot.keep(fetched)  # not before they were found good: others may be there in the next attempt
+            snapshot.keep(
+                fetched
+            )  # only after the check: after a refusal the next attempt should read new rows
         return prepared
 
     def _snapshot(self, order: Order, query: SqlSource) -> Snapshot | None:
-        """Return where the rows of a query are kept; None: there is no place for them."""
+        """Return the snapshot of a query's rows; None: there is no place for one."""
         place = self._settings.file_uri
         if place is None:
             staging = staging_place(self._client, order.destination)
@@ -164,7 +166,7 @@ class AttemptInput:
 
     @cached_property
     def search(self) -> Search | None:
-        """Say how answers at hand are looked for; None: none are used."""
+        """Return how to look for existing answers; None: the task uses none."""
         settings = self._settings
         if not (settings.reuse or settings.dedupe) or settings.file_uri is None:
             return None
@@ -174,18 +176,18 @@ class AttemptInput:
         return Search(*found, keep=keep, other_models=others)
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
-        """Return the requests that have no answer at hand; None: all have one."""
+        """Return the requests without an existing answer; None: all have one."""
         found = self.in_table or self.at_hand
         return prepared if found is None else found.rest(prepared)
 
     @property
     def found_anew(self) -> bool:
-        """Whether answers at hand are looked for, and no earlier attempt has left what it found."""
+        """Whether the task looks for existing answers, and no earlier attempt has left its findings."""
         found = self.in_table or self.at_hand
         return found is not None and found.found_anew
 
     def unanswered(self, prepared: PreparedInput, again: AskAgain) -> PreparedInput | None:
-        """Return the requests without an answer; None where they are not known or cannot be read."""
+        """Return the requests without an answer; None if they are unknown or cannot be read."""
         same = self.at_hand.same if self.at_hand is not None else ()
         try:
             if again.tally:
@@ -197,10 +199,10 @@ class AttemptInput:
     def _wait(
         self, error: CallError, failures: int, order: Order, attempt: Attempt, checkpoint: Checkpoint
     ) -> None:
-        """Wait because the input cannot be read for now, or leave by a deferral.
+        """Wait because the input cannot be read for now, in place or by a deferral.
 
         Raises:
-            JobTimedOut: the time for that is over.
+            JobTimedOut: the deadline has passed.
         """
         state = checkpoint.state
         tries = RetryClock(
@@ -221,7 +223,7 @@ class AttemptInput:
             error,
             "Nothing was created for it, and nothing is billed"
             if self._task.is_first_try and not state.mine
-            else "Nothing was created for it; jobs that are there are left as they are",
+            else "Nothing was created for it; existing jobs were left alone",
             pause,
         )
         if self._settings.deferrable:
@@ -271,7 +273,7 @@ def _other_models(settings: RunSettings) -> frozenset[str]:
 
 
 def wanted_of(settings: RunSettings) -> Wanted:
-    """Return which earlier rows are as good as an answer of today, but for their age."""
+    """Return the conditions, apart from age, on earlier rows to be used instead of new answers."""
     return Wanted(
         validate=job_check(settings.output_type, settings.request_defaults),
         whole=settings.truncated == "invalid" or settings.answers.typed,

@@ -1,4 +1,4 @@
-"""All that an attempt sees of Airflow: what it has to know of its task instance, and what it asks Airflow to do."""
+"""The port through which an attempt reaches Airflow: facts about its task instance, and requests to Airflow."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 
 @dataclass(frozen=True)
 class Owner:
-    """The task instance that jobs belong to, as they carry it."""
+    """The task instance that jobs belong to, as recorded in the jobs."""
 
     key: str
-    """The same in all its tries, and no other one's."""
+    """Identifies the task instance; the same in all its tries."""
     readable_name: str
-    """The part of a job's name that is for people."""
+    """The readable part of a job's display name."""
     labels: Mapping[str, str]
-    """Of DAG, task and run."""
+    """Labels for DAG, task and run."""
     run_begin: float | None
-    """A moment before which no task of this run can have begun, in seconds since the epoch; None: nobody says."""
+    """A moment before which no task of this run can have begun, in seconds since the epoch; None: unknown."""
     times: RunTimes = field(default_factory=RunTimes)
-    """Of the DAG run: those that no retry changes."""
+    """Times of the DAG run that no retry changes."""
     first_try: int = 1
-    """The number of the try with which Airflow began the task instance, or began it anew when it was last cleared."""
+    """The number of the first try, or of the first try after the task instance was last cleared."""
 
 
 class TaskPort(Protocol):
-    """A task instance that is running.
+    """A running task instance.
 
     Attributes:
-        waiting_for: the jobs that are cancelled if somebody kills the task now; the attempt keeps this up to date.
-        appear_until: when the newest of them has to be known by its name, in seconds since the epoch.
+        waiting_for: the jobs to cancel if somebody kills the task now; the attempt keeps this up to date.
+        appear_until: by when the service must know the newest of them by name, in seconds since the epoch.
     """
 
     waiting_for: list[str]
@@ -50,7 +50,7 @@ class TaskPort(Protocol):
 
     @property
     def owner(self) -> Owner:
-        """Who it is."""
+        """The task instance as owner of jobs."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class TaskPort(Protocol):
         """Run a query; its rows can be read until the block ends.
 
         Raises:
-            ConfigurationError: there is no such connection, or it is of no database.
+            ConfigurationError: there is no such connection, or it is not a database's.
             InputError: the database refuses the query, or cannot be reached.
         """
         ...
@@ -76,12 +76,12 @@ class TaskPort(Protocol):
         """Open a client of a connection that an earlier attempt of the task used.
 
         Raises:
-            ConfigurationError: it does not exist any more, or cannot be used.
+            ConfigurationError: the connection no longer exists, or cannot be used.
         """
         ...
 
     def turn_to(self, conn_id: str, config: ClientConfig) -> None:
-        """Wait for jobs, and cancel them, at another connection from now on."""
+        """From now on, wait for jobs and cancel them through another connection."""
         ...
 
     def records(self, round_: int) -> RoundRecords:
@@ -89,15 +89,15 @@ class TaskPort(Protocol):
         ...
 
     def earlier_manifest(self) -> Mapping[str, Any] | None:
-        """Return the manifest of the task's last earlier run that left one."""
+        """Return the manifest of the task's latest earlier run that has one."""
         ...
 
     def metrics(self, ledger: UsageLedger) -> AbstractContextManager[None]:
-        """Report at the end of the block what was settled in it, but not at a deferral."""
+        """Report at the end of the block, unless it ends in a deferral, what was settled in it."""
         ...
 
     def show_links(self, jobs: Sequence[BatchJob], project: str | None) -> None:
-        """Show links to jobs that were submitted."""
+        """Show links to submitted jobs."""
         ...
 
     def check_mapped_results(self) -> None:
@@ -105,41 +105,41 @@ class TaskPort(Protocol):
         ...
 
     def stop_if_over(self, said: str = "") -> None:
-        """End the attempt by an exception of Airflow's if its time is over.
+        """End the attempt with one of Airflow's exceptions if its time is over.
 
         Args:
-            said: what became of it; empty: it paused, and asked nothing of the service meanwhile.
+            said: what happened to its requests; empty: the attempt was paused and made no calls meanwhile.
         """
         ...
 
     def cancel_unwanted(self) -> Mapping[str, Cancellation]:
-        """Cancel the jobs in `waiting_for` if Airflow does not run the task any more; empty if it does."""
+        """Cancel the jobs in `waiting_for` if Airflow no longer runs the task; return nothing if it does."""
         ...
 
     def defer_until_ended(self, names: Sequence[str], plan: WaitPlan, memo: Mapping[str, Any]) -> NoReturn:
-        """Leave the worker until jobs have ended; `memo` comes back in the event."""
+        """Defer until jobs have ended; `memo` comes back in the event."""
         ...
 
     def defer_until(self, moment: float, memo: Mapping[str, Any]) -> NoReturn:
-        """Leave the worker until a moment, in seconds since the epoch; the event is `memo`."""
+        """Defer until a moment, in seconds since the epoch; the event is `memo`."""
         ...
 
     def late_rows(self, event: Mapping[str, Any]) -> Patience | None:
-        """Return how late rows are waited for without a slot; None: in place. The event comes back after it."""
+        """Return how to wait for late rows without a slot; None: in place. The event comes back afterwards."""
         ...
 
     def approved(self) -> Approved | None:
-        """Return what a person approved in an earlier attempt; None: nothing, or nobody says."""
+        """Return what a person approved in an earlier attempt; None: nothing, or unknown."""
         ...
 
     def ask(self, question: Question, asked: Mapping[str, Any]) -> NoReturn:
-        """Leave the worker until a person has answered; `asked` comes back beside the answer.
+        """Defer until a person has answered; `asked` comes back with the answer.
 
         Raises:
-            ApprovalOutdated: Airflow would show them an earlier question, of less.
+            ApprovalOutdated: Airflow would show an earlier question about a smaller amount.
         """
         ...
 
     def close_question(self, approved: Approved | None) -> None:
-        """Take note that the question is answered, and what was approved; None: nothing was."""
+        """Record that the question is answered, and what was approved; None: nothing."""
         ...

@@ -1,4 +1,4 @@
-"""The settling of an attempt: rows of ended jobs land as its settings want them, and decide its outcome."""
+"""Settles an attempt: lands the rows of ended jobs by its settings, and decides its outcome by them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Settlement:
     """Settles the jobs of one attempt.
 
     Args:
-        settings: of the task.
-        task: the task instance.
-        client: of the task's connection.
+        settings: the task's settings.
+        task: the port to the task instance.
+        client: the client of the task's connection.
         settler: lands rows.
         asked: the input.
-        ways: its fallbacks; None: there are none.
+        ways: the fallbacks; None: there are none.
     """
 
     _settings: RunSettings
@@ -70,11 +70,11 @@ class Settlement:
         """Land rows and decide the outcome.
 
         Args:
-            ending: how the waiting for the round's jobs ended.
-            checkpoint: what the attempt knows.
-            event: of the trigger that reported this, if one did; late rows are waited for in place without one.
+            ending: how the wait for the round's jobs ended.
+            checkpoint: the state of the attempt.
+            event: the trigger's event that reported this, if any; without one, late rows are awaited in place.
             prepared: the whole input, if it is open.
-            stops: nothing is asked again in this attempt, whatever rounds are left.
+            stops: whether nothing is submitted again in this attempt, even if rounds are left.
         """
         facts, state = checkpoint.facts, checkpoint.state
         self._settler.ledger.conn_of = self._whom(state)
@@ -90,7 +90,7 @@ class Settlement:
             )
 
     def _whom(self, state: AttemptState) -> Callable[[str], str] | None:
-        """Return what tells at which connection a job is; None: no fallback has been asked."""
+        """Return a function from a job to its connection; None: no fallback has been used."""
         if self._ways is None or not state.fallback:
             return None
         conn_of, own = self._ways.conn_of(state), self._settings.conn_id
@@ -100,7 +100,7 @@ class Settlement:
         return self._ways is not None and self._ways.has_next(state)
 
     def may_ask_again(self, state: AttemptState) -> bool:
-        """Whether failed rows may be asked once more in the same way."""
+        """Whether failed rows may be submitted once more in the same way."""
         if state.left_until and not Tier(state.tier).at_once:
             return True
         rounds = self._settings.retry_failed_rows + state.pilot
@@ -147,14 +147,14 @@ class Settlement:
     def late_rows(
         self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None
     ) -> Patience | None:
-        """Say how rows are waited for that are late; None: in place."""
+        """Return how to wait for late rows; None: in place."""
         if not self._settings.deferrable:
             return None
         return self._task.late_rows(event or {**ending.as_dict(), "memo": checkpoint.to_event()})
 
     @contextmanager
     def _columns(self, facts: InputFacts, prepared: PreparedInput | None) -> Iterator[Carry | None]:
-        """Give the columns of a table's rows, where they are to land beside the answers."""
+        """Yield the columns of the input rows, if they land beside the answers."""
         settings = self._settings
         if settings.prompt is None or settings.results_uri is None or facts.snapshot is not None:
             yield None
@@ -163,19 +163,19 @@ class Settlement:
             yield columns
 
     def land_at_hand(self, order: Order, prepared: PreparedInput, fingerprint: str) -> Done:
-        """Land the rows of an input of which nothing is to be asked."""
+        """Land the rows of an input that is answered already."""
         facts = InputFacts.of(prepared)
         with self._columns(facts, prepared) as carry:
             landing = self._landing(facts, prepared, carry, AttemptState(), fingerprint)
             return self._settler.land_at_hand(order, landing)
 
     def table_of(self, facts: InputFacts) -> TableLanding | None:
-        """Return the table in BigQuery that is written there; None: the task writes none."""
+        """Return the BigQuery table that a statement writes; None: the task writes none."""
         into = None if facts.snapshot is None else self._into(facts, None)
         return into if isinstance(into, TableLanding) else None
 
     def _into(self, facts: InputFacts, fingerprint: str | None) -> TableLanding | LoadedTable | None:
-        """Return the table in BigQuery that rows land in; None where the task has none."""
+        """Return the BigQuery table in which rows land; None if the task has none."""
         settings, owner = self._settings, self._task.owner
         if facts.snapshot is None and settings.file_uri == settings.results_uri:
             return None

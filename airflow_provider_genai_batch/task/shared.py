@@ -1,4 +1,4 @@
-"""What all parts of an attempt share."""
+"""Objects that all parts of an attempt share."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from airflow_provider_genai_batch.task.settings.settings import RunSettings
 
 @dataclass(frozen=True)
 class Shared:
-    """What all parts of an attempt share.
+    """Objects that all parts of an attempt share.
 
     Attributes:
-        settings: of the task.
-        task: the task instance, as far as an attempt sees it.
-        client: of the task's connection.
-        watcher: looks at jobs, and waits for them.
+        settings: the task's settings.
+        task: the port to the task instance.
+        client: the client of the task's connection.
+        watcher: reads jobs, and waits for them.
         finder: looks for jobs.
-        settler: lands their rows, and decides.
+        settler: lands their rows, and decides the outcome.
     """
 
     settings: RunSettings
@@ -34,7 +34,7 @@ class Shared:
 
     @property
     def usual(self) -> str:
-        """How long jobs take, in words: by the connection's list where that was read, else by the task's own."""
+        """How long jobs take, in words: by the connection's list if it was read, else by the task's own jobs."""
         own = (
             None
             if self.finder.usual

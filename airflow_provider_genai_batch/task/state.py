@@ -1,4 +1,4 @@
-"""The state of an attempt. It becomes a dict at a deferral only."""
+"""The state of an attempt. It becomes a dict only at a deferral."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from airflow_provider_genai_batch.task.inputs.facts import InputFacts
 
 @dataclass
 class AttemptState:
-    """What an attempt knows of what it did, small enough for a deferral."""
+    """What an attempt has done so far, small enough for a deferral."""
 
     deadline: float = 0.0
-    """Until which a lack of capacity is waited out, in seconds since the epoch; 0: none has been met yet."""
+    """Until when to wait for capacity, in seconds since the epoch; 0: no such wait has begun."""
     room_since: float = 0.0
     """Since when there is room for the next job, see `flows.steps.AwaitCapacity`."""
     round: int = 0
     ready: Deadline | None = None
-    """Of the rows of the task; None: they have none."""
+    """The deadline of the task's rows; None: they have none."""
     left_until: float = 0.0
-    """Until when the end of jobs is waited for that were left for `ready`, in seconds since the epoch; 0: none was."""
+    """Until when to wait for the end of jobs cancelled for `ready`, in seconds since the epoch; 0: none was."""
     tier: str = Tier.BATCH.value
-    """In which this round is asked, see `models.tier.Tier`."""
+    """The tier of this round, see `models.tier.Tier`."""
     done: list[str] = field(default_factory=list)
     """Jobs of earlier rounds."""
     before: list[str] = field(default_factory=list)
-    """Jobs of earlier attempts that are of no use."""
+    """Useless jobs of earlier attempts."""
     idle: bool = True
     """True while this attempt has neither created a job nor waited for one."""
     mine: list[str] = field(default_factory=list)
-    """Jobs that this attempt came to, in all rounds."""
+    """Jobs that this attempt found or created, in all rounds."""
     reattached: list[str] = field(default_factory=list)
     """Subset of `mine` that earlier attempts created."""
     failed_before: list[str] = field(default_factory=list)
@@ -46,25 +46,25 @@ class AttemptState:
     reached: int = 0
     """The round that this attempt was in before it was deferred."""
     twins: list[str] = field(default_factory=list)
-    """Subset of `mine` that ended beside another job of the same requests."""
+    """Subset of `mine` that ended in addition to another job with the same requests."""
     spent: float = 0.0
-    """What jobs of earlier rounds are known to have cost, in USD."""
+    """Known cost of the jobs of earlier rounds, in USD."""
     strays: list[str] = field(default_factory=list)
-    """Subset of `mine` that only a list showed."""
+    """Subset of `mine` that was found only in a list."""
     manifest: dict[str, Any] | None = None
-    """Of the jobs that were settled last, as JSON; None: no jobs have been settled yet."""
+    """Manifest of the jobs that were settled last, as JSON; None: no jobs have been settled yet."""
     fallback: int = 0
-    """The number of the fallback that this round is asked in; 0: none, it is as the task's own parameters say."""
+    """The number of the fallback that this round uses; 0: none, it uses the task's own parameters."""
     leads_on: str = ""
-    """Why what this round leaves is asked in the next fallback; empty: not known yet, or it is not."""
+    """Why the next fallback gets what this round leaves; empty: not known yet, or it does not."""
     elsewhere: dict[str, str] = field(default_factory=dict)
-    """Jobs of earlier rounds at another connection than the task's own, which is named."""
+    """Jobs of earlier rounds at other connections than the task's own, with these connections."""
     models: dict[str, str] = field(default_factory=dict)
-    """Of what was asked at once of another model than the task's, by name."""
+    """Journals of another model than the task's, by name."""
     pilot: int = 0
-    """Rounds that are a pilot: 1 if the first one is, else 0."""
+    """Number of pilot rounds: 1 if the first round is a pilot, else 0."""
     plan: dict[str, Any] | None = None
-    """What this attempt planned, as JSON; None: nothing yet, or the requests cannot be read."""
+    """The plan of this attempt, as JSON; None: none yet, or the requests cannot be read."""
 
     @property
     def piloting(self) -> bool:
@@ -86,11 +86,11 @@ class AttemptState:
         )
 
     def come_to(self, job: BatchJob, *, reattached: bool) -> None:
-        """Take note of a job of the current round; one that is known stays as it is.
+        """Record a job of the current round; a known job is not changed.
 
         Args:
-            job: as it was just read.
-            reattached: an earlier attempt created it.
+            job: the job, as just read.
+            reattached: whether an earlier attempt created it.
         """
         if job.name in self.mine:
             return
@@ -102,42 +102,42 @@ class AttemptState:
                 self.failed_before.append(job.name)
 
     def join(self, job: BatchJob, *, reattached: bool) -> None:
-        """Take note of a job that only a list showed; what a further round is known by does not depend on it."""
+        """Record a job that was found only in a list; the identity of a further round does not depend on it."""
         self.come_to(job, reattached=reattached)
         _add(self.twins, [job.name])
         _add(self.strays, [job.name])
 
     def forgive(self, jobs: Sequence[BatchJob]) -> None:
-        """Let the rows of FAILED jobs count: they left too few, and all jobs together decide."""
+        """Let the rows of FAILED jobs count: they have too few, so all jobs together decide."""
         _add(self.failed_before, [job.name for job in jobs if job.state is JobState.FAILED])
 
     def count_left(self, requests: int, sizes: Mapping[str, int], going: Collection[str]) -> None:
-        """Take note, for the deadline of the rows, how many requests of this round no ended job has had.
+        """Record, for the deadline of the rows, how many requests of this round are not in an ended job.
 
         Args:
-            requests: of the round.
-            sizes: requests of its jobs so far.
-            going: those of them that have not ended.
+            requests: number of requests in the round.
+            sizes: number of requests in each of its jobs so far.
+            going: those jobs that have not ended.
         """
         if self.ready is not None:
             ended = sum(size for name, size in sizes.items() if name not in going)
             self.ready = self.ready.for_requests(max(0, requests - ended))
 
     def pass_over(self, names: Sequence[str]) -> None:
-        """Take note of jobs that are of no use."""
+        """Record useless jobs."""
         _add(self.before, names)
 
     def note_twins(self, jobs: Sequence[BatchJob]) -> None:
-        """Take note of jobs that ended beside another one of the same requests."""
+        """Record jobs that ended in addition to another one with the same requests."""
         _add(self.twins, [job.name for job in jobs])
 
     def next_round(self, again: AskAgain, spent: float, tier: Tier) -> AttemptState:
-        """Return the state at the begin of the round that asks what these jobs left open.
+        """Return the state at the beginning of the round for the requests that these jobs left unanswered.
 
         Args:
             again: how the jobs of all rounds so far ended.
-            spent: what they are known to have cost, in USD.
-            tier: in which it asks.
+            spent: their known cost, in USD.
+            tier: the tier of the new round.
         """
         done, manifest = [*again.job_names], again.manifest
         return replace(
@@ -153,14 +153,15 @@ class AttemptState:
     def next_fallback(
         self, again: AskAgain | None, spent: float, tier: Tier, conn_id: str | None
     ) -> AttemptState:
-        """Return the state at the begin of the first round of the next fallback.
+        """Return the state at the beginning of the first round of the next fallback.
 
-        What that is known by does not depend on the jobs before it, so that it is found again whatever became of them.
+        The identity of that round does not depend on the jobs before it, so it is found again whatever happened to
+        them.
 
         Args:
-            again: how the jobs of all rounds so far ended; None: there is none of this round.
-            spent: what they are known to have cost, in USD.
-            tier: in which it asks.
+            again: how the jobs of all rounds so far ended; None: this round has no jobs.
+            spent: their known cost, in USD.
+            tier: the tier of the new round.
             conn_id: the connection of this round, if it is not the task's own.
         """
         done = [*self.done] if again is None else [*again.job_names]
@@ -182,7 +183,7 @@ class AttemptState:
         return state
 
     def first_round_again(self, again: AskAgain, spent: float) -> AttemptState:
-        """Return the state at the begin of a first round whose jobs take the place of those that ended early."""
+        """Return the state at the beginning of a first round whose jobs replace those that ended early."""
         anew = replace(
             self,
             deadline=0.0,
@@ -198,29 +199,29 @@ class AttemptState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a deferral hands on; another version of this package may have written it."""
+    """The state that a deferral saves; another version of this package may have written it."""
 
     state: AttemptState = field(default_factory=AttemptState)
     jobs: list[str] = field(default_factory=list)
     facts: InputFacts = field(default_factory=InputFacts)
     fingerprint: str | None = None
-    """Of the whole input; None: not known, or there are no jobs of it yet."""
+    """Fingerprint of the whole input; None: unknown, or there are no jobs for it yet."""
     more: bool = False
-    """More jobs of the round are to be submitted."""
+    """Whether more jobs of the round are still to be submitted."""
     refusals: int = 0
     """How often the service had no capacity, or the input could not be read."""
     looked: bool = True
-    """The attempt has looked for jobs of earlier ones."""
+    """Whether the attempt has looked for jobs of earlier attempts."""
     look_first: bool = False
-    """It is to look for them before it creates one, if it has not."""
+    """Whether it must look for them, if it has not yet, before it creates a job."""
 
     def to_event(self) -> dict[str, Any]:
-        """Return what a trigger can serialise."""
+        """Return the checkpoint as JSON values, for a trigger."""
         return asdict(self)
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Checkpoint:
-        """Read what a trigger's event brings back."""
+        """Read a checkpoint from a trigger's event."""
         checkpoint = read_stored(cls, event.get("memo"))
         return checkpoint if checkpoint.jobs else replace(checkpoint, jobs=[*event.get("job_names", ())])
 

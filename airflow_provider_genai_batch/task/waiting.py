@@ -1,4 +1,4 @@
-"""Waiting for the jobs of a round: in place, or by a deferral. It needs nothing of what they ask."""
+"""Waits for the jobs of a round, in place or by a deferral. It needs to know nothing about their requests."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEFT_POLL = 10.0
-"""Seconds between looks at a job that was cancelled for a deadline."""
+"""Seconds between looks at a job that was cancelled because of a deadline."""
 
 
 @dataclass
 class Waiting:
-    """How an attempt waits for jobs.
+    """Waits for the jobs of an attempt.
 
     Args:
-        shared: of the attempt.
+        shared: objects shared by the attempt.
 
     Attributes:
-        ending: how the last waiting ended.
+        ending: how the last wait ended.
     """
 
     _shared: Shared
     ending: Ending = field(default_factory=partial(Ending, Why.ENDED))
     _usual: str = ""
     _ahead: float = 0.0
-    """Seconds by which the service's clock was ahead of the creation of a job that was created that moment."""
+    """Seconds by which the service's clock was ahead of the creation time of a job that was just created."""
 
     def note_creation(self, job: BatchJob) -> None:
-        """Compare the service's clock with the time that it gives of a job that it created this moment."""
+        """Compare the service's clock with the creation time of a job that it has just created."""
         created = created_at(job)
         if created is not None:
             self._ahead = self._shared.client.service_time() - created
@@ -60,7 +60,7 @@ class Waiting:
         *,
         more: bool,
     ) -> None:
-        """Wait for all that go on, or with `more` to come for one of them; those that ended leave `going`."""
+        """Wait until all running jobs end, or until one does if `more` are to come. Removes ended jobs from `going`."""
         if not self._usual:
             self._usual = self._shared.usual
             if self._usual:
@@ -75,7 +75,7 @@ class Waiting:
         self.ending = self._shared.watcher.wait([*going], plan)
         if more and self.ending.why is Why.ENDED:
             for name in [*going]:
-                with suppress(NotFound):  # it does not appear yet
+                with suppress(NotFound):  # it cannot be read yet
                     if self._shared.client.get(name).done:
                         del going[name]
         else:
@@ -90,17 +90,17 @@ class Waiting:
         facts: InputFacts,
         identity: Identity,
     ) -> Ending:
-        """Wait for jobs that somebody else submitted, or leave by a deferral.
+        """Wait for jobs that somebody else submitted, in place or by a deferral.
 
         Args:
-            going: they.
-            jobs: all of the round, with them.
-            state: what this attempt did so far.
-            facts: what is known of the whole input.
-            identity: of the whole input.
+            going: these jobs.
+            jobs: all jobs of the round, including them.
+            state: what this attempt has done so far.
+            facts: facts about the whole input.
+            identity: identity of the whole input.
 
         Returns:
-            How the waiting ended.
+            How the wait ended.
         """
         self._shared.task.waiting_for = [*self._shared.task.waiting_for, *(job.name for job in going)]
         self._shared.task.appear_until = self.appear_until(going)
@@ -108,7 +108,7 @@ class Waiting:
         return self.ending
 
     def plan(self, jobs: Sequence[BatchJob], *, reattached: bool = False) -> WaitPlan:
-        """Return how to wait for jobs; of several the oldest one's time counts."""
+        """Return how to wait for jobs; the deadline counts from the oldest one."""
         now = self._shared.client.service_time()
         oldest = min(jobs, key=lambda job: created_at(job) or 0.0)
         plan = self._shared.settings.wait_plan(oldest, now=now, reattached=reattached)
@@ -121,14 +121,14 @@ class Waiting:
         )
 
     def appear_until(self, jobs: Sequence[BatchJob]) -> float:
-        """Return when the newest of jobs has to be known by its name, in seconds since the epoch."""
+        """Return by when the service must know the newest job by name, in seconds since the epoch."""
         times = [created for job in jobs if (created := created_at(job)) is not None]
         newest = max(times) + self._ahead if times else self._shared.client.service_time()
         return newest + APPEARS_WITHIN
 
 
 def _for_rows(plan: WaitPlan, state: AttemptState) -> WaitPlan:
-    """Return a plan that keeps the deadline of the rows, or waits for the end of what was left for it."""
+    """Return a plan that keeps the deadline of the rows, or waits for the end of jobs cancelled because of it."""
     if state.left_until:
         return replace(
             plan,

@@ -196,7 +196,7 @@ def test_a_quota_that_is_used_up_from_the_start_is_named_and_nothing_is_landed(
     (error,) = ran.errors
     assert isinstance(error, OnlineStopped)
     assert "0 rows had been answered" in str(error)
-    assert "The next attempt takes what was answered and asks for the rest." in str(error)
+    assert "The next attempt keeps the answers and sends the rest." in str(error)
     assert not out.exists()
 
 

@@ -119,7 +119,7 @@ def test_trouble_that_outlasts_the_deadline_hides_no_job_that_is_paid_for(
     name = emulator.jobs[0]["name"]
     assert failure.value.job_names == (name,)
     assert (failure.value.manifest or {})["counts"]["ok"] == 1
-    assert f"What {name} answered is paid for" in str(failure.value)
+    assert f"The answers of {name} are paid for" in str(failure.value)
     assert "nothing is billed" not in str(failure.value)
 
 
@@ -137,7 +137,7 @@ def test_a_further_round_without_capacity_hides_no_job_that_is_paid_for(
     name = emulator.jobs[0]["name"]
     assert failure.value.job_names == (name,)
     assert (failure.value.manifest or {})["counts"]["ok"] == 1
-    assert f"What {name} answered is paid for" in str(failure.value)
+    assert f"The answers of {name} are paid for" in str(failure.value)
 
 
 def test_a_job_that_is_stuck_is_what_a_kill_would_cancel(

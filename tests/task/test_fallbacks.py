@@ -117,7 +117,7 @@ def test_a_job_that_does_not_leave_the_queue_is_cancelled_and_another_model_is_a
     assert models(emulator) == ["gemini-2.5-flash", OTHER]
     assert [job["state"] for job in emulator.jobs] == ["CANCELLED", "SUCCEEDED"]
     assert "has not left the queue in time (pending_timeout)" in caplog.text
-    assert f"Going on to the fallback model {OTHER} with 20 requests" in caplog.text
+    assert f"Using the fallback model {OTHER} for 20 unanswered requests" in caplog.text
 
 
 @EVERY_WAY

@@ -69,7 +69,7 @@ def test_a_task_that_is_killed_writes_what_came_before_it_ends(
 
     with GenAIBatchClient(gemini_config(emulator)) as client, ThreadPoolExecutor(1) as killer:
         killer.submit(kill)
-        with pytest.raises(JobCancelled, match="The next attempt takes what is kept and asks for"):
+        with pytest.raises(JobCancelled, match="The next attempt uses the kept answers and sends"):
             attempt(task, client, PROMPTS, **how).run(Attempt())
     before = len(answered(emulator))
     assert ROWS // 4 <= before < ROWS

@@ -120,7 +120,7 @@ def test_a_full_flex_tier_is_left_for_the_standard_tier(
         manifest = task.go()
     assert manifest is not None, task.errors
     assert manifest["counts"]["ok"] == 20
-    assert "Asking 20 requests at once, in the standard tier." in caplog.text
+    assert "Sending 20 requests as immediate calls, in the standard tier." in caplog.text
     assert manifest["tiers"] == {"standard": 20}
     if manifest["cost"] is not None:
         assert manifest["cost"]["usd"] == pytest.approx(2 * manifest["cost"]["usd_in_batch"])

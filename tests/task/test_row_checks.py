@@ -114,7 +114,7 @@ def test_one_that_fails_fails_the_task_with_rows_landed_and_the_next_attempt_pay
         "1 of 6 checks failed: share of label = 'positive' is 0.5 in 4 rows, not between 0.6 and 0.9"
         in str(error)
     )
-    assert "The next attempt asks nothing again" in str(error)
+    assert "The next attempt submits nothing" in str(error)
     assert error.manifest
     assert error.manifest["cost"]
     assert [one["passed"] for one in error.manifest["checks"]] == [False, *[True] * 5]

@@ -1,1 +1,1 @@
-"""What an attempt does with jobs: find, submit, watch, settle. Here the steps of the flows are carried out."""
+"""Carries out the steps of the flows for an attempt: finds, submits, watches and settles jobs."""

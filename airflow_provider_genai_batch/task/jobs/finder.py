@@ -1,4 +1,4 @@
-"""Finding jobs of a task instance: by lists, which are hints, and then by name."""
+"""Finds jobs of a task instance: by lists, which are only hints, and then by name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 log = logging.getLogger(__name__)
 
 _LIVE_PAGES = 10
-"""Of a list, among which those that have not ended are looked for: a thousand jobs."""
+"""Pages of a list in which to look for unfinished jobs: a thousand jobs."""
 
 
 @dataclass
@@ -43,42 +43,42 @@ class JobFinder:
     """Finds jobs.
 
     Attributes:
-        watcher: reads them by name, and cancels them.
-        usual: how long jobs of the model take, in words; empty where that is not known.
+        watcher: reads jobs by name, and cancels them.
+        usual: how long jobs of the model take, in words; empty if unknown.
     """
 
     watcher: JobWatcher
     usual: str = ""
 
     def find(self, identity: Identity, since: float | None) -> list[BatchJob]:
-        """Ask a list for the jobs of an identity's task instance; see `find_jobs`."""
+        """List the jobs of an identity's task instance; see `find_jobs`."""
         return self.watcher.client.run(find_jobs(self.watcher.client.calls, identity, since, self._behind))
 
     def find_ended(self, identity: Identity, since: float | None) -> list[str]:
-        """Return the names of an identity's jobs that have ended; one that a list shows at work is read by its name."""
+        """Return the names of an identity's ended jobs; a job that a list shows as running is read by name."""
         own = [job for job in self.find(identity, since) if identity.owns(job)]
         return [job.name for job in own if job.done or self._has_ended(job.name)]
 
     def _has_ended(self, name: str) -> bool:
         try:
             return self.watcher.client.get(name).done
-        except NotFound:  # or does not appear yet: that is for whoever takes it up
+        except NotFound:  # or it cannot be read yet: whoever reattaches to it deals with that
             return False
 
     def find_strays(
         self, identity: Identity, settled: Collection[BatchJob], names: Collection[str], since: float | None
     ) -> Strays:
-        """Look for jobs that ask the same as those that were settled last, and have none of these names."""
+        """Look for other jobs with the same requests as those that were settled last."""
         known = [job for job in settled if not is_journaled(job.name)]
         flow = find_strays(identity, known, names=names, since=since, clock=self.watcher.client.service_time)
         return drive(flow, partial(self.act_for, identity))
 
     def cancel_strays(self, identity: Identity, strays: Strays) -> None:
-        """Cancel those that have not ended."""
+        """Cancel stray jobs that have not ended."""
         drive(cancel_needless(identity, strays.going, self.watcher.client.service_time), self.watcher.act)
 
     def cancel_others(self, identity: Identity, hints: Collection[BatchJob]) -> None:
-        """Cancel those of the task instance that are not asked any more; see `cancel_others`."""
+        """Cancel jobs of the task instance that are no longer wanted; see `cancel_others`."""
         clock_ = self.watcher.client.service_time
         drive(cancel_others(identity, hints, clock_, reattach=True), self.watcher.act)
 
@@ -95,27 +95,27 @@ class JobFinder:
         return drive(orphan(identity, intent, self.watcher.client.service_time), act)
 
     def act_for(self, identity: Identity, step: Find | WatchStep) -> Any:
-        """Carry out a step on which it is decided what is paid: a look is worth as many tries as any other call."""
+        """Carry out a step that decides what is paid: each look gets as many tries as any other call."""
         if isinstance(step, Find):
             return self.find(identity, step.since)
         return self.watcher.act(step, tries=TRIES)
 
     def list_live(self, attempt: Attempt) -> list[BatchJob] | None:
-        """List jobs that may not have ended; the log says what those that have tell of the queue."""
+        """List jobs that may not have ended; log how long the ended ones took."""
         jobs = self.recent_jobs(BUDGET[self.watcher.client.config.backend], _LIVE_PAGES)
         times = queue_times(jobs or (), attempt.model)
         self.usual = "" if times is None else times.words
         return jobs
 
     def recent_jobs(self, seconds: float, most_pages: int = 1) -> list[BatchJob] | None:
-        """List the connection's jobs of so many seconds; None where the list cannot be read, which is no matter."""
+        """List the connection's jobs of the last `seconds`; None if the list cannot be read, which does no harm."""
         since = self.watcher.client.service_time() - seconds
         try:
             return self.watcher.client.run(recent_jobs(self.watcher.client.calls, since, most_pages))
         except CallError as error:
-            log.info("What the queue is like cannot be seen: %s", error)
+            log.info("It is unknown how long jobs take, because they could not be listed: %s", error)
             return None
 
     def _behind(self) -> float:
-        """Seconds by which the service's clock is behind this machine's, as far as its time is known."""
+        """Seconds by which the service's clock is behind this machine's, as far as known."""
         return max(0.0, clock.time() - self.watcher.client.service_time())

@@ -1,4 +1,4 @@
-"""How long output of an ended job is waited for that is not readable yet."""
+"""How long to wait for the output of an ended job that is not readable yet."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from airflow_provider_genai_batch.flows.outcome.collect import READ_PATIENCE
 
 @dataclass(frozen=True)
 class Patience:
-    """How output of an ended job is waited for that is not readable yet."""
+    """How to wait for the output of an ended job that is not readable yet."""
 
     seconds: float = field(default_factory=lambda: READ_PATIENCE)
-    """All in all."""
+    """Seconds in all."""
     since: float | None = None
-    """When it was asked for first, in seconds since the epoch; None: it was not yet."""
+    """When the first try was, in seconds since the epoch; None: there was none yet."""
     pause: Callable[[float], None] = clock.sleep
-    """Waits for so many seconds."""
+    """Waits so many seconds."""

@@ -1,4 +1,4 @@
-"""Settling jobs: the steps of landing their rows and deciding the outcome, carried out."""
+"""Settles jobs: carries out the steps of landing their rows and deciding the outcome."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class JobSettler:
-    """Lands the rows of jobs and decides what became of a task.
+    """Lands the rows of jobs and decides the outcome of a task.
 
     Attributes:
-        client: of the task's connection.
-        model: of the task, which a journal does not name.
-        models: of journals of another one, by the names of their jobs.
-        ledger: what came of the jobs that were settled.
+        client: the client of the task's connection.
+        model: the task's model, which a journal does not name.
+        models: models of journals of another model, by the names of their jobs.
+        ledger: rows, tokens and cost of the settled jobs.
     """
 
     client: GenAIBatchClient
@@ -75,16 +75,16 @@ class JobSettler:
         """Land rows and decide the outcome.
 
         Args:
-            ending: how the waiting ended.
+            ending: how the wait ended.
             names: the jobs.
-            landing: how rows are wanted.
-            patience: for output that is not readable yet.
-            reattached: those that are of an earlier attempt.
-            failed_before: those of them whose failure an earlier attempt raised.
-            may_ask_again: rows that failed may be asked for once more.
+            landing: how rows land.
+            patience: how to wait for output that is not readable yet.
+            reattached: names of jobs of an earlier attempt.
+            failed_before: names of those whose failure an earlier attempt raised.
+            may_ask_again: whether failed rows may be submitted once more.
 
         Raises:
-            JobError: one of its kinds, as the outcome table says.
+            JobError: one of its subclasses, as the outcome table says.
         """
         patience = patience or Patience()
 
@@ -142,21 +142,21 @@ class JobSettler:
     def settle_last(
         self, ending: Ending, names: list[str], landing: Landing, patience: Patience | None = None
     ) -> Manifest:
-        """Land rows and decide the outcome, where nothing is asked again; see `settle`.
+        """Land rows and decide the outcome; nothing is submitted again. See `settle`.
 
         Raises:
-            JobError: one of its kinds, as the outcome table says.
+            JobError: one of its subclasses, as the outcome table says.
         """
         outcome = self.settle(ending, names, landing, patience=patience)
         assert isinstance(outcome, Done)  # noqa: S101 - nobody allows it to ask again
         return outcome.manifest
 
     def land_at_hand(self, order: JobParams, landing: Landing) -> Done:
-        """Land the rows of an input of which nothing is to be asked: it needs no job.
+        """Land the rows of an input that is answered already, and needs no job.
 
         Raises:
             ResultsNotWritten: they cannot be written.
-            ChecksFailed: they are not as they should be, all together.
+            ChecksFailed: a check of all rows fails.
         """
         self.ledger.begin()
         tally = self._land((), landing) if landing.into is None else self._count_tables((), landing)
@@ -193,7 +193,7 @@ class JobSettler:
                 client = landing.at(job.name, self.client)
                 gone = client.run(discard_input(client.calls, job))
             except CallError as error:
-                log.warning("The uploaded input of job %s was left where it is: %s", job.name, error)
+                log.warning("The uploaded input of job %s could not be deleted: %s", job.name, error)
             else:
                 if gone:
                     log.info("Deleted %s, the uploaded input of job %s.", gone, job.name)

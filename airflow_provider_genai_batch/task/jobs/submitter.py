@@ -1,4 +1,4 @@
-"""Submitting a job: the steps of finding or creating it, carried out."""
+"""Submits a job: carries out the steps of finding or creating it."""
 
 from __future__ import annotations
 
@@ -79,19 +79,19 @@ class JobSubmitter:
         """Find or create an identity's job.
 
         Args:
-            identity: whose job it is.
-            spec: puts the input in place; called again where that met trouble.
+            identity: identity of the job.
+            spec: uploads or stages the input; called again after an error.
             attempt: what is known beforehand.
-            display_name: as the service keeps it, for errors.
-            records: what the task instance wrote down.
-            budget: seconds for which a lack of capacity is waited out.
-            wanted: asked before every create whether it still is.
-            created: takes a job as soon as its create is answered, before anything else is done: whatever interrupts
-                the attempt from then on finds a job to cancel.
-            await_capacity: waits, or leaves by an exception of Airflow's; None: sleeps.
+            display_name: the job's display name at the service, for errors.
+            records: the records of the task instance.
+            budget: seconds to wait for capacity.
+            wanted: tells, before every create call, whether the job is still wanted.
+            created: gets the job as soon as its create call is answered, before anything else happens: whatever
+                interrupts the attempt from then on finds a job to cancel.
+            await_capacity: waits, or raises one of Airflow's exceptions; None: sleeps.
 
         Raises:
-            JobCancelled: it is not wanted any more; nothing was created.
+            JobCancelled: the job is no longer wanted; nothing was created.
         """
         client, placed = self.finder.watcher.client, list[JobSpec]()
 

@@ -15,7 +15,7 @@ _INLINE = "inline"
 def describe_unasked(
     order: JobParams, tally: RowCounter, results_uri: str | None, media_uri: str | None
 ) -> Manifest:
-    """Write the manifest of rows for which no job was needed."""
+    """Write the manifest of rows that needed no job."""
     return Manifest(
         backend=order.backend,
         model=order.model,
@@ -34,10 +34,10 @@ def describe_unasked(
 
 
 def rows_summary(manifest: Manifest) -> str:
-    """Tell what became of the rows, why some failed, and where they are.
+    """Return text: the rows by status, why some failed, and where they are.
 
     Args:
-        manifest: of jobs that ended.
+        manifest: manifest of ended jobs.
     """
     said = "not counted" if manifest.counts is None else _counted(manifest.counts)
     if manifest.causes:

@@ -1,4 +1,4 @@
-"""Whether a round goes without jobs: they would be late, or its requests were asked at once before."""
+"""Decides whether a round creates no jobs: they would be late, or immediate calls for its requests have begun."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from airflow_provider_genai_batch.task.state import AttemptState
 log = logging.getLogger(__name__)
 
 LAST_ROUND = 10_000
-"""No round has so high a number."""
+"""Above every round number."""
 
 
 WhyNext: TypeAlias = Callable[[AttemptState, Identity], str]
-"""Tells of a state and the identity of the whole input why a fallback is asked; empty: it is not."""
+"""Takes a state and the identity of the whole input; returns why the next fallback is used, empty if it is not."""
 
 
 class NoJobError(Exception):
-    """No job is created. The text says why; empty: what was asked at once counts."""
+    """No job is created. The text says why; empty: earlier immediate calls count instead."""
 
 
 @dataclass
@@ -38,13 +38,13 @@ class NoJob:
     """Refuses the jobs of one round.
 
     Args:
-        shared: of the attempt.
-        model: that is asked.
-        start: of the round.
-        why_next: tells why a fallback is asked; None: there is none after this.
+        shared: objects shared by the attempt.
+        model: the round's model.
+        start: the beginning of the round.
+        why_next: returns why the next fallback is used; None: there is no next one.
 
     Attributes:
-        journaled: what earlier attempts asked at once, where that counts in place of the round's jobs.
+        journaled: immediate calls of earlier attempts, if they count instead of the round's jobs.
     """
 
     _shared: Shared
@@ -55,10 +55,10 @@ class NoJob:
 
     @contextmanager
     def leading_on(self) -> Iterator[None]:
-        """Ask a fallback where no job can be created: there was no capacity, or there is no such model.
+        """Use the next fallback if no job can be created: there was no capacity, or the model does not exist.
 
         Raises:
-            NoJobError: so it is.
+            NoJobError: no job can be created.
         """
         try:
             yield
@@ -70,10 +70,10 @@ class NoJob:
             raise NoJobError(str(error)) from error
 
     def refuse_jobs(self) -> None:
-        """Leave the round to calls that answer at once, where a job would be late or they have begun before.
+        """Refuse a job that would be late, or whose requests earlier immediate calls have begun to answer.
 
         Raises:
-            NoJobError: it would, or they have; or a fallback is asked.
+            NoJobError: the job is refused; or a fallback is used.
         """
         state = self._start.state
         if self.why_next is not None:
@@ -90,14 +90,14 @@ class NoJob:
             msg = f"there is no time for a job of {ready.requests} requests"
             raise NoJobError(msg)
         if self._has_journal or self._asked_at_once(state):
-            msg = "an earlier attempt has begun to ask them at once"
+            msg = "an earlier attempt has begun to send them as immediate calls"
             raise NoJobError(msg)
         if self._too_slow:
             raise NoJobError(self._too_slow)
 
     @cached_property
     def _too_slow(self) -> str:
-        """Why the first job of a run is not worth its creation; empty: it is, or this is not the first."""
+        """Return why the first job of a run is not worth creating; empty: it is, or this is not the first job."""
         state, shared = self._start.state, self._shared
         if state.ready is None or state.mine or not shared.task.is_first_try:
             return ""
@@ -111,7 +111,7 @@ class NoJob:
 
     @cached_property
     def _at_once(self) -> list[BatchJob]:
-        """What earlier attempts asked at once, whatever jobs it was to complete; empty: only in a first round."""
+        """Return all immediate calls of earlier attempts, for any jobs; only in a first round, else empty."""
         journals = self._journals
         if self._shared.task.is_first_try or not self._shared.settings.reattach or journals is None:
             return []
@@ -119,12 +119,12 @@ class NoJob:
         return found if any(round_of(job.display_name) for job in found) else []
 
     def _asked_at_once(self, state: AttemptState) -> bool:
-        """Whether an earlier attempt has asked at once what its jobs left, and they are not found any more."""
+        """Whether an earlier attempt has sent the rest of its jobs as immediate calls, and its jobs are gone."""
         return not state.round and not state.pilot and bool(self._at_once)
 
     @property
     def _has_journal(self) -> bool:
-        """Whether an earlier attempt has begun to ask at once what this round asks."""
+        """Whether an earlier attempt has begun immediate calls for the requests of this round."""
         start, reattach = self._start, self._shared.settings.reattach
         own = identity_of(start, start.prepared, reattach=reattach)
         return self._journals is not None and bool(self._journals.of_round(own.tag).parts())

@@ -1,4 +1,4 @@
-"""An input of which nothing is to be asked: its rows land without a round."""
+"""An input that is answered already: its rows land without a round."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def land_all_at_hand(
     outcome: RoundOutcome,
     here: RoundStart,
 ) -> Done:
-    """Land the rows of an input of which nothing is to be asked.
+    """Land the rows of an input that is answered already.
 
-    The earlier results may be those of an earlier attempt of this task, which has died since, or was cleared. Then its
-    jobs say what was paid, as long as their rows can be read.
+    The earlier results may be from an earlier attempt of this task that died or was cleared. Then its jobs say what was
+    paid, as long as their rows can be read.
 
     Args:
-        client: of the task's connection.
-        order: of the task.
-        asked: the input, with the answers at hand.
+        client: the client of the task's connection.
+        order: the job's parameters.
+        asked: the input, with the existing answers.
         settlement: lands rows.
-        outcome: finds an earlier attempt's jobs, and settles with them.
+        outcome: finds the jobs of an earlier attempt, and settles with them.
         here: the whole input, and what is known of the attempt.
     """
     uri = asked.search and asked.search.results_uri

@@ -1,4 +1,4 @@
-"""What became of a round: its jobs are settled, judged as a pilot, or left for the deadline of the rows."""
+"""The outcome of a round: its jobs are settled, judged as a pilot, or cancelled because of the rows' deadline."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class RoundOutcome:
-    """Decides what became of a round.
+    """Decides the outcome of a round.
 
     Args:
-        shared: of the attempt.
+        shared: objects shared by the attempt.
         settlement: lands rows.
         ways: the fallbacks; None: there are none.
     """
@@ -58,11 +58,11 @@ class RoundOutcome:
         prepared: PreparedInput | None = None,
         event: Mapping[str, Any] | None = None,
     ) -> Outcome:
-        """Leave jobs for the deadline of the rows, and settle with what they have answered.
+        """Cancel jobs because of the rows' deadline, and settle with their answers.
 
         Raises:
             DeadlineMissed: one of them does not end.
-            JobError: one of its kinds, as the outcome table says.
+            JobError: one of its subclasses, as the outcome table says.
         """
         state, leaving = checkpoint.state, Leaving(self._shared)
         assert state.ready is not None  # noqa: S101 - else nobody leaves
@@ -82,7 +82,7 @@ class RoundOutcome:
         if not gives_up:
             return strays.settled(ended, kept, settle, event)
         with missing(state, f"{', '.join(left.stuck)} did not end"):
-            return settle(ended, kept, event)  # a look for other jobs would find those, and wait for them
+            return settle(ended, kept, event)  # a search for other jobs would find these, and wait for them
 
     def judge(
         self,
@@ -110,7 +110,7 @@ class RoundOutcome:
         )
 
     def strays(self, identity: Identity | None, facts: InputFacts, state: AttemptState) -> StrayJobs:
-        """Return what settles with jobs that only a list tells of; see `StrayJobs`."""
+        """Return the object that settles with jobs found only in a list; see `StrayJobs`."""
 
         def wait(going: Sequence[BatchJob], jobs: Sequence[BatchJob]) -> Ending:
             assert identity is not None  # noqa: S101 - else there are no such jobs
@@ -125,7 +125,7 @@ class RoundOutcome:
 
 @contextmanager
 def saying_why(stopped: OnlineStopped | None) -> Iterator[None]:
-    """Raise why the service answers no more at once, in place of what that left of the rows."""
+    """If immediate calls were stopped, raise the reason instead of the error about the missing rows."""
     try:
         yield
     except TOO_FEW_ROWS as failure:
@@ -133,14 +133,14 @@ def saying_why(stopped: OnlineStopped | None) -> Iterator[None]:
             raise
         stopped.manifest = failure.manifest
         if isinstance(failure, TooManyFailedRows):
-            stopped.add("What came is landed, with the others as missing rows.")
-        stopped.add("The next attempt takes what was answered and asks for the rest.")
+            stopped.add("The answers so far have landed, with the other requests as missing rows.")
+        stopped.add("The next attempt keeps the answers and sends the rest.")
         raise stopped from failure
 
 
 @contextmanager
 def missing(state: AttemptState, why: str) -> Iterator[None]:
-    """Raise that the deadline of the rows was missed, in place of what that left of them; empty: it was not."""
+    """Raise that the rows' deadline was missed instead of the error about the missing rows; empty `why`: it was not."""
     try:
         yield
     except TOO_FEW_ROWS as failure:

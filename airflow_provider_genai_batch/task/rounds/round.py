@@ -1,4 +1,4 @@
-"""One round of a task: its jobs submitted, so many at a time, and waited for."""
+"""One round of a task: submits its jobs, a limited number at a time, and waits for them."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Round:
     """The jobs of one round.
 
     Args:
-        shared: of the attempt.
-        order: what is asked.
-        limit: of its cost.
-        why_next: tells why a fallback is asked in place of more jobs; None: there is none after this.
+        shared: objects shared by the attempt.
+        order: the job's parameters.
+        limit: the limit of its cost.
+        why_next: returns why the next fallback is used instead of more jobs; None: there is no next one.
 
     Attributes:
         stopped: None: see `task.rounds.online.round.OnlineRound`.
@@ -64,27 +64,27 @@ class Round:
 
     @property
     def ending(self) -> Ending:
-        """How the waiting for its jobs ended."""
+        """How the wait for its jobs ended."""
         return self._waiting.ending
 
     def begun(self, start: RoundStart) -> bool:
-        """Whether an earlier attempt has submitted a job of it, whatever became of that."""
+        """Whether an earlier attempt has submitted a job of this round, whatever its outcome."""
         if self._task.is_first_try:
             return False
         return self.comes_to(self._shared.finder.find(start.identity, self._task.owner.run_begin), start)
 
     def submit(self, start: RoundStart) -> list[BatchJob] | AskAgain:
-        """Find or create this round's jobs and wait for them, or leave by a deferral.
+        """Find or create this round's jobs and wait for them, in place or by a deferral.
 
         Args:
-            start: what is asked, and what is known; its state is brought up to date.
+            start: the requests, and what is known beforehand; its state is updated.
 
         Returns:
-            The jobs. They have ended, unless the waiting stopped early (see `ending`) or `wait` is False; then one
-            of an earlier attempt that ended early is to be replaced by a new one.
+            The jobs. They have ended, unless the wait stopped early (see `ending`) or `wait` is False. `AskAgain`: a
+            job of an earlier attempt ended early, and a new one must replace it.
 
         Raises:
-            JobTimedOut: there was no time for all of them; it has what earlier rounds brought.
+            JobTimedOut: there was no time for all jobs; the error has the manifest of earlier rounds.
         """
         try:
             return self._submit(start)
@@ -134,7 +134,7 @@ class Round:
                 )
             except NoJobError as error:
                 late = late or str(error)
-                continue  # an earlier attempt may have created the jobs of pieces after it
+                continue  # an earlier attempt may have created the jobs of later parts
             sizes[found.job.name] = piece.requests or 0
             jobs += [found.job, *filter(facts.joins, found.twins)]
             self._task.show_links(jobs, self._client.config.project)
@@ -165,7 +165,7 @@ class Round:
     def _come_to(
         self, come_to: Callable[[], Found], jobs: Sequence[BatchJob], going: Collection[str]
     ) -> Found:
-        """Come to a job; where it cannot be submitted, say what becomes of those before it."""
+        """Find or create a job; if that fails, add to the error what becomes of the jobs before it."""
         names = [job.name for job in jobs]
         try:
             return come_to()
@@ -188,11 +188,11 @@ class Round:
         jobs: Sequence[BatchJob],
         sizes: Mapping[str, int],
     ) -> str | None:
-        """Wait until there is a place for one more job, or leave by a deferral.
+        """Wait until one more job may run, in place or by a deferral.
 
         Returns:
-            Empty: there is. Why jobs are left before there is one, where an earlier attempt may have created those of
-            the pieces to come. None: the waiting stopped otherwise, see `ending`.
+            Empty: one more may. A text: why no more are created, though an earlier attempt may have created the jobs of
+            later parts. None: the wait stopped for another reason, see `ending`.
         """
         state, ready = start.state, start.state.ready
         while going and (len(going) >= self._most_active or self._is_full(going, piece)):
@@ -213,19 +213,19 @@ class Round:
             start.state.count_left(start.prepared.requests or 0, sizes, going)
 
     def _no_job(self, start: RoundStart) -> NoJob | None:
-        """Return what may refuse jobs; None: nothing asks requests of this task at once."""
+        """Return the object that may refuse jobs; None: this task makes no immediate calls."""
         if start.state.ready is None and self._settings.retry_tier is None and self._why_next is None:
             return None
         return NoJob(self._shared, self._order.model, start, self._why_next)
 
     @property
     def _most_active(self) -> int:
-        """Return how many jobs go on at a time; the service has a limit for some models."""
+        """Return how many jobs may run at a time; the service has a limit for some models."""
         own = self._settings.max_active_jobs
         return min(own, jobs_at_once(self._settings.model) or own)
 
     def comes_to(self, jobs: Sequence[BatchJob], start: RoundStart) -> bool:
-        """Whether the round would take one of these jobs up."""
+        """Whether the round would reattach to one of these jobs."""
         settings = self._settings
         pieces = split(start.prepared, settings.max_requests_per_job, settings.max_bytes_per_job)
         owns = [self.identity(start, piece, several=len(pieces) > 1) for piece in pieces]
@@ -238,12 +238,12 @@ class Round:
 
     @property
     def _whom(self) -> tuple[str, ...]:
-        """Return what is asked, and who pays, where that is not what the task itself asks."""
+        """Return model and connection, if they are not the task's own."""
         config = self._client.config
         return self._order.model, config.place if config.backend is Backend.VERTEX else self._settings.conn_id
 
     def _is_full(self, going: Mapping[str, BatchJob], piece: PreparedInput) -> bool:
-        """Whether the round's own jobs leave no room for one more among the connection's enqueued tokens."""
+        """Whether the round's own jobs leave no room for one more within the connection's enqueued tokens."""
         room = room_of(self._client.config, self._order.model, piece) if self._settings.wait else None
         return is_full(room, [job.display_name for job in going.values()])
 
@@ -262,7 +262,7 @@ class Round:
             raise ConfigurationError(msg)
 
     def _note(self, found: Found, jobs: Sequence[BatchJob], state: AttemptState) -> AskAgain | None:
-        """Take note of a job; return how it ended if nobody reads its rows and a new one is to take its place."""
+        """Record a job; if the task reads no rows and a new job must replace it, return how it ended."""
         state.pass_over([*found.before])
         twins = [job for job in found.twins if job in jobs]
         new = found.job.name not in state.mine

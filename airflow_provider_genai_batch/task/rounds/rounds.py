@@ -1,4 +1,4 @@
-"""The rounds of an attempt: ask, wait, settle, and ask again what has no answer."""
+"""The rounds of an attempt: submit, wait, settle, and submit again what has no answer."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Rounds:
-    """Goes through the rounds of one attempt.
+    """Runs the rounds of one attempt.
 
     Args:
-        shared: of the attempt.
-        terms: of the task.
+        shared: objects shared by the attempt.
+        terms: the job's parameters, limits and deadline.
         asked: the input.
         settlement: lands rows.
-        outcome: decides what became of a round.
-        next: chooses what each asks.
+        outcome: decides the outcome of a round.
+        next: chooses the requests of each round.
         ways: the fallbacks; None: there are none.
     """
 
@@ -59,10 +59,10 @@ class Rounds:
     _ways: Ways | None = None
 
     def run(self, here: RoundStart) -> Done:
-        """Go round after round, from the one that begins here.
+        """Run round after round, beginning with this one.
 
         Raises:
-            JobError: one of its kinds, as the outcome table says.
+            JobError: one of its subclasses, as the outcome table says.
         """
         while True:
             round_ = self._round(here.state)
@@ -105,8 +105,9 @@ class Rounds:
     def begin(self, here: RoundStart) -> RoundStart | Done:
         """Choose where the first round begins.
 
-        What an earlier attempt had at hand is kept beside the results. If that is gone, other requests may be left than
-        those that its jobs ask; they are reattached to as they are, and only what then has no row is asked.
+        The existing answers that an earlier attempt used are kept beside the results. If that file is gone, the
+        remaining requests may differ from those in its jobs. Then the attempt reattaches to the jobs as they are, and
+        submits only requests that have no row afterwards.
         """
         attempt = here.attempt
         if not (attempt.look_first and attempt.reattach and self._input.found_anew):
@@ -117,8 +118,8 @@ class Rounds:
         if not found or self._round(here.state).comes_to(found.jobs, here):
             return here
         names = ", ".join(job.name for job in found.jobs)
-        log.warning("%s asked other requests of this input than are left now; its rows count.", names)
-        here.state.pilot = 0  # what is asked was judged before those jobs were created
+        log.warning("%s had other requests of this input than the ones now left; its rows count.", names)
+        here.state.pilot = 0  # the pilot was judged before those jobs were created
         begun = Checkpoint(here.state, [], facts, here.identity.fingerprint)
         settle = partial(self._settlement.settle, prepared=here.whole)
         outcome = strays.settled(*strays.joined(begun, found), settle)
@@ -129,10 +130,10 @@ class Rounds:
     def go_on(
         self, again: AskAgain, here: RoundStart, strays: StrayJobs, *, stalled: bool = False
     ) -> RoundStart | Done:
-        """Choose what is asked next; if a job that only a list tells of has asked it already, settle with its rows.
+        """Choose the next requests; if a job found only in a list already has them, settle with its rows.
 
         Raises:
-            JobError: nothing can be asked.
+            JobError: nothing can be submitted.
         """
         while True:
             further = self._after(here, again, stalled=stalled)
@@ -153,7 +154,7 @@ class Rounds:
             again = outcome
 
     def _note_models(self, state: AttemptState, jobs: Sequence[BatchJob]) -> None:
-        """Keep which model was asked at once, also over a deferral: a journal does not say."""
+        """Record the model of immediate calls, also across a deferral, because a journal does not name it."""
         self._shared.settler.models.update((job.name, job.model) for job in jobs)
         own = self._terms.order.model
         state.models |= {
@@ -163,7 +164,7 @@ class Rounds:
         }
 
     def _approve(self, pilot: GoodPilot, here: RoundStart, further: RoundStart) -> None:
-        """Leave until a person has answered, where what comes after the pilot needs that; see `to_ask`."""
+        """Defer until a person has answered, if the requests after the pilot need an approval; see `to_ask`."""
         task, ledger = self._shared.task, self._shared.settler.ledger
         found = to_ask(
             self._shared.settings,
@@ -190,7 +191,7 @@ class Rounds:
             if state.fallback:
                 return self._round_of_fallback(self._ways, state)
         tier, shared, terms = Tier(state.tier), self._shared, self._terms
-        # What a pilot measured is no bound for a dearer tier or model, in which the rest is asked at the deadline.
+        # A pilot's measurement is no bound for the dearer tier or model that may answer the rest at the deadline.
         measured = state.pilot > 0 and state.round == state.pilot and not state.left_until
         limit = None if measured else terms.limit
         if tier is Tier.BATCH:
@@ -207,10 +208,10 @@ class Rounds:
         return OnlineRound(way.shared, way.order, way.limit and way.limit.in_tier(tier), way.rungs())
 
     def _after(self, here: RoundStart, again: AskAgain, *, stalled: bool) -> RoundStart:
-        """Choose what is asked after a round: what has stalled in the next fallback, else as `NextRound` says.
+        """Choose what follows a round: the next fallback for stalled jobs, else what `NextRound` says.
 
         Raises:
-            JobError: nothing can be asked.
+            JobError: nothing can be submitted.
         """
         ways, state = self._ways, here.state
         if ways is not None and not state.piloting:
@@ -222,12 +223,12 @@ class Rounds:
         return self.next.after(here, again)
 
     def _lead_on(self, ways: Ways, here: RoundStart, why: str, again: AskAgain | None) -> RoundStart:
-        """Return the first round of the next fallback, which asks what has no answer.
+        """Return the first round of the next fallback, with the requests without an answer.
 
         Args:
             ways: the fallbacks.
             here: where the round began.
-            why: it is asked.
+            why: the reason for the fallback.
             again: how the jobs of the round ended; None: there are none.
         """
         ledger, way = self._shared.settler.ledger, ways.of(here.state.fallback + 1)
@@ -239,7 +240,7 @@ class Rounds:
         rest = way.rest(here.whole, left)
         if rest is None:
             raise failure_of(again) if again is not None else InputError(why)
-        log.warning("Going on to the fallback %s with %s requests: %s", way, rest.requests, why)
+        log.warning("Using the fallback %s for %s unanswered requests: %s", way, rest.requests, why)
         came_back = state.reached >= state.round or bool(state.reattached)
         attempt = replace(
             here.attempt,
@@ -251,13 +252,13 @@ class Rounds:
         return replace(here, prepared=rest, attempt=attempt, state=state, pilot=None)
 
     def _without_jobs(self, here: RoundStart, ending: Ending) -> RoundStart | None:
-        """Return the round that is asked in place of one for which no job has been created; None: there is none."""
+        """Return the round that replaces one for which no job was created; None: there is none."""
         if self._ways is not None and here.state.leads_on:
             return self._lead_on(self._ways, here, here.state.leads_on, None)
         if ending.why is not Why.SWITCH:
             return None
         ready = self._terms.ready
         assert ready is not None  # noqa: S101 - else there would be jobs
-        log.warning("No job is created: %s. It is asked at once.", ending.detail)
+        log.warning("No job is created: %s. The requests are sent as immediate calls.", ending.detail)
         state = replace(here.state, tier=ready.tiers[-1].value, left_until=self._shared.client.service_time())
         return replace(here, state=state)

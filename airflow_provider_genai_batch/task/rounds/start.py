@@ -1,4 +1,4 @@
-"""Where a round begins: what it asks, and what is known before it."""
+"""The beginning of a round: its requests, and what is known beforehand."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from airflow_provider_genai_batch.task.state import AttemptState
 
 @dataclass(frozen=True)
 class RoundStart:
-    """Where a round begins.
+    """The beginning of a round.
 
     Attributes:
-        identity: of the whole input.
-        whole: that input.
-        prepared: what the round asks.
+        identity: identity of the whole input.
+        whole: the whole input.
+        prepared: the requests of the round.
         attempt: what is known beforehand.
-        state: what this attempt did so far; the round brings it up to date.
-        pilot: the whole pilot, where the round asks what is left of it.
+        state: what this attempt has done so far; the round updates it.
+        pilot: the whole pilot, if the round submits what is left of it.
     """
 
     identity: Identity
@@ -35,25 +35,25 @@ class RoundStart:
 
     @cached_property
     def facts(self) -> InputFacts:
-        """What is known of the whole input, or of the pilot."""
+        """Facts about the whole input, or about the pilot."""
         piloted = self.piloted if self.state.pilot else None
         return InputFacts.of(piloted or self.whole)
 
     @property
     def piloted(self) -> PreparedInput | None:
-        """The pilot that is asked; None: it is not a pilot that is."""
+        """The pilot of this round; None: it is not a pilot."""
         return (self.pilot or self.prepared) if self.state.piloting else None
 
     @property
     def words(self) -> str:
-        """What is done, for the log."""
+        """What the round does, for the log."""
         if Tier(self.state.tier).at_once:
-            return f"asking {self.prepared.requests} requests at once"
+            return f"sending {self.prepared.requests} requests as immediate calls"
         if not self.state.round:
             return "submitting a new job"
         rest = self.prepared.requests
         if self.state.round == self.state.pilot:
-            return f"asking the other {rest} requests"
+            return f"submitting the other {rest} requests"
         if not rest:
-            return "asking the failed rows again, continuing from its table"
-        return f"asking {rest} request{'' if rest == 1 else 's'} again"
+            return "submitting the failed rows again, continuing its table"
+        return f"submitting {rest} request{'' if rest == 1 else 's'} again"

@@ -1,4 +1,4 @@
-"""Stray jobs of an attempt: their rows are counted, they are waited for, or they are cancelled."""
+"""Stray jobs of an attempt: counts their rows, waits for them, or cancels them."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ log = logging.getLogger(__name__)
 
 
 class Settle(Protocol):
-    """Lands the rows of jobs that ended, and decides."""
+    """Lands the rows of ended jobs, and decides the outcome."""
 
     def __call__(
         self, ending: Ending, checkpoint: Checkpoint, event: Mapping[str, Any] | None = None, /
     ) -> Outcome:
-        """Settle; the event is that of the trigger that reported the end, if one did."""
+        """Settle; `event` is the event of the trigger that reported the end, if any."""
         ...
 
 
 class StrayJobs:
-    """Settling with what only a list tells of.
+    """Settles with jobs that are found only in a list.
 
     Args:
-        shared: of the attempt.
-        identity: of the whole input; None: not known, and then no job is looked for.
-        facts: what is known of the whole input.
-        state: what the attempt did so far; it is brought up to date.
-        wait: waits for jobs, or leaves by a deferral; it takes those that go on, and all of the round.
+        shared: objects shared by the attempt.
+        identity: identity of the whole input; None: unknown, so no jobs are looked for.
+        facts: facts about the whole input.
+        state: what the attempt has done so far; it is updated.
+        wait: takes the running jobs and all jobs of the round, and waits, in place or by a deferral.
 
     Attributes:
-        later: stray jobs of rounds that the attempt has not come to, as they were seen when rows had failed last.
+        later: stray jobs of rounds that the attempt has not reached, as seen when rows last failed.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class StrayJobs:
     def settled(
         self, ending: Ending, checkpoint: Checkpoint, settle: Settle, event: Mapping[str, Any] | None = None
     ) -> Outcome:
-        """Settle; if rows failed, or an earlier attempt was at work, once more with each stray job's rows.
+        """Settle; if rows failed, or an earlier attempt was at work, settle again with the rows of stray jobs.
 
         Args:
-            ending: how the waiting for the jobs ended.
-            checkpoint: tells of them.
+            ending: how the wait for the jobs ended.
+            checkpoint: the state of the attempt.
             settle: settles once.
-            event: of the trigger that reported the end, if one did.
+            event: the event of the trigger that reported the end, if any.
 
         Raises:
-            JobError: one of its kinds, as the outcome table says.
+            JobError: one of its subclasses, as the outcome table says.
         """
         while True:
             try:
@@ -93,20 +93,20 @@ class StrayJobs:
             (ending, checkpoint), event = self.joined(checkpoint, strays), None
 
     def look(self) -> Strays:
-        """Look for jobs of an earlier attempt, where none is known."""
-        # Of rows of a table that are kept, one statement lands the answers of all jobs.
+        """Look for jobs of an earlier attempt if none is known."""
+        # For rows kept in a BigQuery table, one statement lands the answers of all jobs.
         return self._look(()) if self._facts.snapshot else self._look(()).only(self._facts.joins)
 
     def joined(self, checkpoint: Checkpoint, strays: Strays) -> tuple[Ending, Checkpoint]:
-        """Return the end of jobs and of stray ones; those that go on are waited for."""
+        """Wait for stray jobs that still run, and return the common ending."""
         state, known = self._state, self._ledger.at_hand
-        for job in strays.jobs:  # in a first attempt they are of its own create call
+        for job in strays.jobs:  # in a first attempt they come from its own create call
             state.join(job, reattached=not self._task.is_first_try)
         state.forgive([*known, *strays.ended])
         ending = Ending(Why.ENDED)
         if strays.going:
             names = ", ".join(job.name for job in strays.going)
-            log.warning("Waiting for %s: it asks requests that have no good row yet.", names)
+            log.warning("Waiting for %s: it has requests without a good row.", names)
             of_round = [job for job in known if job.name not in state.done]
             ending = self._wait(strays.going, [*of_round, *strays.jobs])
         jobs = [*checkpoint.jobs, *(job.name for job in strays.jobs)]
@@ -115,7 +115,7 @@ class StrayJobs:
     # ------------------------------------------------------------
 
     def _beside(self, outcome: Outcome, checkpoint: Checkpoint) -> Strays:
-        """Return the stray jobs that may have rows where there are none; others that go on are cancelled."""
+        """Return the stray jobs that may have missing rows; cancel others that still run."""
         if isinstance(outcome, AskAgain):
             return self._of_this_round(checkpoint)
         if outcome.whole and self._task.is_first_try:
@@ -128,7 +128,7 @@ class StrayJobs:
         return ended
 
     def _of_this_round(self, checkpoint: Checkpoint) -> Strays:
-        """Return the stray jobs of the rounds so far; those of rounds after them are kept as `later`."""
+        """Return the stray jobs of the rounds so far; keep those of later rounds as `later`."""
         found = self._look(checkpoint.jobs).only(self._facts.joins)
         self.later = found.only(self._is_later)
         return found.only(lambda job: not self._is_later(job))
@@ -146,7 +146,7 @@ class StrayJobs:
         if self._settings.reattach:
             return strays
         times = [at for job in self._ledger.at_hand if (at := created_at(job)) is not None]
-        own = min(times, default=float("inf"))  # what is older was not to be reattached
+        own = min(times, default=float("inf"))  # older jobs were not to be reattached
         return strays.only(lambda job: (created_at(job) or 0.0) >= own)
 
     def _cancel(self, strays: Strays) -> None:
@@ -156,7 +156,7 @@ class StrayJobs:
     def _without(
         self, ending: Ending, checkpoint: Checkpoint, settle: Settle, error: OutputNotReadable
     ) -> Outcome:
-        """Settle without stray jobs whose rows cannot be read; what is enough without them is not to fail for them."""
+        """Settle without stray jobs whose rows cannot be read, so that a task with enough rows does not fail."""
         jobs = [name for name in checkpoint.jobs if name not in self._state.strays]
         if not jobs or len(jobs) == len(checkpoint.jobs):
             raise error

@@ -1,4 +1,4 @@
-"""What becomes of the jobs of a round that were submitted before one that cannot be."""
+"""What happens to the jobs of a round that were submitted before one that could not be."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def became_of(shared: Shared, names: Sequence[str], over: Sequence[str] = ()) -> str:
-    """Say what becomes of the jobs before one that was not submitted; those whose time is over are cancelled."""
+    """Return text about the jobs before one that was not submitted; cancel those in `over`, whose time is over."""
     became = "Those still running are left running and are billed as they go."
     if over and shared.settings.on_timeout == "cancel":
         try:
@@ -34,7 +34,7 @@ def became_of(shared: Shared, names: Sequence[str], over: Sequence[str] = ()) ->
             became = (
                 f"Not all of those still running could be cancelled ({error}): they are billed as they go."
             )
-    return f"Before it, {', '.join(names)} had been submitted. {became} The next attempt takes their rows."
+    return f"Before it, {', '.join(names)} had been submitted. {became} The next attempt uses their rows."
 
 
 def stop_if_killed(task: TaskPort, job: BatchJob) -> None:
@@ -47,7 +47,7 @@ def stop_if_killed(task: TaskPort, job: BatchJob) -> None:
         own = became.get(job.name)
         said = "has ended" if own is None else own.words
         msg = (
-            f"The task was killed while it submitted job {job.name}, which {said}. What it has answered is billed. "
-            "The next attempt takes its rows and asks for those that are missing."
+            f"The task was killed while it submitted job {job.name}, which {said}. Its answers are billed. "
+            "The next attempt uses its rows and submits the missing ones."
         )
         raise JobCancelled(msg, job_names=[job.name])

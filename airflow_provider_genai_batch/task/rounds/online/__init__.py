@@ -1,1 +1,1 @@
-"""Rounds that are asked at once, by calls instead of jobs. They hold the worker's slot, and never the triggerer."""
+"""Rounds of immediate calls instead of jobs. They hold the worker's slot, and never use the triggerer."""

@@ -1,4 +1,4 @@
-"""Asking rows at once from a worker: an event loop in a thread of its own, while the task's thread keeps watch."""
+"""Sends immediate calls from a worker: an event loop in its own thread, while the task's thread keeps watch."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from airflow_provider_genai_batch.task.ready.rungs import Rung
 log = logging.getLogger(__name__)
 
 GRACE = 30.0
-"""Seconds for which calls that are under way go on when no more are asked; those that are dropped may be billed."""
+"""Seconds to let calls in progress finish when no more are sent; dropped calls may be billed."""
 _TICK = 5.0
 _LOOK = 0.2
-"""Seconds between two looks of the task's thread whether it is to end. Others' signals interrupt them."""
+"""Seconds between two checks by the task's thread whether it must end. Signals interrupt the pause."""
 
 
 @dataclass
 class Asked:
-    """What came of the asking.
+    """The result of the calls.
 
     Attributes:
-        parts: of the journal that were written.
-        counts: of calls and rows; None: the asking did not begin.
-        stopped: why the service answers no more; None: it answered all.
-        over: why no more was asked in this tier, though there was more; empty: there was not.
+        parts: parts of the journal that were written.
+        counts: counts of calls and rows; None: no call was sent.
+        stopped: why the service stopped answering; None: it did not.
+        over: why no more requests were sent in this tier although some remained; empty: none remained.
         kept: lines that went into the journal.
     """
 
@@ -49,24 +49,24 @@ class Asked:
 
     @property
     def durable(self) -> int:
-        """How many lines are in the journal."""
+        """Number of lines in the journal."""
         return sum(part.lines for part in self.parts)
 
 
 class Asking:
-    """Asks lines once, and keeps what is answered in a journal.
+    """Sends each line once, and keeps the answers in a journal.
 
     Args:
-        config: of the task's connection.
-        model: as `read_model` gives it.
-        settings: how they are asked.
-        journal: of the round.
-        writer: this attempt's name in it.
-        rung: tells which lines are kept, and when no more are asked.
-        requests: how many there are.
+        config: configuration of the task's connection.
+        model: the model's name, as returned by `read_model`.
+        settings: settings of the calls.
+        journal: the round's journal.
+        writer: this attempt's name in the journal.
+        rung: decides which lines are kept, and when to stop.
+        requests: number of requests.
 
     Attributes:
-        asked: what has come of it so far.
+        asked: the result so far.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Asking:
         self.asked = Asked([])
 
     def ask(self, lines: Iterable[bytes], watch: Callable[[], None]) -> Asked:
-        """Ask lines, and wait until all are answered or given up, and their answers are written.
+        """Send lines, and wait until all are answered or given up, and their answers are written.
 
         Args:
-            lines: as `OnlineRows.ask` takes them.
-            watch: called several times a second; raises where the task is to end. Then no more calls are sent, those
-                under way are dropped, and what was answered is written before the error is raised.
+            lines: lines in the format of `OnlineRows.ask`.
+            watch: called several times a second; raises if the task must end. Then no more calls are sent, calls in
+                progress are dropped, and the answers so far are written before the error is raised.
 
         Raises:
             OSError: the journal cannot be written.
@@ -112,20 +112,20 @@ class Asking:
                 try:
                     future.result()
                 except OSError as error:
-                    log.warning("Answers that had just come could not be kept: %s", error)
+                    log.warning("The latest answers could not be written: %s", error)
                 raise
             future.result()
         return self.asked
 
     def _wanted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """Give lines for as long as they are to be asked."""
+        """Yield lines as long as they are to be sent."""
         for line in lines:
             if self._is_over():
                 return
             yield line
 
     def _is_over(self) -> bool:
-        """Whether no more is asked in this tier."""
+        """Whether to stop sending in this tier."""
         counts = self.asked.counts
         if self._over_since is None and counts is not None:
             self.asked.over = self._rung.over(counts, self._requests - self.asked.kept)
@@ -138,7 +138,7 @@ class Asking:
         return 0.0 if self._over_since is None else clock.monotonic() - self._over_since
 
     async def _run(self, lines: Iterable[bytes]) -> None:
-        """Ask and write side by side.
+        """Send calls and write answers concurrently.
 
         Raises:
             OSError: the journal cannot be written.
@@ -151,11 +151,11 @@ class Asking:
             asking = asyncio.ensure_future(self._take(rows, lines, journal))
 
             def end() -> None:
-                with suppress(RuntimeError):  # the loop is closed: all has been asked
+                with suppress(RuntimeError):  # the loop is closed: all requests have been sent
                     loop.call_soon_threadsafe(asking.cancel)
 
             self._end = end
-            if self._ending.is_set():  # before anybody knew how to end it
+            if self._ending.is_set():  # set before `end` was registered
                 asking.cancel()
             writing = asyncio.ensure_future(journal.run())
             timing = asyncio.ensure_future(self._keep_time(asking))
@@ -171,7 +171,7 @@ class Asking:
                 await writing
 
     async def _keep_time(self, asking: asyncio.Future[None]) -> None:
-        """Drop calls that go on for too long when no more are asked."""
+        """Drop calls that take too long when no more are sent."""
         while not (self._is_over() and self._over_for >= GRACE):
             await clock.async_sleep(_TICK)
         asking.cancel()

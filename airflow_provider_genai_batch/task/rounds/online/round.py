@@ -1,4 +1,4 @@
-"""One round of a task, asked at once: its answers become a journal, which is settled as jobs are."""
+"""One round of immediate calls: their answers go into a journal, which is settled like jobs."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_CALLS = 128
-"""At a time."""
+"""Most simultaneous calls."""
 
 
 class OnlineRound:
-    """The requests of one round, asked by calls.
+    """One round whose requests are sent as immediate calls.
 
     Args:
-        shared: of the attempt.
-        order: of the task.
-        limit: of its cost.
-        rungs: tiers in which they are asked one after another; none: only in that of the attempt's state.
+        shared: objects shared by the attempt.
+        order: the job's parameters.
+        limit: the limit of its cost.
+        rungs: tiers to use one after another; none: only the tier in the attempt's state.
 
     Attributes:
-        over: why no more was asked in the last tier, though there was more; empty: there was not.
-        stopped: why the service answers no more; None: it answered or refused all requests.
+        over: why no more requests were sent in the last tier although some remained; empty: none remained.
+        stopped: why the service stopped answering; None: it answered or refused all requests.
     """
 
     def __init__(
@@ -78,17 +78,18 @@ class OnlineRound:
 
     @property
     def ending(self) -> Ending:
-        """How it ended, or the waiting for a job that was found in its place."""
+        """How the round ended, or how the wait for a job found in its place ended."""
         return self._batch.ending
 
     def submit(self, start: RoundStart) -> list[BatchJob] | AskAgain:
-        """Ask what this round asks and its journal has no line for; see `Round.submit`.
+        """Send the requests of this round that have no line in its journal; see `Round.submit`.
 
-        What an earlier attempt has journaled counts, and a job of it that asks the same is waited for instead.
+        Journal lines of earlier attempts count. If an earlier attempt has a job with the same requests, wait for it
+        instead.
 
         Returns:
-            What each attempt brought to the journal, as jobs that ended. They may have left requests without a line if
-            the service answers no more, see `stopped`.
+            The journal parts of each attempt, as ended jobs. Requests may have no line if the service stopped
+            answering, see `stopped`.
 
         Raises:
             JobCancelled: the task was killed.
@@ -116,13 +117,13 @@ class OnlineRound:
             state.come_to(job, reattached=True)
         self._count_paid([Writer.of(job.name) for job in reattached])
         if rest is None:
-            log.info("All requests of this round have been answered at once before: nothing is asked.")
+            log.info("Earlier immediate calls have answered all requests of this round: nothing is sent.")
             return reattached
         self._refuse_late(state, before)
         self._check(prepared, journal, state)
         if before:
             log.info(
-                "Of %s requests %d have been answered at once before; the other %s are asked.",
+                "Of %s requests, earlier immediate calls have answered %d; the other %s are sent now.",
                 *(prepared.requests, sum(part.lines for part in before), rest.requests),
             )
         return [*reattached, *self._climb(rest, journal, own.tag, state)]
@@ -130,7 +131,7 @@ class OnlineRound:
     def _climb(
         self, rest: PreparedInput, journal: Journal, tag: str, state: AttemptState
     ) -> Iterator[BatchJob]:
-        """Ask tier after tier what the one before it has left; give what each brought."""
+        """Send the rest in tier after tier; yield the journal parts of each."""
         left: PreparedInput | None = rest
         rungs = self._rungs or [PlainRung(Tier(state.tier))]
         for rung in rungs:
@@ -151,7 +152,7 @@ class OnlineRound:
             left = after
 
     def _count_paid(self, writers: Sequence[Writer]) -> None:
-        """Let what may be spent on the whole run count what is paid for: it is more than this attempt asks."""
+        """Count what earlier attempts of the run have paid towards the limit of the whole run."""
         for rung in (rung for rung in self._rungs if isinstance(rung, LastRung) and rung.counts):
             for writer in writers:
                 if writer.tier is rung.tier is Tier.STANDARD:
@@ -162,17 +163,17 @@ class OnlineRound:
 
     @staticmethod
     def _refuse_late(state: AttemptState, before: Sequence[Part]) -> None:
-        """Refuse what would be late in any case, where nothing of it is paid yet."""
+        """Refuse requests that would be late anyway, if none is paid for yet."""
         if state.ready is not None and state.ready.late and not before and not state.mine:
             raise past(state.ready.at)
 
     def comes_to(self, jobs: Sequence[BatchJob], start: RoundStart) -> bool:
-        """Whether the round would take one of these jobs up."""
+        """Whether the round would reattach to one of these jobs."""
         own = self._batch.identity(start, start.prepared)
         return any(own.owns(job) for job in jobs)
 
     def begun(self, start: RoundStart) -> bool:
-        """Whether an earlier attempt has begun to ask it, by calls or by a job, whatever became of that."""
+        """Whether an earlier attempt has begun this round, by calls or by a job, whatever the outcome."""
         if self._task.is_first_try:
             return False
         own = self._batch.identity(start, start.prepared)
@@ -181,7 +182,7 @@ class OnlineRound:
     # ------------------------------------------------------------
 
     def _was_submitted(self, start: RoundStart) -> bool:
-        """Whether an earlier attempt, which asked in another tier, has jobs that ask the same or a piece of it."""
+        """Whether an earlier attempt in another tier has jobs with the same requests or a part of them."""
         attempt = start.attempt
         if not (attempt.look_first and attempt.reattach):
             return False
@@ -191,14 +192,14 @@ class OnlineRound:
 
     @staticmethod
     def _before(journal: Journal, attempt: Attempt, state: AttemptState) -> list[Part]:
-        """Return the parts that count: of this attempt, and of earlier ones unless theirs are not to."""
+        """Return the parts that count: those of this attempt, and of earlier attempts unless `reattach` is off."""
         parts = journal.parts()
         if attempt.reattach:
             return parts
         return [part for part in parts if journal.job(part.writer, parts).name in state.mine]
 
     def _beside(self, identity: Identity, tag: str, state: AttemptState) -> list[BatchJob]:
-        """Return what earlier attempts asked at once after other jobs than those that this round completes."""
+        """Return immediate calls that earlier attempts made after other jobs than those that this round follows."""
         settings = self._settings
         if self._task.is_first_try or not settings.reattach or state.piloting:
             return []
@@ -209,17 +210,17 @@ class OnlineRound:
         return [job for job in found if Writer.of(job.name).tag != tag]
 
     def _check(self, prepared: PreparedInput, journal: Journal, state: AttemptState) -> None:
-        """See to it that what is paid can be kept, and is not too much.
+        """Make sure that the journal can be written, and that the cost is within its limit.
 
         Raises:
-            ConfigurationError: it cannot be written.
-            CostLimitExceeded: it may cost more than is left.
+            ConfigurationError: the journal cannot be written.
+            CostLimitExceeded: the requests may cost more than is left.
         """
         if self._limit is not None:
             self._limit.check(prepared, state.spent)
         probe = f"{journal.folder}/{Part.named('standard-0000000000-00000000', 0, PART_LINES, 0).name}"
         check_writable(str(self._settings.results_uri), self._client)
-        check_writable(probe, self._client, what="What is answered at once", given=f"{journal.folder}/")
+        check_writable(probe, self._client, what="Answers of immediate calls", given=f"{journal.folder}/")
         if self._settings.media_uri is not None:
             check_media_writable(self._settings.media_uri, self._client)
 
@@ -241,27 +242,29 @@ class OnlineRound:
         )
         until = clock.monotonic() + self._settings.budget(self._order.backend)
         watch = self._watch(asking, journal, until, state)
-        log.info("Asking %s requests at once, in the %s tier.", rest.requests, tier.value)
+        log.info("Sending %s requests as immediate calls, in the %s tier.", rest.requests, tier.value)
         try:
             watch()
             asked = asking.ask(rest.request_lines(), watch)
         except OSError as error:
             lost = f"at most {settings.max_unkept} answers that are billed could not be kept"
             msg = (
-                f"What is answered at once could not be written to {journal.folder}: {error}. Asking was given up; "
-                f"{asking.asked.durable} answers are kept there, and {lost}. The next attempt asks for the others."
+                f"The answers of immediate calls could not be written to {journal.folder}: {error}. The calls were "
+                f"stopped; {asking.asked.durable} answers are kept there, and {lost}. The next attempt sends the rest."
             )
             raise ResultsNotWritten(msg, job_names=[writer.job_name]) from error
         except BaseException as ended:
             log.warning(
-                "Asking at once was broken off (%s): %s", type(ended).__name__, _kept(asking.asked, journal)
+                "The immediate calls were stopped (%s): %s",
+                type(ended).__name__,
+                _kept(asking.asked, journal),
             )
             raise
-        log.info("Asked at once: %s", _told(asked))
+        log.info("Immediate calls: %s", _told(asked))
         if asked.stopped is not None:
             log.warning("%s", asked.stopped)
         if asked.over:
-            log.warning("No more is asked in the %s tier: %s.", tier.value, asked.over)
+            log.warning("No more requests are sent in the %s tier: %s.", tier.value, asked.over)
         return asked
 
     def _watch(
@@ -269,20 +272,20 @@ class OnlineRound:
     ) -> Callable[[], None]:
         def watch() -> None:
             if self._task.killed:
-                msg = f"The task was killed while it asked at once. {_kept(asking.asked, journal)}"
+                msg = f"The task was killed during its immediate calls. {_kept(asking.asked, journal)}"
                 raise JobCancelled(msg, job_names=state.done, manifest=state.manifest)
             if clock.monotonic() > until:
-                msg = f"The deadline passed while requests were asked at once. {_kept(asking.asked, journal)}"
+                msg = f"The deadline passed during the immediate calls. {_kept(asking.asked, journal)}"
                 raise JobTimedOut(msg, job_names=state.done, manifest=state.manifest)
             self._task.stop_if_over(
-                f"The task ran out of Airflow's time while it asked at once. {_kept(asking.asked, journal)}"
+                f"The task ran out of Airflow's time during its immediate calls. {_kept(asking.asked, journal)}"
             )
 
         return watch
 
 
 def _without(prepared: PreparedInput, journal: Journal, parts: Sequence[Part]) -> PreparedInput | None:
-    """Return the requests that parts have no line for; None: they have one for each."""
+    """Return the requests without a line in these parts; None: all have one."""
     if not parts:
         return prepared
     answered = journal.keys(parts)
@@ -294,9 +297,8 @@ def _without(prepared: PreparedInput, journal: Journal, parts: Sequence[Part]) -
 
 def _kept(asked: Asked, journal: Journal) -> str:
     return (
-        f"{asked.durable} answers of this attempt are kept in {journal.folder} and are billed. Calls that were under "
-        f"way were dropped, at most {MAX_CALLS}, and may be billed. The next attempt takes what is kept and asks for "
-        "the others."
+        f"{asked.durable} answers of this attempt are kept in {journal.folder} and are billed. Calls in progress were "
+        f"dropped, at most {MAX_CALLS}, and may be billed. The next attempt uses the kept answers and sends the others."
     )
 
 
@@ -304,7 +306,9 @@ def _told(asked: Asked) -> str:
     counts = asked.counts
     if counts is None:
         return "nothing"
-    tiers = ", ".join(f"{number} {tier.value if tier else 'untold'}" for tier, number in counts.tiers.items())
+    tiers = ", ".join(
+        f"{number} {tier.value if tier else 'unknown'}" for tier, number in counts.tiers.items()
+    )
     refused = ", ".join(f"{number} {why.value}" for why, number in counts.refused.most_common())
     return (
         f"{counts.answered} answered ({tiers or 'none'}), {counts.given_up} given up, by {counts.calls} calls"
