@@ -184,7 +184,7 @@ def test_a_person_sees_what_a_task_may_cost_and_answers_of_its_pilot(world: Worl
     browser.go(question_page(run, "classify"))
     for text in (
         "19950 of 20000",
-        "Expected cost of all",
+        "Expected total cost",
         "Answers of the pilot:",
         "Without an answer within 8 h",
     ):

@@ -242,7 +242,7 @@ def test_rows_that_are_due_are_asked_about_at_their_dearest_and_only_as_long_as_
     task = PlainTask()
     plain, due = parked(client, tmp_path, task), parked(client, tmp_path, task, **how)
     assert due.question.usd > plain.question.usd
-    assert "If the rest is asked at once at the deadline" in due.question.body
+    assert "If the rest is sent as immediate calls at the deadline" in due.question.body
     assert due.question.timeout is not None
     assert 0 < due.question.timeout < 3 * 3600
     with pytest.raises(ConfigurationError, match=r"may ask the rest of 'gemini-2\.5-pro'"):

@@ -44,7 +44,7 @@ def test_tokens_that_nobody_can_pay_are_without_cost(
             5,
             "the price list has no price for gemini-of-tomorrow; a newer genai-prices may, and Google's bill tells",
         ),
-        ("gemini-2.5-flash", 0, "no row says how many tokens it used; Google's bill tells"),
+        ("gemini-2.5-flash", 0, "no row has token counts; see Google's bill"),
     ],
 )
 def test_a_cost_that_is_not_known_has_its_reason_in_the_log(

@@ -1,6 +1,6 @@
-"""Spans of what is done with jobs, where Airflow has set OpenTelemetry up; else nothing happens. Light to import.
+"""Spans of work on jobs, if Airflow has set up OpenTelemetry; otherwise nothing happens. Light to import.
 
-Airflow's own span of the task, or of the trigger, is the parent: it is the current one where this code runs.
+The parent is Airflow's own span of the task or trigger, which is the current span when this code runs.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ WHY, STATE, ROWS = "genai_batch.why", "genai_batch.state", "genai_batch.rows"
 _MOST_JOBS = 100
 
 Note = Callable[[dict[str, Any]], None]
-"""Adds attributes to the span; None is left out."""
+"""Adds attributes to the span; leaves out None."""
 
 
 @contextmanager
 def span(name: str, job_names: Sequence[str] = ()) -> Iterator[Note]:
-    """Make a span of a block; what it raises of this package becomes its status, by its class alone.
+    """Make a span of a block; an error of this package becomes its status, by its class only.
 
-    Where nobody has imported OpenTelemetry, nobody has set it up.
+    If nobody has imported OpenTelemetry, nobody has set it up.
 
     Args:
-        name: of the span.
-        job_names: as far as they are known beforehand.
+        name: name of the span.
+        job_names: names of the jobs, if known beforehand.
     """
     api: Any = sys.modules.get("opentelemetry.trace")
     if api is None:
         yield _ignore
         return
     tracer = api.get_tracer("airflow_provider_genai_batch", __version__)
-    # Messages tell of rows, and control flow is no error.
+    # Messages may contain text of rows, and exceptions for control flow are not errors.
     quiet = {"record_exception": False, "set_status_on_exception": False}
     with tracer.start_as_current_span(name, **quiet) as current:
 
@@ -62,12 +62,12 @@ def span(name: str, job_names: Sequence[str] = ()) -> Iterator[Note]:
 
 
 def passed(name: str, since: int, attributes: dict[str, Any]) -> None:
-    """Make a span of what is over already: with nothing held meanwhile, waiting by the thousand stays small.
+    """Make a span afterwards, so that thousands of waits need no memory meanwhile.
 
     Args:
-        name: of the span.
-        since: when it began, in nanoseconds since the epoch.
-        attributes: of the span.
+        name: name of the span.
+        since: its beginning, in nanoseconds since the epoch.
+        attributes: attributes of the span.
     """
     api: Any = sys.modules.get("opentelemetry.trace")
     if api is not None:
@@ -76,7 +76,7 @@ def passed(name: str, since: int, attributes: dict[str, Any]) -> None:
 
 
 def of_jobs(names: Sequence[str]) -> dict[str, Any]:
-    """Return the attribute that names jobs, the first hundred of them."""
+    """Return the attribute with the names of jobs, a hundred at most."""
     return {JOB_NAMES: [*names[:_MOST_JOBS]]}
 
 
@@ -86,7 +86,7 @@ def of_job(job: BatchJob) -> dict[str, Any]:
 
 
 def of_manifest(manifest: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the attributes of an outcome, as far as it is known."""
+    """Return the attributes of an outcome, as far as known."""
     manifest = manifest or {}
     usage, counts = manifest.get("usage") or {}, manifest.get("counts") or {}
     return {
@@ -100,4 +100,4 @@ def of_manifest(manifest: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _ignore(_: dict[str, Any]) -> None:
-    """Take attributes where there is no span."""
+    """Ignore attributes, because there is no span."""

@@ -1,4 +1,4 @@
-"""Watching jobs: in place until they end, or one look."""
+"""Watches jobs: looks once, or waits in place until they end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JobWatcher:
     """Looks at jobs, cancels them, and waits.
 
     Attributes:
-        client: of the task's connection.
+        client: the client of the task's connection.
         open_client: opens a client of a connection that an earlier attempt used; None: there was no earlier attempt.
     """
 
@@ -50,12 +50,12 @@ class JobWatcher:
         return ending
 
     def look_once(self, names: list[str], appear_until: float = 0.0) -> Ending | None:
-        """Look once; None while a job goes on, or does not appear yet."""
+        """Look once; return None while a job runs, or cannot be read yet."""
         service_time = self.client.service_time
         return drive(look_once(names, {}, clock=service_time, appear_until=appear_until), self.act)
 
     def act(self, step: WatchStep, tries: int = 1) -> Any:
-        """Carry out a step; a look is tried so many times before its failure counts."""
+        """Carry out a step; a look is tried `tries` times before its failure counts."""
         match step:
             case Look(name):
                 return self.client.perform(self.client.calls.look(name), tries)

@@ -1,1 +1,1 @@
-"""Journals: what was answered at once, kept beside the rows as a job's output is kept at the service."""
+"""Journals: answers of immediate calls, kept beside the rows as a job's output is kept at the service."""

@@ -1,8 +1,8 @@
-"""The journal of a round that is asked at once: parts with its answers, beside the rows, and what they tell.
+"""The journal of a round of immediate calls: parts with its answers, beside the rows.
 
-A part has lines of results as a job's output has them. Its name says who wrote it, how many lines it has and when it
-was written, so that a list of names tells how far the round is. The folder's name begins with an underscore, and parts
-do not end as rows do: what reads a whole folder of rows passes over them.
+A part has result lines in the format of a job's output. Its name says who wrote it, how many lines it has and when it
+was written, so a list of names shows the progress of the round. The folder's name begins with an underscore, and parts
+have another file ending than rows, so tools that read a whole folder of rows skip them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Part:
     """Lines that were written together.
 
     Attributes:
-        name: of its file.
-        writer: of its round, see `models.jobs.journal.Writer.name`.
-        lines: how many.
+        name: name of its file.
+        writer: its writer, see `models.jobs.journal.Writer.name`.
+        lines: number of lines.
         at: when it was written, in seconds since the epoch.
     """
 
@@ -65,13 +65,13 @@ class Journal:
     """The journal of one round.
 
     Args:
-        client: of the task's connection.
+        client: the client of the task's connection.
         results_uri: where the rows of the task land.
-        tag: of the round.
-        model: that is asked.
+        tag: tag of the round.
+        model: the model of the calls.
 
     Attributes:
-        folder: its address.
+        folder: address of the journal's folder.
     """
 
     def __init__(self, client: GenAIBatchClient, results_uri: str, tag: str, model: str | None) -> None:
@@ -79,7 +79,7 @@ class Journal:
         self.folder = folder_beside(results_uri, tag)
 
     def write(self, part: Part, lines: Sequence[bytes]) -> None:
-        """Write a part; its lines have come to the disk, or the store, after this.
+        """Write a part; its lines are durable when this returns.
 
         Raises:
             OSError: it cannot be written.
@@ -87,7 +87,7 @@ class Journal:
         put_once(f"{self.folder}/{part.name}", self._client, b"".join(lines))
 
     def parts(self) -> list[Part]:
-        """Return the parts that are there, in the order in which each writer wrote them.
+        """Return the existing parts, for each writer in the order of writing.
 
         Raises:
             TransportError: they cannot be listed.
@@ -117,7 +117,7 @@ class Journal:
         return keys
 
     def lines(self, parts: Sequence[Part]) -> Iterator[bytes]:
-        """Give all lines in parts.
+        """Yield all lines in parts.
 
         Raises:
             TransportError: they cannot be read.
@@ -126,17 +126,17 @@ class Journal:
             yield from b"".join(self._chunks(part)).splitlines()
 
     def jobs(self, parts: Sequence[Part]) -> list[BatchJob]:
-        """Return what each writer of parts brought, as a job that ended, the earliest first."""
+        """Return the answers of each writer as an ended job, the earliest first."""
         writers = dict.fromkeys(part.writer for part in parts)
         return sorted((self.job(name, parts) for name in writers), key=_begun)
 
     def job(self, writer: str, parts: Sequence[Part], *, stopped: bool = False) -> BatchJob:
-        """Return what a writer brought, as a job that ended.
+        """Return the answers of a writer as an ended job.
 
         Args:
-            writer: its name.
-            parts: of all writers.
-            stopped: it could not ask all that it was to.
+            writer: the writer's name.
+            parts: parts of all writers.
+            stopped: whether it could not send all its requests.
         """
         who, own = Writer(self._tag, writer), [part for part in parts if part.writer == writer]
         number = sum(part.lines for part in own)
@@ -147,7 +147,7 @@ class Journal:
             backend=self._client.config.backend,
             model=self._model,
             display_name=f"online {self._tag}",
-            state=state if number else JobState.CANCELLED,  # a state that owes no row
+            state=state if number else JobState.CANCELLED,  # a state in which no rows are expected
             create_time=who.begun,
             start_time=who.begun,
             end_time=None if end is None else datetime.fromtimestamp(end, timezone.utc),
@@ -156,7 +156,7 @@ class Journal:
         )
 
     def rows(self, job: BatchJob, reading: Reading) -> Iterator[PlainRow]:
-        """Read the rows that a writer brought.
+        """Read the rows of a writer.
 
         Raises:
             TransportError: they cannot be read.
@@ -175,28 +175,26 @@ class Journal:
         try:
             yield from read_chunks(f"{self.folder}/{part.name}", self._client)
         except (InputError, CallError) as error:
-            msg = f"the journal of what was asked at once cannot be read: {error}"
+            msg = f"the journal of immediate calls cannot be read: {error}"
             raise TransportError(msg) from error
 
 
 def journal_of(client: GenAIBatchClient, results_uri: str, job_name: str, model: str | None) -> Journal:
-    """Return the journal that has the rows of a job of that name."""
+    """Return the journal with the rows of the job with this name."""
     return Journal(client, results_uri, Writer.of(job_name).tag, model)
 
 
 def get_journaled(
     client: GenAIBatchClient, results_uri: str | None, job_name: str, model: str | None
 ) -> BatchJob:
-    """Return what a writer brought, as a job that ended, by its name.
+    """Return the answers of a writer as an ended job, by its name.
 
     Raises:
         TransportError: the parts cannot be listed.
-        InputError: the task lands no rows any more, so nobody knows where the journal is.
+        InputError: the task no longer lands rows, so the place of the journal is unknown.
     """
     if results_uri is None:
-        msg = (
-            f"The answers of {job_name} are beside the rows of the task, and it has no results_uri any more."
-        )
+        msg = f"The answers of {job_name} are beside the rows of the task, which no longer has a results_uri."
         raise InputError(msg)
     journal = journal_of(client, results_uri, job_name, model)
     return journal.job(Writer.of(job_name).name, journal.parts())
@@ -205,7 +203,7 @@ def get_journaled(
 def journaled_rows(client: GenAIBatchClient, job: BatchJob, reading: Reading) -> Iterator[PlainRow]:
     """Read the rows of a job whose answers are in a journal; see `Journal.rows`."""
     assert job.output.journal is not None  # noqa: S101 - else it is none
-    beside = job.output.journal  # its folder is beside the rows, whatever they are called
+    beside = job.output.journal  # its folder is beside the rows, whatever their name
     yield from journal_of(client, beside, job.name, job.model).rows(job, reading)
 
 

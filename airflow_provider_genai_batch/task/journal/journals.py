@@ -1,4 +1,4 @@
-"""The journals beside the rows of a task, those of later rounds by whatever name they have."""
+"""The journals beside the rows of a task."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Journals:
     """The journals of one task.
 
     Attributes:
-        client: of the task's connection.
+        client: the client of the task's connection.
         results_uri: where its rows land.
-        model: that is asked.
+        model: the model of the calls.
     """
 
     client: GenAIBatchClient
@@ -35,14 +35,14 @@ class Journals:
     def since(
         self, identity: Identity, rounds: Collection[int], known: Collection[str] = ()
     ) -> list[BatchJob]:
-        """Return what attempts have brought to the journals of rounds, as jobs that ended.
+        """Return the journals of rounds as ended jobs, one for each attempt.
 
-        A round is known by the jobs that it completes. Where one of them counts no more, or a new one takes its place,
-        what was asked at once after it is found by the input that it belongs to.
+        A round is identified by the jobs that it follows. If one of these no longer counts, or a new job replaces it,
+        the immediate calls after it can still be found by their input.
 
         Args:
-            identity: of the whole input.
-            rounds: in which they were asked.
+            identity: identity of the whole input.
+            rounds: the rounds of the calls.
             known: names of jobs that count already.
 
         Raises:

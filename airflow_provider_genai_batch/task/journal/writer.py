@@ -1,4 +1,4 @@
-"""Lines of answers gathered into parts while a round is asked: many are written at once, in a thread."""
+"""Gathers answer lines into journal parts during a round: many lines are written together, in a thread."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from airflow_provider_genai_batch.task.journal.journal import Journal, Part
 log = logging.getLogger(__name__)
 
 PART_LINES = 256
-"""Lines that wait at most, while as many as there can be are written."""
+"""Most lines that wait while earlier ones are being written."""
 _PART_BYTES = 4 * 1024 * 1024
 _LEAST_AGE, _MOST_AGE, _AGING = 1.0, 10.0, 60.0
-"""Seconds for which a line waits for others at most: one in the first minute; a sixtieth of the time so far later."""
+"""Most seconds that a line waits for others: one in the first minute, later a sixtieth of the elapsed time."""
 _TRIES = 6
 
 
@@ -25,12 +25,12 @@ class JournalWriter:
     """Writes the lines of one writer. It belongs to one event loop.
 
     Args:
-        journal: of the round.
-        writer: its name.
+        journal: the round's journal.
+        writer: the writer's name.
         written: called with the number of lines that have become durable.
 
     Attributes:
-        parts: that are durable.
+        parts: the durable parts.
     """
 
     def __init__(self, journal: Journal, writer: str, written: Callable[[int], None]) -> None:
@@ -45,16 +45,16 @@ class JournalWriter:
 
     @property
     def waiting(self) -> int:
-        """How many lines would be lost now if the process died."""
+        """Number of lines that would be lost if the process died now."""
         return len(self._lines) + self._writing
 
     @property
     def durable(self) -> int:
-        """How many lines are written."""
+        """Number of written lines."""
         return sum(part.lines for part in self.parts)
 
     def add(self, line: bytes) -> None:
-        """Take a line."""
+        """Add a line."""
         if not self._lines:
             self._oldest = clock.monotonic()
             self._changed.set()
@@ -64,7 +64,7 @@ class JournalWriter:
             self._changed.set()
 
     def close(self) -> None:
-        """Let `run` write what is left, and end."""
+        """Let `run` write the remaining lines, and end."""
         self._closed = True
         self._changed.set()
 

@@ -1,4 +1,4 @@
-"""How long the jobs of a task took, in this run and in those before it: each manifest hands it on to the next run."""
+"""How long the jobs of a task took, in this run and earlier ones: each manifest passes the times on to the next run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from airflow_provider_genai_batch.printable import printable
 log = logging.getLogger(__name__)
 
 _KEPT, _MOST_QUEUES = 20, 5
-"""Jobs of a queue that are kept, and queues: a manifest is small."""
+"""Most jobs kept per queue, and most queues, because a manifest must stay small."""
 _Queue = tuple[str, str]
-"""A model, without its place, and a connection."""
+"""A model, without its path, and a connection."""
 
 
 @dataclass
@@ -29,8 +29,8 @@ class JobTimes:
 
     Args:
         conn_id: the task's connection.
-        earlier_manifest: returns the manifest of the task's last run that left one. It is asked once, and what it
-            raises is no matter.
+        earlier_manifest: returns the manifest of the task's latest earlier run that has one. It is called once, and its
+            errors are logged only.
 
     Attributes:
         left: jobs that were cancelled because they would have been late, by name.
@@ -53,11 +53,13 @@ class JobTimes:
             manifest = self.earlier_manifest() or {}
             found = [QueueTimes.model_validate(one) for one in manifest.get("queue") or ()]
         except ValidationError as error:  # another version of this package has written it
-            log.info("How long jobs took before is not known: %s", printable(str(error)))
+            log.info("It is not known how long earlier jobs took: %s", printable(str(error)))
             return {}
         except Exception as error:  # noqa: BLE001 - of Airflow, or of a backend of its XComs
             log.info(
-                "How long jobs took before is not known: %s: %s", type(error).__name__, printable(str(error))
+                "It is not known how long earlier jobs took: %s: %s",
+                type(error).__name__,
+                printable(str(error)),
             )
             return {}
         return {(one.model, one.conn_id): [*one.recent] for one in found}
@@ -75,17 +77,17 @@ class JobTimes:
         return Usual(found.p50, found.p90, found.jobs, found.queued_p50, "jobs of this task")
 
     def note_left(self, jobs: Iterable[BatchJob]) -> None:
-        """Take note of jobs that were left because they would have been late; not of those that had ended."""
+        """Record jobs that were cancelled because they would have been late, but not those that had ended."""
         self.left |= {job.name: job for job in jobs if not tells(job)}
 
     def queues(
         self, jobs: Iterable[BatchJob], conn_of: Callable[[str], str] | None = None
     ) -> tuple[QueueTimes, ...]:
-        """Sum up times for a manifest: those of earlier runs and those of jobs that have ended.
+        """Collect times for a manifest, from earlier runs and from ended jobs.
 
         Args:
-            jobs: of this run.
-            conn_of: tells at which connection a job is; None: all are at the task's own.
+            jobs: jobs of this run.
+            conn_of: returns the connection of a job; None: all jobs use the task's own.
         """
         kept = {queue: [*times] for queue, times in self.earlier.items()}
         ended = {job.name: job for job in jobs if tells(job)} | self.left

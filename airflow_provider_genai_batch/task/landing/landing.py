@@ -1,4 +1,4 @@
-"""How a task wants its rows."""
+"""The settings for the rows of a task."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ from airflow_provider_genai_batch.wire.answers.members import Dropped
 
 @dataclass(frozen=True)
 class Landing:
-    """How rows are wanted."""
+    """The settings for the rows of a task."""
 
     results_uri: str | None = None
     media_uri: str | None = None
-    """Folder of pictures and sound; None: they are not kept."""
+    """Folder for pictures and sound; None: they are not kept."""
     max_failed_rows: float = 0
     facts: InputFacts = field(default_factory=InputFacts)
     keys: Callable[[], Iterable[str] | None] = field(default=lambda: None)
-    """Gives the keys of all requests, in order, where the rows do not tell enough; None: they are not to be had."""
+    """Returns the keys of all requests, in order, if the rows alone do not tell enough; None: unavailable."""
     ordered: bool = False
-    """In the order of the input."""
+    """Whether rows land in the order of the input."""
     validate: Validate | None = None
     """Checks the text of an answer."""
     output_type: Any = None
-    """What `validate` makes of answers: columns have its type."""
+    """The type that `validate` returns; columns have it."""
     carry: Carry | None = None
-    """Gives columns of the input row at an index."""
+    """Returns the columns of the input row at an index."""
     submits: bool = True
-    """The task submits jobs itself, so that its next attempt may ask again; errors say what it does."""
+    """Whether the task submits jobs itself, so that its next attempt may submit again; errors say so."""
     answers: AnswerSettings = field(default_factory=AnswerSettings)
     partly: bool = True
-    """Write rows also if fewer came than the service has counted. Else they are only counted then, and what stands at
-    `results_uri` stays."""
+    """Whether to write rows even if fewer came than the service has counted. If not, such rows are only counted, and
+    the file at `results_uri` stays as it is."""
     checks: tuple[Check, ...] = ()
-    """Of all rows together."""
+    """Checks of all rows together."""
     on_check: str = "fail"
-    """What comes of one that fails, ``fail`` or ``warn``."""
+    """What happens if one fails, ``fail`` or ``warn``."""
     meter: Meter | None = None
-    """Measures the rows, which are only counted then, whatever `results_uri` says."""
+    """Measures the rows, which are then only counted, even with a `results_uri`."""
     stream: BinaryIO | None = None
-    """Where rows are written as JSONL if there is no `results_uri`."""
+    """Where to write rows as JSONL if there is no `results_uri`."""
     at_hand: AtHand | None = None
-    """What needs no job: rows of earlier results, and of requests that are equal to another."""
+    """Rows that need no job: those of earlier results, and of requests that equal another one."""
     into: TableLanding | None = None
-    """The table in BigQuery that is written of rows there; None: they stay as the service wrote them."""
+    """The BigQuery table to write from rows in BigQuery; None: they stay as the service wrote them."""
 
     loads: LoadedTable | None = None
-    """What becomes of rows at a `results_uri` that is a table in BigQuery."""
+    """The BigQuery table into which rows are loaded, if `results_uri` is one."""
     client_of: Callable[[str], GenAIBatchClient] | None = None
-    """Gives the client for a job by its name; None: all are at the task's own connection."""
+    """Returns the client for a job by its name; None: all jobs use the task's own connection."""
 
     @property
     def result_uri(self) -> str | None:
-        """The address of the table in BigQuery that is written."""
+        """The address of the BigQuery table that is written."""
         return None if self.into is None or self.meter is not None else self.into.ask.result.uri
 
     def at(self, job_name: str, own: GenAIBatchClient) -> GenAIBatchClient:
@@ -75,19 +75,19 @@ class Landing:
         return own if self.client_of is None else self.client_of(job_name)
 
     def without(self, requests: int) -> Landing:
-        """Return the same for the other jobs, where some had so many of the requests and their rows stay elsewhere."""
+        """Return a copy for the jobs whose rows land, without the `requests` whose rows stay elsewhere."""
         if not requests or self.facts.requests is None:
             return self
         return replace(self, facts=replace(self.facts, requests=self.facts.requests - requests))
 
     def reading(self, dropped: Dropped, *, keep_media: bool) -> Reading:
-        """Say how answers are to be read, and where to count what lands nowhere."""
+        """Return how to read answers; `dropped` counts what is in no row."""
         typed = self.validate is not None or self.facts.for_type
         return self.answers.reading(dropped, typed=typed, keep_media=keep_media)
 
     @property
     def needs_places(self) -> bool:
-        """Whether the keys are needed from the start, to know where in the input a row belongs."""
+        """Whether the keys are needed from the start, to know a row's position in the input."""
         facts, uri = self.facts, self.results_uri
         return bool(uri) and facts.keyed and not facts.stamped and (self.ordered or self.carry is not None)
 
@@ -99,12 +99,12 @@ class Landing:
         sums: bool = True,
         answered: KeySet | None = None,
     ) -> RowCounter:
-        """Begin to count the rows of jobs of the first round.
+        """Return a counter for the rows of jobs of the first round.
 
         Args:
-            jobs: together they had all requests; of two that asked the same, one counts.
+            jobs: jobs that together had all requests; of two with the same requests, one counts.
             known: the keys.
-            sums: let the sum of the keys tell whether all came; else those that came are remembered.
+            sums: whether a checksum of the keys is enough to know whether all came; if not, keys are remembered.
             answered: see `RowCounter`.
         """
         facts = self.facts

@@ -1,4 +1,4 @@
-"""Pictures and sound of answers, written as files while their rows go by."""
+"""Writes pictures and sound of answers as files while their rows are read."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 TEXT = "text/plain"
 _CHUNK = 256 * 1024
 _DRAFTS = "media"
-"""What all drafts in a folder are of: those that somebody abandoned are looked for once, not for every file."""
+"""Common name of all drafts in a folder, so that abandoned ones are looked for once, not for every file."""
 
 
 class MediaFolder:
-    """Writes the media of answers into a folder. A file's name stands for its content, so it is written once.
+    """Writes the media of answers into a folder. A file's name identifies its content, so it is written once.
 
     Args:
-        uri: of the folder, in object storage or on this machine.
-        client: of the task's connection.
-        write: False says what is there, or would be, and writes nothing.
+        uri: address of the folder, in object storage or on this machine.
+        client: the client of the task's connection.
+        write: False only returns what is, or would be, in the folder.
     """
 
     def __init__(self, uri: str, client: GenAIBatchClient, *, write: bool = True) -> None:
@@ -48,17 +48,17 @@ class MediaFolder:
     def __call__(
         self, key: str | None, candidate: int, part: int, mime_type: str | None, data: str
     ) -> dict[str, Any]:
-        """Write one file and return what its row says of it: `mime_type`, `bytes`, `sha256` and `uri`.
+        """Write one file and return the members for its row: `mime_type`, `bytes`, `sha256` and `uri`.
 
         Args:
-            key: the row's.
+            key: the row's key.
             candidate: index of the candidate.
-            part: its place among the candidate's parts.
-            mime_type: as the service says it; None: it does not.
+            part: index among the candidate's parts.
+            mime_type: the type that the service reports; None: it reports none.
             data: base64.
 
         Raises:
-            OSError: it cannot be written; the message has its address.
+            OSError: the file cannot be written; the message has its address.
         """
         kind = media_kind(mime_type or "")
         stream: Base64Bytes | BytesIO = BytesIO()
@@ -66,7 +66,7 @@ class MediaFolder:
             stream = Base64Bytes(data, kind.header)
             size, digest = stream.size, digest_of_bytes(stream)
         except ValueError as error:
-            # It is paid for, and somebody may still make something of it.
+            # It is paid for, and may still be useful.
             shown = printable(f"{mime_type} of row {key}", 200)
             log.warning("%s is kept as the text in which it arrived: %s", shown, error)
             text, kind = data.encode(errors="surrogatepass"), media_kind(TEXT)
@@ -114,19 +114,19 @@ class MediaFolder:
 
 
 def check_media_place(uri: str, client: GenAIBatchClient) -> None:
-    """Find out whether a provider serves a folder's address.
+    """Check that a provider serves a folder's address.
 
     Raises:
-        ConfigurationError: none does.
+        ConfigurationError: no provider does.
     """
     check_place(_probe(uri), client)
 
 
 def check_media_writable(uri: str, client: GenAIBatchClient) -> None:
-    """Find out, before anything is paid, whether media can be written into a folder. It leaves nothing there.
+    """Check, before anything is paid, that media can be written into a folder. The check leaves nothing there.
 
     Raises:
-        ConfigurationError: they cannot; the message says why.
+        ConfigurationError: media cannot be written; the message says why.
     """
     check_writable(_probe(uri), client, what="Pictures and sound", given=f"media_uri {uri}")
 

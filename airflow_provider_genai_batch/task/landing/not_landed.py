@@ -1,4 +1,4 @@
-"""What the log says of rows, requests and parts of answers that did not land."""
+"""Log lines about rows, requests and parts of answers that did not land."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _LEFT_OUT = gemini_answers.LEFT_OUT | claude_answers.LEFT_OUT | chat_answers.LEF
 
 
 def tell_what_did_not_land(tally: RowCounter) -> None:
-    """Say which rows were not landed, which requests have none, and what of answers is in no row."""
+    """Log which rows did not land, which requests have no row, and which parts of answers are in no row."""
     for kind, count, what in (
         ("duplicates", tally.duplicates, "rows had a key that came before and were dropped"),
         ("unjoined", tally.unjoined, "rows came without a key and could not be joined to a request"),
-        ("unknown", tally.unknown, "rows had a key that no request had and were dropped"),
+        ("unknown", tally.unknown, "rows had a key of no request and were dropped"),
         ("missing", tally.counts.missing, "requests have no row"),
     ):
         keys = tally.samples.get(kind)

@@ -1,4 +1,4 @@
-"""An input read once more when its rows land: the keys of missing rows, and columns that rows carry through."""
+"""Reads an input once more when its rows land: for the keys of missing rows, and for the columns of the input rows."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 def reread_keys(
     client: GenAIBatchClient, order: Callable[[], Order], key_sum: int | None
 ) -> list[str] | None:
-    """Read an input once more for its keys; None if it is not to be had any more, or not what it was.
+    """Read an input once more for its keys; return None if it is gone or has changed.
 
     Args:
-        client: of the task's connection.
-        order: reads the task's parameters, whose input may be gone or read out by now.
-        key_sum: of the keys that were asked for.
+        client: the client of the task's connection.
+        order: reads the task's parameters; their input may be gone or exhausted by now.
+        key_sum: checksum of the keys of the requests.
     """
     try:
         asked = order()
@@ -64,20 +64,20 @@ def reread_keys(
 def reread_columns(
     client: GenAIBatchClient, order: Callable[[], Order], content: Any, prepared: PreparedInput | None = None
 ) -> Iterator[Callable[[int], Mapping[str, Any]] | None]:
-    """Read a table once more for what rows carry through to the output: all columns of their input row.
+    """Read a table once more for the columns of the input rows, which land beside the answers.
 
     Args:
-        client: of the task's connection.
-        order: reads the task's parameters, whose input may be gone or read out by now.
-        content: of the whole input that the job was made of.
-        prepared: that one, if it is still open: rows that can be read only once come from it.
+        client: the client of the task's connection.
+        order: reads the task's parameters; their input may be gone or exhausted by now.
+        content: content digest of the whole input.
+        prepared: the input, if it is still open: rows that can be read only once come from it.
 
     Raises:
         ResultsNotWritten: this machine's disk is full.
 
     Yields:
-        The columns by a row's place in the input, from 0, while the block lasts. None: the input is no table; or it is
-        not to be had any more or not what it was, which is logged.
+        The columns by a row's position in the input, from 0, while the block lasts. None: the input is not a table; or
+        it is gone or has changed, which is logged.
     """
     with ExitStack() as stack:
         at_hand = prepared.columns if prepared is not None else None
@@ -101,8 +101,8 @@ def _columns(
     except OSError as error:
         msg = (
             f"The columns of the input, which land beside the answers, could not be kept on this machine: {error}. The "
-            "job has ended and its answered rows are paid for; they are still at the service. The next attempt takes "
-            "the same job up and pays nothing."
+            "job has ended and its answered rows are paid for; they are still at the service. The next attempt "
+            "reattaches to the same job and pays nothing."
         )
         raise ResultsNotWritten(msg, job_names=()) from error
     except (InputError, ConfigurationError, CallError) as error:

@@ -1,4 +1,4 @@
-"""Counting rows that stay in BigQuery, where that can be done."""
+"""Counts rows that stay in BigQuery, if possible."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from airflow_provider_genai_batch.wire.tables.installed import can_ask
 log = logging.getLogger(__name__)
 
 _BY_SERVICE = (
-    "The service's own counters decide instead; they may lag, and failed rows alone cannot be asked again."
+    "The service's own counters decide instead; they may lag, and failed rows cannot be submitted again."
 )
 
 
 def count_tables(client: GenAIBatchClient, jobs: Iterable[BatchJob]) -> dict[str, TableCounts] | None:
-    """Count the rows of jobs by their tables; None, with the reason in the log, where that cannot be done.
+    """Count the rows of jobs in their tables; return None, and log the reason, if that is impossible.
 
     Args:
-        client: of the task's connection.
-        jobs: their rows are in BigQuery.
+        client: the client of the task's connection.
+        jobs: jobs whose rows are in BigQuery.
 
     Raises:
         CallError: a table cannot be read for now, or is not there yet.
@@ -36,7 +36,7 @@ def count_tables(client: GenAIBatchClient, jobs: Iterable[BatchJob]) -> dict[str
         try:
             counted[job.name] = client.count_rows(job)
         except (PermissionDenied, BadRequest) as error:
-            # For want of a right or of a column: asking again would not help.
+            # A permission or a column is missing: trying again would not help.
             log.warning("%s cannot be counted (%s). %s", job.output.bigquery_table, error, _BY_SERVICE)
             return None
         found = counted[job.name]

@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class UsageLedger:
-    """Kept by whoever settles.
+    """Rows, tokens and cost of the settled jobs.
 
     Attributes:
-        jobs: that are settled, by name.
-        shares: what each of them brought; rows that stay in BigQuery are not in it.
-        counts: of the final rows.
-        cost: of all jobs that were settled together last; None where it is not known.
-        plan: what the attempt planned; None where that is not known.
+        jobs: the settled jobs, by name.
+        shares: rows and tokens of each of them, without rows that stay in BigQuery.
+        counts: final rows by status.
+        cost: cost of all jobs that were settled together last; None if unknown.
+        plan: the attempt's plan; None if unknown.
     """
 
     jobs: dict[str, BatchJob] = field(default_factory=dict)
@@ -41,40 +41,40 @@ class UsageLedger:
     cost: Cost | None = None
     plan: Plan | None = None
     saved: Saved | None = None
-    """By answers that were there already; None: the task uses none again."""
+    """Tokens saved by existing answers; None: the task uses none."""
     versions: Versions | None = None
-    """That the task asks with."""
+    """Versions of prompt, schema and defaults."""
     bigquery: TableJobs | None = None
-    """What it did in BigQuery."""
+    """The task's jobs in BigQuery."""
     times: JobTimes = field(default_factory=JobTimes)
     """How long jobs took, in this run and in those before it."""
     model: str | None = None
-    """Of the task; None: jobs tell."""
+    """The task's model; None: taken from the jobs."""
     conn_of: Callable[[str], str] | None = None
-    """Tells at which connection a job is; None: no fallback was asked."""
+    """Returns the connection of a job; None: no fallback was used."""
     _fetched: dict[str, BatchJob] = field(default_factory=dict)
 
     @property
     def spent(self) -> float:
-        """What is known to have been spent for them, in USD."""
+        """Their known cost, in USD."""
         return 0.0 if self.cost is None else self.cost.usd
 
     @property
     def at_hand(self) -> list[BatchJob]:
-        """The jobs that were settled last, or whose settling has failed."""
+        """The jobs that were settled last, or failed to settle."""
         return [*self._fetched.values()]
 
     def begin(self) -> None:
-        """Begin to settle some jobs."""
+        """Start a new settlement."""
         self._fetched, self.cost, self.saved = {}, None, None
 
     def add_job(self, job: BatchJob) -> BatchJob:
-        """Take a job that ended."""
+        """Add an ended job."""
         self._fetched[job.name] = job
         return job
 
     def add_rows(self, tally: RowCounter) -> RowCounter:
-        """Take what rows tell."""
+        """Add counted rows."""
         self.shares |= tally.shares
         try:
             self.cost = cost_of((self._fetched[name], share) for name, share in tally.shares.items())
@@ -106,15 +106,15 @@ class UsageLedger:
 
     def _why_unknown(self, tally: RowCounter) -> str:
         if not tally.usage:
-            return "no row says how many tokens it used; Google's bill tells"
+            return "no row has token counts; see Google's bill"
         if not is_installed():
             return 'install the extra "prices" where tasks run'
         models = {job.model for job in self._fetched.values() if job.model}
         named = ", ".join(sorted(models)) or "the model"
-        return f"the price list has no price for {named}; a newer genai-prices may, and Google's bill tells"
+        return f"the price list has no price for {named}; a newer genai-prices may have one, or see Google's bill"
 
     def close(self, manifest: Manifest) -> Manifest:
-        """Take the outcome, and return it with its cost."""
+        """Add the outcome, and return its manifest with the cost."""
         self.jobs |= self._fetched
         self.counts = manifest.counts
         self._compare()
@@ -123,12 +123,12 @@ class UsageLedger:
 
     @property
     def known(self) -> dict[str, Any]:
-        """What a manifest says that is known before anything is asked."""
+        """Fields of a manifest that are known before anything is submitted."""
         return {"plan": self.plan, "versions": self.versions, "bigquery": self.bigquery}
 
     @property
     def before(self) -> dict[str, Any]:
-        """What the manifest of a task says that asks nothing."""
+        """Fields of the manifest of a task that submits nothing."""
         return {**self.known, "queue": self._queue()}
 
     def _queue(self) -> tuple[QueueTimes, ...]:
@@ -150,18 +150,18 @@ class UsageLedger:
         return found
 
     def _compare(self) -> None:
-        """Hold the bill against the plan."""
+        """Log the cost beside the plan."""
         planned = None if self.plan is None else self.plan.own_cost
         if planned is not None and self.cost is not None:
             log.info("Cost %.6f USD; the plan said %s.", self.cost.usd, planned)
 
     def close_failed(self, failure: JobError) -> None:
-        """Take a failure, and write the cost into its manifest. Without one nothing is settled."""
+        """Add a failure, and write the cost into its manifest. Without a manifest nothing is settled."""
         if failure.manifest is None:
             return
         counts: Mapping[str, Any] | None = failure.manifest["counts"]
         self.counts = None if counts is None else RowCounts.model_validate(counts)
-        # Of several jobs one of which is FAILED no rows were read: the next attempt takes the others up.
+        # If one of several jobs FAILED, no rows were read; the next attempt reattaches to the others.
         self.jobs |= {
             name: job
             for name, job in self._fetched.items()

@@ -1,4 +1,4 @@
-"""A person who approves what a task costs, between its pilot and the other requests."""
+"""Approval of a task's cost by a person, between its pilot and the other requests."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """What is known of a question while it is open, as JSON beside the attempt's checkpoint."""
+    """Facts about an open question, stored as JSON with the attempt's checkpoint."""
 
     option: str = ""
-    """Which approves: that of the question that people see."""
+    """The option that approves, as in the question that people see."""
     fingerprint: str = ""
     on_timeout: str = REJECT
     requests: int = 0
-    """That are not asked yet."""
+    """Number of requests that are not submitted yet."""
     spent: float = 0.0
-    """USD that the pilot cost."""
+    """Cost of the pilot in USD."""
     job_names: tuple[str, ...] = ()
     manifest: Mapping[str, Any] | None = None
     """Of the pilot."""
@@ -52,16 +52,16 @@ class Asked:
         """Read an answer.
 
         Args:
-            event: Airflow's, after an answer or when the time for it was over.
+            event: Airflow's event, after an answer or after its timeout.
 
         Raises:
-            ApprovalRejected: it says no.
-            ApprovalOutdated: it is no answer to this question.
+            ApprovalRejected: the answer is a rejection.
+            ApprovalOutdated: the answer does not belong to this question.
         """
         user, chosen = event.get("responded_by_user"), event.get("chosen_options")
         amount = amount_in(self.option)
         if user is None or event.get("timedout") or "error" in event:
-            # The default that Airflow chose may be that of an earlier question: what counts is the setting of now.
+            # Airflow's default option may be that of an earlier question: the current setting counts.
             if (
                 event.get("error_type", "timeout") == "timeout"
                 and self.on_timeout == APPROVE
@@ -93,20 +93,20 @@ class Asked:
     @property
     def _left(self) -> str:
         return (
-            f"The other {self.requests} requests were not asked. The pilot cost {self.spent:.6f} USD; its answers are "
-            "kept."
+            f"The other {self.requests} requests were not submitted. The pilot cost {self.spent:.6f} USD; its answers "
+            "are kept."
         )
 
     def _rejected(self, what: str, by: str | None) -> ApprovalRejected:
         msg = (
-            f"{what} {self._left} Airflow does not retry the task. Clear it to be asked again: the pilot's rows are "
-            "asked again only if what they ask has changed."
+            f"{what} {self._left} Airflow does not retry the task. Clear it to get the question again: the pilot's "
+            "rows are submitted again only if their requests have changed."
         )
         return ApprovalRejected(msg, by=by, job_names=self.job_names, manifest=self.manifest)
 
 
 def read_approved(stored: Any) -> Approved | None:
-    """Read what an earlier attempt kept; another version of this package may have written it."""
+    """Read a stored approval; another version of this package may have written it."""
     try:
         return None if stored is None else Approved.model_validate(stored)
     except ValidationError:
@@ -124,20 +124,20 @@ def to_ask(
     begun: Callable[[], bool],
     now: float,
 ) -> tuple[Question, Asked] | Approved | None:
-    """Return what a person is to be asked before the other requests are.
+    """Return the question for a person before the other requests are submitted.
 
     Args:
-        settings: of the task.
-        pilot: it has the forecast.
-        state: of the attempt.
-        identity: of the whole input.
+        settings: the task's settings.
+        pilot: the pilot, with its forecast.
+        state: the state of the attempt.
+        identity: identity of the whole input.
         ready: the deadline of the rows.
         earlier: returns what was approved in earlier attempts.
-        begun: tells whether an earlier attempt has begun to ask the others.
+        begun: tells whether an earlier attempt has begun to submit the others.
         now: seconds since the epoch by the service's clock.
 
     Returns:
-        What was approved before, if that is enough; None: nobody need approve it, or somebody did.
+        The earlier approval, if it is enough; None: no approval is needed, or somebody has approved already.
     """
     approval, plan = Approval.of(_pilot_of(settings).approve_above), pilot.plan
     if approval is None or plan is None or plan.own_cost is None:
@@ -145,9 +145,9 @@ def to_ask(
     own, later = plan.own_cost.most, None if ready is None else _later(plan, ready)
     most = max(own, later or 0.0)
     if most <= approval.above:
-        log.info("Nobody is asked: %.6f USD are not above %s.", most, approval.above)
+        log.info("No approval is needed: %.6f USD are not above %s.", most, approval.above)
         return None
-    # As the jobs of earlier attempts, their approvals are of no use without reattach: what they asked is asked anew.
+    # Without reattach, approvals of earlier attempts are useless, like their jobs: all requests are submitted anew.
     known = plan.approved or (earlier() if settings.reattach else None)
     if known is not None and known.fingerprint == identity.fingerprint and most <= known.usd:
         log.info(
@@ -156,7 +156,7 @@ def to_ask(
         return known
     if settings.reattach and begun():
         log.info(
-            "An earlier attempt has begun to ask the other requests, so it was approved: nobody is asked again."
+            "An earlier attempt has begun to submit the other requests, so they were approved: nobody is asked again."
         )
         return None
     counts = (pilot.report or {}).get("counts", {})
@@ -189,7 +189,7 @@ def _pilot_of(settings: RunSettings) -> Pilot:
 
 
 def _later(plan: Plan, ready: ReadyPlan) -> float | None:
-    """Return what all may cost where the rest is asked at once at the deadline."""
+    """Return the most that all may cost, in USD, if the rest is sent as immediate calls at the deadline."""
     costs = [plan.cost[tier.value].most for tier in ready.tiers if tier.value in plan.cost]
     if not costs or plan.own_cost is None:
         return None
@@ -198,7 +198,7 @@ def _later(plan: Plan, ready: ReadyPlan) -> float | None:
 
 
 def _seconds(approval: Approval, state: AttemptState, now: float) -> float | None:
-    """Return how long an answer is waited for: until there is just time to ask all at once, where rows are due."""
+    """Return the seconds to wait for an answer: with a deadline, until just enough time is left for immediate calls."""
     if state.ready is None:
         return approval.seconds
     left = max(1.0, state.ready.latest(state.ready.requests) - now)

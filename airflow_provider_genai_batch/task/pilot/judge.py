@@ -1,4 +1,4 @@
-"""What comes of a pilot: it fails the task, is too dear for it, or says what the others will cost."""
+"""Judges a pilot: it fails the task, is too expensive, or gives a forecast of the total cost."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GoodPilot(AskAgain):
-    """A pilot after which the others may be asked."""
+    """A pilot after which the other requests may be submitted."""
 
     plan: Plan | None = None
-    """With its forecast."""
+    """The plan, with the forecast."""
     spent: float = 0.0
-    """USD that it cost."""
+    """Its cost in USD."""
     answers: tuple[str, ...] = ()
-    """Some of it, one line each."""
+    """Some of its answers, one line each."""
     report: Mapping[str, Any] | None = None
     """Its manifest as JSON."""
 
@@ -54,30 +54,30 @@ def judge(  # noqa: PLR0913 - keyword-only
     stopped: bool = False,
     into: TableLanding | None = None,
 ) -> AskAgain:
-    """Read the answers of a pilot, judge them, and keep in the attempt's state what they say all will cost.
+    """Read the answers of a pilot, judge them, and store the forecast of the total cost in the attempt's state.
 
-    Nothing is landed: the rows of the pilot land with the others.
+    Nothing lands yet: the rows of the pilot land with the others.
 
     Args:
-        settler: settles.
-        settings: of the task.
-        plan: of the task.
-        ending: how the waiting for the pilot ended.
-        checkpoint: its jobs, and what is known of its requests.
-        keys: of its requests, if they are at hand.
-        patience: for rows that are late.
-        stopped: the service answers no more at once, which is why rows are missing.
-        into: the table in BigQuery where its rows are to land with the others, if they do so there.
+        settler: settles jobs.
+        settings: the task's settings.
+        plan: the task's plan.
+        ending: how the wait for the pilot ended.
+        checkpoint: its jobs, and facts about its requests.
+        keys: keys of its requests, if available.
+        patience: how to wait for late rows.
+        stopped: why the service stopped answering immediate calls, if rows are missing because of it.
+        into: the BigQuery table in which its rows will land with the others, if they land in one.
 
     Returns:
-        A `GoodPilot`, after which the others are to be asked; where a job of an earlier attempt ended early, what is
+        A `GoodPilot`, after which the others are submitted; or, if a job of an earlier attempt ended early, what is
         left of the pilot.
 
     Raises:
         PilotFailed: too many of its rows failed.
-        TooManyFailedRows: the same, where it was `stopped`.
+        TooManyFailedRows: the same, if it was `stopped`.
         CostLimitExceeded: all rows may cost more than ``max_cost``.
-        JobError: one of its other kinds.
+        JobError: one of its other subclasses.
     """
     pilot = Pilot.of(settings.pilot)
     assert pilot is not None  # noqa: S101 - else there is none to judge
@@ -96,7 +96,7 @@ def judge(  # noqa: PLR0913 - keyword-only
         meter=meter,
         into=into,
     )
-    ledger.plan = None  # it is held against the bill when all is asked
+    ledger.plan = None  # the cost is compared with the plan only at the end
     try:
         outcome = settler.settle(
             ending,
@@ -118,12 +118,12 @@ def judge(  # noqa: PLR0913 - keyword-only
     state.plan = forecast.model_dump(mode="json")
     own = forecast.own_cost
     log.info(
-        "Pilot: %d of %d rows ask on average %.0f tokens and answer %.0f; all will cost %s.",
+        "Pilot: %d of %d rows have %.0f input and %.0f output tokens on average; all rows will cost %s.",
         meter.rows,
         plan.requests,
         meter.input / meter.rows,
         meter.output / meter.rows,
-        own or "what no price list here knows",
+        own or "an unknown amount, because no price list has the model",
     )
     if settings.max_cost is not None and own is not None and own.most > settings.max_cost:
         raise CostLimitExceeded(
@@ -131,7 +131,7 @@ def judge(  # noqa: PLR0913 - keyword-only
             expected=own.most - ledger.spent,
             spent=ledger.spent,
             requests=plan.requests - meter.rows,
-            arithmetic=f"a pilot of {meter.rows} rows says that all cost {own}.",
+            arithmetic=f"by a pilot of {meter.rows} rows, all rows cost {own}.",
         )
     report = outcome.manifest.model_copy(update={"plan": forecast}).model_dump(mode="json")
     return GoodPilot(
@@ -150,10 +150,11 @@ def _failed(failure: TooManyFailedRows, meter: Meter, spent: float, plan: Plan, 
     bad = counts["total"] - counts["ok"]
     cost = f"It cost {spent:.6f} USD" if spent else "Its answered rows are billed"
     msg = (
-        f"The pilot failed: {bad} of its {counts['total']} rows, asked as {tier}. Causes: {causes or 'none given'}. "
+        f"The pilot failed: {bad} of its {counts['total']} rows failed (tier {tier}). Causes: "
+        f"{causes or 'none given'}. "
         f"Samples: {' | '.join(meter.samples)}. {cost}; the other {plan.requests - counts['total']} requests were not "
-        "asked. The next attempt asks none of these rows again and judges them anew: change the prompt, the model, "
-        "output_type or what the pilot allows."
+        "submitted. The next attempt submits none of these rows again and judges the same answers: change the prompt, "
+        "the model, output_type or max_failed of the pilot."
     )
     manifest["plan"] = plan.model_dump(mode="json")
     return PilotFailed(msg, job_names=failure.job_names, manifest=manifest)

@@ -1,4 +1,4 @@
-"""What rows cost: running sums over the answers of a pilot, and what they say of all rows."""
+"""Measures the cost of rows: running sums over the answers of a pilot, and a forecast for all rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SAMPLES, _ANSWERS = 3, 5
 _LONGEST = 160
 """Characters of a sample."""
 _SURE = 2.3
-"""Standard errors to each side of what is expected. ``docs/reference/forecasts.md`` says how often that holds."""
+"""Standard errors to each side of the expected cost. ``docs/reference/forecasts.md`` says how often that holds."""
 _ALIKE = 1e-9
-"""Of the square of the mean: a variance below that is rounding."""
+"""Fraction of the squared mean below which a variance is only rounding."""
 
 
 @dataclass
@@ -47,14 +47,14 @@ class Meter:
     """Measures rows as they pass.
 
     Args:
-        prices: of each tier in which rows may be asked, by its name.
+        prices: the price of each possible tier, by its name.
 
     Attributes:
-        rows: that have passed.
+        rows: number of rows measured.
         input: tokens of prompts.
         output: tokens of answers, thoughts included.
-        samples: of rows that failed.
-        answers: of rows that are good.
+        samples: samples of failed rows.
+        answers: samples of good rows.
     """
 
     def __init__(self, prices: Mapping[str, Price]) -> None:
@@ -62,7 +62,7 @@ class Meter:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what has passed: all is read again."""
+        """Start over, because all rows are read again."""
         self.rows = self.input = self.output = 0
         self.samples: list[str] = []
         self.answers: list[str] = []
@@ -87,15 +87,15 @@ class Meter:
             self._costs[tier].add(float(price.rates(used).cost(used)))
 
     def forecast(self, plan: Plan, spent: float) -> Plan:
-        """Return a plan with what is to be expected.
+        """Return a plan with the expected cost.
 
         Args:
-            plan: of all requests.
-            spent: USD that the measured ones have cost, in whatever tier they were asked.
+            plan: the plan of all requests.
+            spent: cost of the measured requests in USD, in their own tier.
         """
         if self.input or self.output:
             costs = {tier: self._expected(sums, plan.requests, spent) for tier, sums in self._costs.items()}
-        else:  # embeddings that are asked at once tell no tokens, and have none but those of their texts
+        else:  # immediate calls for embeddings report no tokens, and have only those of their texts
             share = (plan.requests - self.rows) / plan.requests
             costs = {
                 tier: PlannedCost(
@@ -110,7 +110,7 @@ class Meter:
         rows, rest = self.rows, requests - self.rows
         variance, skewness = sums.spread(rows)
         error = math.sqrt(variance / rows * max(0.0, rest / requests)) * rest
-        # A sample that has few of the dear rows has a small mean and a small error, so the upper side is wider where
+        # A sample with few of the expensive rows has a small mean and a small error, so the upper side is wider if
         # rows are skewed (the first term of the Edgeworth expansion of a mean's t statistic).
         wider = max(0.0, skewness) * (1 + 2 * _SURE * _SURE) / (6 * math.sqrt(rows))
         expected = spent + sums.whole / rows * rest
@@ -128,5 +128,5 @@ def _sample(row: PlainRow) -> str:
 
 
 def _answer(row: PlainRow) -> str:
-    said = row["text"] or ("an answer that is no text" if row["output"] is None else str(row["output"]))
+    said = row["text"] or ("an answer without text" if row["output"] is None else str(row["output"]))
     return printable(f"{row['key']}: {said}", _LONGEST)

@@ -1,4 +1,4 @@
-"""What a person is asked before the other requests are, as Airflow's page of required actions shows it."""
+"""The question to a person before the other requests are submitted, as shown on Airflow's page of required actions."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from airflow_provider_genai_batch.models.settings.question import NO, Question, 
 from airflow_provider_genai_batch.printable import printable
 
 _DIGITS = 2
-"""Of an amount: what is asked again after a change of little weight is then the same amount."""
+"""Significant digits of an amount, so that small changes lead to the same amount."""
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _TILDES = re.compile("~+")
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a pilot has measured, for whoever approves."""
+    """The results of a pilot, for the person who approves."""
 
     usd: Decimal
     """See `Question.usd`."""
     plan: Plan
     model: str
     spent: float
-    """USD that the pilot cost."""
+    """Cost of the pilot in USD."""
     failed: int
-    """Rows of it."""
+    """Failed rows of the pilot."""
     later: float | None = None
-    """USD at most, where the rest is asked at once at a deadline; None: there is none."""
+    """Most USD if the rest is sent as immediate calls at the deadline; None: there is no deadline."""
     answers: Sequence[str] = ()
-    """Some of the pilot's, one line each."""
+    """Some of the pilot's answers, one line each."""
 
 
 def rounded_up(usd: float) -> Decimal:
-    """Return an amount of two digits that count, such as 13 for 12.1 and 0.0021 for 0.00203."""
+    """Round an amount up to two significant digits, such as 13 for 12.1 and 0.0021 for 0.00203."""
     exact = Decimal(str(usd))
     if exact <= 0:
         return Decimal(0)
@@ -47,12 +47,12 @@ def rounded_up(usd: float) -> Decimal:
 
 
 def question_of(figures: Figures, approval: Approval, seconds: float | None) -> Question:
-    """Word a question.
+    """Build the question.
 
     Args:
-        figures: what was measured.
-        approval: who is asked.
-        seconds: for an answer; None: without end.
+        figures: the results of the pilot.
+        approval: who may answer.
+        seconds: timeout for an answer; None: no limit.
     """
     rest = figures.plan.requests - figures.plan.pilot
     return Question(
@@ -69,29 +69,31 @@ def _body(figures: Figures, approval: Approval, seconds: float | None, rest: int
     plan, own = figures.plan, figures.plan.own_cost
     failed = f", of which {figures.failed} failed" if figures.failed else ""
     table = [
-        ("Requests not asked yet", f"**{rest}** of {plan.requests}"),
+        ("Requests not submitted yet", f"**{rest}** of {plan.requests}"),
         ("Model", _escaped(figures.model)),
         ("Tier", _escaped(plan.tier)),
         ("Pilot", f"{plan.pilot} rows{failed}, for {figures.spent:.6f} USD"),
     ]
     if own is not None:
         table += [
-            ("Expected cost of all", f"**{own.expected or own.most:.6f} USD**"),
+            ("Expected total cost", f"**{own.expected or own.most:.6f} USD**"),
             ("Range", f"{own.least:.6f} to {own.most:.6f} USD"),
         ]
     if figures.later is not None:
-        table.append(("If the rest is asked at once at the deadline", f"up to {figures.later:.6f} USD"))
-    table.append(("A person is asked above", f"{approval.above} USD"))
-    ends = "Failed rows that are asked again cost more than that. If you reject it, nothing more is asked."
+        table.append(
+            ("If the rest is sent as immediate calls at the deadline", f"up to {figures.later:.6f} USD")
+        )
+    table.append(("Approval is needed above", f"{approval.above} USD"))
+    ends = "Failed rows that are submitted again cost extra. If you reject, nothing more is submitted."
     if seconds is not None:
         word = "approved" if approval.on_timeout == APPROVE else "rejected"
-        ends += f" Without an answer within {in_words(seconds)} it is {word}."
+        ends += f" Without an answer within {in_words(seconds)}, it is {word}."
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in table), "", ends]
     return "\n".join([*lines, "", *_samples(figures.answers)])
 
 
 def _samples(answers: Sequence[str]) -> list[str]:
-    """Return answers in a block of code, where Markdown, HTML and links are plain text."""
+    """Return answers in a code block, where Markdown, HTML and links are plain text."""
     if not answers:
         return []
     longest = max((len(run) for run in _TILDES.findall("\n".join(answers))), default=0)

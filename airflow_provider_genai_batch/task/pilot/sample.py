@@ -1,4 +1,4 @@
-"""Which requests go first: spread evenly over the input, and the same in every attempt."""
+"""Chooses the requests of the pilot: spread evenly over the input, and the same in every attempt."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from airflow_provider_genai_batch.task.tables.staged import StagedTable
 
 
 def places(prepared: PreparedInput, rows: int) -> frozenset[int]:
-    """Return the places of so many requests: one in each of as many pieces of the input, somewhere in it.
+    """Return the positions of so many requests: one in each of as many equal parts of the input.
 
-    Where in its piece is drawn by the digest of the input, so that a rhythm of the input is not met by one of the
-    sample, and each attempt draws the same.
+    The position within each part is drawn from the digest of the input. So the sample does not follow a regular pattern
+    in the input, and each attempt draws the same.
     """
     requests, seed = prepared.requests or 0, str(prepared.content).encode()
     found = []
@@ -29,7 +29,7 @@ def places(prepared: PreparedInput, rows: int) -> frozenset[int]:
 
 
 def pilot_of(prepared: PreparedInput, rows: int) -> PreparedInput:
-    """Return an input of the requests that go first."""
+    """Return an input with the requests of the pilot."""
     if prepared.table is not None:
         return _of_table(prepared, prepared.table, rows, first=True)
     chosen = places(prepared, rows)
@@ -37,7 +37,7 @@ def pilot_of(prepared: PreparedInput, rows: int) -> PreparedInput:
 
 
 def others_of(prepared: PreparedInput, rows: int) -> PreparedInput:
-    """Return an input of all others."""
+    """Return an input with all other requests."""
     if prepared.table is not None:
         return _of_table(prepared, prepared.table, rows, first=False)
     chosen = places(prepared, rows)
@@ -59,8 +59,8 @@ def _part(prepared: PreparedInput, wanted: Callable[[int], bool]) -> PreparedInp
     part = subset(prepared, lambda _key, _place: wanted(next(at)))
     if part is None:
         msg = (
-            "pilot takes a sample of the requests, and nobody here can tell which these are: they have no keys, or the "
-            "service alone reads them. Nothing was sent. Leave pilot out."
+            "pilot takes a sample of the requests, and this is not possible here: they have no keys, or only the "
+            "service reads them. Nothing was sent. Leave pilot out."
         )
         raise ConfigurationError(msg)
     return part

@@ -1,1 +1,1 @@
-"""A deadline for the rows of a task: the moment, and leaving batch jobs that will not keep it."""
+"""The deadline for the rows of a task: its moment, and the cancellation of batch jobs that would miss it."""

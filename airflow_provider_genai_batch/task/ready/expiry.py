@@ -1,4 +1,4 @@
-"""Files of the Files API that requests refer to, and that expire before the moment at which they may be asked again."""
+"""Refuses requests with files of the Files API that expire before the deadline."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from airflow_provider_genai_batch.task.ready.past import moment
 LIFE = 48 * 3600.0
 """Seconds for which the Files API keeps a file from its upload (Google's page "Files API", 2026)."""
 MOST_LOOKS = 100
-"""Files that are read by name: those of one night are uploaded together."""
+"""Most files to read by name; the files of one night are uploaded together."""
 _FILE = re.compile(rb'"file_?[uU]ri"\s*:\s*"[^"]*?(files/[a-z0-9-]{1,40})"')
 
 
 def refuse_expiring(client: GenAIBatchClient, prepared: PreparedInput, at: float) -> None:
-    """Refuse requests whose files are gone at a moment: what a job has not answered by then cannot be asked otherwise.
+    """Refuse requests whose files expire before a moment, because unanswered requests could not be sent again then.
 
     Args:
-        client: of the task's connection.
+        client: the client of the task's connection.
         prepared: the requests.
         at: the moment, in seconds since the epoch by the service's clock.
 
     Raises:
-        ConfigurationError: a file expires before it.
+        ConfigurationError: a file expires earlier.
     """
     if client.config.backend is not Backend.GEMINI:
         return
@@ -39,12 +39,12 @@ def refuse_expiring(client: GenAIBatchClient, prepared: PreparedInput, at: float
         try:
             expires = client.perform(client.calls.get_file(name)).expires
         except ApiError:
-            continue  # the service says what is wrong with it when the request is asked
+            continue  # the service reports what is wrong with it when the request is sent
         ends = client.service_time() + LIFE if expires is None else expires.timestamp()
         if ends < at:
             msg = (
                 f"ready_by is {moment(at)}, and {name}, which a request refers to, expires at {moment(ends)}: "
-                "what a job has not answered by then could not be asked otherwise. Nothing was sent, and nothing is "
+                "requests without an answer by then could not be sent again. Nothing was sent, and nothing is "
                 "billed. Upload the file again shortly before the task runs, give an earlier moment, or leave ready_by "
                 "out."
             )
@@ -52,7 +52,7 @@ def refuse_expiring(client: GenAIBatchClient, prepared: PreparedInput, at: float
 
 
 def _files(prepared: PreparedInput) -> Iterator[str]:
-    """Give the names of files in requests, as often as they stand there."""
+    """Yield the names of files in requests, repeated ones too."""
     for line in prepared.request_lines():
         for found in _FILE.finditer(line):
             yield found[1].decode()

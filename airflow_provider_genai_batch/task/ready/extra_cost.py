@@ -1,4 +1,4 @@
-"""``max_extra_cost``: what asking in the standard tier costs above batch jobs is summed up answer by answer."""
+"""``max_extra_cost``: adds up, answer by answer, what the standard tier costs above batch price."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _decoder = Decoder(_Line, strict=False)
 
 
 class ExtraCost:
-    """Sums up what answers cost above the price of a batch job, by a price list.
+    """Adds up what answers cost above batch price, by a price list.
 
     Args:
-        most: USD that it may be.
+        most: limit in USD.
         batch: prices in a batch job.
         standard: prices in the standard tier.
     """
@@ -49,7 +49,7 @@ class ExtraCost:
         """Read the prices of a model.
 
         Raises:
-            ConfigurationError: they are not known.
+            ConfigurationError: the prices are unknown.
         """
         batch, standard = price_of(model), price_of(model, tier=Tier.STANDARD)
         if batch is None or standard is None:
@@ -63,9 +63,9 @@ class ExtraCost:
         return cls(most, batch, standard)
 
     def add(self, line: bytes) -> str:
-        """Count a line of answers; return why no more may be spent, empty while it may.
+        """Count a line of answers; return why no more may be spent, empty if more may.
 
-        Calls that are under way then are answered and billed, too.
+        Calls that are in progress then are still answered and billed.
         """
         usage = _usage(line)
         if usage is not None:

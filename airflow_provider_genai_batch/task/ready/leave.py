@@ -1,4 +1,4 @@
-"""Leaving batch jobs that would be late: they are cancelled, and their end is waited for before others are asked."""
+"""Cancels batch jobs that would be late, and waits for their end before any calls are sent instead."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS = 600.0
-"""For which a late attempt waits for the end of a job that was cancelled."""
+"""Seconds for which a late attempt waits for the end of a cancelled job."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """What became of jobs that were left.
+    """The state of jobs that were cancelled because they would be late.
 
     Attributes:
-        jobs: all jobs whose rows can be read, those of earlier rounds with them.
-        stuck: jobs that have not ended although they were cancelled; empty: all have.
-        empty: jobs that ended without a row. A retry passes them over, so they are passed over here, too: else it would
-            not find what is asked in their place.
+        jobs: all jobs whose rows can be read, including those of earlier rounds.
+        stuck: jobs that have not ended although they were cancelled; empty: all have ended.
+        empty: jobs that ended without a row. A retry ignores them, so they are ignored here, too; otherwise the retry
+            would not find the calls that replaced them.
     """
 
     jobs: list[str]
@@ -46,36 +46,36 @@ class Left:
 
 @dataclass
 class Leaving:
-    """Leaves the jobs of one round.
+    """Cancels the late jobs of one round.
 
     Args:
-        shared: of the attempt.
+        shared: objects shared by the attempt.
     """
 
     _shared: Shared
 
     def leave(self, ending: Ending, checkpoint: Checkpoint, identity: Identity) -> Left:
-        """Cancel what goes on and wait for its end, or leave by a deferral.
+        """Cancel running jobs and wait for their end, in place or by a deferral.
 
-        Each job is read by its name before it is cancelled: one that has ended keeps its rows and is not cancelled.
+        Each job is read by name before it is cancelled: a job that has ended keeps its rows and is not cancelled.
 
         Args:
-            ending: tells why.
-            checkpoint: tells of the jobs; its state is brought up to date.
-            identity: of the whole input.
+            ending: the reason.
+            checkpoint: the jobs; its state is updated.
+            identity: identity of the whole input.
         """
         state, now = checkpoint.state, self._shared.client.service_time()
         names = [name for name in checkpoint.jobs if name not in state.done]
         assert state.ready is not None  # noqa: S101 - else nobody leaves
         log.warning(
-            "Leaving the batch at %s, for the rows are to be ready by %s: %s. What has an answer is kept, and only the "
-            "rest is asked at once. Cancelling %s.",
+            "Switching to immediate calls at %s, because the rows must be ready by %s: %s. Answers so far are kept, "
+            "and only the rest is sent. Cancelling %s.",
             *(moment(now), moment(state.ready.at), ending.detail, ", ".join(names)),
         )
         try:
             cancel_jobs(self._shared.client, names, self._shared.task.appear_until)
         except CallError as error:
-            log.warning("Not every job could be cancelled (%s). Its end is waited for all the same.", error)
+            log.warning("Not every job could be cancelled (%s). The task waits for their end anyway.", error)
         state.left_until = stuck_at(self._shared.settings.ready_by, state.ready, now)
         jobs = [job for job in map(self._read, names) if job is not None]
         if all(job.done for job in jobs):
@@ -85,7 +85,7 @@ class Leaving:
         return self.left(checkpoint)
 
     def left(self, checkpoint: Checkpoint) -> Left:
-        """Tell what became of jobs when the waiting for their end is over; those that count no more are passed over."""
+        """Return the state of the jobs after the wait for their end; ignore those that no longer count."""
         names = [name for name in checkpoint.jobs if name not in checkpoint.state.done]
         jobs = {name: self._read(name) for name in names}
         self._shared.settler.ledger.times.note_left(job for job in jobs.values() if job is not None)
@@ -94,8 +94,8 @@ class Leaving:
         checkpoint.state.pass_over(empty)
         if stuck and self._pays_twice:
             log.warning(
-                "%s did not end although the cancellation was asked for. Its requests are asked at once all the same "
-                '(if_stuck="pay_twice"): what it still answers is billed too, and is not used.',
+                "%s did not end although its cancellation was requested. Its requests are sent as immediate calls "
+                'anyway (if_stuck="pay_twice"): what it still answers is billed, too, and is not used.',
                 ", ".join(stuck),
             )
             checkpoint.state.pass_over(stuck)
@@ -103,11 +103,13 @@ class Leaving:
         return Left(kept, stuck, empty)
 
     def _read(self, name: str) -> BatchJob | None:
-        """Read a job by its name; None: somebody has deleted it."""
+        """Read a job by name; None: somebody has deleted it."""
         try:
             return self._shared.client.get(name)
         except NotFound:
-            log.warning("Job %s does not exist any more. What it answered is paid, and is asked again.", name)
+            log.warning(
+                "Job %s no longer exists. Its answers are paid for, and its requests are sent again.", name
+            )
             return None
 
     @property
@@ -116,21 +118,21 @@ class Leaving:
         return ready_by is not None and ready_by.if_stuck != "wait"
 
     def gives_up(self, left: Left) -> bool:
-        """Whether nothing more is asked because of jobs that do not end."""
+        """Whether nothing more is sent because jobs do not end."""
         return bool(left.stuck) and not self._pays_twice
 
 
 def _is_empty(job: BatchJob) -> bool:
-    """Whether a job ended without a row; one that FAILED says something about its requests."""
+    """Whether a job ended without a row. A FAILED job does not count, because it says something about its requests."""
     return job.state.final and job.verdict is not Verdict.FAILED and not answered(job)
 
 
 def stuck_at(value: object, deadline: Deadline, now: float) -> float:
-    """Return until when the end of cancelled jobs is waited for, in seconds since the epoch.
+    """Return until when to wait for the end of cancelled jobs, in seconds since the epoch.
 
     Args:
-        value: of ``ready_by``.
-        deadline: of the task.
+        value: the value of ``ready_by``.
+        deadline: the task's deadline.
         now: seconds since the epoch by the service's clock.
     """
     ready_by = ReadyBy.of(value)
@@ -145,20 +147,20 @@ def missed(at: float, why: str, failure: JobError) -> DeadlineMissed:
     """Return the failure of a task whose rows were not ready in time.
 
     Args:
-        at: the moment, in seconds since the epoch.
-        why: what kept them.
-        failure: tells of the rows that there are, the jobs, and what the next attempt does.
+        at: the deadline, in seconds since the epoch.
+        why: the reason.
+        failure: the error about the existing rows, the jobs, and the next attempt.
     """
-    msg = f"The rows were to be ready by {moment(at)}, and were not ({why}). {failure}"
+    msg = f"The rows should have been ready by {moment(at)}, and were not ({why}). {failure}"
     return DeadlineMissed(msg, job_names=failure.job_names, manifest=failure.manifest)
 
 
 def never_ended(at: float, stuck: list[str]) -> DeadlineMissed:
-    """Return the failure of a task whose jobs have not ended, so that nobody can read what they answered."""
+    """Return the failure of a task whose jobs have not ended, so that their answers cannot be read."""
     msg = (
-        f"The rows were to be ready by {moment(at)}. {', '.join(stuck)} was cancelled in time and has not ended, so "
-        "nobody can read what it answered. Its requests were not asked again, for they might be paid twice; it is "
-        "billed for what it answered. The next attempt waits for its end, takes its rows and asks for the rest at "
-        'once. With if_stuck="pay_twice" the rest does not wait for such a job.'
+        f"The rows should have been ready by {moment(at)}. {', '.join(stuck)} was cancelled in time and has not ended, "
+        "so its answers cannot be read. Its requests were not sent again, because they might be paid for twice; its "
+        "answers are billed. The next attempt waits for its end, uses its rows and sends the rest as immediate calls. "
+        'With if_stuck="pay_twice" the rest does not wait for such a job.'
     )
     return DeadlineMissed(msg, job_names=stuck)

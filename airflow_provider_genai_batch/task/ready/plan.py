@@ -1,4 +1,4 @@
-"""``ready_by`` of one attempt: its moment, its tiers, and how long asking the rest is likely to take."""
+"""``ready_by`` of one attempt: its moment, its tiers, and how long immediate calls for the rest would take."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _SAMPLE = 200
 
 @dataclass(frozen=True)
 class ReadyPlan:
-    """What an attempt does about its deadline.
+    """How an attempt keeps its deadline.
 
     Attributes:
-        ready_by: as it was given.
-        at: the moment, in seconds since the epoch.
-        tiers: that are asked instead of jobs, in their order.
-        order: of the task, with the model that is asked in those tiers.
+        ready_by: the parameter.
+        at: the deadline, in seconds since the epoch.
+        tiers: the tiers to use instead of jobs, in order.
+        order: the job's parameters, with the model for those tiers.
     """
 
     ready_by: ReadyBy
@@ -57,13 +57,13 @@ class ReadyPlan:
         """Read the setting; None: there is no deadline.
 
         Args:
-            value: of ``ready_by``.
-            order: of the task.
-            config: of its connection.
-            run: the times of its run.
+            value: the value of ``ready_by``.
+            order: the job's parameters.
+            config: configuration of the connection.
+            run: the times of the run.
 
         Raises:
-            ConfigurationError, UnsupportedError: it cannot be kept; nothing was sent.
+            ConfigurationError, UnsupportedError: the deadline cannot be kept; nothing was sent.
         """
         ready_by = ReadyBy.of(value)
         at = None if ready_by is None else moment_of(ready_by, run)
@@ -74,28 +74,28 @@ class ReadyPlan:
         if ready_by.model is not None:
             order = _with_model(order, read_model(ready_by.model, config.backend))
         plan = cls(ready_by, at, tiers, order)
-        plan.extra_cost()  # one that cannot be counted is refused before all else
+        plan.extra_cost()  # a limit that cannot be counted is refused before anything else
         return plan
 
     def refuse_past(self, now: float) -> None:
-        """Refuse a moment that has passed before anything was asked.
+        """Refuse a deadline that has passed before anything was submitted.
 
         Raises:
-            ConfigurationError: it has.
+            ConfigurationError: it has passed.
         """
         if now >= self.at:
             raise past(self.at)
 
     def deadline(self, prepared: PreparedInput, client: GenAIBatchClient, *, begins: bool) -> Deadline:
-        """Return what the moment of the switch is worked out from.
+        """Return the deadline, from which the moment of the switch is computed.
 
         Args:
             prepared: the whole input.
-            client: of the task's connection.
-            begins: nothing has been asked of this run.
+            client: the client of the task's connection.
+            begins: whether the run has submitted nothing yet.
 
         Raises:
-            ConfigurationError: a file of the requests expires before the moment.
+            ConfigurationError: a file of the requests expires before the deadline.
         """
         now = client.service_time()
         if begins:
@@ -111,7 +111,7 @@ class ReadyPlan:
         )
 
     def rungs(self, deadline: Deadline, clock: Callable[[], float]) -> Sequence[Rung]:
-        """Return the ladder by which the rest is asked now."""
+        """Return the ladder of tiers for the rest."""
         last, extra = self.tiers[-1], self.extra_cost()
         until = math.inf if deadline.late else self.at
         too_dear = extra.add if extra is not None and last is Tier.STANDARD else None
@@ -121,12 +121,12 @@ class ReadyPlan:
         return rungs
 
     def extra_cost(self) -> ExtraCost | None:
-        """Return a new sum of what is spent above batch jobs; None: there is no limit."""
+        """Return a new sum of the cost above batch price; None: there is no limit."""
         most = self.ready_by.max_extra_cost
         return None if most is None else ExtraCost.of(most, self.order.model)
 
     def _rate(self, prepared: PreparedInput) -> float:
-        """Estimate from the first requests how many are answered in a second."""
+        """Estimate the requests answered per second, from the first requests."""
         tokens = TokenEstimate().add(
             islice(prepared.parsed_requests(), _SAMPLE), answers=self.order.task is Task.GENERATE
         )

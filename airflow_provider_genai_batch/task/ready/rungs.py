@@ -1,6 +1,6 @@
-"""The rungs of a deadline's ladder: each tier that the rest of a job is asked in, and when it is left for the next.
+"""The rungs of a deadline's ladder: each tier for the rest of a job, and when to move on to the next tier.
 
-Flex costs what a batch job does and may be full for hours: it is tried first, and once given up not tried again.
+Flex costs as much as a batch job and may be full for hours: it is tried first, and never again once given up.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from airflow_provider_genai_batch.flows.online.refusal import Meaning
 from airflow_provider_genai_batch.models.tier import Tier
 
 FULL = frozenset({Meaning.BUSY, Meaning.UNCLEAR})
-"""Refusals that speak against a tier, not against a request."""
+"""Refusals that are about a tier, not about a request."""
 _PASSING = frozenset({408, 429, 499, 500, 502, 503, 504})
-"""Of a row that was given up: another tier may answer it."""
+"""Statuses of a row that was given up, but that another tier may answer."""
 _FOREVER = 10_000
-"""Tries of a row that nothing but the clock ends."""
+"""Tries of a row that only the clock ends."""
 
 
 class _Problem(Struct, gc=False):
@@ -39,27 +39,27 @@ _decoder = Decoder(_Line)
 
 
 class Rung(Protocol):
-    """One tier of a round that is asked at once."""
+    """One tier of a round of immediate calls."""
 
     @property
     def tier(self) -> Tier:
-        """In which is asked."""
+        """The tier."""
         ...
 
     @property
     def patience(self) -> RowPatience:
-        """How long one row is asked."""
+        """How often and how long one row is tried."""
         ...
 
     def keeps(self, line: bytes) -> bool:
-        """Whether a line is the row's last word, and not only this tier's."""
+        """Whether a line is final for its row; if not, another tier tries the row."""
         ...
 
     def over(self, counts: OnlineCounts, left: int) -> str:
-        """Return why no more is asked in this tier, empty while it is.
+        """Return why no more requests are sent in this tier, empty while they are.
 
         Args:
-            counts: of its calls.
+            counts: counts of its calls.
             left: requests that have no line yet.
         """
         ...
@@ -67,7 +67,7 @@ class Rung(Protocol):
 
 @dataclass(frozen=True)
 class PlainRung:
-    """A tier that is asked to the end, and whose every line counts."""
+    """A tier that is used to the end, and whose every line counts."""
 
     tier: Tier
     patience: RowPatience = field(default_factory=RowPatience)
@@ -80,11 +80,11 @@ class PlainRung:
 
 
 class FlexRung:
-    """Flex, where the standard tier comes after it.
+    """Flex, followed by the standard tier.
 
     Args:
-        deadline: of the task.
-        clock: tells the seconds since the epoch by the service's clock.
+        deadline: the task's deadline.
+        clock: returns the seconds since the epoch by the service's clock.
     """
 
     tier = Tier.FLEX
@@ -94,24 +94,24 @@ class FlexRung:
         self._clock, self._trial = clock, FlexTrial(deadline, standard=True)
 
     def keeps(self, line: bytes) -> bool:
-        """Leave rows for which there was no room to the next tier."""
+        """Leave rows that met no capacity to the next tier."""
         return not _is_passing(line)
 
     def over(self, counts: OnlineCounts, left: int) -> str:
-        """Give flex up when it is full, or when the standard tier just has the time for what is left."""
+        """Give up on flex when it is full, or when there is just enough time left for the standard tier."""
         refused = sum(number for meaning, number in counts.refused.items() if meaning in FULL)
         return self._trial.verdict(self._clock(), left=left, answered=counts.answered, refused=refused)
 
 
 class LastRung:
-    """The last tier: rows are asked until the deadline.
+    """The last tier: rows are tried until the deadline.
 
     Args:
         tier: flex or standard.
-        until: when asking ends, in seconds since the epoch by the service's clock; infinite: it has passed already, and
-            the rows are late in any case.
-        clock: tells the time by that clock.
-        too_dear: tells, from the lines that came, why no more may be spent; empty: it may. None: there is no limit.
+        until: when to stop, in seconds since the epoch by the service's clock; infinity: the deadline has already
+            passed, and the rows are late anyway.
+        clock: returns the time by that clock.
+        too_dear: returns, from the lines so far, why no more may be spent; empty: more may. None: there is no limit.
     """
 
     def __init__(
@@ -126,29 +126,29 @@ class LastRung:
 
     @property
     def counts(self) -> bool:
-        """Whether what it costs has a limit."""
+        """Whether its cost has a limit."""
         return self._too_dear is not None
 
     def count_paid(self, lines: Iterable[bytes]) -> None:
-        """Count what attempts of the run have paid for in the standard tier, where that has a limit."""
+        """Count what attempts of the run have paid for in the standard tier, if that has a limit."""
         if self._too_dear is not None:
             for line in lines:
                 self._spent = self._too_dear(line) or self._spent
 
     @property
     def patience(self) -> RowPatience:
-        """What is left of the time decides when a row is given up, unless none is left."""
+        """The remaining time decides when a row is given up, unless none remains."""
         if math.isinf(self._until):
             return RowPatience()
         return RowPatience(tries=_FOREVER, seconds=math.inf)
 
     def keeps(self, line: bytes) -> bool:
-        """Leave rows for which there was no room to the next attempt, and count what the others cost."""
+        """Leave rows that met no capacity to the next attempt, and count the cost of the others."""
         self.count_paid([line])
         return math.isinf(self._until) or not _is_passing(line)
 
     def over(self, counts: OnlineCounts, left: int) -> str:  # noqa: ARG002 - see `Rung`
-        """End at the deadline, and where the money ends."""
+        """Stop at the deadline, or when the money is spent."""
         return self._spent or ("the deadline has come" if self._clock() >= self._until else "")
 
 

@@ -1,4 +1,4 @@
-"""The tiers in which the rest of a job's requests can be asked, of those that ``ready_by`` names."""
+"""The tiers available for the rest of a job's requests, among those that ``ready_by`` names."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ ANYWHERE = "global"
 
 
 def tiers_of(ready_by: ReadyBy, model: str, backend: Backend, location: str = ANYWHERE) -> tuple[Tier, ...]:
-    """Return the tiers in their order; of those that nobody named only those that there are.
+    """Return the tiers in order; of the default ones only those that exist.
 
     Args:
-        ready_by: of the task.
-        model: of the task.
-        backend: of the connection.
-        location: likewise.
+        ready_by: the task's setting.
+        model: the task's model.
+        backend: the connection's backend.
+        location: the connection's location.
 
     Raises:
-        UnsupportedError: the model or the place does not have one that was named, or has none.
+        UnsupportedError: the model or the location lacks a tier that was named, or has none.
     """
     name = read_model(ready_by.model or model, backend)
     found, missing = [], []

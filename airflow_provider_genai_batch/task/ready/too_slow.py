@@ -1,4 +1,4 @@
-"""Whether a job is worth its creation, where its rows have a deadline: by how long the task's last jobs took."""
+"""Whether a job with a deadline is worth creating, by how long the task's last jobs took."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from airflow_provider_genai_batch.task.ready.past import moment
 log = logging.getLogger(__name__)
 
 _ENOUGH = 5
-"""Jobs that tell."""
+"""Number of last jobs to judge by."""
 _LATELY = 7 * 24 * 3600
-"""Seconds. Times that are older count no more, so a job is tried again where none has been created for so long."""
+"""Seconds. Older times no longer count, so a job is tried again if none has been created for that long."""
 _LIKELY = 0.9
-"""Share of jobs in time from which on nothing is said."""
+"""Fraction of jobs in time from which on nothing is logged."""
 
 
 def too_slow(times: Sequence[JobTime], ready: Deadline, now: float) -> str:
-    """Tell why no job is created, empty if one is: fewer than half of the last ones would have been in time.
+    """Return why no job is created: fewer than half of the last ones would have been in time. Empty: create one.
 
-    Only where flex is asked first: it costs what a job does, and has all the more time then. Standard costs more, so a
-    job that has a chance is tried.
+    Applies only if flex is tried first: it costs as much as a job, and gets more time this way. Standard costs more, so
+    a job with any chance is tried.
 
     Args:
-        times: of the task's last jobs of the model.
+        times: times of the task's last jobs with this model.
         ready: the deadline.
         now: seconds since the epoch by the service's clock.
     """
@@ -39,6 +39,6 @@ def too_slow(times: Sequence[JobTime], ready: Deadline, now: float) -> str:
         return ""
     said = f"{in_time} of the last {known} jobs of this task ended within {in_words(until - now)}"
     if ready.flex and in_time < known / 2:
-        return f"only {said}, the time that there is for one before {moment(until)}"
-    log.warning("The job is left at %s if it has not ended by then. Only %s.", moment(until), said)
+        return f"only {said}, which is the time left for one before {moment(until)}"
+    log.warning("The job is cancelled at %s if it has not ended by then. Only %s.", moment(until), said)
     return ""

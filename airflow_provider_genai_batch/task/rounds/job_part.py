@@ -1,4 +1,4 @@
-"""What tells a job from others of its task: the jobs whose rows it completes, and its share of the input."""
+"""What distinguishes a job from others of its task: the jobs that it follows, and its part of the input."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ log = logging.getLogger(__name__)
 def part_of(
     piece: PreparedInput, state: AttemptState, *, reattach: bool, several: bool, whom: Sequence[str] = ()
 ) -> list[Any] | None:
-    """Return what tells a job from others of its task: the jobs whose rows it completes, and what it asks.
+    """Return what distinguishes a job from others of its task: the jobs that it follows, and its requests.
 
-    That is said by its piece of several, or by what is left where answers were at hand. Where nothing of an earlier
-    attempt is to be reattached, what this one alone asked at once tells its further jobs from those of others.
+    Its requests are identified by its part of the input, or by the requests left if others have earlier answers. With
+    `reattach` off, further jobs of this attempt are distinguished by its own immediate calls.
 
     Args:
-        piece: what the job asks.
-        state: of the attempt.
-        reattach: jobs of earlier attempts are reattached to.
-        several: it is one of several jobs of its round.
-        whom: of a fallback: the model, and who pays. What it asks does not tell its first round from others, for that
-            may be more or less in another attempt.
+        piece: the job's requests.
+        state: the state of the attempt.
+        reattach: whether the task reattaches to jobs of earlier attempts.
+        several: whether it is one of several jobs of its round.
+        whom: for a fallback: the model, and who pays. The requests do not identify its first round, because they may
+            be more or fewer in another attempt.
     """
     stands = _id if reattach else _own_id
     followed = [*dict.fromkeys(stands(name) for name in state.done if name not in state.twins)]
@@ -51,10 +51,10 @@ def identity_of(
 
 
 def _id(name: str) -> str:
-    """Return what stands for a job, or for all that wrote one journal: how many attempts that took says nothing."""
+    """Return the id of a job, or of a whole journal, regardless of how many attempts wrote it."""
     return Writer.of(name).tag if is_journaled(name) else name.rpartition("/")[2]
 
 
 def _own_id(name: str) -> str:
-    """Return what stands for a job, or for what one attempt wrote to a journal."""
+    """Return the id of a job, or of one attempt's part of a journal."""
     return name if is_journaled(name) else _id(name)

@@ -1,4 +1,4 @@
-"""The jobs of a round, each found or created; whether it may be is asked before money is spent."""
+"""Finds or creates the jobs of a round, and checks before money is spent whether they may be created."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class RoundJobs:
-    """Comes to the jobs of one round, one by one.
+    """Finds or creates the jobs of one round, one by one.
 
     Args:
-        shared: of the attempt.
-        order: of the task.
-        limit: of its cost.
-        start: of the round.
+        shared: objects shared by the attempt.
+        order: the job's parameters.
+        limit: the limit of its cost.
+        start: the beginning of the round.
         waiting: waits for the jobs.
-        no_job: refuses them; None: nothing does.
+        no_job: may refuse jobs; None: nothing does.
     """
 
     _shared: Shared
@@ -71,15 +71,15 @@ class RoundJobs:
         """Find or create a job of the round.
 
         Args:
-            identity: of the job.
-            piece: what it asks.
+            identity: the job's identity.
+            piece: the job's requests.
             attempt: what is known beforehand.
-            record: of the job.
-            several: it is one of several.
-            begun: the fingerprint of the whole input, if this attempt has jobs of it.
+            record: the job's record.
+            several: whether it is one of several.
+            begun: the fingerprint of the whole input, if this attempt has jobs for it.
 
         Raises:
-            NoJobError: none is created, see `NoJob`.
+            NoJobError: no job is created, see `NoJob`.
         """
         state, whole = self._start.state, self._start.prepared
         owner = self._shared.task.owner
@@ -89,7 +89,7 @@ class RoundJobs:
         name = identity.display_name(
             self._order.display_name or owner.readable_name, None if room is None else room.tokens
         )
-        if several and attempt.resumed:  # which of them was refused is found by looking
+        if several and attempt.resumed:  # only a look shows which of them was refused
             attempt = replace(attempt, resumed=False, look_first=True, reattach=True)
 
         def spec() -> Any:
@@ -149,10 +149,10 @@ class RoundJobs:
             self._no_job.refuse_jobs()
 
     def _check_writable(self) -> None:
-        """Find out whether rows can land before a job is created for them; the error names those that exist."""
+        """Check, before a job is created, that its rows can land; the error names the existing jobs."""
         uri, media = self._shared.settings.results_uri, self._shared.settings.media_uri
         state = self._start.state
-        if self._writable or state.fallback:  # the task's own connection writes them, and has been asked
+        if self._writable or state.fallback:  # the task's own connection writes the rows, and was checked
             return
         try:
             if uri is not None:

@@ -1,4 +1,4 @@
-"""What each round asks: the input or its pilot first, and then what has no answer."""
+"""The requests of each round: the input or its pilot first, and then the requests without an answer."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class NextRound:
-    """Chooses what the rounds of an attempt ask.
+    """Chooses the requests of each round.
 
     Args:
-        settings: of the task.
+        settings: the task's settings.
         asked: the input.
-        ledger: tells what was spent.
-        ready: how the deadline of the rows is kept; None: they have none.
+        ledger: knows what was spent.
+        ready: how to keep the deadline of the rows; None: they have none.
     """
 
     _settings: RunSettings
@@ -50,12 +50,12 @@ class NextRound:
     _ready: ReadyPlan | None
 
     def first(self, prepared: PreparedInput, state: AttemptState) -> PreparedInput:
-        """Return what the first round asks: the pilot, if there is one and the input is larger."""
+        """Return the requests of the first round: the pilot, if there is one and the input is larger."""
         pilot, requests = Pilot.of(self._settings.pilot), prepared.requests
         if pilot is None:
             return prepared
         if requests is None:
-            return pilot_of(prepared, 0)  # which refuses it
+            return pilot_of(prepared, 0)  # raises the refusal
         if pilot.size(requests) >= requests:
             log.info("The input is no larger than the pilot, so there is none.")
             return prepared
@@ -63,14 +63,14 @@ class NextRound:
         return pilot_of(prepared, pilot.size(requests))
 
     def after(self, here: RoundStart, again: AskAgain) -> RoundStart:
-        """Choose what is asked after a round: the requests without an answer, or all where they are not known.
+        """Choose the requests of the next round: those without an answer, or all if these are unknown.
 
         Args:
-            here: where that round began.
+            here: the beginning of the round before.
             again: how its jobs ended.
 
         Raises:
-            JobError: nothing can be asked.
+            JobError: nothing can be submitted.
         """
         prepared, ready = here.whole, self._ready
         state, spent, pilot = here.state, self._ledger.spent, Pilot.of(self._settings.pilot)
@@ -101,7 +101,9 @@ class NextRound:
                 tier = ready.tiers[-1]
             later = state.next_round(again, spent, tier)
             if state.left_until and {*again.job_names} <= {*state.done}:
-                later.round = state.round  # no job of it counts, so a retry comes to no further one either
+                later.round = (
+                    state.round
+                )  # none of its jobs counts, so a retry begins no further round either
             return replace(here, prepared=rest, attempt=attempt, state=later, pilot=whole)
         if not again.ended_early:
             raise failure_of(again)
@@ -119,10 +121,10 @@ class NextRound:
     def _left_of_pilot(
         self, again: AskAgain, prepared: PreparedInput, pilot: Pilot
     ) -> tuple[PreparedInput, PreparedInput | None]:
-        """Return a pilot whose jobs ended early, and what of it has no answer.
+        """Return a pilot whose jobs ended early, and its requests without an answer.
 
         Raises:
-            JobError: that is not known.
+            JobError: these are unknown.
         """
         whole = self._part(pilot_of, prepared, pilot)
         if whole.table is not None:
@@ -134,7 +136,7 @@ class NextRound:
     def _part(
         self, part: Callable[[PreparedInput, int], PreparedInput], prepared: PreparedInput, pilot: Pilot
     ) -> PreparedInput:
-        """Return the pilot of an input, or what is asked after it."""
+        """Return the pilot of an input, or the requests after it."""
         rest = self._input.rest(prepared) or prepared
         return part(rest, pilot.size(rest.requests or 0))
 
@@ -147,5 +149,5 @@ class NextRound:
 
 
 def failure_of(again: AskAgain) -> JobError:
-    """Return why a task fails whose jobs left something to be asked, if it cannot be."""
+    """Return the error of a task whose jobs left unanswered requests that cannot be submitted."""
     return again.failure or JobCancelled(str(again), job_names=again.job_names)

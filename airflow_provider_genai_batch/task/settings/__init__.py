@@ -1,1 +1,1 @@
-"""What a task is set to do, read once from its parameters."""
+"""The settings of a task, read once from its parameters."""

@@ -1,4 +1,4 @@
-"""Job names in every form they are handed on: names, lists, manifests, and what templates make of them."""
+"""Reads job names in every form in which they are passed on: names, lists, manifests, and rendered templates."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def job_names(value: Any) -> list[str]:
 
     Args:
         value: ``batches/…`` or ``projects/…/batchPredictionJobs/…``; a list of them; a manifest (dict), or a
-            list of those from a mapped task; or any of it as a rendered template's text.
+            list of those from a mapped task; or any of these as the text of a rendered template.
 
     Raises:
-        ManifestError: nothing of these, or no job in it.
+        ManifestError: the value is none of these, or names no job.
     """
     names = list(dict.fromkeys(_names(value)))
     if not names:
@@ -40,13 +40,13 @@ def job_names(value: Any) -> list[str]:
 
 
 def appear_until(value: Any) -> float:
-    """Return until when the jobs of a manifest may be too new to be known by their names.
+    """Return until when the jobs of a manifest may be too new to be found by name.
 
     Args:
-        value: what `job_names` reads; bare names do not say when their jobs were created.
+        value: a value for `job_names`; bare names do not say when their jobs were created.
 
     Returns:
-        Seconds since the epoch by the service's clock; 0: nobody knows, or there is no manifest.
+        Seconds since the epoch by the service's clock; 0: unknown, or there is no manifest.
     """
     if isinstance(value, str) and value.strip()[:1] in ("{", "["):
         value = _from_text(value)

@@ -1,6 +1,6 @@
-"""Parameters of a task that are known when it is built, which is when its DAG is parsed: templates are not.
+"""Parameters that are known when a task is built, that is, when its DAG is parsed. Templates are not.
 
-It is loaded wherever an operator is, so it loads nothing.
+Every operator loads this module, so it loads nothing itself.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _MODELS = (
     "airflow_provider_genai_batch.checks",
     "airflow_provider_genai_batch.models.sql_source",
 )
-"""Begin the modules of objects whose fields are read as those of a dict. Others belong to the user's functions."""
+"""Prefixes of the modules whose objects are read like dicts. Other objects belong to the user's functions."""
 _MARKS = ("{{", "{%", "{#")
-"""Begin what Jinja renders."""
+"""Beginnings of Jinja expressions."""
 
 
 def is_known(value: Any) -> bool:
-    """Whether a parameter is when the task runs what it is now."""
+    """Whether a parameter will have the same value when the task runs."""
     if isinstance(value, str):
         return not any(mark in value for mark in _MARKS)
     if isinstance(value, Mapping):
@@ -34,21 +34,21 @@ def is_known(value: Any) -> bool:
 
 
 def is_object(value: Any) -> bool:
-    """Whether it is an object of google-genai's, or a noun of this package: known by its manners, as it is read."""
+    """Whether it is an object of google-genai or of this package's models."""
     kind = type(value)
     return kind.__module__.startswith(_MODELS) and callable(getattr(kind, "model_copy", None))
 
 
 def stands_for_more(value: Any) -> bool:
-    """Whether it is the output of another task, as Airflow's own rendering tells it."""
+    """Whether it is the output of another task, by the same test as in Airflow's rendering."""
     return callable(getattr(value, "resolve", None)) and not hasattr(value, "__fspath__")
 
 
 def check_job_names(value: Any) -> None:
-    """Refuse what names no job, where that is known.
+    """Refuse a value that names no job, if it is known yet.
 
     Raises:
-        ManifestError: it names none.
+        ManifestError: it names no job.
     """
     if is_known(value) and not isinstance(value, Iterator):
         from airflow_provider_genai_batch.task.settings.job_names import job_names

@@ -1,4 +1,4 @@
-"""The order of a task, read from its parameters and checked against the service."""
+"""The job parameters of a task, read from its settings and checked against the service."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Order(JobParams):
-    """A job as a task asks for it; its input is not read yet."""
+    """The job that a task wants; its input is not read yet."""
 
     prompt: Prompt | None = field(default=None, repr=False)
-    """A template that makes requests of the rows of `source`; None where it has requests."""
+    """A template that makes requests from the rows of `source`; None: `source` has requests."""
     table: TableAsk | None = None
-    """What is asked about rows of a table in BigQuery; None: `source` is none, or has requests."""
+    """Settings for rows of a BigQuery table; None: `source` is not one, or has requests."""
     rows: RowSettings = field(default_factory=RowSettings)
-    """What is wanted of other rows beside their prompts."""
+    """Settings for other rows in addition to their prompts."""
 
     @contextmanager
     def read(
@@ -70,9 +70,9 @@ class Order(JobParams):
             ).read()
 
     def fingerprint(self, config: ClientConfig, conn_id: str, prepared: PreparedInput) -> str:
-        """Digest everything that decides what is asked and who is billed.
+        """Return a digest of everything that determines the requests and who pays.
 
-        A Gemini key names no project, so there the connection stands for whoever pays.
+        A Gemini key names no project, so there the connection identifies who pays.
         """
         vertex = self.backend is Backend.VERTEX
         return digest(
@@ -98,12 +98,12 @@ class Order(JobParams):
         """Return the create call.
 
         Args:
-            identity: whose job it is.
-            display_name: the job's, as `identity` has it.
-            prepared: what it asks.
-            placed: where the service reads that; None: it travels inline.
-            labels: of DAG, task and run.
-            several: it is one of several jobs of the same destination.
+            identity: identity of the job.
+            display_name: the job's display name, from `identity`.
+            prepared: its input.
+            placed: where the service reads the input; None: it is sent inline.
+            labels: labels for DAG, task and run.
+            several: whether it is one of several jobs with the same destination.
 
         Raises:
             InputError: Vertex AI has no place to write to.
@@ -147,8 +147,8 @@ def _read_table(
 ) -> TableAsk:
     if params.task is not Task.GENERATE or family_of(params.model) is not Family.GOOGLE:
         msg = (
-            f"{params.model} cannot be asked about the rows of a table in BigQuery, only Google's generating models "
-            "can: write its requests by a query and leave prompt out, or export the table."
+            f"{params.model} does not support prompt with a BigQuery table, only Google's generating models "
+            "do: write its requests with a query and leave prompt out, or export the table."
         )
         raise UnsupportedError(msg)
     uri = params.source.bigquery_uri or ""
@@ -159,7 +159,7 @@ def _read_table(
 
 
 def _beside(destination: BatchDestination, suffix: str) -> BatchDestination:
-    """Return the place for a further job: a table takes the rows of one, a dataset or a prefix those of many."""
+    """Return the destination of a further job: a table holds rows of one job, a dataset or a prefix those of many."""
     uri = destination.bigquery_uri
     if uri is None or len(uri.removeprefix("bq://").split(".")) < 3:
         return destination
@@ -187,8 +187,8 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
     """Read a task's parameters; `table_settings` are those of `read_ask`.
 
     Raises:
-        InputError: one of them cannot be read, or the service cannot do it.
-        ConfigurationError: one is given twice, flat and in `config`, or the model is of the other service.
+        InputError: a parameter cannot be read, or the service does not support it.
+        ConfigurationError: one is given twice, flat and in `config`, or the model belongs to the other service.
     """
     params = read_job_params(
         connection,
@@ -236,7 +236,8 @@ def read_order(  # noqa: PLR0913 - the operator's parameters, each read once
             check_defaults(request_defaults, params.backend, params.model, name="output_type")
         else:
             log.info(
-                "The input goes to the service as it is: answers are checked against output_type, not asked for."
+                "Only the service reads the input: answers are checked against output_type, but it is not added to the "
+                "requests."
             )
     asks = None if prompt is None else Prompt(prompt)
     order = Order(**vars(params), prompt=asks, table=table, rows=rows)

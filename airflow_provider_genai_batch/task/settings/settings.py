@@ -1,4 +1,4 @@
-"""The settings of a task, as its operator gives them to an attempt: read once, when the templates are rendered."""
+"""The settings of a task, passed from its operator to an attempt: read once, after the templates are rendered."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _BATCH = Tier.BATCH.value
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """What `GenAIBatchOperator` was given; its docstring says what each of them means."""
+    """The parameters of `GenAIBatchOperator`; its docstring explains each of them."""
 
     conn_id: str
     model: str
     source: Callable[[], Any] = field(repr=False)
-    """Returns ``src``. It is called again if the input has to be read once more."""
+    """Returns ``src``. It is called again if the input must be read once more."""
     prompt: Any = field(default=None, repr=False)
     prompt_name: str | None = None
     key: Any = None
@@ -91,10 +91,10 @@ class RunSettings:
     dedupe: bool = False
 
     def __post_init__(self) -> None:
-        """Check them.
+        """Check the settings.
 
         Raises:
-            ConfigurationError, InputError: one cannot be meant; the message names it.
+            ConfigurationError, InputError: a setting is invalid; the message names it.
         """
         check_order_settings(self)
 
@@ -103,45 +103,45 @@ class RunSettings:
         """Read the attributes of an operator.
 
         Raises:
-            ConfigurationError, InputError: one cannot be meant; the message names it.
+            ConfigurationError, InputError: a setting is invalid; the message names it.
         """
         return cls(**{one.name: getattr(operator, one.name) for one in fields(cls)})
 
     @property
     def answers(self) -> AnswerSettings:
-        """What is wanted of answers."""
+        """The settings for answers."""
         return AnswerSettings(
             self.keep, self.truncated, asks_for_type(self.output_type, self.request_defaults)
         )
 
     @cached_property
     def versions(self) -> Versions | None:
-        """Of prompt, schema and defaults; None: the task has none of them."""
+        """Versions of prompt, schema and defaults; None: the task has none of these."""
         given = (self.prompt, self.prompt_name, self.output_type, self.request_defaults)
         return None if all(one is None for one in given) else versions_of(self)
 
     @cached_property
     def may_ask_at_once(self) -> bool:
-        """Whether some requests may be asked at once, all by itself and whatever becomes of jobs."""
+        """Whether some requests may be sent as immediate calls regardless of jobs."""
         unset = self.online_below is None and self.retry_tier is None and self.pilot is None
         return not (self.tier == _BATCH and unset)
 
     @property
     def file_uri(self) -> str | None:
-        """Return `results_uri` where it is a file, which others may stand beside."""
+        """Return `results_uri` if it is a file, beside which other files may be kept."""
         return None if self.results_uri is None or is_table(self.results_uri) else self.results_uri
 
     @property
     def rows_uri(self) -> str | None:
-        """Return where rows land: `results_uri`, or of rows of a table the table that `dest` names."""
+        """Return where rows land: `results_uri`, or for rows of a BigQuery table the table in `dest`."""
         dest = self.dest if isinstance(self.dest, str) and is_table(self.dest) else None
         return self.results_uri or (None if self.prompt is None else dest)
 
     def typed(self, backend: Backend) -> TypedTable | None:
-        """Return the table that landed rows are loaded into; None: they land in a file, or nowhere.
+        """Return the table into which rows are loaded; None: they land in a file, or nowhere.
 
         Raises:
-            InputError, ConfigurationError: its columns cannot be meant.
+            InputError, ConfigurationError: its columns are invalid.
         """
         uri = self.results_uri
         if uri is None or not is_table(uri):
@@ -187,12 +187,12 @@ class RunSettings:
         return replace(order, labels=with_more(order.labels, self.versions.labels()))
 
     def wait_plan(self, job: BatchJob, *, now: float, reattached: bool = False) -> WaitPlan:
-        """Return how a job is waited for. Its time runs from its creation, in whichever attempt that was.
+        """Return how to wait for a job. Its time counts from its creation, in whichever attempt that was.
 
         Args:
             job: the job.
             now: seconds since the epoch by the service's clock, which also dates the job's creation.
-            reattached: the job is of an earlier attempt.
+            reattached: whether the job is from an earlier attempt.
         """
         begun = job.create_time.timestamp() if job.create_time else now
         deadline = begun + self.budget(job.backend)
@@ -207,11 +207,11 @@ class RunSettings:
         )
 
     def is_stalled(self, job: BatchJob) -> bool:
-        """Whether a job did not leave the queue in time, and something is asked in its place."""
+        """Whether a job did not leave the queue in time, so that a fallback replaces it."""
         return self.pending_timeout is not None and is_stalled(job, _seconds(self.pending_timeout))
 
     def capacity_budget(self, backend: Backend) -> float:
-        """Return the seconds for which a lack of capacity is waited out."""
+        """Return the seconds to wait for capacity."""
         budget = self.budget(backend)
         if not self.fallbacks or self.pending_timeout is None:
             return budget

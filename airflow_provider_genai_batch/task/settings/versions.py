@@ -1,4 +1,4 @@
-"""Which prompt, schema and defaults a task asks with: known from its parameters, before any row is read."""
+"""The versions of a task's prompt, schema and defaults, known from its parameters before any row is read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from airflow_provider_genai_batch.wire.spelling import fields_of
 
 _DIGITS = 16
 _LONGEST = 128
-"""Characters of a name."""
+"""Most characters of a name."""
 
 
 def versions_of(task: Any) -> Versions | None:
-    """Return the versions of a task; None: nothing is known of them.
+    """Return the versions of a task; None: there are none.
 
-    It never raises: what cannot be asked with is refused where it is read.
+    It never raises: invalid parameters are refused elsewhere.
 
     Args:
         task: an operator with its templates rendered, or its settings.
@@ -39,7 +39,7 @@ def versions_of(task: Any) -> Versions | None:
 
 
 def _schema(output_type: Any, request_defaults: Any) -> tuple[Any, str | None, Any]:
-    """Return the schema of answers, what it is called, and the fields of every request without it."""
+    """Return the response schema, its name, and the other fields of every request."""
     try:
         fields = {} if request_defaults is None else fields_of(request_defaults)
     except GenAIBatchError:
@@ -63,7 +63,7 @@ def _schema(output_type: Any, request_defaults: Any) -> tuple[Any, str | None, A
 def _of_type(output_type: Any) -> Any:
     try:
         return ask_for(output_type, None)["responseSchema"]
-    except GenAIBatchError:  # answers of it are only checked, and not asked for
+    except GenAIBatchError:  # such a type is only used to check answers, not in requests
         pass
     try:
         return output_schema(output_type)

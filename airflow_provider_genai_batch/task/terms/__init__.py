@@ -1,1 +1,1 @@
-"""The terms of a task: what it asks, in which tier, what that may cost, and by when."""
+"""The terms of a task: its job parameters, tiers, cost limit and deadline."""

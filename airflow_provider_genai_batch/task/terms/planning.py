@@ -1,4 +1,4 @@
-"""The plan of an attempt: made once, logged, kept in its state, and held against the bill at its end."""
+"""The plan of an attempt: made once, logged, kept in its state, and compared with the cost at the end."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 def plan_attempt(
     shared: Shared, asked: AttemptInput, terms: Terms, prepared: PreparedInput | None, state: AttemptState
 ) -> Plan | None:
-    """Plan, unless that was done before a deferral; None where the requests cannot be read.
+    """Make the plan, unless a deferral has kept it; return None if the requests cannot be read.
 
     Args:
-        shared: of the attempt.
-        asked: the input, with the answers that are at hand.
-        terms: of the task.
-        prepared: what of the input is to be asked; None: nothing.
-        state: of the attempt, which keeps the plan.
+        shared: objects shared by the attempt.
+        asked: the input, with the existing answers.
+        terms: the task's terms.
+        prepared: the requests to submit; None: none.
+        state: the state of the attempt, which keeps the plan.
 
     Raises:
-        CostLimitExceeded: nothing but the plan is wanted, and it is above the limit.
-        ConfigurationError: nothing but the plan is wanted, and there is none.
+        CostLimitExceeded: with `plan_only`, the plan is above the limit.
+        ConfigurationError: with `plan_only`, no plan can be made.
     """
     settings, only = shared.settings, shared.settings.plan_only
     plan = read_plan(state.plan) if state.plan is not None else None

@@ -1,4 +1,4 @@
-"""The terms of a task: what it asks, what that may cost, and by when."""
+"""The terms of a task: its job parameters, cost limits and deadline."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Terms:
-    """What is asked for, and what it may cost."""
+    """Job parameters, cost limits and deadline of a task."""
 
     order: Order
     limit: CostLimit | None
     ready: ReadyPlan | None
-    """How the deadline of the rows is kept; None: they have none."""
+    """How to keep the deadline of the rows; None: they have none."""
     late_limit: CostLimit | None
-    """The limit by the prices of the model that is asked at the deadline."""
+    """The cost limit at the prices of the model for the deadline."""
 
     @classmethod
     def of(cls, shared: Shared) -> Terms:
-        """Read them from the settings of a task.
+        """Read the terms from the settings of a task.
 
         Raises:
-            ConfigurationError, InputError, UnsupportedError: they cannot be kept, or a limit cannot be checked.
+            ConfigurationError, InputError, UnsupportedError: they cannot be met, or a limit cannot be checked.
         """
         settings, config = shared.settings, shared.client.config
         order = settings.order(config)

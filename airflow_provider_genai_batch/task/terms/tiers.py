@@ -1,4 +1,4 @@
-"""The tier of each round: in jobs, or at once."""
+"""The tier of each round: jobs or immediate calls."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def first_tier(settings: RunSettings, requests: int | None) -> Tier:
     """Return the tier of the first round.
 
     Args:
-        settings: of the task.
-        requests: how many there are; None: nobody here knows.
+        settings: the task's settings.
+        requests: number of requests; None: unknown.
     """
     own = Tier(settings.tier)
     few = settings.online_below is not None and requests is not None and requests < settings.online_below
@@ -23,20 +23,20 @@ def first_tier(settings: RunSettings, requests: int | None) -> Tier:
 
 
 def later_tier(settings: RunSettings, before: Tier) -> Tier:
-    """Return the tier of a round that follows one of another tier, or of the same."""
+    """Return the tier of the round that follows a round in tier `before`."""
     return before if settings.retry_tier is None else Tier(settings.retry_tier)
 
 
 def check_tiers(settings: RunSettings, order: Order, location: str) -> None:
-    """Refuse tiers that the model, its place or the source does not have, before anything is read or sent.
+    """Refuse tiers that the model, its location or the source does not support, before anything is read or sent.
 
     Args:
-        settings: of the task.
-        order: what is asked.
-        location: of the connection.
+        settings: the task's settings.
+        order: the job's parameters.
+        location: the connection's location.
 
     Raises:
-        UnsupportedError: there is no such tier; the message says what can be asked.
+        UnsupportedError: the tier is not available; the message says what is.
     """
     for tier in tiers_at_once(settings):
         check_tier(tier, order.model, order.backend, order.task, location)
