@@ -77,7 +77,7 @@ def test_a_task_waits_for_an_approval_and_then_asks_the_others_once(people: Peop
     assert yes.startswith("Approve up to 0.00")
     assert no == "Reject"
     assert question["subject"] == f"{yes} for 15 requests to gemini-2.5-flash?"
-    assert "| Requests not asked yet | **15** of 20 |" in question["body"]
+    assert "| Requests not submitted yet | **15** of 20 |" in question["body"]
     assert len(shared.emulator.jobs) == before
     shared.emulator.script(JobScript(lifecycle=Lifecycle.timed(pending=0, running=3600)))
     people.answer(run, yes)
@@ -104,7 +104,7 @@ def test_a_rejected_task_fails_at_once_and_is_asked_again_when_it_is_cleared(peo
     people.answer(run, "Reject")
     assert client.wait_for(run) == "failed"
     assert client.task(run, TASK)["try_number"] == tries
-    assert "15 requests were not asked. The pilot cost 0.0" in people.said(run)
+    assert "15 requests were not submitted. The pilot cost 0.0" in people.said(run)
     assert client.xcom(run, TASK, "manifest")["counts"]["ok"] == 5
     client.clear(run, TASK)
     people.asked("asks_first", run)

@@ -80,7 +80,7 @@ def test_who_rejects_is_named_with_what_the_pilot_cost_and_the_others_are_not_as
     left = parked(client, tmp_path, task)
     with pytest.raises(ApprovalRejected, match="alice rejected it") as no:
         attempt(client, tmp_path, task, pilot=ALWAYS).answered(answer("Reject"), left.asked)
-    assert "50 requests were not asked. The pilot cost 0.0" in str(no.value)
+    assert "50 requests were not submitted. The pilot cost 0.0" in str(no.value)
     assert no.value.by == "alice"
     assert no.value.manifest is not None
     assert no.value.manifest["counts"]["ok"] == 10

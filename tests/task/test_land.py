@@ -94,7 +94,7 @@ def test_own_keys_that_did_not_all_come_once_are_told_apart_by_a_second_reading(
     assert "1 rows had a key that came before and were dropped: key-5." in caplog.messages
     if known:
         assert rows == {**dict.fromkeys(OWN, "ok"), "key-3": "missing"}
-        assert "1 rows had a key that no request had and were dropped: nobody." in caplog.messages
+        assert "1 rows had a key of no request and were dropped: nobody." in caplog.messages
         assert "1 requests have no row: key-3." in caplog.messages
         assert [tally.unanswered(key, None) for key in OWN] == [False, False, False, True, False, False]
     else:

@@ -143,9 +143,9 @@ def test_a_broken_prompt_costs_the_pilot_and_says_why(tmp_path: Path) -> None:
         assert not emulator.jobs
     error = failed.value
     said = str(error)
-    assert "The pilot failed: 10 of its 10 rows, asked as standard. Causes: 10 x INVALID_OUTPUT" in said
+    assert "The pilot failed: 10 of its 10 rows failed (tier standard). Causes: 10 x INVALID_OUTPUT" in said
     assert "Samples: " in said
-    assert "the other 50 requests were not asked" in said
+    assert "the other 50 requests were not submitted" in said
     assert error.manifest
     assert error.manifest["cost"]["usd"] > 0
     assert not (tmp_path / "rows.jsonl").exists()
@@ -157,7 +157,7 @@ def test_what_will_cost_too_much_stops_at_the_pilot(
     defaults = {"max_output_tokens": 30, "thinking_config": {"include_thoughts": True}}
     cost = run(client, tmp_path / "all", request_defaults=defaults)["cost"]["usd"]
     before = len(emulator.jobs)
-    with pytest.raises(CostLimitExceeded, match="a pilot of 10 rows says that all cost"):
+    with pytest.raises(CostLimitExceeded, match="by a pilot of 10 rows, all rows cost"):
         run(client, tmp_path / "dear", max_cost=cost * 0.6, request_defaults=defaults)
     assert len(emulator.jobs) == before
     assert (
