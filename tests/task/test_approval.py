@@ -119,7 +119,7 @@ def test_what_counts_when_nobody_answers_is_the_setting_whatever_default_airflow
     approval = Approval(0, timeout=timedelta(hours=8))
     left = parked(client, tmp_path, pilot=Pilot(10, approve_above=approval))
     assert (left.question.timeout, left.question.on_timeout) == (8 * 3600, "Reject")
-    assert "Without an answer within 8 h it is rejected" in left.question.body
+    assert "Without an answer within 8 h, it is rejected" in left.question.body
     told = answer(left.question.yes, user=None, timedout=True)
     if event == "none":
         told = {"error": "The time has passed.", "error_type": "timeout"}

@@ -42,7 +42,7 @@ def test_tokens_that_nobody_can_pay_are_without_cost(
         (
             "gemini-of-tomorrow",
             5,
-            "the price list has no price for gemini-of-tomorrow; a newer genai-prices may have one, or see Google's bill",
+            "the price list has no price for gemini-of-tomorrow; a newer genai-prices may have it; see Google's bill",
         ),
         ("gemini-2.5-flash", 0, "no row has token counts; see Google's bill"),
     ],

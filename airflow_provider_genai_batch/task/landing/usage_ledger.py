@@ -49,7 +49,7 @@ class UsageLedger:
     times: JobTimes = field(default_factory=JobTimes)
     """How long jobs took, in this run and in those before it."""
     model: str | None = None
-    """The task's model; None: taken from the jobs."""
+    """The task's model; None: the jobs have it."""
     conn_of: Callable[[str], str] | None = None
     """Returns the connection of a job; None: no fallback was used."""
     _fetched: dict[str, BatchJob] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class UsageLedger:
             return 'install the extra "prices" where tasks run'
         models = {job.model for job in self._fetched.values() if job.model}
         named = ", ".join(sorted(models)) or "the model"
-        return f"the price list has no price for {named}; a newer genai-prices may have one, or see Google's bill"
+        return f"the price list has no price for {named}; a newer genai-prices may have it; see Google's bill"
 
     def close(self, manifest: Manifest) -> Manifest:
         """Add the outcome, and return its manifest with the cost."""
