@@ -58,7 +58,7 @@ class JobLists:
         self._asked: dict[str, Future[None]] = {}
 
     def of(self, conn_ids: Collection[str], patience: float = _PATIENCE) -> dict[str, JobList]:
-        """Return what is known of connections' jobs; one that no service has told of yet has an empty list.
+        """Return what is known of connections' jobs; one that no service has reported on yet has an empty list.
 
         Args:
             conn_ids: of Airflow's connections.
