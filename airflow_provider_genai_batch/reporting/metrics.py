@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.models import BatchJob, RowStatus, Usage
 from airflow_provider_genai_batch.models.jobs.journal import Writer, is_journaled
 from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.printable import printable
+from airflow_provider_genai_batch.task.cost.prices import cost_of
 from airflow_provider_genai_batch.task.landing.usage_ledger import UsageLedger
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 JOBS, ROWS, TOKENS = "genai_batch.jobs", "genai_batch.rows", "genai_batch.tokens"
 """Counters; a state, a status or a kind follows."""
+COST = "genai_batch.cost"
+"""A counter, of what follows it: counters are whole numbers."""
+_MICRO = 1_000_000
 QUEUED, RUN, LIVED = "genai_batch.queued_duration", "genai_batch.run_duration", "genai_batch.job_duration"
 """Timers."""
 _SPANS = {
@@ -72,6 +76,8 @@ def _report_new(ledger: UsageLedger, context: Context) -> None:
             share = ledger.shares[job.name]
             _count(ROWS, share.rows.items(), job)
             _count(TOKENS, share.usage, job)
+            cost = cost_of([(job, share)])
+            _count(COST, [("micro_usd", 0 if cost is None else round(cost.usd * _MICRO))], job)
     _report_requests(ledger, new[-1])
 
 

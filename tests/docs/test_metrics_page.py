@@ -13,6 +13,7 @@ TOLD = {code(row[0]): row[1:] for row in PAGE.table("# Metrics", "Name")}
 
 def test_every_metric_is_told_with_its_kind() -> None:
     counters = {f"{metrics.JOBS}.<state>", f"{metrics.ROWS}.<status>", f"{metrics.TOKENS}.<kind>"}
+    counters.add(f"{metrics.COST}.micro_usd")
     timers = {metrics.QUEUED, metrics.RUN, metrics.LIVED}
     assert {name: row[0] for name, row in TOLD.items()} == {
         **dict.fromkeys(counters, "counter"),

@@ -15,8 +15,10 @@ from pydantic import BaseModel
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import JobFailed, JobTimedOut, TooManyFailedRows
+from airflow_provider_genai_batch.models import Usage
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator, GenAIBatchResultsOperator
 from airflow_provider_genai_batch.sensors.genai_batch import GenAIBatchSensor
+from airflow_provider_genai_batch.task.cost.prices import price_of
 from tests.dags import Ran, run_dag
 from tests.operators.doors import die_after_submit
 from tests.operators.scenes import MODEL, PROMPTS, SCENES, client
@@ -65,10 +67,14 @@ def at_the_service(service: Emulator) -> dict[str, int]:
         for each in service.jobs:
             job = reader.get(each["name"])
             found[f"jobs.{job.state.value.lower()}"] += 1
+            used = Usage()
             for row in reader.rows(job):
                 found[f"rows.{row.status.value}"] += 1
-                for kind, number in row.usage or ():
-                    found[f"tokens.{kind}"] += number
+                used += row.usage or Usage()
+            for kind, number in used:
+                found[f"tokens.{kind}"] += number
+            price = price_of(job.model, job.create_time)
+            found["cost.micro_usd"] += round(1_000_000 * price.short.cost(used)) if price else 0
     return {name: number for name, number in found.items() if number}
 
 
