@@ -57,6 +57,23 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     return fields
 
 
+def config_fields(config: Any, of: str = "its") -> dict[str, Any]:
+    """Return the fields of a request's ``config``; see `fields_of`.
+
+    Args:
+        config: dict or object.
+        of: whose fields they are, for the remedy.
+
+    Raises:
+        RequestError: it is nothing that has fields.
+    """
+    fields = fields_of(config)
+    if fields is None:
+        msg = f"config is of type {type(config).__name__}"
+        raise RequestError(msg, f"Give {of} fields as a dict or an object.")
+    return fields
+
+
 def as_written(value: Any, name: str) -> str:
     """Return the name of a field of `value` as its author spelled it, for messages."""
     names = value if isinstance(value, Mapping) else dict(value) if isinstance(value, BaseModel) else ()

@@ -31,7 +31,7 @@ from airflow_provider_genai_batch.wire.schemas.partner_schema import (
     plain_schema,
 )
 from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
-from airflow_provider_genai_batch.wire.spelling import fields_of
+from airflow_provider_genai_batch.wire.spelling import config_fields, fields_of
 from airflow_provider_genai_batch.wire.values import snake
 
 SHOWN = {Family.ANTHROPIC: "Claude", Family.OPENAI: "an open model"}
@@ -93,10 +93,7 @@ def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: An
     """
     if config is None:
         return {}
-    fields = fields_of(config)
-    if fields is None:
-        msg = f"config is of type {type(config).__name__}"
-        raise RequestError(msg, "Give its fields as a dict or an object.")
+    fields = config_fields(config)
     own: dict[str, Any] = {}
     googles: dict[str, Any] = {}
     for name, value in fields.items():

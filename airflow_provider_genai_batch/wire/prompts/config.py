@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.wire.prompts.typed import typed, unknown
 from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS, json_schema_of
 from airflow_provider_genai_batch.wire.schemas.schema import response_schema
 from airflow_provider_genai_batch.wire.schemas.type_schema import TypeSchema
-from airflow_provider_genai_batch.wire.spelling import as_written, camel, fields_of
+from airflow_provider_genai_batch.wire.spelling import as_written, camel, config_fields, fields_of
 
 _GENERATION = MESSAGES["GenerationConfig"]
 _REQUEST = {
@@ -52,10 +52,7 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: 
     """
     if config is None:
         return {}
-    fields = fields_of(config)
-    if fields is None:
-        msg = f"config is of type {type(config).__name__}"
-        raise RequestError(msg, "Give GenerateContentConfig fields as a dict or an object.")
+    fields = config_fields(config, of="GenerateContentConfig")
     request: dict[str, Any] = {}
     generation: dict[str, Any] = {}
     for given, value in fields.items():

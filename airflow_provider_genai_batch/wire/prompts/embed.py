@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.wire.prompts.content import content
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 from airflow_provider_genai_batch.wire.prompts.typed import message, unknown
-from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
+from airflow_provider_genai_batch.wire.spelling import as_written, config_fields, fields_of
 from airflow_provider_genai_batch.wire.values import snake
 
 
@@ -33,10 +33,7 @@ def embed_config(config: Any, backend: Backend, *, origin: Any = None) -> dict[s
     """
     if config is None:
         return {}
-    fields = fields_of(config)
-    if fields is None:
-        msg = f"config is of type {type(config).__name__}"
-        raise RequestError(msg, "Give EmbedContentConfig fields as a dict or an object.")
+    fields = config_fields(config, of="EmbedContentConfig")
     fields.pop("httpOptions", None)
     nested = fields.pop("embedContentConfig", None)
     spelled = embed_config(nested, backend)

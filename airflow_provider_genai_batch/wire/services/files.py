@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from airflow_provider_genai_batch.exceptions import UnreadableAnswer
 from airflow_provider_genai_batch.wire.services.http import (
     HttpAnswer,
     HttpRequest,
+    header_of,
     json_body,
     query,
     read_object,
@@ -78,11 +78,7 @@ def read_upload_url(answer: HttpAnswer) -> str:
     Raises:
         UnreadableAnswer: the header is missing.
     """
-    url = answer.headers.get("x-goog-upload-url")
-    if not url:
-        msg = "the answer to an upload's start has no X-Goog-Upload-URL"
-        raise UnreadableAnswer(msg)
-    return url
+    return header_of(answer, "X-Goog-Upload-URL", "the answer to an upload's start")
 
 
 def send_chunk(upload_url: str, offset: int, chunk: bytes, *, last: bool) -> HttpRequest:

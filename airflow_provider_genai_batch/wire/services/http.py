@@ -58,6 +58,24 @@ def _loads(body: bytes) -> Any:
         return lenient.loads(body)
 
 
+def header_of(answer: HttpAnswer, name: str, what: str) -> str:
+    """Return a header that an answer must have.
+
+    Args:
+        answer: of the service.
+        name: of the header, in any casing.
+        what: the answer is, for the error.
+
+    Raises:
+        UnreadableAnswer: the header is missing or empty.
+    """
+    value = answer.headers.get(name.lower())
+    if not value:
+        msg = f"{what} has no {name}"
+        raise UnreadableAnswer(msg)
+    return value
+
+
 def read_object(answer: HttpAnswer) -> dict[str, Any]:
     """Read a JSON object; an empty body is an empty object.
 

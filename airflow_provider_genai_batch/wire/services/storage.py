@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from airflow_provider_genai_batch.exceptions import InputError, UnreadableAnswer
+from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.wire.services.http import (
     HttpAnswer,
     HttpRequest,
+    header_of,
     json_body,
     query,
     read_object,
@@ -120,11 +121,7 @@ def read_session(answer: HttpAnswer) -> str:
     Raises:
         UnreadableAnswer: the header is missing.
     """
-    url = answer.headers.get("location")
-    if not url:
-        msg = "the answer to an upload's start has no Location"
-        raise UnreadableAnswer(msg)
-    return url
+    return header_of(answer, "Location", "the answer to an upload's start")
 
 
 def send_chunk(session: str, offset: int, chunk: bytes, *, last: bool) -> HttpRequest:
