@@ -92,7 +92,7 @@ def check_results(task: Any) -> None:
     """
     from airflow_provider_genai_batch.results.media import check_media_uri
     from airflow_provider_genai_batch.results.sinks import form_of
-    from airflow_provider_genai_batch.task.checks.checks import check_allowance, check_answers, check_flag
+    from airflow_provider_genai_batch.task.checks.values import check_allowance, check_answers, check_flag
     from airflow_provider_genai_batch.wire.tables.sql import is_table
 
     for name, check in (
@@ -131,7 +131,7 @@ def _known_source(task: Any) -> Any:
 
 def _check_tiers(task: Any, source: Any) -> None:
     """Refuse to ask at once what neither service has there, and what only a job can read."""
-    from airflow_provider_genai_batch.task.checks.checks import tiers_at_once
+    from airflow_provider_genai_batch.task.checks.at_once import tiers_at_once
 
     wanted = tiers_at_once(task)
     if not wanted:

@@ -105,7 +105,7 @@ class GenAIBatchResultsOperator(ReportsOutcome, RendersAddresses, _JobsOperator)
     def _land(self) -> dict[str, Any]:
         from airflow_provider_genai_batch.results.media import check_media_uri
         from airflow_provider_genai_batch.results.sinks import check_results_uri
-        from airflow_provider_genai_batch.task.checks.checks import check_allowance
+        from airflow_provider_genai_batch.task.checks.values import check_allowance
         from airflow_provider_genai_batch.task.jobs.settler import JobSettler
         from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
         from airflow_provider_genai_batch.task.landing.reread import landing_for_existing_jobs, loaded_table

@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.exceptions import PASSING, JobError, JobLost, 
 from airflow_provider_genai_batch.hooks.genai_batch import DEFAULT_CONN_ID, open_client
 from airflow_provider_genai_batch.hooks.xcom import trust_models
 from airflow_provider_genai_batch.reporting.outlets import add_manifest_to_outlets
-from airflow_provider_genai_batch.task.checks.checks import check_allowance
+from airflow_provider_genai_batch.task.checks.values import check_allowance
 from airflow_provider_genai_batch.task.settings.known import check_job_names, is_known
 from airflow_provider_genai_batch.triggers.deferral import KeepsOverDeferrals
 
@@ -79,7 +79,7 @@ class GenAIBatchSensor(KeepsOverDeferrals, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
-        from airflow_provider_genai_batch.task.checks.checks import check_seconds
+        from airflow_provider_genai_batch.task.checks.values import check_seconds
 
         check_allowance(self.max_failed_rows)
         if not self.deferrable:

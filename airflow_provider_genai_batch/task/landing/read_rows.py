@@ -26,7 +26,7 @@ def rows_of(
 
 
 def _landing(output_type: Any, keep: str | None, truncated: str, media_uri: str | None) -> Landing:
-    from airflow_provider_genai_batch.task.checks.checks import check_answers
+    from airflow_provider_genai_batch.task.checks.values import check_answers
     from airflow_provider_genai_batch.task.landing.landing import Landing
     from airflow_provider_genai_batch.wire.answers.answer import AnswerSettings
     from airflow_provider_genai_batch.wire.schemas.output_type import answer_check

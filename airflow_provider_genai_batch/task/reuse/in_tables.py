@@ -19,7 +19,7 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.models import Manifest, Plan, Reuse
 from airflow_provider_genai_batch.models.jobs.identity import Identity, merge_labels
-from airflow_provider_genai_batch.task.checks.checks import refuse_no_table
+from airflow_provider_genai_batch.task.checks.reuse_checks import refuse_no_table
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.tables.ask import TableAsk
 from airflow_provider_genai_batch.task.tables.staged import DAYS, StagedTable, at_hand_name

@@ -15,7 +15,8 @@ from airflow_provider_genai_batch.flows.watch import BUDGET, WaitPlan
 from airflow_provider_genai_batch.models import BatchJob, Versions
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks.checks import check_order_settings, no_place_for_unasked
+from airflow_provider_genai_batch.task.checks.checks import check_order_settings
+from airflow_provider_genai_batch.task.checks.reuse_checks import no_place_for_unasked
 from airflow_provider_genai_batch.task.settings.order import Order, read_order
 from airflow_provider_genai_batch.task.settings.versions import versions_of
 from airflow_provider_genai_batch.task.tables.ask import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks.checks import tiers_at_once
+from airflow_provider_genai_batch.task.checks.at_once import tiers_at_once
 from airflow_provider_genai_batch.task.inputs.unreadable import unreadable_source
 from airflow_provider_genai_batch.task.settings.order import Order
 from airflow_provider_genai_batch.task.settings.settings import RunSettings

@@ -1,0 +1,60 @@
+"""What a deadline needs beside it, and what it excludes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.models.settings.pilot import Pilot
+from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy, check_ready_by
+from airflow_provider_genai_batch.models.tier import Tier
+from airflow_provider_genai_batch.task.checks.at_once import tier_of_pilot
+from airflow_provider_genai_batch.task.checks.values import TIERS_AT_ONCE
+from airflow_provider_genai_batch.wire.tables.sql import has_no_file
+
+
+def check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
+    """Refuse a deadline that cannot be meant, or kept.
+
+    Raises:
+        ConfigurationError, InputError: the message says which setting is to go.
+    """
+    if known(task.ready_by):
+        check_ready_by(task.ready_by)
+    if task.wait is False or has_no_file(task.results_uri):
+        need = "wait=True" if task.wait is False else "a results_uri that is a file"
+        msg = (
+            f"ready_by needs {need}: what is asked at the deadline is answered to the task, which writes the rows. "
+            f"{'Leave wait out' if task.wait is False else 'Say where they are to land'}, or leave ready_by out."
+        )
+        raise ConfigurationError(msg)
+    ready_by = ReadyBy.of(task.ready_by)
+    if ready_by is not None and ready_by.at not in ("", "None"):
+        _check_tiers_by_deadline(task)
+
+
+def _check_tiers_by_deadline(task: Any) -> None:
+    """Refuse tiers in which requests would be asked whatever the deadline."""
+    if task.tier in TIERS_AT_ONCE:
+        msg = (
+            f"tier={task.tier!r} asks all requests at once, and ready_by is about jobs that are late: leave tier out, "
+            "or ready_by."
+        )
+        raise ConfigurationError(msg)
+    pilot, ready_by = Pilot.of(task.pilot), ReadyBy.of(task.ready_by)
+    other = None if ready_by is None else ready_by.model
+    if pilot is not None and pilot.approve_above is not None and other not in (None, task.model):
+        msg = (
+            "approve_above asks a person by what the pilot's model costs, and ready_by may ask the rest of "
+            f"{other!r}: leave the model of ready_by out, or approve_above."
+        )
+        raise ConfigurationError(msg)
+    flex = Tier.FLEX.value
+    for name, tier in (("retry_tier", task.retry_tier), ("pilot", tier_of_pilot(task))):
+        if tier == flex:
+            msg = (
+                f'{name} is asked in the tier "flex", where requests may wait for hours, and ready_by is to be kept: '
+                'ask it as "standard".'
+            )
+            raise ConfigurationError(msg)
