@@ -8,7 +8,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import count
@@ -20,6 +20,7 @@ from airflow_provider_genai_batch.emulator.emulator import STAGING_BUCKET
 from tests.client.places import KEY, PROJECT
 from tests.deaths.process import ATTEMPT, CALLS, COMPLETE, DEFERRED, DONE, LINES, WAIT, Given, client_of, live
 from tests.deaths.ways import Way
+from tests.emulator.test_bigquery import client_of as client_of_tables
 
 _MOST = 30
 """Processes of one life."""
@@ -145,6 +146,9 @@ class Running:
 
     def _lay_out_the_night_before(self) -> None:
         """Put what a night before has landed where this one finds it; that night ran once for all lives of its kind."""
+        if self.way.table:
+            self._lay_out_the_table_before()
+            return
         kept = self.service.folder / f"{self.way.backend}-night-before.jsonl"
         if not kept.exists():
             before = Way("the night before", {"reuse": True}, self.way.backend, src=self.way.night_before)
@@ -157,6 +161,19 @@ class Running:
                 Path(self.results).write_bytes(kept.read_bytes())
             else:
                 client.upload(kept, self.results)
+
+    def _lay_out_the_table_before(self) -> None:
+        """Put what a night before has landed into the table that this one replaces."""
+        kept = self.service.folder / "table-before"
+        if not kept.exists():
+            asked = {"prompt": "{text}", "key": "id", "reuse": True}
+            before = Way("the night before", asked, "vertex", src=self.way.night_before, table=True)
+            running = Running(self.service, before)
+            life = running.run()
+            assert not life.broken, life.broken
+            kept.write_text(f"{running.table}_out")
+        with closing(client_of_tables(self.service.emulator.bigquery)) as google:
+            google.query(f"CREATE TABLE `{self.table}_out` CLONE `{kept.read_text()}`").result()
 
     def _go(self, settings: Mapping[str, Any], plan: list[int]) -> None:
         kind, attempt = ATTEMPT, 0

@@ -140,6 +140,21 @@ WAYS = {
             [JobScript(row_errors={"k1": 13})],
             table=True,
         ),
+        Way(
+            "`reuse` and `dedupe` over a table of BigQuery, deferred",
+            {"prompt": "{text}", "key": "id", "reuse": True, "dedupe": True, "deferrable": True},
+            "vertex",
+            src=_TONIGHT,
+            night_before=rows(*range(ROWS)),
+            table=True,
+        ),
+        Way(
+            "`pilot` in a job, over a table of BigQuery",
+            {"prompt": "{text}", "key": "id", "pilot": Pilot(4, tier="batch"), "dedupe": True},
+            "vertex",
+            src=_TONIGHT,
+            table=True,
+        ),
     )
 }
 """By name."""
