@@ -28,6 +28,7 @@ from airflow_provider_genai_batch.task.inputs.bigquery.stream import read_stream
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows, fetch_rows, words_of
 from airflow_provider_genai_batch.task.inputs.queries.snapshot import Snapshot, no_place
+from airflow_provider_genai_batch.task.inputs.queries.table_snapshot import TableSnapshot
 from airflow_provider_genai_batch.task.inputs.read import staging_place
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
 from airflow_provider_genai_batch.task.inputs.subset import subset
@@ -40,6 +41,7 @@ from airflow_provider_genai_batch.task.settings.job_names import read_manifest
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
 from airflow_provider_genai_batch.task.state import Checkpoint
 from airflow_provider_genai_batch.wire.schemas.output_type import job_check
+from airflow_provider_genai_batch.wire.tables.sql import read_table
 
 if TYPE_CHECKING:
     from airflow_provider_genai_batch.task.reuse.at_hand import AtHand
@@ -154,15 +156,21 @@ class AttemptInput:
             )  # only after the check: after a refusal the next attempt should read new rows
         return prepared
 
-    def _snapshot(self, order: Order, query: SqlSource) -> Snapshot | None:
+    def _snapshot(self, order: Order, query: SqlSource) -> Snapshot | TableSnapshot | None:
         """Return the snapshot of a query's rows; None: there is no place for one."""
         place = self._settings.file_uri
         if place is None:
             staging = staging_place(self._client, order.destination)
             on_vertex = order.backend is Backend.VERTEX
             place = f"{staging.rstrip('/')}/query" if on_vertex and staging is not None else None
-        owner = self._task.owner
-        return None if place is None else Snapshot(self._client, place, query, owner.key, owner.first_try)
+        owner, results = self._task.owner, self._settings.results_uri
+        if place is not None:
+            return Snapshot(self._client, place, query, owner.key, owner.first_try)
+        if results is None:
+            return None
+        beside = read_table(results, "results_uri").place
+        labels = merge_labels(owner.labels, order.labels)
+        return TableSnapshot(self._client, beside, query, owner.key, owner.first_try, labels)
 
     @cached_property
     def search(self) -> Search | None:

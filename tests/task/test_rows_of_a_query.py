@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
-from airflow_provider_genai_batch.emulator import Emulator, JobScript
+from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
 from airflow_provider_genai_batch.exceptions import ConfigurationError, InputError, UnsupportedError
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.models import SqlSource
@@ -21,8 +22,12 @@ from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.task.attempt import TaskAttempt
 from airflow_provider_genai_batch.task.port import Owner
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
-from tests.task.plain_task import MODEL, PlainTask
+from tests.emulator.test_bigquery import client_of as client_of_tables
+from tests.operators.scenes import client as client_of_connection
+from tests.task.plain_task import MODEL, Deferred, PlainTask
+from tests.task.test_reuse import ended
 
+USUAL: dict[str, Any] = {"prompt": "Good? {body}", "key": "id", "poll_interval": 0.05}
 QUERY = SqlSource("warehouse", "SELECT id, body, score FROM reviews WHERE score >= :least", {"least": 2})
 
 
@@ -79,7 +84,7 @@ def task(run: int = 1, *, first_try: int = 1, again: bool = False, dies: bool = 
 
 def ask(client: GenAIBatchClient, who: PlainTask, query: SqlSource = QUERY, **how: Any) -> dict[str, Any]:
     """Run an attempt; all but the first look for jobs."""
-    how = {"prompt": "Good? {body}", "key": "id", "poll_interval": 0.05, **how}
+    how = {**USUAL, **how}
     settings = RunSettings(conn_id="any", model=MODEL, source=lambda: query, **how)
     return TaskAttempt(settings, who, client).run(Attempt(look_first=not who.is_first_try))
 
@@ -258,7 +263,7 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
 def test_rows_that_can_be_kept_nowhere_are_refused(
     emulator: Emulator, client: GenAIBatchClient, database: Database
 ) -> None:
-    with pytest.raises(UnsupportedError, match="it has no place: give a file as results_uri"):
+    with pytest.raises(UnsupportedError, match="it has no place: give a file or a table as results_uri"):
         ask(client, task())
     assert not emulator.jobs
 
@@ -269,3 +274,35 @@ def test_parameters_are_bound_and_never_text_of_the_statement(
     sly = QUERY.model_copy(update={"parameters": {"least": "0 OR 1=1"}})
     with pytest.raises(InputError, match="holds no rows"):
         ask(client, task(), sly, results_uri=str(tmp_path / "rows.jsonl"))
+
+
+def test_rows_are_kept_in_bigquery_on_the_gemini_api_where_answers_land_in_a_table(
+    vertex: Emulator, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_GENAI_BATCH_DEFAULT", json.dumps(vertex.connection("gemini")))
+    name = f"{vertex.bigquery.project}.queries_{uuid4().hex}.answers"
+    vertex.bigquery.create_dataset(name.rpartition(".")[0])
+    how = {"results_uri": f"bq://{name}", "labels": {"team": "etl"}}
+    vertex.script(JobScript(Lifecycle(looks=9)), backend="gemini")
+    with client_of_connection() as client:
+        with pytest.raises(Died):
+            ask(client, task(dies=True), **how)
+        database.fill(range(4, 20), "New")
+        with pytest.raises(Deferred) as left:
+            ask(client, task(again=True), deferrable=True, **how)
+        settings = RunSettings(conn_id="any", model=MODEL, source=lambda: QUERY, **USUAL, **how)
+        manifest = TaskAttempt(settings, task(again=True), client).complete(ended(client, left.value))
+        assert manifest["counts"]["ok"] == 5
+        database.fill(range(6, 0, -1))  # as it was, in another order: its job is found
+        ask(client, task(first_try=2, again=True), **how)
+        assert asked(vertex) == [5]
+    found = {row["genai_key"]: row for row in vertex.bigquery.rows(name)}
+    assert {key: row["input"]["body"] for key, row in found.items()} == {
+        str(number): f"Text {number} {{x}}" for number in range(2, 7)
+    }
+    with closing(client_of_tables(vertex.bigquery)) as google:
+        tables = [google.get_table(one) for one in google.list_tables(name.rpartition(".")[0])]
+    snapshots = [one for one in tables if one.table_id.startswith("genai_query_")]
+    assert [one.table_id[-2:] for one in snapshots] == ["_1", "_2"]
+    assert {one.labels["team"] for one in snapshots} == {"etl"}
+    assert all(one.expires for one in snapshots)

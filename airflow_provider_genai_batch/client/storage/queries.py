@@ -239,8 +239,8 @@ class Queries:
             for row in job.result(start_index=first, page_size=_PAGE_ROWS, retry=retry, job_retry=None):
                 yield row.values()
 
-    def keep_for(self, table: TableName, days: int) -> None:
-        """Let a table be gone after some days; costs nothing.
+    def keep_for(self, table: TableName, days: int, labels: Mapping[str, str]) -> None:
+        """Let a table be gone after some days, and label it; costs nothing.
 
         Raises:
             ApiError: BigQuery refused.
@@ -252,7 +252,8 @@ class Queries:
 
             one = bigquery.Table(f"{table.project}.{table.dataset}.{table.table}")
             one.expires = clock.now() + timedelta(days=days)
-            client.update_table(one, ["expires"], retry=retry)
+            one.labels = dict(labels)
+            client.update_table(one, ["expires", "labels"], retry=retry)
 
         self._call("tables.patch", change)
 

@@ -28,7 +28,7 @@ from airflow_provider_genai_batch.task.files.object_storage import (
     try_place,
 )
 from airflow_provider_genai_batch.task.files.objects import listed
-from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
+from airflow_provider_genai_batch.wire.tables.sql import TableName, is_table, read_table
 
 _CHUNK = 256 * 1024
 _JSON_LINES = "application/jsonl"
@@ -48,6 +48,9 @@ def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
     Raises:
         InputError: it cannot be read; the message says why.
     """
+    if is_table(uri):
+        yield from _kept_lines(read_table(uri, "The snapshot"), client)
+        return
     if by_connection(uri, client):
         yield from client.download(uri)
         return
@@ -61,6 +64,14 @@ def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise _unreadable(uri, error) from error
+
+
+def _kept_lines(table: TableName, client: GenAIBatchClient) -> Iterator[bytes]:
+    """Stream the lines that are kept in a table, see `task.inputs.queries.table_snapshot`."""
+    sql = f"SELECT lines FROM {table} WHERE number >= 0 ORDER BY number"  # noqa: S608 - names are checked
+    queries = client.queries
+    for (lines,) in queries.stream(sql, queries.location_of(table.place), {}):
+        yield lines.encode()
 
 
 @contextmanager

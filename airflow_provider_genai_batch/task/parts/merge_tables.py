@@ -46,7 +46,7 @@ def merge_tables(
         location = queries.location_of(target.place)
         queries.run(Statement(sql, f"genai_merge_{digest([sql])[:16]}", location, labels))
         for table in tables:
-            queries.keep_for(table, DAYS)
+            queries.keep_for(table, DAYS, labels)
     except CallError as error:
         # Not a job's trouble: whoever reads rows must not take it for that.
         raise OSError(str(error)) from error

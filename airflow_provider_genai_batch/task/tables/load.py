@@ -102,7 +102,7 @@ class LoadedTable:
         log.info("Job %s has loaded the rows into %s.", job_id, target.uri)
         if self.ask is None:
             return
-        queries.keep_for(target, DAYS)
+        queries.keep_for(target, DAYS, self.labels)
         inputs = self._staged(self.ask, "inputs")
         kept = self.ask.columns or [one for one in queries.facts_of(inputs).columns if one != KEY]
         sql = Joined(inputs, kept, target, self.table.answer_columns).create(name, options(self.labels))

@@ -92,5 +92,5 @@ def no_place(query: SqlSource) -> UnsupportedError:
     """Return the error of rows that could be kept nowhere."""
     return UnsupportedError(
         f"The rows of {words_of(query)} are kept in a file, so that a retry asks the same, and it has no place: give a "
-        "file as results_uri, or on Vertex AI staging_uri in the connection or dest as gs://bucket/prefix/"
+        "file or a table as results_uri, or on Vertex AI staging_uri in the connection or dest as gs://bucket/prefix/"
     )
