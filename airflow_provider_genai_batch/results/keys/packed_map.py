@@ -6,7 +6,7 @@ import os
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from operator import eq
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _RECORD = Struct(">8sQ")
+_WORDS = Struct(">Q8x")
+"""Of digests, one behind the other."""
 _SIZE, _WORD = 16, 8
 _BUCKETS = 64
 _SPILL = 64 * 1024
@@ -66,35 +68,62 @@ class PackedMap:
 
     def add(self, digest: bytes, number: int) -> None:
         """Take a pair; none may follow the first look-up."""
-        bucket = digest[0] >> 2
-        held = self._held[bucket]
-        held += _RECORD.pack(digest[:_WORD], number)
-        self.rows += 1
-        if len(held) >= _SPILL:
-            file = self._files[bucket]
-            if file is None:
-                file = self._files[bucket] = _temporary()
-            file.write(held)
-            held.clear()
+        self.add_all([(digest, number)])
+
+    def _spill(self, bucket: int) -> None:
+        file, held = self._files[bucket], self._held[bucket]
+        if file is None:
+            file = self._files[bucket] = _temporary()
+        file.write(held)
+        held.clear()
+
+    def add_all(self, pairs: Iterable[tuple[bytes, int]]) -> None:
+        """Take pairs; none may follow the first look-up."""
+        held, pack, rows = self._held, _RECORD.pack, self.rows
+        for digest, number in pairs:
+            some = held[digest[0] >> 2]
+            some += pack(digest, number)
+            rows += 1
+            if len(some) >= _SPILL:
+                self._spill(digest[0] >> 2)
+        self.rows = rows
 
     def get(self, digest: bytes) -> list[int]:
         """Return the numbers of all digests that begin as this one does, the least first."""
+        return next((numbers for _, numbers in self.found(digest[:_WORD] + bytes(_WORD))), [])
+
+    def found(self, digests: bytes) -> Iterator[tuple[int, list[int]]]:
+        """Look many digests up.
+
+        Args:
+            digests: of 16 bytes each, one behind the other.
+
+        Yields:
+            The place of each digest that is found, from 0, and the numbers of all that begin as it does, the least
+            first.
+        """
         if self._sorted is None:
             self._sort()
-        head = digest[:_WORD]
-        word = int.from_bytes(head, "big")
-        firsts, slot = self._firsts, word >> self._shift
-        at = bisect_left(firsts, word, self._slots[slot], self._slots[slot + 1])
-        numbers = self._numbers
-        if numbers is None:
-            return self._from_disk(head, word, max(0, at - 1))
-        end, rows = at, len(firsts)
-        while end < rows and firsts[end] == word:
-            end += 1
-        return numbers[at:end].tolist() if end > at else []
+        firsts, slots, shift, numbers = self._firsts, self._slots, self._shift, self._numbers
+        rows = len(firsts)
+        for place, (word,) in enumerate(_WORDS.iter_unpack(digests)):
+            slot = word >> shift
+            at = bisect_left(firsts, word, slots[slot], slots[slot + 1])
+            if numbers is None:
+                if some := self._from_disk(word, max(0, at - 1)):
+                    yield place, some
+            elif at < rows and firsts[at] == word:
+                end = at + 1
+                if end == rows or firsts[end] != word:
+                    yield place, [numbers[at]]
+                    continue
+                while end < rows and firsts[end] == word:
+                    end += 1
+                yield place, numbers[at:end].tolist()
 
-    def _from_disk(self, head: bytes, word: int, block: int) -> list[int]:
+    def _from_disk(self, word: int, block: int) -> list[int]:
         found: list[int] = []
+        head = word.to_bytes(_WORD, "big")
         while block < len(self._firsts) and self._firsts[block] <= word:
             data = self._block(block)
             at = data.find(head)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from struct import Struct
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
+
+import msgspec
 
 from airflow_provider_genai_batch.requests.fast_check import TOGETHER
 from airflow_provider_genai_batch.requests.request_digest import DIGEST_BYTES, RequestDigest
 
 _HEAD = Struct(f"<{DIGEST_BYTES}sQH")
 """Digest, place in the input, and bytes of the key, which follows."""
-_MOST = 192
-"""Bytes that are read for one entry: nearly always all of it."""
+_unpack = _HEAD.unpack_from
+_MOST = 512
+"""Bytes that are read for one entry, and nearly always for those behind it: earlier results often have its order."""
 _CHUNK = 256 * 1024
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, gc=False):
     """One request."""
 
     digest: bytes
@@ -40,6 +43,8 @@ class RequestLedger:
     def __init__(self, stream: BinaryIO, rows: int = 0) -> None:
         self._stream, self.rows = stream, rows
         self._number = stream.fileno()
+        self._read_at, self._read = 0, b""
+        """What was read last, and where it begins."""
         self._size: int | None = None
         """Of each entry, where all have the same; 0: they have not."""
 
@@ -98,11 +103,18 @@ class RequestLedger:
 
     def at(self, offset: int) -> Entry:
         """Return the entry that begins there."""
-        found = _entry(os.pread(self._number, _MOST, offset), 0)
-        if found is None:
-            found = _entry(os.pread(self._number, _HEAD.size + 0xFFFF, offset), 0)
-        assert found is not None  # noqa: S101 - offsets come from this file alone
-        return found[0]
+        begin, data = offset - self._read_at, self._read
+        if begin < 0 or begin + _HEAD.size > len(data):
+            data, begin = self._read_from(offset, _MOST), 0
+        digest, place, size = _unpack(data, begin)
+        end = begin + _HEAD.size + size
+        if end > len(data):
+            data, end = self._read_from(offset, _HEAD.size + size), _HEAD.size + size
+        return Entry(digest, place, data[end - size : end].decode(errors="surrogatepass"))
+
+    def _read_from(self, offset: int, size: int) -> bytes:
+        self._read_at, self._read = offset, os.pread(self._number, size, offset)
+        return self._read
 
     def at_place(self, place: int) -> Entry | None:
         """Return the entry of a place in the input, where all keys are as long; None: that is not known."""

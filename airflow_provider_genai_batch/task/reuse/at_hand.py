@@ -71,8 +71,7 @@ class AtHand:
         """Return where in the ledger each digest is."""
         if self._digests is None:
             self._digests = self.stack.enter_context(PackedMap())
-            for digest, offset in self.ledger.digests():
-                self._digests.add(digest, offset)
+            self._digests.add_all(self.ledger.digests())
         return self._digests
 
     @property
@@ -161,8 +160,7 @@ class AtHand:
             return entry
         if self._keys is None:
             self._keys = self.stack.enter_context(PackedMap())
-            for offset, each in self.ledger:
-                self._keys.add(_of_key(each.key), offset)
+            self._keys.add_all((_of_key(each.key), offset) for offset, each in self.ledger)
         for offset in self._keys.get(_of_key(key)):
             if (entry := self.ledger.at(offset)).key == key:
                 return entry

@@ -4,98 +4,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-from itertools import islice
-from typing import Any, BinaryIO, Literal, NamedTuple
-
-from msgspec import Struct
-from msgspec.json import Decoder
-from pydantic import ValidationError
+from typing import Any
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError, NotFound
-from airflow_provider_genai_batch.models import Manifest, ResultRow, Reuse
+from airflow_provider_genai_batch.models import Manifest, Reuse
 from airflow_provider_genai_batch.requests.line_types import WRONG
-from airflow_provider_genai_batch.results.read_back import columns_as_rows, plain
+from airflow_provider_genai_batch.results.read_back import plain
 from airflow_provider_genai_batch.results.sinks import FORMS, form_of
 from airflow_provider_genai_batch.task.files.files import local_path, matching_files, seekable
-from airflow_provider_genai_batch.wire.answers.answer import PlainRow
+from airflow_provider_genai_batch.task.reuse.stored_rows import StoredRows, rows_of_columns, rows_of_lines
 
-_LINES = 64
-"""Read at a time."""
 _BROKEN = (*WRONG, OSError, EOFError, zlib.error)
 """What readers raise of files that are not whole, or no files of rows."""
-
-
-class _Head(Struct, gc=False):
-    status: str
-    asked: str | None = None
-    answered_at: datetime | None = None
-
-
-class _Usage(Struct, forbid_unknown_fields=True, gc=False):
-    input: int = 0
-    output: int = 0
-    cached: int = 0
-    thoughts: int = 0
-    total: int = 0
-    tool_use: int = 0
-
-
-class _UsualRow(Struct, forbid_unknown_fields=True, gc=False):
-    """As most rows are; what else a row may have is checked by `ResultRow`, at ten times the cost."""
-
-    status: Literal["ok"]
-    key: str | None
-    index: int | None = None
-    text: str | None = None
-    output: Any = None
-    error: None = None
-    finish_reason: str | None = None
-    usage: _Usage | None = None
-    model_version: str | None = None
-    tier: str | None = None
-    round: int = 0
-    input: dict[str, Any] | None = None
-    asked: str | None = None
-    answered_at: datetime | None = None
-    reused_from: str | None = None
-    same_as: str | None = None
-    response: dict[str, Any] | None = None
-
-
-_heads = Decoder(_Head).decode_lines
-_check = Decoder(_UsualRow).decode
-_decode = Decoder().decode
-
-
-def _row(line: bytes) -> PlainRow:
-    row: PlainRow = _decode(line)
-    try:
-        _check(line)
-    except WRONG:
-        _checked(row)
-    return row
-
-
-def _checked(row: dict[str, Any]) -> ResultRow:
-    try:
-        return ResultRow.model_validate(row)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False, include_context=False)[:3]
-        msg = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in wrong)
-        raise ValueError(msg) from error
-
-
-class EarlierRow(NamedTuple):
-    """A row that is ``ok`` and says what was asked."""
-
-    asked: bytes
-    answered_at: datetime | None
-    stored: Any
-    """As it stands there."""
-    read: Callable[[Any], PlainRow]
-    """Reads that as a whole row; raises ValueError where it is none."""
 
 
 def read_reuse(value: Any) -> Reuse | None:
@@ -163,8 +84,8 @@ def _is_of_rows(uri: str) -> bool:
     return any(uri.endswith(f".{form}") for form in FORMS)
 
 
-def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[EarlierRow]:
-    """Give the rows of a file that can be used again, as they stand there.
+def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[StoredRows]:
+    """Give the rows of a file, some hundreds at a time, as they stand there.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -176,12 +97,11 @@ def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[EarlierRow]:
     try:
         with seekable(uri, client) as stream:
             if form == "parquet":
-                yield from _of_columns(stream)
+                yield from rows_of_columns(stream)
                 return
-            lines = plain(stream, form)
-            while some := [*islice(lines, _LINES)]:
-                yield from _of_lines(some)
-                number += len(some)
+            for some in rows_of_lines(plain(stream, form)):
+                yield some
+                number += some.count
     except NotFound as error:
         raise FileNotFoundError(uri) from error
     except InputError as error:
@@ -191,30 +111,6 @@ def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[EarlierRow]:
     except _BROKEN as error:
         near = f" near line {number + 1}" if form != "parquet" else ""
         raise InputError(unreadable(uri, f"it is no whole file of rows ({error}{near})")) from error
-
-
-def _of_lines(lines: list[bytes]) -> Iterator[EarlierRow]:
-    found = _heads(b"".join(lines))
-    if len(found) != len(lines):
-        msg = "rows and lines are not the same"
-        raise ValueError(msg)
-    for head, line in zip(found, lines, strict=True):
-        if head.status == "ok" and head.asked:
-            yield EarlierRow(bytes.fromhex(head.asked), head.answered_at, line, _row)
-
-
-def _of_columns(stream: BinaryIO) -> Iterator[EarlierRow]:
-    for row in columns_as_rows(stream):
-        at = row.get("answered_at")
-        if "status" not in row or not isinstance(at, (datetime, type(None))):
-            msg = "its columns are not those of rows"
-            raise ValueError(msg)
-        if row["status"] == "ok" and row.get("asked"):
-            yield EarlierRow(bytes.fromhex(row["asked"]), at, row, _of_column_row)
-
-
-def _of_column_row(row: dict[str, Any]) -> PlainRow:
-    return _checked(row).model_dump(mode="json")
 
 
 def unreadable(uri: str, why: str) -> str:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import BinaryIO
 
+from msgspec import UNSET, to_builtins
+from msgspec.json import Encoder
+
 from airflow_provider_genai_batch.exceptions import InputError
+from airflow_provider_genai_batch.requests.request_digest import DIGEST_BYTES
 from airflow_provider_genai_batch.results.keys.bitset import Bitset
 from airflow_provider_genai_batch.results.keys.packed_map import PackedMap
 from airflow_provider_genai_batch.results.write import spell_lines
-from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
-from airflow_provider_genai_batch.task.reuse.earlier import EarlierRow, unreadable
+from airflow_provider_genai_batch.task.inputs.ledger import Entry, RequestLedger
+from airflow_provider_genai_batch.task.reuse.earlier import unreadable
+from airflow_provider_genai_batch.task.reuse.stored_rows import StoredRow, StoredRows
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, plain_row
 
 _CUT_OFF = frozenset(("MAX_TOKENS", "max_tokens", "length"))
 """Finish reasons of answers that were cut off at a limit of tokens, by family."""
 _OF_ITS_NIGHT = ("round", "input", "same_as")
 """Fields of an earlier row that say nothing of its answer."""
-_LINES = 64
-"""Written at a time."""
+_encode = Encoder().encode_lines
 _EMPTY = plain_row(None, "ok")
 """Has all that a row must have: another hand may have written the file."""
 
@@ -43,25 +48,29 @@ class Wanted:
         """Return the same, without answers that are older."""
         return replace(self, since=since)
 
-    def is_fresh(self, row: EarlierRow) -> bool:
-        """Whether an answer is not too old; one without a time is."""
+    def is_fresh(self, at: datetime | None) -> bool:
+        """Whether an answer of that time is not too old; one without a time is."""
         if self.since is None:
             return True
-        at = row.answered_at
-        if at is None:
-            return False
-        return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)) >= self.since
+        return at is not None and (at if at.tzinfo else at.replace(tzinfo=timezone.utc)) >= self.since
 
-    def takes(self, row: PlainRow) -> bool:
+    @property
+    def takes_any(self) -> bool:
+        """Whether all that is fresh is good enough."""
+        return self.validate is None and not (self.whole or self.with_response)
+
+    def takes(self, row: StoredRow | PlainRow) -> bool:
         """Whether an earlier row is as good as an answer of today."""
-        if self.whole and row.get("finish_reason") in _CUT_OFF:
-            return False
-        if self.with_response and row.get("response") is None:
+        if isinstance(row, StoredRow):
+            reason, text, response = row.finish_reason, row.text, row.response or None
+        else:
+            reason, text, response = row.get("finish_reason"), row.get("text"), row.get("response")
+        if (self.whole and reason in _CUT_OFF) or (self.with_response and response is None):
             return False
         if self.validate is None:
             return True
         try:
-            self.validate(row["text"] or "")
+            self.validate(text or "")
         except ValueError:
             return False
         return True
@@ -85,7 +94,7 @@ class Reused:
     count: int = 0
 
     def take(
-        self, uri: str, rows: Iterable[EarlierRow], ledger: RequestLedger, asked: PackedMap, wanted: Wanted
+        self, uri: str, rows: Iterable[StoredRows], ledger: RequestLedger, asked: PackedMap, wanted: Wanted
     ) -> None:
         """Take from a file what today's requests ask.
 
@@ -95,51 +104,81 @@ class Reused:
             ledger: of today's requests.
             asked: their digests, with where each stands in the ledger.
             wanted: which rows are good enough.
-        """
-        found: list[PlainRow] = []
-        for earlier in rows:
-            if self.count == ledger.rows:
-                break
-            offsets = asked.get(earlier.asked)
-            if not offsets or not wanted.is_fresh(earlier):
-                continue
-            entries = [
-                entry
-                for entry in map(ledger.at, offsets)
-                if entry.digest == earlier.asked and entry.place not in self.places
-            ]
-            if not entries or (row := self._as_of_today(uri, earlier, wanted)) is None:
-                continue
-            for number, entry in enumerate(entries):
-                one = {**row} if number else row
-                one["key"], one["index"] = entry.key, entry.place
-                found.append(one)
-                self.places.add(entry.place)
-            self.count += len(entries)
-            if len(found) >= _LINES:
-                self._write(uri, found)
-                found = []
-        self._write(uri, found)
-
-    def _as_of_today(self, uri: str, earlier: EarlierRow, wanted: Wanted) -> PlainRow | None:
-        """Return an earlier row as it is to land, but for its key; None: it is not good enough.
 
         Raises:
-            InputError: it is no row.
+            InputError: one that is wanted is no row.
         """
-        try:
-            row = {**_EMPTY, **earlier.read(earlier.stored)}
-        except ValueError as error:
-            raise InputError(unreadable(uri, f"one of its rows is none: {error}")) from error
-        if not wanted.takes(row):
-            self.unfit += 1
-            return None
-        for name in _OF_ITS_NIGHT if wanted.with_response else (*_OF_ITS_NIGHT, "response"):
-            row.pop(name, None)
-        row["reused_from"], row["asked"] = uri, earlier.asked.hex()
-        return row
+        for some in rows:
+            if self.count == ledger.rows:
+                break
+            numbers, entries = self._found(uri, some, ledger, asked, wanted)
+            if not numbers:
+                continue
+            try:
+                read = some.read(numbers)
+            except ValueError as error:
+                raise InputError(unreadable(uri, f"one of its rows is none: {error}")) from error
+            self._write(uri, self._as_of_today(uri, read, entries, wanted))
 
-    def _write(self, uri: str, rows: list[PlainRow]) -> None:
+    def _found(
+        self, uri: str, some: StoredRows, ledger: RequestLedger, asked: PackedMap, wanted: Wanted
+    ) -> tuple[list[int], list[Entry]]:
+        """Return numbers of rows, and for each a request of today that it answers: a row may be there again."""
+        numbers, entries = [], []
+        digests, at, since = some.asked, ledger.at, wanted.since
+        answered = self.places if self.by_uri.keys() - {uri} else ()
+        for number, offsets in asked.found(digests):
+            if since is not None and not wanted.is_fresh(some.answered_at(number)):
+                continue
+            digest = digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
+            for offset in offsets:
+                entry = at(offset)
+                if entry.digest == digest and entry.place not in answered:
+                    numbers.append(number)
+                    entries.append(entry)
+        return numbers, entries
+
+    def _as_of_today(
+        self, uri: str, rows: Iterable[StoredRow | PlainRow], entries: Iterable[Entry], wanted: Wanted
+    ) -> list[StoredRow | PlainRow]:
+        """Return rows as they are to land, but for columns."""
+        today: list[StoredRow | PlainRow] = []
+        any_will_do, with_response, add = wanted.takes_any, wanted.with_response, self.places.add
+        before = None
+        for row, entry in zip(rows, entries, strict=True):
+            if not any_will_do and not wanted.takes(row):
+                self.unfit += 1
+                continue
+            if not add(entry.place):  # a row before this one has it
+                continue
+            if not isinstance(row, StoredRow):
+                today.append(_as_of_today(row, uri, entry, with_response))
+                continue
+            one = copy(row) if row is before else row
+            before = row
+            one.key, one.index, one.reused_from = entry.key, entry.place, uri
+            one.round = one.input = one.same_as = UNSET  # they say nothing of its answer
+            if not with_response:
+                one.response = UNSET
+            today.append(one)
+        return today
+
+    def _write(self, uri: str, rows: list[StoredRow | PlainRow]) -> None:
         if rows:
-            self.rows.write(spell_lines(rows))
+            self.rows.write(_spelled(rows))
             self.by_uri[uri] += len(rows)
+            self.count += len(rows)
+
+
+def _spelled(rows: Sequence[StoredRow | PlainRow]) -> bytes:
+    try:
+        return _encode(rows)
+    except (ValueError, OverflowError, TypeError):  # a whole number of more than eight bytes, say
+        return spell_lines([to_builtins(row) for row in rows])
+
+
+def _as_of_today(row: PlainRow, uri: str, entry: Entry, with_response: bool) -> PlainRow:
+    left_out = _OF_ITS_NIGHT if with_response else (*_OF_ITS_NIGHT, "response")
+    kept = {name: value for name, value in row.items() if name not in left_out}
+    own = {"key": entry.key, "index": entry.place, "reused_from": uri, "asked": entry.digest.hex()}
+    return {**_EMPTY, **kept, **own}
