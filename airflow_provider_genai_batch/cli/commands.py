@@ -189,21 +189,22 @@ def _checked_lines(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
     backend = client.config.backend
     model = read_model(args.model, backend)
     check = Preflight(backend, task_of(model), model, name=args.file)
-    for _ in check.lines(read_chunks(args.file, client)):
+    for _ in check.blocks(read_chunks(args.file, client)):
         pass
     sent = "as it is" if check.unchanged else "with changes"
-    return _verdict(check.rows, check.bytes, check.stamped, sent)
+    return _verdict(check.rows, check.bytes, check.keyless, sent)
 
 
 def _checked_table(args: Namespace, client: GenAIBatchClient) -> dict[str, Any]:
     order = read_order(client.config, model=args.model, src=args.file, prompt=args.prompt)
     assert order.prompt is not None  # noqa: S101 - it was given
-    requests = size = 0
     with ExitStack() as stack:
         reader = InputReader(stack, client, order.source, order.model, None, order.prompt, several_jobs=True)
-        for _key, line in reader.table_lines(order.prompt):
-            requests, size = requests + 1, size + len(line)
-    return _verdict(requests, size, requests, f"a request a row, with {', '.join(order.prompt.columns)}")
+        writer = reader.table_writer(order.prompt)
+        size = sum(map(len, writer.blocks(reader.table_rows(order.prompt))))
+    return _verdict(
+        writer.rows, size, writer.rows, f"a request a row, with {', '.join(order.prompt.columns)}"
+    )
 
 
 def _verdict(requests: int, size: int, stamped: int, sent: str) -> dict[str, Any]:

@@ -1,15 +1,28 @@
-"""Remembers which keys there were, in 12 bytes each."""
+"""Remembers which keys there were: stamps of their places in no memory, others in 12 bytes each, on disk if many."""
 
 from __future__ import annotations
 
+import os
+import weakref
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from airflow_provider_genai_batch.exceptions import RequestError
-from airflow_provider_genai_batch.wire.keys import MASK, key_digest, key_digests
+from airflow_provider_genai_batch.wire.keys import (
+    MASK,
+    key_digests,
+    stamp,
+    stamped_index,
+    stamps,
+    sum_of_stamps,
+)
 
 _SHARDS = 256
-_FIRST_LOOK = 4096
+_HELD = 1 << 19
+"""Keys that are held in memory before they go to the worker's disk."""
+_MOST_GAPS = 4096
 
 
 def same_key(earlier: str, later: str) -> RequestError:
@@ -21,63 +34,186 @@ def same_key(earlier: str, later: str) -> RequestError:
 class DuplicateKeyFinder:
     """Finds a key that is there twice without holding the keys.
 
-    It keeps a 63-bit digest and the line of each key. Whether one is there twice is looked at each time their
-    number has doubled, and at the end: so it is found late, but a file of five million keys costs 60 MB and
-    no time to speak of. Two different keys with one digest would count as one; among five million that
-    happens once in a million files.
+    As long as each key is the stamp of its place, their number is all that is kept. Of every other key there is a
+    63-bit digest, and its line: half a million of them take 6 MB of memory, and more go to a file on the worker's disk.
+    Whether one is there twice is looked at each time so many have come, and at the end. Two different keys with one
+    digest would count as one; among five million that happens once in a million files.
 
     Attributes:
-        key_sum: the digests added up, modulo 2**63: tells a set of keys from any other, in whatever order.
+        stamped: how many keys are known to be the stamp of their place; all of them, if they are as many as the keys.
     """
 
     def __init__(self) -> None:
-        self._digests = [array("Q") for _ in range(_SHARDS)]
-        self._lines = [array("I") for _ in range(_SHARDS)]
-        self._shards = [
-            (digests.append, lines.append) for digests, lines in zip(self._digests, self._lines, strict=True)
-        ]
-        self._count, self._next_look = 0, _FIRST_LOOK
-        self.key_sum = 0
+        self.stamped = 0
+        self._first = _FirstStamps()
+        self._others = _Digests()
+        self._sum = 0
+
+    @property
+    def _count(self) -> int:
+        return self._first.count + self._others.count
+
+    @property
+    def key_sum(self) -> int:
+        """The digests added up, modulo 2**63: tells a set of keys from any other, in whatever order."""
+        return (self._sum + sum_of_stamps(0, self._first.count)) & MASK
+
+    def facts(self) -> dict[str, int | None]:
+        """Return what is to be known of the keys, as `PreparedInput` calls it."""
+        known = self.stamped == self._count
+        return {"stamped": self.stamped, "key_sum": None if known else self.key_sum}
 
     def add(self, key: str, line: int) -> tuple[int, int] | None:
         """Note a key; return two lines with the same one if they are known by now."""
-        digest = key_digest(key)
-        self.key_sum = (self.key_sum + digest) & MASK
-        note_digest, note_line = self._shards[digest & (_SHARDS - 1)]
-        note_digest(digest)
-        note_line(line)
-        self._count += 1
-        return None if self._count < self._next_look else self._look()
+        return self.add_all([key], line)
 
     def add_all(self, keys: Sequence[str], line: int) -> tuple[int, int] | None:
         """Note the keys of lines in a row, of which the first is given."""
-        digests = key_digests(keys)
-        self.key_sum = (self.key_sum + sum(digests)) & MASK
-        shards = self._shards
-        for number, digest in enumerate(digests, line):
-            note_digest, note_line = shards[digest & (_SHARDS - 1)]
-            note_digest(digest)
-            note_line(number)
-        self._count += len(digests)
-        return None if self._count < self._next_look else self._look()
+        count = self._count
+        if keys[0] == stamp(count) and keys == stamps(count, count + len(keys)):
+            return self.add_stamps(len(keys), line)
+        return self._note(keys, line)
 
-    def _look(self) -> tuple[int, int] | None:
-        self._next_look *= 2
-        return self.twice()
+    def add_stamps(self, number: int, line: int) -> tuple[int, int] | None:
+        """Note so many keys that are stamps of their places."""
+        self.stamped += number
+        if not self._others.count and self._first.add(number, line):
+            return None
+        return self._note(stamps(self._count, self._count + number), line)
+
+    def _note(self, keys: Sequence[str], line: int) -> tuple[int, int] | None:
+        digests = key_digests(keys)
+        self._sum = (self._sum + sum(digests)) & MASK
+        twice = self._first.same(keys, line)
+        found = self._others.add(digests, line)
+        return min(filter(None, (twice, found)), key=_later, default=None)
 
     def twice(self) -> tuple[int, int] | None:
         """Return the earlier and the later line of the first key that is there twice; None: there is none."""
-        found: list[tuple[int, int]] = []
-        for digests, lines in zip(self._digests, self._lines, strict=True):
-            if len(set(digests)) == len(digests):
-                continue
-            seen: dict[int, int] = {}
-            for digest, line in zip(digests, lines, strict=True):
-                if digest in seen:
-                    found.append((line, seen[digest]))
-                    break
-                seen[digest] = line
-        if not found:
+        return min(filter(None, (self._first.found, self._others.twice())), key=_later, default=None)
+
+
+def _later(lines: tuple[int, int]) -> int:
+    return lines[1]
+
+
+class _FirstStamps:
+    """The keys of an input up to the first one that is not the stamp of its place.
+
+    Attributes:
+        count: how many there are.
+        found: the lines of one of them and of the first key behind them that is the same.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.found: tuple[int, int] | None = None
+        self._places, self._lines = array("Q"), array("Q")
+        """Where lines are not one behind the other: a place, and its line."""
+
+    def add(self, number: int, line: int) -> bool:
+        """Take so many more; False: they are to be known by their digests."""
+        if not self._places or line != self._line(self.count):
+            if len(self._places) == _MOST_GAPS:
+                return False
+            self._places.append(self.count)
+            self._lines.append(line)
+        self.count += number
+        return True
+
+    def same(self, keys: Sequence[str], line: int) -> tuple[int, int] | None:
+        """Return the lines of the first of these keys that is one of them, once."""
+        if self.found is not None or not self.count:
             return None
-        later, earlier = min(found)
-        return earlier, later
+        for number, key in enumerate(keys, line):
+            if key[:1] == "r" and (index := stamped_index(key)) is not None and index < self.count:
+                self.found = self._line(index), number
+                return self.found
+        return None
+
+    def _line(self, place: int) -> int:
+        at = next(at for at in reversed(range(len(self._places))) if self._places[at] <= place)
+        return self._lines[at] + place - self._places[at]
+
+
+class _Digests:
+    """Digests with their lines, divided among shards by their last bits.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    def __init__(self) -> None:
+        self.count, self._next_look = 0, 4096
+        self._file: BinaryIO | None = None
+        self._ends: list[int] = []
+        """Where the digests and where the lines of each shard end in the file, one writing after the other."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._held = 0
+        self._shards = [(array("Q"), array("I")) for _ in range(_SHARDS)]
+        self._notes = [(digests.append, lines.append) for digests, lines in self._shards]
+
+    def add(self, digests: Sequence[int], line: int) -> tuple[int, int] | None:
+        """Take some, of lines in a row; return two lines with the same one if they are known by now."""
+        notes = self._notes
+        for number, digest in enumerate(digests, line):
+            note_digest, note_line = notes[digest & (_SHARDS - 1)]
+            note_digest(digest)
+            note_line(number)
+        self.count += len(digests)
+        self._held += len(digests)
+        if self._held >= _HELD:
+            return self._put_away()
+        if self.count < self._next_look:
+            return None
+        self._next_look *= 2
+        return _first_twice(self._shards)
+
+    def twice(self) -> tuple[int, int] | None:
+        """Return the earlier and the later line of the first one that is there twice; None: there is none."""
+        return _first_twice(self._shards if self._file is None else map(self._whole, range(_SHARDS)))
+
+    def _put_away(self) -> tuple[int, int] | None:
+        """Write what is held to the disk."""
+        found = _first_twice(self._shards)
+        if self._file is None:
+            self._file = cast("BinaryIO", TemporaryFile(prefix="genai-batch-"))  # noqa: SIM115 - as long as this
+            weakref.finalize(self, self._file.close)
+        end = self._ends[-1] if self._ends else 0
+        for pair in self._shards:
+            for numbers in pair:
+                end += self._file.write(numbers.tobytes())
+                self._ends.append(end)
+        self._file.flush()
+        self._begin()
+        return found
+
+    def _whole(self, shard: int) -> tuple[array[int], array[int]]:
+        """Return all of a shard, in the order in which it came."""
+        file = cast("BinaryIO", self._file)
+        digests, lines = array("Q"), array("I")
+        for writing in range(0, len(self._ends), 2 * _SHARDS):
+            for numbers, at in ((digests, writing + 2 * shard), (lines, writing + 2 * shard + 1)):
+                begin = self._ends[at - 1] if at else 0
+                numbers.frombytes(os.pread(file.fileno(), self._ends[at] - begin, begin))
+        held_digests, held_lines = self._shards[shard]
+        return digests + held_digests, lines + held_lines
+
+
+def _first_twice(shards: Iterable[tuple[array[int], array[int]]]) -> tuple[int, int] | None:
+    found: list[tuple[int, int]] = []
+    for digests, lines in shards:
+        if len(set(digests)) == len(digests):
+            continue
+        seen: dict[int, int] = {}
+        for digest, line in zip(digests, lines, strict=True):
+            if digest in seen:
+                found.append((line, seen[digest]))
+                break
+            seen[digest] = line
+    if not found:
+        return None
+    later, earlier = min(found)
+    return earlier, later

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -18,7 +17,7 @@ from airflow_provider_genai_batch.requests.vertex_importer import Importer, impo
 from airflow_provider_genai_batch.requests.write import Check
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
 from airflow_provider_genai_batch.wire.catalog.publishers import family_of
-from airflow_provider_genai_batch.wire.keys import spell_key, stamp
+from airflow_provider_genai_batch.wire.keys import spell_key, stamp, stamps
 from airflow_provider_genai_batch.wire.lines.entry import check_metadata, file_row
 from airflow_provider_genai_batch.wire.lines.fast_requests import usual_request
 from airflow_provider_genai_batch.wire.lines.framing import Framer
@@ -33,7 +32,7 @@ from airflow_provider_genai_batch.wire.services.http import json_body
 
 
 class Preflight:
-    """One pass over one JSONL file; memory does not grow with it but for 12 bytes a row.
+    """One pass over one JSONL file, whose memory does not grow with it.
 
     Lines that are right pass as they are, byte for byte. A missing key is stamped, a bare request is wrapped, what is
     spelled otherwise than the service takes it is written anew, as is every line with `defaults`. A line gets the
@@ -53,10 +52,9 @@ class Preflight:
     Attributes:
         rows: lines yielded.
         bytes: bytes yielded.
-        sha256: hex digest of what was yielded.
-        stamped: how many keys were stamped.
+        keys: of all lines.
+        keyless: how many had no key and were given one.
         unchanged: whether what was yielded is what came in.
-        key_sum: stands for the set of keys; see `DuplicateKeyFinder`.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only but for what it is about
@@ -72,8 +70,7 @@ class Preflight:
         place: Callable[[int], str] | None = None,
         check: Check | None = None,
     ) -> None:
-        self.rows, self.bytes, self.sha256, self.stamped, self.unchanged = 0, 0, "", 0, True
-        self.key_sum = 0
+        self.rows, self.bytes, self.keyless, self.unchanged = 0, 0, 0, True
         self._backend, self._task, self._model = backend, task, model
         self._defaults, self._name = defaults or None, name
         self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
@@ -81,7 +78,7 @@ class Preflight:
         self._most_rows = self._limits.max_requests or sys.maxsize
         self._number = 0
         self._place = place or "line {}".format
-        self._keys, self._importer, self._framer = DuplicateKeyFinder(), Importer(self._place), Framer()
+        self.keys, self._importer, self._framer = DuplicateKeyFinder(), Importer(self._place), Framer()
         self._beside = f" of {name}" if name and place is None else ""
         self._bare_texts = task is Task.EMBED and takes_text_only(model, backend)
         self._family = family_of(model)
@@ -91,7 +88,12 @@ class Preflight:
         self._check = check
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the lines to upload. The attributes hold when it is exhausted.
+        """Yield the lines to upload, see `blocks`."""
+        for block in self.blocks(chunks):
+            yield from block.splitlines(keepends=True)
+
+    def blocks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the lines to upload, some at a time. The attributes hold when it is exhausted.
 
         Args:
             chunks: the file in pieces, cut anywhere.
@@ -100,7 +102,6 @@ class Preflight:
             RequestError: a line that would be refused or would fail the job, with its number.
             InputError: there is not one request in the file.
         """
-        digest = hashlib.sha256()
         anew = self._bare_texts or self._defaults is not None or self._family is not Family.GOOGLE
         for block in self._blocks(chunks):
             closely = anew or self._framer.odd
@@ -110,28 +111,26 @@ class Preflight:
                     keys = self._fast_check.keys_of_texts(some)
                 else:
                     keys = None if closely or self._unchecked else self._fast_check.keys(some)
-                written = self._each(some, closely) if keys is None else self._all(some, keys)
-                digest.update(b"".join(written))
-                yield from written
-        if twice := self._keys.twice():
+                yield b"".join(self._each(some, closely) if keys is None else self._all(some, keys))
+        if twice := self.keys.twice():
             raise self._same_key(*twice)
         if not self.rows:
             msg = f"{self._name or 'the input'} holds no requests"
             raise InputError(msg)
-        self.sha256 = digest.hexdigest()
         self.unchanged = self.unchanged and not self._framer.touched
-        self.key_sum = self._keys.key_sum
 
     def _all(self, lines: list[bytes], keys: list[str]) -> list[bytes]:
         """Pass lines that are right; where they have no keys, with stamps."""
-        if not keys[0]:
+        stamped = not keys[0]
+        if stamped:
             keys, lines = self._stamped(lines)
         if self._beside_all:
             # Written behind what the line has, between the brackets that close it.
             lines = [line[:-3] + self._beside_all for line in lines]
             self.unchanged = False
         begin, self._number = self._number + 1, self._number + len(lines)
-        if twice := self._keys.add_all(keys, begin):
+        twice = self.keys.add_stamps(len(lines), begin) if stamped else self.keys.add_all(keys, begin)
+        if twice:
             raise self._same_key(*twice)
         if self.bytes + sum(map(len, lines)) > self._most_bytes or self.rows + len(lines) > self._most_rows:
             for number, line in enumerate(lines, begin):
@@ -153,7 +152,7 @@ class Preflight:
                 key, written = self._looked_at(line, self._number, self.rows)
                 if not written:
                     continue
-            if key is not None and (twice := self._keys.add(key, self._number)):
+            if key is not None and (twice := self.keys.add(key, self._number)):
                 raise self._same_key(*twice)
             self._count(written, self._number)
             passed.append(written)
@@ -165,8 +164,8 @@ class Preflight:
         return self._check is not None and not self.rows
 
     def _stamped(self, lines: list[bytes]) -> tuple[list[str], list[bytes]]:
-        keys = [*map(stamp, range(self.rows, self.rows + len(lines)))]
-        self.stamped += len(lines)
+        keys = stamps(self.rows, self.rows + len(lines))
+        self.keyless += len(lines)
         self.unchanged = False
         return keys, [*map(self._fast_check.stamped, lines, keys)]
 
@@ -207,7 +206,7 @@ class Preflight:
         if self._family is not Family.GOOGLE:
             return self._of_a_partner(row, asked, line, index)
         key = stamp(index) if asked.key is None else asked.key
-        self.stamped += asked.key is None
+        self.keyless += asked.key is None
         bare = "request" not in row
         as_given = self._defaults is None and says(row if bare else row["request"], asked.request, self._task)
         spelled = spell_key(key) if self._backend is Backend.VERTEX else key
@@ -266,7 +265,7 @@ class Preflight:
     ) -> tuple[str, bytes]:
         """Write a line of a partner's model; one that has all that it needs stays as it is."""
         key = stamp(index) if asked.key is None else asked.key
-        self.stamped += asked.key is None
+        self.keyless += asked.key is None
         whole = file_row(key, asked, self._backend)
         written = line if row == whole else _written(whole)
         self.unchanged = self.unchanged and written is line

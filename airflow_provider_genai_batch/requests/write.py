@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import eq
 from typing import Any, NamedTuple, TypeAlias
+from uuid import uuid4
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.requests.duplicate_keys import DuplicateKeyFinder, same_key
+from airflow_provider_genai_batch.requests.frames import TOGETHER, Frames
 from airflow_provider_genai_batch.requests.vertex_importer import Importer, importable
 from airflow_provider_genai_batch.wire.catalog.limits import limits_of
-from airflow_provider_genai_batch.wire.keys import stamp
+from airflow_provider_genai_batch.wire.keys import spell_key, stamp, stamps
 from airflow_provider_genai_batch.wire.lines.entry import file_line, file_row, inline_entry
-from airflow_provider_genai_batch.wire.lines.fast_requests import usual_request
+from airflow_provider_genai_batch.wire.lines.fast_requests import usual_prompt, usual_request
 from airflow_provider_genai_batch.wire.lines.request import (
     SpelledDefaults,
     WireRequest,
@@ -22,6 +25,11 @@ from airflow_provider_genai_batch.wire.lines.request import (
     spell_defaults,
 )
 from airflow_provider_genai_batch.wire.prompts.embed import expand, takes_text_only
+
+_MARK = f"m{uuid4().hex}"
+"""Stands for the strings that are others in each line."""
+_MOST_TOGETHER = 64 * 1024
+"""Characters of prompts that are held, unless one alone has more."""
 
 Check: TypeAlias = Callable[[Mapping[str, Any], str], object]
 """Takes a request, as it is spelled for the service, and its place; raises `RequestError` if it is not to be sent."""
@@ -48,23 +56,119 @@ def request_lines(
         RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
         InputError: there are none.
     """
-    limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
-    importer, keyless = Importer("request {}".format), takes_text_only(model, backend)
-    size = 0
-    importing = backend is Backend.VERTEX
-    for number, (key, request, usual) in enumerate(_keyed(items, backend, task, model, defaults, check), 1):
+    writer = RequestWriter(
+        backend, task, model, defaults, max_bytes=max_bytes, max_requests=max_requests, check=check
+    )
+    return writer.lines(items)
+
+
+class RequestWriter:
+    """Writes requests as lines, one by one or many at a time; the arguments are those of `request_lines`.
+
+    Attributes:
+        rows: how many there were so far.
+        keys: theirs, where the model takes keys.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        task: Task,
+        model: str,
+        defaults: Any = None,
+        *,
+        max_bytes: int | None = None,
+        max_requests: int | None = None,
+        check: Check | None = None,
+    ) -> None:
+        self.rows, self.keys = 0, DuplicateKeyFinder()
+        self._speller = _Speller(backend, task, model, defaults, check)
+        self._limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
+        self._importer = Importer("request {}".format) if backend is Backend.VERTEX else None
+        self._keyless = takes_text_only(model, backend)
+        self._frames: Frames | None = None
+        self._size = 0
+
+    def lines(self, items: Iterable[Any]) -> Iterator[tuple[str | None, bytes]]:
+        """Yield key and line of each request; see `request_lines`."""
+        for item in self._speller.each(items):
+            yield self._line(item)
+        self._end()
+
+    def blocks(self, items: Iterable[Any]) -> Iterator[bytes]:
+        """Yield the lines, some at a time. Prompts that differ in their text alone are written together."""
+        prompts: list[tuple[str | None, str]] = []
+        size = 0
+        for item in self._speller.each(items):
+            found = None if self._speller.beside is None else usual_prompt(item)
+            if found is not None:
+                prompts.append(found)
+                size += len(found[1])
+                if len(prompts) == TOGETHER or size > _MOST_TOGETHER:
+                    yield self._together(prompts)
+                    prompts, size = [], 0
+                continue
+            if prompts:
+                yield self._together(prompts)
+                prompts, size = [], 0
+            yield self._line(item)[1]
+        if prompts:
+            yield self._together(prompts)
+        self._end()
+
+    def _together(self, prompts: list[tuple[str | None, str]]) -> bytes:
+        """Write prompts of text."""
+        if self._frames is None:
+            asked = usual_request(_MARK, self._speller.beside or {})
+            assert asked is not None  # noqa: S101 - it is text
+            self._frames = Frames(file_row(_MARK, asked, self._speller.backend), re.compile(_MARK))
+        begin = self.rows
+        keys = [
+            own if key is None else key
+            for own, (key, _) in zip(stamps(begin, begin + len(prompts)), prompts, strict=True)
+        ]
+        spelled = keys if self._importer is None else [*map(spell_key, keys)]
         try:
-            line = file_line(key, request, backend, task, model)
-            if (
-                importing and not usual and request.family is Family.GOOGLE
-            ):  # the importer knows a usual one from the first
-                importer.check(importable(file_row(key, request, backend)), number)
+            lines = self._frames.lines((spelled, [text for _, text in prompts]))
+        except UnicodeEncodeError:  # the careful way says which
+            lines = b""
+        if not lines or self._limits.are_passed(begin + len(prompts), self._size + len(lines)):
+            one_by_one = (text if key is None else {"key": key, "contents": text} for key, text in prompts)
+            return b"".join([self._line(item)[1] for item in one_by_one])
+        self._note(keys, begin + 1)
+        self.rows += len(prompts)
+        self._size += len(lines)
+        return lines
+
+    def _line(self, item: Any) -> tuple[str | None, bytes]:
+        """Write one."""
+        where = f"request {self.rows + 1}"
+        request, usual = self._speller.spelled(item, where)
+        key = stamp(self.rows) if request.key is None else request.key
+        self.rows += 1
+        if not self._keyless:
+            self._note([key], self.rows)
+        try:
+            line = file_line(key, request, self._speller.backend, self._speller.task, self._speller.model)
+            if self._importer is not None and not usual and request.family is Family.GOOGLE:
+                # The importer knows a usual one from the first.
+                self._importer.check(importable(file_row(key, request, Backend.VERTEX)), self.rows)
         except RequestError as error:
-            msg = f"request {number}"
-            raise error.at(msg) from error
-        size += len(line)
-        limits.check(number, size, f"request {number}")
-        yield None if keyless else key, line
+            raise error.at(where) from error
+        self._size += len(line)
+        self._limits.check(self.rows, self._size, where)
+        return None if self._keyless else key, line
+
+    def _note(self, keys: list[str], number: int) -> None:
+        _refuse(self.keys.add_all(keys, number))
+
+    def _end(self) -> None:
+        _refuse(self.keys.twice())
+
+
+def _refuse(twice: tuple[int, int] | None) -> None:
+    if twice is not None:
+        raise same_key(*map("request {}".format, twice))
 
 
 class InlineEntries(NamedTuple):
@@ -73,8 +177,8 @@ class InlineEntries(NamedTuple):
     entries: tuple[dict[str, Any], ...]
     stamped: int
     """How many keys are the stamp of their place."""
-    key_sum: int
-    """Stands for the set of keys; see `DuplicateKeyFinder`."""
+    key_sum: int | None
+    """Stands for the set of keys, see `DuplicateKeyFinder`; None: they are stamps of their places."""
 
 
 def inline_entries(
@@ -88,52 +192,65 @@ def inline_entries(
         RequestError: one that cannot be sent, or two with one key; ``request 3`` is the third.
         InputError: there are none.
     """
-    requests = [request for request, _ in _spelled(items, Backend.GEMINI, task, model, defaults, check)]
-    stamps = [stamp(index) for index in range(len(requests))]
-    keys = [own if one.key is None else one.key for one, own in zip(requests, stamps, strict=True)]
+    speller = _Speller(Backend.GEMINI, task, model, defaults, check)
+    spelled = enumerate(speller.each(items), 1)
+    requests = [speller.spelled(item, f"request {number}")[0] for number, item in spelled]
+    own_keys = stamps(0, len(requests))
+    keys = [own if one.key is None else one.key for one, own in zip(requests, own_keys, strict=True)]
     entries = tuple(map(inline_entry, keys, requests))
     finder = DuplicateKeyFinder()
-    if twice := finder.add_all(keys, 1) or finder.twice():
-        raise same_key(*map("request {}".format, twice))
-    return InlineEntries(entries, sum(map(eq, keys, stamps)), finder.key_sum)
+    _refuse((finder.add_all(keys, 1) or finder.twice()) if keys else None)
+    facts = finder.facts()
+    return InlineEntries(entries, sum(map(eq, keys, own_keys)), facts["key_sum"])
 
 
-def _keyed(
-    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any, check: Check | None
-) -> Iterator[tuple[str, WireRequest, bool]]:
-    """Give each request with its key, and whether it is a usual one; see `_spelled`."""
-    finder = DuplicateKeyFinder()
-    for index, (request, usual) in enumerate(_spelled(items, backend, task, model, defaults, check)):
-        key = stamp(index) if request.key is None else request.key
-        if twice := finder.add(key, index + 1):
-            raise same_key(*map("request {}".format, twice))
-        yield key, request, usual
-    if twice := finder.twice():
-        raise same_key(*map("request {}".format, twice))
+class _Speller:
+    """Spells requests as they are sent.
 
+    Attributes:
+        beside: what a request has beside its prompt that gives nothing else itself; None: that is not known yet.
+    """
 
-def _spelled(
-    items: Iterable[Any], backend: Backend, task: Task, model: str, defaults: Any, check: Check | None
-) -> Iterator[tuple[WireRequest, bool]]:
-    """Give each request, and whether it is a usual one: with what all of them have, but for its texts."""
-    index = -1
-    beside: dict[str, Any] | None = None
-    spelled: SpelledDefaults | None = None
-    for index, item in enumerate(expand(items) if task is Task.EMBED else items):
-        request = None if beside is None else usual_request(item, beside)
-        if not (usual := request is not None):
-            try:
-                if spelled is None:
-                    spelled = spell_defaults(defaults, backend=backend, task=task, model=model)
-                request = rest_request(item, backend=backend, task=task, model=model, defaults=spelled)
-                if check is not None:
-                    check(request.request, f"request {index + 1}")
-            except RequestError as error:
-                msg = f"request {index + 1}"
-                raise error.at(msg) from error
-            if beside is None and task is Task.GENERATE and request.family is Family.GOOGLE:
-                beside = spelled.fields
-        yield request, usual
-    if index < 0:
-        msg = "there are no requests: there is nothing to ask"
-        raise InputError(msg)
+    def __init__(self, backend: Backend, task: Task, model: str, defaults: Any, check: Check | None) -> None:
+        self.backend, self.task, self.model = backend, task, model
+        self.beside: dict[str, Any] | None = None
+        self._defaults, self._check = defaults, check
+        self._spelled: SpelledDefaults | None = None
+
+    def each(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Give what is to be asked.
+
+        Raises:
+            InputError: there is nothing.
+        """
+        item = none = object()
+        for item in expand(items) if self.task is Task.EMBED else items:
+            yield item
+        if item is none:
+            msg = "there are no requests: there is nothing to ask"
+            raise InputError(msg)
+
+    def spelled(self, item: Any, where: str) -> tuple[WireRequest, bool]:
+        """Return a request, and whether it is a usual one: with what all of them have, but for its texts.
+
+        Raises:
+            RequestError: it cannot be sent.
+        """
+        request = None if self.beside is None else usual_request(item, self.beside)
+        if request is not None:
+            return request, True
+        try:
+            if self._spelled is None:
+                self._spelled = spell_defaults(
+                    self._defaults, backend=self.backend, task=self.task, model=self.model
+                )
+            request = rest_request(
+                item, backend=self.backend, task=self.task, model=self.model, defaults=self._spelled
+            )
+            if self._check is not None:
+                self._check(request.request, where)
+        except RequestError as error:
+            raise error.at(where) from error
+        if self.beside is None and self.task is Task.GENERATE and request.family is Family.GOOGLE:
+            self.beside = self._spelled.fields
+        return request, False

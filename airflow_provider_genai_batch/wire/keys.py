@@ -31,6 +31,8 @@ _CUSTOM_MARK = "_key-"
 MASK = (1 << 63) - 1
 """Of sums of digests of keys."""
 _EMPTY = blake2b(digest_size=8)
+_TOGETHER = 1024
+_THREE_DIGITS = [f"{number:03d}" for number in range(1000)]
 
 
 def check_key(key: Any) -> None:
@@ -61,6 +63,17 @@ def stamp(index: int) -> str:
     return f"r{index:0{_WIDTH}d}"
 
 
+def stamps(begin: int, end: int) -> list[str]:
+    """Return the stamps of places from `begin` up to `end`, at a third of the cost."""
+    found: list[str] = []
+    while begin < end:
+        thousand, first = divmod(begin, 1000)
+        last = min(1000, first + end - begin)
+        found += map(f"r{thousand:0{_WIDTH - 3}d}".__add__, _THREE_DIGITS[first:last])
+        begin += last - first
+    return found
+
+
 def stamped_index(key: str) -> int | None:
     """Return the index that `stamp` put into a key; None for any other key."""
     width = len(key) - 1
@@ -82,6 +95,12 @@ def stamped_indices(keys: Sequence[str]) -> Sequence[int | None]:
         return [stamped_index(key) for key in keys]
     # JSON has no numbers that begin with zeros, so each has a digit in front.
     return [number - _LEAD for number in _numbers(f"[{joined.replace('r', '1')}]")]
+
+
+def sum_of_stamps(begin: int, end: int) -> int:
+    """Return what the digests of the stamps of some places add up to, see `key_digest`."""
+    firsts = range(begin, end, _TOGETHER)
+    return sum(sum(key_digests(stamps(one, min(one + _TOGETHER, end)))) for one in firsts)
 
 
 def spell_key(key: str) -> str:
@@ -126,9 +145,13 @@ def key_digest(key: str) -> int:
 
 def key_digests(keys: Sequence[str]) -> list[int]:
     """Return `key_digest` of each of several keys, at a third of the cost."""
-    found = []
-    for key in keys:
-        digest = _EMPTY.copy()
-        digest.update(key.encode(errors="surrogatepass"))
+    try:
+        spelled = [*map(str.encode, keys)]
+    except UnicodeEncodeError:
+        spelled = [key.encode(errors="surrogatepass") for key in keys]
+    found, empty = [], _EMPTY.copy
+    for key in spelled:
+        digest = empty()
+        digest.update(key)
         found.append(digest.digest())
     return [number & MASK for number in unpack(f"<{len(found)}Q", b"".join(found))]

@@ -172,7 +172,7 @@ def test_defaults_stand_in_each_line_of_a_file_as_they_do_in_a_list(backend: Bac
     listed = [json.loads(row) for row in given]
     wanted = request_lines(listed, backend, Task.GENERATE, MODEL, defaults)
     assert written == [json.loads(row) for _, row in wanted]
-    assert (check.rows, check.stamped, check.unchanged) == (301, 1, False)
+    assert (check.rows, check.keyless, check.unchanged) == (301, 1, False)
     rows[250]["request"]["generationConfig"] = {"topK": "many"}
     bad = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
     with pytest.raises(RequestError, match="topK") as caught:
@@ -191,5 +191,5 @@ def test_lines_without_keys_get_keys_and_defaults_like_a_list(backend: Backend) 
     written = [json.loads(line) for line in check.lines(lines)]
     listed = request_lines([{"request": one} for one in asked], backend, Task.GENERATE, MODEL, defaults)
     assert written == [json.loads(line) for _, line in listed]
-    assert (check.stamped, check.rows, check.unchanged) == (200, 200, False)
+    assert (check.keyless, check.rows, check.unchanged) == (200, 200, False)
     assert written[70]["request"]["generationConfig"] == {"temperature": 0.1}

@@ -68,7 +68,8 @@ class Door:
         check = Preflight(file.backend, file.task, file.model, defaults=file.defaults)
         lines = list(check.lines(file.chunks()))
         assert check.bytes == sum(map(len, lines))
-        return Uploaded(lines, check.rows, check.sha256, check.stamped, check.key_sum, check.unchanged)
+        whole = hashlib.sha256(b"".join(lines)).hexdigest()
+        return Uploaded(lines, check.rows, whole, check.keys.stamped, check.keys.key_sum, check.unchanged)
 
     def number(self, place: str, file: RequestFile) -> int:
         """Return the number, from 0, of the line that a place names."""
@@ -132,11 +133,11 @@ def uploaded(prepared: PreparedInput, given: bytes) -> Uploaded:
     lines = data.splitlines(keepends=True)
     keys = list(prepared.keys())
     assert len(keys) == (prepared.requests if prepared.keyed else 0)
-    assert sum(map(key_digest, keys)) & MASK == prepared.key_sum
+    key_sum = sum(map(key_digest, keys)) & MASK
+    are_stamps = keys == [*map(stamp, range(len(keys)))]
+    assert prepared.key_sum == (None if are_stamps else key_sum)
     assert prepared.requests is not None
-    return Uploaded(
-        lines, prepared.requests, prepared.content, prepared.stamped, prepared.key_sum, data == given
-    )
+    return Uploaded(lines, prepared.requests, prepared.content, prepared.stamped, key_sum, data == given)
 
 
 def repaired(file: RequestFile, door: Door) -> Uploaded:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -25,7 +24,6 @@ def run(data: str | bytes, backend: Backend = GEMINI, **options: Any) -> tuple[l
     lines = list(check.lines([raw[:7], raw[7:]]))
     assert check.rows == len(lines)
     assert check.bytes == sum(map(len, lines))
-    assert check.sha256 == hashlib.sha256(b"".join(lines)).hexdigest()
     assert check.unchanged == (b"".join(lines) == raw)
     return lines, check
 
@@ -42,7 +40,7 @@ def test_lines_that_are_right_pass_byte_for_byte(backend: Backend) -> None:
     )
     lines, check = run(data, backend)
     assert b"".join(lines) == data.encode()
-    assert (check.unchanged, check.stamped) == (True, 0)
+    assert (check.unchanged, check.keyless) == (True, 0)
 
 
 @given(st.lists(TEXT, min_size=1, unique=True), st.sampled_from([GEMINI, VERTEX]))
@@ -56,14 +54,14 @@ def test_every_row_keeps_its_key_and_its_request(texts: list[str], backend: Back
 def test_a_missing_key_is_stamped_with_the_rows_index_and_nothing_else_is_touched() -> None:
     lines, check = run(f'\n{keyed("a")}{{"request":{ASK}, "x":0}}\n'.replace(', "x":0', ""))
     assert lines[1] == f'{{"key":"{stamp(1)}","request":{ASK}}}\n'.encode()
-    assert (check.stamped, check.unchanged) == (1, False)
+    assert (check.keyless, check.unchanged) == (1, False)
 
 
 @pytest.mark.parametrize("backend", [GEMINI, VERTEX])
 def test_a_key_that_is_null_counts_as_missing(backend: Backend) -> None:
     lines, check = run(f'{{"key":null,"request":{ASK}}}', backend)
     assert [json.loads(line) for line in lines] == [{"key": "r00000000", "request": json.loads(ASK)}]
-    assert check.stamped == 1
+    assert check.keyless == 1
 
 
 @pytest.mark.parametrize("backend", [GEMINI, VERTEX])
@@ -73,7 +71,7 @@ def test_a_bare_request_is_wrapped(backend: Backend) -> None:
     )
     lines, check = run(number, backend)
     assert lines == [f'{{"key":"r00000000","request":{number}}}\n'.encode()]
-    assert check.stamped == 1
+    assert check.keyless == 1
 
 
 def test_a_key_that_vertex_would_take_for_a_number_is_marked() -> None:
@@ -81,7 +79,7 @@ def test_a_key_that_vertex_would_take_for_a_number_is_marked() -> None:
     row = json.loads(lines[0])
     assert row["key"] == "key=0042"
     assert read_key(row["key"]) == "0042"
-    assert check.stamped == 0
+    assert check.keyless == 0
 
 
 def test_vertex_echoes_single_values_so_they_may_stand_beside_the_request() -> None:

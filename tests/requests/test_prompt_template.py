@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.requests.frames import TOGETHER
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
-from airflow_provider_genai_batch.requests.tables.rows import dict_rows, table_lines
+from airflow_provider_genai_batch.requests.tables.rows import dict_rows
+from airflow_provider_genai_batch.requests.tables.write import TableWriter
 from airflow_provider_genai_batch.requests.write import request_lines
 
 MODEL = "gemini-2.5-flash"
@@ -28,8 +30,12 @@ def written(
     template: Any, rows: list[Any], backend: Backend = GEMINI, task: Task = Task.GENERATE, **settings: Any
 ) -> list[bytes]:
     model = settings.pop("model", MODEL)
-    lines = table_lines(dict_rows(rows), Prompt(template), backend, task, model, **settings)
-    return [line for _, line in lines]
+    writer = TableWriter(Prompt(template), backend, task, model, **settings)
+    blocks = [*writer.blocks(dict_rows(rows))]
+    lines = b"".join(blocks).splitlines(keepends=True)
+    one_by_one = TableWriter(Prompt(template), backend, task, model, **settings).lines(rows)
+    assert lines == [line for _, line in one_by_one]
+    return lines
 
 
 def parts(template: Any, row: dict[str, Any], backend: Backend = GEMINI) -> list[dict[str, Any]]:
@@ -270,10 +276,10 @@ def test_rows_are_read_as_their_lines_are_asked_for() -> None:
     taken: list[int] = []
 
     def rows() -> Any:
-        for number in range(3):
+        for number in range(1000):
             taken.append(number)
             yield {"a": number}
 
-    lines = table_lines(rows(), Prompt("{a}"), GEMINI, Task.GENERATE, MODEL)
+    lines = TableWriter(Prompt("{a}"), GEMINI, Task.GENERATE, MODEL).blocks(dict_rows(rows()))
     next(lines)
-    assert taken == [0]
+    assert taken == [*range(TOGETHER)]

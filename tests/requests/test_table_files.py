@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, UnsupportedError
@@ -26,7 +27,8 @@ from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import parquet_rows
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
-from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, table_lines, unzipped
+from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, unzipped
+from airflow_provider_genai_batch.requests.tables.write import TableWriter
 
 SIZES = pytest.mark.parametrize("size", [1, 3, 1000])
 
@@ -36,7 +38,7 @@ def cut(data: bytes, size: int = 1000) -> Iterator[bytes]:
 
 
 def read_csv(data: bytes, size: int = 1000) -> list[dict[str, str]]:
-    return list(csv_rows(cut(data, size), "in.csv"))
+    return [*chain.from_iterable(csv_rows(cut(data, size), "in.csv"))]
 
 
 # ---------------------------------------------------------------- CSV
@@ -90,6 +92,55 @@ def test_csv_that_cannot_be_read_is_refused_with_the_line(data: bytes, said: str
         read_csv(data)
 
 
+_BITS = [
+    "a",
+    "ä",
+    ",",
+    ",",
+    "\n",
+    "\n",
+    "\r\n",
+    "\r",
+    '"',
+    '"',
+    '"',
+    '""',
+    "\0",
+    " ",
+    "1,2\n",
+    '"x",',
+    '"\n"',
+]
+
+
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(_BITS), max_size=25), st.integers(1, 60))
+def test_csv_is_read_and_refused_as_python_reads_it_whatever_stands_in_it(bits: list[str], size: int) -> None:
+    data = ("a,b\n" + "".join(bits)).encode()
+    found: list[dict[str, str]] = []
+    wrong = None
+    try:
+        for rows in csv_rows(cut(data, size), "in.csv"):
+            found += rows
+    except RequestError as error:
+        wrong = error.where
+    assert (found, wrong) == by_python(data.decode())
+
+
+def by_python(text: str) -> tuple[list[dict[str, str]], str | None]:
+    lines = text.splitlines(keepends=True) if "\r" not in text else text.replace("\n", "\n\1").split("\1")
+    reader = csv.reader([line for line in lines if line], strict=True)
+    rows = []
+    try:
+        for row in reader:
+            if row and len(row) != 2:
+                return rows[1:], f"line {reader.line_num} of in.csv"
+            rows += [dict(zip("ab", row, strict=True))] if row else []
+    except csv.Error:
+        return rows[1:], f"line {reader.line_num} of in.csv"
+    return rows[1:], None
+
+
 def test_values_longer_than_pythons_own_limit_are_read() -> None:
     assert read_csv(b"a,b\n" + b"x" * 300_000 + b",2\n")[0]["a"] == "x" * 300_000
 
@@ -100,7 +151,10 @@ def test_values_longer_than_pythons_own_limit_are_read() -> None:
 @SIZES
 def test_objects_of_json_lines_are_rows(size: int) -> None:
     data = '\ufeff{"a": "ä", "b": [1]}\r\n\n{"a": null}'.encode()
-    assert list(jsonl_rows(cut(data, size), "in.jsonl")) == [{"a": "ä", "b": [1]}, {"a": None}]
+    assert [*chain.from_iterable(jsonl_rows(cut(data, size), "in.jsonl"))] == [
+        {"a": "ä", "b": [1]},
+        {"a": None},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +210,7 @@ def parquet(folder: Path, table: pa.Table, **settings: Any) -> Path:
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
     with path.open("rb") as stream:
-        return list(parquet_rows(stream, "in.parquet", columns))
+        return [*chain.from_iterable(parquet_rows(stream, "in.parquet", columns))]
 
 
 def test_rows_of_parquet_come_in_order_over_row_groups(tmp_path: Path) -> None:
@@ -251,11 +305,10 @@ def _number(kind: Any) -> Any:
 )
 def test_what_is_no_number_is_named_with_its_row(value: float, said: str) -> None:
     rows = [{"share": 0.5}, {"share": value}]
-    lines = table_lines(
-        rows, Prompt("{share}"), Backend.GEMINI, Task.GENERATE, "gemini-2.5-flash", name="in.parquet"
-    )
+    prompt = Prompt("{share}")
+    writer = TableWriter(prompt, Backend.GEMINI, Task.GENERATE, "gemini-2.5-flash", name="in.parquet")
     with pytest.raises(RequestError, match=rf"^row 2 of in\.parquet: column 'share' {said}"):
-        list(lines)
+        list(writer.blocks([rows]))
 
 
 def test_a_column_that_parquet_does_not_have_is_refused_with_those_it_has(tmp_path: Path) -> None:
@@ -285,7 +338,7 @@ def test_parquet_without_pyarrow_is_refused_with_what_to_install(monkeypatch: py
 def carried(rows: list[Any]) -> list[Any]:
     with tempfile.TemporaryFile() as stream:
         columns = Columns(stream)
-        assert list(columns.kept(rows)) == rows
+        assert [*chain.from_iterable(columns.kept([rows]))] == rows
         return [columns(index) for index in range(len(columns))]
 
 
@@ -297,7 +350,7 @@ def test_columns_are_given_back_by_place(rows: list[dict[str, Any]]) -> None:
 def test_columns_are_given_back_in_any_order_and_none_of_rows_that_are_not_there() -> None:
     with tempfile.TemporaryFile() as stream:
         columns = Columns(stream)
-        for _ in columns.kept({"n": n} for n in range(100)):
+        for _ in columns.kept([{"n": n}] for n in range(100)):
             pass
         assert [columns(n)["n"] for n in (99, 0, 50, 50)] == [99, 0, 50, 50]
         assert columns(100) == {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models import BatchRequest
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.requests.preflight import Preflight
-from airflow_provider_genai_batch.requests.write import inline_entries, request_lines
+from airflow_provider_genai_batch.requests.write import RequestWriter, inline_entries, request_lines
 
 MODEL = "gemini-2.5-flash"
 GEMINI, VERTEX, GENERATE = Backend.GEMINI, Backend.VERTEX, Task.GENERATE
@@ -101,3 +102,44 @@ def test_no_requests_are_refused() -> None:
         list(request_lines([], GEMINI, GENERATE, MODEL))
     with pytest.raises(InputError, match="there are no requests"):
         inline_entries(iter(()), GENERATE, MODEL)
+
+
+@pytest.mark.parametrize("backend", [GEMINI, VERTEX])
+@pytest.mark.parametrize("defaults", [None, {"temperature": 0.25, "system_instruction": "Say \u2028 %b"}])
+def test_requests_that_are_written_together_are_what_they_are_one_by_one(
+    backend: Backend, defaults: Any
+) -> None:
+    asked = [
+        *(f'text {number} \\ "\n\t\x00\x7f\u00e9\U0001f600 {{x}} %b' for number in range(70)),
+        {"contents": "with a key", "key": "42"},
+        {"request": {"contents": [{"role": "user", "parts": [{"text": "a turn"}]}]}, "key": 'a "key"'},
+        {"contents": [{"parts": [{"text": "no role"}]}]},
+        {
+            "contents": [
+                {"role": "model", "parts": [{"text": "a"}]},
+                {"role": "user", "parts": [{"text": "b"}]},
+            ]
+        },
+        {"contents": "warm", "config": {"temperature": 2.0}},
+        *({"contents": f"text {number}"} for number in range(70)),
+    ]
+    together, single = (RequestWriter(backend, GENERATE, MODEL, defaults) for _ in range(2))
+    lines = b"".join(together.blocks(asked)).splitlines(keepends=True)
+    assert lines == [line for _, line in single.lines(asked)]
+    assert together.keys.key_sum == single.keys.key_sum
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ({"contents": "a", "key": "k"}, "^request 101: its key is the same as that of request 1$"),
+        ("half \ud800", "^request 101: .*surrogate"),
+        ("one more", "^request 101: more than 100 requests"),
+    ],
+)
+def test_what_is_wrong_among_requests_that_are_written_together_is_named(last: Any, said: str) -> None:
+    asked = [{"contents": "a", "key": "k"}, *map(str, range(99)), last, *map(str, range(20))]
+    most = {"max_requests": 100} if "more" in said else {}
+    with pytest.raises(RequestError) as caught:
+        list(RequestWriter(GEMINI, GENERATE, MODEL, **most).blocks(asked))
+    assert re.match(said.rstrip("$"), str(caught.value))

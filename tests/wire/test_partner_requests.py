@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.models.family import Family
 from airflow_provider_genai_batch.requests.defaults import check_defaults
 from airflow_provider_genai_batch.requests.preflight import Preflight
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt
-from airflow_provider_genai_batch.requests.tables.rows import table_lines
+from airflow_provider_genai_batch.requests.tables.write import TableWriter
 from airflow_provider_genai_batch.requests.write import request_lines
 from airflow_provider_genai_batch.wire.keys import read_custom_id, spell_custom_id
 from airflow_provider_genai_batch.wire.lines.request import rest_request
@@ -184,7 +184,7 @@ def test_a_budget_for_thinking_is_less_than_the_most_tokens() -> None:
 def test_a_template_over_pictures_has_their_type_in_a_column() -> None:
     prompt = Prompt([{"inline_data": {"mime_type": "{kind}", "data": "{picture}"}}, "What is it?"])
     rows = [{"kind": "image/png", "picture": "aaaa"}]
-    ((_, line),) = table_lines(rows, prompt, VERTEX, GENERATE, CLAUDE)
+    (line,) = TableWriter(prompt, VERTEX, GENERATE, CLAUDE).blocks([rows])
     source = json.loads(line)["request"]["messages"][0]["content"][0]["source"]
     assert source == {"type": "base64", "media_type": "image/png", "data": "aaaa"}
 
@@ -325,9 +325,8 @@ def test_an_id_that_an_importer_could_take_for_something_else_is_marked(key: str
 @pytest.mark.parametrize("model", [CLAUDE, OSS])
 def test_a_template_makes_lines_of_the_family(model: str) -> None:
     rows = [{"text": 'a "lake"'}, {"text": "50 %"}]
-    lines = [
-        json.loads(line) for _, line in table_lines(rows, Prompt("Say {text}!"), VERTEX, GENERATE, model)
-    ]
+    (block,) = TableWriter(Prompt("Say {text}!"), VERTEX, GENERATE, model).blocks([rows])
+    lines = [*map(json.loads, block.splitlines())]
     inside = [line.get("request", line.get("body"))["messages"][0]["content"] for line in lines]
     assert inside == ['Say a "lake"!', "Say 50 %!"]
     assert [line["custom_id"] for line in lines] == ["r00000000", "r00000001"]

@@ -27,18 +27,25 @@ class Columns:
         self._kinds: dict[str, set[str]] | None = None
         self._alike = True
 
-    def kept(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Pass rows on and keep their columns.
+    def kept(self, batches: Iterable[Sequence[Row]]) -> Iterator[list[Row]]:
+        """Pass rows on, some at a time, and keep their columns.
 
         Raises:
             RequestError: JSON has no word for a value; without the row's number, which its reader knows.
         """
-        for row in rows:
-            data = self._seen(row if self._chosen is None else self._cut(row, self._chosen))
-            self._starts.append(self._at)
-            self._at += len(data)
-            self._stream.write(data)
-            yield row
+        for rows in batches:
+            passed: list[Row] = []
+            for row in rows:
+                try:
+                    data = self._seen(row if self._chosen is None else self._cut(row, self._chosen))
+                except RequestError:
+                    yield passed
+                    raise
+                self._starts.append(self._at)
+                self._at += len(data)
+                self._stream.write(data)
+                passed.append(row)
+            yield passed
 
     @property
     def schema(self) -> dict[str, Any] | None:

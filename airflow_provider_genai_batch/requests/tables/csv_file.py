@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
+from typing import Any
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
+from airflow_provider_genai_batch.requests.frames import TOGETHER
+from airflow_provider_genai_batch.requests.tables.fast_csv import Halves, fields_of
+from airflow_provider_genai_batch.requests.tables.prompt_template import Row
 from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES
 
 _UTF8 = codecs.getincrementaldecoder("utf-8-sig")
 
 
-def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[dict[str, str]]:
-    """Yield rows as they come; blank lines are none.
+def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
+    """Yield rows as they come, some at a time; blank lines are none.
 
     Args:
         chunks: the file in pieces, cut anywhere.
@@ -23,55 +28,88 @@ def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[dict[str, str]]:
         RequestError: a line that has not the header's number of columns, or is not CSV; with its number.
         InputError: the header is missing, or has a name twice.
     """
+    halves = Halves(_texts(chunks, name))
+    names: list[str] = []
+    for text in halves:
+        found = fields_of(text, len(names))
+        if found is None:
+            break
+        width, fields = found
+        if not names:
+            names, fields = fields[:width], fields[width:]
+            _check_header(names, name)
+        columns = [fields[number::width] for number in range(width)]
+        yield [*map(dict, map(zip, repeat(names), zip(*columns, strict=True)))]
+    else:
+        if not names:
+            _check_header(names, name)
+        return
+    yield from _carefully(_lines(chain((text,), halves.rest())), names, name, halves.lines - text.count("\n"))
+
+
+def _carefully(lines: Iterator[str], names: list[str], name: str, before: int) -> Iterator[list[Row]]:
+    """Read the rows of lines, of which the first has the names unless they are given, behind so many others."""
     # The module's limit is for all of the process, and 128 KiB: an image in base64 is longer.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
     # Strict, or a quote that is never closed would swallow all rows after it.
-    reader = csv.reader(_lines(chunks, name), strict=True)
+    reader = csv.reader(lines, strict=True)
+    rows: list[Row] = []
     try:
-        names = next(reader, [])
-        _check_header(names, name)
+        if not names:
+            names = next(reader, [])
+            _check_header(names, name)
         width = len(names)
         for row in reader:
             if len(row) == width:
-                yield dict(zip(names, row, strict=False))
+                rows.append(dict(zip(names, row, strict=False)))
             elif row:
-                msg = f"{len(row)} columns, where the header has {width} ({', '.join(map(repr, names))})"
-                raise RequestError(
-                    msg,
-                    'Put a value that has a comma or a line break in "quotes".',
-                    where=_where(reader, name),
-                )
+                raise _other_width(row, names, _where(reader, before, name))
+            if len(rows) == TOGETHER:
+                yield rows
+                rows = []
     except csv.Error as error:
+        yield rows
         msg = f"not CSV ({error})"
         remedy = 'Quotes inside a value are doubled (""), and lines end in LF or CRLF.'
-        raise RequestError(msg, remedy, where=_where(reader, name)) from error
+        raise RequestError(msg, remedy, where=_where(reader, before, name)) from error
+    except RequestError:
+        yield rows
+        raise
+    yield rows
 
 
-def _lines(chunks: Iterable[bytes], name: str) -> Iterator[str]:
-    """Decode, and cut at line feeds alone: other line ends may be part of a value."""
-    decoder, rest, number = _UTF8(), list[str](), 0
+def _texts(chunks: Iterable[bytes], name: str) -> Iterator[str]:
+    decoder, number = _UTF8(), 0
     try:
         for chunk in chunks:
-            first, *others = decoder.decode(chunk).split("\n")
-            rest.append(first)
-            if not others:
-                continue
-            number += len(others)
-            yield "".join(rest) + "\n"
-            rest = [others.pop()]
-            for line in others:
-                yield f"{line}\n"
-        rest.append(decoder.decode(b"", final=True))
+            text = decoder.decode(chunk)
+            number += text.count("\n")
+            yield text
+        yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         before = number + error.object[: error.start].count(b"\n")
         msg = f"it is not UTF-8: line {before + 1} of {name} has the byte 0x{error.object[error.start]:02x}"
         remedy = "Save it as UTF-8; Latin-1 and other encodings are not guessed."
         raise RequestError(msg, remedy, where=f"{name}, after line {before}") from error
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """Cut at line feeds alone: other line ends may be part of a value."""
+    rest: list[str] = []
+    for text in texts:
+        first, *others = text.split("\n")
+        rest.append(first)
+        if not others:
+            continue
+        yield "".join(rest) + "\n"
+        rest = [others.pop()]
+        for line in others:
+            yield f"{line}\n"
     if last := "".join(rest):
         yield last
 
 
-def _check_header(names: list[str], name: str) -> None:
+def _check_header(names: Sequence[str], name: str) -> None:
     if not names:
         msg = f"{name} has no header: the first line of a CSV file names the columns"
         raise InputError(msg)
@@ -80,5 +118,10 @@ def _check_header(names: list[str], name: str) -> None:
         raise InputError(msg)
 
 
-def _where(reader: object, name: str) -> str:
-    return f"line {getattr(reader, 'line_num', 0)} of {name}"
+def _other_width(row: Sequence[str], names: Sequence[str], where: str) -> RequestError:
+    msg = f"{len(row)} columns, where the header has {len(names)} ({', '.join(map(repr, names))})"
+    return RequestError(msg, 'Put a value that has a comma or a line break in "quotes".', where=where)
+
+
+def _where(reader: Any, before: int, name: str) -> str:
+    return f"line {before + reader.line_num} of {name}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError, UnsupportedError
+from airflow_provider_genai_batch.requests.tables.prompt_template import Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,10 +34,8 @@ def check_pyarrow(name: str) -> None:
         raise UnsupportedError(msg) from error
 
 
-def parquet_rows(
-    stream: BinaryIO, name: str, columns: Sequence[str] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield rows; of a row group only the pages that are being read are held.
+def parquet_rows(stream: BinaryIO, name: str, columns: Sequence[str] | None = None) -> Iterator[list[Row]]:
+    """Yield rows, some at a time; of a row group only the pages that are being read are held.
 
     Args:
         stream: seekable.
@@ -61,25 +60,26 @@ def parquet_rows(
                     raise RequestError(msg, f"The columns are: {', '.join(map(repr, there))}.", where=name)
             chosen, before = None if columns is None else list(columns), 0
             for batch in file.iter_batches(_BATCH, columns=chosen, use_threads=False):
-                yield from _dicts(batch, name, before)
+                yield _dicts(batch, name, before)
                 before += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         msg = f"{name} cannot be read as Parquet: {error}"
         raise InputError(msg) from error
 
 
-def _dicts(batch: pa.RecordBatch, name: str, before: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a batch; there are so many before it."""
+def _dicts(batch: pa.RecordBatch, name: str, before: int) -> list[Row]:
+    """Return the rows of a batch; there are so many before it."""
     names = batch.schema.names
     values = [
         _values(_microseconds(column), f"column {column_name!r}", name, before)
         for column_name, column in zip(names, batch.columns, strict=True)
     ]
-    for row in zip(*values, strict=True):
-        yield dict(zip(names, row, strict=True))
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def _values(column: pa.Array, what: str, name: str, before: int) -> list[Any]:
+    if (texts := _texts(column)) is not None:
+        return texts
     try:
         values: list[Any] = column.to_pylist()
     except (ValueError, OverflowError):
@@ -92,6 +92,18 @@ def _values(column: pa.Array, what: str, name: str, before: int) -> list[Any]:
                 raise RequestError(msg, remedy, where=f"row {number} of {name}") from error
         raise
     return values
+
+
+def _texts(column: pa.Array) -> list[Any] | None:
+    """Return the strings of a column at once, for one after the other each costs as much as ten; None: it cannot be."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(column) or column.null_count or not pa.types.is_string(column.type):
+        return None
+    whole = pa.ListArray.from_arrays(pa.array([0, len(column)], pa.int32()), column)
+    texts: list[Any] = pc.binary_join(whole, "\0")[0].as_py().split("\0")
+    return texts if len(texts) == len(column) else None
 
 
 def _microseconds(column: pa.Array) -> pa.Array:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from string import Formatter
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import from_json, to_json
 
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
 from airflow_provider_genai_batch.models.base import Backend, Task
 from airflow_provider_genai_batch.models.family import Family
+from airflow_provider_genai_batch.requests.frames import Frames
 from airflow_provider_genai_batch.requests.tables.values import prompt_text
 from airflow_provider_genai_batch.requests.vertex_importer import Importer
 from airflow_provider_genai_batch.wire.lines.entry import file_line
@@ -24,8 +25,7 @@ Row = Mapping[str, Any]
 
 _BRACES = "Write {{ and }} for braces that are text."
 _JINJA = re.compile(r"\{\{ [A-Za-z_][\w.]*(?:\(.*?\)|\[.*?\])*(?: *\|.*?)? \}\}")
-_BLANK = re.compile(rb"(?:\s|\\[bfnrt])*")
-"""As JSON writes it, between the quotes."""
+_BLANK = " \t\n\r\f\b"
 _KEY = 0
 """The number of the mark where the key goes; strings of the template are numbered from 1."""
 
@@ -62,10 +62,8 @@ class Prompt:
             )
             raise InputError(msg)
 
-    def writer(
-        self, backend: Backend, task: Task, model: str, defaults: Any = None
-    ) -> Callable[[Row, bytes], bytes]:
-        """Return what writes the line of a row that has a key. The request is spelled and checked but once.
+    def writer(self, backend: Backend, task: Task, model: str, defaults: Any = None) -> LineWriter:
+        """Return what writes lines of rows that have keys. The request is spelled and checked but once.
 
         Raises:
             RequestError: it cannot be sent.
@@ -81,8 +79,9 @@ class Prompt:
         except RequestError as error:
             msg = "prompt"
             raise error.at(msg) from error
-        line = file_line(self._mark_of(_KEY), asked, backend, task, model)
-        return _Writer(self._slots(line, dict(self._holders(asked.request))), backend).line
+        row = from_json(file_line(self._mark_of(_KEY), asked, backend, task, model))
+        changing = re.compile(rf"({self._mark})_(\d+)_", re.IGNORECASE)
+        return LineWriter(row, changing, self._texts, dict(self._holders(asked.request)), backend)
 
     def pieces(self, model: str, defaults: Any = None, backend: Backend = Backend.VERTEX) -> list[str | Slot]:
         """Return the JSON of a request, cut where strings have columns in them.
@@ -186,65 +185,148 @@ class _Slot(NamedTuple):
     upper: bool
 
 
-class _Writer:
-    """Fills in lines of one template."""
+class _Filled(NamedTuple):
+    """A string of a line, between whose literals values of columns stand, by their numbers."""
 
-    def __init__(self, slots: list[bytes | _Slot], backend: Backend) -> None:
+    literals: tuple[str, ...]
+    columns: tuple[int, ...]
+
+    def texts(self, values: Sequence[Sequence[str]]) -> Sequence[str]:
+        """Return the string of each line."""
+        first, *others = self.literals
+        if len(others) == 1:
+            (last,), column = others, values[self.columns[0]]
+            return [f"{first}{value}{last}" for value in column] if first or last else column
+        rows = zip(*(values[number] for number in self.columns), strict=True)
+        return [first + "".join(map("".join, zip(row, others, strict=True))) for row in rows]
+
+
+class LineWriter:
+    """Fills in lines of one template.
+
+    Args:
+        row: one of them, with marks where columns and the key go.
+        changing: finds a mark, and in it its letters and its number.
+        texts: of the template, which marks count from 1.
+        holders: names of fields by the number of the mark in them.
+        backend: where the lines go.
+    """
+
+    def __init__(
+        self,
+        row: Mapping[str, Any],
+        changing: re.Pattern[str],
+        texts: Sequence[_Text],
+        holders: Mapping[int, str],
+        backend: Backend,
+    ) -> None:
         self._backend = backend
         self._columns: list[tuple[str, bool]] = []
         self._bare: list[range] = []
         """Of strings that are nothing but columns: the numbers of these."""
         self._files: list[_Text] = []
-        self._keyed = False
-        form = []
-        for slot in slots:
-            if isinstance(slot, bytes):
-                form.append(slot.replace(b"%", b"%%"))
-            elif slot.text is None:
-                self._keyed = True
-                form.append(b"%b")
-            else:
-                form.append(self._add(slot.text, slot))
-        self._form = b"".join(form)
+        self._frames = Frames(row, changing)
+        self._filled: list[_Filled] = []
+        for whole in self._frames.texts:
+            literal, *marks = changing.split(whole)
+            literals, columns = [literal], list[int]()
+            for mark, digits, after in zip(marks[::3], marks[1::3], marks[2::3], strict=True):
+                number = int(digits)
+                if number == _KEY:
+                    columns.append(_KEY)
+                    literals.append(after)
+                    continue
+                # Names of enumerations were put into capitals, the mark among them.
+                upper = not mark.startswith("m")
+                between, numbers = self._add(texts[number - 1], holders.get(number, ""), upper)
+                literals[-1] += between[0]
+                literals += between[1:]
+                literals[-1] += after
+                columns += numbers
+            self._filled.append(_Filled(tuple(literals), tuple(columns)))
 
-    def _add(self, text: _Text, slot: _Slot) -> bytes:
+    def _add(self, text: _Text, holder: str, upper: bool) -> tuple[list[str], range]:
         begin = len(self._columns)
-        self._columns += [(name, slot.upper) for name in text.columns]
+        self._columns += [(name, upper) for name in text.columns]
+        numbers = range(begin + 1, len(self._columns) + 1)
         if not "".join(text.literals).strip():
-            self._bare.append(range(begin, len(self._columns)))
-        if slot.holder == "fileUri":
+            self._bare.append(numbers)
+        if holder == "fileUri":
             self._files.append(text)
-        literals = (literal.upper() if slot.upper else literal for literal in text.literals)
-        return b"%b".join(to_json(literal)[1:-1].replace(b"%", b"%%") for literal in literals)
+        return [literal.upper() if upper else literal for literal in text.literals], numbers
 
-    def line(self, row: Row, key: bytes) -> bytes:
+    def lines(self, rows: Sequence[Row], keys: Sequence[str]) -> bytes | None:
+        """Write the lines of rows, as many as `requests.frames.TOGETHER` at most.
+
+        Args:
+            rows: of the table.
+            keys: theirs, as lines have them.
+
+        Returns:
+            None: one is not as it should be; `line` says what is wrong with it.
+        """
+        values: list[Sequence[str]] = [keys]
+        try:
+            for name, upper in self._columns:
+                column = [row[name] for row in rows]
+                if not all(map(_is_text, column)):
+                    column = [value if type(value) is str else _text(value, name) for value in column]
+                values.append([*map(str.upper, column)] if upper else column)
+            for numbers in self._bare:
+                begins = [
+                    row
+                    for row in zip(*(values[number] for number in numbers), strict=True)
+                    if row[0][:1] <= " "
+                ]
+                if any(map(_is_blank, begins)):
+                    return None
+            if self._files:
+                for row in rows:
+                    self._check_files(row)
+            return self._frames.lines([filled.texts(values) for filled in self._filled])
+        except (KeyError, RequestError, UnicodeEncodeError):
+            return None
+
+    def line(self, row: Row, key: str) -> bytes:
         """Write a row's line.
 
         Raises:
             RequestError: a column is missing or null; a prompt is empty, or cannot be sent.
         """
-        values = []
+        values = [[key]]
         name = ""
         try:
             for name, upper in self._columns:
                 value = row[name]
                 if type(value) is not str:
                     value = _text(value, name)
-                values.append(to_json(value.upper() if upper else value)[1:-1])
+                value.encode()
+                values.append([value.upper() if upper else value])
         except KeyError as error:
             raise _missing(name, row) from error
-        except PydanticSerializationError as error:
+        except UnicodeEncodeError as error:
             msg = f"column {name!r} holds half of a surrogate pair"
             raise RequestError(msg, "Give text that can be written as UTF-8.") from error
         for numbers in self._bare:
-            if all(_BLANK.fullmatch(values[number]) for number in numbers):
-                name = self._columns[numbers[-1]][0]
+            if _is_blank([values[number][0] for number in numbers]):
+                name = self._columns[numbers[-1] - 1][0]
                 msg = f"column {name!r} is empty, and nothing else stands in that part of the prompt"
                 raise RequestError(msg, "Leave such rows out, or add text around it.")
+        self._check_files(row)
+        return self._frames.lines([filled.texts(values) for filled in self._filled])
+
+    def _check_files(self, row: Row) -> None:
         for text in self._files:
             uri = text.filled(_text(row[column], column) for column in text.columns)
             part({"fileData": {"fileUri": uri}}, self._backend)
-        return self._form % ((key, *values) if self._keyed else tuple(values))
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_blank(values: Iterable[str]) -> bool:
+    return not any(value.strip(_BLANK) for value in values)
 
 
 def _read(template: str) -> _Text:

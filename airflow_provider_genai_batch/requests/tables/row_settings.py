@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
 
 from airflow_provider_genai_batch.exceptions import ConfigurationError, RequestError
-from airflow_provider_genai_batch.requests.duplicate_keys import DuplicateKeyFinder, same_key
 from airflow_provider_genai_batch.requests.tables.prompt_template import Row
 from airflow_provider_genai_batch.requests.tables.values import prompt_text
 from airflow_provider_genai_batch.wire.keys import check_key
@@ -52,41 +51,16 @@ class RowSettings:
                 raise no_column(name, "columns", row)
 
 
-class RowKeys:
-    """Makes the key of each row of what stands in some columns.
+def row_key(row: Row, columns: Sequence[str]) -> str:
+    """Return the key of a row: what stands in some columns, of several as an array of JSON.
 
-    Args:
-        columns: their names; of several the key is an array of JSON.
-        place: names a row by its number, counted from 1.
+    Raises:
+        RequestError: it has none; without the row's number, which its reader knows.
     """
-
-    def __init__(self, columns: Sequence[str], place: Callable[[int], str]) -> None:
-        self._columns, self._place, self._seen = columns, place, DuplicateKeyFinder()
-
-    def of(self, row: Row, number: int) -> str:
-        """Return the key of a row.
-
-        Raises:
-            RequestError: it has none, or one that another row has, too.
-        """
-        texts = [_key_text(row, name) for name in self._columns]
-        key = texts[0] if len(texts) == 1 else to_json(texts).decode()
-        check_key(key)
-        self._refuse(self._seen.add(key, number))
-        return key
-
-    def check_all(self) -> None:
-        """Refuse two rows with one key, when all have been seen.
-
-        Raises:
-            RequestError: there are two.
-        """
-        self._refuse(self._seen.twice())
-
-    def _refuse(self, twice: tuple[int, int] | None) -> None:
-        if twice is not None:
-            earlier, later = twice
-            raise same_key(self._place(earlier), self._place(later))
+    texts = [_key_text(row, name) for name in columns]
+    key = texts[0] if len(texts) == 1 else to_json(texts).decode()
+    check_key(key)
+    return key
 
 
 def read_names(what: str, given: Any) -> tuple[str, ...] | None:

@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic_core import to_json
-
 from airflow_provider_genai_batch.exceptions import InputError, RequestError
-from airflow_provider_genai_batch.models.base import Backend, Task
+from airflow_provider_genai_batch.requests.frames import TOGETHER
 from airflow_provider_genai_batch.requests.line_kind import parse
-from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt, Row
-from airflow_provider_genai_batch.requests.tables.row_settings import RowKeys, RowSettings
-from airflow_provider_genai_batch.wire.catalog.limits import limits_of
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
-from airflow_provider_genai_batch.wire.keys import stamp
-from airflow_provider_genai_batch.wire.lines.entry import spelled_key
+from airflow_provider_genai_batch.requests.tables.prompt_template import Row
 from airflow_provider_genai_batch.wire.lines.framing import Framer
 
 _GZIP = b"\x1f\x8b"
 _PIECE = 1024 * 1024
-_BY_PLACE = RowSettings()
-
-
-def table_lines(  # noqa: PLR0913 - as for requests, which take no prompt
-    rows: Iterable[Row],
-    prompt: Prompt,
-    backend: Backend,
-    task: Task,
-    model: str,
-    *,
-    settings: RowSettings = _BY_PLACE,
-    defaults: Any = None,
-    name: str = "",
-    max_bytes: int | None = None,
-    max_requests: int | None = None,
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the key of each row, by default the stamp of its place, and its line of JSONL (some models take no key).
-
-    Raises:
-        RequestError: a row without a value for the prompt, or without a key, or too many; ``row 3 of in.csv`` is the
-            third.
-        InputError: there are none.
-    """
-    limits = limits_of(backend, task, model, max_bytes=max_bytes, max_requests=max_requests)
-    most_bytes, most_rows = limits.max_bytes or sys.maxsize, limits.max_requests or sys.maxsize
-    write = prompt.writer(backend, task, model, defaults)
-    keys = RowKeys(settings.key, lambda number: row_name(number, name)) if settings.key else None
-    family = family_of(model)
-    number = size = 0
-    try:
-        for number, row in enumerate(rows, 1):
-            settings.check(row)
-            if keys is None:
-                key = stamp(number - 1)
-                line = write(row, key.encode())
-            else:
-                key = keys.of(row, number)
-                line = write(row, to_json(spelled_key(key, backend, family))[1:-1])
-            size += len(line)
-            if size > most_bytes or number > most_rows:
-                limits.check(number, size, "")
-            yield key, line
-        if keys is not None:
-            keys.check_all()
-    except RequestError as error:
-        raise error if error.where else error.at(row_name(number, name)) from error
-    if not number:
-        msg = f"{name or 'src'} holds no rows: there is nothing to ask"
-        raise InputError(msg)
+_MOST_TOGETHER = 64 * 1024
+"""Characters and bytes of rows that are held, unless one alone has more."""
 
 
 def row_name(number: int, name: str) -> str:
@@ -79,45 +24,51 @@ def row_name(number: int, name: str) -> str:
     return f"row {number} of {name}" if name else f"row {number}"
 
 
-def dict_rows(items: Iterable[Any]) -> Iterator[Row]:
-    """Yield rows that are given in Python.
+def dict_rows(items: Iterable[Any]) -> Iterator[list[Row]]:
+    """Yield rows that are given in Python, some at a time.
 
     Raises:
         RequestError: one is no dict.
     """
+    rows: list[Row] = []
+    size = 0
     for number, item in enumerate(items, 1):
         if not isinstance(item, Mapping):
+            yield rows
             msg = f"with prompt rows are dicts of columns, not {type(item).__name__}"
             raise RequestError(
                 msg, "Leave prompt out to send requests as they are.", where=row_name(number, "")
             )
-        yield item
+        rows.append(item)
+        size += sum(len(value) for value in item.values() if isinstance(value, (str, bytes)))
+        if len(rows) == TOGETHER or size > _MOST_TOGETHER:
+            yield rows
+            rows, size = [], 0
+    yield rows
 
 
-def jsonl_rows(chunks: Iterable[bytes], name: str) -> Iterator[Row]:
-    """Yield the objects of JSON lines.
+def jsonl_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
+    """Yield the objects of JSON lines, some at a time.
 
     Raises:
         RequestError: a line is none; with its number.
     """
-    for number, line in enumerate(_lines(chunks, name), 1):
-        if not (text := line.strip()):
-            continue
-        try:
-            row = parse(text)
-        except RequestError as error:
-            remedy = "Write one JSON object a line; its names are the columns."
-            raise RequestError(error.reason, remedy, where=f"line {number} of {name}") from error
-        yield row
-
-
-def _lines(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    framer = Framer()
+    framer, number = Framer(), 0
     try:
-        for block in framer.blocks(chunks):
-            yield from block
+        for lines in framer.blocks(chunks):
+            rows: list[Row] = []
+            for number, line in enumerate(lines, number + 1):  # noqa: B020 - it goes on
+                if not (text := line.strip()):
+                    continue
+                try:
+                    rows.append(parse(text))
+                except RequestError as error:
+                    yield rows
+                    remedy = "Write one JSON object a line; its names are the columns."
+                    raise RequestError(error.reason, remedy, where=f"line {number} of {name}") from error
+            yield rows
     except RequestError as error:
-        raise error.at(f"line {framer.lines + 1} of {name}") from error
+        raise error if error.where else error.at(f"line {framer.lines + 1} of {name}") from error
 
 
 def unzipped(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

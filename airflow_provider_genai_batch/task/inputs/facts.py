@@ -17,7 +17,7 @@ class InputFacts:
     stamped: bool = False
     """All keys were stamped here, so they are known without the input."""
     key_sum: int | None = None
-    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`."""
+    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: they are stamps of places."""
     for_type: bool = False
     """One of the requests has a response schema."""
     content: str | None = None

@@ -48,18 +48,18 @@ class RequestLedger:
         self._size: int | None = None
         """Of each entry, where all have the same; 0: they have not."""
 
-    def passing(self, lines: Iterable[bytes], digest: RequestDigest) -> Iterator[bytes]:
-        """Give lines of requests on, and enter each."""
+    def passing(self, blocks: Iterable[bytes], digest: RequestDigest) -> Iterator[bytes]:
+        """Give lines of requests on, some at a time, and enter each."""
         some: list[bytes] = []
-        for line in lines:
-            some.append(line)
-            if len(some) == TOGETHER:
+        for block in blocks:
+            some += block.splitlines(keepends=True)
+            if len(some) >= TOGETHER:
                 self._enter(some, digest)
-                yield from some
+                yield b"".join(some)
                 some = []
         self._enter(some, digest)
         self.flush()
-        yield from some
+        yield b"".join(some)
 
     def _enter(self, lines: list[bytes], digest: RequestDigest) -> None:
         entries = []

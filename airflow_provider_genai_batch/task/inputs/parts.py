@@ -10,7 +10,14 @@ from typing import Any, BinaryIO, cast
 from pydantic_core import SchemaValidator, core_schema
 
 from airflow_provider_genai_batch.models.base import Backend
-from airflow_provider_genai_batch.wire.keys import MASK, key_digest, read_custom_id, read_key, stamp
+from airflow_provider_genai_batch.wire.keys import (
+    MASK,
+    key_digest,
+    read_custom_id,
+    read_key,
+    stamp,
+    sum_of_stamps,
+)
 
 _read = SchemaValidator(
     core_schema.typed_dict_schema(
@@ -47,23 +54,30 @@ class InputDigest:
     rows: int = 0
     stamped: int = 0
     """Keys that are the stamps of the places from `first` on."""
-    key_sum: int = 0
+    _others: int = 0
+    """What the digests of keys add up to that came behind one that is no such stamp, and its own."""
+    _begin: int = 0
+    """How many came before that."""
     _sha256: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def add(self, key: str | None, line: bytes = b"") -> None:
         """Take the next one."""
         if key is not None:
-            self.stamped += key == stamp(self.first + self.rows)
-            self.key_sum = (self.key_sum + key_digest(key)) & MASK
+            in_place = key == stamp(self.first + self.rows)
+            self.stamped += in_place
+            if not in_place or self._begin != self.rows:
+                self._others += key_digest(key)
+            else:
+                self._begin += 1
         self.rows += 1
         self._sha256.update(line)
 
-    def add_stamped(self, key: str, line: bytes) -> None:
-        """Take the next one, whose key is known to be the stamp of its place."""
-        self.key_sum = (self.key_sum + key_digest(key)) & MASK
-        self.stamped += 1
-        self.rows += 1
-        self._sha256.update(line)
+    @property
+    def key_sum(self) -> int | None:
+        """Stands for the set of keys; None: they are the stamps of their places."""
+        if self.stamped == self.rows:
+            return None
+        return (self._others + sum_of_stamps(self.first, self.first + self._begin)) & MASK
 
     @property
     def sha256(self) -> str:

@@ -45,7 +45,7 @@ class PreparedInput:
     stamps: bool = False
     """Whether all keys are stamps of places in the whole input."""
     key_sum: int | None = None
-    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`."""
+    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: they are stamps of places."""
     asks_for_type: bool = False
     """One of the requests has a response schema of its own."""
     keyed: bool = True

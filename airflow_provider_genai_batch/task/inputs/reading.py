@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, InputError, NotFound, UnsupportedError
@@ -24,20 +25,20 @@ from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import parquet_rows
 from airflow_provider_genai_batch.requests.tables.prompt_template import Prompt, Row
 from airflow_provider_genai_batch.requests.tables.row_settings import RowSettings
-from airflow_provider_genai_batch.requests.tables.rows import dict_rows, jsonl_rows, table_lines, unzipped
-from airflow_provider_genai_batch.requests.write import inline_entries, request_lines
+from airflow_provider_genai_batch.requests.tables.rows import dict_rows, jsonl_rows, unzipped
+from airflow_provider_genai_batch.requests.tables.write import TableWriter
+from airflow_provider_genai_batch.requests.write import RequestWriter, inline_entries
 from airflow_provider_genai_batch.task.files.files import read_chunks, seekable, spool
 from airflow_provider_genai_batch.task.files.objects import Objects, expanded
 from airflow_provider_genai_batch.task.inputs.bigquery_sample import check_sample
 from airflow_provider_genai_batch.task.inputs.enqueued import within
 from airflow_provider_genai_batch.task.inputs.ledger import RequestLedger
-from airflow_provider_genai_batch.task.inputs.parts import InputDigest
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.queries.rows import KeptRows
 from airflow_provider_genai_batch.wire.answers.media import refuse_media
 from airflow_provider_genai_batch.wire.catalog.limits import Limits, limits_of
 from airflow_provider_genai_batch.wire.catalog.publishers import task_of
-from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
+from airflow_provider_genai_batch.wire.lines.entry import entry_line
 from airflow_provider_genai_batch.wire.parameters.sources import table_format
 from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAMES
 from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
@@ -85,17 +86,7 @@ class InputReader:
         if source.inlined_requests is not None and backend is Backend.GEMINI:
             return self._inline(source.inlined_requests)
         if source.requests is not None:
-            return self._written(
-                request_lines(
-                    source.requests,
-                    backend,
-                    self._task,
-                    self.model,
-                    self.defaults,
-                    check=self._check,
-                    **self._most,
-                )
-            )
+            return self._written(source.requests)
         if source.path:
             chunks = read_chunks(source.path, self.client)
             return self._checked(self._preflight(source.path, self.defaults), chunks)
@@ -131,39 +122,20 @@ class InputReader:
 
     def _from_rows(self, prompt: Prompt) -> PreparedInput:
         """Spool a line for each row of a table; the columns too where they cannot be read again."""
-        stream, sums = self.stack.enter_context(spool()), InputDigest()
         once = self.source.stream is not None
         columns = Columns(self.stack.enter_context(spool()), self.rows.columns) if once else None
         keyless = takes_text_only(self.model, self.client.config.backend)
         if keyless and self.rows.key:
             msg = f"{self.model} takes no keys on Vertex AI: leave key out, and tell rows apart by their columns"
             raise UnsupportedError(msg)
+        writer = self.table_writer(prompt)
+        stream, sha256 = self._spooled(writer.blocks(self.table_rows(prompt, columns)))
+        return self._prepared(sha256, writer.rows, **writer.keys.facts(), lines=stream, columns=columns)
 
-        def summed() -> Iterator[bytes]:
-            for key, line in self.table_lines(prompt, columns):
-                if keyless:
-                    sums.add(None, line)
-                elif self.rows.key:
-                    sums.add(key, line)
-                else:
-                    sums.add_stamped(key, line)
-                yield line
-
-        stream.writelines(self._entered(summed()))
-        return self._prepared(sums.sha256, **sums.facts(), lines=stream, columns=columns)
-
-    def table_lines(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[tuple[str, bytes]]:
-        """Write a line for each row of a table.
-
-        Args:
-            prompt: makes a request of each.
-            columns: keeps columns of the rows; without it only those are read that something names.
-        """
-        path = self.source.path or ""
-        name = path if self.kept is None else self.kept.name
-        rows = self._rows(path, [*self.rows.named(prompt.columns)] if columns is None else None)
-        return table_lines(
-            rows if columns is None else columns.kept(rows),
+    def table_writer(self, prompt: Prompt) -> TableWriter:
+        """Return what writes a line for each row of a table."""
+        name = (self.source.path or "") if self.kept is None else self.kept.name
+        return TableWriter(
             prompt,
             self.client.config.backend,
             self._task,
@@ -174,7 +146,19 @@ class InputReader:
             **self._most,
         )
 
-    def _rows(self, path: str, wanted: Sequence[str] | None) -> Iterator[Row]:
+    def table_rows(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[list[Row]]:
+        """Read the rows of a table, some at a time.
+
+        Args:
+            prompt: makes a request of each.
+            columns: keeps columns of the rows; without it only those are read that something names.
+        """
+        rows = self._rows(
+            self.source.path or "", [*self.rows.named(prompt.columns)] if columns is None else None
+        )
+        return rows if columns is None else columns.kept(rows)
+
+    def _rows(self, path: str, wanted: Sequence[str] | None) -> Iterator[list[Row]]:
         if self.kept is not None:
             yield from jsonl_rows(self.kept.chunks(), self.kept.name)
             return
@@ -197,7 +181,8 @@ class InputReader:
         )
         if not fits_inline(entries, self._task, self.model):
             if not any(entry["metadata"].keys() - {"key"} for entry in entries):
-                return self._written((entry_key(entry), entry_line(entry)) for entry in entries)
+                stream, sha256 = self._spooled(map(entry_line, entries))
+                return self._prepared(sha256, len(entries), stamped=stamped, key_sum=key_sum, lines=stream)
             check_inline_media(entries, self.model)
             log.warning("%s", STAYS_INLINE)
         for _ in self._entered(map(entry_line, entries)) if self.with_ledger else ():
@@ -205,17 +190,22 @@ class InputReader:
         known = {"stamped": stamped, "key_sum": key_sum, "keyed": True, "limits": INLINE}
         return self._prepared(digest(entries), len(entries), entries=entries, **known)
 
-    def _written(self, lines: Iterable[tuple[str | None, bytes]]) -> PreparedInput:
+    def _written(self, requests: Iterable[Any]) -> PreparedInput:
         """Spool requests that are given in Python."""
-        stream, sums = self.stack.enter_context(spool()), InputDigest()
+        backend = self.client.config.backend
+        writer = RequestWriter(
+            backend, self._task, self.model, self.defaults, check=self._check, **self._most
+        )
+        stream, sha256 = self._spooled(writer.blocks(requests))
+        return self._prepared(sha256, writer.rows, **writer.keys.facts(), lines=stream)
 
-        def summed() -> Iterator[bytes]:
-            for key, line in lines:
-                sums.add(key, line)
-                yield line
-
-        stream.writelines(self._entered(summed()))
-        return self._prepared(sums.sha256, **sums.facts(), lines=stream)
+    def _spooled(self, blocks: Iterable[bytes]) -> tuple[BinaryIO, str]:
+        """Spool lines, and return the file with the digest of all."""
+        stream, sha256 = self.stack.enter_context(spool()), hashlib.sha256()
+        for block in self._entered(blocks):
+            sha256.update(block)
+            stream.write(block)
+        return stream, sha256.hexdigest()
 
     def checked(self, name: str, chunks: Iterable[bytes]) -> PreparedInput:
         """Check and spool lines of requests that have their defaults already."""
@@ -237,11 +227,8 @@ class InputReader:
 
     def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> PreparedInput:
         """Spool the lines of a file that is found good: what is uploaded is what was checked."""
-        stream = self.stack.enter_context(spool())
-        stream.writelines(self._entered(check.lines(chunks)))
-        return self._prepared(
-            check.sha256, check.rows, stamped=check.stamped, key_sum=check.key_sum, lines=stream, **known
-        )
+        stream, sha256 = self._spooled(check.blocks(chunks))
+        return self._prepared(sha256, check.rows, **check.keys.facts(), lines=stream, **known)
 
     def _own_objects(self) -> PreparedInput | None:
         """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
@@ -273,14 +260,14 @@ class InputReader:
             return None
         if check.unchanged and not objects.touched:
             return replace(prepared, in_place=True, objects=tuple(zip(uris, objects.ends, strict=True)))
-        log.info("%d of %d requests had no key; a copy with keys is staged.", check.stamped, check.rows)
+        log.info("%d of %d requests had no key; a copy with keys is staged.", check.keyless, check.rows)
         return prepared
 
-    def _entered(self, lines: Iterable[bytes]) -> Iterable[bytes]:
-        """Give lines on as they are sent, and enter each in the ledger if one is wanted."""
+    def _entered(self, blocks: Iterable[bytes]) -> Iterable[bytes]:
+        """Give lines on, some at a time, as they are sent, and enter each in the ledger if one is wanted."""
         if self._ledger is None:
-            return lines
-        return self._ledger.passing(lines, RequestDigest(self.client.config.backend, self.model))
+            return blocks
+        return self._ledger.passing(blocks, RequestDigest(self.client.config.backend, self.model))
 
     @cached_property
     def _ledger(self) -> RequestLedger | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,6 @@ from airflow_provider_genai_batch.exceptions import (
 )
 from airflow_provider_genai_batch.requests.tables.columns import Columns
 from airflow_provider_genai_batch.task.files.files import spool
-from airflow_provider_genai_batch.task.inputs.parts import InputDigest
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 from airflow_provider_genai_batch.task.inputs.read import read_input
 from airflow_provider_genai_batch.task.inputs.reading import InputReader
@@ -93,9 +93,9 @@ def _columns(
             return None
         asks = (asked.source, asked.model, asked.request_defaults, asked.prompt)
         reading = InputReader(stack, client, *asks, several_jobs=True, rows=asked.rows)
-        columns, sums = Columns(stack.enter_context(spool()), asked.rows.columns), InputDigest()
-        for _, line in reading.table_lines(asked.prompt, columns):
-            sums.add(None, line)
+        columns, sha256 = Columns(stack.enter_context(spool()), asked.rows.columns), hashlib.sha256()
+        for block in reading.table_writer(asked.prompt).blocks(reading.table_rows(asked.prompt, columns)):
+            sha256.update(block)
     except PASSING:
         raise
     except OSError as error:
@@ -108,7 +108,7 @@ def _columns(
     except (InputError, ConfigurationError, CallError) as error:
         log.warning("Rows land without the columns of their input, which cannot be read again: %s", error)
         return None
-    if sums.sha256 != content:
+    if sha256.hexdigest() != content:
         log.warning("Rows land without the columns of their input, which has changed.")
         return None
     return columns

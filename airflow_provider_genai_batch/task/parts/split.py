@@ -13,7 +13,6 @@ from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import InputError
 from airflow_provider_genai_batch.requests.tables.csv_file import csv_rows
 from airflow_provider_genai_batch.requests.tables.parquet_file import check_pyarrow
-from airflow_provider_genai_batch.requests.tables.prompt_template import Row
 from airflow_provider_genai_batch.requests.tables.rows import jsonl_rows, unzipped
 from airflow_provider_genai_batch.task.files.files import (
     by_connection,
@@ -154,9 +153,9 @@ def _spool_rows(file: str, client: GenAIBatchClient, lines: BinaryIO) -> int:
         msg = f"{file} does not name a table: with prompt src ends in .csv, .jsonl (both also with .gz) or .parquet."
         raise InputError(msg)
     read = csv_rows if kind == "csv" else jsonl_rows
-    rows: Iterable[Row] = read(unzipped(read_chunks(file, client), file), file)
-    for count, row in enumerate(rows, 1):  # noqa: B007 - the last one is the number of rows
-        lines.write(to_json(row) + b"\n")
+    for rows in read(unzipped(read_chunks(file, client), file), file):
+        lines.writelines(to_json(row) + b"\n" for row in rows)
+        count += len(rows)
     if not count:
         msg = f"{file} holds no rows: there is nothing to ask"
         raise InputError(msg)

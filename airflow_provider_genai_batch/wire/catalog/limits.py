@@ -36,6 +36,12 @@ class Limits(NamedTuple):
     max_requests: int | None
     service: str
 
+    def are_passed(self, rows: int, size: int) -> bool:
+        """Whether a file has grown over a limit."""
+        return (self.max_requests is not None and rows > self.max_requests) or (
+            self.max_bytes is not None and size > self.max_bytes
+        )
+
     def check(self, rows: int, size: int, where: str) -> None:
         """Refuse a file that has grown over a limit.
 

@@ -15,6 +15,39 @@ _KEYED, _TURN = 2, 2
 _ROLES = frozenset(("user", "model"))
 
 
+def usual_prompt(item: Any) -> tuple[str | None, str] | None:
+    """Return key and text of a request that `usual_request` spells as one text of a user; None: it is another one.
+
+    Whether the text can be written as UTF-8 is not looked at.
+    """
+    if item.__class__ is str:
+        return None, item
+    if item.__class__ is not dict:
+        return None
+    key, inside = None, item.get("request", item)
+    if len(item) > 1:
+        key = item.get("key")
+        if len(item) > _KEYED or not _is_key(key):
+            return None
+    if inside.__class__ is not dict or (inside is not item and len(inside) > 1):
+        return None
+    prompt = inside.get("contents")
+    return (key, prompt) if prompt.__class__ is str else _of_a_user(key, prompt)
+
+
+def _of_a_user(key: str | None, contents: Any) -> tuple[str | None, str] | None:
+    if contents.__class__ is not list or len(contents) != 1 or contents[0].__class__ is not dict:
+        return None
+    turn = contents[0]
+    parts = turn.get("parts")
+    if len(turn) != _TURN or turn.get("role") != "user" or parts.__class__ is not list or len(parts) != 1:
+        return None
+    (part,) = parts
+    if part.__class__ is not dict or len(part) != 1 or (text := part.get("text")).__class__ is not str:
+        return None
+    return key, text
+
+
 def usual_request(item: Any, fields: dict[str, Any]) -> WireRequest | None:
     """Spell a request for generated content; None: it is not one of these.
 
