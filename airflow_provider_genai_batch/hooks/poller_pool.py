@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,9 @@ from airflow_provider_genai_batch.hooks.genai_batch import GenAIBatchHook
 STAYS_REFUSED = 30.0
 """Seconds for which a connection that was read anew is not read again: thousands may wait with a revoked key."""
 
+_AT_ONCE = 50
+"""Borrowers that go on in one turn of the event loop."""
+
 
 @dataclass
 class _Lease:
@@ -23,6 +27,29 @@ class _Lease:
     """When it took the place of one whose credentials were refused."""
     successor: _Lease | None = None
     """What took its own place; it stays for as long as somebody may come over from here."""
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    """Who came before the connection was there."""
+
+    async def lent(self) -> JobPoller:
+        """Return the poller when it is there.
+
+        Thousands may wait for it. They go on some at a time, or none but they could run meanwhile.
+        """
+        if self.waiting or not self.poller.done():
+            if not self.waiting:
+                self.poller.add_done_callback(self._go_on)
+            turn = asyncio.get_running_loop().create_future()
+            self.waiting.append(turn)
+            await turn
+        return self.poller.result()
+
+    def _go_on(self, _: object = None) -> None:
+        for _ in range(min(_AT_ONCE, len(self.waiting))):
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+        if self.waiting:
+            self.poller.get_loop().call_soon(self._go_on)
 
     @property
     def over(self) -> bool:
@@ -69,7 +96,7 @@ class shared_poller:  # noqa: N801 - used as a function; a generator's frame for
         self._lease = lease
         lease.users += 1
         try:
-            return await asyncio.shield(lease.poller)
+            return await lease.lent()
         except BaseException:  # of a cancelled borrower, too, nobody else would give it back
             await self._give_back(lease)
             raise

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.triggers.base import TriggerEvent
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_genai_batch.flows.watch import Ending
 
 _loaded = threading.Event()
+_loads: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[None]] = WeakKeyDictionary()
 
 
 def _load() -> None:
@@ -28,6 +30,14 @@ def _load() -> None:
         import_module(f"airflow_provider_genai_batch.{module}")
     import_module("airflow_provider_genai_batch.client.transport.http").ssl_context()
     _loaded.set()
+
+
+async def _loaded_once() -> None:
+    """Wait until all is imported, by one thread for all triggers."""
+    loop = asyncio.get_running_loop()
+    if (load := _loads.get(loop)) is None or load.done():
+        load = _loads[loop] = asyncio.ensure_future(asyncio.to_thread(_load))
+    await asyncio.shield(load)
 
 
 class GenAIBatchTrigger(CancelsUnwanted):
@@ -76,7 +86,7 @@ class GenAIBatchTrigger(CancelsUnwanted):
         """Watch the jobs."""
         try:
             if not _loaded.is_set():
-                await asyncio.to_thread(_load)
+                await _loaded_once()
             ending = await self._wait()
         except asyncio.CancelledError as stop:
             await self.stopped(stop)

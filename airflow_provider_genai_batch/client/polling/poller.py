@@ -11,6 +11,7 @@ from typing import Protocol
 
 from airflow_provider_genai_batch import clock
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
+from airflow_provider_genai_batch.client.garbage import Growth
 from airflow_provider_genai_batch.client.jobs import PAGE_COSTS, PAGE_SIZE, is_older
 from airflow_provider_genai_batch.client.transport.http import MAX_CONNECTIONS
 from airflow_provider_genai_batch.exceptions import PASSING, CallError, GenAIBatchError, QuotaExceeded
@@ -107,6 +108,7 @@ class JobPoller:
     def __init__(self, client: AsyncGenAIBatchClient) -> None:
         self.client = client
         self._watched: dict[str, tuple[WatchedJob, ...]] = {}
+        self._growth = Growth()
         self._rounds: asyncio.Task[None] | None = None
         self._next = float("inf")
         self._sooner = asyncio.Event()
@@ -121,6 +123,7 @@ class JobPoller:
         """Begin to watch a job; nothing is asked yet."""
         watched = WatchedJob(name, watcher, listed=self.client.calls.lists(name))
         self._watched[_id(name)] = (*self._watched.get(_id(name), ()), watched)
+        self._growth.reached(len(self._watched))
         return watched
 
     def leave(self, watched: WatchedJob) -> None:
@@ -149,6 +152,7 @@ class JobPoller:
         """Stop looking, and close the client."""
         if self._rounds is not None:
             self._rounds.cancel()
+        self._growth.over()
         await self.client.close()
 
     # ------------------------------------------------------------ rounds

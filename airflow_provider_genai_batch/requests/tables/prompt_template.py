@@ -205,9 +205,9 @@ class LineWriter:
     """Fills in lines of one template.
 
     Args:
-        row: one of them, with marks where columns and the key go.
+        row: one of them, with a mark where each column and the key go.
         changing: finds a mark, and in it its letters and its number.
-        texts: of the template, which marks count from 1.
+        texts: of the template, counted from 1.
         holders: names of fields by the number of the mark in them.
         backend: where the lines go.
     """
@@ -228,9 +228,9 @@ class LineWriter:
         self._frames = Frames(row, changing)
         self._filled: list[_Filled] = []
         for whole in self._frames.texts:
-            literal, *marks = changing.split(whole)
+            literal, *found = changing.split(whole)
             literals, columns = [literal], list[int]()
-            for mark, digits, after in zip(marks[::3], marks[1::3], marks[2::3], strict=True):
+            for mark, digits, after in zip(found[::3], found[1::3], found[2::3], strict=True):
                 number = int(digits)
                 if number == _KEY:
                     columns.append(_KEY)
