@@ -153,3 +153,28 @@ def test_a_service_that_is_away_leaves_what_is_known(
     assert "<u>" not in page.text
     assert "<i>" not in page.text
     assert unescape(page.text).count("<i>mine</i>") == 1
+
+
+def test_a_task_that_waits_in_its_slot_is_found_by_what_it_wrote_down(
+    gemini: Emulator, emulator_settings: dict[str, Any], ann: httpx.Client
+) -> None:
+    from airflow_provider_genai_batch.pages.service.lists import LISTS
+
+    pytest.importorskip("airflow.models.task_state_store", reason="Airflow keeps such notes since 3.3")
+    clock, task = emulator_settings["clock"], WaitingTask(in_place=True)
+
+    def make() -> GenAIBatchOperator:
+        return GenAIBatchOperator(
+            task_id=task.task_id, model=MODEL, src=["Is it good?"] * 4, poll_interval=0.2, deferrable=False
+        )
+
+    def look() -> None:
+        LISTS.forget("genai_batch_default")
+        gemini.faults.add("batches.list", Fault.error(403))
+        page = text(ann.get(f"/genai-batch/task?{task.address}"))
+        assert gemini.jobs[-1]["name"] in page
+        assert "has not answered since" in page
+        clock.advance(2000)
+
+    ran = look_while_it_waits(task, lambda: run_dag(make), look, give_up=lambda: clock.advance(10**6))
+    assert ran.state == "success"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -17,8 +17,8 @@ T = TypeVar("T")
 class WaitingTask:
     """The task instance, as Airflow knows it."""
 
-    def __init__(self, task_id: str = "") -> None:
-        self.task_id = task_id or f"ask_{uuid4().hex[:8]}"
+    def __init__(self, task_id: str = "", *, in_place: bool = False) -> None:
+        self.task_id, self.in_place = task_id or f"ask_{uuid4().hex[:8]}", in_place
         self.dag_id = self.run_id = ""
 
     @property
@@ -27,19 +27,30 @@ class WaitingTask:
         return urlencode({"dag_id": self.dag_id, "run_id": self.run_id, "task_id": self.task_id})
 
     def waits(self) -> bool:
-        """Whether it waits, with its trigger written down; ``dag.test`` calls it queued then."""
+        """Whether its trigger, or its job, is written down; ``dag.test`` calls a deferred task queued then."""
         from airflow.models.taskinstance import TaskInstance
         from airflow.utils.session import create_session
         from sqlalchemy import select
 
-        query = select(TaskInstance.dag_id, TaskInstance.run_id).where(
-            TaskInstance.task_id == self.task_id, TaskInstance.trigger_id.is_not(None)
+        query = select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.trigger_id).where(
+            TaskInstance.task_id == self.task_id
         )
         with create_session(scoped=False) as session:
             row = session.execute(query).first()
-        if row is not None:
-            self.dag_id, self.run_id = row
-        return row is not None
+            if row is None or (row[2] is None and not self._wrote(session)):
+                return False
+        self.dag_id, self.run_id, _ = row
+        return True
+
+    def _wrote(self, session: Any) -> bool:
+        try:
+            from airflow.models.task_state_store import TaskStateStoreModel
+        except ImportError:  # before Airflow 3.3
+            return False
+        from sqlalchemy import select
+
+        kept = select(TaskStateStoreModel.value).where(TaskStateStoreModel.task_id == self.task_id)
+        return self.in_place and any('"job": "batches/' in value for value in session.scalars(kept))
 
 
 def look_while_it_waits(
