@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from airflow_provider_genai_batch.client.aio import AsyncGenAIBatchClient
 from airflow_provider_genai_batch.client.polling import poller
+from airflow_provider_genai_batch.client.polling.watched_job import WatchedJob
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
 from airflow_provider_genai_batch.hooks.poller_pool import shared_poller
 from airflow_provider_genai_batch.models import BatchJob
@@ -119,13 +120,13 @@ async def test_a_refusal_that_is_told_again_and_again_stays_as_it_was(
     gemini.faults.add("batches.get", Fault.error(429, "later"))
     names = submit(gemini, [JobScript(lifecycle=Lifecycle.stuck("RUNNING")) for _ in range(2)])
     told: list[Exception] = []
-    fail = poller.WatchedJob.fail
+    fail = WatchedJob.fail
 
-    def noted(self: poller.WatchedJob, error: Exception) -> None:
+    def noted(self: WatchedJob, error: Exception) -> None:
         told.append(error)
         fail(self, error)
 
-    monkeypatch.setattr(poller.WatchedJob, "fail", noted)
+    monkeypatch.setattr(WatchedJob, "fail", noted)
     waiting = [asyncio.ensure_future(fire(trigger([name]))) for name in names]
     await until(lambda: len(told) > 40)
     async with shared_poller("genai_batch_default") as shared:

@@ -8,7 +8,8 @@ from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
 from airflow_provider_genai_batch.client.jobs import cancel_job
-from airflow_provider_genai_batch.client.polling.poller import JobPoller, WatchedJob
+from airflow_provider_genai_batch.client.polling.poller import JobPoller
+from airflow_provider_genai_batch.client.polling.watched_job import WatchedJob
 from airflow_provider_genai_batch.exceptions import GenAIBatchError
 from airflow_provider_genai_batch.flows.steps import Look, Sleep
 

@@ -3,138 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
 from airflow_provider_genai_batch.exceptions import ConfigurationError, GenAIBatchError
-from airflow_provider_genai_batch.flows.deadline import Deadline
-from airflow_provider_genai_batch.models import BatchDestination
-from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.identity import FALLBACK_ROUNDS, Identity, fallback_of, round_of
 from airflow_provider_genai_batch.models.jobs.journal import is_journaled
 from airflow_provider_genai_batch.models.settings.fallback import Fallback, read_fallbacks
-from airflow_provider_genai_batch.models.tier import Tier
-from airflow_provider_genai_batch.task.checks.checks import keeps_media
-from airflow_provider_genai_batch.task.cost.limit import CostLimit, cost_limit
+from airflow_provider_genai_batch.task.fallbacks.way import Way
 from airflow_provider_genai_batch.task.inputs.unreadable import refuse_unreadable
 from airflow_provider_genai_batch.task.jobs.finder import JobFinder
 from airflow_provider_genai_batch.task.jobs.watcher import JobWatcher
 from airflow_provider_genai_batch.task.journal.journals import Journals
-from airflow_provider_genai_batch.task.ready.rungs import FlexRung, PlainRung, Rung
 from airflow_provider_genai_batch.task.settings.order import Order
 from airflow_provider_genai_batch.task.shared import Shared
-from airflow_provider_genai_batch.wire.catalog.limits import limits_of
-from airflow_provider_genai_batch.wire.catalog.publishers import family_of
-from airflow_provider_genai_batch.wire.catalog.tiers import check_tier
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
     from airflow_provider_genai_batch.task.state import AttemptState
-
-
-class Way:
-    """How the rounds of one fallback are asked.
-
-    Args:
-        step: the fallback; of several that answer at once all.
-        shared: of the attempt, with the model and the connection of this way, and the fallbacks after it.
-
-    Attributes:
-        tiers: in which it asks at once, in their order; none: in jobs.
-    """
-
-    def __init__(self, step: list[Fallback], shared: Shared) -> None:
-        self.shared = shared
-        self.tiers = tuple(Tier(one.tier) for one in step if one.at_once)
-        self._step = step
-
-    def __str__(self) -> str:
-        """Name it in the log."""
-        return "; ".join(map(str, self._step))
-
-    @property
-    def tier(self) -> Tier:
-        """In which its first round asks."""
-        return self.tiers[-1] if self.tiers else Tier.BATCH
-
-    @cached_property
-    def order(self) -> Order:
-        """What is asked."""
-        config = self.shared.client.config
-        order = self.shared.settings.order(config)
-        if self._step[0].conn_id is None or config.backend is not Backend.VERTEX:
-            return order
-        if config.staging_uri is None:
-            msg = (
-                f"the connection {self.shared.settings.conn_id!r} has no place for its input and rows: set "
-                '"staging_uri" (gs://bucket/prefix/) in its extra.'
-            )
-            raise ConfigurationError(msg)
-        place = f"{config.staging_uri.rstrip('/')}/output/"
-        return replace(order, destination=BatchDestination(gcs_uri=place))
-
-    @cached_property
-    def limit(self) -> CostLimit | None:
-        """The limit of the cost, by the model's prices."""
-        most = self.shared.settings.max_cost
-        return None if most is None else cost_limit(most, self.order)
-
-    def check(self, own: Order) -> None:
-        """Refuse a way that could not be asked.
-
-        Args:
-            own: what the task itself asks.
-
-        Raises:
-            ConfigurationError, InputError: it could not.
-        """
-        order, location = self.order, self.shared.client.config.location
-        for tier in self.tiers:
-            check_tier(tier, order.model, order.backend, order.task, location)
-        if order.task is not own.task:
-            msg = f"it cannot answer what {own.model} is asked: one of them makes embeddings."
-            raise ConfigurationError(msg)
-        if family_of(order.model) is not family_of(own.model):
-            msg = f"{own.model} and {order.model} do not take the same requests."
-            raise ConfigurationError(msg)
-        _ = self.limit  # one that cannot be checked is refused
-        if order.backend is not own.backend and own.source.sql is not None:
-            msg = "the rows of a query are read once, for the task's own service."
-            raise ConfigurationError(msg)
-        if order.backend is not own.backend:
-            with self.read():
-                pass  # what the other service refuses of the requests is said now
-
-    def read(self) -> AbstractContextManager[PreparedInput]:
-        """Read the whole input as this way's service has it."""
-        return self.order.read(self.shared.client, keeps_media=keeps_media(self.shared.settings))
-
-    def rest(
-        self, prepared: PreparedInput, left: Callable[[PreparedInput], PreparedInput | None]
-    ) -> PreparedInput | None:
-        """Return the requests that are asked; None: they are not known.
-
-        Args:
-            prepared: the whole input, as the task's own way reads it.
-            left: returns those of a whole input that have no answer.
-        """
-        order = self.order
-        if order.backend is not prepared.backend:
-            prepared = prepared.stack.enter_context(self.read())
-        rest = left(prepared)
-        limits = limits_of(order.backend, order.task, order.model)
-        return None if rest is None else replace(rest, limits=limits, in_place=False)
-
-    def rungs(self) -> list[Rung]:
-        """Return the ladder of its tiers; none where there is only one."""
-        if len(self.tiers) == 1:
-            return []
-        return [FlexRung(Deadline(), self.shared.client.service_time), PlainRung(self.tiers[-1])]
 
 
 class Ways:
