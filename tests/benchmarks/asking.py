@@ -84,4 +84,7 @@ list of at most {most:,}; the steps of its operator are measured. `make bench` m
 gigabyte, too. Machine: {machine}. The two sides run in pairs, one right after the other: shown is
 the median of their ratios, in brackets the least and the most.
 """
-_LARGER = "Memory grows by only 12 bytes a row, which are needed to find keys that occur twice:\n"
+_LARGER = """\
+Keys that are stamps of their places take no memory. Others are remembered in 12 bytes each, to find one that occurs
+twice: at most half a million of them in memory, the rest on the worker's disk.
+"""

@@ -205,6 +205,10 @@ class InputReader:
         for block in self._entered(blocks):
             sha256.update(block)
             stream.write(block)
+        log.info(
+            "The requests are kept on this worker's disk for as long as they are read: %d bytes.",
+            stream.tell(),
+        )
         return stream, sha256.hexdigest()
 
     def checked(self, name: str, chunks: Iterable[bytes]) -> PreparedInput:
