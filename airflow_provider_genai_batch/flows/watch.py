@@ -148,7 +148,10 @@ def watch(
     """
     started: float | None = None
     seen: dict[str, JobStatus] = {}
-    progress = {name: Progress(plan.deadline, plan.pending_deadline, plan.usual) for name in names}
+    until = plan.deadline if plan.ready_by is None else plan.ready_by.switch(plan.ready_by.requests)
+    progress = {
+        name: Progress(min(until, plan.deadline), plan.pending_deadline, plan.usual) for name in names
+    }
     failures, stalled = 0, False
     while True:
         pause, unanswered = plan.poll_interval, ""

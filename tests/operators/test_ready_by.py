@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript, Lifecycle
-from airflow_provider_genai_batch.exceptions import ConfigurationError
+from airflow_provider_genai_batch.exceptions import ConfigurationError, UnsupportedError
 from airflow_provider_genai_batch.models import Pilot
+from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.settings.ready_by import ReadyBy, RunTimes, moment_of
+from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
+from airflow_provider_genai_batch.task.ready.tiers import tiers_of
 from airflow_provider_genai_batch.testing import SharedClock
 from tests.dags import run_dag
 from tests.operators.scenes import MODEL
@@ -50,6 +54,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"ready_by": ReadyBy("06:00", then="flex"), "model": "gemini-embedding-001"},
         "has no flex tier",
     ),
+    "a model without flex, and what to write": (
+        {"ready_by": ReadyBy("06:00", then="flex"), "model": "gemini-embedding-001"},
+        "In ready_by write then=['standard'].",
+    ),
 }
 
 
@@ -64,6 +72,15 @@ def test_a_deadline_that_cannot_be_meant_is_refused_when_the_dag_is_parsed(case:
     with pytest.raises(ConfigurationError if "model" not in given else Exception) as caught:
         ask(**given)
     assert said in str(caught.value)
+
+
+def test_a_place_without_flex_is_refused_with_what_to_write_unless_nobody_named_the_tier() -> None:
+    place = (MODEL, Backend.VERTEX, "us-central1")
+    for then in ("flex", ["flex", "standard"]):
+        with pytest.raises(UnsupportedError, match=re.escape("write then=['standard']")):
+            tiers_of(ReadyBy("06:00", then=then), *place)
+    assert tiers_of(ReadyBy("06:00"), *place) == (Tier.STANDARD,)
+    assert tiers_of(ReadyBy("06:00"), MODEL, Backend.VERTEX, "global") == (Tier.FLEX, Tier.STANDARD)
 
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
@@ -84,6 +85,9 @@ def test_a_job_that_is_stuck_is_left_and_all_rows_are_ready_in_time(
     assert (manifest["counts"]["ok"], len(rows(task))) == (20, 20)
     assert (len(emulator.jobs), emulator.jobs[0]["state"], calls(emulator)) == (1, "CANCELLED", 20)
     assert "20 of 20 requests have no answer yet" in caplog.text
+    until = {datetime.fromisoformat(f"{one}+00:00") for one in re.findall(r"until (.{16}) UTC", caplog.text)}
+    assert until, "a wait of hours is no silence"
+    assert max(until).timestamp() < at_of(task), "nobody waits for the job as long as the service would"
     # It had nearly all of the time: what is left of it is for the cancellation, a try in flex, and writing the rows.
     assert at_of(task) - virtual_clock.time() < 900
 

@@ -77,8 +77,8 @@ class JobTimes:
         return Usual(found.p50, found.p90, found.jobs, found.queued_p50, "jobs of this task")
 
     def note_left(self, jobs: Iterable[BatchJob]) -> None:
-        """Record jobs that were cancelled because they would have been late, but not those that had ended."""
-        self.left |= {job.name: job for job in jobs if not tells(job)}
+        """Record jobs that were cancelled because they would have been late, but not those that answered all."""
+        self.left |= {job.name: job for job in jobs if not (tells(job) and _answered_all(job))}
 
     def queues(
         self, jobs: Iterable[BatchJob], conn_of: Callable[[str], str] | None = None
@@ -98,6 +98,12 @@ class JobTimes:
                 kept[queue] = [*kept.pop(queue, []), time]  # the newest queue comes last
         found = [*kept.items()][-_MOST_QUEUES:]
         return tuple(summed_up(*queue, _newest(times)) for queue, times in found)
+
+
+def _answered_all(job: BatchJob) -> bool:
+    """Whether a job is not known to lack an answer: one that is cancelled may end as if it had succeeded."""
+    counts = job.counts
+    return counts.total is None or counts.succeeded is None or counts.succeeded >= counts.total
 
 
 def _newest(times: Sequence[JobTime]) -> list[JobTime]:
