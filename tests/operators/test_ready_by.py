@@ -75,12 +75,12 @@ def test_a_deadline_that_cannot_be_meant_is_refused_when_the_dag_is_parsed(case:
 
 
 def test_a_place_without_flex_is_refused_with_what_to_write_unless_nobody_named_the_tier() -> None:
-    place = (MODEL, Backend.VERTEX, "us-central1")
+    place = ("gemini-3.5-flash", Backend.VERTEX, "us-central1")
     for then in ("flex", ["flex", "standard"]):
         with pytest.raises(UnsupportedError, match=re.escape("write then=['standard']")):
             tiers_of(ReadyBy("06:00", then=then), *place)
     assert tiers_of(ReadyBy("06:00"), *place) == (Tier.STANDARD,)
-    assert tiers_of(ReadyBy("06:00"), MODEL, Backend.VERTEX, "global") == (Tier.FLEX, Tier.STANDARD)
+    assert tiers_of(ReadyBy("06:00"), place[0], Backend.VERTEX, "global") == (Tier.FLEX, Tier.STANDARD)
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
