@@ -253,6 +253,25 @@ def test_earlier_results_are_found_wherever_reuse_names_them(
     assert left(out) == []
 
 
+def test_rows_that_landed_in_a_table_answer_no_rows_of_a_file(
+    emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
+) -> None:
+    out, table = tmp_path / "rows.jsonl", "bq://project.nights.rows"
+    landed(client, out, 1, 2)
+    manifest = {"backend": "gemini", "state": "JOB_STATE_SUCCEEDED", "job_names": ["batches/a"]}
+    manifest |= {"results_uri": table}
+    for named in (manifest, json.dumps(manifest), table, [str(out), table]):
+        with pytest.raises(
+            InputError, match=r"no table answers them\. Nothing was sent and nothing is billed"
+        ):
+            reused(client, tmp_path / "other.jsonl", named, 1, 2)
+    with pytest.raises(InputError, match=r"landed nowhere.*Name the manifest of a task with results_uri"):
+        reused(client, tmp_path / "other.jsonl", manifest | {"results_uri": None}, 1)
+    found = reused(client, out, True, 1, 2, 3, earlier=manifest)  # since then the task lands in a file
+    assert (found["counts"]["reused"], found["counts"]["ok"]) == (2, 3)
+    assert asked(emulator) == [2, 1]
+
+
 def test_columns_are_of_the_same_types_where_nothing_is_left_to_ask(
     emulator: Emulator, client: GenAIBatchClient, tmp_path: Path
 ) -> None:

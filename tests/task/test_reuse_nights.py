@@ -6,16 +6,18 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genai_batch.client import ClientConfig, GenAIBatchClient
 from airflow_provider_genai_batch.emulator import Emulator, Lifecycle
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
+from airflow_provider_genai_batch.models import Reuse
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.identity import task_key
 from airflow_provider_genai_batch.task.port import Owner
@@ -29,6 +31,11 @@ NIGHTS = st.lists(
             "asked": st.lists(TEXTS, min_size=1, max_size=9),
             "unlucky": st.frozensets(TEXTS, max_size=3),
             "tier": st.sampled_from(["batch", "standard"]),
+            "model": st.sampled_from(["gemini-2.5-flash", "gemini-2.5-flash", "gemini-2.5-pro"]),
+            "dedupe": st.booleans(),
+            "max_age": st.sampled_from([None, timedelta(days=1)]),
+            "harm": st.sampled_from(["none", "aged", "failed", "lost"]),
+            "harmed": st.frozensets(st.integers(0, 8), max_size=4),
         }
     ),
     min_size=2,
@@ -54,8 +61,21 @@ def client(emulator: Emulator) -> Iterator[GenAIBatchClient]:
         yield running
 
 
+def _drawn(asked: list[int], **how: Any) -> dict[str, Any]:
+    usual = {"unlucky": frozenset(), "tier": "batch", "model": "gemini-2.5-flash", "dedupe": False}
+    return {"asked": asked, **usual, "max_age": None, "harm": "none", "harmed": frozenset({0}), **how}
+
+
+@example(
+    nights=[
+        _drawn([1, 2, 3], harm="aged"),
+        _drawn([4, 3], harm="lost"),
+        _drawn([1, 2, 4, 4], max_age=timedelta(days=1), dedupe=True, harm="failed"),
+        _drawn([1, 4, 1, 3], model="gemini-2.5-pro", tier="standard"),
+    ]
+)
 @settings(
-    max_examples=10,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,
@@ -66,20 +86,44 @@ def test_no_request_with_a_good_answer_is_asked_twice_and_each_key_has_one_row(
     sent: Sent, client: GenAIBatchClient, nights: list[dict[str, Any]]
 ) -> None:
     sent.texts.clear()
-    good: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
         for number, night in enumerate(nights):
             sent.unlucky = {f"Say {name}" for name in night["unlucky"]}
+            good = _good(Path(folder), nights[:number], night)
             before = Counter(sent.texts)
             rows = _night(client, Path(folder), number, night)
-            asked = sent.texts - before
-            wanted = {f"Say {name}" for name in night["asked"]}
-            assert asked == Counter(wanted - good), f"night {number}"
-            assert {key: (row["status"] == "ok") for key, row in rows.items()} == {
-                f"n{number}-{place}": f"Say {name}" in good or f"Say {name}" not in sent.unlucky
+            wanted = Counter(f"Say {name}" for name in night["asked"] if name not in good)
+            asked = Counter({*wanted}) if night["dedupe"] else wanted
+            assert sent.texts - before == asked, f"night {number}"
+            assert {key: row["status"] == "ok" for key, row in rows.items()} == {
+                f"n{number}-{place}": name in good or name not in night["unlucky"]
                 for place, name in enumerate(night["asked"])
             }
-            good |= wanted - sent.unlucky
+
+
+def _good(folder: Path, nights: list[dict[str, Any]], tonight: dict[str, Any]) -> set[int]:
+    """Do harm to the results of the last night; return the texts that all results answer for tonight."""
+    good: set[int] = set()
+    now = datetime.now(timezone.utc)
+    old, since = ((now - timedelta(days=days)).isoformat() for days in (2, 1))
+    harm: dict[str, str] = (
+        {"answered_at": old} if nights and nights[-1]["harm"] == "aged" else {"status": "invalid"}
+    )
+    for number, night in enumerate(nights):
+        path = folder / f"night-{number}.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        if number == len(nights) - 1 and night["harm"] != "none":
+            harmed = [row for place, row in enumerate(rows) if place in night["harmed"]]
+            for row in harmed:
+                row.update(harm)
+            if night["harm"] == "lost":
+                rows = [row for row in rows if row not in harmed]
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        if night["model"] == tonight["model"]:
+            fresh = [row for row in rows if tonight["max_age"] is None or row["answered_at"] > since]
+            places = [int(row["key"].partition("-")[2]) for row in fresh if row["status"] == "ok"]
+            good |= {night["asked"][place] for place in places}
+    return good
 
 
 def _night(
@@ -94,8 +138,9 @@ def _night(
     how = {
         "source": lambda: src,
         "results_uri": str(path),
-        "reuse": f"{folder}/night-*.jsonl",
-        "dedupe": True,
+        "reuse": Reuse(f"{folder}/night-*.jsonl", max_age=night["max_age"]),
+        "dedupe": night["dedupe"],
+        "model": night["model"],
         "tier": night["tier"],
         "max_failed_rows": 1.0,
     }

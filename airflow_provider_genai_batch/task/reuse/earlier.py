@@ -14,6 +14,7 @@ from airflow_provider_genai_batch.results.read_back import plain
 from airflow_provider_genai_batch.results.sinks import FORMS, form_of
 from airflow_provider_genai_batch.task.files.files import local_path, matching_files, seekable
 from airflow_provider_genai_batch.task.reuse.stored_rows import StoredRows, rows_of_columns, rows_of_lines
+from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 _BROKEN = (*WRONG, OSError, EOFError, zlib.error)
 """What readers raise of files that are not whole, or no files of rows."""
@@ -49,17 +50,27 @@ def addresses(
     for one in _several(reuse.results):
         if one is True:
             before = manifest()
-            found += [uri for uri in ((before or {}).get("results_uri"),) if uri]
+            found += [uri for uri in ((before or {}).get("results_uri"),) if uri and not is_table(uri)]
             found.append(own)
         elif isinstance(one, (Mapping, Manifest)) or (isinstance(one, str) and one.strip()[:1] == "{"):
             where = read(one).results_uri
             if where is None:
-                msg = "reuse names a manifest whose rows landed nowhere: it has no results_uri. Nothing was sent."
+                msg = (
+                    "reuse names a manifest whose rows landed nowhere: it has no results_uri. Nothing was sent and "
+                    "nothing is billed. Name the manifest of a task with results_uri, or leave it out."
+                )
                 raise InputError(msg)
             found.append(where)
         else:
             found += _expanded(client, str(one))
     for uri in found:
+        if is_table(uri):
+            msg = (
+                f"reuse names {uri}, and the rows of this task land in a file: what rows in BigQuery ask is digested "
+                "there in another way, so no table answers them. Nothing was sent and nothing is billed. Name files of "
+                "landed rows, or leave the table out of reuse: then its requests are asked once more."
+            )
+            raise InputError(msg)
         if not _is_of_rows(uri):
             msg = (
                 f"reuse names {uri}, which is no file of landed rows: these end in .jsonl, .jsonl.gz or .parquet. "
