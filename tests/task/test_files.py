@@ -7,10 +7,11 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -110,8 +111,8 @@ def client() -> Iterator[GenAIBatchClient]:
         yield opened
 
 
-def publish(uri: str, data: bytes, client: GenAIBatchClient) -> None:
-    with published(uri, client) as draft:
+def publish(uri: str, data: bytes, client: GenAIBatchClient, *, streamed: bool = True) -> None:
+    with published(uri, client, streamed=streamed) as draft:
         assert draft.stream is not None
         for begin in range(0, len(data), 777):
             draft.stream.write(data[begin : begin + 777])
@@ -141,14 +142,18 @@ def at_once(*deeds: Any) -> list[BaseException]:
     return troubles
 
 
-@pytest.mark.parametrize("store", ["inplace://bucket/folder", "local"])
+@pytest.mark.parametrize("store", ["inplace://bucket/folder", "spooled", "local"])
 def test_two_writers_of_the_same_rows_both_succeed_and_publish_them_whole(
     client: GenAIBatchClient, tmp_path: Path, store: str
 ) -> None:
-    folder = str(tmp_path) if store == "local" else store
+    folder = {"local": str(tmp_path)}.get(store, "inplace://bucket/folder")
+    streamed = store != "spooled"
     for number in range(20):
         uri, data = f"{folder}/{number}.jsonl", rows(number)
-        assert at_once(*[lambda uri=uri, data=data: publish(uri, data, client)] * WRITERS) == []
+        assert (
+            at_once(*[lambda uri=uri, data=data: publish(uri, data, client, streamed=streamed)] * WRITERS)
+            == []
+        )
     if store == "local":
         there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     else:
@@ -176,6 +181,35 @@ def test_where_a_store_replaces_nothing_the_loser_fails_only_if_other_rows_are_t
         with pytest.raises(OSError, match=r"rows\.jsonl"):
             publish("inplace://bucket/rows.jsonl", rows(2), client)
     assert {name: bytes(data) for name, data in InPlace.store.items()} == {"bucket/rows.jsonl": rows(1)}
+
+
+def test_what_is_streamed_to_a_store_needs_no_disk_and_may_be_begun_anew(
+    client: GenAIBatchClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is no such folder"))
+    with published("inplace://bucket/rows.jsonl", client, streamed=True) as draft:
+        assert draft.stream is not None
+        draft.stream.write(rows(1))
+        draft.stream.seek(0)
+        draft.stream.truncate()
+        draft.stream.write(rows(2))
+    assert {name: bytes(data) for name, data in InPlace.store.items()} == {"bucket/rows.jsonl": rows(2)}
+    with pytest.raises(OSError, match="no such folder"):
+        publish("inplace://bucket/rows.jsonl", rows(3), client, streamed=False)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_what_is_not_streamed_to_its_end_leaves_nothing(client: GenAIBatchClient, *, good: bool) -> None:
+    with (
+        nullcontext() if not good else pytest.raises(KeyError),
+        published("inplace://bucket/rows.jsonl", client, streamed=True) as draft,
+    ):
+        assert draft.stream is not None
+        draft.stream.write(rows(1))
+        draft.good = good
+        if good:
+            raise KeyError
+    assert InPlace.store == {}
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

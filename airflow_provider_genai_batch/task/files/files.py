@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_genai_batch.client import GenAIBatchClient
@@ -28,7 +29,10 @@ from airflow_provider_genai_batch.task.files.object_storage import (
     try_place,
 )
 from airflow_provider_genai_batch.task.files.objects import listed
+from airflow_provider_genai_batch.task.files.streamed import StreamedObject
 from airflow_provider_genai_batch.wire.tables.sql import TableName, is_table, read_table
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
 _JSON_LINES = "application/jsonl"
@@ -180,8 +184,14 @@ class Draft:
 
 
 @contextmanager
-def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
+def published(uri: str, client: GenAIBatchClient, *, streamed: bool = False) -> Iterator[Draft]:
     """Give a file to write; it appears at `uri` whole when the block ends well, and not at all otherwise.
+
+    Args:
+        uri: where it is to be.
+        client: of the task's connection.
+        streamed: it is only written, from its start to its end, so that Airflow's object storage needs no copy of it
+            on the worker's disk.
 
     Raises:
         OSError: it cannot be written there.
@@ -202,20 +212,38 @@ def published(uri: str, client: GenAIBatchClient) -> Iterator[Draft]:
         finally:
             part.unlink(missing_ok=True)
         return
+    connected = by_connection(uri, client)
+    if streamed and not connected:
+        with _streamed(uri) as draft:
+            yield draft
+        return
     with spool() as spooled:
         draft = Draft(spooled)
         yield draft
         if not draft.good:
             return
+        log.info("%s is uploaded from a temporary file of %d bytes.", uri, spooled.seek(0, os.SEEK_END))
         spooled.seek(0)
-        if by_connection(uri, client):
-            try:
-                client.upload(spooled, uri)
-            except CallError as error:
-                # Not the job's trouble: whoever reads rows must not take it for that.
-                raise OSError(str(error)) from error
-        else:
+        if not connected:
             put_object(uri, spooled)
+            return
+        try:
+            client.upload(spooled, uri)
+        except CallError as error:
+            # Not the job's trouble: whoever reads rows must not take it for that.
+            raise OSError(str(error)) from error
+
+
+@contextmanager
+def _streamed(uri: str) -> Iterator[Draft]:
+    stream = StreamedObject(uri)
+    try:
+        draft = Draft(cast("BinaryIO", stream))
+        yield draft
+        if draft.good:
+            stream.publish()
+    finally:
+        stream.discard()
 
 
 def publish_once(

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _CHUNK = 256 * 1024
 _PART = re.compile(r"[0-9a-f]{32}\.part")
 """What ends the name of a part of an object."""
-_TURNS = 3
+TURNS = 3
 """Tries to publish where another writer comes between."""
 _STILL, _AT_MOST = 0.5, 60.0
 """Seconds without a change after which nobody writes an object any more, and for which somebody may."""
@@ -135,7 +135,7 @@ def try_place(uri: str) -> None:
                 out.write(b"\n")
             part.unlink()
     except OSError:
-        _remove(part)
+        remove_part(part)
         raise
     if is_folder:
         msg = "it is a folder"
@@ -160,7 +160,7 @@ def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: 
     target, part_of = object_at(uri), part_of or uri
     size = stream.seek(0, os.SEEK_END)
     trouble: OSError | None = None
-    for _ in range(_TURNS):
+    for _ in range(TURNS):
         part = object_at(f"{part_of}.{uuid4().hex}.part")
         try:
             with provider_errors():
@@ -169,13 +169,13 @@ def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: 
                     shutil.copyfileobj(stream, out, _CHUNK)
                 part.replace(target)
         except OSError as error:
-            _remove(part)
+            remove_part(part)
             trouble = error
         else:
             trouble = None
             if tidy:
-                _remove_abandoned(target, object_at(part_of))
-            if _comes_to(target, size):
+                remove_abandoned_parts(target, object_at(part_of))
+            if comes_to(target, size):
                 return
         if _holds(target, stream, size):
             return
@@ -185,7 +185,7 @@ def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: 
     raise OSError(msg)
 
 
-def _remove_abandoned(target: Any, part_of: Any) -> None:
+def remove_abandoned_parts(target: Any, part_of: Any) -> None:
     """Take away parts whose writers died a day ago or earlier.
 
     Args:
@@ -209,7 +209,7 @@ def _remove_abandoned(target: Any, part_of: Any) -> None:
         log.debug("Could not check whether parts of %s were left behind: %s", target, error)
 
 
-def _comes_to(path: Any, size: int) -> bool:
+def comes_to(path: Any, size: int) -> bool:
     """Whether an object has a size, or comes to it while another writer still writes it."""
     seen, begun = size_of(path), clock.monotonic()
     changed = begun
@@ -225,7 +225,7 @@ def _comes_to(path: Any, size: int) -> bool:
 
 def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
     """Whether an object has the bytes of a stream: another writer was first, with the same rows."""
-    if not _comes_to(path, size):
+    if not comes_to(path, size):
         return False
     try:
         with provider_errors(), path.open("rb") as there:
@@ -238,7 +238,7 @@ def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
         return False
 
 
-def _remove(part: Any) -> None:
+def remove_part(part: Any) -> None:
     """Take away what a broken writer has published, as far as it can be; the first error is the one raised."""
     try:
         with provider_errors():
