@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no waiting": ({"ready_by": "06:00", "results_uri": None, "wait": False}, "needs wait=True"),
     "rows of the service": (
         {"ready_by": "06:00", "src": "bq://p.d.t", "dest": "gs://b/o/"},
-        "cannot be read from here",
+        "only the service reads",
     ),
     "a family without tiers": ({"ready_by": "06:00", "model": "claude-sonnet-4-5"}, "batch jobs only"),
     "a tier that is asked at once": ({"ready_by": "06:00", "tier": "flex"}, "leave tier out"),

@@ -67,7 +67,7 @@ def test_a_request_that_would_be_written_anew_is_told_of(
     vertex: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     read(table(vertex, json.dumps({**GOOD, "systemInstruction": ["Be brief."]})))
-    assert "is not spelled the way the service expects" in caplog.text
+    assert "is not in the format that the service expects" in caplog.text
 
 
 @pytest.mark.parametrize("trouble", ["no extra", "no column", "no table"])

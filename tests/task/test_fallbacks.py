@@ -288,7 +288,7 @@ def test_what_cannot_be_meant_is_refused_when_the_dag_is_parsed(change: dict[str
 
 
 def test_a_source_that_only_the_service_reads_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read from here"):
+    with pytest.raises(ConfigurationError, match="only the service reads"):
         GenAIBatchOperator(
             task_id="ask",
             model="gemini-2.5-flash",

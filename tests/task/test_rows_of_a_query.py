@@ -221,7 +221,7 @@ REFUSED: dict[str, tuple[SqlSource, dict[str, Any], str]] = {
     "two columns of one name": (
         SqlSource("warehouse", "SELECT id, body, body FROM reviews"),
         {},
-        "several columns with the name 'body': name them apart by AS",
+        "several columns with the name 'body': rename them with AS",
     ),
     "a key that is there twice": (
         SqlSource("warehouse", "SELECT id / 2 AS id, body FROM reviews"),
@@ -263,7 +263,7 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
 def test_rows_that_can_be_kept_nowhere_are_refused(
     emulator: Emulator, client: GenAIBatchClient, database: Database
 ) -> None:
-    with pytest.raises(UnsupportedError, match="it has no place: give a file or a table as results_uri"):
+    with pytest.raises(UnsupportedError, match="there is no place for it: give a file or a table as results_uri"):
         ask(client, task())
     assert not emulator.jobs
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNREAD = (
-    "{where} is read by the service and not from here, so the number and length of its requests are not known here. "
+    "only the service reads {where}, so the number and length of its requests are not known here. "
     "Nothing was submitted for it. Leave max_cost out, or give the requests as a list, a file, or gs:// objects "
     "that the connection may read."
 )
@@ -39,10 +39,10 @@ class CostLimit:
     price: Price
     task: Task
     word: str = "maxOutputTokens"
-    """How requests to the model call the most tokens of an answer."""
+    """The name of the field for the most tokens of an answer, in requests to the model."""
 
     def in_tier(self, tier: Tier) -> CostLimit:
-        """Return the same for requests that are asked in a tier."""
+        """Return a copy for requests in another tier."""
         price = price_of(self.price.model, tier=tier) if tier.at_once else None
         return self if price is None else replace(self, price=price)
 
@@ -51,10 +51,10 @@ class CostLimit:
 
         Args:
             prepared: the requests of a round.
-            spent: USD that the jobs of earlier rounds have cost.
+            spent: cost of the jobs of earlier rounds, in USD.
 
         Raises:
-            CostLimitExceeded: they may.
+            CostLimitExceeded: they may cost more.
             ConfigurationError: they could not be read.
         """
         if prepared.tokens is None and not prepared.readable:
@@ -87,7 +87,7 @@ class CostLimit:
         return (asked + answered) * (1 + self.price.margin) / _MILLION
 
     def _sums(self, tokens: TokenEstimate, most: Decimal, spent: float) -> str:
-        """Return how the sum is made up."""
+        """Return the parts of the sum as text."""
         short, long = self.price.short, self.price.long
         lines = [
             f"input {tokens.input:.0f} tokens (bytes of text / {BYTES_A_TOKEN}) at {_shown(short.input)} USD a million"
@@ -105,7 +105,9 @@ class CostLimit:
                 f"{_shown(long.input)} and {_shown(long.output)} USD"
             )
         if tokens.unsized:
-            lines.append(f"{tokens.unsized} files and pictures are not counted, their tokens are not known")
+            lines.append(
+                f"{tokens.unsized} files and pictures are not counted, because their tokens are not known"
+            )
         if self.price.margin:
             lines.append(
                 f"{_shown(self.price.margin * 100)} % more, which Google's page adds for regions and may apply here"
@@ -121,8 +123,8 @@ def cost_limit(max_cost: float, order: Order) -> CostLimit:
     """Return the limit of a task.
 
     Raises:
-        ConfigurationError: it cannot be checked: there is no price list, the model is not in it, or the requests are
-            not read from here.
+        ConfigurationError: it cannot be checked: there is no price list, the model is not in it, or only the service
+            reads the requests.
     """
     if order.table is None and (order.source.bigquery_uri or order.source.file_name):
         raise ConfigurationError(_cannot(max_cost, _UNREAD.format(where=_address(order.source))))
@@ -132,7 +134,7 @@ def cost_limit(max_cost: float, order: Order) -> CostLimit:
 
 
 def check_approval_priced(pilot: Any, order: Order) -> None:
-    """Refuse to ask a person above an amount where nobody knows what the model costs.
+    """Refuse an approval above an amount if the model's prices are unknown.
 
     Raises:
         ConfigurationError: there is no price list, or the model is not in it.
@@ -169,4 +171,4 @@ def _cannot(max_cost: float, why: str) -> str:
 
 
 def _address(source: BatchSource) -> str:
-    return source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "The input"
+    return source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "the input"

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COUNTED = 20
-"""Requests whose tokens the service counts. It does so for nothing, call by call."""
+"""Most requests whose tokens the service counts. Counting is free, but takes one call each."""
 BATCH = "batch"
 PLANNED = "PLANNED"
-"""The state in a manifest where nothing was asked."""
+"""The state in the manifest of a task that only plans."""
 _MILLION = 1_000_000
 
 
@@ -45,18 +45,18 @@ def make_plan(
     max_bytes: int | None = None,
     count: bool = False,
 ) -> Plan | None:
-    """Plan an input that was read.
+    """Make the plan of an input.
 
     Args:
-        client: of the task's connection.
-        order: of the task.
-        prepared: its input.
-        max_requests: of a job.
-        max_bytes: of a job.
-        count: let the service count the tokens of some requests.
+        client: the client of the task's connection.
+        order: the job's parameters.
+        prepared: the input.
+        max_requests: most requests of a job.
+        max_bytes: most bytes of a job.
+        count: whether the service counts the tokens of some requests.
 
     Returns:
-        None where the service alone reads the requests.
+        The plan; None if only the service reads the requests.
 
     Raises:
         RequestError: one request alone is too large for a job.
@@ -86,7 +86,7 @@ def make_plan(
 def _plan(
     client: GenAIBatchClient, order: Order, tokens: TokenEstimate, read: tuple[int, int], jobs: int
 ) -> Plan:
-    """Plan requests of which so many were looked at, and counted by the service."""
+    """Make the plan from a sample of requests, some of them counted by the service."""
     prices = _prices(order, client.config.location)
     looked_at, counted = read
     return Plan(
@@ -104,10 +104,10 @@ def _plan(
 
 
 def cannot_plan(source: BatchSource) -> ConfigurationError:
-    """Return the refusal of a plan of requests that the service alone reads."""
-    where = source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "The input"
+    """Return the refusal of a plan for requests that only the service reads."""
+    where = source.bigquery_uri or source.file_name or ", ".join(source.gcs_uri) or "the input"
     msg = (
-        f"{where} is read by the service and not from here, so it cannot be planned here. Nothing was sent. Give the "
+        f"Only the service reads {where}, so it cannot be planned here. Nothing was sent. Give the "
         "requests as a list, a file, or gs:// objects that the connection may read, or leave plan_only out."
     )
     return ConfigurationError(msg)
@@ -119,7 +119,7 @@ def planned_manifest(order: Order) -> Manifest:
 
 
 def read_plan(stored: Mapping[str, Any] | None) -> Plan | None:
-    """Read a plan that an attempt kept over a deferral; another version of this package may have written it."""
+    """Read a plan that a deferral has kept; another version of this package may have written it."""
     try:
         return None if stored is None else Plan.model_validate(stored)
     except ValidationError:
@@ -127,7 +127,7 @@ def read_plan(stored: Mapping[str, Any] | None) -> Plan | None:
 
 
 def planned_cost(tokens: TokenEstimate, price: Price) -> PlannedCost:
-    """Return what tokens cost: input alone, and with the most of output."""
+    """Return the cost of tokens: of the input alone, and with the longest possible output."""
     short, long = price.short, price.long
     asked = Decimal(tokens.input - tokens.long_input) * short.input + Decimal(tokens.long_input) * long.input
     answered = (tokens.output - tokens.long_output) * short.output + tokens.long_output * long.output
@@ -136,12 +136,12 @@ def planned_cost(tokens: TokenEstimate, price: Price) -> PlannedCost:
 
 
 def usd(amount: Decimal | float) -> float:
-    """Round away what no bill shows."""
+    """Round an amount of USD to the digits of a bill."""
     return round(float(amount), 9)
 
 
 def _counted(client: GenAIBatchClient, order: Order, rows: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
-    """Let the service count some requests; return how many, and how much more that is than their text says."""
+    """Let the service count some requests; return how many, and the ratio of their tokens to the estimate from text."""
     counted = said = 0
     estimated = TokenEstimate()
     for row in evenly(rows, COUNTED):

@@ -1,4 +1,4 @@
-"""A look at the first requests of a table in BigQuery, which the service reads where it is."""
+"""Checks the first requests of a BigQuery table that the service reads in place."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 log = logging.getLogger(__name__)
 
 MOST = 100
-"""Rows that are looked at: most mistakes are in every row."""
+"""Rows to check: most mistakes are in every row."""
 
 
 def check_sample(client: GenAIBatchClient, table: str, model: str, check: Check | None = None) -> None:
-    """Read the first requests of a table as those of a file are read; what cannot be read is said in the log.
+    """Check the first requests of a table like those of a file; log if they cannot be read.
 
     Args:
-        client: of the task's connection.
+        client: the client of the task's connection.
         table: ``bq://project.dataset.table``.
-        model: the job's.
-        check: refuses requests that the service would take.
+        model: the job's model.
+        check: refuses further requests, which the service would accept.
 
     Raises:
         RequestError: one of them would be refused.
@@ -68,6 +68,6 @@ def _check(client: GenAIBatchClient, row: Any, model: str, check: Check | None, 
         check_whole(given, asked.request, family)
     elif not says(given, asked.request, task_of(model)):
         log.warning(
-            "The request in %s is not spelled the way the service expects, and is sent as it is: it may fail.",
+            "The request in %s is not in the format that the service expects. It is sent unchanged and may fail.",
             where,
         )

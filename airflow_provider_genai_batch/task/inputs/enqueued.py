@@ -1,6 +1,6 @@
-"""What a job asks for of a model's enqueued tokens: its bytes, keys and config and inline media with them, over four.
+"""Enqueued tokens of a job: a quarter of its bytes, including keys, config and inline media.
 
-In what unit the service counts is not documented; this costs no second look at the requests, and rather is too much.
+The service's unit is not documented. This estimate needs no second reading of the requests, and is rather too high.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 def enqueued_tokens(piece: PreparedInput) -> int | None:
-    """Return the tokens that a job of an input asks for; None where its requests are not at hand."""
+    """Return the enqueued tokens of a job with this input; None if its requests cannot be read."""
     if piece.entries:
         return -(-sum(len(to_json(entry)) + 1 for entry in piece.entries) // BYTES_A_TOKEN)
     return None if piece.lines is None else -(-piece.lines.seek(0, io.SEEK_END) // BYTES_A_TOKEN)
 
 
 def within(limits: Limits, tokens: int | None) -> Limits:
-    """Lower the limits of one job to what a limit of tokens allows; None: there is none."""
+    """Lower the limits of one job to a limit of tokens; None: there is no such limit."""
     if tokens is None:
         return limits
     most = tokens * BYTES_A_TOKEN
@@ -39,24 +39,24 @@ def within(limits: Limits, tokens: int | None) -> Limits:
 def room_of(
     config: ClientConfig, model: str, piece: PreparedInput, priority: int | None = None
 ) -> Room | None:
-    """Return what a job needs of the connection's enqueued tokens; None: there is no limit, or nobody can tell."""
+    """Return the enqueued tokens that a job needs, and their limit; None: there is no limit, or they are unknown."""
     limit = config.enqueued_tokens_of(model) if config.max_enqueued_tokens else None
     tokens = None if limit is None else enqueued_tokens(piece)
     return None if limit is None or tokens is None else Room(model, tokens, limit, priority or 0)
 
 
 def is_full(room: Room | None, going: Collection[str | None]) -> bool:
-    """Whether jobs that go on leave no room for one more.
+    """Whether running jobs leave no room for one more.
 
     Args:
-        room: what that one needs.
-        going: the display names of the others.
+        room: tokens that the next job needs, and their limit.
+        going: display names of the running jobs.
     """
     own = sum(tokens_of(name) or 0 for name in going)
     if room is None or own + room.tokens <= room.limit:
         return False
     log.info(
-        "The next job asks for about %s tokens, and %s jobs that go on for %s: one of them has to end first "
+        "The next job needs about %s tokens, and this task's unfinished jobs (%s) have %s: one of them must end first "
         "(max_enqueued_tokens of the connection is %s).",
         room.tokens,
         len(going),

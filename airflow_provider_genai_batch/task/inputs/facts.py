@@ -15,19 +15,19 @@ class InputFacts:
     requests: int | None = None
     keyed: bool = False
     stamped: bool = False
-    """All keys were stamped here, so they are known without the input."""
+    """Whether all keys are generated, so that they are known without the input."""
     key_sum: int | None = None
-    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: they are stamps of places."""
+    """Checksum of the keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: all keys are generated."""
     for_type: bool = False
-    """One of the requests has a response schema."""
+    """Whether a request has a response schema."""
     content: str | None = None
-    """Digest of all lines: tells whether an input that is read again is what it was."""
+    """Digest of all lines: shows whether an input that is read again has changed."""
     snapshot: str | None = None
-    """The table in which rows of a table in BigQuery are kept."""
+    """The snapshot of the rows of a BigQuery table."""
 
     @classmethod
     def of(cls, prepared: PreparedInput) -> InputFacts:
-        """Keep of an input what its rows need."""
+        """Return the facts about an input that are needed for its rows."""
         stamped = prepared.stamped > 0 and prepared.stamped == prepared.requests
         content = prepared.content if isinstance(prepared.content, str) else None
         snapshot = prepared.snapshot if prepared.table is None else prepared.table.inputs.table
@@ -42,10 +42,10 @@ class InputFacts:
         )
 
     def joins(self, job: BatchJob) -> bool:
-        """Whether a job's rows can be counted beside those of another job of the same requests.
+        """Whether a job's rows can be counted together with those of another job with the same requests.
 
-        Their keys tell which rows are of one request. Rows in BigQuery are counted by their tables, also those of a job
-        that has yet to write its own.
+        Keys show which rows belong to one request. Rows in BigQuery are counted by table, even if the job has yet to
+        write its table.
         """
         table = job.output.bigquery_table or (job.destination and job.destination.bigquery_uri)
         return self.requests is not None and self.keyed and not table

@@ -1,4 +1,4 @@
-"""Parts of an input that was read: what stands for them, and the requests to ask again."""
+"""Digests of an input or of a part of it, and its lines with their keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _read = SchemaValidator(
 
 
 def keyed_lines(stream: BinaryIO, backend: Backend) -> Iterator[tuple[str | None, bytes]]:
-    """Read lines that were checked from the first to the last, each with its key if it has one."""
+    """Yield all checked lines, each with its key if it has one."""
     stream.seek(0)
     for line in stream:
         found = _read(line)
@@ -44,24 +44,24 @@ def keyed_lines(stream: BinaryIO, backend: Backend) -> Iterator[tuple[str | None
 
 @dataclass
 class InputDigest:
-    """What stands for requests: their number, a digest of their lines, and their keys added up.
+    """Number of requests, digest of their lines, and checksum of their keys.
 
     Args:
-        first: place of the first request in the whole input.
+        first: position of the first request in the whole input.
     """
 
     first: int = 0
     rows: int = 0
     stamped: int = 0
-    """Keys that are the stamps of the places from `first` on."""
+    """Number of keys that are generated from positions, starting at `first`."""
     _others: int = 0
-    """What the digests of keys add up to that came behind one that is no such stamp, and its own."""
+    """Checksum of the keys from the first one that is not generated."""
     _begin: int = 0
-    """How many came before that."""
+    """Number of keys before that one."""
     _sha256: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def add(self, key: str | None, line: bytes = b"") -> None:
-        """Take the next one."""
+        """Add the next request."""
         if key is not None:
             in_place = key == stamp(self.first + self.rows)
             self.stamped += in_place
@@ -74,7 +74,7 @@ class InputDigest:
 
     @property
     def key_sum(self) -> int | None:
-        """Stands for the set of keys; None: they are the stamps of their places."""
+        """Checksum of the keys; None: all keys are generated from their positions."""
         if self.stamped == self.rows:
             return None
         return (self._others + sum_of_stamps(self.first, self.first + self._begin)) & MASK
@@ -85,5 +85,5 @@ class InputDigest:
         return cast("str", self._sha256.hexdigest())
 
     def facts(self) -> dict[str, Any]:
-        """Return the numbers as `PreparedInput` calls them."""
+        """Return the values by their field names in `PreparedInput`."""
         return {"requests": self.rows, "stamped": self.stamped, "key_sum": self.key_sum}

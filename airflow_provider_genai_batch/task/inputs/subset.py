@@ -1,4 +1,4 @@
-"""The requests of an input that are asked again."""
+"""Selects requests of an input, such as those to submit again."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from airflow_provider_genai_batch.wire.keys import stamped_index
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 
 Wanted = Callable[[str | None, int | None], bool]
-"""Tells by its key and, where all keys are stamps, its place in the whole input whether a request is wanted."""
+"""Takes a request's key and, if all keys are generated, its position in the whole input; tells whether it is wanted."""
 
 
 def subset(
     prepared: PreparedInput, wanted: Wanted, besides: Callable[[int], bool] | None = None
 ) -> PreparedInput | None:
-    """Return an input of the wanted requests alone, their keys and order as they are.
+    """Return an input with only the wanted requests, in order and with their keys.
 
     Args:
         prepared: the input.
@@ -52,7 +52,7 @@ def subset(
             sums.add(key)
             chosen.append(item)
     if sums is None:
-        msg = "no request is wanted: there is nothing to ask"
+        msg = "no request is wanted: there is nothing to submit"
         raise InputError(msg)
     if stream is None:
         return prepared.part(sums, digest(chosen), entries=tuple(chosen))

@@ -1,4 +1,4 @@
-"""Requests that the service reads by itself: nobody here could ask them in another way than by a job."""
+"""Refusals for requests that only the service reads, so that only a job can submit them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from airflow_provider_genai_batch.models import BatchSource
 
 
 def refuse_unreadable(source: BatchSource, parameter: str) -> None:
-    """Refuse a parameter by which what a job has not answered is asked in another way.
+    """Refuse a parameter that needs to send unanswered requests another way.
 
     Args:
-        source: of the requests.
-        parameter: its name.
+        source: where the requests are.
+        parameter: the parameter's name.
 
     Raises:
-        ConfigurationError: the service reads them by itself.
+        ConfigurationError: only the service reads the requests.
     """
     if where := source.bigquery_uri or source.file_name:
         msg = (
-            f"{parameter} does not go with {where}: its requests are read by the service and cannot be read from here, "
-            "so none of them could be asked in another way. Give them as a list, a file, or gs:// objects that the "
+            f"{parameter} cannot be combined with {where}: only the service reads its requests, "
+            "so they cannot be sent another way. Give them as a list, a file, or gs:// objects that the "
             f"connection may read, or leave {parameter} out."
         )
         raise ConfigurationError(msg)
 
 
 def unreadable_source(address: str) -> UnsupportedError:
-    """Return the refusal of requests that are to be asked at once, and that only a job can read."""
+    """Return the refusal of immediate calls for requests that only a job can read."""
     return UnsupportedError(
-        f"The requests in {address} are read by the service and not from here, so they can be asked in batch jobs "
+        f"Only the service reads the requests in {address}, so they can be submitted in batch jobs "
         'only. Nothing was sent. Give them as a list, a file or gs:// objects, or leave tier at "batch", and '
         "online_below and retry_tier out."
     )

@@ -1,4 +1,4 @@
-"""The rows of a query, fetched from a database in a stream."""
+"""Fetches the rows of a query from a database as a stream."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CAST = "Cast it to text in the query, or leave it out."
 
 
 class QueryRows(NamedTuple):
-    """What a database answers."""
+    """The answer of a database."""
 
     names: Sequence[str]
-    """Of the columns."""
+    """Names of the columns."""
     rows: Iterator[Sequence[Any]]
-    """Values in their order; only some rows are held at a time."""
+    """Rows of values, in the order of the columns; only some rows are in memory at a time."""
 
 
 OpenQuery: TypeAlias = Callable[[SqlSource], AbstractContextManager[QueryRows]]
@@ -40,8 +40,8 @@ class KeptRows:
     """Rows as JSON lines, which may be read several times.
 
     Attributes:
-        name: what messages call them.
-        chunks: gives their bytes in pieces, cut anywhere.
+        name: their name in messages.
+        chunks: yields their bytes in chunks, cut anywhere.
     """
 
     name: str
@@ -53,15 +53,15 @@ class FetchedRows:
     """The rows of a query on this machine's disk.
 
     Attributes:
-        lines: an object of JSON for each.
-        total: stands for them in whatever order, 32 hex digits.
+        lines: a JSON object for each row.
+        total: digest that does not depend on their order, 32 hex digits.
     """
 
     lines: BinaryIO
     total: str
 
     def chunks(self) -> Iterator[bytes]:
-        """Give their bytes."""
+        """Yield their bytes."""
         self.lines.seek(0)
         while chunk := self.lines.read(_CHUNK):
             yield chunk
@@ -78,13 +78,13 @@ def fetch_rows(
     """Run a query and write its rows to this machine's disk.
 
     Args:
-        open_query: runs it.
-        query: which one.
-        named: columns that it has to have, each with the parameter that names it.
-        stack: closes what is opened.
+        open_query: runs a query.
+        query: the query.
+        named: required columns, each with the parameter that names it.
+        stack: closes the files that are opened.
 
     Raises:
-        InputError: a column is not there, or there twice, or has a value that JSON has no word for.
+        InputError: a column is missing, occurs twice, or has a value that JSON cannot represent.
         ResultsNotWritten: this machine's disk is full.
     """
     lines, total, what = stack.enter_context(spool()), 0, words_of(query)
@@ -103,7 +103,7 @@ def fetch_rows(
 
 def _check_names(names: Sequence[str], named: Mapping[str, str], what: str) -> None:
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        msg = f"{what} gives several columns with the name {twice[0]!r}: name them apart by AS"
+        msg = f"{what} returns several columns with the name {twice[0]!r}: rename them with AS"
         raise InputError(msg)
     if missing := [name for name in named if name not in names]:
         raise no_column(missing[0], named[missing[0]], names).at(what)

@@ -1,4 +1,4 @@
-"""The snapshot of a query's rows, beside the results: what every attempt of a run asks about."""
+"""The snapshot of a query's rows, beside the results: every attempt of a run uses the same rows."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 
 
 class Snapshot:
-    """Where the rows of one query of one run of a task are kept.
+    """The file with the rows of one query in one run of a task.
 
-    Its name says whose rows they are, since which try, and what they are in whatever order. A retry takes the rows of
-    its run's first try. A task that was cleared asks the database anew, for somebody may have cleared it because other
-    rows are there now; where they are the same it takes the old order, in which their jobs asked them.
+    Its name contains the task instance, its first try, and an order-independent digest of the rows. A retry uses the
+    rows of its run's first try. A cleared task queries the database again, because somebody may have cleared it to get
+    new rows. If the rows are the same, it uses their old order, in which the existing jobs have them.
 
     Args:
-        client: of the task's connection.
-        place: beside which they are kept.
-        query: gives the rows.
-        key: of the task instance.
-        first_try: with which Airflow began it, or began it anew.
+        client: the client of the task's connection.
+        place: the file beside which the snapshot is kept.
+        query: the query.
+        key: key of the task instance.
+        first_try: number of the first try, or of the first try after a clear.
     """
 
     def __init__(
@@ -43,30 +43,30 @@ class Snapshot:
         self._begin = f"{self._whose}-{first_try}-"
 
     def found(self) -> str | None:
-        """Return the address of the rows that this attempt or one before it has kept; None: none has.
+        """Return the address of the rows that this attempt or an earlier one has kept; None: there are none.
 
         Raises:
-            InputError: their place cannot be listed.
-            CallError: trouble that may pass.
+            InputError: their folder cannot be listed.
+            CallError: a temporary error.
         """
         return next(iter(self._like(self._begin)), None)
 
     def kept(self, address: str) -> KeptRows:
-        """Return rows that are there."""
+        """Return the kept rows."""
         return KeptRows(words_of(self._query), lambda: read_chunks(address, self._client))
 
     def as_before(self, fetched: FetchedRows, stack: ExitStack) -> FetchedRows:
-        """Return rows in the order in which the task asked about them before it was cleared, if they are the same."""
+        """Return the rows in the order that they had before the task was cleared, if they are the same rows."""
         before = [one for one in self._like(f"{self._whose}-") if one.endswith(f"-{fetched.total}")]
         if not before:
             return fetched
-        log.info("The rows are those that %s has, and are asked in its order.", before[0])
+        log.info("The rows are the same as in %s, and keep its order.", before[0])
         lines = stack.enter_context(spool())
         lines.writelines(read_chunks(before[0], self._client))
         return FetchedRows(lines, fetched.total)
 
     def keep(self, fetched: FetchedRows) -> None:
-        """Keep rows, whole or not at all.
+        """Write the rows, completely or not at all.
 
         Raises:
             ConfigurationError: they cannot be written there.
@@ -78,19 +78,20 @@ class Snapshot:
                 draft.stream.writelines(fetched.chunks())
         except OSError as error:
             msg = (
-                f"The rows of {words_of(self._query)} cannot be kept in {address}: {error}. A retry would not ask the "
-                "same, so nothing was submitted for them and nothing is billed."
+                f"The rows of {words_of(self._query)} cannot be kept in {address}: {error}. A retry could get other "
+                "rows, so nothing was submitted for them and nothing is billed."
             )
             raise ConfigurationError(msg) from error
-        log.info("The rows of %s are kept in %s: a retry asks about them.", words_of(self._query), address)
+        log.info("The rows of %s are kept in %s, for retries.", words_of(self._query), address)
 
     def _like(self, begin: str) -> list[str]:
         return matching_files(f"{begin}*", self._client)
 
 
 def no_place(query: SqlSource) -> UnsupportedError:
-    """Return the error of rows that could be kept nowhere."""
+    """Return the error if there is no place for a snapshot."""
     return UnsupportedError(
-        f"The rows of {words_of(query)} are kept in a file, so that a retry asks the same, and it has no place: give a "
-        "file or a table as results_uri, or on Vertex AI staging_uri in the connection or dest as gs://bucket/prefix/"
+        f"The rows of {words_of(query)} must be kept in a file, so that a retry has the same rows, and there is no "
+        "place for it: give a file or a table as results_uri, or on Vertex AI staging_uri in the connection or dest as "
+        "gs://bucket/prefix/"
     )
