@@ -109,7 +109,7 @@ class Approvals:
         if not isinstance(asked, Mapping) or _awaiting() is None:
             return
         log.warning(
-            "An earlier attempt has left a question to a person open. It is closed, or its answer counts."
+            "An earlier attempt has left its question open. It is closed now; if somebody has answered it, that counts."
         )
         self._park({**asked, COLLECTS: True}, _CLOSES)
 
@@ -176,8 +176,8 @@ class Approvals:
         if amount is not None and amount >= question.usd and users == wanted:
             if getattr(shown, "body", question.body) != question.body:
                 log.warning(
-                    "Airflow before 3.4 shows the first question of a task again, which was to %s: the figures of now "
-                    "are in this log.",
+                    "Airflow before 3.4 shows the first question of a task again, which was to %s: this log has the "
+                    "current figures.",
                     options[0],
                 )
             return str(options[0])

@@ -39,7 +39,7 @@ def open_query(query: SqlSource) -> Iterator[QueryRows]:
         InputError: the database refuses the query, or cannot be reached.
     """
     hook = _hook(query.conn_id)
-    log.info("Asking %s.", words_of(query))
+    log.info("Running %s.", words_of(query))
     with ExitStack() as stack:
         with _explained(query):
             connection = stack.enter_context(closing(hook.get_conn()))
@@ -100,7 +100,7 @@ def _cursor(connection: Any) -> Any:
             return connection.cursor(import_module(module).SSCursor)
     if not any(driver in _STREAMING for driver in drivers):
         log.info(
-            "Rows come by an ordinary cursor of %s: whether it holds all of them in memory is up to that driver.",
+            "Rows are read through an ordinary cursor of %s, which may hold all of them in memory.",
             drivers[0],
         )
     return connection.cursor()

@@ -36,7 +36,7 @@ def has_left(ti: Any, *states: str) -> bool:
         return state_of(ti) not in states
     except Exception as error:  # noqa: BLE001 - Airflow may fail in any way; then the job is left alone
         log.warning(
-            "Airflow does not say what state task %s is in, so its job is left alone: %s",
+            "Airflow did not return the state of task %s, so its job is left alone: %s",
             ti.task_id,
             printable(str(error)),
         )

@@ -128,7 +128,7 @@ class OperatorPort:
         # Airflow takes a process that sent no heartbeat for dead: then the next attempt is to take the job up.
         if not out_of_time and not has_left(self._context["ti"], "running", "up_for_retry"):
             self._operator.log.info(
-                "The process was stopped, but nobody killed the task: %s is left running.",
+                "The process was stopped, but the task was not killed: %s is left running.",
                 self.waiting_for or (statement and statement.job_id),
             )
             return {}

@@ -204,7 +204,7 @@ def test_a_job_that_cannot_be_written_down_is_waited_for_all_the_same(
     monkeypatch.setattr(Accessor, "set", refuse_jobs)
     ran = ask()
     assert ran.state == "success", ran.errors
-    assert f"Job {gemini.jobs[0]['name']} could not be written down in Airflow" in caplog.text
+    assert f"Job {gemini.jobs[0]['name']} could not be recorded in Airflow" in caplog.text
 
 
 class Kept(dict[str, Any]):

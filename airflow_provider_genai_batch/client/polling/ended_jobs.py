@@ -101,7 +101,7 @@ class EndedJobs:
             except NotFound:
                 self._going.pop(name, None)
             except CallError as error:
-                log.info("Job %s cannot be looked at: %s", name, error)
+                log.info("Job %s cannot be read: %s", name, error)
                 self._going[name] = self._going.pop(name, None)
                 troubles += 1
                 if isinstance(error, QuotaExceeded) or troubles >= _MAX_FAILURES_IN_A_ROW:

@@ -335,7 +335,7 @@ class Queries:
                     raise
                 unknown = unknown or not isinstance(error, QuotaExceeded)
                 log.warning(
-                    "It is not known whether BigQuery took job %s (%s); sending it again.", job_id, error
+                    "It is not known whether BigQuery accepted job %s (%s); sending it again.", job_id, error
                 )
                 clock.sleep(pause)
             else:

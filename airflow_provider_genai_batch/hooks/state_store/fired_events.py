@@ -40,7 +40,7 @@ class FiredEvents:
         try:
             names = await self._store.aget(self._key)
         except StoreError as error:  # without it some jobs fire again, which watchers have to bear
-            log.warning("It is not known what has fired before, so events may fire again: %s", error)
+            log.warning("Earlier events are not known, so events may fire again: %s", error)
             self._store = None
             return ()
         self._kept = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []

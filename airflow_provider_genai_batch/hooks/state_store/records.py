@@ -107,11 +107,11 @@ class JobRecords:
         except NotCurrentError as error:
             if not record.job:
                 log.error(  # noqa: TRY400 - it is raised, too
-                    "Airflow no longer takes this attempt for the task's own. It creates nothing, and nothing is "
+                    "Airflow has replaced this attempt by another one. It creates nothing, and nothing is "
                     "billed for it; the attempt that replaced it looks for existing jobs."
                 )
                 raise error.cause from None
-            log.warning("Job %s could not be written down in Airflow: %s", record.job, error)
+            log.warning("Job %s could not be recorded in Airflow: %s", record.job, error)
             return False
 
 
