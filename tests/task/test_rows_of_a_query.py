@@ -263,7 +263,9 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
 def test_rows_that_can_be_kept_nowhere_are_refused(
     emulator: Emulator, client: GenAIBatchClient, database: Database
 ) -> None:
-    with pytest.raises(UnsupportedError, match="there is no place for it: give a file or a table as results_uri"):
+    with pytest.raises(
+        UnsupportedError, match="there is no place for it: give a file or a table as results_uri"
+    ):
         ask(client, task())
     assert not emulator.jobs
 
