@@ -18,6 +18,7 @@ GIGABYTE = 1_900_000
 _FORMS = {
     "generator": "a generator of requests",
     "jsonl": "a JSONL file",
+    "own": "a JSONL file with keys that are no stamps",
     "config": "a JSONL file with a config in each line",
     "keyless": "a JSONL file without keys",
     "defaults": "a JSONL file and `request_defaults`",
@@ -87,4 +88,7 @@ the median of their ratios, in brackets the least and the most.
 _LARGER = """\
 Keys that are stamps of their places take no memory. Others are remembered in 12 bytes each, to find one that occurs
 twice: at most half a million of them in memory, the rest on the worker's disk.
+
+What a row of JSONL of 544 bytes is made of, in µs, measured one by one with other load: the typed read 0.7, the SHA-256
+0.5, the upload 0.5, the copy on the worker's disk 0.2; the digest of a key that is no stamp 0.3.
 """

@@ -12,9 +12,9 @@ from typing import Any
 
 from tests.benchmarks.data import answers
 
-FORMS = ("jsonl", "config", "keyless", "csv", "parquet")
+FORMS = ("jsonl", "own", "config", "keyless", "csv", "parquet")
 CONFIG = {"temperature": 0.2, "maxOutputTokens": 512, "responseMimeType": "application/json"}
-_ENDINGS = {"config": "config.jsonl", "keyless": "keyless.jsonl"}
+_ENDINGS = {"own": "own.jsonl", "config": "config.jsonl", "keyless": "keyless.jsonl"}
 _GROUP = 20_000
 
 
@@ -26,12 +26,12 @@ def prepare(folder: Path, form: str, rows: int) -> Path:
     return path
 
 
-def _jsonl(path: Path, rows: int, *, keyed: bool = True, **beside: Any) -> None:
+def _jsonl(path: Path, rows: int, *, key: str = "r{:08d}", **beside: Any) -> None:
     with path.open("w", encoding="utf-8") as out:
         for index, text in enumerate(answers("plain", rows)):
-            key = {"key": f"r{index:08d}"} if keyed else {}
+            named = {"key": key.format(index)} if key else {}
             request = {"contents": [{"role": "user", "parts": [{"text": text}]}], **beside}
-            out.write(json.dumps({**key, "request": request}, ensure_ascii=False) + "\n")
+            out.write(json.dumps({**named, "request": request}, ensure_ascii=False) + "\n")
 
 
 def _csv(path: Path, rows: int) -> None:
@@ -54,8 +54,9 @@ def _parquet(path: Path, rows: int) -> None:
 
 _WRITERS: dict[str, Callable[[Path, int], None]] = {
     "jsonl": _jsonl,
+    "own": partial(_jsonl, key="customer-{:09d}/2026-01"),
     "config": partial(_jsonl, generationConfig=CONFIG),
-    "keyless": partial(_jsonl, keyed=False),
+    "keyless": partial(_jsonl, key=""),
     "csv": _csv,
     "parquet": _parquet,
 }

@@ -11,8 +11,6 @@ from itertools import repeat
 
 _QUOTED = "\0"
 """Stands for a value in quotes."""
-_DOUBLED = "\1"
-"""Stands for a quote in a value."""
 _MOST_TRIES = 1000
 _MOST_HELD = 4 * 1024 * 1024
 """Characters in which a row has to end."""
@@ -76,15 +74,12 @@ def fields_of(text: str, width: int) -> tuple[int, list[str]] | None:
     Returns:
         None: it has to be looked at closely.
     """
-    if _QUOTED in text or _DOUBLED in text:
+    parts = text.split('"')
+    if _QUOTED in text or not len(parts) % 2:
         return None
-    outside, inside = _parts(text.replace('""', _DOUBLED))
-    if any(map(str.__contains__, outside, repeat(_DOUBLED))):  # at the begin of a value
-        outside, inside = _joined(*_parts(text))
-    elif inside:
-        inside = _QUOTED.join(inside).replace(_DOUBLED, '"').split(_QUOTED)
-    if len(outside) != len(inside) + 1:
-        return None
+    outside, inside = parts[::2], parts[1::2]
+    if "" in outside[1:-1]:
+        outside, inside = _joined(outside, inside)
     skeleton = _QUOTED.join(outside).replace("\r\n", "\n")
     lines = skeleton.removesuffix("\n").split("\n")
     if not width:
@@ -100,21 +95,13 @@ def fields_of(text: str, width: int) -> tuple[int, list[str]] | None:
     return width, [next(values) if field == _QUOTED else field for field in fields] if inside else fields
 
 
-def _parts(text: str) -> tuple[list[str], list[str]]:
-    """Return what stands outside of quotes, and inside."""
-    parts = text.split('"')
-    return parts[::2], parts[1::2]
-
-
 def _joined(outside: list[str], inside: list[str]) -> tuple[list[str], list[str]]:
     """Put what stands on both sides of a doubled quote together."""
-    if not inside or len(outside) != len(inside) + 1:
-        return outside, inside
     others, values = outside[:1], inside[:1]
-    for number in range(1, len(inside)):
-        if outside[number]:
-            others.append(outside[number])
-            values.append(inside[number])
+    for part, value in zip(outside[1:-1], inside[1:], strict=True):
+        if part:
+            others.append(part)
+            values.append(value)
         else:
-            values[-1] = f'{values[-1]}"{inside[number]}'
+            values[-1] += f'"{value}'
     return [*others, outside[-1]], values
