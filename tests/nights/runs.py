@@ -74,7 +74,6 @@ class Service:
         self.clock = SharedClock(VirtualClock(datetime(2026, 11, 29, tzinfo=timezone.utc)))
         self.emulator = Emulator(answer=self._answer, clock=self.clock.service)
         self.folder = folder
-        self.earlier: dict[str, Any] | None = None
         self._lock = threading.Lock()
         self.begin(draw(0))
 
@@ -141,7 +140,7 @@ class _Deaths:
 
 
 def run(service: Service, one: Draw) -> Outcome:
-    """Carry out a night; the next one knows its manifest."""
+    """Carry out a night."""
     emulator, begin = service.emulator, service.clock.time()
     service.begin(one)
     emulator.clear_requests()
@@ -163,12 +162,10 @@ def run(service: Service, one: Draw) -> Outcome:
         service.client,
         run=f"night {one.number}",
         retries=6,
-        earlier=service.earlier,
     )
     deaths = _Deaths(service)
     with deaths.at_work():
         manifest = night.go()
-    service.earlier = manifest or service.earlier
     ended = service.clock.time()
     rows = [json.loads(line) for line in uri.read_text().splitlines()] if uri.exists() else []
     good = {row["key"] for row in rows if row["status"] == "ok"}
