@@ -29,11 +29,13 @@ class Drawn:
         off: the forecast over the bill, less one.
         held: the bill is in the range of the forecast.
         width: of that range, over the bill.
+        enough: rows of a pilot that would be off by a tenth at most; None: this one is.
     """
 
     off: float
     held: bool
     width: float
+    enough: int | None
 
 
 def draw(kind: str, seed: int, rows: int, pilot: int) -> Drawn:
@@ -64,7 +66,9 @@ def draw(kind: str, seed: int, rows: int, pilot: int) -> Drawn:
     plan = Plan(requests=rows, jobs=1, input_tokens=0, output_tokens=0, looked_at=1, cost={"batch": cost})
     told = meter.forecast(plan, spent).cost["batch"]
     assert told.expected is not None
-    return Drawn(told.expected / bill - 1, told.least <= bill <= told.most, (told.most - told.least) / bill)
+    near = meter.near_with(told, rows)
+    held, width = told.least <= bill <= told.most, (told.most - told.least) / bill
+    return Drawn(told.expected / bill - 1, held, width, None if near is None else near[1])
 
 
 def draws(kind: str, seeds: Sequence[int], rows: int, pilot: int) -> list[Drawn]:

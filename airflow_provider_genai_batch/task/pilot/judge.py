@@ -125,6 +125,13 @@ def judge(  # noqa: PLR0913 - keyword-only
         meter.output / meter.rows,
         own or "an unknown amount, because no price list has the model",
     )
+    if own is not None and (near := meter.near_with(own, plan.requests)):
+        log.info(
+            "A pilot of %d rows tells this within ±%.0f%%; about %d rows would tell it within ±10%%.",
+            meter.rows,
+            near[0] * 100,
+            near[1],
+        )
     if settings.max_cost is not None and own is not None and own.most > settings.max_cost:
         raise CostLimitExceeded(
             max_cost=settings.max_cost,

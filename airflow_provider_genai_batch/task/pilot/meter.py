@@ -18,6 +18,8 @@ _LONGEST = 160
 """Characters of a sample."""
 _SURE = 2.3
 """Standard errors to each side of the expected cost. ``docs/reference/forecasts.md`` says how often that holds."""
+_NEAR = 0.1
+"""Part of the expected cost to each side within which a forecast is near."""
 _ALIKE = 1e-9
 """Fraction of the squared mean below which a variance is only rounding."""
 
@@ -105,6 +107,25 @@ class Meter:
                 if cost.least == cost.most
             }
         return plan.model_copy(update={"pilot": self.rows, "cost": {**plan.cost, **costs}})
+
+    def near_with(self, cost: PlannedCost, requests: int) -> tuple[float, int] | None:
+        """Return how near a forecast is, as a part of its cost to each side, and how many rows would tell a tenth.
+
+        The range shrinks with the root of the rows, and faster where these are many of all.
+
+        Args:
+            cost: the forecast.
+            requests: number of all rows.
+
+        Returns:
+            None if the forecast is near enough.
+        """
+        half = (cost.most - cost.least) / 2
+        if not cost.expected or half <= _NEAR * cost.expected:
+            return None
+        near = half / cost.expected
+        of_many = self.rows * (near / _NEAR) ** 2
+        return near, math.ceil(of_many / (1 + of_many / requests))
 
     def _expected(self, sums: _Sums, requests: int, spent: float) -> PlannedCost:
         rows, rest = self.rows, requests - self.rows
