@@ -366,7 +366,7 @@ class Result:
         begin, joins = f"CREATE OR REPLACE TABLE {table} {options} AS", ""
         key = f"s.{KEY}"
         if self.at_hand is not None:
-            answered_at = self._or_reused("a.answered_at", "CAST(v.processed_time AS TIMESTAMP)")
+            answered_at = self._or_reused("a.answered_at", "SAFE_CAST(v.processed_time AS TIMESTAMP)")
             equal = "IF(a.reused_from IS NULL AND a.first_key <> a.key, a.first_key, NULL)"
             columns += ["a.asked AS asked", f"{answered_at} AS answered_at"]
             columns += ["a.reused_from AS reused_from", f"{equal} AS same_as"]
