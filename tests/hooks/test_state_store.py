@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_genai_batch.emulator import Emulator, JobScript
 from airflow_provider_genai_batch.flows.record import Record
-from airflow_provider_genai_batch.hooks import state_store
+from airflow_provider_genai_batch.hooks.state_store import state_store
 from airflow_provider_genai_batch.hooks.state_store.records import JobRecords, ReportedJobs
 from airflow_provider_genai_batch.models.jobs.identity import Identity
 from airflow_provider_genai_batch.operators.genai_batch import GenAIBatchOperator
