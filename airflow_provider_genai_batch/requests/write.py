@@ -199,7 +199,8 @@ def inline_entries(
     keys = [own if one.key is None else one.key for one, own in zip(requests, own_keys, strict=True)]
     entries = tuple(map(inline_entry, keys, requests))
     finder = DuplicateKeyFinder()
-    _refuse((finder.add_all(keys, 1) or finder.twice()) if keys else None)
+    if keys and (twice := finder.add_all(keys, 1) or finder.twice()):
+        _refuse(twice)
     facts = finder.facts()
     return InlineEntries(entries, sum(map(eq, keys, own_keys)), facts["key_sum"])
 
