@@ -8,7 +8,7 @@ import re
 from airflow_provider_genai_batch.client.jobs import CLOCK_SKEW, PAGE_COSTS
 from airflow_provider_genai_batch.flows import watch
 from airflow_provider_genai_batch.flows.retry import LONGEST_OF_HOURS
-from airflow_provider_genai_batch.hooks.state_store.state_store import fired_events as fired
+from airflow_provider_genai_batch.hooks.state_store import fired_events as fired
 from airflow_provider_genai_batch.models import BatchJob
 from airflow_provider_genai_batch.models.base import Backend
 from airflow_provider_genai_batch.models.jobs.job import JobCounts

@@ -18,8 +18,8 @@ from airflow.triggers.shared_stream import SharedStreamManager
 
 from airflow_provider_genai_batch.client.transport import retries as attempts
 from airflow_provider_genai_batch.emulator import Emulator, Fault, JobScript, Lifecycle
+from airflow_provider_genai_batch.hooks.state_store import fired_events as fired
 from airflow_provider_genai_batch.hooks.state_store import state_store
-from airflow_provider_genai_batch.hooks.state_store.state_store import fired_events as fired
 from airflow_provider_genai_batch.triggers import job_events
 from airflow_provider_genai_batch.triggers.job_events import ENDS, GenAIBatchJobsTrigger
 from tests.operators.scenes import MODEL, client, lines
