@@ -90,7 +90,7 @@ def test_an_input_that_cannot_be_read_again_for_now_is_waited_for(
         raise ServerError("away", code=503, method="objects.get")
 
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_genai_batch.task.attempt_input.read_input", fail)
+        patch.setattr(Order, "read", fail)
         with pytest.raises(Deferred) as pause:
             attempt(task, client, ["a", "b"], **how).complete(event)
     memo = dict(pause.value.memo)
@@ -113,7 +113,7 @@ def test_trouble_that_outlasts_the_deadline_hides_no_job_that_is_paid_for(
     def fail(*_: Any, **__: Any) -> Any:
         raise ServerError("away", code=503, method="objects.get")
 
-    monkeypatch.setattr("airflow_provider_genai_batch.task.attempt_input.read_input", fail)
+    monkeypatch.setattr(Order, "read", fail)
     with pytest.raises(JobTimedOut) as failure:
         attempt(PlainTask(), client, ["a", "b"], **how).complete(event)
     name = emulator.jobs[0]["name"]
