@@ -76,13 +76,14 @@ _ISAL_PACKING = 2
 def _packed(out: BinaryIO) -> AbstractContextManager[BinaryIO]:
     """Open what compresses, with the fastest library that is there; the same rows make the same bytes with it."""
     try:
-        from isal.igzip import IGzipFile
+        from isal import igzip
     except ImportError:
         import gzip
 
         packed: Any = gzip.GzipFile(fileobj=out, mode="wb", compresslevel=_PACKING, mtime=0)
     else:
-        packed = IGzipFile(fileobj=out, mode="wb", compresslevel=_ISAL_PACKING, mtime=0)
+        pack: Any = igzip.IGzipFile
+        packed = pack(fileobj=out, mode="wb", compresslevel=_ISAL_PACKING, mtime=0)
     return cast("AbstractContextManager[BinaryIO]", packed)
 
 

@@ -18,6 +18,7 @@ from airflow_provider_genai_batch.exceptions import (
 from airflow_provider_genai_batch.flows.submission.attempt import Attempt
 from airflow_provider_genai_batch.flows.watch import Ending, Why
 from airflow_provider_genai_batch.models.base import Backend
+from airflow_provider_genai_batch.task.settings.order import Order
 from tests.task.plain_task import Deferred, PlainTask, attempt
 
 
