@@ -1,1 +1,1 @@
-"""Requests in: bytes of files, tables and lists become lines that were checked before money is spent."""
+"""Requests in: files, tables and lists become lines that are checked before money is spent."""

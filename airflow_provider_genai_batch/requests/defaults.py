@@ -1,4 +1,4 @@
-"""Fields for every request, checked by themselves: a mistake in them is not that of the first request."""
+"""Checks the fields of every request on their own, so that a mistake in them is not blamed on the first request."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from airflow_provider_genai_batch.wire.spelling import fields_of
 
 
 def check_defaults(defaults: Any, backend: Backend, model: str, *, name: str = "request_defaults") -> None:
-    """Refuse what could stand in no request.
+    """Refuse defaults that no request could have.
 
     Args:
         defaults: SDK config or REST fields, or None.
         backend: where the requests go.
-        model: the job's.
-        name: of the parameter that they are from.
+        model: the job's model.
+        name: the parameter that the defaults come from.
 
     Raises:
-        RequestError: an unknown field or a value that cannot be sent, with the parameter's name.
+        RequestError: an unknown field or a value that cannot be sent; it names the parameter.
     """
     if defaults is None:
         return
@@ -50,15 +50,15 @@ def check_defaults(defaults: Any, backend: Backend, model: str, *, name: str = "
 
 
 def refuse_media_of_all(defaults: Any, backend: Backend, model: str) -> None:
-    """Refuse generating requests that all ask for pictures or sound that nobody keeps, by model or defaults.
+    """Refuse requests that would all return pictures or sound, by model or by defaults, if nothing stores them.
 
     Args:
-        defaults: SDK config or REST fields, or None; they have been checked.
+        defaults: SDK config or REST fields that have been checked, or None.
         backend: where the requests go.
-        model: the job's.
+        model: the job's model.
 
     Raises:
-        RequestError: they do.
+        RequestError: every request would return pictures or sound.
     """
     if defaults is None:
         refuse_media({}, model)

@@ -1,4 +1,4 @@
-"""Remembers which keys there were: stamps of their places in no memory, others in 12 bytes each, on disk if many."""
+"""Finds duplicate keys. Stamped keys need no memory; any other key takes 12 bytes, on disk if there are many."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from airflow_provider_genai_batch.wire.keys import (
 
 _SHARDS = 256
 _HELD = 1 << 19
-"""Keys that are held in memory before they go to the worker's disk."""
+"""The number of keys held in memory before they are written to the worker's disk."""
 _MOST_GAPS = 4096
 
 
 def same_key(earlier: str, later: str) -> RequestError:
-    """Return the error of two requests with one key; each is named as in ``line 3``."""
+    """Return the error for two requests with one key; each is named as in ``line 3``."""
     msg = f"its key is the same as that of {earlier}"
     return RequestError(msg, "Keys join rows to requests: make each one different.", where=later)
 
 
 class DuplicateKeyFinder:
-    """Finds a key that is there twice without holding the keys.
+    """Finds a key that occurs twice without holding the keys.
 
-    As long as each key is the stamp of its place, their number is all that is kept. Of every other key there is a
-    63-bit digest, and its line: half a million of them take 6 MB of memory, and more go to a file on the worker's disk.
-    Whether one is there twice is looked at each time so many have come, and at the end. Two different keys with one
-    digest would count as one; among five million that happens once in a million files.
+    As long as each key is the stamp of its place, only their number is kept. For every other key, a 63-bit digest and
+    its line are kept: half a million of them take 6 MB of memory, and more go to a file on the worker's disk. The
+    finder looks for duplicates whenever that many keys have arrived, and once more at the end. Two different keys with
+    the same digest would count as duplicates; with five million keys, that happens in about one of a million files.
 
     Attributes:
-        stamped: how many keys are known to be the stamp of their place; all of them, if they are as many as the keys.
+        stamped: how many keys are known to be the stamp of their place. If it equals the number of keys, all are.
     """
 
     def __init__(self) -> None:
@@ -55,27 +55,27 @@ class DuplicateKeyFinder:
 
     @property
     def key_sum(self) -> int:
-        """The digests added up, modulo 2**63: tells a set of keys from any other, in whatever order."""
+        """The sum of the digests modulo 2**63: identifies the set of keys, in any order."""
         return (self._sum + sum_of_stamps(0, self._first.count)) & MASK
 
     def facts(self) -> dict[str, int | None]:
-        """Return what is to be known of the keys, as `PreparedInput` calls it."""
+        """Return the facts about the keys that `PreparedInput` has."""
         known = self.stamped == self._count
         return {"stamped": self.stamped, "key_sum": None if known else self.key_sum}
 
     def add(self, key: str, line: int) -> tuple[int, int] | None:
-        """Note a key; return two lines with the same one if they are known by now."""
+        """Add a key; return two lines with the same key if any are known by now."""
         return self.add_all([key], line)
 
     def add_all(self, keys: Sequence[str], line: int) -> tuple[int, int] | None:
-        """Note the keys of lines in a row, of which the first is given."""
+        """Add the keys of consecutive lines; `line` is the first."""
         count = self._count
         if keys[0] == stamp(count) and keys == stamps(count, count + len(keys)):
             return self.add_stamps(len(keys), line)
         return self._note(keys, line)
 
     def add_stamps(self, number: int, line: int) -> tuple[int, int] | None:
-        """Note so many keys that are stamps of their places."""
+        """Add this many keys, each of which is the stamp of its place."""
         self.stamped += number
         if not self._others.count and self._first.add(number, line):
             return None
@@ -89,7 +89,7 @@ class DuplicateKeyFinder:
         return min(filter(None, (twice, found)), key=_later, default=None)
 
     def twice(self) -> tuple[int, int] | None:
-        """Return the earlier and the later line of the first key that is there twice; None: there is none."""
+        """Return the earlier and the later line of the first duplicate key; None if there is none."""
         return min(filter(None, (self._first.found, self._others.twice())), key=_later, default=None)
 
 
@@ -102,17 +102,17 @@ class _FirstStamps:
 
     Attributes:
         count: how many there are.
-        found: the lines of one of them and of the first key behind them that is the same.
+        found: the line of one of them, and the line of the first later key that equals it.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.found: tuple[int, int] | None = None
         self._places, self._lines = array("Q"), array("Q")
-        """Where lines are not one behind the other: a place, and its line."""
+        """Each place where the lines are not consecutive, and its line."""
 
     def add(self, number: int, line: int) -> bool:
-        """Take so many more; False: they are to be known by their digests."""
+        """Add this many more; return False if their digests must be kept instead."""
         if not self._places or line != self._line(self.count):
             if len(self._places) == _MOST_GAPS:
                 return False
@@ -122,7 +122,7 @@ class _FirstStamps:
         return True
 
     def same(self, keys: Sequence[str], line: int) -> tuple[int, int] | None:
-        """Return the lines of the first of these keys that is one of them, once."""
+        """Return the lines of the first of these keys that equals a stamp; the search ends at the first hit."""
         if self.found is not None or not self.count:
             return None
         for number, key in enumerate(keys, line):
@@ -137,7 +137,7 @@ class _FirstStamps:
 
 
 class _Digests:
-    """Digests with their lines, divided among shards by their last bits.
+    """Digests with their lines, divided into shards by their last bits.
 
     Attributes:
         count: how many there are.
@@ -147,7 +147,7 @@ class _Digests:
         self.count, self._next_look = 0, 4096
         self._file: BinaryIO | None = None
         self._ends: list[int] = []
-        """Where the digests and where the lines of each shard end in the file, one writing after the other."""
+        """The ends of each shard's digests and lines in the file, one write after the other."""
         self._begin()
 
     def _begin(self) -> None:
@@ -156,7 +156,7 @@ class _Digests:
         self._notes = [(digests.append, lines.append) for digests, lines in self._shards]
 
     def add(self, digests: Sequence[int], line: int) -> tuple[int, int] | None:
-        """Take some, of lines in a row; return two lines with the same one if they are known by now."""
+        """Add the digests of consecutive lines; return two lines with the same digest if any are known by now."""
         notes = self._notes
         for number, digest in enumerate(digests, line):
             note_digest, note_line = notes[digest & (_SHARDS - 1)]
@@ -172,11 +172,11 @@ class _Digests:
         return _first_twice(self._shards)
 
     def twice(self) -> tuple[int, int] | None:
-        """Return the earlier and the later line of the first one that is there twice; None: there is none."""
+        """Return the earlier and the later line of the first duplicate; None if there is none."""
         return _first_twice(self._shards if self._file is None else map(self._whole, range(_SHARDS)))
 
     def _put_away(self) -> tuple[int, int] | None:
-        """Write what is held to the disk."""
+        """Write what is held in memory to disk; return two lines with the same digest, if there are any."""
         found = _first_twice(self._shards)
         if self._file is None:
             self._file = cast("BinaryIO", TemporaryFile(prefix="genai-batch-"))  # noqa: SIM115 - as long as this
@@ -191,7 +191,7 @@ class _Digests:
         return found
 
     def _whole(self, shard: int) -> tuple[array[int], array[int]]:
-        """Return all of a shard, in the order in which it came."""
+        """Return a whole shard, in order of arrival."""
         file = cast("BinaryIO", self._file)
         digests, lines = array("Q"), array("I")
         for writing in range(0, len(self._ends), 2 * _SHARDS):

@@ -1,9 +1,9 @@
-"""The quick look: most lines are right as they are, and a strict typed read is enough to know it.
+"""The fast check: most lines are right as they are, and a strict typed read is enough to know it.
 
-It takes only what is certainly right, many lines at a time. Prompts of text and media and the plain parameters are read
-by their types. What else stands beside the prompt is the same in most lines of a file: where a closer look found it
-good, it is known by its bytes from then on. What the quick look does not know goes to `wire.lines.request`, which says
-what is wrong with it, if anything is.
+It accepts only lines that are certainly right, many at a time. It reads prompts of text and media and the plain
+parameters by their types. Other fields beside the prompt are the same in most lines of a file: once the full check has
+accepted them, the fast check recognizes them by their bytes. Lines that it does not recognize go to
+`wire.lines.request`, which says what is wrong with them, if anything is.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from airflow_provider_genai_batch.wire.keys import MAX_KEY_CHARACTERS, spell_key
 from airflow_provider_genai_batch.wire.spelling import camel
 
 TOGETHER = 64
-"""Lines that are looked at together: where one of them is odd, each is looked at by itself."""
+"""Lines that are checked together. If one of them is unusual, each is checked by itself."""
 _MOST, _LONGEST = 256, 64 * 1024
-"""What is known by its bytes: how many, and how long each. A file with others in every line gains nothing by it."""
+"""How many fields are recognized by their bytes, and how long each may be. Files whose fields differ gain nothing."""
 _BEGIN, _END = b"{", b"}\n"
 _MOST_CUTS, _TRIES = 4, 16
 _OPENED = re.compile(rb'("request"\s*:\s*\{\s*)(|.*,\s*)"contents?"\s*:\s*\Z', re.DOTALL)
-"""From where the request begins to its prompt."""
+"""The text from the start of the request to its prompt."""
 _Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARACTERS)]
 
 
 class FastCheck:
-    """Looks at lines of one file.
+    """Checks the lines of one file.
 
-    They have a key and a request, or the request alone, or are the request: of one form at a time, that of the last
-    line that was found right by a closer look.
+    A line has a key and a request, has only a request, or is the request itself. The check expects one form at a time:
+    that of the last line that the full check accepted.
 
     Args:
-        backend: where it goes.
+        backend: where the file goes.
         task: generate or embed.
     """
 
@@ -50,16 +50,16 @@ class FastCheck:
         self._form = self._forms[0]
 
     def keys(self, lines: list[bytes]) -> list[str] | None:
-        """Return the keys of lines that are certainly right, empty where they have none; None: look at each."""
+        """Return the keys of lines that are certainly right, empty for lines without one; None: check each fully."""
         keys = self._form.keys(lines)
         if self._marks and keys is not None and not all(map(self._is_as_sent, keys)):
             return None
         return keys
 
     def keys_of_texts(self, lines: list[bytes]) -> list[str] | None:
-        """Return the keys of lines that have turns of text and nothing else, empty where they have none.
+        """Return the keys of lines that have only turns of text; a key is empty if the line has none.
 
-        None: one is otherwise, or some have a key and others none.
+        None: a line has something else, or some lines have keys and others do not.
         """
         keyed, keyless, _ = self._forms
         if (keys := keyed.keys_of_texts(lines)) is None:
@@ -67,20 +67,20 @@ class FastCheck:
         return None if self._marks and not all(map(self._is_as_sent, keys)) else keys
 
     def key(self, line: bytes) -> str | None:
-        """Return the key of a line that is certainly right, empty where it has none; None: look at it closely."""
+        """Return the key of a line that is certainly right, empty if it has none; None: check it fully."""
         keys = self.keys([line])
         key = self._form.known_key(line) if keys is None else keys[0]
         return key if key is None or not self._marks or self._is_as_sent(key) else None
 
     def remember(self, line: bytes) -> None:
-        """Know from now on what stands beside the prompt of a line that was found right as it is."""
+        """Remember the fields beside the prompt of a line that the full check accepted as it is."""
         for form in self._forms:
             if form.remember(line):
                 self._form = form
                 return
 
     def stamped(self, line: bytes, key: str) -> bytes:
-        """Write a key into a line that has none and was found right; all else stays, to the digit."""
+        """Write a key into an accepted line that has none; the rest stays as it is, to the digit."""
         return self._form.stamped(line, key)
 
     @staticmethod
@@ -89,11 +89,11 @@ class FastCheck:
 
 
 class _Form:
-    """Lines that have the request at one place.
+    """Lines that have the request in the same place.
 
-    What is equal in many lines, before the prompt or behind it, is cut out of all of them at once before they are read.
-    It is whole members of the request, with the bracket or the comma beside them, so what is left is right just where
-    the line is.
+    Text that is equal in many lines, before or after the prompt, is cut out of all of them before they are read. It
+    consists of whole members of the request, with the bracket or comma beside them, so the remaining text is valid
+    exactly if the line is.
     """
 
     def __init__(self, kinds: RequestTypes, form: Literal["keyed", "keyless", "bare"]) -> None:
@@ -107,7 +107,7 @@ class _Form:
         self._outline: Any = None
 
     def keys(self, lines: list[bytes]) -> list[str] | None:
-        # So there is one object a line: where one goes on in the next line, no "}" could be followed by "{".
+        # So each line is one object: if one continued in the next line, no "}" could be followed by "{".
         if not all(map(bytes.startswith, lines, repeat(_BEGIN))) or not all(
             map(bytes.endswith, lines, repeat(_END))
         ):
@@ -154,7 +154,7 @@ class _Form:
         return b"".join(lines)
 
     def known_key(self, line: bytes) -> str | None:
-        """Return the key of a line with a usual prompt and what is known beside it."""
+        """Return the key of a line with a usual prompt and known fields beside it; None if it is not such a line."""
         found = self._outlined(line)
         if found is None or not (self._keyed or (line.startswith(_BEGIN) and line.endswith(_END))):
             return None
@@ -163,7 +163,7 @@ class _Form:
         return key if known and self._kinds.is_prompt(prompt) else None
 
     def remember(self, line: bytes) -> bool:
-        """Know what stands beside the prompt; False: the line is of another form."""
+        """Remember the fields beside the prompt; return False if the line has another form."""
         found = self._outlined(line)
         if found is None:
             return False
@@ -176,11 +176,11 @@ class _Form:
         return True
 
     def _learn(self, lines: list[bytes]) -> None:
-        """Cut from now on what stands around the prompt of lines, if what is left is known by its types."""
+        """Cut the text around the prompt of lines from now on, if the types accept what remains."""
         line = lines[0]
         found = self._outlined(line)
         if found is not None and self._typed and any("_" in name for name, _ in found[2]):
-            # Nothing else may stand there then, which could be the same in the other spelling.
+            # Then no typed field may be there, because it could be the same field in the other spelling.
             self._typed, self._before = False, {}
             self._readers = self._made()
         if found is None or len(line) > _LONGEST or len(self._before) + len(self._behind) >= _MOST_CUTS:
@@ -200,7 +200,7 @@ class _Form:
         if self.keys([line]) is None:
             self._before, self._behind = earlier
         else:
-            self._readers.sort(key=lambda reader: reader[1])  # what is left is plainer
+            self._readers.sort(key=lambda reader: reader[1])  # the remaining text is simpler
         self._tries = tries
 
     def stamped(self, line: bytes, key: str) -> bytes:
@@ -225,7 +225,7 @@ class _Form:
         return self._kinds.are_right(lines if self._bare else [line.request for line in lines], media=media)
 
     def _outlined(self, line: bytes) -> tuple[str, Raw, list[tuple[str, bytes]]] | None:
-        """Return key, prompt and what is beside it; None: it is another form, or has more than may be beside it."""
+        """Return key, prompt and the fields beside it; None if the form differs or a field may not be there."""
         kinds = self._kinds
         if self._outline is None:
             beside = [(name, Raw | UnsetType, UNSET) for name in kinds.beside]

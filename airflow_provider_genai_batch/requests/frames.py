@@ -1,4 +1,4 @@
-"""Lines that are alike but for some strings, written many at a time: what all have in common is spelled once."""
+"""Writes lines that differ in a few strings only, many at a time; their common part is serialized once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _encode = Encoder().encode_lines
 
 
 class Frames:
-    """The lines of one form.
+    """Lines of one form.
 
     Args:
-        row: one of them, as a line has it.
-        changing: finds the strings in it that are others in each line.
+        row: one of the lines, as an object.
+        changing: finds the strings in it that differ from line to line.
 
     Attributes:
         texts: these strings, in order.
@@ -40,7 +40,7 @@ class Frames:
         ]
 
     def lines(self, columns: Sequence[Sequence[str]]) -> bytes:
-        """Write as many lines as each column has strings, at most `TOGETHER`: a column for each of `texts`.
+        """Write a line for each string of a column, at most `TOGETHER`; there is one column for each of `texts`.
 
         Raises:
             UnicodeEncodeError: a string holds half of a surrogate pair.
@@ -52,7 +52,7 @@ class Frames:
         return _encode(self._rows if number == TOGETHER else self._rows[:number])
 
     def _copy(self, value: Any, places: list[tuple[Any, Any]]) -> Any:
-        """Copy what leads to changing strings, and spell all else."""
+        """Copy the containers that lead to changing strings, and serialize everything else."""
         before = len(places)
         copy: Any
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The limit of answers inside a job: the service was seen to give back none of many bytes."""
+"""The limit of answers inside a job: the service has been seen to return none if they have many bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 from airflow_provider_genai_batch.wire.services.gemini import MOST_INLINE_BYTES, MOST_INLINE_MEDIA
 
 EMBEDDING_BYTES = 64 * 1024
-"""Of an embedding as JSON: 3072 numbers, the most that Google's models give, with 20 digits each."""
+"""Size of an embedding as JSON: 3072 numbers, the most that Google's models return, with 20 digits each."""
 STAYS_INLINE = (
     "The answers may be larger than the Gemini API returns inside a job, but the requests have metadata, which only "
     "inline requests can have, so they are sent inline all the same. Without metadata they are sent as a file."
@@ -21,17 +21,17 @@ STAYS_INLINE = (
 
 
 def fits_inline(entries: Sequence[Mapping[str, Any]], task: Task, model: str) -> bool:
-    """Whether the answers are few and short enough to come inside the job, by the most that they can be.
+    """Whether the answers are few and short enough to come inside the job, even at their maximum size.
 
     Args:
-        entries: of a create call, as this package spells them.
+        entries: entries of a create call, as this package writes them.
         task: generate or embed.
-        model: the job's.
+        model: the job's model.
     """
     if task is Task.EMBED:
         return len(entries) * EMBEDDING_BYTES <= MOST_INLINE_BYTES
     settled = [entry for entry in entries if "generationConfig" in entry["request"]]
-    others = len(entries) - len(settled)  # each is answered as the model answers
+    others = len(entries) - len(settled)  # these get the model's default kind of answer
     if others and asks_for({}, model):
         return False
     most = others * MOST_OUTPUT
@@ -43,10 +43,10 @@ def fits_inline(entries: Sequence[Mapping[str, Any]], task: Task, model: str) ->
 
 
 def check_inline_media(entries: Sequence[Mapping[str, Any]], model: str) -> None:
-    """Refuse more pictures or sounds inside one job than it gives back.
+    """Refuse more pictures or sounds inside one job than it returns.
 
     Raises:
-        UnsupportedError: there would be.
+        UnsupportedError: there would be more.
     """
     asked = sum(asks_for(entry["request"], model) is not None for entry in entries)
     if task_of(model) is Task.GENERATE and asked > MOST_INLINE_MEDIA:

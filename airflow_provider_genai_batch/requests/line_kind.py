@@ -1,4 +1,4 @@
-"""The kinds of a line of JSONL: a keyed request, one without key, or a bare one; anything else is refused."""
+"""The kinds of a line of JSONL: a request with a key, one without, or a bare request; anything else is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_genai_batch.wire.spelling import camel
 
 _MESSAGES = {Task.GENERATE: "GenerateContentRequest", Task.EMBED: "EmbedContentRequest"}
 JSON_SPACE = b" \t\r\n"
-"""All that JSON allows around an object; bytes without a name strip more."""
+"""All the space that JSON allows around an object; `bytes.strip` without an argument removes more."""
 _COLUMN = re.compile(r"(.*?) at line \d+ column (\d+)")
 
 
@@ -42,9 +42,9 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 def check_shape(row: dict[str, Any], task: Task) -> None:
-    """Refuse a line that is neither ``{"key"?, "request"}`` nor a request, in the words of a file.
+    """Refuse a line that is neither ``{"key"?, "request"}`` nor a request; the message speaks of lines of a file.
 
-    What stands in the request is for `wire.lines.request`.
+    `wire.lines.request` checks the fields inside the request.
 
     Raises:
         RequestError: it is neither, or its prompt is missing.
@@ -76,12 +76,12 @@ def check_shape(row: dict[str, Any], task: Task) -> None:
 
 
 def says(given: Any, spelled: Any, task: Task) -> bool:
-    """Whether a request in a line is what it is spelled as, but for the casing of names and fields that are null.
+    """Whether a request in a line already equals its spelled form, except for the case of names and for null fields.
 
     Args:
-        given: as it stands there.
-        spelled: as the service takes it.
-        task: what it asks; a field that such requests do not have is refused by the service, null or not.
+        given: the request in the line.
+        spelled: the request as the service takes it.
+        task: generate or embed. The service refuses a field that such requests do not have, even if it is null.
     """
     return _says(given, spelled, _MESSAGES[task])
 

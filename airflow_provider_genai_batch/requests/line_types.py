@@ -1,4 +1,4 @@
-"""Types for the fast check of lines, which accept only what is certainly right."""
+"""Types for the fast check of lines; they accept only what is certainly right."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_provider_genai_batch.wire.prompts.backend_fields import accepted_fi
 from airflow_provider_genai_batch.wire.values import snake
 
 WRONG = (ValueError, DecodeError, RecursionError)
-"""What a decoder raises: before msgspec 0.21 its own error is no ValueError."""
+"""The errors of a decoder; before msgspec 0.21 its own error is not a ValueError."""
 _OTHERS = 2
-"""Things that a part has not, but for its one."""
+"""The number of fields that a part must not have beside the one it has."""
 _Role = Literal["user", "model"]
 _BESIDE = {
     Task.GENERATE: (
@@ -28,7 +28,7 @@ _BESIDE = {
     ),
     Task.EMBED: ("taskType", "title", "outputDimensionality", "embedContentConfig"),
 }
-"""Of a request, by their names in lowerCamel; there may be each in one spelling."""
+"""Fields of a request by their lowerCamel names; each may occur in one spelling."""
 _PLAIN = {
     "string": str,
     "int": int,
@@ -36,9 +36,9 @@ _PLAIN = {
     "bool": bool,
     "[string]": Annotated[list[str], Meta(min_length=1)],
 }
-"""Kinds of `wire.prompts.messages` of which no value of that type is wrong."""
+"""Kinds of `wire.prompts.messages` for which every value of the type is valid."""
 _OF_MEDIA = frozenset({"responseModalities"})
-"""What may ask for pictures and sound, which is looked at more closely."""
+"""Fields that may ask for pictures and sound; they get the full check."""
 
 
 class _Text(Struct, gc=False, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ class _Part(Struct, gc=False, rename="camel", forbid_unknown_fields=True):
 
 
 class RequestTypes:
-    """What the parts of a request are read as, for one service."""
+    """The types that read the parts of a request, for one service."""
 
     def __init__(self, backend: Backend, task: Task) -> None:
         self.prompt = "contents" if task is Task.GENERATE else "content"
@@ -88,7 +88,7 @@ class RequestTypes:
         return Annotated[list[turn], Meta(min_length=1)] if self.prompt == "contents" else turn
 
     def is_prompt(self, data: Raw) -> bool:
-        """Whether it is one of text and media."""
+        """Whether it is a prompt of text and media."""
         for read, media in self._prompts:
             try:
                 found = read(data)
@@ -98,7 +98,7 @@ class RequestTypes:
         return False
 
     def are_right(self, requests: list[Any], *, media: bool) -> bool:
-        """Whether each part has one thing in it, and each config something."""
+        """Whether each part has exactly one kind of content, and no config is empty."""
         if media and not all(_is_right(getattr(request, self.prompt)) for request in requests):
             return False
         empty = self._empty
@@ -108,7 +108,7 @@ class RequestTypes:
 
 
 def _is_right(prompt: Any) -> bool:
-    """Whether each part has one thing in it."""
+    """Whether each part has exactly one kind of content."""
     for turn in prompt if prompt.__class__ is list else (prompt,):
         for part in turn.parts:
             if (part.text is UNSET) + (part.inline_data is UNSET) + (part.file_data is UNSET) != _OTHERS:

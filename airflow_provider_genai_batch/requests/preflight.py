@@ -1,4 +1,4 @@
-"""Looks at every line of an input file before money is spent, and writes what is missing."""
+"""Checks every line of an input file before money is spent, and writes what is missing."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ from airflow_provider_genai_batch.wire.services.http import json_body
 
 
 class Preflight:
-    """One pass over one JSONL file, whose memory does not grow with it.
+    """One pass over one JSONL file; its memory does not grow with the file.
 
-    Lines that are right pass as they are, byte for byte. A missing key is stamped, a bare request is wrapped, what is
-    spelled otherwise than the service takes it is written anew, as is every line with `defaults`. A line gets the
-    verdict of the same object in a list: `wire.lines.request` reads both.
+    Lines that are right pass unchanged, byte for byte. A missing key is stamped, and a bare request is wrapped. A line
+    is rewritten if its spelling differs from what the service takes, and always with `defaults`. A line is judged like
+    the same object in a list, because `wire.lines.request` reads both.
 
     Args:
         backend: where the file goes.
         task: generate or embed.
         model: the job's model.
-        defaults: SDK config or REST fields merged into every request; its own values win.
-        max_bytes: stands in for the service's limit.
-        max_requests: stands in for the service's limit.
-        name: of the file, for messages.
-        place: names a line by its number, where there are several files.
-        check: refuses requests that the service would take; it sees each way to ask once, not each text.
+        defaults: SDK config or REST fields merged into every request; the request's own values win.
+        max_bytes: replaces the service's limit.
+        max_requests: replaces the service's limit.
+        name: the file's name, for messages.
+        place: names a line by its number if there are several files.
+        check: refuses requests that the service would accept. It sees each set of parameters once, not each text.
 
     Attributes:
         rows: lines yielded.
         bytes: bytes yielded.
-        keys: of all lines.
-        keyless: how many had no key and were given one.
-        unchanged: whether what was yielded is what came in.
+        keys: the keys of all lines.
+        keyless: how many lines had no key and were given one.
+        unchanged: whether the output equals the input.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only but for what it is about
+    def __init__(  # noqa: PLR0913 - keyword-only except for the job's own facts
         self,
         backend: Backend,
         task: Task,
@@ -88,19 +88,19 @@ class Preflight:
         self._check = check
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the lines to upload, see `blocks`."""
+        """Yield the lines to upload; see `blocks`."""
         for block in self.blocks(chunks):
             yield from block.splitlines(keepends=True)
 
     def blocks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the lines to upload, some at a time. The attributes hold when it is exhausted.
+        """Yield the lines to upload, several at a time. The attributes are final when it is exhausted.
 
         Args:
             chunks: the file in pieces, cut anywhere.
 
         Raises:
-            RequestError: a line that would be refused or would fail the job, with its number.
-            InputError: there is not one request in the file.
+            RequestError: a line would be refused or would fail the job; with its number.
+            InputError: the file has no requests.
         """
         anew = self._bare_texts or self._defaults is not None or self._family is not Family.GOOGLE
         for block in self._blocks(chunks):
@@ -120,12 +120,12 @@ class Preflight:
         self.unchanged = self.unchanged and not self._framer.touched
 
     def _all(self, lines: list[bytes], keys: list[str]) -> list[bytes]:
-        """Pass lines that are right; where they have no keys, with stamps."""
+        """Pass lines that are right; stamp them if they have no keys."""
         stamped = not keys[0]
         if stamped:
             keys, lines = self._stamped(lines)
         if self._beside_all:
-            # Written behind what the line has, between the brackets that close it.
+            # Written after the line's own fields, inside the closing brackets.
             lines = [line[:-3] + self._beside_all for line in lines]
             self.unchanged = False
         begin, self._number = self._number + 1, self._number + len(lines)
@@ -141,7 +141,7 @@ class Preflight:
         return lines
 
     def _each(self, lines: list[bytes], closely: bool) -> list[bytes]:
-        """Look at lines one by one."""
+        """Check lines one by one."""
         passed = []
         for line in lines:
             self._number += 1
@@ -160,7 +160,7 @@ class Preflight:
 
     @property
     def _unchecked(self) -> bool:
-        """Whether no request was shown to the check yet."""
+        """Whether the check has not seen a request yet."""
         return self._check is not None and not self.rows
 
     def _stamped(self, lines: list[bytes]) -> tuple[list[str], list[bytes]]:
@@ -182,7 +182,7 @@ class Preflight:
             raise error.at(self._where(self._framer.lines + 1)) from error
 
     def _looked_at(self, line: bytes, number: int, index: int) -> tuple[str | None, bytes]:
-        """Look at a line for what it is; return its key (None: this kind has none) and how it is written."""
+        """Check a line fully; return its key (None if its kind has none) and the bytes to write."""
         text = line.strip(JSON_SPACE)
         if not text:
             self.unchanged = False
@@ -194,7 +194,7 @@ class Preflight:
 
     def _row(self, text: bytes, line: bytes, number: int, index: int) -> tuple[str | None, bytes]:
         row = parse(text)
-        if b"\r" in line:  # between tokens; not every reader of lines takes it for a space
+        if b"\r" in line:  # between tokens; not every line reader treats it as a space
             text, line = text.replace(b"\r", b""), line.replace(b"\r", b"")
         if self._bare_texts and self._defaults is None and row.keys() == {"content"}:
             asked = WireRequest(None, row)
@@ -218,7 +218,7 @@ class Preflight:
             row = {"key": key, "request": row}
             written = b'{"key":"%b","request":%b}\n' % (key.encode(), text)
         elif asked.key is None:
-            # Written into the text, not written anew: numbers keep the digits they came with.
+            # Inserted into the text, so that numbers keep their digits.
             written = b'{"key":"%b",%b\n' % (key.encode(), text[1:])
         else:
             written = line
@@ -234,7 +234,7 @@ class Preflight:
         return spell_defaults(self._defaults, backend=self._backend, task=self._task, model=self._model)
 
     def _asked(self, row: dict[str, Any], number: int) -> WireRequest:
-        """Read what a line asks, as what stands in a list is read."""
+        """Read the request of a line in the same way as an item of a list."""
         if self._usual is not None and (found := usual_request(row, self._usual)):
             return found
         if not self._bare_texts and self._family is Family.GOOGLE:
@@ -254,7 +254,7 @@ class Preflight:
     def _bare(
         self, row: dict[str, Any], asked: WireRequest, line: bytes, number: int
     ) -> tuple[str | None, bytes]:
-        """Write a line of the models that take nothing but a text."""
+        """Write a line for a model that takes only a text."""
         written = line if row == asked.request else _written(asked.request)
         self._importer.check(asked.request, number)
         self.unchanged = self.unchanged and written is line
@@ -263,7 +263,7 @@ class Preflight:
     def _of_a_partner(
         self, row: dict[str, Any], asked: WireRequest, line: bytes, index: int
     ) -> tuple[str, bytes]:
-        """Write a line of a partner's model; one that has all that it needs stays as it is."""
+        """Write a line for a partner's model; a complete line stays as it is."""
         key = stamp(index) if asked.key is None else asked.key
         self.keyless += asked.key is None
         whole = file_row(key, asked, self._backend)

@@ -1,7 +1,7 @@
-"""What stands for a request: a digest of all that decides its answer, by the bytes in which it is sent.
+"""The digest of a request: it covers everything that decides the answer, as the bytes that are sent.
 
-Neither the key, nor the place in the input, nor what stands beside the request decides an answer. A request that is
-spelled in another way has another digest: it is asked again, and never stands for another one.
+The key, the place in the input and the fields beside the request do not affect the answer. The same request in another
+spelling has another digest: it is then submitted again, and never takes another request's answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.wire.keys import read_custom_id, read_key
 
 DIGEST_BYTES = 16
 _VERSION = 1
-"""Of what is digested. Digests of two versions are never equal, so none stands for another request."""
+"""Version of the digested content. Digests of two versions are never equal, so no request takes a wrong answer."""
 _OF_GOOGLE = "publishers/google/models/"
 _NONE = Raw(b"null")
 
@@ -41,7 +41,7 @@ class RequestDigest:
 
     Args:
         backend: where they go.
-        model: the job's. A model of Google's has one name on both services here.
+        model: the job's model. A Google model has the same name here on both services.
     """
 
     def __init__(self, backend: Backend, model: str) -> None:
@@ -50,7 +50,7 @@ class RequestDigest:
         self._begin = blake2b(json.dumps([_VERSION, name]).encode(), digest_size=DIGEST_BYTES)
 
     def of(self, lines: Sequence[bytes]) -> list[tuple[str, bytes]]:
-        """Return key and digest (16 bytes) of each line of an input that was checked."""
+        """Return the key and the digest (16 bytes) of each line of a checked input."""
         try:
             found = _read_lines(b"".join(lines))
         except WRONG:
@@ -70,7 +70,7 @@ class RequestDigest:
         return read_key(key) if self._marks else key
 
     def _of_odd(self, line: bytes) -> tuple[str, bytes]:
-        """Take a line that only the more lenient of two readers of JSON takes."""
+        """Digest a line that only the more lenient of two JSON readers accepts."""
         row: dict[str, Any] = parse(line)
         digest = self._begin.copy()
         digest.update(json.dumps(row.get("request", row.get("body")), sort_keys=True).encode())
@@ -78,5 +78,5 @@ class RequestDigest:
 
 
 def digests(lines: Iterable[bytes], backend: Backend, model: str) -> list[str]:
-    """Return the digests of lines as rows have them, in hexadecimal digits."""
+    """Return the digests of lines in hexadecimal digits, as rows have them."""
     return [asked.hex() for _, asked in RequestDigest(backend, model).of([*lines])]

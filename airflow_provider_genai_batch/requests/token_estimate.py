@@ -1,4 +1,4 @@
-"""The most tokens that requests may cost, estimated from their text."""
+"""The maximum number of tokens that requests may use, estimated from their text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from airflow_provider_genai_batch.wire.schemas.json_schema import SCHEMAS
 from airflow_provider_genai_batch.wire.spelling import camel
 
 BYTES_A_TOKEN = 4
-"""Of text as UTF-8. Google says that a token of Gemini is about four characters; that holds for English. In scripts
-that have two to four bytes a character a token is fewer characters, and about as many bytes."""
+"""For text in UTF-8. Google says that a Gemini token is about four characters; that holds for English. In scripts with
+two to four bytes per character, a token has fewer characters but about as many bytes."""
 MOST_OUTPUT = 65_536
-"""Tokens of an answer, thoughts included, where a request sets no ``maxOutputTokens``: more than any Gemini model
-gives, whose documented default is its maximum."""
+"""Tokens of an answer, including thoughts, if a request sets no ``maxOutputTokens``. No Gemini model returns more; the
+documented default of each is its maximum."""
 _MEDIA = frozenset({"inlineData", "inline_data", "fileData", "file_data", "image_url"})
 _WORDS = frozenset({"role", "type", "thoughtSignature", "thought_signature"})
-"""Strings that are no text."""
+"""Strings that are not text."""
 
 
 @dataclass
@@ -28,11 +28,11 @@ class TokenEstimate:
     """Tokens of some requests.
 
     Attributes:
-        requests: how many.
-        input: tokens of all their prompts.
-        output: the most tokens of all their answers.
+        requests: how many requests.
+        input: tokens of all prompts.
+        output: the most tokens of all answers.
         long_input: the part of `input` in prompts over `LONG_PROMPT`.
-        long_output: the part of `output` of their answers.
+        long_output: the part of `output` for such prompts.
         unbounded: requests without ``maxOutputTokens``.
         unsized: pictures, files and cached contents, whose tokens are not in `input`.
     """
@@ -46,11 +46,11 @@ class TokenEstimate:
     unsized: int = 0
 
     def add(self, rows: Iterable[Mapping[str, Any]], *, answers: bool = True) -> TokenEstimate:
-        """Add requests as lines of a file or entries of a create call have them; return itself.
+        """Add requests in the form of file lines or create-call entries; return the estimate itself.
 
         Args:
             rows: ``{"key", "request"}``, partners' lines, or bare requests.
-            answers: whether there are any to pay for; embeddings have none.
+            answers: whether answers are paid for; embeddings are not.
         """
         for row in rows:
             request = row.get("request", row.get("body", row))
@@ -65,14 +65,14 @@ class TokenEstimate:
         return self
 
     def times(self, share: float) -> TokenEstimate:
-        """Return the tokens of a part of the requests, which are like the others."""
+        """Return the tokens of a share of the requests, assuming that they are alike."""
         requests, asked = round(self.requests * share), (self.input * share, self.long_input * share)
         answered = round(self.output * share), round(self.long_output * share)
         others = round(self.unbounded * share), round(self.unsized * share)
         return TokenEstimate(requests, asked[0], answered[0], asked[1], answered[1], *others)
 
     def _asked(self, request: Mapping[str, Any]) -> int:
-        """Return the bytes of a prompt and of what goes with it."""
+        """Return the bytes of a prompt and of the fields that count as input."""
         size = 0
         for spelled, value in request.items():
             name = camel(spelled) if "_" in spelled else spelled
@@ -87,7 +87,7 @@ class TokenEstimate:
         return size
 
     def _text(self, value: Any) -> int:
-        """Return the bytes of all text in it."""
+        """Return the bytes of all text in a value."""
         if isinstance(value, str):
             return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
         if isinstance(value, list):
@@ -105,7 +105,7 @@ class TokenEstimate:
         config = request.get("generationConfig") or request.get("generation_config")
         fields = {camel(name): value for name, value in config.items()} if isinstance(config, dict) else {}
         most, candidates = fields.get("maxOutputTokens"), fields.get("candidateCount")
-        if "messages" in request:  # a partner's
+        if "messages" in request:  # a partner's request
             most = request.get("max_tokens", request.get("max_completion_tokens"))
             candidates = request.get("n")
         if not isinstance(most, int) or most <= 0:

@@ -1,7 +1,6 @@
-"""Values that Vertex AI's importer cannot load, found before it does.
+"""Finds values that Vertex AI's importer cannot load, before it does.
 
-The importer loads lines as BigQuery loads JSON: one line that does not fit fails the whole job, after it was
-created.
+The importer loads lines as BigQuery loads JSON: one line that does not fit fails the whole job after it was created.
 Source: captures of the live service and reports of its users; BigQuery's rules for nested data.
 """
 
@@ -16,7 +15,7 @@ from airflow_provider_genai_batch.wire.spelling import camel
 
 MAX_NESTING = 15
 _MAX_NODES = 20_000
-"""Of the tree of key paths: beyond that new paths are checked but not remembered, so memory stays small."""
+"""Limit of the tree of key paths. Beyond it, new paths are checked but not remembered, so memory stays small."""
 _FROM_A_TABLE = "or read the requests from a BigQuery table (bq://…) whose column request is a STRING"
 _EMPTY = {
     "googleSearch": 'Give it a field that changes nothing, such as {"excludeDomains": ["example.invalid"]}',
@@ -27,14 +26,14 @@ _KINDS = {dict: "object", list: "array", str: "string", int: "number", float: "n
 
 
 def importable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a row the importer is known to mind: what it wrote itself it takes back."""
+    """Return the part of a row that the importer checks; it accepts what it wrote itself."""
     if not is_output(row):
         return dict(row)
     return {name: value for name, value in row.items() if camel(name) not in OUTPUT}
 
 
 class _Node:
-    """One key path: the kind of value it has had, where it had it first, and the names below."""
+    """One key path: its kind of value, the line where it occurred first, and the names below it."""
 
     __slots__ = ("below", "kind", "line")
 
@@ -44,7 +43,7 @@ class _Node:
 
 
 class Importer:
-    """Looks at rows one after the other, as the importer will.
+    """Checks rows one after the other, as the importer will.
 
     Args:
         place: names a row by its number, for messages.
@@ -60,7 +59,7 @@ class Importer:
         """Refuse a row that would fail the import.
 
         Raises:
-            RequestError: with the key path concerned.
+            RequestError: it names the key path.
         """
         self._line = line
         self._object(row, self._root, "", 0)
@@ -101,7 +100,7 @@ class Importer:
                 self._array(item, known, f"{path}[]", depth)
 
     def _meet(self, name: str, kind: str, below: dict[str, _Node], path: str) -> _Node:
-        """Remember a new name; refuse a bad one, or a known one with another kind of value."""
+        """Remember a new name; refuse an invalid name, or a known name with another kind of value."""
         shown = f"{path}{name}" if name == "[]" else f"{path}.{name}" if path else name
         if known := below.get(name):
             msg = (

@@ -1,4 +1,4 @@
-"""Requests that users hold in Python, written as lines of a file or as entries of a create call."""
+"""Writes requests that are Python objects as lines of a file or as entries of a create call."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from airflow_provider_genai_batch.wire.lines.request import (
 from airflow_provider_genai_batch.wire.prompts.embed import expand, takes_text_only
 
 _MARK = f"m{uuid4().hex}"
-"""Stands for the strings that are others in each line."""
+"""Stands for the strings that differ from line to line."""
 _MOST_TOGETHER = 64 * 1024
-"""Characters of prompts that are held, unless one alone has more."""
+"""The most characters of prompts that are held, unless a single prompt has more."""
 
 Check: TypeAlias = Callable[[Mapping[str, Any], str], object]
-"""Takes a request, as it is spelled for the service, and its place; raises `RequestError` if it is not to be sent."""
+"""Takes a request, as written for the service, and its place; raises `RequestError` if it must not be sent."""
 
 
 def request_lines(
@@ -46,15 +46,15 @@ def request_lines(
     max_requests: int | None = None,
     check: Check | None = None,
 ) -> Iterator[tuple[str | None, bytes]]:
-    """Yield the key and the line of JSONL of each request; keys that are missing are stamped.
+    """Yield the key and the line of JSONL of each request; missing keys are stamped.
 
-    The key is None where the model takes none. `max_bytes` and `max_requests` stand in for the limits of one job.
-    `check` refuses requests that the service would take; it is not asked about those that differ in their texts
-    alone.
+    The key is None if the model takes none. `max_bytes` and `max_requests` replace the limits of one job. `check`
+    refuses requests that the service would accept; it does not see requests that differ from an earlier one in their
+    texts only.
 
     Raises:
-        RequestError: one that cannot be sent, two with one key, or too many; ``request 3`` is the third.
-        InputError: there are none.
+        RequestError: a request cannot be sent, two have the same key, or there are too many (``request 3``: the third).
+        InputError: there are no requests.
     """
     writer = RequestWriter(
         backend, task, model, defaults, max_bytes=max_bytes, max_requests=max_requests, check=check
@@ -66,8 +66,8 @@ class RequestWriter:
     """Writes requests as lines, one by one or many at a time; the arguments are those of `request_lines`.
 
     Attributes:
-        rows: how many there were so far.
-        keys: theirs, where the model takes keys.
+        rows: requests so far.
+        keys: their keys, if the model takes keys.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class RequestWriter:
         self._size = 0
 
     def lines(self, items: Iterable[Any]) -> Iterator[tuple[str | None, bytes]]:
-        """Yield key and line of each request; see `request_lines`."""
+        """Yield the key and the line of each request; see `request_lines`."""
         for item in self._speller.each(items):
             yield self._line(item)
         self._end()
 
     def blocks(self, items: Iterable[Any]) -> Iterator[bytes]:
-        """Yield the lines, some at a time. Prompts that differ in their text alone are written together."""
+        """Yield the lines, several at a time. Prompts that differ in their text only are written together."""
         prompts: list[tuple[str | None, str]] = []
         size = 0
         for item in self._speller.each(items):
@@ -117,10 +117,10 @@ class RequestWriter:
         self._end()
 
     def _together(self, prompts: list[tuple[str | None, str]]) -> bytes:
-        """Write prompts of text."""
+        """Write text prompts together."""
         if self._frames is None:
             asked = usual_request(_MARK, self._speller.beside or {})
-            assert asked is not None  # noqa: S101 - it is text
+            assert asked is not None  # noqa: S101 - it is a text
             self._frames = Frames(file_row(_MARK, asked, self._speller.backend), re.compile(_MARK))
         begin = self.rows
         keys = [
@@ -130,7 +130,7 @@ class RequestWriter:
         spelled = keys if self._importer is None else [*map(spell_key, keys)]
         try:
             lines = self._frames.lines((spelled, [text for _, text in prompts]))
-        except UnicodeEncodeError:  # the careful way says which
+        except UnicodeEncodeError:  # writing them one by one finds out which
             lines = b""
         if not lines or self._limits.are_passed(begin + len(prompts), self._size + len(lines)):
             one_by_one = (text if key is None else {"key": key, "contents": text} for key, text in prompts)
@@ -141,7 +141,7 @@ class RequestWriter:
         return lines
 
     def _line(self, item: Any) -> tuple[str | None, bytes]:
-        """Write one."""
+        """Write one request."""
         where = f"request {self.rows + 1}"
         request, usual = self._speller.spelled(item, where)
         key = stamp(self.rows) if request.key is None else request.key
@@ -151,7 +151,7 @@ class RequestWriter:
         try:
             line = file_line(key, request, self._speller.backend, self._speller.task, self._speller.model)
             if self._importer is not None and not usual and request.family is Family.GOOGLE:
-                # The importer knows a usual one from the first.
+                # The importer has checked a usual request with the first one.
                 self._importer.check(importable(file_row(key, request, Backend.VERTEX)), self.rows)
         except RequestError as error:
             raise error.at(where) from error
@@ -172,25 +172,25 @@ def _refuse(twice: tuple[int, int] | None) -> None:
 
 
 class InlineEntries(NamedTuple):
-    """Requests as entries of a Gemini create call, and what stands for their keys."""
+    """Requests as entries of a Gemini create call, and the facts about their keys."""
 
     entries: tuple[dict[str, Any], ...]
     stamped: int
     """How many keys are the stamp of their place."""
     key_sum: int | None
-    """Stands for the set of keys, see `DuplicateKeyFinder`; None: they are stamps of their places."""
+    """Identifies the set of keys, see `DuplicateKeyFinder`; None if all are stamps of their places."""
 
 
 def inline_entries(
     items: Iterable[Any], task: Task, model: str, defaults: Any = None, *, check: Check | None = None
 ) -> InlineEntries:
-    """Return one entry of a Gemini create call for each request; keys that are missing are stamped.
+    """Return one entry of a Gemini create call for each request; missing keys are stamped.
 
     `check` is that of `request_lines`.
 
     Raises:
-        RequestError: one that cannot be sent, or two with one key; ``request 3`` is the third.
-        InputError: there are none.
+        RequestError: a request cannot be sent, or two have the same key; ``request 3`` is the third.
+        InputError: there are no requests.
     """
     speller = _Speller(Backend.GEMINI, task, model, defaults, check)
     spelled = enumerate(speller.each(items), 1)
@@ -206,10 +206,10 @@ def inline_entries(
 
 
 class _Speller:
-    """Spells requests as they are sent.
+    """Writes requests as they are sent.
 
     Attributes:
-        beside: what a request has beside its prompt that gives nothing else itself; None: that is not known yet.
+        beside: the fields beside the prompt of a request that sets none itself; None: not known yet.
     """
 
     def __init__(self, backend: Backend, task: Task, model: str, defaults: Any, check: Check | None) -> None:
@@ -219,10 +219,10 @@ class _Speller:
         self._spelled: SpelledDefaults | None = None
 
     def each(self, items: Iterable[Any]) -> Iterator[Any]:
-        """Give what is to be asked.
+        """Yield the requests.
 
         Raises:
-            InputError: there is nothing.
+            InputError: there are none.
         """
         item = none = object()
         for item in expand(items) if self.task is Task.EMBED else items:
@@ -232,7 +232,7 @@ class _Speller:
             raise InputError(msg)
 
     def spelled(self, item: Any, where: str) -> tuple[WireRequest, bool]:
-        """Return a request, and whether it is a usual one: with what all of them have, but for its texts.
+        """Return a request, and whether it is a usual one: it differs from the others in its text only.
 
         Raises:
             RequestError: it cannot be sent.

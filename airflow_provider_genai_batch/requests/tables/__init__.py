@@ -1,1 +1,1 @@
-"""Requests made of tables: rows of CSV, Parquet, JSONL or dicts, and a prompt template over their columns."""
+"""Requests from tables: rows of CSV, Parquet, JSONL or dicts, and a prompt template over their columns."""

@@ -1,4 +1,4 @@
-"""The columns of a table's rows, kept on disk for the rows that come back."""
+"""The columns of a table's rows, kept on disk until the rows come back."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from airflow_provider_genai_batch.requests.tables.values import json_value
 
 
 class Columns:
-    """Gives a row's columns by its place; of each row 8 bytes are held in memory.
+    """Returns a row's columns by its place; holds 8 bytes of memory for each row.
 
     Args:
         stream: an empty file to keep them in.
-        chosen: names of those that are kept; None: all are.
+        chosen: names of the columns to keep; None: all.
     """
 
     def __init__(self, stream: BinaryIO, chosen: Sequence[str] | None = None) -> None:
@@ -28,10 +28,10 @@ class Columns:
         self._alike = True
 
     def kept(self, batches: Iterable[Sequence[Row]]) -> Iterator[list[Row]]:
-        """Pass rows on, some at a time, and keep their columns.
+        """Pass rows on, several at a time, and keep their columns.
 
         Raises:
-            RequestError: JSON has no word for a value; without the row's number, which its reader knows.
+            RequestError: JSON cannot represent a value. It has no row number; the row's reader adds it.
         """
         for rows in batches:
             passed: list[Row] = []
@@ -49,7 +49,7 @@ class Columns:
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """What all rows together are, as JSON Schema; None where they have not the same names, or none."""
+        """The JSON Schema of all rows together; None if their names differ or there are no rows."""
         if not self._kinds or not self._alike:
             return None
         columns = {name: _SCHEMAS.get(frozenset(kinds - {"null"}), {}) for name, kinds in self._kinds.items()}
@@ -57,11 +57,11 @@ class Columns:
 
     @staticmethod
     def _cut(row: Row, chosen: Sequence[str]) -> Row:
-        """Return the chosen columns; the others' check says which are missing."""
+        """Return the chosen columns; another check reports missing ones."""
         return {name: row[name] for name in chosen if name in row}
 
     def _seen(self, row: Row) -> bytes:
-        """Spell a row, and note of what kinds its columns are."""
+        """Serialize a row, and note the kinds of its columns."""
         plain = _plain(row)
         if self._kinds is None:
             self._kinds = {name: set() for name in plain}
@@ -76,7 +76,7 @@ class Columns:
         return len(self._starts)
 
     def __call__(self, index: int) -> Mapping[str, Any]:
-        """Return the columns of the row at `index`, from 0; none of one that there is not."""
+        """Return the columns of the row at `index`, from 0; empty if there is no such row."""
         if not 0 <= index < len(self._starts):
             return {}
         start = self._starts[index]
@@ -99,7 +99,7 @@ _INT64 = 1 << 63
 
 
 def _kind(value: Any) -> str:
-    """Return JSON Schema's word for a value that a column of its own type holds as it is; else ``any``."""
+    """Return the JSON Schema type if a typed column can hold the value as it is; else ``any``."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):

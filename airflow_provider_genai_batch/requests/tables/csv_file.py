@@ -1,4 +1,4 @@
-"""Rows of CSV: UTF-8, commas, double quotes, the columns' names in the first line."""
+"""Rows of CSV: UTF-8, commas, double quotes, and the columns' names in the first line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _UTF8 = codecs.getincrementaldecoder("utf-8-sig")
 
 
 def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
-    """Yield rows as they come, some at a time; blank lines are none.
+    """Yield rows as they come, several at a time; blank lines are skipped.
 
     Args:
         chunks: the file in pieces, cut anywhere.
-        name: of the file, for messages.
+        name: the file's name, for messages.
 
     Raises:
-        RequestError: a line that has not the header's number of columns, or is not CSV; with its number.
+        RequestError: a line is not CSV, or its number of columns differs from the header's; with its number.
         InputError: the header is missing, or has a name twice.
     """
     halves = Halves(_texts(chunks, name))
@@ -48,10 +48,10 @@ def csv_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
 
 
 def _carefully(lines: Iterator[str], names: list[str], name: str, before: int) -> Iterator[list[Row]]:
-    """Read the rows of lines, of which the first has the names unless they are given, behind so many others."""
-    # The module's limit is for all of the process, and 128 KiB: an image in base64 is longer.
+    """Read the rows of lines after `before` other lines. Without `names`, the first line has them."""
+    # The csv module's limit holds for the whole process and is 128 KiB; an image in base64 is longer.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    # Strict, or a quote that is never closed would swallow all rows after it.
+    # Strict, because otherwise a quote that is never closed would swallow all rows after it.
     reader = csv.reader(lines, strict=True)
     rows: list[Row] = []
     try:
@@ -94,7 +94,7 @@ def _texts(chunks: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """Cut at line feeds alone: other line ends may be part of a value."""
+    """Split at line feeds only: other line ends may be part of a value."""
     rest: list[str] = []
     for text in texts:
         first, *others = text.split("\n")

@@ -1,7 +1,6 @@
-"""The straight way through CSV that is certainly well formed; anything else is for Python's own reader.
+"""A fast reader for CSV that is certainly well formed; anything else goes to Python's own reader.
 
-Between two quotes that are beside one another stands nothing, so a text cut at its quotes says by itself where values
-begin and end.
+There is nothing between two adjacent quotes, so a text split at its quotes shows by itself where values begin and end.
 """
 
 from __future__ import annotations
@@ -10,24 +9,24 @@ from collections.abc import Iterable, Iterator
 from itertools import repeat
 
 _QUOTED = "\0"
-"""Stands for a value in quotes."""
+"""Stands for a quoted value."""
 _MOST_TRIES = 1000
 _MOST_HELD = 4 * 1024 * 1024
-"""Characters in which a row has to end."""
+"""The most characters in which a row has to end."""
 
 
 class Halves:
-    """Cuts a text, which comes in pieces, into parts that end where a row does, if each quote is closed.
+    """Splits a text that comes in pieces into parts that end where a row ends, if every quote is closed.
 
     Attributes:
-        lines: line feeds in what was given.
+        lines: line feeds in the parts so far.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts, self._rest, self.lines = iter(texts), "", 0
 
     def __iter__(self) -> Iterator[str]:
-        """Give the parts; the last may have no line feed at its end."""
+        """Yield the parts; the last one may have no line feed at its end."""
         for text in self._texts:
             whole = self._rest + text
             end = _end(whole)
@@ -46,13 +45,13 @@ class Halves:
         return text
 
     def rest(self) -> Iterator[str]:
-        """Give what has not been given yet, as it comes."""
+        """Yield the remaining text as it comes."""
         yield self._rest
         yield from self._texts
 
 
 def _end(text: str) -> int:
-    """Return where the last row ends that is whole; 0: there is none, or it is hard to find."""
+    """Return the end of the last complete row; 0 if there is none or it is hard to find."""
     end, quotes = text.rfind("\n") + 1, text.count('"')
     quotes -= text.count('"', end)
     for _ in range(_MOST_TRIES):
@@ -65,14 +64,14 @@ def _end(text: str) -> int:
 
 
 def fields_of(text: str, width: int) -> tuple[int, list[str]] | None:
-    """Return how many fields a row has, and the fields of all rows one after the other.
+    """Return the number of fields in a row, and the fields of all rows one after the other.
 
     Args:
         text: whole rows.
-        width: how many fields a row has; 0: as many as the first.
+        width: the number of fields in a row; 0: as many as the first row has.
 
     Returns:
-        None: it has to be looked at closely.
+        None if the text needs Python's own reader.
     """
     parts = text.split('"')
     if _QUOTED in text or not len(parts) % 2:
@@ -89,14 +88,14 @@ def fields_of(text: str, width: int) -> tuple[int, list[str]] | None:
     if "\r" in skeleton or not width or any(map((width - 1).__ne__, map(str.count, lines, repeat(",")))):
         return None
     fields = ",".join(lines).split(",") if lines else []
-    if fields.count(_QUOTED) != len(inside):  # something stands beside quotes
+    if fields.count(_QUOTED) != len(inside):  # there is text beside quotes
         return None
     values = iter(inside)
     return width, [next(values) if field == _QUOTED else field for field in fields] if inside else fields
 
 
 def _joined(outside: list[str], inside: list[str]) -> tuple[list[str], list[str]]:
-    """Put what stands on both sides of a doubled quote together."""
+    """Join the text on both sides of a doubled quote."""
     others, values = outside[:1], inside[:1]
     for part, value in zip(outside[1:-1], inside[1:], strict=True):
         if part:

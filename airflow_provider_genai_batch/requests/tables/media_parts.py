@@ -1,4 +1,4 @@
-"""Columns with addresses of pictures, sound or documents, as parts of a prompt."""
+"""Columns with URIs of pictures, sound or documents, as parts of a prompt."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ _TURN = ("parts", "role")
 
 
 def with_media(prompt: Any, media: Any) -> Any:
-    """Return a prompt with a part for each column that holds the address of a file.
+    """Return a prompt with a part for each column that holds a file's URI.
 
     Args:
         prompt: see `Prompt`.
-        media: types such as ``image/png`` by column; None: there are none.
+        media: MIME types such as ``image/png`` by column, or None.
 
     Raises:
-        ConfigurationError: it cannot be meant, or the prompt has turns, of which none is the files' own.
+        ConfigurationError: `media` is not such a dict, there is no prompt, or the prompt has turns, so it is not clear
+            which turn the files belong to.
     """
     if media is None:
         return prompt

@@ -1,4 +1,4 @@
-"""Rows of Parquet, by pyarrow, which comes with the extra ``parquet``."""
+"""Rows of Parquet, read with pyarrow, which comes with the extra ``parquet``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _BUFFER = 1024 * 1024
 
 
 def check_pyarrow(name: str) -> None:
-    """Refuse a file of Parquet where nothing can read it.
+    """Refuse a Parquet file if pyarrow is missing.
 
     Args:
-        name: of the file.
+        name: the file's name.
 
     Raises:
         UnsupportedError: pyarrow is not installed.
     """
     try:
-        import pyarrow.parquet  # noqa: F401 - the question is whether it can be
+        import pyarrow.parquet  # noqa: F401 - to find out whether it is installed
     except ImportError as error:
         msg = (
             f"{name} is Parquet, which needs pyarrow: install airflow-provider-genai-batch[parquet] on the worker, "
@@ -35,17 +35,17 @@ def check_pyarrow(name: str) -> None:
 
 
 def parquet_rows(stream: BinaryIO, name: str, columns: Sequence[str] | None = None) -> Iterator[list[Row]]:
-    """Yield rows, some at a time; of a row group only the pages that are being read are held.
+    """Yield rows, several at a time; only the pages of a row group that are being read are held.
 
     Args:
         stream: seekable.
-        name: of the file, for messages.
+        name: the file's name, for messages.
         columns: to read; None for all.
 
     Raises:
         UnsupportedError: pyarrow is not installed.
         InputError: the file is not Parquet, or broken.
-        RequestError: it has no such column, or a value that Python has no word for, such as a date after the year 9999.
+        RequestError: it has no such column, or a value that Python cannot represent, such as a date after year 9999.
     """
     check_pyarrow(name)
     import pyarrow as pa
@@ -68,7 +68,7 @@ def parquet_rows(stream: BinaryIO, name: str, columns: Sequence[str] | None = No
 
 
 def _dicts(batch: pa.RecordBatch, name: str, before: int) -> list[Row]:
-    """Return the rows of a batch; there are so many before it."""
+    """Return the rows of a batch; `before` rows precede it."""
     names = batch.schema.names
     values = [
         _values(_microseconds(column), f"column {column_name!r}", name, before)
@@ -95,7 +95,7 @@ def _values(column: pa.Array, what: str, name: str, before: int) -> list[Any]:
 
 
 def _texts(column: pa.Array) -> list[Any] | None:
-    """Return the strings of a column at once, for one after the other each costs as much as ten; None: it cannot be."""
+    """Return a column's strings in one step, ten times cheaper than one by one; None if that is not possible."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -107,7 +107,7 @@ def _texts(column: pa.Array) -> list[Any] | None:
 
 
 def _microseconds(column: pa.Array) -> pa.Array:
-    """Cut nanoseconds off: Python's own times have none, and what stands in for them depends on what is installed."""
+    """Cut nanoseconds off: Python's times have none, and pyarrow's substitute depends on what is installed."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -117,7 +117,7 @@ def _microseconds(column: pa.Array) -> pa.Array:
 
 
 def _without_nanoseconds(kind: Any) -> Any:
-    """Return a type with microseconds in place of nanoseconds, in whatever it holds, too."""
+    """Return a type with microseconds instead of nanoseconds, also in nested types."""
     import pyarrow as pa
 
     types = pa.types

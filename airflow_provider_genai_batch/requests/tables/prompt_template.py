@@ -1,4 +1,4 @@
-"""Prompts with columns in them, ``Classify: {text}``: read once, filled in for each row."""
+"""Prompts with columns in them, ``Classify: {text}``: parsed once, filled in for each row."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _KEY = 0
 
 
 class Prompt:
-    """A template that was read.
+    """A parsed template.
 
     Only plain ``{column}`` is filled in; ``{{`` and ``}}`` are braces. The text of a column never counts as a
     template. Jinja is not rendered, neither in the template nor in a column.
 
     Args:
-        template: a string, or what ``contents`` takes else (parts, turns), in which every string is a template.
+        template: a string, or anything else that ``contents`` takes (parts, turns); every string in it is a template.
 
     Attributes:
-        columns: that it names, in order.
+        columns: the columns that it names, in order.
 
     Raises:
-        InputError: it names no column, or is no template.
+        InputError: it names no column, or is not a template.
     """
 
     def __init__(self, template: Any) -> None:
@@ -63,7 +63,7 @@ class Prompt:
             raise InputError(msg)
 
     def writer(self, backend: Backend, task: Task, model: str, defaults: Any = None) -> LineWriter:
-        """Return what writes lines of rows that have keys. The request is spelled and checked but once.
+        """Return a writer of lines for rows that have keys. The request is serialized and checked only once.
 
         Raises:
             RequestError: it cannot be sent.
@@ -84,12 +84,12 @@ class Prompt:
         return LineWriter(row, changing, self._texts, dict(self._holders(asked.request)), backend)
 
     def pieces(self, model: str, defaults: Any = None, backend: Backend = Backend.VERTEX) -> list[str | Slot]:
-        """Return the JSON of a request, cut where strings have columns in them.
+        """Return the JSON of a request, cut at the columns in its strings.
 
         Args:
-            model: of Google's.
+            model: one of Google's.
             defaults: fields of every request.
-            backend: that is asked.
+            backend: where the requests go.
 
         Raises:
             RequestError: it cannot be sent.
@@ -114,7 +114,7 @@ class Prompt:
                 pieces.append(Slot(*cast("_Text", slot.text), slot.upper, slot.holder == "fileUri"))
             else:
                 pieces.append(slot.decode())
-        # A column's text is written with its quotes, those around its mark are not.
+        # A column's text is written with its quotes, so the quotes around its mark are removed.
         for number, piece in enumerate(pieces):
             if isinstance(piece, str):
                 begin, end = int(number > 0), len(piece) - (number < len(pieces) - 1)
@@ -141,7 +141,7 @@ class Prompt:
         return f"{self._mark}_{number}_"
 
     def _holders(self, value: Any, holder: str = "") -> Iterator[tuple[int, str]]:
-        """Find the fields that have a placeholder."""
+        """Yield the number of each placeholder and the name of the field that holds it."""
         if isinstance(value, dict):
             for name, inner in value.items():
                 yield from self._holders(inner, name)
@@ -157,7 +157,7 @@ class Prompt:
         slots: list[bytes | _Slot] = [first]
         for mark, digits, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
             number = int(digits)
-            # Names of enumerations were put into capitals, the mark among them.
+            # Enumeration names were put into capitals, and the mark with them.
             upper = not mark.startswith(b"m")
             text = self._texts[number - 1] if number != _KEY else None
             slots += [_Slot(text, holders.get(number, ""), upper), after]
@@ -168,7 +168,7 @@ class _Text(NamedTuple):
     """One string of a template."""
 
     literals: tuple[str, ...]
-    """What stands around the columns: one more than there are of them."""
+    """The text around the columns: one more item than there are columns."""
     columns: tuple[str, ...]
 
     def filled(self, values: Iterator[str]) -> str:
@@ -177,7 +177,7 @@ class _Text(NamedTuple):
 
 
 class _Slot(NamedTuple):
-    """Where a line changes from row to row."""
+    """A place where a line changes from row to row."""
 
     text: _Text | None
     """None: the key."""
@@ -186,13 +186,13 @@ class _Slot(NamedTuple):
 
 
 class _Filled(NamedTuple):
-    """A string of a line, between whose literals values of columns stand, by their numbers."""
+    """A string of a line: literals, and between them columns by number."""
 
     literals: tuple[str, ...]
     columns: tuple[int, ...]
 
     def texts(self, values: Sequence[Sequence[str]]) -> Sequence[str]:
-        """Return the string of each line."""
+        """Return the string for each line."""
         first, *others = self.literals
         if len(others) == 1:
             (last,), column = others, values[self.columns[0]]
@@ -202,13 +202,13 @@ class _Filled(NamedTuple):
 
 
 class LineWriter:
-    """Fills in lines of one template.
+    """Fills in the lines of one template.
 
     Args:
-        row: one of them, with a mark where each column and the key go.
-        changing: finds a mark, and in it its letters and its number.
-        texts: of the template, counted from 1.
-        holders: names of fields by the number of the mark in them.
+        row: one of the lines, with a mark for each column and for the key.
+        changing: finds a mark, its letters and its number.
+        texts: the template's strings, counted from 1.
+        holders: field names by the number of the mark in them.
         backend: where the lines go.
     """
 
@@ -223,7 +223,7 @@ class LineWriter:
         self._backend = backend
         self._columns: list[tuple[str, bool]] = []
         self._bare: list[range] = []
-        """Of strings that are nothing but columns: the numbers of these."""
+        """The column numbers of each string that has only columns in it."""
         self._files: list[_Text] = []
         self._frames = Frames(row, changing)
         self._filled: list[_Filled] = []
@@ -236,7 +236,7 @@ class LineWriter:
                     columns.append(_KEY)
                     literals.append(after)
                     continue
-                # Names of enumerations were put into capitals, the mark among them.
+                # Enumeration names were put into capitals, and the mark with them.
                 upper = not mark.startswith("m")
                 between, numbers = self._add(texts[number - 1], holders.get(number, ""), upper)
                 literals[-1] += between[0]
@@ -256,14 +256,14 @@ class LineWriter:
         return [literal.upper() if upper else literal for literal in text.literals], numbers
 
     def lines(self, rows: Sequence[Row], keys: Sequence[str]) -> bytes | None:
-        """Write the lines of rows, as many as `requests.frames.TOGETHER` at most.
+        """Write the lines of rows, at most `requests.frames.TOGETHER`.
 
         Args:
-            rows: of the table.
-            keys: theirs, as lines have them.
+            rows: rows of the table.
+            keys: the rows' keys, as lines have them.
 
         Returns:
-            None: one is not as it should be; `line` says what is wrong with it.
+            None if a row is not right; `line` says what is wrong with it.
         """
         values: list[Sequence[str]] = [keys]
         try:
@@ -288,7 +288,7 @@ class LineWriter:
             return None
 
     def line(self, row: Row, key: str) -> bytes:
-        """Write a row's line.
+        """Write one row's line.
 
         Raises:
             RequestError: a column is missing or null; a prompt is empty, or cannot be sent.

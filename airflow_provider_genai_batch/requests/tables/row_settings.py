@@ -1,4 +1,4 @@
-"""What tells rows apart, and what of them comes back beside the answers."""
+"""Settings of rows: the key that identifies them, and the columns that come back beside the answers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from airflow_provider_genai_batch.wire.keys import check_key
 
 @dataclass(frozen=True)
 class RowSettings:
-    """What is wanted of rows beside their prompts.
+    """What is wanted of rows apart from their prompts.
 
     Attributes:
-        key: columns that tell rows apart; none: their places do.
-        columns: that come back; None: all.
+        key: columns that identify a row; empty: its place does.
+        columns: columns that come back; None: all.
     """
 
     key: tuple[str, ...] = ()
@@ -31,20 +31,20 @@ class RowSettings:
         """Read the operator's parameters.
 
         Raises:
-            ConfigurationError: one names no column.
+            ConfigurationError: one of them does not name columns.
         """
         return cls(read_names("key", key) or (), read_names("columns", columns))
 
     def named(self, prompt: Sequence[str]) -> dict[str, str]:
-        """Return each column that has to be there, with the parameter that names it; `prompt` names some, too."""
+        """Return each required column with the parameter that names it; `prompt` has the columns of the prompt."""
         named = dict.fromkeys(prompt, "prompt") | dict.fromkeys(self.key, "key")
         return dict.fromkeys(self.columns or (), "columns") | named
 
     def check(self, row: Row) -> None:
-        """Refuse a row without a column that is to come back.
+        """Refuse a row that lacks a column that has to come back.
 
         Raises:
-            RequestError: it has none; without the row's number, which its reader knows.
+            RequestError: a column is missing. It has no row number; the row's reader adds it.
         """
         for name in self.columns or ():
             if name not in row:
@@ -52,10 +52,10 @@ class RowSettings:
 
 
 def row_key(row: Row, columns: Sequence[str]) -> str:
-    """Return the key of a row: what stands in some columns, of several as an array of JSON.
+    """Return the key of a row: the value of its key column, or a JSON array if there are several.
 
     Raises:
-        RequestError: it has none; without the row's number, which its reader knows.
+        RequestError: it has no valid key. It has no row number; the row's reader adds it.
     """
     texts = [_key_text(row, name) for name in columns]
     key = texts[0] if len(texts) == 1 else to_json(texts).decode()
@@ -64,7 +64,7 @@ def row_key(row: Row, columns: Sequence[str]) -> str:
 
 
 def read_names(what: str, given: Any) -> tuple[str, ...] | None:
-    """Read the name of a column, or a list of names.
+    """Read a column name or a list of names.
 
     Raises:
         ConfigurationError: it is neither.
@@ -79,7 +79,7 @@ def read_names(what: str, given: Any) -> tuple[str, ...] | None:
 
 
 def no_column(name: str, parameter: str, there: Sequence[str] | Row) -> RequestError:
-    """Return the error of a column that is not there."""
+    """Return the error for a missing column."""
     names = ", ".join(map(repr, there)) or "none"
     return RequestError(f"there is no column {name!r}, which {parameter} names", f"The columns are: {names}.")
 

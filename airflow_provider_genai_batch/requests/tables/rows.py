@@ -1,4 +1,4 @@
-"""Tables as input: rows of CSV, JSONL or Parquet, or dicts, each of which becomes a request by a template."""
+"""Tables as input: rows of CSV, JSONL or Parquet, or dicts; a template makes a request of each."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from airflow_provider_genai_batch.wire.lines.framing import Framer
 _GZIP = b"\x1f\x8b"
 _PIECE = 1024 * 1024
 _MOST_TOGETHER = 64 * 1024
-"""Characters and bytes of rows that are held, unless one alone has more."""
+"""The most characters and bytes of rows that are held, unless a single row has more."""
 
 
 def row_name(number: int, name: str) -> str:
-    """Name a row, counted from 1, in messages."""
+    """Return the name of a row, counted from 1, for messages."""
     return f"row {number} of {name}" if name else f"row {number}"
 
 
 def dict_rows(items: Iterable[Any]) -> Iterator[list[Row]]:
-    """Yield rows that are given in Python, some at a time.
+    """Yield rows given as Python dicts, several at a time.
 
     Raises:
-        RequestError: one is no dict.
+        RequestError: an item is not a dict.
     """
     rows: list[Row] = []
     size = 0
@@ -48,16 +48,16 @@ def dict_rows(items: Iterable[Any]) -> Iterator[list[Row]]:
 
 
 def jsonl_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
-    """Yield the objects of JSON lines, some at a time.
+    """Yield the objects of JSON lines, several at a time.
 
     Raises:
-        RequestError: a line is none; with its number.
+        RequestError: a line is not an object; with its number.
     """
     framer, number = Framer(), 0
     try:
         for lines in framer.blocks(chunks):
             rows: list[Row] = []
-            for number, line in enumerate(lines, number + 1):  # noqa: B020 - it goes on
+            for number, line in enumerate(lines, number + 1):  # noqa: B020 - it continues the count
                 if not (text := line.strip()):
                     continue
                 try:
@@ -72,7 +72,7 @@ def jsonl_rows(chunks: Iterable[bytes], name: str) -> Iterator[list[Row]]:
 
 
 def unzipped(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """Yield the bytes of a file that may be compressed: its first bytes say so, its name may not.
+    """Yield the bytes of a file that may be gzipped; the first bytes decide, not the name.
 
     Raises:
         InputError: it is cut short, or broken.
@@ -91,7 +91,7 @@ def unzipped(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
 
 
 class _Chunks:
-    """Chunks as a file to read once."""
+    """Chunks as a file that can be read once."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks, self._held = iter(chunks), b""

@@ -1,4 +1,4 @@
-"""Values of columns, as JSON and as text of a prompt."""
+"""Column values as JSON and as text in a prompt."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pydantic_core import to_json
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON has it.
+    """Return a value in its JSON form.
 
     Dates and times are written as ISO 8601, decimals and UUIDs as strings, durations as seconds, bytes as base64;
-    what is no number (NaN, infinity) is null.
+    NaN and infinity become null.
 
     Raises:
-        TypeError: JSON has no word for it.
+        TypeError: JSON cannot represent it.
     """
     return value if type(value) in (str, int, bool, type(None)) else _spelled(value)
 
 
 def prompt_text(value: Any) -> str | None:
-    """Return a value as it stands in a prompt: text as it is, anything else as JSON writes it; None for null.
+    """Return a value as it appears in a prompt: text as it is, anything else as JSON; None for null.
 
     Raises:
-        TypeError: JSON has no word for it.
+        TypeError: JSON cannot represent it.
     """
     plain = json_value(value)
     return plain if plain is None or isinstance(plain, str) else to_json(plain).decode()
@@ -39,7 +39,7 @@ def prompt_text(value: Any) -> str | None:
 
 @singledispatch
 def _spelled(value: Any) -> Any:
-    if callable(scalar := getattr(value, "item", None)):  # of NumPy
+    if callable(scalar := getattr(value, "item", None)):  # a NumPy scalar
         return json_value(scalar())
     msg = f"a value of type {type(value).__name__}, which JSON cannot represent"
     raise TypeError(msg)
@@ -64,7 +64,7 @@ def _(value: bytes) -> str:
 
 @_spelled.register(date)
 def _(value: date) -> str | None:
-    return value.isoformat() if value == value else None  # noqa: PLR0124 - pandas' missing date is not itself
+    return value.isoformat() if value == value else None  # noqa: PLR0124 - pandas' NaT does not equal itself
 
 
 @_spelled.register(Mapping)

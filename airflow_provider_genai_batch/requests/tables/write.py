@@ -1,4 +1,4 @@
-"""Rows of a table, written as lines of requests by a template."""
+"""Writes the rows of a table as request lines, using a template."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class TableWriter:
         prompt: makes a request of a row.
         backend: where it goes.
         task: generate or embed.
-        model: the job's.
-        settings: what tells rows apart, by default their places.
+        model: the job's model.
+        settings: the key of rows; by default, the row's place.
         defaults: SDK config or REST fields of every request.
-        name: of the table, for messages.
-        max_bytes: stands in for the service's limit.
-        max_requests: stands in for the service's limit.
+        name: the table's name, for messages.
+        max_bytes: replaces the service's limit.
+        max_requests: replaces the service's limit.
 
     Attributes:
-        rows: how many were written so far.
-        keys: theirs, where the model takes keys.
+        rows: rows written so far.
+        keys: their keys, if the model takes keys.
     """
 
-    def __init__(  # noqa: PLR0913 - as for requests, which take no prompt
+    def __init__(  # noqa: PLR0913 - like the writer of requests, plus a prompt
         self,
         prompt: Prompt,
         backend: Backend,
@@ -63,12 +63,12 @@ class TableWriter:
         self._size = 0
 
     def blocks(self, batches: Iterable[Sequence[Row]]) -> Iterator[bytes]:
-        """Yield the lines, some at a time.
+        """Yield the lines, several at a time.
 
         Raises:
-            RequestError: a row without a value for the prompt, or without a key, or too many; ``row 3 of in.csv`` is
-                the third.
-            InputError: there are none.
+            RequestError: a row has no value for the prompt or no key, or there are too many rows; ``row 3 of in.csv``
+                is the third.
+            InputError: there are no rows.
         """
         for rows in batches:
             for begin in range(0, len(rows), TOGETHER):
@@ -77,12 +77,12 @@ class TableWriter:
         self.end()
 
     def lines(self, rows: Iterable[Row]) -> Iterator[tuple[str, bytes]]:
-        """Yield key and line of each row; see `blocks`."""
+        """Yield the key and the line of each row; see `blocks`."""
         yield from map(self.line, rows)
         self.end()
 
     def _together(self, rows: Sequence[Row]) -> bytes | None:
-        """Write rows; None: they are to be looked at one by one, for one is not as it should be."""
+        """Write rows; return None if one is not right and each must be checked by itself."""
         settings, begin = self._settings, self.rows
         try:
             for name in settings.columns or ():
@@ -107,7 +107,7 @@ class TableWriter:
         return lines
 
     def line(self, row: Row) -> tuple[str, bytes]:
-        """Write one, and return its key, too."""
+        """Write one row; return its key and its line."""
         self.rows += 1
         number, settings = self.rows, self._settings
         try:
@@ -123,7 +123,7 @@ class TableWriter:
         return key, line
 
     def end(self) -> None:
-        """Look whether all is well, when all rows are written."""
+        """Run the final checks after all rows are written."""
         if not self.rows:
             msg = f"{self._name or 'src'} holds no rows: there is nothing to ask"
             raise InputError(msg)
