@@ -1,1 +1,1 @@
-"""Rows out: the lines that services wrote become one row for each request."""
+"""Rows out: the lines that the services wrote become one row for each request."""

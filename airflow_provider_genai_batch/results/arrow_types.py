@@ -1,7 +1,7 @@
 """Columns of Parquet for JSON values, typed by their JSON Schema. Needs pyarrow, the extra ``parquet``.
 
-What has no fixed type (a free object, a union, a schema that is part of itself) becomes JSON text; its field's metadata
-says so, by which it is read back.
+A value without a fixed type (a free object, a union, a recursive schema) becomes JSON text. The field's metadata says
+so, and the value is read back accordingly.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Column(NamedTuple):
     """How a JSON value is written.
 
     Attributes:
-        type: of the column.
-        write: makes what pyarrow takes of a value that is not None; None for one that the column cannot hold.
-        json: it is JSON text.
-        plain: there is no JSON text in it, so pyarrow takes its values as they are, unless one does not fit.
+        type: the column's type.
+        write: converts a value that is not None for pyarrow; returns None if the column cannot hold it.
+        json: the column holds JSON text.
+        plain: the column contains no JSON text, so pyarrow takes its values as they are if they all fit.
     """
 
     type: Any
@@ -40,13 +40,13 @@ class Column(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """Where a schema stands.
+    """The context of a schema.
 
     Attributes:
-        definitions: what references name.
-        within: the references that it stands in.
-        sparse: members of objects may be absent, which is the same as null. Else an object with such a member is JSON
-            text, because the two could no longer be distinguished.
+        definitions: schemas by the names that references use.
+        within: the references that lead to this schema.
+        sparse: an absent member of an object means the same as null. Otherwise an object with optional members is
+            JSON text, because a column could not distinguish absent from null.
     """
 
     definitions: Schema
@@ -55,11 +55,11 @@ class Scope(NamedTuple):
 
 
 def column_of(schema: Schema, scope: Scope | None = None) -> Column:
-    """Return the column of values that a schema describes, as Pydantic writes schemas.
+    """Return the column for values of a schema, in the form that Pydantic writes schemas.
 
     Args:
-        schema: of the values.
-        scope: where it stands; None: it is whole.
+        schema: describes the values.
+        scope: the schema's context; None if it is a whole schema.
     """
     scope = scope or Scope(schema.get("$defs", {}))
     if (reference := schema.get("$ref")) is not None:
@@ -79,7 +79,7 @@ def column_of(schema: Schema, scope: Scope | None = None) -> Column:
 
 
 def has_lost(value: Any, written: Any) -> bool:
-    """Whether a column did not hold all of a value, such as an integer of more than 64 bits."""
+    """Whether a column could not hold all of a value, such as an integer of more than 64 bits."""
     if written is None or value is None:
         return value is not None
     if isinstance(written, dict):
@@ -90,7 +90,7 @@ def has_lost(value: Any, written: Any) -> bool:
 
 
 def read_change(field: Any) -> Change | None:
-    """Return what makes a value of a field's JSON text, wherever it stands in it; None: it has none."""
+    """Return a function that decodes the JSON text in a field's values, at any depth; None if there is none."""
     if field.metadata and b"genai_batch" in field.metadata:
         return from_json
     if pa.types.is_list(field.type):
@@ -110,7 +110,7 @@ def _each(changes: Mapping[str, Change]) -> Change:
 
 
 def _list(schema: Schema, scope: Scope) -> Column:
-    if not isinstance(schema.get("items"), Mapping):  # a tuple, or nobody knows of what
+    if not isinstance(schema.get("items"), Mapping):  # a tuple, or items of unknown type
         return TEXT
     item = column_of(schema["items"], scope)
 
@@ -142,7 +142,7 @@ def _struct(schema: Schema, scope: Scope) -> Column:
 
 
 def _int64(value: Any) -> int | None:
-    """Return a number; None for one that no column of numbers holds, as only a mistaken service sends."""
+    """Return an integer; None if it exceeds 64 bits, which only a faulty service sends."""
     return value if type(value) is int and -_INT64 <= value < _INT64 else None
 
 

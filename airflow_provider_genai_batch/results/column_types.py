@@ -1,4 +1,4 @@
-"""The types of columns that are not the same in every Parquet file."""
+"""The types of the columns that differ between Parquet files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ColumnTypes:
-    """Types of columns that are not the same in every file, as JSON Schema; None: they may be anything."""
+    """Types of the columns that differ between files, as JSON Schema; None: any type."""
 
     output: Mapping[str, Any] | None = None
     input: Mapping[str, Any] | None = None

@@ -1,6 +1,6 @@
 """The size and checksum that identify a file of rows.
 
-A file is compared with what this package wrote, so a checksum is enough; it costs a quarter of a hash.
+Files are compared only with what this package wrote, so a checksum is enough; it costs a quarter of a hash.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing_extensions import override
 
 _CHUNK = 1024 * 1024
 _POLYNOMIAL = 0xEDB88320
-"""Of CRC-32 (IEEE 802.3), as zlib has it."""
+"""The polynomial of CRC-32 (IEEE 802.3), in zlib's bit order."""
 
 
 class Digest:
-    """Grows with the bytes that it is fed."""
+    """A digest of the bytes fed so far."""
 
     def __init__(self) -> None:
         self.size = self._sum = 0
 
     def feed(self, data: Any) -> int:
-        """Take bytes, and return how many."""
+        """Add bytes, and return their number."""
         size = memoryview(data).nbytes
         self.size += size
         self._sum = zlib.crc32(data, self._sum)
         return size
 
     def __str__(self) -> str:
-        """Return it as a manifest has it."""
+        """Return the digest in the form of a manifest."""
         return _spelt(self._sum, self.size)
 
 
 class Summed(io.RawIOBase):
-    """Passes on what is written.
+    """A file that passes on what is written.
 
     Attributes:
-        digest: of what was written so far.
+        digest: of the bytes written so far.
     """
 
     def __init__(self, out: BinaryIO) -> None:
@@ -60,7 +60,7 @@ class Summed(io.RawIOBase):
 
 
 def joined(digests: Iterable[str]) -> str:
-    """Return the digest of files that stand behind each other, from the digest of each."""
+    """Return the digest of files joined in order, from the digest of each."""
     size = total = 0
     for one in digests:
         checksum, own = parts_of(one)
@@ -69,13 +69,13 @@ def joined(digests: Iterable[str]) -> str:
 
 
 def parts_of(digest: str) -> tuple[int, int]:
-    """Return the checksum and the size, in bytes, of which a digest is made."""
+    """Return the checksum and the size in bytes from a digest."""
     _, checksum, size = digest.split("-")
     return int(checksum, 16), int(size)
 
 
 def _times(left: int, right: int) -> int:
-    """Multiply two polynomials over GF(2) modulo that of the checksum; the first bit is the lowest power."""
+    """Multiply two polynomials over GF(2) modulo the checksum's; the first bit is the lowest power."""
     product = 0
     for bit in range(31, -1, -1):
         if left >> bit & 1:
@@ -85,7 +85,7 @@ def _times(left: int, right: int) -> int:
 
 
 def _power(exponent: int) -> int:
-    """Return x to a power: times a checksum, it is that of the same bytes with so many zero bits behind them."""
+    """Return a power of x: multiplied with a checksum, it is that of the same bytes followed by that many zero bits."""
     found, base = 1 << 31, 1 << 30
     while exponent:
         if exponent & 1:
@@ -100,7 +100,7 @@ def _spelt(checksum: int, size: int) -> str:
 
 
 def digest_of(stream: BinaryIO) -> str:
-    """Return the digest of a file, from where it stands to its end."""
+    """Return the digest of a file, from its current position to its end."""
     digest = Digest()
     while chunk := stream.read(_CHUNK):
         digest.feed(chunk)

@@ -1,4 +1,4 @@
-"""Lines in the order of the input, in bounded memory: sorted by the piece, merged from temporary files."""
+"""Sorts lines into the order of the input in bounded memory: sorts pieces, and merges them from temporary files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, TypeAlias, cast
 
 Placed: TypeAlias = tuple[int, int, bytes]
-"""Place in the input, number of arrival, line."""
+"""Place in the input, order of arrival, line."""
 
 _RUN = 4 * 1024 * 1024
-"""Bytes that are sorted at once."""
+"""Bytes that are sorted at a time."""
 _FAN = 32
-"""Files that are merged at once."""
+"""Files that are merged at a time."""
 _OVERHEAD = 200
 _LAST = (1 << 63) - 1
 _HEAD = Struct("<QQI")
@@ -26,14 +26,14 @@ _BUFFER = 32 * 1024
 def in_order(
     lines: Iterable[tuple[int | None, bytes]], *, run_bytes: int = _RUN, fan: int = _FAN
 ) -> Iterator[Iterator[bytes]]:
-    """Take lines with their places in the input and give them sorted; those without a place come last, as they came.
+    """Yield lines sorted by their places in the input; lines without a place come last, in order of arrival.
 
-    The temporary files are gone when the block ends.
+    The temporary files are removed when the block ends.
 
     Args:
         lines: with their places.
-        run_bytes: about so much is in memory and sorted at once.
-        fan: so many temporary files are merged into one.
+        run_bytes: about how many bytes are held in memory and sorted at a time.
+        fan: how many temporary files are merged into one.
     """
     with ExitStack() as stack:
         levels: list[list[BinaryIO]] = []
@@ -54,10 +54,10 @@ def in_order(
 def _keep(
     stack: ExitStack, levels: list[list[BinaryIO]], level: int, run: Iterable[Placed], fan: int
 ) -> None:
-    """Write a sorted run; where there are many of a level, make one of the next level of them."""
+    """Write a sorted run; if its level is full, merge the level's runs into one of the next level."""
     if level == len(levels):
         levels.append([])
-    file = cast("BinaryIO", TemporaryFile(prefix="genai-batch-", buffering=_BUFFER))  # noqa: SIM115 - the stack's
+    file = cast("BinaryIO", TemporaryFile(prefix="genai-batch-", buffering=_BUFFER))  # noqa: SIM115 - the stack closes
     stack.enter_context(file)
     for place, arrival, line in run:
         file.write(_HEAD.pack(place, arrival, len(line)))

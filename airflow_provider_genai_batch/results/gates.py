@@ -1,4 +1,4 @@
-"""Checks of rows, counted while the rows land: a few numbers each, and no row is held."""
+"""Checks of rows, counted while the rows land; each check holds a few numbers and no rows."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from airflow_provider_genai_batch.models import Checked, RowCounts
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
 _MOST_VALUES, _OTHERS = 1000, "others"
-"""Values of a field whose shares are compared; whatever else comes is one of them."""
+"""The most distinct values of a field whose shares are compared; all others count as one."""
 
 
 class Gates:
-    """Running numbers of some checks."""
+    """The running counts of some checks."""
 
     def __init__(self, checks: Sequence[Check]) -> None:
         self._counts = [_Drift(check) if check.kind == "drift" else _Count(check) for check in checks]
         self._typed = any(count.path for count in self._counts)
 
     def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
-        """Pass the rows on that are landed, each request's once, and count the good ones."""
+        """Pass on the landed rows, one for each request, and count the good ones."""
         for row in rows:
             if row["status"] == "ok":
                 answer = _answer(row) if self._typed else None
@@ -34,12 +34,12 @@ class Gates:
             yield row
 
     def found(self, rows: RowCounts) -> tuple[Checked, ...]:
-        """Return what the checks have found, when all rows have passed."""
+        """Return the results of the checks after all rows have passed."""
         return tuple(count.found(rows) for count in self._counts)
 
 
 class _Drift:
-    """How often each value came, of rows that were asked and of those that were reused."""
+    """How often each value occurred, in newly generated rows and in reused rows."""
 
     def __init__(self, check: Check) -> None:
         self.path = tuple((check.field or "").split("."))
@@ -54,7 +54,7 @@ class _Drift:
         counts[value if value in counts or len(counts) < _MOST_VALUES else _OTHERS] += 1
 
     def found(self, _rows: RowCounts) -> Checked:
-        """Return the largest difference of shares."""
+        """Return the largest difference between the shares of a value."""
         check, asked, reused = self._check, self._asked.total(), self._reused.total()
         value = None
         if asked and reused:
@@ -71,7 +71,7 @@ class _Drift:
 
 
 class _Count:
-    """One check's numbers."""
+    """The counts of one check."""
 
     def __init__(self, check: Check) -> None:
         self.path = tuple(check.field.split(".")) if check.field else ()
@@ -102,7 +102,7 @@ class _Count:
 
 
 def _answer(row: PlainRow) -> Any:
-    """Return the answer as JSON; a text that no type was asked for may be some all the same."""
+    """Return the answer as JSON; a text without an output type may be JSON as well."""
     output = row["output"]
     if isinstance(output, Raw):
         return from_json(bytes(output))
@@ -123,5 +123,5 @@ def _member(value: Any, path: Sequence[str]) -> Any:
 
 
 def _is(value: Any, wanted: Any) -> bool:
-    """Whether they are the same in JSON, where True is no 1."""
+    """Whether two values are the same in JSON, where True is not 1."""
     return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

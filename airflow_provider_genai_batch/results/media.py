@@ -1,4 +1,4 @@
-"""Bytes of pictures and sound as they stand in an answer, and names for the files that they become."""
+"""The bytes of pictures and sound in an answer, and names for the files that they become."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 from airflow_provider_genai_batch.exceptions import ConfigurationError
 
 _CHARACTERS = 4 * 64 * 1024
-"""Of base64, decoded at a time."""
+"""Characters of base64 that are decoded at a time."""
 _BYTES = _CHARACTERS // 4 * 3
 _OTHER_ALPHABET = str.maketrans({"-": "+", "_": "/", **dict.fromkeys(" \t\r\n")})
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LONGEST_KEY = 120
-"""Characters of a key in a name. What follows it has less than 80, and the commonest limit is 255 bytes."""
+"""Characters of a key in a file name. The rest of the name has fewer than 80; the usual limit is 255 bytes."""
 _HEX = 16
 LONGEST_NAME = "x" * 200
-"""As long as the longest name of a file: to find out whether a folder takes it."""
+"""As long as the longest file name, to find out whether a folder accepts it."""
 
 
 def check_media_uri(uri: str) -> None:
-    """Refuse what names no folder for media.
+    """Refuse a URI that is not a folder for media.
 
     Raises:
-        ConfigurationError: it does not.
+        ConfigurationError: it is not a folder.
     """
     scheme, separator, rest = uri.partition("://")
     if not uri.strip() or "*" in uri or scheme == "bq" or (separator and not rest.strip("/")):
@@ -38,17 +38,17 @@ def check_media_uri(uri: str) -> None:
 
 
 class Base64Bytes(io.RawIOBase):
-    """The bytes that base64 stands for, as a file: decoded while they are read, so that they are never held whole.
+    """Base64 text as a binary file: it is decoded while it is read, so the bytes are never held as a whole.
 
     Args:
-        text: base64 of either alphabet, with its padding or without.
-        header: gives the bytes that come before, by the number of those that the text stands for.
+        text: base64 of either alphabet, with or without padding.
+        header: returns bytes that come before the decoded ones; takes the number of decoded bytes.
 
     Attributes:
         size: bytes in all.
 
     Raises:
-        ValueError: it is no base64. Some of it shows only when it is read.
+        ValueError: it is not base64. Some errors show only when it is read.
     """
 
     def __init__(self, text: str, header: Callable[[int], bytes] = lambda _size: b"") -> None:
@@ -67,18 +67,18 @@ class Base64Bytes(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Move to a position."""
         origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         self._at = max(0, origin + offset)
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Give so many bytes, or all that are left, in no more room than they need."""
+        """Return up to `size` bytes, or all that are left, without allocating more than that."""
         left = max(0, self.size - self._at)
         return super().read(left if size < 0 else min(size, left)) or b""
 
     def readinto(self, buffer: Any) -> int:
-        """Give the next bytes, as many as are asked for, or as there are."""
+        """Read the next bytes into a buffer; return their number."""
         view, begin = memoryview(buffer), self._at
         while data := self._next(len(view) - (self._at - begin)):
             at = self._at - begin
@@ -99,7 +99,7 @@ def digest_of_bytes(stream: Base64Bytes) -> str:
     """Return the SHA-256 of all bytes, in hex.
 
     Raises:
-        ValueError: it is no base64.
+        ValueError: it is not base64.
     """
     digest = sha256()
     stream.seek(0)
@@ -110,28 +110,28 @@ def digest_of_bytes(stream: Base64Bytes) -> str:
 
 
 def media_name(key: str | None, candidate: int, part: int, digest: str, ending: str) -> str:
-    """Return the name of a file: key, candidate and part, then the begin of its digest.
+    """Return a file's name: key, candidate and part, then the beginning of its digest.
 
-    With the digest a name stands for its content: whoever writes it again writes the same, whatever other task has
-    the same key, and a later night or round that is answered otherwise takes no other file's place. Letters of either
-    case are no trouble for the same reason.
+    Because of the digest, a name identifies its content. Writing a file again writes the same content, even if another
+    task has the same key. A later run or round with another answer overwrites no other file. For the same reason, file
+    systems that ignore case cause no conflict.
 
     Args:
-        key: the row's; None: it has none.
-        candidate: which answer, from 0.
-        part: which part of it, from 0.
+        key: the row's key; None: it has none.
+        candidate: number of the candidate, from 0.
+        part: number of the part, from 0.
         digest: of the file, in hex.
-        ending: without its point.
+        ending: without the dot.
     """
     return f"{safe_key(key)}-{candidate}-{part}-{digest[:_HEX]}.{ending}"
 
 
 def safe_key(key: str | None) -> str:
-    """Spell a key so that it can be part of any file's name.
+    """Encode a key so that it can be part of any file's name.
 
-    Letters of English, digits, ``_``, ``-`` and points but the first stay; other bytes of its UTF-8 become ``=2F``, as
-    in quoted-printable, which reads it back. One that gets too long is cut, and ends in ``~`` and its own digest. None
-    becomes ``=``.
+    English letters, digits, ``_``, ``-`` and any dot except a leading one stay; other bytes of its UTF-8 become
+    ``=2F``, as in quoted-printable, which decodes it. A key that gets too long is cut, and ends in ``~`` and its own
+    digest. None becomes ``=``.
     """
     if key is None:
         return "="
@@ -151,15 +151,15 @@ def safe_key(key: str | None) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a first look finds nothing that has to be mended; the rest is seen when it is decoded."""
+    """Whether a first look finds nothing to normalize; decoding finds the rest."""
     return "=" not in text[:-2] and not any(odd in text for odd in "-_ \t\r\n")
 
 
 def _plain(text: str) -> str:
-    """Spell base64 as it is decoded here.
+    """Normalize base64 for the decoder.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not base64.
     """
     text = text.translate(_OTHER_ALPHABET).rstrip("=")
     if len(text) % 4 == 1:
@@ -173,7 +173,7 @@ def _decoded_size(text: str) -> int:
 
 
 def _decoded(text: str) -> bytes:
-    """Decode one slice; Python passes over what is not of the alphabet, and then too little comes."""
+    """Decode one slice; Python skips characters outside the alphabet, which then shows in the size."""
     try:
         data = a2b_base64(text)
     except ValueError as error:

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GROUP_BYTES = 4 * 1024 * 1024
-"""Bytes of lines that become one group of rows."""
+"""Bytes of lines that form one row group."""
 _BATCH, _BATCH_BYTES = 1024, 1024 * 1024
-"""Rows, and bytes of their lines, that become columns at a time: each time costs as much as dozens of rows."""
+"""Rows, and bytes of their lines, that become columns at a time: each conversion costs as much as dozens of rows."""
 _PLAIN = ("key", "index", "status", "text", "output", "error", "finish_reason", "usage", "model_version")
 _FIELDS = len(_PLAIN) + 2
-"""Of a plain row, with `tier` and `round`."""
+"""Number of fields of a plain row, with `tier` and `round`."""
 _NEVER_NULL = ("status", "round")
 _ANYTHING = ("output", "response", "input")
 
@@ -71,17 +71,17 @@ def schema_of(columns: dict[str, Column]) -> Any:
 
 
 _FEW_VALUES = ("status", "finish_reason", "model_version", "tier", "round")
-"""Columns that are worth a dictionary: to look for one in all texts costs as much as to make their column."""
+"""Columns that are worth a dictionary: looking for repeated texts would cost as much as building their column."""
 _USUAL = frozenset(UsualRow.__struct_fields__)
 _TEXTS = ("key", "index", "text", "finish_reason", "model_version")
-"""Fields of usual rows that every column of theirs takes as they are."""
+"""Fields of usual rows that their columns take as they are."""
 _NUMBERS = UsualTokens.__struct_fields__
 _AROUND = 250
-"""Bytes of a usual row's line beside its text, about."""
+"""Approximate size of a usual row's line without its text, in bytes."""
 
 
 class ParquetSink:
-    """Writes rows, or lines of them; the file is whole when the block ends well."""
+    """Writes rows, or lines of rows; the file is complete if the block ends without an error."""
 
     def __init__(self, out: BinaryIO, types: ColumnTypes) -> None:
         self._columns = columns_of(types)
@@ -105,7 +105,7 @@ class ParquetSink:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write what is held, and the end of the file."""
+        """Write the rows that are held, and the end of the file."""
         if kind is None:
             self._flush()
         self._writer.close()
@@ -117,7 +117,7 @@ class ParquetSink:
             )
 
     def __call__(self, lines: bytes) -> None:
-        """Take whole lines."""
+        """Add complete lines."""
         self._all_usual = False
         for line in lines.splitlines():
             row = from_json(line, cache_strings="keys")
@@ -129,7 +129,7 @@ class ParquetSink:
         self._took(len(lines))
 
     def rows(self, rows: Sequence[UsualRow]) -> None:
-        """Take usual rows."""
+        """Add usual rows."""
         self._rows += rows
         for name in ("parts", "input"):
             if name not in self._present and any(getattr(row, name) is not UNSET for row in rows):
@@ -145,7 +145,7 @@ class ParquetSink:
             self._flush()
 
     def _build(self) -> None:
-        """Make columns of the rows that wait for it."""
+        """Convert the waiting rows into columns."""
         if self._rows:
             arrays = [self._array(name, column) for name, column in self._columns.items()]
             self._held.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
@@ -153,7 +153,7 @@ class ParquetSink:
 
     def _array(self, name: str, column: Column) -> Any:
         """Return a column of the rows."""
-        if name not in self._present:  # as most are of plain answers
+        if name not in self._present:  # true for most columns of plain answers
             return pa.nulls(len(self._rows), column.type)
         if self._all_usual and (array := _usual_array(self._rows, name, column)) is not None:
             return array
@@ -177,7 +177,7 @@ class ParquetSink:
 
 
 def _value(row: dict[str, Any] | UsualRow, name: str) -> Any:
-    """Return a field of a row as JSON has it."""
+    """Return a field of a row in its JSON form."""
     if isinstance(row, dict):
         return row.get(name)
     value = getattr(row, name, UNSET)
@@ -191,9 +191,9 @@ def _value(row: dict[str, Any] | UsualRow, name: str) -> Any:
 
 
 def _usual_array(rows: Sequence[Any], name: str, column: Column) -> Any:
-    """Return a column of usual rows; None if each value is to be written by itself."""
+    """Return a column of usual rows; None if each value must be written by itself."""
     values: list[Any] = list(map(attrgetter(name), rows)) if name in _USUAL else [None]
-    if values.count(values[0]) == len(values) or name not in _USUAL:  # as most columns are
+    if values.count(values[0]) == len(values) or name not in _USUAL:  # true for most columns
         value = _value(rows[0], name)
         if value is None:
             return pa.nulls(len(rows), column.type)

@@ -1,4 +1,4 @@
-"""Rows out of the chunks of a result file."""
+"""Reads rows from the chunks of a result file."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _TEXT = rb'("(?:[^"\\]|\\.)*")'
 _KEY_FIRST = re.compile(rb'\s*\{\s*"(key|custom_id)"\s*:\s*' + _TEXT)
 _KEY_LAST = re.compile(rb',\s*"(key|custom_id)"\s*:\s*' + _TEXT + rb"\s*\}\s*\Z")
 TOO_LONG = "LINE_TOO_LONG"
-"""The error's `status` of a row that was not read to its end."""
+"""The error's `status` for a row that was not read to its end."""
 
 
 Piece: TypeAlias = PlainRow | UsualRows
-"""A row, or several that stand behind each other."""
+"""A row, or several consecutive rows."""
 
 
 def each(pieces: Iterable[Piece]) -> Iterator[PlainRow]:
-    """Give rows one by one."""
+    """Yield rows one by one."""
     for piece in pieces:
         if isinstance(piece, UsualRows):
             yield from piece.plain()
@@ -36,13 +36,13 @@ def each(pieces: Iterable[Piece]) -> Iterator[PlainRow]:
 
 
 class PieceReader(LineReader):
-    """Reads the lines that are as nearly all are many at a time, and any others one by one.
+    """Reads lines of the usual form many at a time, and any others one by one.
 
-    What is paid for is kept as far as it can be: bytes that are no UTF-8 become U+FFFD, and of a line that is too long
-    the key.
+    What is paid for is kept as far as possible: bytes that are not UTF-8 become U+FFFD, and of a line that is too
+    long, the key is kept.
 
     Args:
-        backend: whose result file it is.
+        backend: the service that wrote the file.
         reading: how answers are read.
     """
 
@@ -80,7 +80,7 @@ class PieceReader(LineReader):
 
 
 class RowReader(PieceReader):
-    """The same, row by row."""
+    """Reads the same, row by row."""
 
     def _read(self, block: bytes) -> list[Any]:
         return [*each(super()._read(block))]

@@ -1,4 +1,4 @@
-"""Rows read back from where they landed."""
+"""Reads rows back from where they were landed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CHUNK = 1024 * 1024
 
 
 def plain(stream: BinaryIO, form: Form) -> BinaryIO:
-    """Return what gives the lines of a file, which may be compressed."""
+    """Return a stream of a file's lines; the file may be compressed."""
     return cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if form == "jsonl.gz" else stream
 
 
 def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
-    """Give the rows of a file.
+    """Yield the rows of a file.
 
     Args:
         stream: the file, seekable.
-        form: how it was written, see `results.sinks`.
+        form: the file's format, see `results.sinks`.
     """
     if form == "parquet":
         yield from map(ResultRow.model_validate, columns_as_rows(stream))
@@ -33,7 +33,7 @@ def landed_rows(stream: BinaryIO, form: Form) -> Iterator[ResultRow]:
 
 
 def count_rows(stream: BinaryIO, form: Form) -> int:
-    """Count the rows of a file, without reading what is in them."""
+    """Count the rows of a file without parsing them."""
     if form == "parquet":
         from pyarrow.parquet import ParquetFile
 
@@ -44,7 +44,7 @@ def count_rows(stream: BinaryIO, form: Form) -> int:
 
 
 def columns_as_rows(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Give the rows of a Parquet file as Python values; what a row has not is None."""
+    """Yield the rows of a Parquet file as Python values; absent fields are None."""
     from pyarrow.parquet import ParquetFile
 
     from airflow_provider_genai_batch.results.arrow_types import read_change

@@ -15,15 +15,15 @@ from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
 
 Form: TypeAlias = Literal["jsonl", "jsonl.gz", "parquet"]
 Write: TypeAlias = Callable[[bytes], object]
-"""Takes whole lines, each with its end."""
+"""Takes complete lines, each with its line end."""
 
 
 @runtime_checkable
 class WritesRows(Protocol):
-    """Takes usual rows, too, and needs no lines of them."""
+    """Also takes usual rows directly, without lines."""
 
     def __call__(self, lines: bytes, /) -> object:
-        """Take whole lines."""
+        """Take complete lines."""
 
     def rows(self, rows: Sequence[UsualRow], /) -> None:
         """Take rows."""
@@ -33,10 +33,10 @@ FORMS: tuple[Form, ...] = ("jsonl", "jsonl.gz", "parquet")
 
 
 def form_of(uri: str) -> Form:
-    """Return the format that an address says.
+    """Return the format that a URI's ending names.
 
     Raises:
-        InputError: it ends in none that rows can be landed as.
+        InputError: it has no ending that rows can be landed with.
     """
     for form in FORMS:
         if uri.endswith(f".{form}"):
@@ -49,7 +49,7 @@ def check_results_uri(uri: str) -> None:
     """Refuse a results URI that rows cannot be landed at, before anything is paid.
 
     Raises:
-        UnsupportedError, InputError: its ending says no format, or one that needs what is not installed.
+        UnsupportedError, InputError: its ending names no format, or one whose library is not installed.
     """
     if is_table(uri):
         read_table(uri, "results_uri")
@@ -68,13 +68,13 @@ def check_results_uri(uri: str) -> None:
 
 
 _PACKING = 4
-"""zlib's level: text packs in a third of the time that the usual 6 takes, and is a fifth larger."""
+"""zlib's level: compresses text in a third of the time of the default, 6, to a result that is a fifth larger."""
 _ISAL_PACKING = 2
-"""ISA-L's usual level: a sixth of the time that zlib takes at 4, and a tenth larger."""
+"""ISA-L's default level: a sixth of the time of zlib at 4, and a tenth larger."""
 
 
 def _packed(out: BinaryIO) -> AbstractContextManager[BinaryIO]:
-    """Open what compresses, with the fastest library that is there; the same rows make the same bytes with it."""
+    """Open a compressor with the fastest installed library; with it, the same rows give the same bytes."""
     try:
         from isal import igzip
     except ImportError:
@@ -89,12 +89,12 @@ def _packed(out: BinaryIO) -> AbstractContextManager[BinaryIO]:
 
 @contextmanager
 def opened(out: BinaryIO, form: Form, types: ColumnTypes | None = None) -> Iterator[Write]:
-    """Give a function that writes lines; what it wrote is whole when the block ends well.
+    """Yield a function that writes lines; the output is complete if the block ends without an error.
 
     Args:
         out: takes the bytes.
-        form: of the file.
-        types: of columns, where there are any.
+        form: the file's format.
+        types: the types of columns, if the format has columns.
     """
     if form == "jsonl":
         yield out.write

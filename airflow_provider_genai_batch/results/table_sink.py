@@ -1,4 +1,4 @@
-"""Rows as lines for a load job of BigQuery, written as they come."""
+"""Writes rows as lines for a BigQuery load job, as they come."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NULL = Raw(b"null")
 
 
 class _Row(Struct):
-    """What of a row lands in a table."""
+    """The fields of a row that land in a table."""
 
     key: str | None
     status: str
@@ -34,11 +34,11 @@ class TableSink:
     """Writes the lines of a table.
 
     Args:
-        out: takes them.
-        answers: the columns of answers by their fields; of one field that is empty the whole answer is the column.
-        text: the column of answers that have no type; empty: they have one.
-        kinds: of tokens.
-        with_input: rows have columns of their input, as one of type JSON.
+        out: takes the lines.
+        answers: the answers' columns by field; with a single empty field, that column holds the whole answer.
+        text: the column of answers without a type; empty if they have one.
+        kinds: kinds of tokens.
+        with_input: rows include the columns of their input, in one column of type JSON.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TableSink:
         self._with_input = with_input
 
     def write(self, lines: bytes) -> None:
-        """Take whole lines of rows."""
+        """Write complete lines of rows."""
         self._out.write(
             _encoder.encode_lines([self._line(_rows.decode(line)) for line in lines.splitlines()])
         )

@@ -1,4 +1,4 @@
-"""Rows into a file, each request once. No model is built for a row, and usual ones are counted and written together."""
+"""Writes rows to a file, one per request. No model is built per row; usual rows are counted and written together."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from airflow_provider_genai_batch.wire.schemas.output_type import AnswerCheck, s
 
 Row: TypeAlias = PlainRow | UsualRow
 Validate: TypeAlias = Callable[[str], Any]
-"""Takes an answer's text and returns the `output`; raises ValueError where it is not what was asked for."""
+"""Takes an answer's text and returns the `output`; raises ValueError if it does not match the requested output."""
 Carry: TypeAlias = Callable[[int], Mapping[str, Any]]
-"""Gives columns of the input row at an index."""
+"""Returns the columns of the input row at an index."""
 Watch: TypeAlias = Callable[[Iterable[PlainRow]], Iterator[PlainRow]]
-"""Sees rows, and passes them on."""
+"""Looks at rows and passes them on."""
 
 INVALID_OUTPUT = "INVALID_OUTPUT"
-"""The error's `status` where an answer is not what was asked for."""
+"""The error's `status` if an answer does not match the requested output."""
 _LINES = 64
-"""Written at a time."""
+"""Lines written at a time."""
 _BEYOND = (ValueError, OverflowError, TypeError)
-"""What JSON has no word for, or its writer no room."""
+"""Errors for values that JSON or its writer cannot represent."""
 _Item = TypeVar("_Item")
 _encoder = Encoder()
 
@@ -51,17 +51,17 @@ def land(
     """Count rows into `tally` and write them as lines, then a row for each request that has none.
 
     Args:
-        rounds: the rows of each round of asking, in any order; a later round's row replaces an earlier one's. Where a
-            good row came behind one that failed, `tally` is not sure, and all is to be landed again.
+        rounds: the rows of each round, in any order; a later round's row replaces an earlier one's. If a good row came
+            after a failed one, `tally` is not sure, and all rows must be landed again.
         tally: what to count into.
-        write: takes the lines; None only counts, and lets `store` have its part.
+        write: takes the lines; with None, rows are only counted and passed to `store`.
         ordered: write in the order of the input; rows whose place in it is not known come last.
         validate: checks the text of each answer.
-        carry: gives what the row takes along from its input row.
-        watch: sees the rows that are landed, and passes them on.
-        store: writes the pictures and sounds of the rows that are landed, see `wire.answers.answer.Store`.
+        carry: returns the columns that a row copies from its input row.
+        watch: looks at the landed rows and passes them on.
+        store: writes the pictures and sounds of the landed rows, see `wire.answers.answer.Store`.
     """
-    plain = write is None and watch is None  # nobody needs outputs as JSON
+    plain = write is None and watch is None  # then no one reads outputs as JSON
     check = validate if validate is None or plain else _spelling(validate)
     pieces = _counted(rounds, tally, check, store)
     if watch is not None:
@@ -87,12 +87,12 @@ def land(
 
 
 def spell(row: Row) -> bytes:
-    """Return a row as JSON, which has neither NaN nor half surrogate pairs."""
+    """Return a row as JSON, without NaN and without half surrogate pairs."""
     try:
         return _encoder.encode(row)
     except _BEYOND:
         plain = row.plain() if isinstance(row, UsualRow) else row
-        # Python's own JSON reader, which reads inline rows, lets more pass than there may be.
+        # Python's own JSON reader, which reads inline rows, accepts more than JSON allows.
         data = json.dumps(plain, ensure_ascii=False, default=_plain).encode(errors="replace")
         return to_json(from_json(data), inf_nan_mode="null")
 
@@ -101,12 +101,12 @@ def spell_lines(rows: Sequence[Row]) -> bytes:
     """Return rows as lines."""
     try:
         return _encoder.encode_lines(rows)
-    except _BEYOND:  # one of them
+    except _BEYOND:  # one of the rows
         return b"\n".join([*map(spell, rows), b""])
 
 
 def _spelling(validate: Validate) -> Validate:
-    """Let outputs be spelled at once, by who knows how."""
+    """Return a validator that returns the output already serialized, if possible in one step."""
     if isinstance(validate, AnswerCheck):
         return validate.spelled
     return lambda text: spelled(validate(text))
@@ -119,7 +119,7 @@ def _plain(value: Any) -> Any:
 def _counted(
     rounds: Sequence[Iterable[Piece]], tally: RowCounter, validate: Validate | None, store: Store | None
 ) -> Iterator[Piece]:
-    """Give the rows that are to be landed."""
+    """Yield the rows to land."""
     for number in reversed(range(len(rounds))):
         tally.begin_round(number)
         for piece in rounds[number]:
@@ -146,7 +146,7 @@ def _taken(rows: Iterable[PlainRow], tally: RowCounter, store: Store | None) -> 
 
 
 def _together(pieces: Iterable[Piece]) -> Iterator[Sequence[Row]]:
-    """Give rows some at a time."""
+    """Yield rows, several at a time."""
     waiting: list[PlainRow] = []
     for piece in pieces:
         if not isinstance(piece, UsualRows):
@@ -207,7 +207,7 @@ def _carrying(some: Iterable[Sequence[Row]], carry: Carry) -> Iterator[Sequence[
 
 
 def _are_usual(rows: Sequence[Row]) -> TypeGuard[Sequence[UsualRow]]:
-    """Whether rows are of a piece of usual ones; the others stand together, too."""
+    """Whether the rows come from a piece of usual rows; other rows are grouped separately."""
     return isinstance(rows[0], UsualRow)
 
 

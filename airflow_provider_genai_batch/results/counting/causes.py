@@ -10,11 +10,11 @@ from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 from airflow_provider_genai_batch.wire.services.errors import hint_of
 
 MOST_SHOWN = 5
-"""Causes in messages and in the manifest."""
+"""The most causes shown in messages and in the manifest."""
 _KEPT = 1000
-"""Different causes that are counted; the service may put something of its own into each."""
+"""The most distinct causes that are counted; the service may put details of one row into each."""
 _LONGEST = 300
-"""Characters of a cause, in messages and in the manifest."""
+"""The most characters of a cause, in messages and in the manifest."""
 
 
 class Causes:
@@ -58,7 +58,7 @@ class Causes:
 
 
 def cause_of(row: PlainRow) -> str:
-    """Return why a row failed, or why there is none."""
+    """Return why a row failed, or why it is missing."""
     error = row["error"]
     if error is None:
         return "no line came back" if row["status"] == "missing" else str(row["status"])
@@ -69,5 +69,5 @@ def cause_of(row: PlainRow) -> str:
 
 
 def as_cause(text: str) -> str:
-    """Return a text as short as causes are."""
+    """Return a text cut to the length of a cause."""
     return printable(text, _LONGEST)

@@ -31,25 +31,25 @@ from airflow_provider_genai_batch.wire.answers.usual_rows import UsualRows
 _SAMPLES = 5
 _LONGEST_KEY = 200
 UNKNOWN_TIER = "unknown"
-"""Among `tiers`: the answer does not say how it was served."""
+"""In `tiers`: the answer does not say which tier served it."""
 
 
 class RowCounter:
-    """Takes rows one by one and says at the end which requests have none.
+    """Counts rows one by one and finds out which requests have none.
 
     Attributes:
-        expected: number of requests, None when nobody knows.
-        rows_read: rows that came back, duplicates and all.
+        expected: number of requests, None if unknown.
+        rows_read: rows that came back, including duplicates.
         duplicates: rows whose key came before; the first good one counts.
-        replaced: rows of requests that have a better one: of a later round, or a good one in place of one that failed.
-            Their tokens are counted, for they are paid.
-        unjoined: rows without a key although every request had one; they cannot be matched to requests, so they are not
-            landed, and their requests count as missing. Their tokens are counted.
+        replaced: rows of requests that have a better one: a row of a later round, or a good row instead of a failed
+            one. Their tokens are counted, because they are paid for.
+        unjoined: rows without a key although every request had one. They cannot be matched to requests, so they are
+            not landed, and their requests count as missing. Their tokens are counted.
         unknown: rows whose key no request had; their tokens are counted.
         samples: the first keys that were ``duplicates``, ``unknown`` and ``missing``.
-        dropped: what of answers is in no row and no file, by kind.
-        digest: stands for the bytes of the file that rows were written to; None: they were written to none.
-        checked: what the checks of all rows have found.
+        dropped: parts of answers that are in no row and no file, by kind.
+        digest: identifies the bytes of the file that the rows were written to; None: there is no file.
+        checked: the results of the checks of all rows.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class RowCounter:
         answered: KeySet | None = None,
         reuses: bool = False,
     ) -> None:
-        """Begin.
+        """Create a counter without rows.
 
         Args:
             expected: number of requests.
-            keyed: every request has a key that its row brings back.
+            keyed: every request has a key that its row returns.
             stamped: all keys were stamped by this package, so they are known.
-            key_sum: of the requests' keys, see `requests.duplicate_keys`; tells at the end whether all came back.
+            key_sum: of the requests' keys, see `requests.duplicate_keys`; shows at the end whether all came back.
             known: the keys themselves, in order.
             reuses: there may be rows that no job was paid for, see `UnpaidRows`.
-            answered: requests of which an earlier reading found a good row behind one that failed: those that fail
-                are passed over. What this reading finds is added, and then it is not `sure`.
+            answered: requests for which an earlier reading found a good row after a failed one; their failed rows are
+                skipped. If this reading finds more of them, they are added, and the counter is not `sure`.
         """
         self.expected = expected
         self.rows_read = 0
@@ -83,7 +83,7 @@ class RowCounter:
         self.unknown = 0
         self.samples: dict[str, list[str]] = {"duplicates": [], "unknown": [], "missing": []}
         self._keyed = keyed
-        # Where some keys are the users' own, one that looks like a stamp may be theirs.
+        # If some keys are the users' own, one that looks like a stamp may be theirs.
         self._trusts_stamps = stamped or not keyed
         self._matcher: KeyMatcher
         if known is not None:
@@ -115,21 +115,21 @@ class RowCounter:
         self._shares: dict[str, JobTotals] = {}
 
     def begin_job(self, name: str) -> None:
-        """Begin with the rows of a job."""
+        """Start the rows of a job."""
         self._end_job()
         self._job = name
 
     def begin_round(self, number: int) -> None:
-        """Begin with the rows of a round: the last one comes first."""
+        """Start the rows of a round; the last round comes first."""
         self._round = number
         self._matcher.begin(number)
 
     def begin_again(self) -> None:
-        """Begin with the rows of a job that asked what another one of the round did: both are paid."""
+        """Start the rows of a job that had the same requests as another job of the round; both are paid for."""
         self._matcher.begin(self._round)
 
-    def take(self, row: PlainRow) -> bool:  # noqa: C901, PLR0912 - a call a row would cost a tenth
-        """Count a row and set its index to what is sure; False if it must not be landed."""
+    def take(self, row: PlainRow) -> bool:  # noqa: C901, PLR0912 - a call per row would cost a tenth more
+        """Count a row and set its index, or None if it is uncertain; return False if the row must not be landed."""
         self.rows_read += 1
         key = row["key"]
         if key is None:
@@ -154,7 +154,7 @@ class RowCounter:
                 self._drop(row, place)
                 return False
         self._pay(row)
-        if "tier" in row and (tier := row["tier"]) != BATCH:  # rows of jobs have none
+        if "tier" in row and (tier := row["tier"]) != BATCH:  # rows of jobs have no tier
             self._tiers[tier or UNKNOWN_TIER] += 1
         reason = row["finish_reason"]
         if reason is USUAL or reason == USUAL:
@@ -171,8 +171,8 @@ class RowCounter:
         """Count several rows and set their indices.
 
         Returns:
-            False, and then nothing is counted, if each is to be counted by itself: one of them does not land, or is
-            billed at another price than most.
+            False, without counting anything, if each row must be counted by itself: one of them does not land, or is
+            billed at a different price from most.
         """
         if rows.longest > LONG_PROMPT or (rows.failed and self._were_answered):
             return False
@@ -195,13 +195,13 @@ class RowCounter:
         return True
 
     def begin_reused(self) -> None:
-        """Begin with rows of earlier results, which are no job's."""
+        """Start the rows of earlier results, which belong to no job of this run."""
         self._end_job()
 
     def take_any(self, row: PlainRow) -> bool:
-        """Take a row of which nobody knows whether it was asked this time, see `take`.
+        """Count a row that may come from an earlier result; see `take`.
 
-        One that no job was paid for is no duplicate where its request has a row already.
+        A row that no job was paid for is not a duplicate if its request already has a row.
         """
         if self._unpaid is None or not self._unpaid.has(row):
             return self.take(row)
@@ -225,7 +225,7 @@ class RowCounter:
         return True
 
     def absorb(self, other: RowCounter) -> RowCounter:
-        """Add the counts of rows of other requests. No row may follow."""
+        """Add the counts of rows of other requests. No row may be taken after that."""
         self._shares = {**self.shares, **other.shares}
         self.rows_read += other.rows_read
         self.duplicates += other.duplicates
@@ -250,21 +250,22 @@ class RowCounter:
 
     @property
     def sure(self) -> bool:
-        """Whether the rows that count are known; if not, take all rows again.
+        """Whether it is known which rows count; if not, all rows must be taken again.
 
-        Where the keys that came are not those that were asked for, with the keys `known`, or without their sum: then
-        those that came are remembered. Where a good row came behind one that failed, with what is `answered`.
+        If the keys that came are not those of the requests, take the rows again with the `known` keys, or without the
+        key sum, so that the counter remembers the keys. If a good row came after a failed one, take them again with
+        `answered`.
         """
         settled = self._matcher.sure and len(self._answered) == self._were_answered
         return settled and all(other.sure for other in self._others)
 
     def came_of(self, job: str) -> int | None:
-        """Return how many rows of a job came, without those that came twice; None where its rows were not read here."""
+        """Return the number of a job's rows without duplicates; None if its rows were not read here."""
         share = self.shares.get(job)
         return None if share is None else share.rows.total()
 
     def missing(self) -> Iterator[PlainRow]:
-        """Give a row for every request that has none, and count it; without its key where that is not known."""
+        """Yield and count a row for every request that has none; the row has no key if the key is not known."""
         if self.expected is None:
             return
         left = self.expected - self._matcher.joined - self._keyless
@@ -277,11 +278,11 @@ class RowCounter:
             yield self._missed(missing_row(None, None))
 
     def unanswered(self, key: str | None, index: int | None) -> bool:
-        """Whether a request has no row that is ``ok``: one that failed, or none. To be asked after all rows.
+        """Whether a request has no row that is ``ok``: its row failed, or is missing. Call it after all rows.
 
         Args:
-            key: the request's key; without one it is not known.
-            index: its place in the input, which tells where all keys are stamps.
+            key: the request's key; without one, the result is False.
+            index: its place in the input; it is used if all keys are stamps.
         """
         return key is not None and self._matcher.unanswered(key, index)
 
@@ -295,10 +296,10 @@ class RowCounter:
         """Count rows that stay where they are, see `results.counting.unread_rows`.
 
         Args:
-            statuses: their numbers by status, also of those that are missing.
+            statuses: numbers of rows by status, including missing ones.
             causes: numbers of failed rows by cause.
-            came: how many there are.
-            shares: what each job brought, where that is known.
+            came: how many rows there are.
+            shares: the totals of each job, if known.
         """
         failed = Counter(statuses)
         self._keyless += failed.total()
@@ -311,13 +312,13 @@ class RowCounter:
             self._tokens.add_job(totals)
 
     def take_unpaid(self, status: str, reused: int, same: int, usage: Mapping[str, int]) -> None:
-        """Note which of the rows that stay where they are no job was paid for, see `take_unread`.
+        """Count the rows that no job was paid for, among rows that stay where they are; see `take_unread`.
 
         Args:
-            status: of them all.
+            status: the status of all of them.
             reused: rows of earlier results.
             same: rows of requests that are equal to another one.
-            usage: tokens of these answers when they were asked.
+            usage: tokens of these answers when they were first generated.
         """
         self._unpaid = self._unpaid or UnpaidRows()
         self._unpaid.add(status, reused, same, usage)
@@ -330,7 +331,7 @@ class RowCounter:
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens of all rows; None when no row gave any."""
+        """Tokens of all rows; None if no row has any."""
         usage = self._tokens.usage
         return None if usage == Usage() else usage
 
@@ -341,22 +342,22 @@ class RowCounter:
 
     @property
     def reused(self) -> int | None:
-        """Rows of earlier results; None: the task uses none again."""
+        """Rows of earlier results; None if the task does not reuse answers."""
         return None if self._unpaid is None else self._unpaid.reused
 
     @property
     def same(self) -> int | None:
-        """Rows of requests that are equal to another one, which was asked for them; None: the task looks for none."""
+        """Rows of requests equal to another one, which was submitted for them; None if the task finds no duplicates."""
         return None if self._unpaid is None else self._unpaid.same
 
     @property
     def saved(self) -> Usage | None:
-        """Tokens that were not paid, because the answers were there; None: the task uses none again."""
+        """Tokens that were not paid for, because the answers existed; None if the task does not reuse answers."""
         return None if self._unpaid is None else self._unpaid.saved
 
     @property
     def finish_reasons(self) -> dict[str, int]:
-        """Answers that count by the reason for which the model stopped, the commonest first."""
+        """Counted answers by the reason why the model stopped, the commonest first."""
         reasons = Kinds(self._reasons)
         if self._whole:
             reasons[USUAL] += self._whole
@@ -364,7 +365,7 @@ class RowCounter:
 
     @property
     def tiers(self) -> dict[str, int]:
-        """Rows that count by the tier that served them; requests without a row have none, nor have unpaid ones."""
+        """Counted rows by the tier that served them; missing and unpaid rows have no tier."""
         landed = self._ok + self._status.total() - self._status["missing"] - self._unpaid_status.total()
         in_jobs = landed - self._tiers.total()
         return {**({BATCH: in_jobs} if in_jobs else {}), **dict(self._tiers.most_common())}
@@ -376,7 +377,7 @@ class RowCounter:
 
     @property
     def shares(self) -> dict[str, JobTotals]:
-        """What each job brought, by name, whether its rows were replaced or not."""
+        """The totals of each job by name, including rows that were replaced."""
         self._end_job()
         return self._shares
 
@@ -399,7 +400,7 @@ class RowCounter:
             self._sample("unknown", row["key"])
 
     def _leave(self, row: PlainRow) -> None:
-        """Count a row that is paid for and not landed."""
+        """Count a row that is paid for but not landed."""
         self._pay(row)
         self._not_landed[row["status"]] += 1
 

@@ -1,4 +1,4 @@
-"""The sums of tokens over rows, and the parts of them that are billed otherwise than the rest."""
+"""The sums of tokens over rows, and the parts of them that are billed differently from the rest."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class TokenSums:
     """Tokens of all rows that are billed.
 
     Attributes:
-        long: the part that is of requests with long prompts.
-        full: the part that is billed in full: served at once, and not as flex as far as is known.
-        full_long: the part of `full` that is of requests with long prompts.
+        long: the part of requests with long prompts.
+        full: the part billed at full price: immediate calls that, as far as is known, were not served as flex.
+        full_long: the part of `full` of requests with long prompts.
     """
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class TokenSums:
         self.long += totals.long
 
     def absorb(self, other: TokenSums) -> None:
-        """Add the tokens of other rows. The parts are read for each job, so they are left as they are."""
+        """Add the tokens of other rows. The parts are counted for each job, so they stay as they are."""
         self._add(other.usage)
 
     @property
     def usage(self) -> Usage:
-        """All of them."""
+        """The sum of all tokens."""
         return Usage(
             input=self._input,
             output=self._output,

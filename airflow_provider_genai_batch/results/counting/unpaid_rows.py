@@ -1,4 +1,4 @@
-"""The rows that no job was paid for: those of earlier results, and those of requests that are equal to another."""
+"""The rows that no job was paid for: rows of earlier results, and rows of requests that are equal to another."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
 
 class UnpaidRows:
-    """Counts them.
+    """Counts the rows that no job was paid for.
 
     Attributes:
         reused: rows of earlier results.
-        same: rows of requests that are equal to another one, which was asked for them.
+        same: rows of requests that are equal to another one, which was submitted for them.
         status: all of them by status.
     """
 
@@ -25,11 +25,11 @@ class UnpaidRows:
 
     @staticmethod
     def has(row: PlainRow) -> bool:
-        """Whether a row is one of them."""
+        """Whether no job was paid for a row."""
         return "reused_from" in row or "same_as" in row
 
     def add_row(self, row: PlainRow) -> None:
-        """Count one."""
+        """Count one row."""
         if "same_as" in row:
             self.same += 1
         else:
@@ -39,15 +39,15 @@ class UnpaidRows:
             self._saved.update(row["usage"])
 
     def add(self, status: str, reused: int, same: int, usage: Mapping[str, int]) -> None:
-        """Count rows of one status, of which so many are of each kind."""
+        """Count rows of one status: `reused` of one kind and `same` of the other."""
         self.reused += reused
         self.same += same
-        if status != RowStatus.MISSING.value:  # a request without a row has none, whatever it is equal to
+        if status != RowStatus.MISSING.value:  # a missing row does not count, even if its request equals another
             self.status[status] += reused + same
         self._saved.update(usage)
 
     def absorb(self, other: UnpaidRows) -> None:
-        """Add those of other requests."""
+        """Add the counts of other requests."""
         self.reused += other.reused
         self.same += other.same
         self.status.update(other.status)
@@ -55,5 +55,5 @@ class UnpaidRows:
 
     @property
     def saved(self) -> Usage:
-        """Tokens that were not paid, because the answers were there."""
+        """Tokens that were not paid for, because the answers existed."""
         return Usage(**{kind: self._saved[kind] for kind in Usage.model_fields})

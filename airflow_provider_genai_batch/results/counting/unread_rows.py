@@ -1,4 +1,4 @@
-"""Counting rows that stay in BigQuery: by the service's counters, or by what their table says."""
+"""Counts rows that stay in BigQuery, by the service's counters or by their table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.wire.tables.statements import TOKENS
 
 
 def count_by_service(counter: RowCounter, jobs: Sequence[JobCounts]) -> None:
-    """Count by the service's counters."""
+    """Count rows by the service's counters."""
     done = sum(c.succeeded or 0 for c in jobs)
     failed = sum(c.failed or 0 for c in jobs)
     total = counter.expected if counter.expected is not None else done + failed
@@ -32,8 +32,8 @@ def count_by_table(counter: RowCounter, table: TableCounts, requests: int) -> No
 
     Args:
         counter: to count into.
-        table: its counts.
-        requests: how many there were to ask; those that are not in the table are missing.
+        table: the table's counts.
+        requests: number of requests; those that are not in the table are missing.
     """
     known = table.ok + table.unanswered + sum(number for _, number in table.failures)
     alike = [(_failed(status), number) for status, number in table.failures]
@@ -57,9 +57,9 @@ def count_by_result(
 
     Args:
         counter: to count into.
-        lines: numbers of rows (``number``) by ``row_status`` and ``cause``, the commonest causes; ``alike`` is the
+        lines: numbers of rows (``number``) by ``row_status`` and ``cause``, for the commonest causes; ``alike`` is the
             number of all rows of that status.
-        shares: what each job brought.
+        shares: the totals of each job.
         unpaid: numbers of rows that no job was paid for (``reused``, ``same``) by ``row_status``, with their tokens.
     """
     statuses: dict[str, int] = {}

@@ -1,1 +1,1 @@
-"""Keys of requests: which row belongs to which request, in little memory."""
+"""Keys of requests: match rows to requests in little memory."""

@@ -1,4 +1,4 @@
-"""A set of places in the input, in one bit each."""
+"""A set of places in the input, with one bit for each."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _FULL = 0xFF
 
 
 class Bitset:
-    """Numbers from 0 on.
+    """A set of numbers from 0 up.
 
     Args:
-        room: how many numbers there will be, if that is known.
+        room: how many numbers there will be, if known.
 
     Attributes:
-        bits: eight numbers a byte, the least in its lowest bit.
+        bits: eight numbers per byte, the smallest in the lowest bit.
     """
 
     def __init__(self, room: int = 0) -> None:
@@ -25,7 +25,7 @@ class Bitset:
         return int.from_bytes(self.bits, "little").bit_count()
 
     def add(self, place: int) -> bool:
-        """Add a number; False if it was there."""
+        """Add a number; return False if the set already has it."""
         at, bit = place >> 3, 1 << (place & 7)
         if at >= len(self.bits):
             self.bits.extend(bytes(at + _MORE - len(self.bits)))
@@ -34,7 +34,7 @@ class Bitset:
         return not byte & bit
 
     def add_all(self, places: Sequence[int]) -> bool:
-        """Add numbers; False if one of them was there or is there twice, and then none is added."""
+        """Add numbers; return False, and add none, if the set already has one or one is repeated."""
         bits = self.bits
         if (needed := (max(places, default=-1) >> 3) + 1) > len(bits):
             bits.extend(bytes(needed + _MORE - len(bits)))
@@ -53,13 +53,13 @@ class Bitset:
         return at < len(self.bits) and bool(self.bits[at] & (1 << (place & 7)))
 
     def copy(self) -> Bitset:
-        """Return the set as it is now."""
+        """Return a copy of the set."""
         other = Bitset()
         other.bits = bytearray(self.bits)
         return other
 
     def unset_below(self, end: int) -> Iterator[int]:
-        """Give the numbers below `end` that are not there. They may be added meanwhile."""
+        """Yield the numbers below `end` that are not in the set. They may be added meanwhile."""
         for at in range((end + 7) >> 3):
             if at < len(self.bits) and self.bits[at] == _FULL:
                 continue

@@ -1,8 +1,8 @@
-"""The match of rows to requests by their keys, and whether another row of the request came before.
+"""Matches rows to requests by their keys, and finds out whether the request already has a row.
 
-Rounds are read from the last to the first. So the first row of a request is the one that counts, in a round and over
-all rounds. A good row that comes behind one that failed is the exception: `results.counting.row_counter` then has all
-rows read again.
+Rounds are read from the last to the first. So the first row of a request is the one that counts, within a round and
+over all rounds. A good row after a failed one is the exception: then `results.counting.row_counter` has all rows read
+again.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from airflow_provider_genai_batch.results.keys.key_set import KeyPlaces, KeySet
 from airflow_provider_genai_batch.wire.keys import MASK, key_digest, key_digests, stamp
 
 UNPLACED = -1
-"""The place of a request that nobody knows."""
+"""The place of a request that is not known."""
 DUPLICATE = -2
-"""Said of a row whose request had one before, in the same round."""
+"""For a row whose request already has one in the same round."""
 REPLACED = -3
-"""Said of a row whose request has one of a later round."""
+"""For a row whose request has one in a later round."""
 UNKNOWN = -4
-"""Said of a row whose key no request had."""
+"""For a row whose key no request has."""
 
 
 class KeyMatcher(Protocol):
-    """Knows requests by their keys."""
+    """Matches the keys of rows to requests."""
 
     @property
     def joined(self) -> int:
-        """Number of requests with a row."""
+        """Number of requests that have a row."""
 
     @property
     def sure(self) -> bool:
         """Whether each row is known to belong to a request of its own."""
 
     def begin(self, number: int) -> None:
-        """Begin with the rows of a round."""
+        """Start the rows of a round."""
 
     def match(self, key: str, index: int | None) -> int:
-        """Take the key of a row, and the index it spells; return the request's place, or a constant from above."""
+        """Match a row's key and the index it spells; return the request's place, or one of the constants above."""
 
     def match_all(self, keys: Sequence[str], indices: Sequence[int | None]) -> Sequence[int] | None:
-        """Take the keys of several rows and return their places; None, and nothing changes, if one would not land."""
+        """Match the keys of several rows and return their places; None, without a change, if one would not land."""
 
     def failed(self, key: str, place: int) -> None:
         """Note that a request's row is not ``ok``."""
@@ -53,11 +53,11 @@ class KeyMatcher(Protocol):
         """Whether a request has no row that is ``ok``."""
 
     def missing(self) -> Iterator[tuple[str, int]]:
-        """Give keys and places of the requests that are known and have no row; each counts as failed after that."""
+        """Yield keys and places of the known requests that have no row; each counts as failed from then on."""
 
 
 class StampedKeyMatcher(KeyMatcher):
-    """Requests whose keys are all stamps of this package: a bit each tells whether there is a row."""
+    """Requests whose keys are all stamps of this package: one bit for each shows whether there is a row."""
 
     sure = True
 
@@ -79,7 +79,7 @@ class StampedKeyMatcher(KeyMatcher):
     def match(self, _key: str, index: int | None) -> int:
         if index is None or index >= self._expected:
             return UNKNOWN
-        # As `Bitset.add`, for which the call alone would cost as much.
+        # The same as `Bitset.add`; calling it would double the cost.
         at, bit = index >> 3, 1 << (index & 7)
         byte = self._bits[at]
         if byte & bit:
@@ -112,7 +112,7 @@ class StampedKeyMatcher(KeyMatcher):
 
 
 class KnownKeyMatcher(StampedKeyMatcher):
-    """Requests whose keys are at hand."""
+    """Requests whose keys are known."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._places = KeyPlaces(keys)
@@ -135,9 +135,9 @@ class KnownKeyMatcher(StampedKeyMatcher):
 
 
 class KeySumMatcher(KeyMatcher):
-    """Requests of whose keys nobody knows more than what they add up to.
+    """Requests of which at most the sum of the keys is known.
 
-    Where that is known, the keys of the first round, which are nearly all, need not be remembered: number and sum tell
+    If it is known, the keys of the first round, which are nearly all, need not be remembered: their number and sum show
     at the end whether each came once. If not, all rows are read again.
     """
 

@@ -1,4 +1,4 @@
-"""Keys in bounded memory: a table in SQLite, which keeps what its cache does not hold in a file of its own."""
+"""Keys in bounded memory: a table in SQLite, which keeps what exceeds its cache in a temporary file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from airflow_provider_genai_batch.wire.keys import stamped_index
 
 _CACHE_KIB = 4096
 _MARKED = 1 << 26
-"""Stamps below this one are kept in a bit each, 8 MiB at most."""
+"""Stamps with an index below this take one bit each, 8 MiB at most."""
 
 
 def _table(owner: object, definition: str) -> sqlite3.Connection:
-    """Open a table that is gone with its owner."""
+    """Open a table that is deleted together with its owner."""
     base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     weakref.finalize(owner, base.close)
     for setting in (f"cache_size = -{_CACHE_KIB}", "journal_mode = OFF", "synchronous = OFF"):
         base.execute(f"PRAGMA {setting}")
     base.execute(f"CREATE TABLE keys {definition}")
-    base.execute("BEGIN")  # one for all: what is begun and ended for each key is written for each key
+    base.execute("BEGIN")  # one transaction for all keys: one for each key would write to disk for each key
     return base
 
 
@@ -30,7 +30,7 @@ def _spelled(key: str) -> bytes:
 
 
 class KeySet:
-    """A set of keys, exact, of any size. Stamps cost a bit; others some microseconds and no memory to speak of."""
+    """An exact set of keys of any size. A stamp takes a bit; another key a few microseconds and hardly any memory."""
 
     def __init__(self) -> None:
         self._stamps = Bitset()
@@ -41,7 +41,7 @@ class KeySet:
         return len(self._stamps) + self._others
 
     def add(self, key: str) -> bool:
-        """Add a key; False if it was there."""
+        """Add a key; return False if the set already has it."""
         index = stamped_index(key)
         if index is not None and index < _MARKED:
             return self._stamps.add(index)
@@ -52,7 +52,7 @@ class KeySet:
         return new
 
     def add_stamps(self, indices: Sequence[int | None]) -> bool:
-        """Add keys that are stamps, by their indices; False if one is none or was there, and then none is added."""
+        """Add stamps by their indices; return False, and add none, if one is no stamp or the set already has it."""
         stamps = [index for index in indices if index is not None and index < _MARKED]
         return len(stamps) == len(indices) and self._stamps.add_all(stamps)
 
@@ -67,7 +67,7 @@ class KeySet:
 
 
 class KeyPlaces:
-    """The keys of an input with their places in it, both ways."""
+    """The keys of an input and their places in it, in both directions."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._base = _table(self, "(place INTEGER PRIMARY KEY, key BLOB)")
@@ -77,7 +77,7 @@ class KeyPlaces:
         (self.count,) = self._base.execute("SELECT count(*) FROM keys").fetchone()
 
     def get(self, key: str) -> int | None:
-        """Return a key's place; None: it is none of them."""
+        """Return a key's place; None if it is not in the input."""
         found = self._base.execute("SELECT place FROM keys WHERE key = ?", (_spelled(key),)).fetchone()
         return None if found is None else found[0]
 

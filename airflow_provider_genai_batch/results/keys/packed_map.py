@@ -1,4 +1,4 @@
-"""A map from digests to numbers in bounded memory: sorted records in a file, and the first of every few in memory."""
+"""A map from digests to numbers in bounded memory: sorted records in a file, and an index of them in memory."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 _RECORD = Struct(">8sQ")
 _WORDS = Struct(">Q8x")
-"""Of digests, one behind the other."""
+"""Unpacks the first words of digests that follow one another."""
 _SIZE, _WORD = 16, 8
 _BUCKETS = 64
 _SPILL = 64 * 1024
-"""Bytes of a bucket that are held before they go to the disk."""
+"""Bytes of a bucket that are held before they are written to disk."""
 _BLOCK = 64
-"""Records of which the first is known in memory."""
+"""Records per block; memory holds the first of each block."""
 _MOST_BITS, _BITS_IN_SLOT = 16, 4
-"""Of the beginning of a digest, by which a search begins; and of the number of digests that then are searched."""
+"""The most leading bits of a digest that select a slot, and the bits of the number of digests in a slot."""
 _MOST_IN_MEMORY = 1 << 20
 
 
 class PackedMap:
-    """Digests of which the first eight bytes tell nearly all apart, each with numbers; whoever reads compares the rest.
+    """A map from digests to numbers. It compares only the first eight bytes of a digest; the caller compares the rest.
 
-    Records are put into buckets by their first bits, and each bucket is sorted by itself. A million are held in 16 MiB;
-    ten million need less, and are read from a file of 160 MB while they are looked up.
+    Records are put into buckets by their first bits, and each bucket is sorted by itself. A million records take 16 MiB
+    of memory; ten million take less, and are read from a file of 160 MB during look-ups.
 
     Args:
-        most_in_memory: records that are all known in memory, in 16 bytes each; of more only some are.
+        most_in_memory: up to this many records are held in memory, in 16 bytes each; of more, only an index is.
 
     Attributes:
         rows: how many pairs there are.
@@ -60,14 +60,14 @@ class PackedMap:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the disk back."""
+        """Free the disk space."""
         for file in (*self._files, self._sorted):
             if file is not None:
-                with suppress(OSError):  # what did not fit any more is thrown away like the rest
+                with suppress(OSError):  # data that the disk had no room for is discarded like the rest
                     file.close()
 
     def add(self, digest: bytes, number: int) -> None:
-        """Take a pair; none may follow the first look-up."""
+        """Add a pair; not allowed after the first look-up."""
         self.add_all([(digest, number)])
 
     def _spill(self, bucket: int) -> None:
@@ -78,7 +78,7 @@ class PackedMap:
         held.clear()
 
     def add_all(self, pairs: Iterable[tuple[bytes, int]]) -> None:
-        """Take pairs; none may follow the first look-up."""
+        """Add pairs; not allowed after the first look-up."""
         held, pack, rows = self._held, _RECORD.pack, self.rows
         for digest, number in pairs:
             some = held[digest[0] >> 2]
@@ -89,17 +89,17 @@ class PackedMap:
         self.rows = rows
 
     def get(self, digest: bytes) -> list[int]:
-        """Return the numbers of all digests that begin as this one does, the least first."""
+        """Return the numbers of all digests that begin like this one, the smallest first."""
         return next((numbers for _, numbers in self.found(digest[:_WORD] + bytes(_WORD))), [])
 
     def found(self, digests: bytes) -> Iterator[tuple[int, list[int]]]:
-        """Look many digests up.
+        """Look up many digests.
 
         Args:
-            digests: of 16 bytes each, one behind the other.
+            digests: 16 bytes each, one after the other.
 
         Yields:
-            The place of each digest that is found, from 0, and the numbers of all that begin as it does, the least
+            The place of each digest that is found, from 0, and the numbers of all that begin like it, the smallest
             first.
         """
         if self._sorted is None:
@@ -140,14 +140,14 @@ class PackedMap:
 
     @property
     def repeats(self) -> int | None:
-        """How many digests begin as another one does; None: they are too many to tell at once."""
+        """How many digests begin like another one; None if there are too many to count in memory."""
         if self._sorted is None:
             self._sort()
         firsts = self._firsts
         return None if self._numbers is None else sum(map(eq, firsts, islice(firsts, 1, None)))
 
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
-        """Give the beginnings of all digests with their numbers, in order."""
+        """Yield the beginnings of all digests with their numbers, in order."""
         if self._sorted is None:
             self._sort()
         for block in range(-(-self.rows // _BLOCK)):
@@ -181,7 +181,7 @@ class PackedMap:
         self._set_slots()
 
     def _set_slots(self) -> None:
-        """Know where digests of each beginning are, so that a search is over a few of them."""
+        """Index where the digests of each beginning are, so that a search covers only a few of them."""
         firsts = self._firsts
         bits = max(0, min(_MOST_BITS, len(firsts).bit_length() - _BITS_IN_SLOT))
         self._shift = 8 * _WORD - bits
