@@ -42,7 +42,7 @@ class UnpaidRows:
         """Count rows of one status: `reused` of one kind and `same` of the other."""
         self.reused += reused
         self.same += same
-        if status != RowStatus.MISSING.value:  # a missing row does not count, even if its request equals another
+        if status != RowStatus.MISSING.value:  # a missing row counts as missing only
             self.status[status] += reused + same
         self._saved.update(usage)
 
