@@ -1,4 +1,4 @@
-"""Keys: what joins a row that comes back to its request."""
+"""Keys: they match the rows that come back to their requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from msgspec.json import Decoder
 from airflow_provider_genai_batch.exceptions import RequestError
 
 MAX_KEY_CHARACTERS = 512
-"""Keys of all rows are held while rows are joined, so a key has to stay a name."""
+"""Keys of all rows are held while rows are matched, so a key must be short."""
 
 _WIDTH, _WIDEST = 8, 18
-"""Digits of a stamp: at least, and at most, for an index has to fit 63 bits."""
+"""The least and the most digits of a stamp; the index has to fit 63 bits."""
 _STAMPS = re.compile(r"r[0-9]{8}(?:,r[0-9]{8})*")
 _LEAD = 10**_WIDTH
 _numbers = Decoder(list[int]).decode
@@ -26,17 +26,17 @@ _WORDS = frozenset(
 )
 _MARK = "key="
 _CUSTOM_MARK = "_key-"
-"""In letters that a ``custom_id`` may have."""
+"""Uses only characters that a ``custom_id`` may have."""
 
 MASK = (1 << 63) - 1
-"""Of sums of digests of keys."""
+"""Mask for sums of key digests."""
 _EMPTY = blake2b(digest_size=8)
 _TOGETHER = 1024
 _THREE_DIGITS = [f"{number:03d}" for number in range(1000)]
 
 
 def check_key(key: Any) -> None:
-    """Refuse what cannot be a key.
+    """Refuse an invalid key.
 
     Raises:
         RequestError: not a string, empty, too long, or not encodable as UTF-8.
@@ -56,15 +56,15 @@ def check_key(key: Any) -> None:
 
 
 def stamp(index: int) -> str:
-    """Return the key for the request at `index` (from 0) that brought none: ``r00000042``.
+    """Return the key for a request without one, at `index` (from 0): ``r00000042``.
 
-    It starts with a letter, and sorts as the numbers do up to a hundred million.
+    It starts with a letter. Up to a hundred million, it sorts in the order of the numbers.
     """
     return f"r{index:0{_WIDTH}d}"
 
 
 def stamps(begin: int, end: int) -> list[str]:
-    """Return the stamps of places from `begin` up to `end`, at a third of the cost."""
+    """Return the stamps of the places from `begin` up to `end`, at a third of the cost of `stamp`."""
     found: list[str] = []
     while begin < end:
         thousand, first = divmod(begin, 1000)
@@ -89,46 +89,46 @@ def stamped_index(key: str) -> int | None:
 
 
 def stamped_indices(keys: Sequence[str]) -> Sequence[int | None]:
-    """Return `stamped_index` of each of several keys; stamps of the usual width cost a third together."""
+    """Return `stamped_index` of several keys; together, stamps of the usual width cost a third."""
     joined = ",".join(keys)
     if joined.count(",") != len(keys) - 1 or _STAMPS.fullmatch(joined) is None:
         return [stamped_index(key) for key in keys]
-    # JSON has no numbers that begin with zeros, so each has a digit in front.
+    # JSON numbers cannot begin with zeros, so each gets a digit in front.
     return [number - _LEAD for number in _numbers(f"[{joined.replace('r', '1')}]")]
 
 
 def sum_of_stamps(begin: int, end: int) -> int:
-    """Return what the digests of the stamps of some places add up to, see `key_digest`."""
+    """Return the sum of the digests of the stamps of some places, see `key_digest`."""
     firsts = range(begin, end, _TOGETHER)
     return sum(sum(key_digests(stamps(one, min(one + _TOGETHER, end)))) for one in firsts)
 
 
 def spell_key(key: str) -> str:
-    """Return a key as it is written for Vertex AI; `read_key` undoes it.
+    """Return a key as it is written for Vertex AI; `read_key` reverses it.
 
-    Captures of the live service show that its importer guesses types and may turn a string such as ``"0042"``
-    into a number. So a key that could be read as something else is written behind a prefix.
+    Captures of the live service show that its importer guesses types and may turn a string such as ``"0042"`` into a
+    number. So a key that could be read as something else gets a prefix.
     """
     return key if _is_plain(key, _MARK) else _MARK + key
 
 
 def read_key(key: str) -> str:
-    """Return the key behind its spelling, whether `spell_key` marked it or not."""
+    """Return the key without the mark of `spell_key`, if it has one."""
     return key.removeprefix(_MARK)
 
 
 def spell_custom_id(key: str) -> str:
-    """Return a key as ``custom_id`` has it: marked as by `spell_key`; `read_custom_id` undoes it."""
+    """Return a key as ``custom_id``, marked as by `spell_key` if necessary; `read_custom_id` reverses it."""
     return key if _is_plain(key, _CUSTOM_MARK) else _CUSTOM_MARK + key
 
 
 def read_custom_id(custom_id: str) -> str:
-    """Return the key behind its spelling as ``custom_id``, whether it was marked or not."""
+    """Return the key without the mark of `spell_custom_id`, if it has one."""
     return custom_id.removeprefix(_CUSTOM_MARK)
 
 
 def _is_plain(key: str, mark: str) -> bool:
-    """Whether no importer takes a key for anything but text, and no reader for one behind a mark."""
+    """Whether every importer takes the key as text, and no reader takes part of it for a mark."""
     return (
         _TAKEN_AS_TEXT.fullmatch(key) is not None
         and key.strip().lower() not in _WORDS
@@ -137,14 +137,14 @@ def _is_plain(key: str, mark: str) -> bool:
 
 
 def key_digest(key: str) -> int:
-    """Return 63 bits that stand for a key, the same in every process and safe in any JSON."""
+    """Return 63 bits that identify a key: the same in every process, and safe in any JSON."""
     return (
         int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "little") & MASK
     )
 
 
 def key_digests(keys: Sequence[str]) -> list[int]:
-    """Return `key_digest` of each of several keys, at a third of the cost."""
+    """Return `key_digest` of several keys, at a third of the cost."""
     try:
         spelled = [*map(str.encode, keys)]
     except UnicodeEncodeError:

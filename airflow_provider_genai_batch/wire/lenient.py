@@ -1,4 +1,4 @@
-"""JSON that is not quite JSON, read as far as it can be: what was paid for must not be lost for one odd character."""
+"""Reads JSON with errors as far as possible, because an answer that was paid for must not be lost."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _UNKNOWN = rb"\ufffd"
 
 
 def loads(data: bytes, *, errors: str = "replace") -> Any:
-    """Read JSON with half surrogate pairs, bytes that are no UTF-8, or integers of thousands of digits.
+    """Read JSON with half surrogate pairs, bytes that are not UTF-8, or integers of thousands of digits.
 
-    A character that is none becomes U+FFFD, an integer that is too long for Python a float (infinity, mostly).
+    An invalid character becomes U+FFFD. An integer that is too long for Python becomes a float (usually infinity).
 
     Args:
         data: the JSON.
-        errors: ``strict`` refuses bytes that are no UTF-8.
+        errors: ``strict`` refuses bytes that are not UTF-8.
 
     Raises:
-        ValueError: it is no JSON even so.
+        ValueError: it is not JSON even so.
         RecursionError: it is nested too deeply.
     """
     text = _ESCAPE.sub(_mended, data).decode(errors=errors)

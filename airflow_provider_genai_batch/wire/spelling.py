@@ -1,4 +1,4 @@
-"""Names in lowerCamel from what Python users hold (dicts in either casing, objects), and data of the user's own.
+"""Converts what Python users pass (dicts in either casing, objects, data of their own) into names and data for JSON.
 
 Source: proto3 JSON mapping.
 """
@@ -26,18 +26,18 @@ def camel(name: str) -> str:
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:
-    """Return the fields set in a dict or a model-like object by lowerCamel name; None for anything else.
+    """Return the fields that are set in a dict or a model-like object, by lowerCamel name; None for anything else.
 
-    Objects are known by their manners (``model_dump``), not by their class: those of ``google.genai.types``
-    are read without that package. None means unset, as it does in the SDK.
+    Objects are recognized by their ``model_dump`` method, not by their class, so objects of ``google.genai.types`` are
+    read without that package. None means unset, as in the SDK.
 
     Raises:
-        RequestError: a name is not a string, or one field is there in both spellings.
+        RequestError: a name is not a string, or a field occurs in both spellings.
     """
     if value.__class__ is dict or isinstance(value, Mapping):
         pairs = value.items()
     elif isinstance(value, BaseModel):
-        pairs = dict(value).items()  # one level: what is inside keeps its class
+        pairs = dict(value).items()  # one level: inner values keep their class
     elif not isinstance(value, type) and callable(dump := getattr(value, "model_dump", None)):
         pairs = dump(exclude_none=True).items()
     else:
@@ -62,10 +62,10 @@ def config_fields(config: Any, of: str = "its") -> dict[str, Any]:
 
     Args:
         config: dict or object.
-        of: whose fields they are, for the remedy.
+        of: the owner of the fields, for the message.
 
     Raises:
-        RequestError: it is nothing that has fields.
+        RequestError: it has no fields.
     """
     fields = fields_of(config)
     if fields is None:
@@ -75,16 +75,16 @@ def config_fields(config: Any, of: str = "its") -> dict[str, Any]:
 
 
 def as_written(value: Any, name: str) -> str:
-    """Return the name of a field of `value` as its author spelled it, for messages."""
+    """Return the name of a field of `value` as the user wrote it, for messages."""
     names = value if isinstance(value, Mapping) else dict(value) if isinstance(value, BaseModel) else ()
     return next((given for given in names if isinstance(given, str) and camel(given) == name), name)
 
 
 def text(value: str, holder: str) -> str:
-    """Return text that can be written as UTF-8.
+    """Return the text if it can be written as UTF-8.
 
     Raises:
-        RequestError: it holds half of a surrogate pair, which no service reads.
+        RequestError: it contains half of a surrogate pair, which no service accepts.
     """
     if not value.isascii():
         try:
@@ -96,10 +96,10 @@ def text(value: str, holder: str) -> str:
 
 
 def free(value: Any, holder: str) -> Any:
-    """Turn the user's own data into JSON data, names and nulls as they are.
+    """Convert the user's own data into JSON data; names and nulls stay as they are.
 
     Raises:
-        RequestError: it holds something JSON has no word for.
+        RequestError: it contains something that JSON cannot represent.
     """
     if isinstance(value, Mapping):
         if odd := [name for name in value if not isinstance(name, str)]:

@@ -27,12 +27,12 @@ def snake(name: str) -> str:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """Return an object, or an empty one where something else stands."""
+    """Return an object, or an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def listing(value: Any) -> list[Any]:
-    """Return an array, or an empty one where something else stands."""
+    """Return an array, or an empty one for any other value."""
     return value if isinstance(value, list) else []
 
 
@@ -40,7 +40,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
     """Return an array of objects.
 
     Raises:
-        ValueError: something else stands there, which might have been what is looked for.
+        ValueError: it is something else, and the value that is looked for might have been in it.
     """
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, dict) for item in value):
         msg = "an array of something other than objects"
@@ -49,20 +49,20 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 
 def text(value: Any) -> str | None:
-    """Return a string, or None where something else stands."""
+    """Return a string, or None for any other value."""
     return value if isinstance(value, str) else None
 
 
 def integer(value: Any) -> int | None:
-    """Read an int64, which JSON carries as a string; None when absent or not a number."""
+    """Read an int64, which JSON carries as a string; None if it is absent or not a number."""
     try:
         return int(value)
-    except (TypeError, ValueError, OverflowError):  # the last: JSON readers make infinity of 1e999
+    except (TypeError, ValueError, OverflowError):  # the last: JSON readers turn 1e999 into infinity
         return None
 
 
 def timestamp(value: Any) -> datetime | None:
-    """Read RFC 3339 with up to nine fraction digits, of which Python keeps six; always UTC."""
+    """Read RFC 3339 with up to nine fraction digits, of which Python keeps six; the result is in UTC."""
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if not found:
         return None

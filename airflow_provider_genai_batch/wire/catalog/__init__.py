@@ -1,1 +1,1 @@
-"""The catalog of batch: publishers, models, locations, and the limits of one job."""
+"""What the services run in a batch: publishers, models, locations, and the limits of one job."""

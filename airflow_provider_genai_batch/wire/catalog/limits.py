@@ -17,33 +17,33 @@ from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 from airflow_provider_genai_batch.wire.services.gemini import MAX_FILE_BYTES
 
 MAX_LINE_BYTES = 100 * 1024**2
-"""Of one row: a line is held in memory while it is looked at. More than any request that a service takes."""
+"""Limit of one row: a line is held in memory while it is checked. It exceeds any request that a service takes."""
 
 
 _CLAUDE_JOBS = 4
-"""At a time in a project, says "Batch predictions with Anthropic Claude models"; what a fifth gets it does not say."""
+"""At a time in a project, says "Batch predictions with Anthropic Claude models"; it does not say what happens next."""
 
 
 def jobs_at_once(model: str) -> int | None:
-    """Return how many jobs of a model's family a project may have at a time; None: no limit is documented."""
+    """Return how many jobs of the model's family a project may run at a time; None: no limit is documented."""
     return _CLAUDE_JOBS if family_of(model) is Family.ANTHROPIC else None
 
 
 class Limits(NamedTuple):
-    """The most one input file may hold; None: no limit is documented."""
+    """The most that one input file may hold; None: no limit is documented."""
 
     max_bytes: int | None
     max_requests: int | None
     service: str
 
     def are_passed(self, rows: int, size: int) -> bool:
-        """Whether a file has grown over a limit."""
+        """Whether a file has exceeded a limit."""
         return (self.max_requests is not None and rows > self.max_requests) or (
             self.max_bytes is not None and size > self.max_bytes
         )
 
     def check(self, rows: int, size: int, where: str) -> None:
-        """Refuse a file that has grown over a limit.
+        """Refuse a file that has exceeded a limit.
 
         Raises:
             RequestError: it has; nothing was paid.
@@ -60,7 +60,7 @@ class Limits(NamedTuple):
 def limits_of(
     backend: Backend, task: Task, model: str, *, max_bytes: int | None = None, max_requests: int | None = None
 ) -> Limits:
-    """Return the limits of a job; `max_bytes` and `max_requests` stand in for the service's own."""
+    """Return the limits of a job; `max_bytes` and `max_requests` replace the service's own."""
     own_bytes: int | None = MAX_FILE_BYTES
     own_requests: int | None = None
     if family_of(model) is not Family.GOOGLE:

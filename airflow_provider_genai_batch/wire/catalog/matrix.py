@@ -1,8 +1,7 @@
-"""The matrix of what runs in a batch: models, places of requests and rows, and locations.
+"""What runs in a batch: models, places of requests and rows, and locations, in one table with sources.
 
-One table with where each fact is from. What the documents do not speak of is sent, with a note in the log: at worst
-the service refuses to create the job, which costs nothing. So it is where they disagree. `docs/reference/models.md`
-is made of this table.
+If the documents do not mention a combination, or disagree about it, the job is sent, with a note in the log: at worst
+the service refuses to create it, which costs nothing. `docs/reference/models.md` is generated from this table.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from airflow_provider_genai_batch.wire.catalog.publishers import publisher_of
 
 
 class State(str, Enum):
-    """What the documents say of one cell."""
+    """What the documents say about one cell."""
 
     YES = "yes"
     SILENT = "silent"
@@ -27,11 +26,11 @@ class State(str, Enum):
 
 
 class Mark(NamedTuple):
-    """One cell."""
+    """One cell of the table."""
 
     state: State
     note: str = ""
-    """Why not, and what to do; or what is not certain."""
+    """Why not, and what to do instead; or what is uncertain."""
 
     @property
     def allowed(self) -> bool:
@@ -41,23 +40,23 @@ class Mark(NamedTuple):
 
 YES, SILENT = Mark(State.YES), Mark(State.SILENT)
 WAYS = ("gs:// to gs://", "bq:// to bq://", "gs:// to bq://", "bq:// to gs://")
-"""Where Vertex AI reads requests and writes rows; lists and other files are staged in gs://."""
+"""Where Vertex AI reads requests and writes rows; lists and other files are staged in gs:// first."""
 PLACES = ("a region", "global", "us or eu")
 """Kinds of locations of Vertex AI."""
 
 
 class Kind(NamedTuple):
-    """Models that are alike in all of this."""
+    """A group of models for which all facts are the same."""
 
     name: str
     example: str
-    """A model's name."""
+    """An example of a model's name."""
     is_one: re.Pattern[str]
-    """Matches ``publisher/name``, without publisher ``/name`` for what somebody tuned."""
+    """Matches ``publisher/name``, or ``/name`` without a publisher for a tuned model."""
     ways: Mapping[str, Mark]
     places: Mapping[str, Mark]
     source: str
-    """Where the facts are from."""
+    """The source of the facts."""
 
 
 def _ways(gs: Mark, bq: Mark, mixed: Mark) -> dict[str, Mark]:
@@ -202,7 +201,7 @@ MATRIX: tuple[Kind, ...] = (
         f"{_IN_BATCH}: tuned Gemini 2; endpoints: reported as refused (BerriAI/litellm pull request 39668)",
     ),
 )
-"""Of Vertex AI; the first kind that a name matches is a model's. The Gemini API has neither buckets nor locations."""
+"""For Vertex AI; the first kind that a model's name matches applies. The Gemini API has no buckets or locations."""
 
 
 def kind_of(model: str) -> Kind:
@@ -213,7 +212,7 @@ def kind_of(model: str) -> Kind:
 
 
 def place_of(location: str) -> str:
-    """Return which kind of `PLACES` a location is."""
+    """Return the kind of location, one of `PLACES`."""
     if location == "global":
         return "global"
     return "us or eu" if location in ("us", "eu") else "a region"
@@ -222,19 +221,19 @@ def place_of(location: str) -> str:
 def check_places(
     model: str, source: BatchSource, destination: BatchDestination | None, location: str | None
 ) -> Iterator[str]:
-    """Refuse what the documents refuse of a job on Vertex AI, and tell what they do not say.
+    """Refuse a job on Vertex AI that the documents rule out, and note what they do not say.
 
     Args:
         model: a name that `read_model` returned.
-        source: where requests are read; what is staged is read in gs://.
+        source: where requests are read; staged input is read from gs://.
         destination: where rows are written; None: beside the input.
-        location: of the connection; None: not known yet.
+        location: the connection's location; None: not known yet.
 
     Returns:
         Notes for the log.
 
     Raises:
-        UnsupportedError: with what to do.
+        UnsupportedError: the documents rule it out; with what to do instead.
     """
     kind = kind_of(model)
     came = "bq://" if source.bigquery_uri else "gs://"

@@ -1,6 +1,6 @@
-"""Names of models, checked before they become part of a path: what does not name one model may name another.
+"""Checks names of models before they become part of a path: a wrong name could address another model.
 
-Source: the names in Google's batch guides for both services; how Google's google-genai SDK reads a short one.
+Source: the names in Google's batch guides for both services; how Google's google-genai SDK resolves a short name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OF_VERTEX = re.compile(
 _SHORT = re.compile(rf"([a-z0-9-]+)/({_ID})")
 """A publisher and its model, as the SDK takes them for Vertex AI."""
 _TOOL = re.compile(rf"(?:[A-Za-z][A-Za-z0-9_-]*[/:])+({_ID})")
-"""A model with the prefixes by which other tools choose a service."""
+"""A model with prefixes by which other tools select a service."""
 _NO_PUBLISHERS = frozenset(
     {
         "endpoints",
@@ -51,16 +51,16 @@ def read_model(model: Any, backend: Backend) -> str:
     """Read the name of a job's model.
 
     Args:
-        model: as the user wrote it; space around it does not count.
+        model: as the user wrote it; spaces around it are ignored.
         backend: where the job goes.
 
     Returns:
-        The name, of which `model_path` of the service makes a path.
+        The name; `model_path` of the service makes a path of it.
 
     Raises:
-        InputError: it names no model; with what to write.
+        InputError: it is not a model's name; says what to write.
         UnsupportedError: no batch runs the model.
-        ConfigurationError: it is a name of the other service; with what decides which service is meant.
+        ConfigurationError: it is a name of the other service; says what selects the service.
     """
     if not isinstance(model, str) or not model.strip():
         msg = f"model is {'empty' if isinstance(model, str) else repr(model)}: give one such as gemini-2.5-flash."
@@ -95,14 +95,14 @@ def read_model(model: Any, backend: Backend) -> str:
 
 
 def check_same_model(own: Any, model: str) -> None:
-    """Refuse a request for another model than the job's: what the service would do is not documented.
+    """Refuse a request for a model other than the job's: the service's behaviour is not documented.
 
     Args:
-        own: the request's; None: it names none.
-        model: the job's.
+        own: the request's model; None: it names none.
+        model: the job's model.
 
     Raises:
-        RequestError: it is another one.
+        RequestError: the models differ.
     """
     if own is not None and str(own).rpartition("/")[2] != model.rpartition("/")[2]:
         msg = f"the request is for model {own}, the job for {model}"

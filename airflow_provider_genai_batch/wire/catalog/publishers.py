@@ -1,7 +1,7 @@
-"""The publisher of a model: it decides the family, and whether a batch runs it at all.
+"""The publisher of a model: it decides the model's family, and whether a batch runs the model at all.
 
-Source: "Batch predictions with Anthropic Claude models", "Batch prediction" of MaaS with its table of retirements, the
-models' own pages, all of autumn 2026.
+Source: "Batch predictions with Anthropic Claude models", "Batch prediction" of MaaS with its table of retirements, and
+the models' own pages, all of autumn 2026.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BARE = re.compile(
     r"|(?P<minimaxai>minimax)|(?P<intfloat>multilingual-e5)|(?P<zaiorg>glm-)|(?P<deepseekai>deepseek))",
     re.IGNORECASE,
 )
-"""Names without a publisher that others than Google have given."""
+"""Names without a publisher that belong to publishers other than Google."""
 _HYPHENS = {"zaiorg": "zai-org", "deepseekai": "deepseek-ai"}
 FAMILIES = {
     "google": Family.GOOGLE,
@@ -29,9 +29,9 @@ FAMILIES = {
     "meta": Family.OPENAI,
     "openai": Family.OPENAI,
 }
-"""Publishers of models that batch runs, with how their requests and rows are spelled."""
+"""Publishers of models that batch runs, with the format of their requests and rows."""
 OPEN_MODELS = ("llama-4", "gpt-oss-120b")
-"""How names begin of what the list of open models in batch has left, in autumn 2026."""
+"""Name prefixes of the models that remain in the list of open models in batch, in autumn 2026."""
 _INSTEAD = (
     "Take Gemini, Claude (publishers/anthropic/models/claude-sonnet-4-6), Llama 4 (publishers/meta/models/"
     "llama-4-maverick-17b-128e-instruct-maas) or gpt-oss (publishers/openai/models/gpt-oss-120b-maas), or ask it "
@@ -40,7 +40,7 @@ _INSTEAD = (
 
 
 class _Retired(NamedTuple):
-    """Models that batch ran once."""
+    """Models that batch no longer runs."""
 
     publisher: str
     name: re.Pattern[str]
@@ -99,7 +99,7 @@ _WITHOUT = (
 
 
 def publisher_of(model: str) -> tuple[str | None, str]:
-    """Return who publishes a model, and its own name; None: somebody tuned it."""
+    """Return a model's publisher and its own name; the publisher is None for a tuned model."""
     if found := _PUBLISHED.fullmatch(model) or _SHORT.fullmatch(model.removeprefix("models/")):
         return found[1], found[2]
     name = model.removeprefix("models/")
@@ -111,19 +111,19 @@ def publisher_of(model: str) -> tuple[str | None, str]:
 
 
 def family_of(model: str | None) -> Family:
-    """Tell by a model's name how its requests and rows are spelled; what is not known is Google's."""
+    """Return the family that a model's name belongs to; it decides the format. Unknown models count as Google's."""
     return FAMILIES.get(publisher_of(model or "")[0] or "google", Family.GOOGLE)
 
 
 def task_of(model: str) -> Task:
-    """Tell by the model's name what a job asks: Google's embedding models carry the word."""
+    """Return the task of a job by the model's name: names of Google's embedding models contain ``embedding``."""
     return Task.EMBED if "embedding" in model.rpartition("/")[2] else Task.GENERATE
 
 
 def named_in_full(model: str) -> str:
-    """Return a bare name of another publisher with its publisher, for Vertex AI; all else as it is.
+    """Add the publisher to a bare name of another publisher, for Vertex AI; return other names as they are.
 
-    Anthropic's own client for Vertex AI takes bare names, so people have them.
+    Anthropic's own client for Vertex AI takes bare names, so users have them.
     """
     publisher, name = publisher_of(model)
     if "/" in model or publisher == "google":
@@ -135,11 +135,11 @@ def check_has_batch(model: str, backend: Backend) -> None:
     """Refuse a model that no batch runs.
 
     Args:
-        model: a name that is well formed.
+        model: a well-formed name.
         backend: where the job goes.
 
     Raises:
-        UnsupportedError: it is one; with the date where batch ran it once, and what to do.
+        UnsupportedError: no batch runs it; says what to do, and since when if batch ran it before.
     """
     publisher, name = publisher_of(model)
     if publisher is None:

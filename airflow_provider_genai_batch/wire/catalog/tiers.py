@@ -1,7 +1,7 @@
-"""Which models answer at once, in which tier and where.
+"""The models that take immediate calls, with their tiers and locations.
 
-Sources: "Flex inference" (Gemini API, copies after September 2026), "Flex PayGo" (Vertex AI, 2026), where a region
-serves a flex call at full price without a word.
+Sources: "Flex inference" (Gemini API, copies after September 2026), "Flex PayGo" (Vertex AI, 2026): a region serves a
+flex call at full price without notice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow_provider_genai_batch.wire.prompts.backend_fields import SERVICE_NAM
 _THIRD = r"gemini-3\.[5-8]-flash|gemini-3\.[15]-flash-lite|gemini-3\.1-pro-preview|gemini-3-flash-preview"
 _FLEX = {
     Backend.GEMINI: re.compile(rf"{_THIRD}|gemini-2\.5-(?:pro|flash|flash-lite)"),
-    # Its page names no model of 2.5; a list of prices does, and what the service does is not known.
+    # Its page names no 2.5 model; a price list does, and the service's behaviour is not known.
     Backend.VERTEX: re.compile(_THIRD),
 }
 _GLOBAL = "global"
@@ -26,17 +26,17 @@ _OWN_MODELS = re.compile(r"tunedModels/|projects/(?!.*/publishers/)")
 
 
 def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: str) -> None:
-    """Refuse what cannot be asked at once, before anything is sent.
+    """Refuse immediate calls that the model cannot take, before anything is sent.
 
     Args:
-        tier: in which it is to be served.
-        model: as `read_model` gives it.
-        backend: of the connection.
+        tier: the tier of the calls.
+        model: as `read_model` returns it.
+        backend: the connection's.
         task: what the model does.
-        location: of the connection; the Gemini API has none.
+        location: the connection's; the Gemini API has none.
 
     Raises:
-        UnsupportedError: the model, or the place, has no such tier.
+        UnsupportedError: the model or the location has no such tier.
     """
     _check_at_once(model, backend, task)
     if tier is Tier.FLEX:
@@ -46,12 +46,10 @@ def check_tier(tier: Tier, model: str, backend: Backend, task: Task, location: s
 def _check_at_once(model: str, backend: Backend, task: Task) -> None:
     name = model.rpartition("/")[2]
     if family_of(model) is not Family.GOOGLE or _OWN_MODELS.match(model):
-        msg = f"{name} is asked in batch jobs only; what asks at once takes Google's base models."
+        msg = f"{name} runs in batch jobs only; immediate calls take Google's base models."
         raise UnsupportedError(msg)
     if task is Task.EMBED and backend is Backend.VERTEX:
-        msg = (
-            f"{name} on {SERVICE_NAMES[backend]} is asked in batch jobs only; the Gemini API embeds at once."
-        )
+        msg = f"{name} on {SERVICE_NAMES[backend]} runs in batch jobs only; the Gemini API takes immediate calls."
         raise UnsupportedError(msg)
 
 
@@ -69,7 +67,7 @@ def _check_flex(model: str, backend: Backend, task: Task, location: str) -> None
 
 
 def tiers_at_once(model: str, backend: Backend, task: Task, location: str) -> list[Tier]:
-    """Return the tiers in which a model answers at once; the arguments are those of `check_tier`."""
+    """Return the tiers in which a model takes immediate calls; the arguments are those of `check_tier`."""
     try:
         _check_at_once(model, backend, task)
     except UnsupportedError:
@@ -85,7 +83,7 @@ def check_counted(model: str, backend: Backend, task: Task) -> None:
     """Refuse models whose tokens the service is not known to count.
 
     Raises:
-        UnsupportedError: it is one.
+        UnsupportedError: the model is one of them.
     """
     embeds = task is Task.EMBED and backend is Backend.VERTEX
     if embeds or family_of(model) is not Family.GOOGLE or _OWN_MODELS.match(model):

@@ -1,1 +1,1 @@
-"""Parameters of a job in every spelling that users write."""
+"""The parameters of a job in every spelling that users write."""

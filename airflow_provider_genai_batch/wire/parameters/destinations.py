@@ -1,6 +1,6 @@
 """The destination that Vertex AI writes to, and the other settings of a create call.
 
-Source: what Google's google-genai SDK takes as ``config`` of ``batches.create``, and its default destination.
+Source: what Google's google-genai SDK accepts as ``config`` of ``batches.create``, and its default destination.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_destination(dest: Any) -> BatchDestination | None:
     """Read ``dest``: ``gs://prefix/``, ``bq://p[.d[.t]]``, or the fields of a ``BatchJobDestination``.
 
     Raises:
-        InputError: neither, both, or a ``format`` that says otherwise.
+        InputError: it is neither or both, or its ``format`` contradicts it.
         UnsupportedError: a Vertex AI multimodal dataset.
     """
     if dest is None or isinstance(dest, BatchDestination):
@@ -68,7 +68,7 @@ def read_config(config: Any) -> JobConfig:
     """Read the SDK's ``config`` of ``batches.create``, dict or object.
 
     Raises:
-        InputError: an unknown field, or a value that cannot be one.
+        InputError: an unknown field or an invalid value.
     """
     if config is None:
         return JobConfig()
@@ -93,11 +93,11 @@ def read_config(config: Any) -> JobConfig:
 def read_settings(
     config: Any, *, dest: Any = None, display_name: str | None = None, webhook: Any = None
 ) -> JobConfig:
-    """Read what may be given flat or in ``config``.
+    """Read settings that may be given as parameters or in ``config``.
 
     Raises:
-        ConfigurationError: one is given twice, flat and in ``config``.
-        InputError: an unknown field, or a value that cannot be one.
+        ConfigurationError: one is given in both places.
+        InputError: an unknown field or an invalid value.
     """
     inside = read_config(config)
     flat = JobConfig(display_name, read_destination(dest), read_webhook(webhook))
@@ -113,7 +113,7 @@ def read_settings(
 
 
 def read_webhook(webhook: Any) -> dict[str, Any] | None:
-    """Read the SDK's ``WebhookConfig``, a dict in either casing, or just the address.
+    """Read the SDK's ``WebhookConfig``: an object, a dict in either casing, or just the address.
 
     Raises:
         InputError: an unknown field, or no address.
@@ -143,7 +143,7 @@ def check_backend(
     *,
     webhook: Any = None,
 ) -> None:
-    """Refuse what the chosen service cannot read, write or do.
+    """Refuse a source, destination or webhook that the chosen service does not support.
 
     Raises:
         UnsupportedError: with the reason and the remedy.
@@ -168,14 +168,14 @@ def check_backend(
 
 
 def default_destination(source: BatchSource, suffix: str) -> BatchDestination | None:
-    """Return where the SDK would have Vertex AI write: beside the input; None: there is no such place.
+    """Return the SDK's default destination on Vertex AI, beside the input; None if there is no such place.
 
     Args:
         source: ``gs://x/in.jsonl`` gives ``gs://x/in/dest``, ``bq://p.d.t`` gives ``bq://p.d.t_dest_<suffix>``.
         suffix: makes a table's name unique.
     """
     if any("*" in uri for uri in source.gcs_uri):
-        return None  # many files, and none of them has that name
+        return None  # a pattern for several files, none of which has that name
     if source.gcs_uri and source.gcs_uri[0].endswith(_JSONL):
         return BatchDestination(gcs_uri=f"{source.gcs_uri[0].removesuffix(_JSONL)}/dest")
     if source.bigquery_uri:

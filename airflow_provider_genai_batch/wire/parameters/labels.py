@@ -1,6 +1,6 @@
 """Labels that users give to jobs.
 
-Source: Google's pages of labels, and of Vertex AI's ``BatchPredictionJob``: at most 64 of them, keys of 1 to 63
+Source: Google's pages about labels, and about Vertex AI's ``BatchPredictionJob``: at most 64 labels, keys of 1 to 63
 characters and values of up to 63, lowercase letters (of any language), digits, ``_`` and ``-``; keys begin with a
 letter.
 """
@@ -14,9 +14,9 @@ from airflow_provider_genai_batch.exceptions import InputError
 
 _LONGEST = 63
 _OWN = "genai_batch_"
-"""Begins the labels by which a job is found again."""
+"""Prefix of the labels by which a job is found again."""
 _MOST = 58
-"""Beside the six of this package that tell whose a job is."""
+"""The rest is for this package's own six labels, which say whose a job is."""
 _TAKEN = "lowercase letters, digits, _ and -, 63 of them at most"
 
 
@@ -44,7 +44,7 @@ def check_labels(labels: Any) -> None:
 
 
 def refuse_own_labels(labels: Mapping[str, Any] | None) -> None:
-    """Refuse labels of a task that this package writes itself. They are of the right shape, see `check_labels`.
+    """Refuse user labels that this package writes itself. The labels have passed `check_labels`.
 
     Raises:
         InputError: it names the label.
@@ -55,7 +55,7 @@ def refuse_own_labels(labels: Mapping[str, Any] | None) -> None:
 
 
 def with_more(labels: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    """Add labels that nothing depends on, as far as a job has room for them beside the user's."""
+    """Add optional labels, as many as a job has room for beside the user's."""
     return {**labels, **dict([*more.items()][: max(0, _MOST - len(labels))])}
 
 

@@ -1,6 +1,6 @@
 """The source of requests, in every spelling of ``src`` that users write.
 
-Source: what Google's google-genai SDK takes as ``src``.
+Source: what Google's google-genai SDK accepts as ``src``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read_source(src: Any) -> BatchSource:
             uploaded ``File``.
 
     Raises:
-        InputError: empty, or nothing of these; the message names what is accepted.
+        InputError: it is empty or none of these; the message names what is accepted.
         UnsupportedError: a Vertex AI multimodal dataset.
     """
     source = _read(src)
@@ -85,10 +85,10 @@ def read_source(src: Any) -> BatchSource:
 
 
 def read_rows(src: Any) -> BatchSource:
-    """Read ``src`` where ``prompt`` makes requests of rows: of a table in BigQuery, a file, a query, or in Python.
+    """Read ``src`` if ``prompt`` makes requests of rows: of a BigQuery table, a file, a query or a Python list.
 
     Raises:
-        InputError: it is no table.
+        InputError: it is not a table.
         UnsupportedError: its rows cannot be read here.
     """
     source = _read(src)
@@ -111,7 +111,7 @@ def read_rows(src: Any) -> BatchSource:
 
 
 def table_format(path: str) -> str | None:
-    """Tell by a file's name how its rows are written: ``csv``, ``jsonl`` or ``parquet``; None: in no way known."""
+    """Return the format of a file's rows by its name: ``csv``, ``jsonl`` or ``parquet``; None if it is unknown."""
     name = path.lower()
     plain = name.removesuffix(".gz")
     found = next((kind for ending, kind in _TABLES.items() if plain.endswith(ending)), None)
@@ -119,7 +119,7 @@ def table_format(path: str) -> str | None:
 
 
 def _check_query(query: SqlSource) -> None:
-    """Refuse a query that cannot be meant."""
+    """Refuse an invalid query."""
     if not query.conn_id.strip():
         msg = "src has an empty conn_id: name the Airflow connection of the database"
         raise InputError(msg)
@@ -156,7 +156,7 @@ def _from_object(src: Any) -> BatchSource:
     if isinstance(src, (set, frozenset)):
         msg = "src is a set, whose order changes from run to run: give a list"
         raise InputError(msg)
-    if type(src).__name__ == "DataFrame":  # iterating would give its column names
+    if type(src).__name__ == "DataFrame":  # iterating would yield its column names
         msg = "src is a DataFrame: give a list of requests made from its rows"
         raise InputError(msg)
     if isinstance(src, Iterator):
@@ -203,13 +203,13 @@ def _from_path(path: str) -> BatchSource:
 
 
 def _object_address(item: Any) -> Any:
-    """Return a path in Cloud Storage as its address; other paths are no items of a list."""
+    """Return a path in Cloud Storage as its address; other items as they are."""
     text = address(item)
     return text if isinstance(text, str) and text.startswith("gs://") else item
 
 
 def _from_stream(items: Iterator[Any]) -> BatchSource:
-    """Look at the first item alone: the others are read when they are asked for."""
+    """Look at the first item only; the others are read when they are needed."""
     first = list(islice(items, 1))
     if first and _is_request(first[0]):
         return BatchSource(stream=chain(first, _requests(items)))
@@ -217,7 +217,7 @@ def _from_stream(items: Iterator[Any]) -> BatchSource:
 
 
 def _is_request(item: Any) -> bool:
-    """Whether it is anything but an address."""
+    """Whether an item is anything but an address."""
     return not isinstance(item, str) or not (
         item.strip().startswith("gs://") or item.startswith("bq://") or _FILE_NAME.fullmatch(item)
     )
@@ -300,7 +300,7 @@ def check_format(what: str, given: Any, place: str) -> None:
     """Refuse a ``format`` that contradicts the place: Cloud Storage is ``jsonl``, BigQuery ``bigquery``.
 
     Raises:
-        InputError: it does.
+        InputError: they contradict each other.
     """
     if given is None or given == _FORMATS.get(place):
         return

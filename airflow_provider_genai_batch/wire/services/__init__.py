@@ -1,1 +1,1 @@
-"""The calls of each service: jobs, files, objects and tables, as plain HTTP requests and answers."""
+"""The calls of each service as plain HTTP requests and answers: jobs, files, objects and tables."""

@@ -1,6 +1,6 @@
-"""Counting what a job wrote to a table in BigQuery: one aggregate query.
+"""Counts what a job wrote to a BigQuery table, with one aggregate query.
 
-Source: Google's "Batch inference with Gemini" for the columns; BigQuery bills a query for the columns that it names.
+Source: Google's "Batch inference with Gemini" for the columns; BigQuery bills a query by the columns that it names.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from airflow_provider_genai_batch.models.jobs.table_counts import TableCounts
 
 _TABLE = re.compile(r"(?:bq://)?([^`\\]+)\.([^`\\.]+)\.([^`\\.]+)")
 _LONGEST_STATUS = 2000
-"""Characters of a ``status`` that tell causes apart; what is behind them is about one row."""
+"""The leading characters of a ``status`` that identify its cause; the rest is about a single row."""
 _MOST_CAUSES = 1000
 _NO_RESPONSE = """('null', '{}', '""', '"{}"')"""
-"""A response that is none, in a column of JSON or of text."""
+"""The forms of an empty response, in a column of JSON or of text."""
 
 
 def count_rows(table: str, *, early: bool, family: Family = Family.GOOGLE) -> str:
-    """Spell the query: a line for each text of ``status``, the good rows' first, with the number of all rows.
+    """Return the query: one line for each text of ``status``, the good rows first, each with the number of all rows.
 
     Args:
         table: ``bq://project.dataset.table``.
-        early: the job may have ended before it came to all rows. Those have no status either, so that the column
-            ``response`` is read, too.
-        family: of the job's model. A job of Claude that reached its 24 hours looks like any other, and tables of
-            open models have no ``status``: of both the column ``response`` is read.
+        early: the job may have ended before it processed all rows. Unprocessed rows have no status either, so the
+            query also reads the column ``response``.
+        family: the family of the job's model. A Claude job that reached its limit of 24 hours looks like any other,
+            and tables of open models have no ``status``: for both, the query reads the column ``response``.
 
     Raises:
-        UnreadableAnswer: the service named no table that can be asked.
+        UnreadableAnswer: the service returned no valid table name.
     """
     found = _TABLE.fullmatch(table)
     if found is None:
@@ -51,7 +51,7 @@ def count_rows(table: str, *, early: bool, family: Family = Family.GOOGLE) -> st
 
 
 def read_counts(lines: Iterable[Mapping[str, Any]]) -> TableCounts:
-    """Read the answer to `count_rows`; an empty table gives no line."""
+    """Read the answer to `count_rows`; an empty table gives no lines."""
     total = ok = unanswered = 0
     failures: list[tuple[str, int]] = []
     for line in lines:
@@ -66,7 +66,7 @@ def read_counts(lines: Iterable[Mapping[str, Any]]) -> TableCounts:
 
 
 def _joined(failures: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
-    """Add up causes that are there with and without a response."""
+    """Add up causes that occur both with and without a response."""
     numbers: dict[str, int] = {}
     for reason, number in failures:
         numbers[reason] = numbers.get(reason, 0) + number

@@ -1,4 +1,4 @@
-"""A create call as data: everything that decides what is asked of which service."""
+"""A create call as data: everything that decides what is sent to which service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_genai_batch.wire.services.http import HttpRequest
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A job ready to be created: its input is where the service reads it."""
+    """A job ready to be created: its input is in a place that the service reads."""
 
     backend: Backend
     model: str
@@ -24,7 +24,7 @@ class JobSpec:
     source: BatchSource | None = None
     """``file_name`` (Gemini), ``gcs_uri`` or ``bigquery_uri`` (Vertex); None for inline entries."""
     entries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    """Gemini inline requests as the wire spells them."""
+    """Gemini inline requests in the service's format."""
     destination: BatchDestination | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     webhook: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -38,7 +38,7 @@ class JobSpec:
         return "batches.create" if self.task is Task.GENERATE else "batches.createEmbeddings"
 
     def gemini(self, root: str) -> HttpRequest:
-        """Spell the call for the Gemini API.
+        """Return the call for the Gemini API.
 
         Raises:
             InputError: the body is over the service's limit.
@@ -61,7 +61,7 @@ class JobSpec:
         return request
 
     def vertex(self, parent: str) -> HttpRequest:
-        """Spell the call for Vertex AI.
+        """Return the call for Vertex AI.
 
         Raises:
             InputError: source or destination is missing.

@@ -1,4 +1,4 @@
-"""Refusals in every shape the services send them, turned into the exception tree."""
+"""Converts the services' error answers, in all their forms, into exceptions."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 def api_error(
     answer: HttpAnswer, method: str = "", *, about: str = "", now: datetime | None = None
 ) -> ApiError:
-    """Make the exception for an answer that is not a success.
+    """Return the exception for an answer that is not a success.
 
     Reads ``{"error": {…}}``, the same in a one-element list, OAuth's ``{"error": "…", "error_description": "…"}``,
-    HTML of a front end, and nothing at all. `about` is the name of what was asked for, which is put to a 404.
+    HTML of a front end, and an empty body. `about` names the requested thing; it is added to the message of a 404.
     """
     error = _error_object(answer.body)
     details = [d for d in listing(error.get("details")) if isinstance(d, dict)]
@@ -67,7 +67,7 @@ def api_error(
 
 
 def read_problem(value: Any) -> JobProblem | None:
-    """Read a ``google.rpc.Status`` such as a job's ``error``; None when there is none."""
+    """Read a ``google.rpc.Status`` such as a job's ``error``; None if there is none."""
     status = mapping(value)
     if not status:
         return None
@@ -79,9 +79,9 @@ def read_problem(value: Any) -> JobProblem | None:
 
 
 def hint_of(message: str) -> str:
-    """Return what to add to a reason that says of itself that it passes; empty for others.
+    """Return a hint for a message that describes a temporary state; empty for other messages.
 
-    A new project's first jobs and rows may fail so (github.com/GoogleCloudPlatform/generative-ai, issue 1308).
+    A new project's first jobs and rows may fail like this (github.com/GoogleCloudPlatform/generative-ai, issue 1308).
     """
     if "service agents are being provisioned" in message.lower():
         return "; this passes: Google sets the project up, ask again in a few minutes"
@@ -91,7 +91,7 @@ def hint_of(message: str) -> str:
 def _class(code: int, status: str, reason: str, message: str) -> type[ApiError]:
     if 400 <= code < 429 and hint_of(message):
         return BeingSetUp
-    if code == 400 and reason == "API_KEY_INVALID":  # Google says 400 where it means 401
+    if code == 400 and reason == "API_KEY_INVALID":  # Google returns 400 where 401 is meant
         return AuthenticationError
     if code == 400 and status == "FAILED_PRECONDITION":
         return PreconditionFailed
@@ -125,7 +125,7 @@ def _retry_after(headers: Mapping[str, str], details: list[dict[str, Any]], now:
         try:
             return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
         except (TypeError, ValueError):
-            pass  # neither form of RFC 9110; RetryInfo may still know
+            pass  # neither form of RFC 9110; RetryInfo may have the delay
     for detail in details:
         if _kind(detail) == "RetryInfo":
             return _duration(detail.get("retryDelay", detail.get("retry_delay")))
@@ -133,7 +133,7 @@ def _retry_after(headers: Mapping[str, str], details: list[dict[str, Any]], now:
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:
-    """Return when the service wrote the answer: by the same clock as a moment that it names."""
+    """Return when the service wrote the answer: on the same clock as a time in Retry-After."""
     try:
         date = parsedate_to_datetime(headers.get("date", ""))
     except (TypeError, ValueError):

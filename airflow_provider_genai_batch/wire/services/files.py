@@ -1,4 +1,4 @@
-"""The Gemini Files API: upload by Google's resumable protocol, download of generated files.
+"""The Gemini Files API: uploads with Google's resumable protocol, and downloads of generated files.
 
 Source: Google's Files guide and the google-genai SDK on the wire.
 """
@@ -21,7 +21,7 @@ from airflow_provider_genai_batch.wire.values import get, integer, mapping, time
 
 JSONL = "application/jsonl"
 CHUNK_BYTES = 8 * 1024 * 1024
-"""What the SDK sends at a time; a multiple of every granularity Google's protocol asks for."""
+"""The SDK's chunk size; a multiple of every granularity that Google's protocol asks for."""
 
 
 class File(NamedTuple):
@@ -35,7 +35,7 @@ class File(NamedTuple):
 
 
 class UploadStatus(NamedTuple):
-    """Where a resumable upload stands: ``active``, ``final``, ``cancelled``, or empty when the server did not say."""
+    """The status of a resumable upload: ``active``, ``final``, ``cancelled``, or empty if the server did not say."""
 
     status: str
     received: int | None
@@ -105,12 +105,12 @@ def read_upload(answer: HttpAnswer) -> UploadStatus:
 
 
 def get_file(root: str, name: str) -> HttpRequest:
-    """``files.get``. Generated ``files/batch-…`` are refused here: their id is over the service's own limit."""
+    """``files.get``. The service refuses generated ``files/batch-…`` here: their id exceeds its own limit."""
     return HttpRequest("GET", f"{root}/{name}")
 
 
 def delete_file(root: str, name: str) -> HttpRequest:
-    """``files.delete``. A file that is gone answers 403, not 404."""
+    """``files.delete``. For a file that no longer exists, the answer is 403, not 404."""
     return HttpRequest("DELETE", f"{root}/{name}")
 
 

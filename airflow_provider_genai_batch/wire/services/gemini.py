@@ -34,33 +34,34 @@ from airflow_provider_genai_batch.wire.values import get, integer, mapping, obje
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 DEFAULT_VERSION = "v1beta"
 JOB_NAME = re.compile(r"batches/[\w.~-]+", re.ASCII)
-"""What names a job. Names come from XComs and templates too, and become part of a URL."""
+"""A valid job name. Names also come from XComs and templates, and become part of a URL."""
 MAX_BODY_BYTES = 20 * 1024 * 1024
-"""Limit of a create call's whole body; the service's refusal quotes 20971520 bytes."""
+"""Limit of a create call's whole body; the service's error message quotes 20971520 bytes."""
 MAX_FILE_BYTES = 2 * 1024**3
 MOST_INLINE_BYTES = MAX_BODY_BYTES
-"""Of answers that are let come inside a job. No limit is documented; a job of 1000 inline pictures answered every GET
-with 503 (googleapis/python-genai#2519). As much as the service takes it should give, and a worker can hold it."""
+"""The most bytes of answers that may come inside a job. No limit is documented; a job of 1000 inline pictures answered
+every GET with 503 (googleapis/python-genai#2519). The service should return as much as it takes, and a worker can hold
+that."""
 MOST_INLINE_MEDIA = 8
-"""Pictures or sounds inside one job: at 2 MB of base64 each they come to `MOST_INLINE_BYTES`, with room for longer."""
+"""The most pictures or sounds inside one job: at 2 MB of base64 each, they fit `MOST_INLINE_BYTES`, with some room."""
 
 LOOK_FIELDS = (
     "name,done,error,metadata(name,state,model,displayName,createTime,updateTime,endTime,batchStats,"
     "inputConfig(fileName),output(responsesFile)),response(responsesFile)"
 )
-"""Everything about a job but its rows, which an inline job would otherwise carry twice."""
+"""Everything about a job except its rows, which an inline job would otherwise contain twice."""
 STATUS_FIELDS = "nextPageToken,operations(name,done,metadata(state,createTime,batchStats))"
-"""What of a page of jobs tells which of them have moved."""
+"""The fields of a page of jobs that show which of them have changed."""
 SUMMARY_FIELDS = (
     "nextPageToken,operations(name,done,error,"
     "metadata(state,model,displayName,createTime,updateTime,endTime,batchStats))"
 )
-"""What of a page of jobs tells one from another."""
+"""The fields of a page of jobs that identify each job."""
 _INLINE, _NOWHERE = JobOutput(inline=True), JobOutput()
 
 
 def model_path(model: str) -> str:
-    """Return ``models/X`` or ``tunedModels/X`` as the URL wants it."""
+    """Return ``models/X`` or ``tunedModels/X``, as the URL needs it."""
     return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
 
 
@@ -72,7 +73,7 @@ def create_body(
     webhook: Mapping[str, Any] | None = None,
     priority: int | None = None,
 ) -> dict[str, Any]:
-    """Spell the body of both create methods; `entries` come from `wire.lines.entry`."""
+    """Return the body of both create methods; `entries` come from `wire.lines.entry`."""
     batch: dict[str, Any] = {
         "inputConfig": {"fileName": file_name}
         if file_name
@@ -83,7 +84,7 @@ def create_body(
     if webhook:
         batch["webhookConfig"] = dict(webhook)
     if priority is not None:
-        batch["priority"] = str(priority)  # int64 travels as a string
+        batch["priority"] = str(priority)  # JSON carries an int64 as a string
     return {"batch": batch}
 
 
@@ -101,7 +102,7 @@ def get_job(root: str, name: str, *, fields: str | None = None) -> HttpRequest:
 def list_jobs(
     root: str, *, page_size: int | None, page_token: str | None, fields: str | None = None
 ) -> HttpRequest:
-    """``batches.list``, newest first. The service's ``filter`` is not known to work, so none is offered."""
+    """``batches.list``, newest first. There is no ``filter`` parameter, because the service's is not known to work."""
     asked = query(pageSize=page_size, pageToken=page_token, fields=fields)
     return HttpRequest("GET", f"{root}/batches", asked)
 
@@ -117,7 +118,7 @@ def delete_job(root: str, name: str) -> HttpRequest:
 
 
 def read_job(payload: Mapping[str, Any]) -> BatchJob:
-    """Read an Operation that carries a batch, or the bare batch."""
+    """Read an Operation that contains a batch, or the batch itself."""
     meta = mapping(payload.get("metadata")) or payload
     problem = read_problem(payload.get("error"))
     state, raw = _state(payload, meta, problem)
@@ -140,7 +141,7 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
 
 
 def read_status(payload: Mapping[str, Any]) -> JobStatus:
-    """Read what an entry of a list tells whoever waits for the job."""
+    """Read the status of a job from an entry of a list."""
     meta = mapping(payload.get("metadata")) or payload
     state, raw = _state(payload, meta, read_problem(payload.get("error")))
     counts = _counts(meta)
@@ -150,10 +151,10 @@ def read_status(payload: Mapping[str, Any]) -> JobStatus:
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a create.
+    """Read the answer to a create call.
 
     Raises:
-        UnreadableAnswer: it names no job that can be asked for. One may have been created all the same.
+        UnreadableAnswer: it has no valid job name. A job may have been created nevertheless.
     """
     job = read_found(answer)
     if not JOB_NAME.fullmatch(job.name):
@@ -163,7 +164,7 @@ def read_created(answer: HttpAnswer) -> BatchJob:
 
 
 def read_found(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a get.
+    """Read the answer to a get call.
 
     Raises:
         UnreadableAnswer: it names no job.
@@ -176,14 +177,14 @@ def read_found(answer: HttpAnswer) -> BatchJob:
 
 
 def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
-    """Read one page and the token of the next (empty: none). A page may be empty and still have a next."""
+    """Read one page and the token of the next (empty: none). An empty page may still have a next one."""
     payload = read_object(answer)
     jobs = [read_job(entry) for entry in objects(payload.get("operations") or ())]
     return jobs, str(get(payload, "nextPageToken", ""))
 
 
 def inline_rows(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows an ended inline job carries, in every place and nesting they have been seen in."""
+    """Return the rows of an ended inline job, from every place and nesting in which they have been seen."""
     for holder in _result_holders(payload):
         found = get(holder, "inlinedResponses")
         if isinstance(found, dict):
@@ -199,7 +200,7 @@ def _result_holders(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _output(payload: Mapping[str, Any], meta: Mapping[str, Any], state: JobState) -> JobOutput:
-    holders = [*_result_holders(payload), mapping(get(meta, "output"))]  # the batch may come bare
+    holders = [*_result_holders(payload), mapping(get(meta, "output"))]  # the batch may be bare
     file_name = next((found for holder in holders if (found := get(holder, "responsesFile"))), None)
     if file_name:
         return JobOutput(file_name=file_name)
@@ -214,7 +215,7 @@ def _name(payload: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
 def _state(
     payload: Mapping[str, Any], meta: Mapping[str, Any], problem: JobProblem | None
 ) -> tuple[JobState, str]:
-    """Read the state; a finished Operation outranks one nobody has heard of: it has failed, or its rows decide."""
+    """Read the state. A finished Operation overrides an unknown state: the job failed, or its rows decide."""
     state, raw = read_state(get(meta, "state"))
     if not state.ended and payload.get("done") is True:
         state = JobState.FAILED if problem else JobState.SUCCEEDED
@@ -222,7 +223,7 @@ def _state(
 
 
 def _counts(meta: Mapping[str, Any]) -> JobCounts:
-    """Read the counters; the service leaves zeros out, so absent beside others means zero."""
+    """Read the counters; the service omits zeros, so an absent counter beside others means zero."""
     stats = mapping(get(meta, "batchStats"))
     if not stats:
         return JobCounts()

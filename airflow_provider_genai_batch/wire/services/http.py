@@ -1,4 +1,4 @@
-"""The values that cross to the transport: one HTTP request and its answer."""
+"""The values that the transport sends and returns: an HTTP request and its answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_genai_batch.wire import lenient
 
 
 class HttpRequest(NamedTuple):
-    """One HTTP request without credentials; those are the transport's business."""
+    """One HTTP request without credentials; the transport adds them."""
 
     verb: str
     url: str
@@ -19,12 +19,12 @@ class HttpRequest(NamedTuple):
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     body: bytes | None = None
     anonymous: bool = False
-    """True: carries its own capability (an upload URL); no credentials may be added."""
+    """True if the URL itself grants access (an upload URL); no credentials may be added."""
     read_timeout: float | None = None
-    """Seconds without a byte of the answer after which it is given up; None: the transport's own."""
+    """Seconds without a byte of the answer before the call fails; None: the transport's own limit."""
 
     def __repr__(self) -> str:
-        """Show where it goes: the body is somebody's data, and an upload's query opens the upload to anybody."""
+        """Show the address only: the body is user data, and the query of an upload URL gives access to the upload."""
         url = self.url.partition("?")[0]
         return f"HttpRequest({self.verb} {url}, {len(self.body or b'')} bytes)"
 
@@ -37,17 +37,17 @@ class HttpAnswer(NamedTuple):
     body: bytes
 
     def __repr__(self) -> str:
-        """Show the status: headers may hold an upload's URL, and the body is somebody's data."""
+        """Show the status only: headers may contain an upload URL, and the body is user data."""
         return f"HttpAnswer({self.status}, {len(self.body)} bytes)"
 
 
 def json_body(value: Any) -> bytes:
-    """Spell a body the way Google's SDK does: compact enough, UTF-8, no NaN."""
+    """Serialize a body as Google's SDK does: compact, UTF-8, no NaN."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def query(**params: object) -> tuple[tuple[str, str], ...]:
-    """Keep the parameters that are given, in order."""
+    """Return the given parameters in order, without empty ones."""
     return tuple((name, str(value)) for name, value in params.items() if value is not None and value != "")
 
 
@@ -62,9 +62,9 @@ def header_of(answer: HttpAnswer, name: str, what: str) -> str:
     """Return a header that an answer must have.
 
     Args:
-        answer: of the service.
-        name: of the header, in any casing.
-        what: the answer is, for the error.
+        answer: the service's answer.
+        name: the header's name, in any casing.
+        what: describes the answer, for the error.
 
     Raises:
         UnreadableAnswer: the header is missing or empty.
@@ -77,7 +77,7 @@ def header_of(answer: HttpAnswer, name: str, what: str) -> str:
 
 
 def read_object(answer: HttpAnswer) -> dict[str, Any]:
-    """Read a JSON object; an empty body is an empty object.
+    """Read a JSON object; an empty body counts as an empty object.
 
     Raises:
         UnreadableAnswer: the body is not a JSON object.

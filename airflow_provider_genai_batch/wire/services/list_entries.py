@@ -1,4 +1,4 @@
-"""A page of jobs that is only looked over: each stays the bytes that came until it is known to have moved."""
+"""A page of jobs of which only the names are read: each entry stays raw until its job is known to have changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ListEntry(Struct, frozen=True, gc=False):
 
     name: str
     shown: bytes
-    """All that the list shows of it, as JSON."""
+    """Everything that the list shows of it, as JSON."""
 
 
 class _Name(Struct, gc=False):
@@ -26,9 +26,9 @@ class _Name(Struct, gc=False):
 
 class _Page(Struct, gc=False, rename="camel"):
     operations: list[Raw] = []
-    """Gemini's."""
+    """Jobs of the Gemini API."""
     batch_prediction_jobs: list[Raw] = []
-    """Vertex AI's."""
+    """Jobs of Vertex AI."""
     next_page_token: str = ""
 
 
@@ -36,9 +36,9 @@ _PAGE, _NAME = Decoder(_Page), Decoder(_Name)
 
 
 def entries_reader(member: str) -> Callable[[HttpAnswer], tuple[list[ListEntry], str]]:
-    """Return the reader of a page whose jobs are in `member`; it returns them, and the next page's token or nothing.
+    """Return a reader of pages whose jobs are in `member`; it returns the jobs and the next page's token, maybe empty.
 
-    The reader raises what `wire.services.http.read_object` does, and ValueError for jobs that are no objects.
+    The reader raises what `wire.services.http.read_object` does, and ValueError for jobs that are not objects.
     """
 
     def read(answer: HttpAnswer) -> tuple[list[ListEntry], str]:
@@ -54,12 +54,12 @@ def entries_reader(member: str) -> Callable[[HttpAnswer], tuple[list[ListEntry],
 
 
 def _usual(body: bytes) -> tuple[list[ListEntry], str] | None:
-    """Read a page that has jobs and spells what it has as documented; None for any other."""
+    """Read a page that has jobs and is spelled as documented; None for any other."""
     try:
         page = _PAGE.decode(body)
         jobs = page.operations or page.batch_prediction_jobs
         entries = [ListEntry(_NAME.decode(job).name, bytes(job)) for job in jobs]
-    except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is no ValueError
+    except (ValueError, DecodeError, RecursionError):  # before msgspec 0.21 its own is not a ValueError
         return None
     certain = entries and (page.next_page_token or b"next_page_token" not in body)
     return (entries, page.next_page_token) if certain else None

@@ -1,7 +1,7 @@
-"""Calls that answer at once: ``generateContent`` and ``countTokens`` of both services, embeddings of the Gemini API.
+"""Immediate calls: ``generateContent`` and ``countTokens`` of both services, embeddings of the Gemini API.
 
 Sources: "Flex inference" and "Flex PayGo" (2026); what Google's google-genai SDK sends. The tier is a field of the body
-on the Gemini API and a header on Vertex AI, which refuses or passes over such a field.
+on the Gemini API. On Vertex AI it is a header; that service refuses or ignores such a field.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from airflow_provider_genai_batch.wire.spelling import camel
 from airflow_provider_genai_batch.wire.values import get, listing, mapping
 
 MAX_BODY_BYTES = gemini.MAX_BODY_BYTES
-"""Of one call, on both services."""
+"""Limit of one call, on both services."""
 MAX_EMBEDDINGS = 100
-"""Of one call."""
+"""The most embeddings of one call."""
 MIN_TIMEOUT = 10
-"""Seconds; the Gemini API refuses fewer."""
+"""Seconds; the Gemini API refuses less."""
 _JSON = ("Content-Type", "application/json")
 _TIER_NAMES = ("serviceTier", "service_tier")
 _SHARED = ("X-Vertex-AI-LLM-Request-Type", "shared")
 _VERTEX_FLEX = ("X-Vertex-AI-LLM-Shared-Request-Type", "flex")
 _COUNTED = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
-"""Fields of a request that Vertex AI takes for counting."""
+"""The fields of a request that Vertex AI accepts for counting."""
 _TRAFFIC = {"ON_DEMAND_FLEX": Tier.FLEX, "ON_DEMAND": Tier.STANDARD}
 
 
 def generate_on_gemini(
     root: str, model: str, request: Mapping[str, Any], tier: Tier, timeout: int
 ) -> HttpRequest:
-    """Ask for one answer.
+    """Return a call for one answer.
 
     Args:
         root: base URL and version.
         model: the model's name.
-        request: a GenerateContentRequest as a line of a batch has it; a tier of its own is left out.
-        tier: in which it is served.
+        request: a GenerateContentRequest in the form of a batch line; its own tier is removed.
+        tier: the tier to use.
         timeout: seconds that the service may take.
     """
     body = {**_without_tier(request), "serviceTier": tier.value}
@@ -50,7 +50,7 @@ def generate_on_gemini(
 def generate_on_vertex(
     parent: str, model: str, request: Mapping[str, Any], tier: Tier, timeout: int
 ) -> HttpRequest:
-    """Ask for one answer; `parent` is base URL, version, project and location."""
+    """Return a call for one answer; `parent` is base URL, version, project and location."""
     headers = (_SHARED, _VERTEX_FLEX) if tier is Tier.FLEX else (_SHARED,)
     url = f"{parent}/{vertex.model_path(model)}:generateContent"
     return _post(url, _without_tier(request), timeout, headers)
@@ -59,34 +59,34 @@ def generate_on_vertex(
 def embed_on_gemini(
     root: str, model: str, requests: Sequence[Mapping[str, Any]], timeout: int
 ) -> HttpRequest:
-    """Ask for embeddings, at most `MAX_EMBEDDINGS`; each request repeats the model."""
+    """Return a call for at most `MAX_EMBEDDINGS` embeddings; each request repeats the model."""
     path = gemini.model_path(model)
     body = {"requests": [{**request, "model": path} for request in requests]}
     return _post(f"{root}/{path}:batchEmbedContents", body, timeout)
 
 
 def count_on_gemini(root: str, model: str, request: Mapping[str, Any]) -> HttpRequest:
-    """Count the tokens of a request, which is not billed. Contents alone would leave out what goes with them."""
+    """Return a call that counts a request's tokens, which is not billed. It includes the fields beside the contents."""
     path = gemini.model_path(model)
     if "contents" in request:
         body: dict[str, Any] = {"generateContentRequest": {**_without_tier(request), "model": path}}
-    else:  # what is to be embedded
+    else:  # an embedding request
         body = {"contents": [request.get("content", {})]}
     return HttpRequest("POST", f"{root}/{path}:countTokens", headers=(_JSON,), body=json_body(body))
 
 
 def count_on_vertex(parent: str, model: str, request: Mapping[str, Any]) -> HttpRequest:
-    """Count the tokens of a request; `parent` is base URL, version, project and location."""
+    """Return a call that counts a request's tokens; `parent` is base URL, version, project and location."""
     body = {name: value for spelled, value in request.items() if (name := camel(spelled)) in _COUNTED}
     url = f"{parent}/{vertex.model_path(model)}:countTokens"
     return HttpRequest("POST", url, headers=(_JSON,), body=json_body(body))
 
 
 def read_count(answer: HttpAnswer) -> int:
-    """Read how many tokens were counted; none leave the field out.
+    """Read the number of tokens; an absent field means zero.
 
     Raises:
-        UnreadableAnswer: it is no number.
+        UnreadableAnswer: it is not a number.
     """
     count = read_object(answer).get("totalTokens", 0)
     if type(count) is not int:
@@ -99,7 +99,7 @@ def read_response(answer: HttpAnswer) -> dict[str, Any]:
     """Read a GenerateContentResponse.
 
     Raises:
-        UnreadableAnswer: it is none.
+        UnreadableAnswer: it is empty or not a JSON object.
     """
     response = read_object(answer)
     if not response:
@@ -109,12 +109,12 @@ def read_response(answer: HttpAnswer) -> dict[str, Any]:
 
 
 def read_embeddings(answer: HttpAnswer) -> list[dict[str, Any]]:
-    """Read an EmbedContentResponse for each request, in their order."""
+    """Read one EmbedContentResponse for each request, in their order."""
     return [{"embedding": mapping(one)} for one in listing(read_object(answer).get("embeddings"))]
 
 
 def served_tier(response: Mapping[str, Any]) -> Tier | None:
-    """Return the tier that served, None if the answer does not tell, or tells another."""
+    """Return the tier that served the call; None if the answer does not say, or names another tier."""
     usage = mapping(get(response, "usageMetadata"))
     served = usage.get("serviceTier")
     if isinstance(served, str):
@@ -123,7 +123,7 @@ def served_tier(response: Mapping[str, Any]) -> Tier | None:
 
 
 def input_tokens(response: Mapping[str, Any]) -> int | None:
-    """Return the tokens of a prompt, None if the answer does not tell."""
+    """Return the number of a prompt's tokens; None if the answer does not say."""
     count = mapping(get(response, "usageMetadata")).get("promptTokenCount")
     return count if type(count) is int else None
 
@@ -136,7 +136,7 @@ def _post(
     url: str, body: Mapping[str, Any], timeout: int, headers: tuple[tuple[str, str], ...] = ()
 ) -> HttpRequest:
     hint = ("X-Server-Timeout", str(max(MIN_TIMEOUT, timeout)))
-    # The service ends the call by the hint, if it keeps to it; the transport waits a little longer.
+    # The service ends the call at the hint, if it respects it; the transport waits a little longer.
     return HttpRequest(
         "POST", url, headers=(_JSON, hint, *headers), body=json_body(body), read_timeout=timeout + 30.0
     )

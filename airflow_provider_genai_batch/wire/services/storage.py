@@ -20,10 +20,10 @@ from airflow_provider_genai_batch.wire.values import get, integer
 
 DEFAULT_URL = "https://storage.googleapis.com"
 NO_OBJECT = "0"
-"""The generation that stands for no object, in a precondition."""
-# Bucket names are lower case; older ones may hold more, but never what would change the URL.
+"""In a precondition, the generation that means: no such object."""
+# Bucket names are lower case; older ones may contain more, but nothing that would change the URL.
 MOST_SOURCES = 32
-"""Objects of which one call composes another."""
+"""The most objects that one call can compose into another."""
 _URI = re.compile(r"gs://([A-Za-z0-9._-]+)(?:/(.*))?", re.DOTALL)
 _RANGE = re.compile(r"bytes=0-(\d+)")
 
@@ -50,7 +50,7 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def list_objects(root: str, uri_prefix: str, *, page_token: str | None) -> HttpRequest:
-    """List what lies below a prefix, a page at a time."""
+    """List the objects below a prefix, page by page."""
     bucket, prefix = split_uri(uri_prefix)
     asked = query(prefix=prefix, pageToken=page_token, fields="items(name,size,generation),nextPageToken")
     return HttpRequest("GET", f"{root}/storage/v1/b/{bucket}/o", asked)
@@ -85,9 +85,9 @@ def delete_object(root: str, uri: str) -> HttpRequest:
 
 
 def compose_objects(root: str, uri: str, sources: Sequence[Object], *, mime_type: str) -> HttpRequest:
-    """Make one object of the bytes of others in its bucket, in their order; what was at its address is replaced.
+    """Compose an object from others in its bucket, in their order; it replaces an object of the same name.
 
-    Each source counts only while its generation is the one that was read, else the answer is 412.
+    Each source must still have the generation that was read, or the answer is 412.
 
     Source: ``objects.compose`` of Cloud Storage's JSON API: 1 to 32 sources of one bucket.
     """
@@ -104,9 +104,9 @@ def compose_objects(root: str, uri: str, sources: Sequence[Object], *, mime_type
 
 
 def start_upload(root: str, uri: str, *, mime_type: str, generation: str | None = None) -> HttpRequest:
-    """Open a resumable upload; the object appears, whole, when the last byte has arrived.
+    """Open a resumable upload; the object appears, complete, after the last byte has arrived.
 
-    With a `generation` only in place of the object of that generation (`NO_OBJECT`: of none), else 412.
+    With a `generation`, it only replaces the object of that generation (`NO_OBJECT`: none exists); otherwise 412.
     """
     bucket, name = split_uri(uri)
     asked = query(uploadType="resumable", name=name, ifGenerationMatch=generation)
@@ -125,7 +125,7 @@ def read_session(answer: HttpAnswer) -> str:
 
 
 def send_chunk(session: str, offset: int, chunk: bytes, *, last: bool) -> HttpRequest:
-    """Send bytes from `offset`; all but the last chunk are multiples of 256 KiB."""
+    """Send bytes from `offset`; every chunk except the last is a multiple of 256 KiB."""
     end = offset + len(chunk)
     total = str(end) if last else "*"
     span = f"bytes {offset}-{end - 1}/{total}" if chunk else f"bytes */{total}"
@@ -138,7 +138,7 @@ def query_upload(session: str) -> HttpRequest:
 
 
 def cancel_upload(session: str) -> HttpRequest:
-    """Give up an upload that is not complete.
+    """Abandon an upload that is not complete.
 
     Source: Cloud Storage's page on resumable uploads: a DELETE to the session URI, answered 499.
     """
@@ -146,7 +146,7 @@ def cancel_upload(session: str) -> HttpRequest:
 
 
 def read_received(answer: HttpAnswer) -> int | None:
-    """Return the bytes received so far, or None when the object is complete."""
+    """Return the number of bytes received so far; None if the object is complete."""
     if answer.status != 308:
         return None
     found = _RANGE.match(answer.headers.get("range", ""))

@@ -28,15 +28,15 @@ DEFAULT_VERSION = "v1"
 DEFAULT_LOCATION = "global"
 PROJECT = r"[a-zA-Z0-9.:_-]+"
 LOCATION = r"[a-z0-9-]+"
-"""A location becomes part of a host name, to which a token is sent: nothing but a plain word may stand there."""
+"""A location becomes part of a host name that receives a token, so only a plain word is allowed."""
 FULL_JOB_NAME = re.compile(rf"projects/{PROJECT}/locations/{LOCATION}/batchPredictionJobs/[0-9]+")
-"""What names a job wherever it is; the service answers nothing less."""
+"""A job's full name, with project and location; the service returns no shorter one."""
 STATUS_MASK = "name,state,createTime,completionStats"
-"""What of a page of jobs tells which of them have moved."""
+"""The fields of a page of jobs that show which of them have changed."""
 SUMMARY_MASK = (
     "name,displayName,model,state,error,createTime,startTime,endTime,updateTime,completionStats,labels"
 )
-"""What of a page of jobs tells one from another."""
+"""The fields of a page of jobs that identify each job."""
 _JOB_NAME = re.compile(
     rf"projects/{PROJECT}/locations/({LOCATION})/"
     r"(?:batchPredictionJobs/[0-9]+(?:/operations/[0-9]+)?|operations/[0-9]+)"
@@ -44,7 +44,7 @@ _JOB_NAME = re.compile(
 
 
 def base_url(location: str) -> str:
-    """Return the host that serves a location, as Google's SDK maps them."""
+    """Return the host that serves a location, as in Google's SDK."""
     if location == "global":
         return "https://aiplatform.googleapis.com"
     if location in ("us", "eu"):
@@ -59,7 +59,7 @@ def location_of(name: str) -> str | None:
 
 
 def model_path(model: str) -> str:
-    """Return a model's resource name: bare ``X`` is Google's own, ``a/b`` is publisher a's."""
+    """Return a model's resource name: bare ``X`` is Google's, ``a/b`` belongs to publisher a."""
     if model.startswith(("projects/", "publishers/", "models/")):
         return model
     publisher, slash, name = model.partition("/")
@@ -74,7 +74,7 @@ def create_body(
     display_name: str,
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Spell the job resource that a create sends; `source` has ``gcs_uri`` or ``bigquery_uri``."""
+    """Return the job resource for a create call; `source` has ``gcs_uri`` or ``bigquery_uri``."""
     if source.bigquery_uri:
         given = {"instancesFormat": "bigquery", "bigquerySource": {"inputUri": source.bigquery_uri}}
     else:
@@ -126,7 +126,7 @@ def cancel_job(url: str) -> HttpRequest:
 
 
 def delete_job(url: str) -> HttpRequest:
-    """``batchPredictionJobs.delete``: only of ended jobs; answers a long-running operation."""
+    """``batchPredictionJobs.delete``, for ended jobs only; the answer is a long-running operation."""
     return HttpRequest("DELETE", url)
 
 
@@ -159,7 +159,7 @@ def read_job(payload: Mapping[str, Any]) -> BatchJob:
 
 
 def read_status(payload: Mapping[str, Any]) -> JobStatus:
-    """Read what an entry of a list tells whoever waits for the job."""
+    """Read the status of a job from an entry of a list."""
     state, raw = read_state(get(payload, "state"))
     counts = _counts(mapping(get(payload, "completionStats")))
     name, created = str(payload.get("name") or ""), timestamp(get(payload, "createTime"))
@@ -167,10 +167,10 @@ def read_status(payload: Mapping[str, Any]) -> JobStatus:
 
 
 def read_created(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a create.
+    """Read the answer to a create call.
 
     Raises:
-        UnreadableAnswer: it names no job that can be asked for. One may have been created all the same.
+        UnreadableAnswer: it has no valid job name. A job may have been created nevertheless.
     """
     job = read_found(answer)
     if not FULL_JOB_NAME.fullmatch(job.name):
@@ -180,7 +180,7 @@ def read_created(answer: HttpAnswer) -> BatchJob:
 
 
 def read_found(answer: HttpAnswer) -> BatchJob:
-    """Read the answer to a get.
+    """Read the answer to a get call.
 
     Raises:
         UnreadableAnswer: it names no job.
@@ -201,7 +201,7 @@ def read_list(answer: HttpAnswer) -> tuple[list[BatchJob], str]:
 
 def _source(given: Mapping[str, Any]) -> BatchSource | None:
     uris = get(mapping(get(given, "gcsSource")), "uris", ())
-    if uris:  # samples in Google's docs give a bare string
+    if uris:  # samples in Google's docs have a bare string
         return BatchSource(gcs_uri=(uris,) if isinstance(uris, str) else tuple(uris))
     table = get(mapping(get(given, "bigquerySource")), "inputUri")
     return BatchSource(bigquery_uri=table) if table else None
@@ -216,7 +216,7 @@ def _destination(wanted: Mapping[str, Any]) -> BatchDestination | None:
 
 
 def _table(dataset: Any, table: Any) -> str | None:
-    """Join ``bq://project.dataset`` and a table's name; either may come whole."""
+    """Join ``bq://project.dataset`` and a table's name; either may already be a full name."""
     if table and str(table).count(".") >= 2:
         return str(table) if str(table).startswith("bq://") else f"bq://{table}"
     if dataset and table:

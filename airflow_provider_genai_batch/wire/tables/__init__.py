@@ -1,1 +1,1 @@
-"""SQL by which a table becomes requests and answers become a table."""
+"""SQL that makes requests of a table's rows, and a table of the answers."""

@@ -1,7 +1,7 @@
-"""The statement that says of each row what it asks, whether an earlier result answers it, and which row is equal to it.
+"""The statement that finds out for each row its request, the earlier result that answers it, and an equal row.
 
-It is run once, before the requests are written, and its table is kept: so every attempt leaves out the same rows,
-whatever became of the earlier results meanwhile. The user's own table may be among them, and is replaced.
+It runs once, before the requests are written, and its table is kept: so every attempt leaves out the same rows, even
+if the earlier results have changed in the meantime. The user's own table may be among them, and is replaced.
 """
 
 # ruff: noqa: S608 - names are checked where they are read, and texts are literals
@@ -24,20 +24,20 @@ from airflow_provider_genai_batch.wire.tables.statements import (
 from airflow_provider_genai_batch.wire.tables.types import Column
 
 _VERSION = 1
-"""Of what is digested. Digests of two versions are never equal, so none stands for another request."""
+"""Version of the digested content. Digests of two versions are never equal, so no request takes a wrong answer."""
 _OF_GOOGLE = "publishers/google/models/"
 NEEDED = ("asked", "answered_at", "row_status", "tokens")
-"""Columns of a result that can be used again, beside those of its answers."""
+"""The columns that a reusable result has beside those of its answers."""
 
 
 def digest_begin(model: str, *, whole: bool) -> str:
-    """Return what stands before a request where it is digested.
+    """Return the text that precedes a request when it is digested.
 
-    SQL has no BLAKE2, by which rows in files are known, so that no row in a file has the digest of one in a table.
+    SQL has no BLAKE2, which identifies rows in files, so no row in a file has the same digest as a row in a table.
 
     Args:
-        model: the job's.
-        whole: answers are text, and those that were cut off are no answers: a result does not say which were.
+        model: the job's model.
+        whole: answers are text, and truncated ones do not count: a result does not say which were truncated.
     """
     known = model.partition(_OF_GOOGLE)[2] or model.removeprefix("models/")
     return json.dumps(["bigquery", _VERSION, known, *(["whole"] if whole else [])])
@@ -49,7 +49,7 @@ class EarlierTable:
 
     Attributes:
         table: its name.
-        answers: its columns of answers, in today's order.
+        answers: its columns of answers, in the order of this run.
     """
 
     table: TableName
@@ -58,15 +58,15 @@ class EarlierTable:
 
 @dataclass(frozen=True)
 class AtHand:
-    """What is known of the rows of a snapshot.
+    """What is known about the rows of a snapshot before requests are written.
 
     Attributes:
-        requests: of all of them.
+        requests: the requests of all rows.
         begin: see `digest_begin`.
-        columns: what answers are to be; None: text.
-        earlier: tables with results, the first of which has the first word.
-        since: answers that are older are asked again; None: none is too old.
-        dedupe: equal requests are asked once.
+        columns: the columns of the answers; None: text.
+        earlier: tables with results; the first one takes precedence.
+        since: requests with older answers are submitted again; None: no answer is too old.
+        dedupe: of equal requests, only one is submitted.
     """
 
     requests: Requests
@@ -77,7 +77,7 @@ class AtHand:
     dedupe: bool = False
 
     def create(self, table: TableName, options: str) -> str:
-        """Spell the statement; it does nothing where the table is there already."""
+        """Return the statement; it does nothing if the table exists."""
         asked = (
             f"asked AS (SELECT r.key AS key, TO_HEX(SHA256(CONCAT({literal(self.begin)}, r.request))) AS asked "
             f"FROM ({self.requests.select()}) AS r)"
@@ -101,7 +101,7 @@ class AtHand:
         return [f"answer_{number}" for number in range(1 if self.columns is None else len(self.columns))]
 
     def _best(self, names: Sequence[str]) -> str:
-        """Spell the good rows of earlier results, one for each request."""
+        """Return the SQL of the good rows of earlier results, one for each request."""
         some = " UNION ALL ".join(self._rows(number, one) for number, one in enumerate(self.earlier))
         kept = ", ".join(["asked", *names])
         return (
@@ -129,7 +129,7 @@ class AtHand:
 
 
 def counts_at_hand(table: TableName) -> str:
-    """Spell the query that counts what is at hand, and sums up which rows are asked."""
+    """Return the query that counts reused and duplicate rows, and computes a checksum of the rows to submit."""
     return (
         "SELECT COUNT(*) AS total, COUNTIF(a.reused_from IS NOT NULL) AS reused, "
         "COUNTIF(a.reused_from IS NULL AND a.first_key <> a.key) AS same, "
@@ -139,7 +139,7 @@ def counts_at_hand(table: TableName) -> str:
 
 
 def counts_unpaid(table: TableName) -> str:
-    """Spell the query that counts the rows of a result that no job was paid for, by status, with their tokens."""
+    """Return the query that counts a result's rows that no job was paid for, by status, with their tokens."""
     unpaid = "(reused_from IS NOT NULL OR same_as IS NOT NULL)"
     sums = "".join(f", SUM(tokens.{one}) AS {one}" for one in TOKENS)
     return (

@@ -1,7 +1,7 @@
-"""SQL that judges values of typed columns by a type table: those that were read from answers of an earlier run.
+"""SQL that checks the values in typed columns of an earlier result against the output type.
 
-What the service knows of the type is part of what is asked, so it is the same. Judged is what it does not know, and
-what columns of one type leave open.
+The type as the service knows it is part of the request, so it is the same in both runs. This SQL checks the parts that
+the service does not know, and what a column's type leaves open.
 """
 
 # ruff: noqa: S608 - names are checked where they are read, and texts are literals
@@ -18,10 +18,10 @@ _ALIASES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT":
 
 
 def type_of(field: Mapping[str, Any]) -> str:
-    """Return the type of a column as one word, however wide its numbers are.
+    """Return the type of a column as one word, regardless of the width of its numbers.
 
     Args:
-        field: as the service has it, ``TableFieldSchema``.
+        field: in the service's form, ``TableFieldSchema``.
     """
     kind = _ALIASES.get(str(field["type"]), str(field["type"]))
     if inner := field.get("fields"):
@@ -31,12 +31,12 @@ def type_of(field: Mapping[str, Any]) -> str:
 
 
 def fits_still(column: Column, value: str, depth: int = 0) -> str:
-    """Spell whether a value is what a column takes; never NULL.
+    """Return the condition that a value is valid for a column; never NULL.
 
     Args:
-        column: of the type table.
+        column: from the output type.
         value: SQL of a value that has the column's type.
-        depth: of the arrays around it.
+        depth: the number of arrays around it.
     """
     if column.repeated:
         item = f"e{depth}"
@@ -50,7 +50,7 @@ def fits_still(column: Column, value: str, depth: int = 0) -> str:
 
 
 def _fits_one(column: Column, value: str, depth: int) -> str:
-    """Spell whether a value that is there fits; never NULL where it is."""
+    """Return the condition that a present value is valid; never NULL for a present value."""
     if column.choices:
         among = ", ".join(
             literal(choice) if isinstance(choice, str) else str(choice).upper() for choice in column.choices

@@ -1,4 +1,4 @@
-"""Whether Google's client for BigQuery is there: the extra ``bigquery``."""
+"""Finds out whether Google's BigQuery client is installed: the extra ``bigquery``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import importlib.util
 
 
 def can_ask() -> bool:
-    """Whether it is installed; it is not loaded for that."""
+    """Whether it is installed; this does not import it."""
     try:
         return importlib.util.find_spec("google.cloud.bigquery") is not None
-    except (ModuleNotFoundError, ValueError):  # no google.cloud at all; or a name that was blocked
+    except (ModuleNotFoundError, ValueError):  # there is no google.cloud, or the name is blocked
         return False

@@ -1,4 +1,4 @@
-"""The statement that puts the rows of a snapshot beside answers that were loaded into a table."""
+"""The statement that joins the rows of a snapshot with answers that were loaded into a table."""
 
 # ruff: noqa: S608 - names are checked where they are read
 
@@ -13,13 +13,13 @@ from airflow_provider_genai_batch.wire.tables.statements import KEY
 
 @dataclass(frozen=True)
 class Joined:
-    """The user's table: columns of the input and of loaded rows side by side.
+    """The user's table: columns of the input and of the loaded rows side by side.
 
     Attributes:
         inputs: the snapshot.
         kept: its columns that come back.
         rows: the table with the loaded rows.
-        answers: its columns that hold answers.
+        answers: the columns of that table that hold answers.
     """
 
     inputs: TableName
@@ -28,7 +28,7 @@ class Joined:
     answers: Sequence[str]
 
     def create(self, table: TableName, options: str) -> str:
-        """Spell the statement; it replaces what was there."""
+        """Return the statement; it replaces an existing table."""
         columns = [f"s.{name(one)} AS {name(one)}" for one in self.kept]
         columns += [f"r.{name(one)} AS {name(one)}" for one in self.answers]
         columns += [

@@ -1,7 +1,7 @@
-"""SQL that judges an answer's JSON by a type table, and reads its values.
+"""SQL that checks an answer's JSON against the output type, and reads its values.
 
-Sources: BigQuery's "JSON functions"; words of ``JSON_TYPE`` are those of the service and of DuckDB, on which the
-emulator's BigQuery stands.
+Sources: BigQuery's "JSON functions"; the words of ``JSON_TYPE`` are those of the service and of DuckDB, on which the
+emulator's BigQuery is built.
 """
 
 # ruff: noqa: S608 - names are checked where they are read, and texts are literals
@@ -21,10 +21,10 @@ _DATE = r"r'^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T00:00:00)?$'"
 
 
 def fits(column: Column, parent: str) -> str:
-    """Spell whether a member of an object is what a column takes; never NULL.
+    """Return the condition that a member of an object is valid for a column; never NULL.
 
     Args:
-        column: of the type table.
+        column: from the output type.
         parent: SQL of the object, of type JSON.
     """
     value = _member(parent, column.name)
@@ -37,7 +37,7 @@ def fits(column: Column, parent: str) -> str:
 
 
 def read(column: Column, parent: str) -> str:
-    """Spell the value of a member of an object as a column has it, where it fits."""
+    """Return the SQL that reads a member of an object as a column's value, if it is valid."""
     value = _member(parent, column.name)
     found = _value(column, value, depth=0)
     if column.default is None:
@@ -65,7 +65,7 @@ def _fits_one(column: Column, value: str, depth: int) -> str:
     kind = f"JSON_TYPE({value})"
     if column.choices:
         among = ", ".join(literal(_written(choice)) for choice in column.choices)
-        # The dialect of schemas has enumerations of texts only, so a number may come as one.
+        # Response schemas have enumerations of texts only, so a number may come as a text.
         types = _TEXTS if column.kind == "STRING" else f"{_NUMBERS_AND_TEXTS[:-1]}, 'boolean')"
         return f"({kind} IN {types} AND {_text(value)} IN ({among}))"
     if column.kind == "STRUCT":
@@ -122,7 +122,7 @@ def _of_field(field: Column, parent: str, depth: int) -> str:
 
 
 def _items(value: str) -> str:
-    """Spell the items of an array; elsewhere than at the service what is none would break the statement."""
+    """Return the SQL of an array's items; except at the service, a value that is not an array would be an error."""
     return f"JSON_QUERY_ARRAY(IF(JSON_TYPE({value}) = 'array', {value}, NULL), '$')"
 
 
@@ -135,7 +135,7 @@ def _constant(value: object) -> str:
 
 
 def misfits(columns: Sequence[Column], parent: str) -> str:
-    """Spell the names of the columns that do not fit, each behind a blank; empty where all do."""
+    """Return the SQL of the invalid columns' names, each after a blank; empty if all are valid."""
     return (
         "CONCAT('', "
         + ", ".join(f"IF({fits(one, parent)}, '', {literal(' ' + one.name)})" for one in columns)

@@ -1,7 +1,7 @@
-"""Rows as lines that a load job of BigQuery takes, with the columns that SQL would have made of the same answers.
+"""Rows as lines for a BigQuery load job, with the same columns that SQL would make of the answers.
 
-Sources: BigQuery's "Loading JSON data": columns of type JSON take values as they are, integers beyond 53 bits go as
-strings, dates with dashes; ``TableFieldSchema`` of its REST reference.
+Sources: BigQuery's "Loading JSON data": columns of type JSON take values as they are, integers beyond 53 bits are
+written as strings, dates with dashes; ``TableFieldSchema`` of its REST reference.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ OWN: tuple[Column, ...] = (
     Column("tokens", "STRUCT", fields=tuple(Column(one, "INT64") for one in TOKENS)),
     Column(KEY, "STRING"),
 )
-"""What a table has beside the columns of the input and of the answers."""
+"""The columns of a table beside those of the input and of the answers."""
 
 
 def schema(columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """Return columns as a load job has them."""
+    """Return columns in the form of a load job."""
     return [_field(one) for one in columns]
 
 
@@ -45,12 +45,12 @@ def _field(column: Column) -> dict[str, Any]:
 
 
 def conform(columns: Sequence[Column], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a checked answer as a load job takes it.
+    """Return a checked answer in the form of a load job.
 
-    One value that it does not take would fail the job with all other rows, and SQL would not take it either.
+    A single value that it does not take would fail the job with all other rows, and SQL would not take it either.
 
     Args:
-        columns: of the answers.
+        columns: the answers' columns.
         answer: JSON values by field.
 
     Raises:

@@ -22,14 +22,14 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 @dataclass(frozen=True)
 class TableName:
-    """A table of BigQuery's."""
+    """A BigQuery table."""
 
     project: str
     dataset: str
     table: str
 
     def __str__(self) -> str:
-        """Return it as SQL names it."""
+        """Return its name in SQL."""
         return f"`{self.project}`.`{self.dataset}`.`{self.table}`"
 
     @property
@@ -45,13 +45,13 @@ class TableName:
 
 @dataclass(frozen=True)
 class DatasetName:
-    """A dataset of BigQuery's."""
+    """A BigQuery dataset."""
 
     project: str
     dataset: str
 
     def __str__(self) -> str:
-        """Return it as people write it."""
+        """Return its name as people write it."""
         return f"{self.project}.{self.dataset}"
 
     def table(self, name: str) -> TableName:
@@ -60,12 +60,12 @@ class DatasetName:
 
 
 def is_table(uri: str) -> bool:
-    """Whether an address is one of BigQuery's."""
+    """Whether an address names a BigQuery table."""
     return uri.startswith("bq://")
 
 
 def has_no_file(results_uri: Any) -> bool:
-    """Whether rows land in no file: nothing can be kept beside a table."""
+    """Whether rows land in no file; nothing can be stored beside a table."""
     return results_uri is None or (isinstance(results_uri, str) and is_table(results_uri))
 
 
@@ -73,7 +73,7 @@ def read_table(text: str, what: str) -> TableName:
     """Read ``bq://project.dataset.table``.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a table's name.
     """
     found = _TABLE.fullmatch(text.strip())
     if found is None:
@@ -86,7 +86,7 @@ def read_dataset(text: str, what: str) -> DatasetName:
     """Read ``bq://project.dataset``, with or without ``bq://``.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a dataset's name.
     """
     found = _DATASET.fullmatch(text.strip())
     if found is None:
@@ -96,20 +96,20 @@ def read_dataset(text: str, what: str) -> DatasetName:
 
 
 def name(column: str) -> str:
-    """Return a column's name as SQL has it."""
+    """Return a column's name in SQL."""
     return f"`{column}`"
 
 
 def literal(text: str) -> str:
-    """Return a text as SQL has it."""
+    """Return a text as an SQL literal."""
     return "'" + "".join(_ESCAPES.get(letter, letter) for letter in text) + "'"
 
 
 def check_names(columns: Iterable[str], where: str) -> None:
-    """Refuse names that no column can have, and two that are one to BigQuery, which knows no case.
+    """Refuse names that no column can have, and names that differ in case only, which BigQuery ignores.
 
     Raises:
-        InputError: there is one.
+        InputError: there is such a name.
     """
     seen: dict[str, str] = {}
     for column in columns:

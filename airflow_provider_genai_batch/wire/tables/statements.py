@@ -1,7 +1,8 @@
-"""The statements of a task that asks about the rows of a table, one after the other.
+"""The SQL statements of a task that makes requests of a table's rows.
 
-A snapshot of the rows under deterministic keys, a check of it, the requests, and after the jobs the result. Each is
-text from parameters; names of tables and jobs carry what they are of, so that whoever comes again finds them.
+A snapshot of the rows with deterministic keys, a check of it, the requests, and the result after the jobs. Each is
+built from parameters alone. The names of tables and jobs are derived from their contents, so a later attempt finds
+them.
 
 Sources: BigQuery's "Data definition language (DDL) statements"; Google's "Batch inference with Gemini" for the columns
 of requests and answers.
@@ -20,9 +21,9 @@ from airflow_provider_genai_batch.wire.tables.types import Column
 
 KEY = "genai_key"
 OWN_COLUMNS = ("row_status", "row_error", "tokens", KEY)
-"""Beside the input's columns and the answers'."""
+"""Columns beside those of the input and of the answers."""
 AT_HAND_COLUMNS = ("asked", "answered_at", "reused_from", "same_as")
-"""Beside them, where answers are used again or equal requests are asked once."""
+"""Additional columns if answers are reused or only one of equal requests is submitted."""
 TOKENS = {
     "input": "promptTokenCount",
     "output": "candidatesTokenCount",
@@ -30,7 +31,7 @@ TOKENS = {
     "thoughts": "thoughtsTokenCount",
     "total": "totalTokenCount",
 }
-"""Kinds of tokens by the service's names."""
+"""Kinds of tokens, with the service's names."""
 MISFIT = "does not fit output_type in"
 _OK = "'ok'"
 _STATUS = (
@@ -51,29 +52,29 @@ _SPENT = ", ".join(
     f"SAFE_CAST(JSON_VALUE(v.response, '$.usageMetadata.{theirs}') AS INT64) AS {ours}"
     for ours, theirs in TOKENS.items()
 )
-"""Of a row of `Answers.judged`."""
+"""Reads the tokens of a row of `Answers.judged`."""
 _MOST_CAUSES = 1000
 _LONGEST_CAUSE = 2000
 _HASHES = ("a", "b")
-"""Two sums of 30 bits each tell one content from another."""
+"""Two sums of 30 bits each distinguish one content from another."""
 AT_HAND_ASKS = "a.reused_from IS NULL AND a.first_key = a.key"
-"""Of rows of which it is known what is at hand: which are asked."""
+"""The condition for the rows of an at-hand table that are submitted."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Rows as they are asked about: which, and how they are kept apart.
+    """The rows that a task submits: which ones, and their keys.
 
     Attributes:
         source: the user's table or view.
-        columns: names and types of those that are kept, by the source's schema.
-        key: names of those that tell rows apart; none: all do.
+        columns: names and types of the columns that are kept, by the source's schema.
+        key: names of the columns that identify a row; empty: all of them do.
         where: the user's condition over ``t``; empty: all rows.
         needed: columns that a prompt names.
-        bare: those of them that stand alone in a part of it.
-        files: strings of it that are addresses of files.
-        slots: all its strings with columns in them.
-        long_text: bytes of these above which a prompt has another price.
+        bare: the ones that form a part of the prompt by themselves.
+        files: strings of the prompt that are addresses of files.
+        slots: all strings of the prompt that contain columns.
+        long_text: bytes of the strings above which a prompt has a higher price.
     """
 
     source: TableName
@@ -87,17 +88,17 @@ class Snapshot:
     long_text: int = 0
 
     def select(self) -> str:
-        """Spell the rows."""
+        """Return the query of the rows."""
         kept = ", ".join(f"t.{name(one)} AS {name(one)}" for one in self.columns)
         where = f" WHERE (\n{self.where}\n)" if self.where else ""
         return f"SELECT {self._key()} AS {KEY}, {kept} FROM {self.source} AS t{where}"
 
     def create(self, table: TableName, options: str) -> str:
-        """Spell the statement that keeps them; it does nothing where they are kept already."""
+        """Return the statement that stores them; it does nothing if they are stored already."""
         return f"CREATE TABLE IF NOT EXISTS {table} {options} AS {self.select()}"
 
     def check(self, table: TableName) -> str:
-        """Spell the query that counts rows, keys and nulls of a snapshot, and sums up what is asked."""
+        """Return the query that counts rows, keys and nulls of a snapshot, and computes a checksum of the requests."""
         parts = [
             "COUNT(*) AS total",
             f"COUNTIF({KEY} IS NULL) AS without_key",
@@ -138,11 +139,11 @@ class Snapshot:
 
 
 def options(labels: Mapping[str, str], days: int | None = None) -> str:
-    """Spell labels and expiry of a table.
+    """Return the SQL of a table's labels and expiry.
 
     Args:
         labels: of the job that writes it.
-        days: after which it is gone; None: never.
+        days: days until it expires; None: never.
     """
     given = [f"labels=[{', '.join(f'({literal(key)}, {literal(value)})' for key, value in labels.items())}]"]
     if days is not None:
@@ -151,11 +152,11 @@ def options(labels: Mapping[str, str], days: int | None = None) -> str:
 
 
 def sums_of(text: str, only: str = "") -> str:
-    """Spell sums, ``sum_a`` and ``sum_b``, that tell one set of texts from another.
+    """Return the SQL of two sums, ``sum_a`` and ``sum_b``, that distinguish one set of texts from another.
 
     Args:
         text: SQL of a text.
-        only: SQL of which rows count; empty: all.
+        only: SQL condition for the rows that count; empty: all.
     """
     sums = []
     for salt in _HASHES:
@@ -166,16 +167,16 @@ def sums_of(text: str, only: str = "") -> str:
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests of the rows of a snapshot.
+    """The requests of a snapshot's rows.
 
     Attributes:
         inputs: the snapshot.
-        pieces: JSON of a request: texts as they are, and `Slot`s where columns go.
-        types: of the columns.
-        shard: number and count where the rows are for several jobs.
-        answered: the result of the rounds before, of which good rows are not asked again; None: there were none.
-        at_hand: the table that says which rows are asked; None: all are.
-        sample: how many rows of these go first, and whether they are wanted (else the others are); None: no matter.
+        pieces: JSON of a request: literal texts, and `Slot`s for columns.
+        types: types of the columns.
+        shard: number and count if the rows are divided among several jobs.
+        answered: the result of earlier rounds; its good rows are not submitted again. None: there were none.
+        at_hand: the table that says which rows are submitted; None: all.
+        sample: the size of the sample, and whether to submit it or the other rows; None: there is no sample.
     """
 
     inputs: TableName
@@ -187,11 +188,11 @@ class Requests:
     sample: tuple[int, bool] | None = None
 
     def select(self) -> str:
-        """Spell the query of all of them, with their keys."""
+        """Return the query of all requests, with their keys."""
         return f"SELECT t.{KEY} AS key, {self._request()} AS request FROM {self.inputs} AS t"
 
     def create(self, table: TableName, options: str) -> str:
-        """Spell the statement; it does nothing where they are there already."""
+        """Return the statement; it does nothing if the table exists."""
         begin = f"CREATE TABLE IF NOT EXISTS {table} {options} AS"
         request = self._request()
         conditions = []
@@ -216,7 +217,7 @@ class Requests:
         return f"{begin} SELECT t.{KEY} AS key, {request} AS request FROM {rows}{join}{where}"
 
     def _rows(self) -> tuple[str, list[str]]:
-        """Spell the rows of which some are asked, and which."""
+        """Return the SQL of the rows, and the conditions for those that are submitted."""
         if self.at_hand is None:
             return f"{self.inputs} AS t", []
         return f"{self.inputs} AS t JOIN {self.at_hand} AS a ON a.key = t.{KEY}", [AT_HAND_ASKS]
@@ -235,9 +236,9 @@ class Slot:
     """A string of a request with columns in it.
 
     Attributes:
-        literals: what stands around the columns: one more than there are of them.
-        columns: their names.
-        upper: all of it is put into capitals.
+        literals: the text around the columns: one more item than there are columns.
+        columns: the columns' names.
+        upper: the whole string is put into capitals.
         is_file: it is the address of a file.
     """
 
@@ -247,12 +248,12 @@ class Slot:
     is_file: bool = False
 
     def sql(self, types: Mapping[str, str]) -> str:
-        """Spell the JSON string."""
+        """Return the SQL of the JSON string."""
         text = self.text(types)
         return f"TO_JSON_STRING({f'UPPER({text})' if self.upper else text})"
 
     def text(self, types: Mapping[str, str]) -> str:
-        """Spell the text."""
+        """Return the SQL of the text."""
         parts = [literal(self.literals[0])] if self.literals[0] else []
         for column, after in zip(self.columns, self.literals[1:], strict=True):
             parts += [_as_text(f"t.{name(column)}", types[column])] + ([literal(after)] if after else [])
@@ -260,7 +261,7 @@ class Slot:
 
 
 def _as_text(value: str, kind: str) -> str:
-    """Spell a value as it stands in a prompt; what is null counts as empty, and was refused before."""
+    """Return the SQL of a value as it appears in a prompt; null counts as empty, and was refused before."""
     if kind == "STRING":
         return f"IFNULL({value}, '')"
     if kind == "BYTES":
@@ -272,12 +273,12 @@ def _as_text(value: str, kind: str) -> str:
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers of the jobs of all rounds so far.
+    """The answers of the jobs of all rounds so far.
 
     Attributes:
-        tables: that the jobs wrote, each with whether its column ``response`` is text.
-        columns: what answers are to be; None: text.
-        cut_off_is_ok: an answer that reached its limit of tokens is one, where answers have no type.
+        tables: the tables that the jobs wrote, each with whether its column ``response`` is text.
+        columns: the columns of the answers; None: text.
+        cut_off_is_ok: an answer that reached its token limit counts as good, if answers have no type.
     """
 
     tables: Sequence[tuple[TableName, bool]]
@@ -285,7 +286,7 @@ class Answers:
     cut_off_is_ok: bool = True
 
     def judged(self) -> str:
-        """Spell ``WITH … best AS (…)``: for each key the best of its answers, of equals the last."""
+        """Return ``WITH … best AS (…)``: the best answer for each key; of equally good ones, the latest."""
         some = " UNION ALL ".join(
             f"SELECT key, status, {_response(is_text)} AS response, processed_time FROM {table}"
             for table, is_text in self.tables
@@ -308,7 +309,7 @@ class Answers:
         )
 
     def _misfits(self) -> str:
-        """Spell what is wrong with an answer; empty where nothing is."""
+        """Return the SQL of what is wrong with an answer; empty if nothing is."""
         whole = "('STOP')" if self.columns is not None or not self.cut_off_is_ok else "('STOP', 'MAX_TOKENS')"
         if self.columns is None:
             inside = "''"
@@ -324,7 +325,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class KeptAtHand:
-    """The table that says what was at hand for each row.
+    """The table that says what was known for each row before requests were written.
 
     Attributes:
         table: its name.
@@ -341,10 +342,10 @@ class Result:
 
     Attributes:
         inputs: the snapshot.
-        kept: columns of it that come back, by their new names.
-        answers: of all rounds; of no tables: nothing was asked.
+        kept: its columns that come back, by their new names.
+        answers: the answers of all rounds; without tables if nothing was submitted.
         renamed: new names of the answers' columns.
-        at_hand: what was at hand for the rows; None: nothing was looked for.
+        at_hand: what was known for the rows in advance; None: nothing was looked up.
     """
 
     inputs: TableName
@@ -354,7 +355,7 @@ class Result:
     at_hand: KeptAtHand | None = None
 
     def create(self, table: TableName, options: str) -> str:
-        """Spell the statement; it replaces what was there."""
+        """Return the statement; it replaces an existing table."""
         columns = [f"s.{name(old)} AS {name(new)}" for new, old in self.kept.items()]
         columns += self._answers()
         columns += [
@@ -387,7 +388,7 @@ class Result:
         ]
 
     def _or_reused(self, reused: str, fresh: str) -> str:
-        """Spell a value of a row that an earlier result answers, or that was asked."""
+        """Return the SQL of a value: from an earlier result if it answers the row, else from this run."""
         if not self.answers.tables:
             return reused
         if self.at_hand is None or not self.at_hand.reuses:
@@ -396,11 +397,11 @@ class Result:
 
 
 def measured(requests: Sequence[TableName], answers: Answers) -> str:
-    """Spell the query of what became of requests, one row for each: key, status, error, text and tokens.
+    """Return the query of the results of requests, one row for each: key, status, error, text and tokens.
 
     Args:
         requests: tables of jobs.
-        answers: of these.
+        answers: the answers to these.
     """
     keys = " UNION DISTINCT ".join(f"SELECT key FROM {table}" for table in requests)
     return (
@@ -410,7 +411,7 @@ def measured(requests: Sequence[TableName], answers: Answers) -> str:
 
 
 def counts(table: TableName) -> str:
-    """Spell the query that counts a result by status and cause, the commonest first."""
+    """Return the query that counts a result's rows by status and cause, the commonest first."""
     cause = (
         "CASE row_status WHEN 'invalid' THEN REGEXP_EXTRACT(row_error, r'^[^:]*') "
         f"WHEN 'error' THEN SUBSTR(TRIM(row_error), 1, {_LONGEST_CAUSE}) ELSE '' END"
@@ -423,11 +424,11 @@ def counts(table: TableName) -> str:
 
 
 def usage(answers: Answers, long_prompt: int) -> str:
-    """Spell the query that adds up what each table of answers brought, also rows that others replaced.
+    """Return the query that sums the tokens in each table of answers, including rows that were replaced.
 
     Args:
         answers: of all rounds.
-        long_prompt: input tokens above which a request has another price.
+        long_prompt: input tokens above which a request has a higher price.
     """
     prompt = f"JSON_VALUE(response, '$.usageMetadata.{TOKENS['input']}')"
     is_long = f"IFNULL(SAFE_CAST({prompt} AS INT64), 0) > {long_prompt}"

@@ -1,7 +1,7 @@
-"""The type table: fields of answers as columns of BigQuery.
+"""The type table: maps the fields of answers to BigQuery columns.
 
-Judged in SQL as Pydantic judges in strict mode, by type, enumeration and presence. What differs is listed in the
-documentation of types.
+SQL checks answers as Pydantic does in strict mode, by type, enumeration and presence. The documentation of types lists
+the differences.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing_extensions import override
 from airflow_provider_genai_batch.exceptions import InputError
 
 NUMERIC = "NUMERIC(38, 9)"
-"""With its width: a plain NUMERIC is one of three decimals elsewhere than at the service."""
+"""With its width: outside the service, a plain NUMERIC has three decimals."""
 _FORMATS = {"date": "DATE", "date-time": "TIMESTAMP", "time": "TIME"}
 _PLAIN = {"string": "STRING", "integer": "INT64", "number": "FLOAT64", "boolean": "BOOL"}
 _OF_VALUES = {str: "STRING", int: "INT64", float: "FLOAT64", bool: "BOOL"}
@@ -37,7 +37,7 @@ TYPES: Mapping[str, str] = {
     "a model, dataclass or `TypedDict`": "STRUCT<…>",
     "`dict`, a union, a list of lists, a tuple, a model that holds itself": "JSON",
 }
-"""Of the documentation, in its order."""
+"""For the documentation, in this order."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ class Column:
 
     name: str
     kind: str
-    """STRING, INT64, FLOAT64, BOOL, NUMERIC(38, 9), DATE, TIMESTAMP, TIME, JSON or STRUCT; of an array its items'."""
+    """STRING, INT64, FLOAT64, BOOL, NUMERIC(38, 9), DATE, TIMESTAMP, TIME, JSON or STRUCT; for arrays, the items'."""
     repeated: bool = False
     required: bool = True
-    """It has to be in the answer."""
+    """The answer must have it."""
     nullable: bool = False
-    """It may be null there."""
+    """It may be null in the answer."""
     choices: tuple[Any, ...] = ()
-    """Of an enumeration."""
+    """The values of an enumeration."""
     default: str | int | float | bool | None = None
-    """Where it is not in the answer."""
+    """The value if the answer does not have it."""
     shape: str = ""
-    """Of JSON: ``object`` or ``array``, empty for anything."""
+    """For JSON: ``object`` or ``array``, empty for anything."""
     fields: tuple[Column, ...] = ()
-    """Of a STRUCT."""
+    """The fields of a STRUCT."""
 
     @property
     def type(self) -> str:
-        """Return the type as DDL has it."""
+        """Return the type in DDL."""
         inner = self.kind
         if self.fields:
             inner = f"STRUCT<{', '.join(f'`{field.name}` {field.type}' for field in self.fields)}>"
@@ -77,7 +77,7 @@ def columns_of(output_type: Any) -> tuple[Column, ...]:
         output_type: a Pydantic model, a dataclass or a ``TypedDict``.
 
     Raises:
-        InputError: it has no fields, or one that is no column.
+        InputError: it has no fields, or one that cannot be a column.
     """
     try:
         schema = TypeAdapter(output_type).json_schema(schema_generator=_Marked)
@@ -92,7 +92,7 @@ def columns_of(output_type: Any) -> tuple[Column, ...]:
 
 
 class _Marked(GenerateJsonSchema):
-    """Tells decimals and bytes from numbers and texts."""
+    """Marks decimals and bytes, to distinguish them from numbers and texts."""
 
     @override
     def decimal_schema(self, schema: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class _Marked(GenerateJsonSchema):
 
 
 class _Reader:
-    """Reads one JSON Schema; remembers which references are open."""
+    """Reads one JSON Schema, and tracks the references that are being read."""
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
         self._definitions, self._open = definitions, list[str]()
