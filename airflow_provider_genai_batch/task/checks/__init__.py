@@ -1,1 +1,1 @@
-"""Checks of what a task is given, before anything is paid."""
+"""Checks of a task's settings, before anything is paid."""

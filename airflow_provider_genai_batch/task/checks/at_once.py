@@ -1,4 +1,4 @@
-"""Settings by which requests are asked at once, beside the others."""
+"""Checks of the settings that send requests as immediate calls, together with the other settings."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from airflow_provider_genai_batch.models.tier import Tier
 from airflow_provider_genai_batch.wire.tables.sql import has_no_file
 
 AT_ONCE = ("tier", "online_below", "retry_tier", "pilot")
-"""Settings by which requests are asked at once."""
+"""Settings that send requests as immediate calls."""
 
 
 def check_at_once(task: Any, wanted: list[str]) -> None:
-    """Refuse what cannot be asked at once.
+    """Refuse immediate calls that the other settings rule out.
 
     Args:
         task: the operator.
-        wanted: the settings of `AT_ONCE` that it was given and that are known.
+        wanted: the settings of `AT_ONCE` that the operator has and whose values are known.
 
     Raises:
-        ConfigurationError: its answers would have no place, or the task would not wait for them.
+        ConfigurationError: there would be no file for the answers, or the task would not wait for them.
     """
     if "pilot" in wanted and tier_of_pilot(task) == Tier.BATCH.value:
         _check_pilot_in_batch(task)
@@ -47,7 +47,7 @@ def check_at_once(task: Any, wanted: list[str]) -> None:
 
 
 def tier_of_pilot(task: Any) -> Any:
-    """Return the tier in which a pilot is asked; None: there is no pilot."""
+    """Return the tier of a pilot; None if there is no pilot."""
     pilot = Pilot.of(task.pilot)
     return None if pilot is None else pilot.tier
 
@@ -62,7 +62,7 @@ def _check_pilot_in_batch(task: Any) -> None:
 
 
 def tiers_at_once(task: Any) -> list[Tier]:
-    """Return the tiers in which some of a task's requests may be asked at once; what is to be rendered names none."""
+    """Return the tiers of a task's possible immediate calls. A template that is not rendered yet names no tier."""
     small = None if task.online_below is None else Tier.STANDARD.value
     named = [task.tier, task.retry_tier, small, tier_of_pilot(task)]
     return [tier for tier in (Tier.FLEX, Tier.STANDARD) if tier.value in named]

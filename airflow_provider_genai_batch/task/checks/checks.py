@@ -19,11 +19,12 @@ from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 
 def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = None) -> None:
-    """Refuse settings of `GenAIBatchOperator` that cannot be meant.
+    """Refuse settings of `GenAIBatchOperator` that make no sense, by themselves or together.
 
     Args:
         task: the operator.
-        known: tells which values are known by now; None: all are, and it is where they are used.
+        known: returns whether a value is known yet (a template is not). None: all values are known, and the check
+            runs where they are used.
 
     Raises:
         ConfigurationError, InputError: the message names the setting.
@@ -54,7 +55,7 @@ def check_order_settings(task: Any, *, known: Callable[[Any], bool] | None = Non
 
 
 def _check_late(task: Any, known: Callable[[Any], bool]) -> None:
-    """Refuse what is to be asked in place of jobs that are late, and cannot be."""
+    """Refuse a deadline or fallbacks that the other settings rule out."""
     if task.ready_by is not None:
         check_deadline(task, known)
     if task.fallbacks is not None and known(task.fallbacks):
@@ -72,5 +73,8 @@ def _check_addresses(task: Any, known: Callable[[Any], bool] | None) -> None:
 
 
 def keeps_media(task: Any) -> bool:
-    """Whether pictures and sound of answers have a place; a task that lands nothing leaves them to whoever does."""
+    """Whether pictures and sound in answers are kept.
+
+    True also for a task that lands no rows, because the task that lands them decides.
+    """
     return task.media_uri is not None or task.keep is not None or task.wait is False

@@ -1,4 +1,4 @@
-"""What a deadline needs beside it, and what it excludes."""
+"""Which other settings a deadline needs, and which it excludes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from airflow_provider_genai_batch.wire.tables.sql import has_no_file
 
 
 def check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
-    """Refuse a deadline that cannot be meant, or kept.
+    """Refuse a deadline that makes no sense or cannot be kept.
 
     Raises:
-        ConfigurationError, InputError: the message says which setting is to go.
+        ConfigurationError, InputError: the message says which setting to remove.
     """
     if known(task.ready_by):
         check_ready_by(task.ready_by)
@@ -35,7 +35,7 @@ def check_deadline(task: Any, known: Callable[[Any], bool]) -> None:
 
 
 def _check_tiers_by_deadline(task: Any) -> None:
-    """Refuse tiers in which requests would be asked whatever the deadline."""
+    """Refuse tiers that ignore the deadline, or may miss it."""
     if task.tier in TIERS_AT_ONCE:
         msg = (
             f"tier={task.tier!r} asks all requests at once, and ready_by is about jobs that are late: leave tier out, "

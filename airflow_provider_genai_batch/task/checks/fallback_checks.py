@@ -1,4 +1,4 @@
-"""What fallbacks need beside them, checked when the DAG is parsed and again before anything is paid."""
+"""Which other settings fallbacks need, checked when the DAG is parsed and again before anything is paid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_genai_batch.wire.tables.sql import has_no_file
 
 
 def check_beside_fallbacks(task: Any) -> None:
-    """Refuse settings that do not go with fallbacks, or lack beside them.
+    """Refuse settings that do not go with fallbacks, and fallbacks without the settings that they need.
 
     Raises:
         ConfigurationError: the message says what to write.
@@ -57,7 +57,7 @@ def check_beside_fallbacks(task: Any) -> None:
 
 
 def _check_places(task: Any) -> None:
-    """Refuse what belongs to the place of the task's own connection."""
+    """Refuse `dest` if a fallback uses another connection, because `dest` belongs to the task's own."""
     elsewhere = [one for one in read_fallbacks(task.fallbacks) if one.conn_id is not None]
     if elsewhere and task.dest is not None:
         msg = (

@@ -1,4 +1,4 @@
-"""What reuse and dedupe need beside them."""
+"""Which other settings reuse and dedupe need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.wire.tables.sql import has_no_file, is_table
 
 
 def check_used_again(task: Any, known: Callable[[Any], bool]) -> None:
-    """Refuse `reuse` and `dedupe` where no rows land, for their rows come from nowhere else."""
+    """Refuse `reuse` and `dedupe` if no rows land, because the task itself must write the rows that it does not ask."""
     if not has_no_file(task.results_uri):
         return
     source = getattr(task, "src", None)
@@ -24,10 +24,10 @@ def check_used_again(task: Any, known: Callable[[Any], bool]) -> None:
 
 
 def refuse_no_table(uri: str) -> None:
-    """Refuse earlier results of rows in BigQuery that are no table there.
+    """Refuse earlier results that are not a BigQuery table, for a task whose rows are in BigQuery.
 
     Raises:
-        ConfigurationError: they are files, or several tables named at once.
+        ConfigurationError: the address is a file, or a pattern for several tables.
     """
     if not is_table(uri):
         msg = (
@@ -45,7 +45,7 @@ def refuse_no_table(uri: str) -> None:
 
 
 def no_place_for_unasked(task: Any) -> ConfigurationError:
-    """Return the refusal of `reuse` and `dedupe` where rows that are not asked have no place."""
+    """Return the error for `reuse` or `dedupe` without a place for the rows that are not asked."""
     name = "reuse" if task.reuse else "dedupe"
     msg = (
         f"{name} needs a results_uri that is a file, or the rows of a table in BigQuery (prompt, src and results_uri "

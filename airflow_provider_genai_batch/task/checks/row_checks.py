@@ -1,4 +1,4 @@
-"""The checks of all rows, read before anything is paid."""
+"""Whether a task can run the row checks that it has, decided before anything is paid."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def check_rows_are_read(task: Any, known: Callable[[Any], bool]) -> None:
-    """Refuse the checks of a task that will not have seen the rows.
+    """Refuse the row checks of a task that does not read the rows.
 
     Raises:
-        ConfigurationError: it reads none, or a field is not in the type of the answers.
+        ConfigurationError: the task reads no rows, or a check names a field that the answers' type does not have.
     """
     if task.wait is False or task.plan_only is True:
         setting = "wait=False" if task.wait is False else "plan_only=True"
@@ -39,16 +39,16 @@ def check_rows_are_read(task: Any, known: Callable[[Any], bool]) -> None:
 
 
 def refuse_checks(task: Any, order: JobParams, *, typed: bool) -> None:
-    """Refuse checks that cannot be made of an input that was read, before anything is paid.
+    """Refuse row checks that do not fit the input, before anything is paid.
 
     Args:
-        task: its settings.
-        order: what is asked.
-        typed: one of the requests has a response schema of its own.
+        task: the settings of the task.
+        order: the parameters of its jobs.
+        typed: whether a request has a response schema of its own.
 
     Raises:
         UnsupportedError: the rows stay in BigQuery.
-        ConfigurationError: a field is looked at, and answers have none.
+        ConfigurationError: a check names a field, and the answers have no fields.
     """
     if order.source.bigquery_uri if order.destination is None else order.destination.bigquery_uri:
         msg = (
@@ -69,10 +69,10 @@ def refuse_checks(task: Any, order: JobParams, *, typed: bool) -> None:
 
 
 def check_checks(name: str, value: Any) -> None:
-    """Refuse what is no list of checks.
+    """Refuse a value that is not a list of checks.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not.
     """
     from airflow_provider_genai_batch.checks import Check
 

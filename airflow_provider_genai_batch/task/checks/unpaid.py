@@ -1,4 +1,4 @@
-"""Refusals before anything is submitted, with what became of the money."""
+"""Errors before anything is submitted: their messages say that nothing is billed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SAID = ("nothing is billed", "no others are submitted")
 
 @contextmanager
 def refusals(has_jobs: Callable[[], bool], *, again: bool) -> Iterator[None]:
-    """Say of errors that come before the task has a job that nothing is paid.
+    """Add to errors that happen before the task has a job that nothing is billed.
 
     Args:
-        has_jobs: tells whether the attempt has come to a job.
-        again: there were attempts before this one.
+        has_jobs: returns whether the attempt has a job yet.
+        again: whether there were attempts before this one.
     """
     try:
         yield

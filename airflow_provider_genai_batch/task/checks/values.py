@@ -1,4 +1,4 @@
-"""Settings by their values, each by itself."""
+"""Checks of single settings by their values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _check_validate(name: str, value: Any) -> None:
 
 
 def check_flag(name: str, value: Any) -> None:
-    """Refuse what is neither True nor False: a word such as "false" would be true.
+    """Refuse a value that is neither True nor False: a word such as "false" would count as true.
 
     Raises:
         ConfigurationError: it is neither.
@@ -33,10 +33,10 @@ def check_flag(name: str, value: Any) -> None:
 
 
 def check_seconds(name: str, value: Any, *, optional: bool = True) -> None:
-    """Refuse what is no span of time; None is one that was not given, where it is `optional`.
+    """Refuse a value that is not a duration. If it is `optional`, None means that it was not given.
 
     Raises:
-        ConfigurationError: it is not, or it is nothing or less.
+        ConfigurationError: it is not a duration, or it is 0 or less.
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
@@ -46,10 +46,10 @@ def check_seconds(name: str, value: Any, *, optional: bool = True) -> None:
 
 
 def check_count(name: str, value: Any, *, least: int, optional: bool = True) -> None:
-    """Refuse what is no number of things; None is one that was not given, where it is `optional`.
+    """Refuse a value that is not a whole number. If it is `optional`, None means that it was not given.
 
     Raises:
-        ConfigurationError: it is not, or it is too small.
+        ConfigurationError: it is not a whole number, or it is below `least`.
     """
     if value is None and optional:
         return
@@ -111,10 +111,10 @@ def _check_cost(name: str, value: Any) -> None:
 
 
 def check_reuse(name: str, value: Any) -> None:
-    """Refuse what names no earlier results.
+    """Refuse a value of `reuse` that does not name earlier results.
 
     Raises:
-        ConfigurationError: it names none.
+        ConfigurationError: it does not.
     """
     results = getattr(value, "results", value)
     if results in (None, True, False) and value is results:
@@ -134,10 +134,10 @@ def check_reuse(name: str, value: Any) -> None:
 
 
 def check_answers(name: str, value: Any) -> None:
-    """Refuse words for `keep` and `truncated` that are none.
+    """Refuse values of `keep` and `truncated` that do not exist.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: the value does not exist.
     """
     words = {"keep": (None, "response"), "truncated": ("ok", "invalid")}[name]
     if not (value is None or isinstance(value, str)) or value not in words:
@@ -170,4 +170,4 @@ CHECKS: dict[str, Callable[[str, Any], None]] = {
 
 
 MAY_BE_NONE = ("checks", "pilot")
-"""Not given, so there is nothing to check. The other checks say themselves what None is."""
+"""Settings that are not checked if they are None. The checks of the other settings handle None themselves."""

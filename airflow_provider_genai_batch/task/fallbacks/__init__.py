@@ -1,1 +1,1 @@
-"""Other models, connections and tiers, tried in turn where a job of the one before does not leave the queue."""
+"""Other models, connections and tiers, tried one after the other when a job does not leave the queue."""

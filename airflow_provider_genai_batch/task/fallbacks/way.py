@@ -1,4 +1,4 @@
-"""How the rounds of one fallback are asked."""
+"""One fallback: what its rounds send, in which tiers, and at what cost."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 
 class Way:
-    """How the rounds of one fallback are asked.
+    """One fallback: what its rounds send, in which tiers, and at what cost.
 
     Args:
-        step: the fallback; of several that answer at once all.
-        shared: of the attempt, with the model and the connection of this way, and the fallbacks after it.
+        step: the fallback; or all fallbacks whose requests are sent as immediate calls, because they share a round.
+        shared: what the parts of the attempt share, with the model and connection of this fallback and the fallbacks
+            that follow it.
 
     Attributes:
-        tiers: in which it asks at once, in their order; none: in jobs.
+        tiers: the tiers of its immediate calls, in order; empty if it submits jobs.
     """
 
     def __init__(self, step: list[Fallback], shared: Shared) -> None:
@@ -44,17 +45,17 @@ class Way:
         self._step = step
 
     def __str__(self) -> str:
-        """Name it in the log."""
+        """Return the name that the log shows."""
         return "; ".join(map(str, self._step))
 
     @property
     def tier(self) -> Tier:
-        """In which its first round asks."""
+        """The tier of its first round."""
         return self.tiers[-1] if self.tiers else Tier.BATCH
 
     @cached_property
     def order(self) -> Order:
-        """What is asked."""
+        """The parameters of its jobs and calls."""
         config = self.shared.client.config
         order = self.shared.settings.order(config)
         if self._step[0].conn_id is None or config.backend is not Backend.VERTEX:
@@ -70,18 +71,18 @@ class Way:
 
     @cached_property
     def limit(self) -> CostLimit | None:
-        """The limit of the cost, by the model's prices."""
+        """The cost limit, at this model's prices; None if the task has no limit."""
         most = self.shared.settings.max_cost
         return None if most is None else cost_limit(most, self.order)
 
     def check(self, own: Order) -> None:
-        """Refuse a way that could not be asked.
+        """Refuse a fallback whose requests could not be sent.
 
         Args:
-            own: what the task itself asks.
+            own: the parameters of the task itself.
 
         Raises:
-            ConfigurationError, InputError: it could not.
+            ConfigurationError, InputError: they could not.
         """
         order, location = self.order, self.shared.client.config.location
         for tier in self.tiers:
@@ -92,26 +93,26 @@ class Way:
         if family_of(order.model) is not family_of(own.model):
             msg = f"{own.model} and {order.model} do not take the same requests."
             raise ConfigurationError(msg)
-        _ = self.limit  # one that cannot be checked is refused
+        _ = self.limit  # raises if the limit cannot be checked
         if order.backend is not own.backend and own.source.sql is not None:
             msg = "the rows of a query are read once, for the task's own service."
             raise ConfigurationError(msg)
         if order.backend is not own.backend:
             with self.read():
-                pass  # what the other service refuses of the requests is said now
+                pass  # reading raises now if the other service does not accept a request
 
     def read(self) -> AbstractContextManager[PreparedInput]:
-        """Read the whole input as this way's service has it."""
+        """Read the whole input in the form that this fallback's service takes."""
         return self.order.read(self.shared.client, keeps_media=keeps_media(self.shared.settings))
 
     def rest(
         self, prepared: PreparedInput, left: Callable[[PreparedInput], PreparedInput | None]
     ) -> PreparedInput | None:
-        """Return the requests that are asked; None: they are not known.
+        """Return the requests that this fallback sends; None if they are not known.
 
         Args:
-            prepared: the whole input, as the task's own way reads it.
-            left: returns those of a whole input that have no answer.
+            prepared: the whole input, in the form that the task's own service takes.
+            left: returns the requests of a whole input that have no answer.
         """
         order = self.order
         if order.backend is not prepared.backend:
@@ -121,7 +122,7 @@ class Way:
         return None if rest is None else replace(rest, limits=limits, in_place=False)
 
     def rungs(self) -> list[Rung]:
-        """Return the ladder of its tiers; none where there is only one."""
+        """Return the steps from tier to tier; none if there is only one tier."""
         if len(self.tiers) == 1:
             return []
         return [FlexRung(Deadline(), self.shared.client.service_time), PlainRung(self.tiers[-1])]

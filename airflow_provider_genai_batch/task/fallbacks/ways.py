@@ -1,4 +1,4 @@
-"""The ways in which a task asks: its own, and one for each fallback."""
+"""The fallbacks of an attempt: their connections, and when the next one begins."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 
 class Ways:
-    """The fallbacks of one attempt. Its connections are opened when they are needed, and closed at the block's end.
+    """The fallbacks of one attempt.
+
+    Their connections are opened when they are needed, and closed at the end of the ``with`` block.
 
     Args:
-        shared: of the attempt, with the task's own connection.
+        shared: what the parts of the attempt share, with the task's own connection.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -43,20 +45,20 @@ class Ways:
         self._furthest: int | None = None
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return itself; connections are opened later."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close connections."""
+        """Close all connections that were opened."""
         self._clients.clear()
         self._ways.clear()
         self._stack.close()
 
     def check(self, order: Order) -> None:
-        """Refuse fallbacks that could not be asked, before anything is paid.
+        """Refuse fallbacks whose requests could not be sent, before anything is paid.
 
         Raises:
-            ConfigurationError, InputError: one cannot; the message names it.
+            ConfigurationError, InputError: a fallback cannot be used; the message names it.
         """
         refuse_unreadable(order.source, "fallbacks")
         for number in range(1, len(self._steps) + 1):
@@ -67,27 +69,23 @@ class Ways:
                 raise ConfigurationError(msg) from error
 
     def of(self, number: int) -> Way:
-        """Return a way.
-
-        Args:
-            number: of the fallback, from 1.
-        """
+        """Return a fallback by its number, counted from 1."""
         if number not in self._ways:
             self._ways[number] = self._made(number)
         return self._ways[number]
 
     def has_next(self, state: AttemptState) -> bool:
-        """Whether there is a fallback after the one in which this round is asked."""
+        """Whether there is a fallback after the one of this round."""
         return state.fallback < len(self._steps)
 
     # ------------------------------------------------------------ whose jobs
 
     def conn_id(self, number: int) -> str | None:
-        """Return the connection of a fallback; None: the task's own."""
+        """Return the connection id of a fallback; None for the task's own."""
         return self._steps[number - 1][0].conn_id if 0 < number <= len(self._steps) else None
 
     def conn_of(self, state: AttemptState) -> Callable[[str], str | None]:
-        """Return what tells at which connection a job is; None: at the task's own."""
+        """Return a function from a job's name to the id of its connection; None for the task's own."""
         here = self.conn_id(state.fallback)
 
         def conn_of(name: str) -> str | None:
@@ -98,12 +96,12 @@ class Ways:
         return conn_of
 
     def client_of(self, state: AttemptState) -> Callable[[str], GenAIBatchClient]:
-        """Return what gives the client for a job by its name."""
+        """Return a function from a job's name to its client."""
         conn_of = self.conn_of(state)
         return lambda name: self.client(conn_of(name))
 
     def client(self, conn_id: str | None) -> GenAIBatchClient:
-        """Return the client of a connection; None: of the task's own."""
+        """Return the client of a connection; None means the task's own."""
         if conn_id is None or conn_id == self._settings.conn_id:
             return self._client
         if conn_id not in self._clients:
@@ -111,14 +109,14 @@ class Ways:
         return self._clients[conn_id]
 
     def turn_to(self, state: AttemptState) -> None:
-        """Wait for jobs, and cancel them, at the connection in which a round asks."""
+        """Use the connection of a round to wait for jobs and to cancel them."""
         conn_id = self.conn_id(state.fallback)
         self._task.turn_to(conn_id or self._settings.conn_id, self.client(conn_id).config)
 
-    # ------------------------------------------------------------ when the next one is asked
+    # ------------------------------------------------------------ when the next fallback begins
 
     def why_next(self, state: AttemptState, identity: Identity) -> str:
-        """Return why no more jobs are created in the way of this round, but the next one is asked; empty: they are."""
+        """Return why the next fallback begins instead of more jobs of this one; empty if it does not begin."""
         if not self.has_next(state):
             return ""
         if state.leads_on:
@@ -130,12 +128,12 @@ class Ways:
         return ""
 
     def why_after(self, state: AttemptState, identity: Identity, *, stalled: bool) -> str:
-        """Return why what the jobs of a round have left is asked in the next way; empty: it is not.
+        """Return why the next fallback gets the requests that a round's jobs left open; empty if it does not.
 
         Args:
-            state: of the round.
-            identity: of the whole input.
-            stalled: jobs are known to have been cancelled because they did not leave the queue.
+            state: the state of the round.
+            identity: the identity of the whole input.
+            stalled: whether jobs are known to have been cancelled because they did not leave the queue.
         """
         if not self.has_next(state):
             return ""
@@ -150,10 +148,10 @@ class Ways:
         return "a job did not leave the queue in time" if stalled else self.why_next(state, identity)
 
     def _found(self, identity: Identity) -> int:
-        """Return the last fallback of which an earlier attempt has left a job or a journal; 0: of none.
+        """Return the last fallback of which an earlier attempt left a job or a journal; 0 if there is none.
 
         Raises:
-            CallError: a list could not be read: that says nothing of what is in it.
+            CallError: a list could not be read, so it is not known what is in it.
         """
         if self._furthest is None:
             self._furthest = 0 if self._task.is_first_try else self._look(identity)
@@ -169,7 +167,7 @@ class Ways:
                 finder.cancel_others(identity, kin)
             numbers += [round_of(job.display_name) for job in kin if identity.is_family(job)]
         rounds = range(FALLBACK_ROUNDS, FALLBACK_ROUNDS * (len(self._steps) + 1))
-        if (results_uri := self._settings.file_uri) is not None:  # nothing is kept beside a table
+        if (results_uri := self._settings.file_uri) is not None:  # a table has no journal beside it
             kept = Journals(self._client, results_uri, self._settings.model).since(identity, rounds)
             numbers += [round_of(job.display_name) for job in kept]
         return max(map(fallback_of, numbers))
@@ -190,7 +188,7 @@ class Ways:
 
 
 def _steps(fallbacks: tuple[Fallback, ...]) -> list[list[Fallback]]:
-    """Return fallbacks, those that answer at once together: they share a round and its journal."""
+    """Group fallbacks: those sent as immediate calls form one group, because they share a round and its journal."""
     jobs = [[one] for one in fallbacks if not one.at_once]
     last = [one for one in fallbacks if one.at_once]
     return [*jobs, last] if last else jobs

@@ -1,1 +1,1 @@
-"""Files of users, local or in object storage: read, written and published whole."""
+"""Files of users, local or in object storage: reading them, and writing them so that only whole files appear."""

@@ -1,7 +1,7 @@
-"""Files of this machine that are being written: under names of their own, until they are whole.
+"""Local files that are being written, under temporary names until they are whole.
 
-Whoever writes one holds a lock on it. The lock ends with the process, however it dies, so a draft that nobody has
-locked is nobody's.
+The writer holds a lock on its draft. The lock ends with the process, however it dies, so a draft without a lock has
+no writer any more.
 """
 
 from __future__ import annotations
@@ -19,32 +19,33 @@ from uuid import uuid4
 log = logging.getLogger(__name__)
 
 ABANDONED_AFTER = 24 * 3600.0
-"""Seconds without a byte after which a draft that nobody has locked is removed.
+"""Seconds without a write after which a draft without a lock is removed.
 
-Some network file systems keep locks to a machine, so a lock that is free says little of a draft that is young.
+Some network file systems do not show a lock to other machines, so a young draft without a lock may still have a writer.
 """
 _LONGEST = 255
-"""Bytes of a file's name, where the file system does not tell."""
+"""Longest file name in bytes, used if the file system does not report its own limit."""
 
 
 def draft_of(path: Path) -> tuple[Path, BinaryIO]:
-    """Open a new file beside `path`, readable and writable, with the rights that the umask leaves.
+    """Open a new file beside `path` for reading and writing, with the rights that the umask allows.
 
-    Its name does not grow with that of `path`, which may be as long as there can be.
+    The draft's name has a fixed length, because the name of `path` may already be as long as the file system allows.
     """
     part = path.with_name(f"{_prefix(path)}{uuid4().hex}.part")
     number = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    with suppress(OSError):  # a file system without locks: then nobody takes the draft for abandoned
+    with suppress(OSError):  # no locks on this file system: remove_abandoned cannot lock drafts either
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return part, os.fdopen(number, "w+b")
 
 
 def remove_abandoned(path: Path, draft: Path) -> None:
-    """Take away drafts of `path` whose writers have died.
+    """Remove drafts of `path` whose writers have died.
 
     Args:
-        path: what they were to become.
-        draft: one that was just begun. Its time tells that of the file system, which may be another machine's.
+        path: the file that the drafts were written for.
+        draft: a draft that was just created. Its modification time is the file system's current time, which may come
+            from another machine's clock.
     """
     now = draft.stat().st_mtime
     for part in path.parent.glob(f"{_prefix(path)}{'[0-9a-f]' * 32}.part"):
@@ -52,7 +53,7 @@ def remove_abandoned(path: Path, draft: Path) -> None:
             if now - part.stat().st_mtime < ABANDONED_AFTER:
                 continue
             with part.open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: somebody writes it
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: it has a writer
                 part.unlink()
         except OSError as error:
             log.debug("%s was left alone: %s", part, error)
@@ -61,10 +62,10 @@ def remove_abandoned(path: Path, draft: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Find out whether a file can be put at `path`, whose folders need not be there yet. It leaves nothing there.
+    """Check that a file can be created at `path`, without leaving anything there. Its folders need not exist yet.
 
     Raises:
-        OSError: it cannot; the message says why.
+        OSError: it cannot be created; the message says why.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))

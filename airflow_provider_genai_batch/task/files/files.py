@@ -1,4 +1,4 @@
-"""Files wherever Airflow can reach them: local paths, ``gs://`` by the connection, and object storage."""
+"""Files that Airflow can reach: local paths, ``gs://`` through the task's connection, and object storage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _JSON_LINES = "application/jsonl"
 
 
 def local_path(uri: str) -> Path | None:
-    """Return the path of a local file; None for object storage."""
+    """Return the path of a local file; None if the address is in object storage."""
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -71,7 +71,7 @@ def read_chunks(uri: str, client: GenAIBatchClient) -> Iterator[bytes]:
 
 
 def _kept_lines(table: TableName, client: GenAIBatchClient) -> Iterator[bytes]:
-    """Stream the lines that are kept in a table, see `task.inputs.queries.table_snapshot`."""
+    """Stream the lines that a snapshot table keeps; see `task.inputs.queries.table_snapshot`."""
     sql = f"SELECT lines FROM {table} WHERE number >= 0 ORDER BY number"  # noqa: S608 - names are checked
     queries = client.queries
     for (lines,) in queries.stream(sql, queries.location_of(table.place), {}):
@@ -80,7 +80,7 @@ def _kept_lines(table: TableName, client: GenAIBatchClient) -> Iterator[bytes]:
 
 @contextmanager
 def seekable(uri: str, client: GenAIBatchClient) -> Iterator[BinaryIO]:
-    """Open a file to read here and there; what is not on this machine is copied to the worker's disk first.
+    """Open a file for reading at any position. A remote file is first copied to the worker's disk.
 
     Raises:
         InputError: it cannot be read; the message says why.
@@ -102,36 +102,36 @@ def seekable(uri: str, client: GenAIBatchClient) -> Iterator[BinaryIO]:
 
 @contextmanager
 def spool() -> Iterator[BinaryIO]:
-    """Give a temporary file: what does not fit memory goes to the worker's disk."""
-    stream = TemporaryFile(prefix="genai-batch-")  # noqa: SIM115 - its closing may fail
+    """Yield a temporary file on the worker's disk, for data that does not fit into memory."""
+    stream = TemporaryFile(prefix="genai-batch-")  # noqa: SIM115 - closing it may fail
     try:
         yield stream
     finally:
-        with suppress(OSError):  # what did not fit any more is thrown away like the rest
+        with suppress(OSError):  # closing flushes, which fails on a full disk; the data is discarded anyway
             stream.close()
 
 
 def check_place(uri: str, client: GenAIBatchClient) -> None:
-    """Find out, before anything is paid, whether a provider serves an address.
+    """Check, before anything is paid, that a provider serves an address.
 
     Raises:
-        ConfigurationError: none serves its scheme.
+        ConfigurationError: no provider serves its scheme.
     """
     if local_path(uri) is None and not by_connection(uri, client) and not is_table(uri):
         object_at(uri)
 
 
 def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", given: str = "") -> None:
-    """Find out, before anything is paid, whether a file can be written to an address. It leaves nothing there.
+    """Check, before anything is paid, that a file can be written to an address. Nothing is left there.
 
     Args:
-        uri: the file's.
-        client: of the task's connection.
-        what: is to be written, for the message.
-        given: the parameter that says where, with its value.
+        uri: the address of the file.
+        client: the client of the task's connection.
+        what: what will be written, for the message.
+        given: the parameter that holds the address, with its value, for the message.
 
     Raises:
-        ConfigurationError: it cannot; the message says why.
+        ConfigurationError: it cannot be written; the message says why.
     """
     try:
         path = local_path(uri)
@@ -152,7 +152,7 @@ def check_writable(uri: str, client: GenAIBatchClient, *, what: str = "Rows", gi
 
 
 def put_once(uri: str, client: GenAIBatchClient, data: bytes) -> None:
-    """Write a file whose name nobody else has, whole or not at all; it has come to the disk, or the store, after this.
+    """Write a file with a unique name, whole or not at all. When this returns, it is on disk or in the store.
 
     Raises:
         OSError: it cannot be written there.
@@ -176,22 +176,22 @@ def put_once(uri: str, client: GenAIBatchClient, data: bytes) -> None:
 
 @dataclass
 class Draft:
-    """A file that is yet to be published."""
+    """A file that is not published yet."""
 
     stream: BinaryIO | None
     good: bool = True
-    """False: it is to be thrown away."""
+    """False if the file is discarded instead of published."""
 
 
 @contextmanager
 def published(uri: str, client: GenAIBatchClient, *, streamed: bool = False) -> Iterator[Draft]:
-    """Give a file to write; it appears at `uri` whole when the block ends well, and not at all otherwise.
+    """Yield a file to write. It appears at `uri` whole if the block ends without an error, and otherwise not at all.
 
     Args:
-        uri: where it is to be.
-        client: of the task's connection.
-        streamed: it is only written, from its start to its end, so that Airflow's object storage needs no copy of it
-            on the worker's disk.
+        uri: the address to publish at.
+        client: the client of the task's connection.
+        streamed: the caller only writes, from start to end, so that Airflow's object storage needs no copy on the
+            worker's disk.
 
     Raises:
         OSError: it cannot be written there.
@@ -230,7 +230,7 @@ def published(uri: str, client: GenAIBatchClient, *, streamed: bool = False) -> 
         try:
             client.upload(spooled, uri)
         except CallError as error:
-            # Not the job's trouble: whoever reads rows must not take it for that.
+            # The callers of row readers take a CallError for trouble with the job, which this is not.
             raise OSError(str(error)) from error
 
 
@@ -256,19 +256,19 @@ def publish_once(
     part_of: str,
     tidy: bool,
 ) -> bool:
-    """Write an object whose name stands for its content, whole or not at all. One that is there whole is left.
+    """Write an object whose name identifies its content, whole or not at all. A whole one already there is kept.
 
     Args:
-        uri: in object storage.
-        client: of the task's connection.
-        stream: seekable.
-        size: bytes of it.
-        mime_type: of the object, where the store keeps one.
-        part_of: what it is called until it is whole, in the same folder, before what tells writers apart.
-        tidy: take away what writers of such parts left in the folder that died.
+        uri: the address in object storage.
+        client: the client of the task's connection.
+        stream: the content, seekable.
+        size: the size of the content in bytes.
+        mime_type: the type of the object, for stores that keep one.
+        part_of: the first part of its temporary name in the same folder; a suffix that is unique per writer follows.
+        tidy: whether to remove temporary parts whose writers have died.
 
     Returns:
-        Whether it looked for such parts.
+        Whether such parts were looked for.
 
     Raises:
         OSError: it cannot be written there.
@@ -278,7 +278,7 @@ def publish_once(
             client.upload(stream, uri, mime_type=mime_type, reuse=True)
         except CallError as error:
             raise OSError(str(error)) from error
-        return True  # the service publishes whole objects by itself
+        return True  # Cloud Storage itself only publishes whole objects
     if size_of(object_at(uri)) == size:
         return False
     put_object(uri, stream, part_of=part_of, tidy=tidy)
@@ -286,7 +286,7 @@ def publish_once(
 
 
 def matching_files(pattern: str, client: GenAIBatchClient) -> list[str]:
-    """Return the files that match a pattern with ``*`` in it, of this machine or in object storage, by their names.
+    """Return the local files or objects that match a pattern with ``*``, sorted by name.
 
     Raises:
         OSError, CallError: they cannot be listed.
@@ -300,7 +300,7 @@ def matching_files(pattern: str, client: GenAIBatchClient) -> list[str]:
 
 
 def matching(pattern: str, client: GenAIBatchClient) -> list[str]:
-    """Return the files in object storage that match a pattern with ``*`` in it, in the order of their names.
+    """Return the objects that match a pattern with ``*``, sorted by name.
 
     Raises:
         InputError: they cannot be listed.
@@ -314,7 +314,7 @@ def matching(pattern: str, client: GenAIBatchClient) -> list[str]:
 
 
 def remove(uri: str, client: GenAIBatchClient) -> None:
-    """Delete a file that this package wrote; one that is not there is no trouble.
+    """Delete a file that this package wrote. A file that does not exist is no error.
 
     Raises:
         OSError: it cannot be deleted.
@@ -340,5 +340,5 @@ def _unreadable(uri: str, error: OSError) -> InputError:
 
 
 def by_connection(uri: str, client: GenAIBatchClient) -> bool:
-    """Whether the connection's own credentials are for Cloud Storage."""
+    """Whether the task's own connection reads and writes this address: ``gs://`` on Vertex AI."""
     return uri.startswith("gs://") and client.config.backend is Backend.VERTEX

@@ -1,4 +1,4 @@
-"""The files of one folder, wherever Airflow can reach it."""
+"""The names in one folder, local or in object storage."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow_provider_genai_batch.task.files.object_storage import names_below
 
 
 def file_names(folder: str, client: GenAIBatchClient) -> list[str]:
-    """Return the names of the files in a folder, in order; none where there is no such folder.
+    """Return the sorted names of the files in a folder; none if there is no such folder.
 
     Args:
-        folder: its address, without a slash at its end.
-        client: of the task's connection.
+        folder: its address, without a slash at the end.
+        client: the client of the task's connection.
 
     Raises:
         OSError: it cannot be listed.
@@ -31,12 +31,12 @@ def file_names(folder: str, client: GenAIBatchClient) -> list[str]:
 
 
 def folder_names(folder: str, begin: str, client: GenAIBatchClient) -> list[str]:
-    """Return the names of the folders in a folder that begin with a text, in order; other names may be among them.
+    """Return the sorted names of subfolders that begin with a text; names of files may be among them.
 
     Args:
-        folder: its address, without a slash at its end.
-        begin: how they begin.
-        client: of the task's connection.
+        folder: the address of the folder, without a slash at the end.
+        begin: the text that the names begin with.
+        client: the client of the task's connection.
 
     Raises:
         OSError: they cannot be listed.
@@ -48,7 +48,7 @@ def folder_names(folder: str, begin: str, client: GenAIBatchClient) -> list[str]
 
 
 def _below(prefix: str, client: GenAIBatchClient) -> list[str]:
-    """Return what follows a prefix in the addresses of objects."""
+    """Return the addresses of the objects below a prefix, without the prefix."""
     names, pages = list[str](), Pages(f"objects below {prefix}")
     try:
         while not pages.over:

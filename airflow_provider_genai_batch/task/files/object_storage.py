@@ -1,4 +1,4 @@
-"""Files in object storage that Airflow reaches by its own paths: read, tried, and published whole."""
+"""Files that Airflow reaches through its object storage paths: reading, checking and publishing them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 256 * 1024
 _PART = re.compile(r"[0-9a-f]{32}\.part")
-"""What ends the name of a part of an object."""
+"""The end of the name of a temporary part."""
 TURNS = 3
-"""Tries to publish where another writer comes between."""
+"""How often to try to publish if another writer interferes."""
 _STILL, _AT_MOST = 0.5, 60.0
-"""Seconds without a change after which nobody writes an object any more, and for which somebody may."""
+"""Seconds without a change after which an object counts as no longer being written; longest wait for a writer."""
 
 
 @contextmanager
 def provider_errors() -> Iterator[None]:
-    """Turn what a provider's file system raises into `OSError`: each has errors of its own.
+    """Turn the errors of a provider's file system into `OSError`, because each provider has its own types.
 
     Raises:
-        OSError: anything was raised in the block.
+        OSError: the block raised an error.
     """
     try:
         yield
@@ -43,7 +43,7 @@ def provider_errors() -> Iterator[None]:
 
 
 def object_at(uri: str) -> Any:
-    """Return Airflow's path of an object, an ``ObjectStoragePath``. The object need not be there.
+    """Return the ``ObjectStoragePath`` of an object, which need not exist.
 
     Raises:
         ConfigurationError: no provider serves its scheme.
@@ -52,7 +52,7 @@ def object_at(uri: str) -> Any:
 
     try:
         path = ObjectStoragePath(uri)
-        path.fs  # noqa: B018 - finds out whether a provider serves the scheme
+        path.fs  # noqa: B018 - raises if no provider serves the scheme
     except (ImportError, ValueError) as error:
         msg = f"{uri} cannot be reached: {error}. Install the provider that serves its scheme."
         raise ConfigurationError(msg) from error
@@ -73,18 +73,18 @@ def read_object(uri: str) -> Iterator[bytes]:
 
 
 def size_of(path: Any) -> int | None:
-    """Return an object's size in bytes; None where it is not known."""
+    """Return an object's size in bytes; None if it is not known."""
     try:
         with provider_errors():
             path.fs.invalidate_cache()
             size: Any = path.stat().st_size
-    except OSError:  # then nothing is known that speaks against it
+    except OSError:  # callers treat an unknown size as no objection
         return None
     return size if isinstance(size, int) else None
 
 
 def names_below(folder: str) -> list[str]:
-    """Return the names of the objects in a folder; none where there is no such folder.
+    """Return the names of the objects in a folder; none if there is no such folder.
 
     Raises:
         OSError: it cannot be listed.
@@ -94,7 +94,7 @@ def names_below(folder: str) -> list[str]:
         path.fs.invalidate_cache()
         try:
             names = path.fs.ls(path.path, detail=False)
-        except (FileNotFoundError, NotADirectoryError):  # stores have no folders without objects
+        except (FileNotFoundError, NotADirectoryError):  # in object stores an empty folder does not exist
             return []
     return [name.rstrip("/").rpartition("/")[2] for name in names]
 
@@ -111,7 +111,7 @@ def objects_like(pattern: str) -> list[str]:
 
 
 def remove_object(uri: str) -> None:
-    """Delete an object, if it is there.
+    """Delete an object if it exists.
 
     Raises:
         OSError: it cannot be deleted.
@@ -122,10 +122,10 @@ def remove_object(uri: str) -> None:
 
 
 def try_place(uri: str) -> None:
-    """Write an object beside an address and take it away, which is what publishing takes, too.
+    """Write an object beside an address and delete it: publishing needs the same rights.
 
     Raises:
-        OSError: that cannot be done.
+        OSError: one of the two failed, or there is a folder at the address.
     """
     part = object_at(f"{uri}.{uuid4().hex}.part")
     try:
@@ -143,16 +143,17 @@ def try_place(uri: str) -> None:
 
 
 def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: bool = True) -> None:
-    """Write an object under a name of one's own, then move it: a broken writer may still publish what it has.
+    """Write an object under a unique temporary name, then move it.
 
-    Whoever loses a race against another writer of the same rows has published them, too. Where a store moves by
-    writing in place, another writer may have come between; then the move is made again.
+    Direct writing is not safe, because some file systems publish what a writer has written when it breaks off. If
+    another writer of the same rows is first, this counts as success. Some stores move by writing in place, so that
+    another writer may interfere; then the object is written and moved again.
 
     Args:
-        uri: of the object.
-        stream: seekable.
-        part_of: what its part is called before what tells writers apart; None: as the object is.
-        tidy: take away what writers of such parts left that died.
+        uri: the address of the object.
+        stream: the content, seekable.
+        part_of: the first part of the temporary name; a suffix that is unique per writer follows. None: `uri`.
+        tidy: whether to remove temporary parts whose writers have died.
 
     Raises:
         OSError: it cannot be written, or others keep writing there.
@@ -186,16 +187,16 @@ def put_object(uri: str, stream: BinaryIO, *, part_of: str | None = None, tidy: 
 
 
 def remove_abandoned_parts(target: Any, part_of: Any) -> None:
-    """Take away parts whose writers died a day ago or earlier.
+    """Remove temporary parts whose writers died a day ago or earlier.
 
     Args:
-        target: an object that was published just now: its time tells that of the store's own clock.
-        part_of: what the parts are called.
+        target: an object that was published just now. Its modification time is the current time of the store's clock.
+        part_of: the first part of the temporary names.
     """
     fs, folder, prefix = target.fs, target.parent.path, f"{part_of.name}."
     try:
         with provider_errors():
-            # Stores of objects list by prefix, so that what else is in the folder costs nothing.
+            # Object stores list by prefix, so that other files in the folder cost nothing.
             by_prefix = "prefix" in signature(getattr(fs, "_find", fs.find)).parameters
             names = fs.find(folder, prefix=prefix) if by_prefix else fs.ls(folder, detail=False)
             now = fs.modified(target.path)
@@ -210,7 +211,7 @@ def remove_abandoned_parts(target: Any, part_of: Any) -> None:
 
 
 def comes_to(path: Any, size: int) -> bool:
-    """Whether an object has a size, or comes to it while another writer still writes it."""
+    """Whether an object has this size, or reaches it while another writer is still writing. An unknown size counts."""
     seen, begun = size_of(path), clock.monotonic()
     changed = begun
     while seen not in (None, size):
@@ -224,7 +225,7 @@ def comes_to(path: Any, size: int) -> bool:
 
 
 def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
-    """Whether an object has the bytes of a stream: another writer was first, with the same rows."""
+    """Whether an object has the bytes of a stream, because another writer of the same rows was first."""
     if not comes_to(path, size):
         return False
     try:
@@ -239,7 +240,7 @@ def _holds(path: Any, stream: BinaryIO, size: int) -> bool:
 
 
 def remove_part(part: Any) -> None:
-    """Take away what a broken writer has published, as far as it can be; the first error is the one raised."""
+    """Delete a temporary part if possible. A failure is only logged, so that it does not hide the first error."""
     try:
         with provider_errors():
             part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The user's own objects in Cloud Storage, read as one input."""
+"""The user's objects in Cloud Storage, read as one input."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from airflow_provider_genai_batch.wire.lines.framing import BOM
 
 
 class Objects:
-    """Objects one after the other, each ending its last line.
+    """Several objects as one stream; a missing newline at the end of an object is added.
 
     Args:
-        client: of the task's connection.
-        uris: their addresses.
+        client: the client of the task's connection.
+        uris: the addresses of the objects.
 
     Attributes:
-        ends: where in the stream each ends.
-        touched: whether one had a byte order mark, which nobody expects in the middle of a stream.
+        ends: the position in the stream where each object ends, in bytes.
+        touched: whether an object had a byte order mark. It is removed, because it has no place in mid-stream.
     """
 
     def __init__(self, client: GenAIBatchClient, uris: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ class Objects:
             self.ends.append(size)
 
     def place(self, number: int) -> str:
-        """Name a line of the stream as whoever opens its object counts it."""
+        """Name a line of the stream by its object and its line number there."""
         which = bisect_left(self._before, number) - 1
         return f"line {number - self._before[which]} of {self._uris[which]}"
 
@@ -65,22 +65,22 @@ class Objects:
 
 
 def matcher(pattern: str) -> Callable[[str], object]:
-    """Return what tells whether an address matches; ``*`` stands for part of one name between slashes."""
+    """Return a function that says whether an address matches; ``*`` matches any text without a slash."""
     return re.compile(re.escape(pattern).replace(r"\*", "[^/]*")).fullmatch
 
 
 def is_directory(uri: str) -> bool:
-    """Whether it is a directory: with a slash at its end, or one that a job on Vertex AI made for its output."""
+    """Whether an address is a directory: it ends with a slash, or has the name of a Vertex AI output directory."""
     return uri.endswith("/") or uri.rpartition("/")[2].startswith("prediction-")
 
 
 def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
-    """Give the objects that a pattern matches, or the JSON lines in a directory.
+    """Return the objects that a pattern matches, or the ``.jsonl`` objects directly in a directory.
 
-    Rows that a job wrote below its input must not become input of the next attempt, which would then ask for more.
+    ``*`` does not match a slash, so rows that a job wrote below its input do not become input of the next attempt.
 
     Raises:
-        InputError: there is none.
+        InputError: no object matches.
     """
     if "*" not in pattern and is_directory(pattern):
         pattern = f"{pattern.rstrip('/')}/*.jsonl"
@@ -94,7 +94,7 @@ def expanded(client: GenAIBatchClient, pattern: str) -> list[str]:
 
 
 def listed(client: GenAIBatchClient, pattern: str) -> list[str]:
-    """Give the objects that a pattern with ``*`` in it matches; there may be none.
+    """Return the objects that a pattern with ``*`` matches; there may be none.
 
     Raises:
         InputError: the list cannot be read to its end.

@@ -1,4 +1,4 @@
-"""Checks that rows do not land on top of the requests that they answer, or of other rows."""
+"""Checks that rows and media do not overwrite requests or other rows."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from airflow_provider_genai_batch.task.files.objects import matcher
 log = logging.getLogger(__name__)
 
 _FILE = "key-0-0-0123456789abcdef.png"
-"""What files of media are called."""
+"""A name as media files have it."""
 _SPELLINGS = {"s3a": "s3", "gcs": "gs", "local": "file"}
-"""Schemes by which the same place has another name."""
+"""Schemes that are other names of the same place."""
 
 
 def refuse_overlap(source: BatchSource, results_uri: str | None) -> None:
-    """Refuse to land rows where requests are, or where the next attempt would take them for requests.
+    """Refuse to land rows at the address of requests, or where the next attempt would read them as requests.
 
     Raises:
-        ConfigurationError: they would.
+        ConfigurationError: they would land there.
     """
     if results_uri is None:
         return
@@ -41,15 +41,15 @@ def refuse_overlap(source: BatchSource, results_uri: str | None) -> None:
 
 
 def refuse_media_overlap(source: BatchSource | None, results_uri: str | None, media_uri: str | None) -> None:
-    """Refuse to write media where rows are, or where the next attempt would take them for requests.
+    """Refuse to write media at the address of rows, or where the next attempt would read them as requests.
 
     Args:
-        source: of the requests, if it is known.
-        results_uri: where rows land.
-        media_uri: the folder of the media; other files in it are left alone, those of other tasks too.
+        source: the source of the requests, if it is known.
+        results_uri: the address of the rows.
+        media_uri: the folder of the media. Other files in it are left alone, also those of other tasks.
 
     Raises:
-        ConfigurationError: they would be.
+        ConfigurationError: they would be written there.
     """
     if media_uri is None:
         return
@@ -70,7 +70,7 @@ def refuse_media_overlap(source: BatchSource | None, results_uri: str | None, me
 
 
 def warn_of_one_file(context: Mapping[str, Any], results_uri: str | None) -> None:
-    """Warn where every task of a mapped one lands its rows at the same address: those of the last one would stand."""
+    """Warn if all mapped task instances land their rows at the same address, because only the last rows would stay."""
     ti = context["ti"]
     if results_uri is None or ti.map_index < 0:
         return
@@ -86,7 +86,7 @@ def warn_of_one_file(context: Mapping[str, Any], results_uri: str | None) -> Non
 
 
 def _place(uri: str) -> str:
-    """Spell an address in one way. The connection in it is left out: most buckets are one thing for all of them."""
+    """Return an address in one spelling, without the connection: most buckets are the same for all connections."""
     path = local_path(uri)
     if path is not None:
         return f"file://{Path(path).resolve()}"

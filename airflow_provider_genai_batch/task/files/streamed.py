@@ -1,4 +1,4 @@
-"""An object in Airflow's object storage that is written as its bytes come, without a copy on the worker's disk."""
+"""An object in Airflow's object storage that is written directly, without a copy on the worker's disk."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from airflow_provider_genai_batch.task.files.object_storage import (
 
 
 class StreamedObject(io.RawIOBase):
-    """Takes bytes under a name of its own; `publish` gives them the object's.
+    """Writes bytes under a temporary name; `publish` moves them to the object's name.
 
-    To write anew from the start, `seek` there: what was written is thrown away.
+    ``seek(0)`` discards what was written and starts again.
 
     Args:
-        uri: of the object.
+        uri: the address of the object.
     """
 
     def __init__(self, uri: str) -> None:
@@ -70,7 +70,7 @@ class StreamedObject(io.RawIOBase):
     def publish(self) -> None:
         """Move the object to its name.
 
-        Whoever loses a race against another writer of the same rows has published them, too.
+        If another writer of the same rows is first, this counts as success.
 
         Raises:
             OSError: it cannot be written, or others keep writing there.
@@ -99,7 +99,7 @@ class StreamedObject(io.RawIOBase):
         remove_abandoned_parts(target, target)
 
     def discard(self) -> None:
-        """Take away what was written, as far as it can be: whatever went wrong before is what is raised."""
+        """Delete what was written if possible. A failure is not raised, so that it does not hide an earlier error."""
         part, out, self._part, self._out = self._part, self._out, None, None
         if out is not None:
             with suppress(OSError), provider_errors():
@@ -114,7 +114,7 @@ class StreamedObject(io.RawIOBase):
         return self._out
 
     def _is_there(self, target: Any) -> bool:
-        """Whether another writer was first, with the same rows."""
+        """Whether another writer of the same rows was first."""
         if not comes_to(target, self._digest.size):
             return False
         try:
