@@ -21,33 +21,37 @@ from airflow_provider_genai_batch.wire.catalog.publishers import FAMILIES, publi
 _PACKAGE, _OLDEST = "genai-prices", Version("0.1.13")
 _MILLION = 1_000_000
 _NOTHING, _REGION = Decimal(0), Decimal("0.1")
-"""Regions and multi-regions cost a tenth more for Claude from 4.5 on, says Google's price page; batches do not run on
-``global``, so the tenth is inferred for each. The page does not say whether it comes on top of a batch's price."""
+"""Margin for Claude. Google's price page says that Claude from 4.5 on costs a tenth more in regions and multi-regions.
+Batches do not run on ``global``, so this margin is inferred for every batch; the page does not say whether the tenth is
+added to batch prices."""
 _SHORT, _LONG = 100_000, 1_000_000
-"""Tokens of a prompt below and above `LONG_PROMPT`."""
+"""Prompt lengths in tokens, one below `LONG_PROMPT` and one above, at which the price list is read."""
 _BATCH, _HALF = "batch", "half of standard"
 _OPEN = {
     "gpt-oss-120b-maas": ("0.045", "0.18"),
     "llama-4-maverick-17b-128e-instruct-maas": ("0.175", "0.575"),
     "llama-4-scout-17b-16e-instruct-maas": ("0.125", "0.35"),
 }
-"""USD for a million tokens of input and output, in batches, of the open models that Google runs in batches.
+"""Batch prices of the open models that Google runs in batches, in USD for a million tokens of input and output.
 
-genai-prices has only what other services take for them. None is known for what comes from a cache.
+genai-prices only has the prices of other services for them. No price of cached tokens is known.
 """
 _OPEN_SOURCE = "Google's batch prices as in litellm 1.110.2, November 2026"
 
 
 class Rates(NamedTuple):
-    """USD for a million tokens of text."""
+    """Prices in USD for a million tokens of text."""
 
     input: Decimal
     cached: Decimal
-    """Of the input."""
+    """Input tokens that come from a cache."""
     output: Decimal
 
     def cost(self, usage: Usage) -> Decimal:
-        """Return what tokens cost. Thoughts are output; what tools add, or only the total has, is input."""
+        """Return the cost of tokens in USD.
+
+        Thoughts count as output. Tool use, and tokens that are only in the total, count as input.
+        """
         answered = usage.output + usage.thoughts
         asked = max(usage.input + usage.tool_use, usage.total - answered)
         cached = min(usage.cached, asked)
@@ -56,15 +60,18 @@ class Rates(NamedTuple):
 
     @property
     def half(self) -> Rates:
-        """Of standard prices: those of batch jobs. What comes from a cache has its own discount, not both."""
+        """Half of these prices: if these are standard prices, those of batch jobs.
+
+        Cached tokens get the cache discount or the batch discount, whichever is larger, not both.
+        """
         return Rates(self.input / 2, min(self.cached, self.input / 2), self.output / 2)
 
 
 class Price(NamedTuple):
-    """What a model costs in batch jobs, or in a tier of calls that answer at once."""
+    """What a model costs in batch jobs, or in a tier of immediate calls."""
 
     model: str
-    """As the price list names it."""
+    """The model's name in the price list."""
     basis: str
     """See `ModelCost.basis`."""
     short: Rates
@@ -72,19 +79,19 @@ class Price(NamedTuple):
     """For requests with long prompts, see `models.jobs.job_totals.LONG_PROMPT`."""
     source: str
     margin: Decimal = Decimal(0)
-    """What may come on top, as a part of the price; not in `cost`, which is by the list."""
+    """A possible surcharge, as a fraction of the price. `cost` does not include it."""
 
     def rates(self, usage: Usage) -> Rates:
-        """Return what the tokens of one request cost."""
+        """Return the rates for one request, by the length of its prompt."""
         return self.long if usage.input > LONG_PROMPT else self.short
 
     def cost(self, share: JobTotals) -> Decimal:
-        """Return what a job's tokens cost."""
+        """Return the cost of a job's tokens in USD."""
         return self.short.cost(share.usage - share.long) + self.long.cost(share.long)
 
 
 def is_installed() -> bool:
-    """Whether there is a price list that knows of batch jobs; asked without loading it, which takes a second."""
+    """Whether a price list with batch prices is installed. It is not loaded for this, because that takes a second."""
     try:
         return Version(version(_PACKAGE)) >= _OLDEST
     except PackageNotFoundError:
@@ -92,39 +99,39 @@ def is_installed() -> bool:
 
 
 def price_of(model: str | None, at: datetime | None = None, tier: Tier | None = None) -> Price | None:
-    """Return what a model costs.
+    """Return the price of a model.
 
     Args:
-        model: in any spelling of either service.
-        at: when the job was created: prices change; None: now.
-        tier: in which calls are answered at once; None: in batch jobs. Google's pages put flex at batch prices.
+        model: the model, in any spelling of either service.
+        at: the time when the job was created, because prices change; None: now.
+        tier: the tier of immediate calls; None: batch jobs. Google's pages list flex at batch prices.
 
     Returns:
-        None without a price list, or where it does not have the model.
+        None if there is no price list, or it does not have the model.
     """
     return prices_of(model, [tier or Tier.BATCH], at).get(tier or Tier.BATCH)
 
 
 def prices_of(model: str | None, tiers: Iterable[Tier], at: datetime | None = None) -> dict[Tier, Price]:
-    """Return what a model costs in each of some tiers, without those whose price is not known; see `price_of`."""
+    """Return a model's price in each of the tiers whose price is known; see `price_of`."""
     if not is_installed():
         return {}
     publisher, dated = publisher_of(model or "")
-    if publisher not in FAMILIES:  # a model that somebody tuned has a number, or a name of its own
+    if publisher not in FAMILIES:  # a tuned model has a number or a name of its own
         return {}
     name, family = dated.partition("@")[0], FAMILIES[publisher]
     if name in _OPEN:
         asked, answered = map(Decimal, _OPEN[name])
         rates = Rates(asked, asked, answered)
         own = Price(name, _BATCH, rates, rates, _OPEN_SOURCE)
-        return {tier: own for tier in tiers if tier is Tier.BATCH}  # they answer in batch jobs only
+        return {tier: own for tier in tiers if tier is Tier.BATCH}  # this package runs them in batch jobs only
     hour = (at or clock.now()).replace(minute=0, second=0, microsecond=0)
     listed = _listed(name, family, hour)
     return {} if listed is None else {tier: listed.price(tier) for tier in tiers}
 
 
 class _Listed(NamedTuple):
-    """What the price list has for a model: rates for short prompts, and for long ones."""
+    """A model's rates in the price list: each list has those for short prompts, then those for long ones."""
 
     model: str
     standard: list[Rates]
@@ -144,11 +151,11 @@ class _Listed(NamedTuple):
 
 @functools.lru_cache
 def _listed(name: str, family: Family, at: datetime) -> _Listed | None:
-    """Read a model's rates in an hour: each of the many looks into the list takes about a millisecond."""
+    """Read a model's rates. They are cached by hour, because each of the many lookups takes about a millisecond."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
-    # Google's list has the same standard prices for Claude, and none for batches.
+    # For Claude, Google's list has the same standard prices, and no batch prices.
     provider = "anthropic" if family is Family.ANTHROPIC else "google"
 
     def listed_rates(prompt: int, context: Mapping[str, str] | None) -> Rates:
@@ -172,7 +179,7 @@ def _listed(name: str, family: Family, at: datetime) -> _Listed | None:
 
 
 def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
-    """Return what jobs cost; None where that of one is not known, or none gave tokens."""
+    """Return the cost of jobs; None if the price of one is not known, or no job has token counts."""
     parts: dict[tuple[str, str], ModelCost] = {}
     source, total, in_batch = "", Decimal(0), Decimal(0)
     for job, share in jobs:
@@ -199,7 +206,7 @@ def cost_of(jobs: Iterable[tuple[BatchJob, JobTotals]]) -> Cost | None:
 
 
 def _by_tier(job: BatchJob, share: JobTotals) -> Iterator[tuple[Tier | None, JobTotals]]:
-    """Give the parts of a share that have a price of their own, with the tier of it."""
+    """Yield the parts of a job's totals that have different prices, each with its tier."""
     full = JobTotals(share.rows, share.full, share.full_long)
     if full.usage != Usage():
         yield Tier.STANDARD, full
@@ -209,5 +216,5 @@ def _by_tier(job: BatchJob, share: JobTotals) -> Iterator[tuple[Tier | None, Job
 
 
 def _usd(amount: Decimal) -> float:
-    """Round away what no bill shows."""
+    """Round to nine digits, more than any bill shows."""
     return float(round(amount, 9))

@@ -1,4 +1,4 @@
-"""A few requests, spread evenly and repeatably over an input, that stand for all of it."""
+"""A small sample of an input, spread evenly over it; the same input always gives the same sample."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from airflow_provider_genai_batch.task.inputs.prepared import PreparedInput
 
 MOST = 500
-"""Requests of a sample."""
+"""The most requests in a sample."""
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,22 @@ class Sample:
     """Some requests of an input."""
 
     rows: list[Mapping[str, Any]] = field(repr=False)
-    """As lines of a file or entries of a create call have them."""
+    """The requests, in the form of lines of a file or entries of a create call."""
     share: float
-    """The part of all requests that they are."""
+    """Their fraction of all requests."""
     weight: float
-    """The part of all bytes that they are: tokens go with bytes more than with requests."""
+    """Their fraction of all bytes, because token counts depend more on bytes than on the number of requests."""
 
 
 def sample_of(prepared: PreparedInput, most: int = MOST) -> Sample:
-    """Take some requests of an input that could be read; all of a small one.
+    """Return a sample of an input that could be read; all requests of a small one.
 
-    The lines of a large one are not read to find them: a file is as many pieces of one size, and each
-    gives the first line that begins in it.
+    A large file is not read whole: it is divided into `most` pieces of the same size, and each piece gives the first
+    line that begins in it.
 
     Args:
         prepared: the input.
-        most: so many at most.
+        most: the most requests in the sample.
     """
     requests = prepared.requests or 0
     if prepared.entries:
@@ -52,7 +52,7 @@ def sample_of(prepared: PreparedInput, most: int = MOST) -> Sample:
 
 
 def evenly(items: Any, most: int) -> list[Any]:
-    """Return so many items of a sequence at most, as far apart as they can be."""
+    """Return at most `most` items of a sequence, spread evenly."""
     if len(items) <= most:
         return [*items]
     return [items[at * len(items) // most] for at in range(most)]
@@ -67,7 +67,7 @@ def _lines(stream: BinaryIO, size: int, most: int) -> Iterator[bytes]:
     read_to = 0
     for at in range(most):
         begin = size * at // most
-        if begin < read_to:  # in the middle of a long line of the sample
+        if begin < read_to:  # in the middle of a long line that is in the sample already
             continue
         stream.seek(begin)
         if begin:

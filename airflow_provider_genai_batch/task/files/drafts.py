@@ -34,7 +34,7 @@ def draft_of(path: Path) -> tuple[Path, BinaryIO]:
     """
     part = path.with_name(f"{_prefix(path)}{uuid4().hex}.part")
     number = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    with suppress(OSError):  # no locks on this file system: remove_abandoned cannot lock drafts either
+    with suppress(OSError):  # if the file system has no locks, remove_abandoned leaves all drafts alone
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return part, os.fdopen(number, "w+b")
 

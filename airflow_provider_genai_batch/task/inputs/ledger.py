@@ -1,4 +1,4 @@
-"""What is asked, request by request: the digest and the key of each, in the order of the input, in a file."""
+"""A file with the digest and the key of each request, in the order of the input."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from airflow_provider_genai_batch.requests.fast_check import TOGETHER
 from airflow_provider_genai_batch.requests.request_digest import DIGEST_BYTES, RequestDigest
 
 _HEAD = Struct(f"<{DIGEST_BYTES}sQH")
-"""Digest, place in the input, and bytes of the key, which follows."""
+"""Digest, position in the input, and size of the key in bytes; the key follows."""
 _unpack = _HEAD.unpack_from
 _MOST = 512
-"""Bytes that are read for one entry, and nearly always for those behind it: earlier results often have its order."""
+"""Bytes to read for one entry. They nearly always include the next entries, which are often wanted next, because
+earlier results often have the order of the input."""
 _CHUNK = 256 * 1024
 
 
@@ -25,31 +26,31 @@ class Entry(msgspec.Struct, gc=False):
 
     digest: bytes
     place: int
-    """In the input, from 0."""
+    """Position in the input, from 0."""
     key: str
 
 
 class RequestLedger:
-    """Entries in a file, each known by where it begins.
+    """Entries in a file, which are addressed by their offsets in bytes.
 
     Args:
-        stream: a file of its own, readable and writable, of the worker's disk.
-        rows: how many entries it has.
+        stream: a file on the worker's disk for the ledger alone, readable and writable.
+        rows: the number of entries in the file.
 
     Attributes:
-        rows: how many entries there are.
+        rows: the number of entries.
     """
 
     def __init__(self, stream: BinaryIO, rows: int = 0) -> None:
         self._stream, self.rows = stream, rows
         self._number = stream.fileno()
         self._read_at, self._read = 0, b""
-        """What was read last, and where it begins."""
+        """The bytes that were read last, and their offset."""
         self._size: int | None = None
-        """Of each entry, where all have the same; 0: they have not."""
+        """The size of each entry if all have the same size, else 0; None: not known yet."""
 
     def passing(self, blocks: Iterable[bytes], digest: RequestDigest) -> Iterator[bytes]:
-        """Give lines of requests on, some at a time, and enter each."""
+        """Add an entry for each line of a request, and yield the lines, some at a time."""
         some: list[bytes] = []
         for block in blocks:
             some += block.splitlines(keepends=True)
@@ -70,11 +71,11 @@ class RequestLedger:
         self.rows += len(lines)
 
     def flush(self) -> None:
-        """Make all that was entered readable by where it begins."""
+        """Write buffered entries to the file, so that `at` can read them."""
         self._stream.flush()
 
     def __iter__(self) -> Iterator[tuple[int, Entry]]:
-        """Give all entries in order, each behind where it begins."""
+        """Yield all entries in order, each with its offset."""
         self._stream.seek(0)
         at, left = 0, b""
         while chunk := self._stream.read(_CHUNK):
@@ -86,7 +87,7 @@ class RequestLedger:
             at, left = at + begin, data[begin:]
 
     def digests(self) -> Iterator[tuple[bytes, int]]:
-        """Give the digest of each entry in order, with where it begins."""
+        """Yield the digest of each entry in order, with the entry's offset."""
         self._stream.seek(0)
         at, left = 0, b""
         head, heads = _HEAD.unpack_from, _HEAD.size
@@ -102,7 +103,7 @@ class RequestLedger:
             at, left = at + begin, data[begin:]
 
     def at(self, offset: int) -> Entry:
-        """Return the entry that begins there."""
+        """Return the entry at an offset."""
         begin, data = offset - self._read_at, self._read
         if begin < 0 or begin + _HEAD.size > len(data):
             data, begin = self._read_from(offset, _MOST), 0
@@ -117,7 +118,7 @@ class RequestLedger:
         return self._read
 
     def at_place(self, place: int) -> Entry | None:
-        """Return the entry of a place in the input, where all keys are as long; None: that is not known."""
+        """Return the entry at a position in the input; None if entries differ in size, so that it cannot be found."""
         if self._size is None:
             first = _entry(os.pread(self._number, _HEAD.size + 0xFFFF, 0), 0)
             whole = os.fstat(self._number).st_size
@@ -128,7 +129,7 @@ class RequestLedger:
         return entry if entry.place == place else None
 
     def flushed(self) -> BinaryIO:
-        """Return the file, with all that was entered in it."""
+        """Return the file after writing buffered entries."""
         self._stream.flush()
         return self._stream
 

@@ -1,4 +1,4 @@
-"""An input that has been read and found good: put where the service reads it, split, asked for its keys."""
+"""An input that has been read and checked: it can be uploaded, split, and read for its keys."""
 
 from __future__ import annotations
 
@@ -25,60 +25,60 @@ from airflow_provider_genai_batch.wire.lines.entry import entry_key, entry_line
 
 @dataclass(frozen=True)
 class PreparedInput:
-    """An input that has been read and found good; what it reads from is there until `read_input` ends."""
+    """An input that has been read and checked. The files that it reads stay open until `read_input` ends."""
 
     source: BatchSource
-    """Where it came from."""
+    """The source that it was read from."""
     content: Any
-    """What decides the answers: a digest of the lines, or an address."""
+    """Identifies the content, and so the job: a digest of the lines, or an address."""
     backend: Backend
     limits: Limits
-    """Of one job."""
+    """Limits of one job."""
     stack: ExitStack = field(repr=False)
-    """Closes what is opened for it."""
+    """Closes what is opened for the input."""
     requests: int | None = None
-    """How many, None when they could not be read."""
+    """The number of requests; None if they could not be read."""
     stamped: int = 0
-    """How many of their keys are stamps of their place in the input, counted from `first`."""
+    """The number of keys that are generated from positions in the input, counted from `first`."""
     first: int = 0
-    """The place of the first one in the whole input, of which this may be a part."""
+    """The position of the first request in the whole input, of which this may be a part."""
     stamps: bool = False
-    """Whether all keys are stamps of places in the whole input."""
+    """Whether all keys are generated from positions in the whole input."""
     key_sum: int | None = None
-    """Stands for the set of keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: they are stamps of places."""
+    """Checksum of the keys, see `requests.duplicate_keys.DuplicateKeyFinder`; None: all keys are generated."""
     asks_for_type: bool = False
-    """One of the requests has a response schema of its own."""
+    """Whether a request has a response schema of its own."""
     keyed: bool = True
-    """Whether every request has a key that its row brings back."""
+    """Whether every request has a key that its row also has."""
     entries: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Gemini inline requests."""
     lines: BinaryIO | None = field(default=None, repr=False)
     """The JSONL that was checked."""
     in_place: bool = False
-    """The service reads the lines where they came from; else they are yet to be uploaded."""
+    """Whether the service reads the lines at their source. If not, they still have to be uploaded."""
     objects: tuple[tuple[str, int], ...] = ()
-    """Of an input in place: its objects, and where in `lines` each ends."""
+    """If `in_place`: its objects, and where each ends in `lines`, in bytes."""
     columns: Columns | None = field(default=None, repr=False)
-    """Of the rows of a table that can be read only once."""
+    """Columns of the input rows, if the rows can be read only once."""
     ledger: RequestLedger | None = field(default=None, repr=False)
-    """Of the whole input, where it was wanted: digest and key of each request."""
+    """Digest and key of each request of the whole input, if the ledger was requested."""
     reduced: bool = False
-    """Requests were left out, for they have rows already: the rest are not known by the whole input's digest."""
+    """Whether requests were left out because they have rows already. `content` is then not the whole input's."""
     outputs: tuple[str, ...] = ()
-    """Tables of earlier jobs: the service asks what failed in them and copies the rest."""
+    """Output tables of earlier jobs. The service submits the rows that failed there again, and copies the others."""
     table: StagedTable | None = field(default=None, repr=False)
-    """Rows of a table in BigQuery, of which requests are made there."""
+    """The rows of a BigQuery table, if their requests are made in BigQuery."""
     snapshot: str | None = None
-    """The table in BigQuery that keeps the rows of which the lines were made."""
+    """The BigQuery table with the rows from which the lines were made."""
 
     tokens: TokenEstimate | None = None
-    """Of rows in BigQuery, where they were counted."""
+    """Token estimate for rows in BigQuery, if they were counted."""
 
     def place(self, client: GenAIBatchClient, identity: Identity, staging: str | None) -> BatchSource | None:
-        """Upload what has to be, under a name that the next attempt finds again; None: it travels inline.
+        """Upload the input if necessary, under a name that the next attempt finds again; None if it is sent inline.
 
         Raises:
-            ConfigurationError: Vertex AI needs a place to stage and there is none.
+            ConfigurationError: Vertex AI needs a staging place, and there is none.
         """
         if self.entries:
             return None
@@ -101,33 +101,38 @@ class PreparedInput:
 
     @property
     def readable(self) -> bool:
-        """Whether its requests are at hand."""
+        """Whether its requests can be read here."""
         return bool(self.entries) or self.lines is not None
 
     def parsed_requests(self) -> Iterator[Mapping[str, Any]]:
-        """Give all requests with what stands beside them, in order; none where they are not at hand."""
+        """Yield all parsed lines or entries, in order; none if they cannot be read here."""
         if self.entries or self.lines is None:
             return iter(self.entries)
         return map(from_json, self.request_lines())
 
     def request_lines(self) -> Iterator[bytes]:
-        """Give the lines of all requests, in order; none where they are not at hand."""
+        """Yield the lines of all requests, in order; none if they cannot be read here."""
         if self.entries or self.lines is None:
             return map(entry_line, self.entries)
         self.lines.seek(0)
         return iter(self.lines)
 
     def keys(self) -> Iterator[str]:
-        """Give the keys of all requests in order."""
+        """Yield the keys of all requests in order."""
         for entry in self.entries:
             yield entry_key(entry)
         if self.lines is not None:
             yield from (key for key, _ in keyed_lines(self.lines, self.backend) if key is not None)
 
     def going_on(self, tables: Sequence[str], share: float = 1.0) -> PreparedInput:
-        """Return the input of jobs that go on with what earlier ones left in BigQuery, a share of all requests.
+        """Return the input of jobs that continue with the output tables of earlier jobs in BigQuery.
 
-        Vertex AI takes each table as the input of a job; of rows that are kept, those without a good answer are asked.
+        Vertex AI takes such a table as the input of a job. If the requests are made in BigQuery, only rows without a
+        valid answer are submitted again.
+
+        Args:
+            tables: the output tables.
+            share: the fraction of all requests that is left.
         """
         if self.table is not None:
             rest = replace(self.table, answered=(*tables,))
@@ -136,5 +141,5 @@ class PreparedInput:
         return replace(self, content=[*tables], requests=None, outputs=(*tables,))
 
     def part(self, sums: InputDigest, content: Any, **changes: Any) -> PreparedInput:
-        """Return an input of the requests that `sums` counts, with all else as in this one but for `changes`."""
+        """Return a part of this input: `sums` has the facts about its requests; other fields are kept or changed."""
         return replace(self, content=content, first=sums.first, objects=(), **sums.facts(), **changes)

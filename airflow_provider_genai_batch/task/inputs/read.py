@@ -1,4 +1,4 @@
-"""A task's input: read and checked before anything is paid, and read again when its rows land."""
+"""Reads and checks a task's input, before anything is paid, and again when its rows land."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_genai_batch.task.inputs.reading import InputReader
 
 
 @contextmanager
-def read_input(  # noqa: PLR0913 - one a setting; all by name
+def read_input(  # noqa: PLR0913 - one for each setting, by name
     client: GenAIBatchClient,
     source: BatchSource,
     *,
@@ -29,18 +29,18 @@ def read_input(  # noqa: PLR0913 - one a setting; all by name
     rows: RowSettings | None = None,
     kept: KeptRows | None = None,
 ) -> Iterator[PreparedInput]:
-    """Read and check an input; its lines are there until the block ends.
+    """Read and check an input. Its lines can be read until the block ends.
 
     Args:
-        client: of the task's connection.
-        source: where the requests are, or the rows that `prompt` makes requests of.
-        model: the job's.
-        request_defaults: merged into every request that is written.
-        prompt: a template over columns; None where the source has requests.
-        several_jobs: the input may be larger than one job takes, see `PreparedInput.shards`.
-        keeps_media: False refuses requests that ask for pictures or sound, which nobody would keep.
-        with_ledger: enter what is asked, request by request, see `PreparedInput.ledger`.
-        rows: what tells rows apart, and what of them comes back.
+        client: the client of the task's connection.
+        source: the requests, or the rows from which `prompt` makes requests.
+        model: the model of the job.
+        request_defaults: fields to merge into every request that is written.
+        prompt: a template over columns; None if the source has requests.
+        several_jobs: whether the input may be larger than one job allows, see `inputs.split`.
+        keeps_media: False refuses requests for pictures or sound, because they would not be kept.
+        with_ledger: whether to write a ledger of the requests, see `PreparedInput.ledger`.
+        rows: columns that are the key of a row, and columns that land beside the answers.
         kept: the rows of a query.
 
     Raises:
@@ -52,7 +52,7 @@ def read_input(  # noqa: PLR0913 - one a setting; all by name
 
 
 def staging_place(client: GenAIBatchClient, destination: BatchDestination | None) -> str | None:
-    """Return the ``gs://`` prefix for inputs: the connection's, else one below the destination."""
+    """Return the ``gs://`` prefix for inputs: the connection's, or else one below the destination."""
     if client.config.staging_uri:
         return client.config.staging_uri
     if destination is not None and destination.gcs_uri:

@@ -1,4 +1,4 @@
-"""InputReader and checking an input, wherever it comes from."""
+"""Reads and checks an input from any kind of source."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ from airflow_provider_genai_batch.wire.services.gemini import MAX_BODY_BYTES
 log = logging.getLogger(__name__)
 
 INLINE = Limits(MAX_BODY_BYTES - 64 * 1024, None, SERVICE_NAMES[Backend.GEMINI])
-"""Of requests inside a create call, with room for what stands around them."""
+"""Limits of requests inside a create call, with room for the rest of its body."""
 _PROMPT = {"contents"}
-"""All that stands in a request that has nothing but its prompt."""
+"""The only fields of a request that has nothing but a prompt."""
 
 
 @dataclass(frozen=True)
 class InputReader:
-    """One look at an input."""
+    """Reads one input once; `read_input` has the meaning of the fields."""
 
     stack: ExitStack
     client: GenAIBatchClient
@@ -72,7 +72,7 @@ class InputReader:
     """The rows of a query."""
 
     def read(self) -> PreparedInput:
-        """Read what the source names."""
+        """Read and check the input."""
         if not self.keeps_media and self._task is Task.GENERATE:
             refuse_media_of_all(self.defaults, self.client.config.backend, self.model)
         source, backend = self.source, self.client.config.backend
@@ -116,12 +116,12 @@ class InputReader:
         if "limits" not in known:
             known["limits"] = limits_of(backend, self._task, self.model)
         config = self.client.config
-        if config.max_enqueued_tokens:  # a job above that by itself is cut
+        if config.max_enqueued_tokens:  # a job that alone is above this limit is split
             known["limits"] = within(known["limits"], config.enqueued_tokens_of(self.model))
         return PreparedInput(content=content, requests=requests, backend=backend, stack=self.stack, **known)
 
     def _from_rows(self, prompt: Prompt) -> PreparedInput:
-        """Spool a line for each row of a table; the columns too where they cannot be read again."""
+        """Spool a line for each row of a table, and its columns if the rows can be read only once."""
         once = self.source.stream is not None
         columns = Columns(self.stack.enter_context(spool()), self.rows.columns) if once else None
         keyless = takes_text_only(self.model, self.client.config.backend)
@@ -133,7 +133,7 @@ class InputReader:
         return self._prepared(sha256, writer.rows, **writer.keys.facts(), lines=stream, columns=columns)
 
     def table_writer(self, prompt: Prompt) -> TableWriter:
-        """Return what writes a line for each row of a table."""
+        """Return a writer of a line for each row of a table."""
         name = (self.source.path or "") if self.kept is None else self.kept.name
         return TableWriter(
             prompt,
@@ -147,11 +147,11 @@ class InputReader:
         )
 
     def table_rows(self, prompt: Prompt, columns: Columns | None = None) -> Iterator[list[Row]]:
-        """Read the rows of a table, some at a time.
+        """Yield the rows of a table, some at a time.
 
         Args:
-            prompt: makes a request of each.
-            columns: keeps columns of the rows; without it only those are read that something names.
+            prompt: the template that makes a request from each row.
+            columns: stores columns of the rows. Without it, only columns are read that the prompt or a setting names.
         """
         rows = self._rows(
             self.source.path or "", [*self.rows.named(prompt.columns)] if columns is None else None
@@ -175,7 +175,7 @@ class InputReader:
             raise _no_object(path, error) from error
 
     def _inline(self, items: Iterable[Any]) -> PreparedInput:
-        """Take requests that travel inside the create call."""
+        """Prepare requests for sending inside the create call, or in a file if they are too large for it."""
         entries, stamped, key_sum = inline_entries(
             items, self._task, self.model, self.defaults, check=self._check
         )
@@ -191,7 +191,7 @@ class InputReader:
         return self._prepared(digest(entries), len(entries), entries=entries, **known)
 
     def _written(self, requests: Iterable[Any]) -> PreparedInput:
-        """Spool requests that are given in Python."""
+        """Spool requests that are given as Python objects."""
         backend = self.client.config.backend
         writer = RequestWriter(
             backend, self._task, self.model, self.defaults, check=self._check, **self._most
@@ -200,7 +200,7 @@ class InputReader:
         return self._prepared(sha256, writer.rows, **writer.keys.facts(), lines=stream)
 
     def _spooled(self, blocks: Iterable[bytes]) -> tuple[BinaryIO, str]:
-        """Spool lines, and return the file with the digest of all."""
+        """Spool lines, and return the file and the digest of all lines."""
         stream, sha256 = self.stack.enter_context(spool()), hashlib.sha256()
         for block in self._entered(blocks):
             sha256.update(block)
@@ -212,7 +212,7 @@ class InputReader:
         return stream, sha256.hexdigest()
 
     def checked(self, name: str, chunks: Iterable[bytes]) -> PreparedInput:
-        """Check and spool lines of requests that have their defaults already."""
+        """Check and spool lines of requests that already have their defaults."""
         return self._checked(self._preflight(name), chunks)
 
     def _preflight(
@@ -230,19 +230,19 @@ class InputReader:
         )
 
     def _checked(self, check: Preflight, chunks: Iterable[bytes], **known: Any) -> PreparedInput:
-        """Spool the lines of a file that is found good: what is uploaded is what was checked."""
+        """Check and spool the lines of a file, so that exactly the checked lines are uploaded."""
         stream, sha256 = self._spooled(check.blocks(chunks))
         return self._prepared(sha256, check.rows, **check.keys.facts(), lines=stream, **known)
 
     def _own_objects(self) -> PreparedInput | None:
-        """Check the user's own objects in Cloud Storage; None where they cannot be read from here.
+        """Check the user's objects in Cloud Storage; return None if they cannot be read here.
 
-        They are used where they are, unless they need writing anew, for lack of keys: then a copy is staged. A pattern
-        becomes the objects that it matches now, so that the service reads what was checked.
+        The service reads them in place, unless they lack keys: then a copy with keys is staged. A pattern is replaced
+        by the objects that it matches now, so that the service reads what was checked.
 
         Raises:
-            CallError: trouble that may pass. What they hold decides whose job this is: without it an earlier attempt's
-                job would not be found.
+            CallError: a call failed; a later attempt may succeed. The content identifies the job, so without it the job
+                of an earlier attempt would not be found.
         """
         given = self.source.gcs_uri
         if not given:
@@ -268,7 +268,7 @@ class InputReader:
         return prepared
 
     def _entered(self, blocks: Iterable[bytes]) -> Iterable[bytes]:
-        """Give lines on, some at a time, as they are sent, and enter each in the ledger if one is wanted."""
+        """Yield the lines, some at a time, and add each to the ledger if there is one."""
         if self._ledger is None:
             return blocks
         return self._ledger.passing(blocks, RequestDigest(self.client.config.backend, self.model))
@@ -288,20 +288,20 @@ class InputReader:
 
     @property
     def _most(self) -> dict[str, int]:
-        """Stands in for the limits of one job where there may be several."""
+        """Arguments that lift the limits of one job, if there may be several jobs."""
         return {"max_requests": sys.maxsize, "max_bytes": sys.maxsize} if self.several_jobs else {}
 
 
 class _Checks:
-    """Looks at requests for what becomes of their answers.
+    """Checks whether the answers to requests can be kept and checked.
 
     Args:
-        model: the job's.
-        keeps_media: there is a place for pictures and sound.
-        checked: each answer of the job is checked against a JSON Schema.
+        model: the model of the job.
+        keeps_media: whether pictures and sound are kept.
+        checked: whether each answer of the job is checked against a JSON Schema.
 
     Attributes:
-        asks_for_type: one of them has a response schema.
+        asks_for_type: whether a request has a response schema.
     """
 
     def __init__(self, model: str, *, keeps_media: bool, checked: bool) -> None:
@@ -309,12 +309,12 @@ class _Checks:
         self.asks_for_type = False
 
     def __call__(self, request: Mapping[str, Any], where: str) -> None:
-        """Look at one.
+        """Check one request.
 
         Raises:
-            RequestError: nobody would keep its answer.
+            RequestError: its answer would not be kept.
         """
-        if request.keys() == _PROMPT:  # what the model and the defaults say has been looked at
+        if request.keys() == _PROMPT:  # the model and the defaults have been checked already
             return
         if not self._keeps_media:
             refuse_media(request, self._model)

@@ -1,4 +1,4 @@
-"""An input cut into consecutive pieces, for several jobs."""
+"""Cuts an input into consecutive pieces for several jobs."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class _Cut(NamedTuple):
     rows: int
     size: int
     objects: tuple[str, ...] = ()
-    """Read where they are; none: the lines are staged."""
+    """Objects that the service reads in place; empty if the lines are staged."""
 
 
 def split(
     prepared: PreparedInput, max_requests: int | None = None, max_bytes: int | None = None
 ) -> list[PreparedInput]:
-    """Cut an input into consecutive pieces for several jobs; one that is within the limits is itself the piece.
+    """Cut an input into consecutive pieces for several jobs. An input within the limits is returned as it is.
 
-    Pieces read from the same lines and are not copied. Objects that the service reads in place are grouped whole;
-    one that is too large by itself is staged in pieces. An input that could not be read is one piece.
+    Pieces read from the same lines, without copies. Objects that the service reads in place are grouped as a whole; an
+    object that is too large for one job is staged in pieces. An input that could not be read is one piece.
 
     Args:
         prepared: the input.
-        max_requests: of a piece; never more than the service takes in one job.
-        max_bytes: of a piece's lines, likewise.
+        max_requests: the most requests of a piece; the service's limit for one job also applies.
+        max_bytes: the most bytes of a piece's lines; the service's limit for one job also applies.
 
     Raises:
-        RequestError: one request alone is too large.
+        RequestError: a single request is too large.
     """
     if prepared.table is not None:
         return _shards(prepared, prepared.table, max_requests)
@@ -67,10 +67,10 @@ def split(
 def count_pieces(
     prepared: PreparedInput, max_requests: int | None = None, max_bytes: int | None = None
 ) -> int:
-    """Return into how many pieces `split` would cut an input; its lines are looked at only if there may be several.
+    """Return how many pieces `split` would return. Lines are read only if there may be several.
 
     Raises:
-        RequestError: one request alone is too large.
+        RequestError: a single request is too large.
     """
     if prepared.table is not None:
         return len(_shards(prepared, prepared.table, max_requests))
@@ -99,7 +99,7 @@ def _cuts(prepared: PreparedInput, most: _Cut) -> list[_Cut]:
 
 
 def _shards(prepared: PreparedInput, table: StagedTable, max_requests: int | None) -> list[PreparedInput]:
-    """Cut rows of a table in BigQuery; how many of them are asked again is not known here, so those are one piece."""
+    """Divide the rows of a BigQuery table. In later rounds their number is not known here, so they are one piece."""
     most = min((n for n in (max_requests, prepared.limits.max_requests) if n is not None), default=None)
     pieces = table.shards(prepared.requests or 0, most)
     if len(pieces) == 1:
@@ -116,7 +116,7 @@ def _shards(prepared: PreparedInput, table: StagedTable, max_requests: int | Non
 
 
 def _cut(sizes: Iterable[int], most: _Cut, before: int = 0, remedy: str = _SHORTER) -> Iterator[_Cut]:
-    """Fill piece after piece."""
+    """Yield the size of each piece; each is filled up to the limits `most`."""
     rows = size = 0
     for number, one in enumerate(sizes, before + 1):
         if one > most.size:
@@ -138,7 +138,7 @@ def _cut_lines(prepared: PreparedInput, most: _Cut) -> Iterator[_Cut]:
 
 
 def _cut_objects(prepared: PreparedInput, most: _Cut) -> Iterator[_Cut]:
-    """Group whole objects; one that is too large is cut by lines, which are staged."""
+    """Group whole objects; cut an object that is too large into pieces of lines, which are staged."""
     stream = cast("BinaryIO", prepared.lines)
     stream.seek(0)
     begin = rows = 0
@@ -162,7 +162,7 @@ def _cut_objects(prepared: PreparedInput, most: _Cut) -> Iterator[_Cut]:
 
 
 def _sizes(stream: BinaryIO, span: int) -> Iterator[int]:
-    """Give the sizes of the lines in the next `span` bytes."""
+    """Yield the sizes of the lines in the next `span` bytes."""
     while span > 0:
         size = len(stream.readline())
         span -= size
@@ -189,7 +189,7 @@ def _pieces(prepared: PreparedInput, cuts: Iterable[_Cut]) -> Iterator[PreparedI
 
 
 def _slice(stream: BinaryIO, begin: int, end: int) -> BinaryIO:
-    """Return part of a file as a file; several may be read at a time, while the whole is open."""
+    """Return a part of a file as a file. Several parts can be read at the same time while the whole file is open."""
     stream.flush()
     if isinstance(stream, io.BufferedReader) and isinstance(stream.raw, _Slice):
         inner: _Slice = stream.raw
@@ -198,7 +198,7 @@ def _slice(stream: BinaryIO, begin: int, end: int) -> BinaryIO:
 
 
 class _Slice(io.RawIOBase):
-    """Bytes from `begin` to `end` of a file, without the file's own position."""
+    """The bytes from `begin` to `end` of a file; it does not use or move the file's own position."""
 
     def __init__(self, stream: BinaryIO, begin: int, end: int) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class _Slice(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
-        # The number is asked for every time: it may be another file's once this one is closed.
+        # Get the descriptor for every read: once the file is closed, the number may belong to another file.
         data = os.pread(self.stream.fileno(), min(len(view), max(0, self._end - self._at)), self._at)
         view[: len(data)] = data
         self._at += len(data)

@@ -14,7 +14,7 @@ from airflow_provider_genai_batch.wire.keys import stamped_index
 from airflow_provider_genai_batch.wire.lines.entry import entry_key
 
 Wanted = Callable[[str | None, int | None], bool]
-"""Takes a request's key and, if all keys are generated, its position in the whole input; tells whether it is wanted."""
+"""Takes a request's key and, if all keys are generated, its position in the whole input. Returns True to select it."""
 
 
 def subset(
@@ -24,14 +24,14 @@ def subset(
 
     Args:
         prepared: the input.
-        wanted: takes the key, and the place in the whole input where `stamps` says that keys tell it (else None).
-        besides: takes a place among the requests of `prepared`, from 0, and tells whether it is not wanted.
+        wanted: takes the key, and the position in the whole input if `stamps` says that keys have it (else None).
+        besides: takes a position among the requests of `prepared`, from 0, and returns whether to leave it out.
 
     Returns:
-        None when the requests cannot be read, or have no keys.
+        None if the requests cannot be read, or have no keys.
 
     Raises:
-        InputError: none is wanted.
+        InputError: no request is wanted.
     """
     if not prepared.keyed or (prepared.lines is None and not prepared.entries):
         return None

@@ -1,4 +1,4 @@
-"""The rows of jobs, read as often as it takes to know which of them count."""
+"""Reads the rows of jobs, if necessary several times, until it is certain which of them count."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from airflow_provider_genai_batch.wire.schemas.output_type import output_schema
 log = logging.getLogger(__name__)
 _EMBEDDING = {"type": "array", "items": {"type": "number"}}
 _READINGS = 4
-"""Of the rows of jobs, before their number is called uncertain."""
+"""How often rows are read before their number is called uncertain."""
 
 
 def write_rows(
@@ -49,9 +49,12 @@ def write_rows(
 ) -> RowCounter:
     """Read rows, count them, and write them to `out`, and their pictures and sound to `media`.
 
-    They are read again where only their keys tell which count, or fewer came than the service has counted: a download
-    can be cut off and look whole. Rows that are as few the second time have not been written. Where rows are late, the
-    caller looks again after a while.
+    Rows are read again if their keys have to be remembered to decide which rows count, or if fewer rows came than the
+    service has counted, because a download that was cut off can look complete. If the second reading gives the same
+    number, the service has not written more rows. If rows are late, the caller looks again later.
+
+    Raises:
+        TransportError: the number of rows was different each time.
     """
     counted = sum(job.counts.finished for job in jobs) if landing.partly else 0
     sums, before = True, -1
@@ -87,7 +90,10 @@ def _read(
     *,
     sums: bool = True,
 ) -> RowCounter:
-    """Read ask after ask: a key is one within it. What is `answered` is kept by the number of the ask."""
+    """Read the rows of jobs, group by group: within a group, a key identifies one request.
+
+    `answered` keeps the keys that have an answer, by the number of the group.
+    """
     tallies = []
     gates = Gates(landing.checks) if landing.checks else None
     watch = None if gates is None else gates.watch
@@ -121,7 +127,7 @@ def _read(
 
 
 def _sink(landing: Landing, jobs: Sequence[BatchJob], out: BinaryIO) -> AbstractContextManager[Write]:
-    """Open what takes lines of rows."""
+    """Open the function that writes lines of rows."""
     uri = landing.results_uri
     if uri and landing.loads is not None:
         return nullcontext(landing.loads.sink(out).write)
@@ -130,7 +136,7 @@ def _sink(landing: Landing, jobs: Sequence[BatchJob], out: BinaryIO) -> Abstract
 
 
 def _types(landing: Landing, jobs: Sequence[BatchJob]) -> ColumnTypes:
-    """Say of which types columns are, as far as that is known before rows are read."""
+    """Return the types of columns, as far as they are known before rows are read."""
     output = None
     if landing.output_type is not None:
         output = output_schema(landing.output_type)
@@ -154,7 +160,7 @@ def _rows(
     tags: set[str] = set()
     for job in jobs:
         if job_tag(job) in tags or (tags and ask_of(job.display_name) is None):
-            tally.begin_again()  # it may have asked what one before it did
+            tally.begin_again()  # its requests may be those of an earlier job
         tags.add(job_tag(job))
         tally.begin_job(job.name)
         rows: Iterator[Piece]

@@ -101,7 +101,7 @@ class JobTimes:
 
 
 def _answered_all(job: BatchJob) -> bool:
-    """Whether a job is not known to lack an answer: one that is cancelled may end as if it had succeeded."""
+    """Whether a job may have answered all requests: a job that is being cancelled can still succeed."""
     counts = job.counts
     return counts.total is None or counts.succeeded is None or counts.succeeded >= counts.total
 

@@ -1,4 +1,4 @@
-"""The landing of rows: read, counted, and written where the task wants them."""
+"""Lands rows: reads them, counts them, and writes them to the task's `results_uri`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 
 
 def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landing) -> RowCounter:
-    """Read the rows of jobs, count them, and write them where they are wanted.
+    """Read the rows of jobs, count them, and write them.
 
     Args:
-        client: of the task's connection.
-        jobs: of all rounds, in any order.
-        landing: how rows are wanted.
+        client: the client of the task's connection.
+        jobs: the jobs of all rounds, in any order.
+        landing: the settings for the rows.
 
     Raises:
-        ResultsNotWritten: they cannot be written there.
-        InputError: none of them has a key, and each is to be joined to its request.
-        CallError: they cannot be read, or not to their end.
+        ResultsNotWritten: the rows cannot be written.
+        InputError: no row has a key, and the rows have to be joined to their requests.
+        CallError: the rows cannot be read, or only in part.
     """
     uri, media_uri = (landing.results_uri, landing.media_uri) if landing.meter is None else (None, None)
     try:
@@ -64,19 +64,19 @@ def land_jobs(client: GenAIBatchClient, jobs: Sequence[BatchJob], landing: Landi
 
 
 def _draft(client: GenAIBatchClient, landing: Landing, uri: str | None) -> AbstractContextManager[Draft]:
-    """Open what rows are written to."""
+    """Open the file that rows are written to."""
     if uri is None:
         return nullcontext(Draft(landing.stream))
     return published(uri, client, streamed=True) if landing.loads is None else landing.loads.published(client)
 
 
 def _check_joined(jobs: Sequence[BatchJob], tally: RowCounter, landing: Landing) -> None:
-    """Refuse to call requests missing whose rows came without keys, of jobs that somebody else submitted.
+    """Refuse rows without keys from jobs that this package did not submit; their requests would count as missing.
 
-    Their place in the file says nothing: the services send rows in any order.
+    The position of a row in the file does not help, because the services write rows in any order.
 
     Raises:
-        InputError: no row has a key to join it to its request by.
+        InputError: no row has a key, so none can be joined to its request.
     """
     if not landing.submits and tally.rows_read and tally.unjoined == tally.rows_read:
         names = ", ".join(job.name for job in jobs)

@@ -56,7 +56,7 @@ class Landing:
     stream: BinaryIO | None = None
     """Where to write rows as JSONL if there is no `results_uri`."""
     at_hand: AtHand | None = None
-    """Rows that need no job: those of earlier results, and of requests that equal another one."""
+    """Rows that need no job: those of earlier results, and of requests that are equal to another one."""
     into: TableLanding | None = None
     """The BigQuery table to write from rows in BigQuery; None: they stay as the service wrote them."""
 

@@ -1,4 +1,4 @@
-"""Rows for tasks downstream: read from where they landed, else from the service. Light to import."""
+"""Rows for downstream tasks, read from where they landed or else from the service. Light to import."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def rows_of(
     client: GenAIBatchClient, manifest: Any, *, output_type: Any, keep: str | None, truncated: str
 ) -> Iterator[ResultRow]:
-    """Give the rows of one or several manifests; see `hooks.genai_batch.read_rows`."""
+    """Yield the rows of one or several manifests; see `hooks.genai_batch.read_rows`."""
     one = manifest is None or isinstance(manifest, (str, Mapping)) or hasattr(manifest, "job_names")
     for each in [manifest] if one else manifest:
         yield from _rows(client, read_manifest(each), partial(_landing, output_type, keep, truncated))
@@ -67,7 +67,7 @@ def _rows(
 
 
 def _of_dataset(pattern: str, client: GenAIBatchClient) -> Iterator[ResultRow]:
-    """Give the rows of a group that left a file for each of its parts."""
+    """Yield the rows of a group of tasks that has one file for each part."""
     from airflow_provider_genai_batch.results.read_back import landed_rows
     from airflow_provider_genai_batch.results.sinks import form_of
     from airflow_provider_genai_batch.task.files.files import matching_files, seekable
@@ -78,7 +78,10 @@ def _of_dataset(pattern: str, client: GenAIBatchClient) -> Iterator[ResultRow]:
 
 
 def _check_own(manifest: Manifest, stream: BinaryIO) -> None:
-    """Refuse a file of others that has as many rows; of one with another number that is seen when they are read."""
+    """Refuse a file that has been overwritten with the same number of rows, or that cannot be read.
+
+    `_all_of` refuses another number of rows.
+    """
     from airflow_provider_genai_batch.results.digest import digest_of
     from airflow_provider_genai_batch.results.read_back import count_rows
     from airflow_provider_genai_batch.results.sinks import form_of
@@ -96,7 +99,7 @@ def _check_own(manifest: Manifest, stream: BinaryIO) -> None:
 
 
 def _all_of(manifest: Manifest, rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
-    """Give rows of a file as long as they can be those that were landed there: each request has one."""
+    """Yield the rows of a file; raise `InputError` if there are more or fewer than were landed there."""
     number, landed = 0, manifest.counts.total if manifest.counts else None
     for number, row in enumerate(rows, 1):
         if landed is not None and number > landed:
@@ -119,7 +122,7 @@ def _written_again(manifest: Manifest, found: str, landed: int | None) -> InputE
 
 
 def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, landing: Landing) -> None:
-    """Land rows in a temporary file, which joins those of several jobs and rounds."""
+    """Write the rows of several jobs and rounds into a temporary file."""
     from airflow_provider_genai_batch.exceptions import InputError
     from airflow_provider_genai_batch.task.landing.job_rows import write_rows
     from airflow_provider_genai_batch.task.landing.media import MediaFolder
@@ -135,6 +138,6 @@ def _fetch(client: GenAIBatchClient, names: Sequence[str], out: BinaryIO, landin
     media = MediaFolder(landing.media_uri, client, write=False) if landing.media_uri else None
     tally = write_rows(client, jobs, landing, out, media)
     tell_what_did_not_land(tally)
-    if not tally.rows_read:  # nothing lands where no row came
+    if not tally.rows_read:  # if no row came, the missing ones are not written either
         out.seek(0)
         out.truncate()

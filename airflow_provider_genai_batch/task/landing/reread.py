@@ -1,4 +1,4 @@
-"""The requests of existing jobs, read once more, so that each row is joined to one."""
+"""Reads the requests of existing jobs once more, so that each row can be joined to its request."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from airflow_provider_genai_batch.wire.schemas.output_type import answer_check
 
 
 def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, output_type: Any) -> LoadedTable:
-    """Say which table the rows of ended jobs are loaded into.
+    """Return the table that the rows of ended jobs are loaded into.
 
     Raises:
-        InputError: its columns cannot be meant.
-        CallError: the first job cannot be looked at.
+        InputError: its columns are not valid.
+        CallError: the first job cannot be read.
     """
     embeds = task_of(client.get(names[0]).model or "") is Task.EMBED
     return LoadedTable(read_typed(uri, output_type, embeds=embeds), digest([*names]), {})
@@ -35,18 +35,18 @@ def loaded_table(client: GenAIBatchClient, names: Sequence[str], uri: str, outpu
 def landing_for_existing_jobs(
     client: GenAIBatchClient, names: Sequence[str], *, src: Any, output_type: Any, **wanted: Any
 ) -> Iterator[Landing]:
-    """Say how the rows of ended jobs are to be landed; the requests are at hand until the block ends.
+    """Yield the settings for the rows of ended jobs. The requests stay open until the block ends.
 
     Args:
-        client: of the task's connection.
-        names: the jobs, which asked `src` together.
-        src: the requests; None: what they were is not known.
-        output_type: what answers are to be; None: whatever they are.
+        client: the client of the task's connection.
+        names: the jobs, which together have the requests of `src`.
+        src: the requests; None: not known.
+        output_type: the type of the answers; None: any.
         **wanted: fields of `Landing`.
 
     Raises:
         ConfigurationError: rows would land where the requests are.
-        InputError: the requests cannot be read, or one of them is not usable.
+        InputError: the requests cannot be read, or one is not valid.
     """
     validate = None if output_type is None else answer_check(output_type)
     if (loads := wanted.get("loads")) is not None:

@@ -1,1 +1,1 @@
-"""An input divided among many workers, and their results made one again."""
+"""An input that is divided into parts for several mapped tasks, and their results merged."""

@@ -1,4 +1,4 @@
-"""Into how many parts an input is divided, and what each of them is."""
+"""How many parts an input is divided into, and how large each is."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Division:
     """How to divide an input.
 
     Attributes:
-        parts: how many parts; None: as many as `rows_per_part` makes, or one for each file.
-        rows_per_part: how many requests, or rows of a table, a part has at most.
+        parts: the number of parts; None: `rows_per_part` decides, or each file is a part.
+        rows_per_part: the most requests, or rows of a table, that a part has.
     """
 
     parts: int | None = None
     rows_per_part: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what divides nothing.
+        """Check the numbers.
 
         Raises:
-            ConfigurationError: a number is no count, or both are given.
+            ConfigurationError: one is not a whole number from 1, or both are given.
         """
         for name in ("parts", "rows_per_part"):
             value: Any = getattr(self, name)
@@ -37,17 +37,17 @@ class Division:
             raise ConfigurationError(msg)
 
     def check_one(self, file: str) -> None:
-        """Refuse one file where nothing says into what it is divided.
+        """Refuse a single file if no number of parts or rows is given.
 
         Raises:
-            ConfigurationError: nothing does.
+            ConfigurationError: neither is given.
         """
         if self.parts is None and self.rows_per_part is None:
             msg = f"src is one file, {file}: say with parts or rows_per_part into how many it is divided."
             raise ConfigurationError(msg)
 
     def sizes(self, rows: int) -> Iterator[int]:
-        """Yield the number of rows of each part; parts are as equal as they can be, and none is empty."""
+        """Yield the number of rows of each part; no part is empty, and `parts` differ by one row at most."""
         if self.rows_per_part is not None:
             whole, rest = divmod(rows, self.rows_per_part)
             yield from [self.rows_per_part] * whole
@@ -57,14 +57,14 @@ class Division:
         yield from (size for size in _shares(rows, self.parts or 1) if size)
 
     def groups(self, files: Sequence[str], *, together: bool) -> list[list[str]]:
-        """Return the files of each part, whole and in their order.
+        """Return the files of each part, in order. Files are not cut.
 
         Args:
             files: at least two.
-            together: whether a part may have several of them.
+            together: whether a part may have several files.
 
         Raises:
-            InputError: they cannot be divided so.
+            InputError: the files cannot be divided in this way.
         """
         if self.rows_per_part is not None:
             msg = (
@@ -87,6 +87,6 @@ class Division:
 
 
 def _shares(whole: int, parts: int) -> Iterator[int]:
-    """Yield whole numbers that differ by 1 at most, and sum up to `whole`."""
+    """Yield `parts` whole numbers that differ by 1 at most and add up to `whole`."""
     for number in range(parts):
         yield whole * (number + 1) // parts - whole * number // parts

@@ -1,4 +1,4 @@
-"""The rows of parts, written as one table, part after part."""
+"""Merges the rows of all parts into one file, part after part."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ from airflow_provider_genai_batch.wire.keys import stamp
 from airflow_provider_genai_batch.wire.services.storage import split_uri
 
 _PLACED = re.compile(rb'\{"key":"(r\d{8,18})","index":(\d+),')
-"""Begins a row whose key may be a stamp of its place."""
+"""The beginning of a row whose key may be a stamp, which is made from the row's position in the input."""
 _ROWS = 1024
-"""Written at a time."""
+"""How many rows are written at a time."""
 
 
 def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str, *, renumber: bool) -> str:
-    """Write the rows of all parts to one file, which appears whole or not at all; memory does not grow with it.
+    """Write the rows of all parts to one file, which appears whole or not at all. Memory does not grow with its size.
 
     Args:
-        parts: in the order of the input; their rows have landed in files of the form of `results_uri`.
-        client: of the task's connection.
-        results_uri: of the file.
-        renumber: keys that were stamped with a row's place in its part become stamps of its place in the whole.
+        parts: the manifests, in the order of the input. Their rows have landed in files of the same format as
+            `results_uri`.
+        client: the client of the task's connection.
+        results_uri: the address of the file.
+        renumber: whether to replace a stamped key, made from a row's position in its part, by that for its position in
+            the whole input.
 
     Returns:
         The digest of the file, as a manifest has it.
 
     Raises:
-        InputError: the rows of a part are not there, or not those of its manifest; or parts have columns that do not
-            go together.
+        InputError: the rows of a part are gone or have been overwritten, or the parts' columns differ in type.
         OSError: the file cannot be written.
     """
     form = form_of(results_uri)
@@ -55,7 +56,7 @@ def merge(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str,
 
 
 def _in_one_bucket(parts: Sequence[Manifest], results_uri: str, client: GenAIBatchClient) -> bool:
-    """Whether Cloud Storage can join the files of all parts by itself."""
+    """Whether Cloud Storage can join the files of all parts itself."""
     addresses = [results_uri, *(str(part.results_uri) for part in parts)]
     return (
         all(part.results_digest is not None for part in parts)
@@ -65,7 +66,7 @@ def _in_one_bucket(parts: Sequence[Manifest], results_uri: str, client: GenAIBat
 
 
 def _composed(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: str) -> str:
-    """Have the store join the files; compressed ones, too, may stand behind each other."""
+    """Let Cloud Storage join the files. Compressed files, too, may simply follow each other."""
     digests, objects = [str(part.results_digest) for part in parts], []
     try:
         for part, digest in zip(parts, digests, strict=True):
@@ -74,7 +75,7 @@ def _composed(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: 
                 raise _overwritten(part)
         client.run(compose(client.calls, objects, results_uri))
     except CallError as error:
-        # Not a job's trouble: whoever reads rows must not take it for that.
+        # The callers of row readers take a CallError for trouble with a job, which this is not.
         raise OSError(str(error)) from error
     return joined(digests)
 
@@ -82,7 +83,7 @@ def _composed(parts: Sequence[Manifest], client: GenAIBatchClient, results_uri: 
 def _merge_lines(
     parts: Sequence[Manifest], client: GenAIBatchClient, out: BinaryIO, form: Form, renumber: bool
 ) -> None:
-    if not renumber:  # compressed files, too, may stand behind each other
+    if not renumber:  # compressed files, too, may simply follow each other
         for part in parts:
             out.writelines(_own(part, read_chunks(str(part.results_uri), client)))
         return
@@ -99,7 +100,7 @@ def _merge_lines(
 
 
 def _moved_by(before: int) -> Callable[[re.Match[bytes]], bytes]:
-    """Return what writes the begin of a row anew that has so many rows of other parts before its own."""
+    """Return a function that rewrites the beginning of a row of a part that has `before` rows before it."""
 
     def moved(found: re.Match[bytes]) -> bytes:
         index = int(found[2])
@@ -132,10 +133,10 @@ def _merge_columns(
 
 
 def _check_schemas(schemas: Sequence[Any]) -> None:
-    """Refuse parts whose columns do not go into one file.
+    """Refuse parts whose columns do not fit into one file.
 
     Raises:
-        InputError: a column is another thing in another part.
+        InputError: a column is missing in a part, or has another type there.
     """
     first = {field.name: field for field in schemas[0]}
     for schema in schemas[1:]:
@@ -149,8 +150,8 @@ def _check_schemas(schemas: Sequence[Any]) -> None:
         )
         if differ:
             msg = (
-                f"the parts have columns of different types ({', '.join(differ)}), for what one holds decides them: "
-                "land as .jsonl, or give output_type and a table whose columns have types."
+                f"the parts have columns of different types ({', '.join(differ)}), because the rows of each part "
+                "decide them: land as .jsonl, or give output_type and a table whose columns have types."
             )
             raise InputError(msg)
 
@@ -167,7 +168,7 @@ def _renumbered(table: Any, before: int) -> Any:
 
 
 def _own(part: Manifest, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass the bytes of a part on, and see at their end that they are those that it landed.
+    """Yield the bytes of a part, and check at the end that they are those that were landed.
 
     Raises:
         InputError: they are not.
@@ -180,7 +181,7 @@ def _own(part: Manifest, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _check(part: Manifest, stream: BinaryIO) -> None:
-    """Read a part once for its digest, and go back to its begin.
+    """Read a part once to check its digest, and go back to its start.
 
     Raises:
         InputError: it is not what was landed.

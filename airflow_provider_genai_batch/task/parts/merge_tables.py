@@ -1,4 +1,4 @@
-"""The tables of parts, made one table in BigQuery: no row passes the worker."""
+"""Merges the tables of all parts in BigQuery; the rows do not pass through the worker."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ def merge_tables(
     results_uri: str,
     labels: Mapping[str, str],
 ) -> TableJobs:
-    """Write the rows of all parts to one table, which replaces what was there; their tables are kept for some days.
+    """Write the rows of all parts to one table, which replaces an existing one. The parts' tables are kept for 30 days.
 
     Args:
-        parts: in the order of the input; their rows have landed in tables of the dataset of `results_uri`.
-        client: of the task's connection.
+        parts: the manifests, in the order of the input. Their rows have landed in tables of the dataset of
+            `results_uri`.
+        client: the client of the task's connection.
         results_uri: ``bq://project.dataset.table``.
-        labels: of DAG, task and run.
+        labels: the labels of DAG, task and run.
 
     Returns:
-        What BigQuery did and billed for.
+        The jobs in BigQuery, with the bytes billed.
 
     Raises:
         OSError: BigQuery did not write the table.
@@ -48,7 +49,7 @@ def merge_tables(
         for table in tables:
             queries.keep_for(table, DAYS, labels)
     except CallError as error:
-        # Not a job's trouble: whoever reads rows must not take it for that.
+        # The callers of row readers take a CallError for trouble with a job, which this is not.
         raise OSError(str(error)) from error
     log.info("%s is written.", target.uri)
     return TableJobs(jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))

@@ -1,4 +1,4 @@
-"""Where a group of tasks keeps its parts: their requests and their rows."""
+"""The addresses at which a group of tasks keeps the requests and the rows of its parts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from airflow_provider_genai_batch.wire.tables.sql import is_table, read_table
 
 
 def is_dataset(results_uri: str) -> bool:
-    """Whether the file of each part stays a file of its own: its address has a ``*`` where its number goes."""
+    """Whether each part keeps its own file: the address has a ``*`` in place of the part's number."""
     return "*" in results_uri and not is_table(results_uri)
 
 
 def check_dataset(results_uri: str) -> None:
-    """Refuse the address of a dataset that would not name one file for each part.
+    """Refuse the address of a dataset that does not have exactly one ``*``, in the name of the file.
 
     Raises:
-        InputError: it would not.
+        InputError: it does not.
     """
     if not is_dataset(results_uri):
         return
@@ -36,9 +36,9 @@ class Places:
     """The addresses of parts.
 
     Attributes:
-        results_uri: where the rows of all parts land: a file, a table, or with ``*`` a file of each part.
-        run: what tells runs of the group apart.
-        staging_uri: a folder in object storage, where there is one.
+        results_uri: where the rows of all parts land: a file, a table, or with ``*`` one file for each part.
+        run: a text that is different for each run of the group.
+        staging_uri: a folder in object storage, if there is one.
     """
 
     results_uri: str
@@ -46,10 +46,10 @@ class Places:
     staging_uri: str | None = None
 
     def requests(self, number: int, form: str) -> str:
-        """Return where the requests, or the rows, that a part asks about are written.
+        """Return the address of a part's input, which is requests or the rows of a table.
 
         Raises:
-            InputError: the rows land in tables, and there is no folder.
+            InputError: the rows land in tables, and there is no `staging_uri`.
         """
         if not is_table(self.results_uri):
             return f"{self._folder}/requests-{number:05d}.{form}"
@@ -62,7 +62,7 @@ class Places:
         return f"{self.staging_uri.rstrip('/')}/parts-{self.run}/requests-{number:05d}.{form}"
 
     def rows(self, number: int) -> str:
-        """Return where the rows of a part land."""
+        """Return the address where the rows of a part land."""
         if is_table(self.results_uri):
             table = read_table(self.results_uri, "results_uri")
             return table.place.table(f"{table.table}_part_{self.run}_{number:05d}").uri

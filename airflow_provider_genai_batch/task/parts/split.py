@@ -1,4 +1,4 @@
-"""An input made into parts: whole files as they are, one file cut into several."""
+"""Divides an input into parts: several files stay as they are, a single file is cut."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from airflow_provider_genai_batch.wire.parameters.sources import read_source, ta
 
 
 def addresses(src: Any) -> list[str]:
-    """Return the files that `src` names; a pattern is one address yet.
+    """Return the addresses that `src` names; patterns are not expanded yet.
 
     Raises:
-        InputError: it is no address of a file, or a table in BigQuery.
+        InputError: one is not the address of a file, or names a table in BigQuery.
     """
     given = [src] if isinstance(src, str) or not isinstance(src, (list, tuple)) else [*src]
     found = [str(one) if isinstance(one, Path) else one for one in given]
@@ -53,10 +53,10 @@ def addresses(src: Any) -> list[str]:
 
 
 def files_of(src: Any, client: GenAIBatchClient) -> list[str]:
-    """Return the files that `src` names now, in order.
+    """Return the files that `src` names at this time, in order.
 
     Raises:
-        InputError: none is there, or they cannot be listed.
+        InputError: no file matches, or they cannot be listed.
     """
     files: list[str] = []
     for given in addresses(src):
@@ -84,19 +84,19 @@ def split(
     """Divide an input into parts.
 
     Args:
-        files: what `files_of` found.
-        client: of the task's connection.
-        model: that the requests are for; they are checked as they will be before they are sent.
-        rows: whether the files are tables, of whose rows a prompt makes requests.
-        division: how.
-        places: of the parts of one file.
+        files: what `files_of` returned.
+        client: the client of the task's connection.
+        model: the model of the requests, which are checked as they are before they are sent.
+        rows: whether the files are tables, and a prompt makes a request of each row.
+        division: how many parts, or how large.
+        places: the addresses for the parts of a single file.
 
     Returns:
         ``src`` of each part, in the order of the input.
 
     Raises:
-        InputError, RequestError: the input cannot be divided so, or one of its lines cannot be asked.
-        ConfigurationError: one file, and nothing says into what to divide it.
+        InputError, RequestError: the input cannot be divided in this way, or a line is not a valid request.
+        ConfigurationError: there is one file, and neither the number of parts nor of rows is given.
         OSError: a part cannot be written.
     """
     if len(files) > 1:
@@ -114,10 +114,10 @@ def split(
 
 
 def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:
-    """Refuse a dataset that would have files of other runs in it, before anything is paid.
+    """Refuse a dataset that also has files of other runs, before anything is paid.
 
     Raises:
-        InputError: there are some.
+        InputError: it has such files.
         OSError: the folder cannot be listed.
     """
     if not is_dataset(places.results_uri):
@@ -134,7 +134,7 @@ def check_others(places: Places, parts: int, client: GenAIBatchClient) -> None:
 
 
 def _spool_requests(file: str, client: GenAIBatchClient, model: str, lines: BinaryIO) -> int:
-    """Check all requests of a file before any of them is paid for, and write each with its key."""
+    """Check all requests of a file before any is paid for, and write each with its key. Return their number."""
     model = read_model(model, client.config.backend)
     with read_input(client, read_source(file), model=model, several_jobs=True) as prepared:
         if prepared.lines is None:
@@ -172,7 +172,7 @@ def _cut(lines: BinaryIO, sizes: Iterable[int], client: GenAIBatchClient, places
 
 
 def _parquet(file: str, client: GenAIBatchClient, division: Division, places: Places) -> Iterator[str]:
-    """Cut a Parquet file by its rows; the parts have its types."""
+    """Cut a Parquet file by its rows; the parts keep its column types."""
     check_pyarrow(file)
     import pyarrow as pa
     import pyarrow.parquet as pq

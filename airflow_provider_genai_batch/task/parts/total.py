@@ -1,4 +1,4 @@
-"""The manifests of parts as the manifest of the whole."""
+"""Adds up the manifests of all parts to the manifest of the whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_genai_batch.models.manifest.table_jobs import TableJobs
 from airflow_provider_genai_batch.results.counting.causes import MOST_SHOWN
 
 MOST_NAMES = 1000
-"""Names of jobs and outputs that one manifest holds; it is an XCom."""
+"""The most names of jobs and outputs in one manifest, because a manifest is an XCom."""
 _Value = TypeVar("_Value")
 
 
@@ -31,14 +31,14 @@ def total(
     media_uri: str | None,
     bigquery: TableJobs | None = None,
 ) -> Manifest:
-    """Sum up the manifests of all parts.
+    """Add up the manifests of all parts.
 
     Args:
-        parts: at least one, in the order of the input; each has rows that landed.
-        results_uri: where the rows of all of them are now.
-        digest: of that file; None: it is not one file.
-        media_uri: folder that has the folders of their media.
-        bigquery: what was done there to merge them.
+        parts: at least one, in the order of the input; the rows of each have landed.
+        results_uri: where the rows of all parts are now.
+        digest: the digest of that file; None if it is not one file.
+        media_uri: the folder that has the parts' folders of media.
+        bigquery: the jobs in BigQuery that merged them.
     """
     first, ended = parts[0], _known(part.end_time for part in parts)
     behind = min(parts, key=lambda part: _is_behind(part.state))
@@ -73,10 +73,10 @@ def total(
 
 
 def refuse_failed(manifest: Manifest, max_failed_rows: float) -> None:
-    """Judge the rows of all parts together.
+    """Compare the failed rows of all parts together with `max_failed_rows`.
 
     Raises:
-        TooManyFailedRows: more of them failed than may.
+        TooManyFailedRows: more rows failed than it allows.
     """
     counts = manifest.counts or RowCounts()
     allowed = allowed_rows(max_failed_rows, counts.total)
@@ -97,7 +97,7 @@ def _known(values: Iterable[_Value | None]) -> list[_Value]:
 
 
 def _is_behind(state: str) -> tuple[bool, bool]:
-    """Sort states of jobs from the least advanced to the best; one that nobody has heard of goes on."""
+    """Return a sort key that puts the least advanced state first. An unknown state counts as not ended."""
     known = JobState(state) if state in JobState.__members__ else JobState.UNSPECIFIED
     return known.ended, known is JobState.SUCCEEDED
 
@@ -117,7 +117,7 @@ def _usage(usages: Sequence[Usage]) -> Usage | None:
 
 
 def _cost(costs: Sequence[Cost | None]) -> Cost | None:
-    """Sum costs up; a sum with a part that is not known is not known."""
+    """Add up costs; None if the cost of a part is not known."""
     known = _known(costs)
     if len(known) < len(costs):
         return None

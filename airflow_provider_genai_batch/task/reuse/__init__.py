@@ -1,1 +1,1 @@
-"""Answers that are there already: rows of earlier results, and requests that are equal to another."""
+"""Existing answers: rows of earlier results, and equal requests that need only one answer."""

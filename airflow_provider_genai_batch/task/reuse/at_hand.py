@@ -1,4 +1,4 @@
-"""What is known of an input beside its requests: which have an answer already, and which are equal to another."""
+"""Which requests of an input already have an answer, and which are equal to another one."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ _rows = Decoder().decode_lines
 
 @dataclass
 class AtHand:
-    """Answers at hand for an input.
+    """The requests of an input that need no job, because an answer exists or an equal request is sent.
 
     Attributes:
-        ledger: of all requests.
-        rows: of those that earlier results answer: one a line, with today's keys, in a file.
-        places: of these, in the input.
-        found_anew: no earlier attempt of the task has left it, or what it left is gone.
-        dedupe: equal requests are asked once.
-        other_models: short names of models that may be asked instead of the task's own. Their answers are not those
-            that the requests ask for.
-        same: places of requests that are equal to an earlier one of the input, which is asked for all of them.
+        ledger: the ledger of all requests.
+        rows: a file with the rows of earlier results that answer requests: one per line, with today's keys.
+        places: the positions of these requests in the input.
+        found_anew: whether this attempt has searched: no earlier attempt left the result of a search, or it is gone.
+        dedupe: whether equal requests are sent once.
+        other_models: short names of models that may answer instead of the task's own (fallbacks). Their answers are not
+            marked for reuse, because the requests ask for the task's model.
+        same: positions of requests that are equal to an earlier one in the input. Only that one is sent.
     """
 
     stack: ExitStack
@@ -58,17 +58,17 @@ class AtHand:
     dedupe: bool = False
     other_models: frozenset[str] = frozenset()
     _asked: Bitset = field(default_factory=Bitset)
-    """Places of requests that are asked for others, too."""
+    """Positions of requests whose answers also serve equal requests."""
     _digests: PackedMap | None = None
     _keys: PackedMap | None = None
 
     @property
     def left(self) -> int:
-        """How many requests are to be asked."""
+        """The number of requests that have to be sent."""
         return self.ledger.rows - len(self.places) - len(self.same)
 
     def digests(self) -> PackedMap:
-        """Return where in the ledger each digest is."""
+        """Return the offsets in the ledger by digest."""
         if self._digests is None:
             self._digests = self.stack.enter_context(PackedMap())
             self._digests.add_all(self.ledger.digests())
@@ -76,18 +76,18 @@ class AtHand:
 
     @property
     def repeats(self) -> int | None:
-        """How many requests are equal to another, where that is known without looking for it."""
+        """The number of requests that are equal to another; None if that is not known without a search."""
         return None if self._digests is None else self._digests.repeats
 
     def read_places(self) -> None:
-        """Learn from the rows which requests they are of."""
+        """Set `places` from the rows."""
         self.rows.seek(0)
         while some := [*islice(self.rows, _LINES)]:
             for row in _places(b"".join(some)):
                 self.places.add(row.index)
 
     def find_equal(self) -> int:
-        """Learn which requests are equal to another; return how many need not be asked for that."""
+        """Find equal requests; return how many need not be sent because of that."""
         for _, group in groupby(self.digests(), key=lambda record: record[0]):
             offsets = [offset for _, offset in group]
             if len(offsets) > 1:
@@ -105,7 +105,7 @@ class AtHand:
                 self._asked.add(asked)
 
     def in_plan(self, plan: Plan | None) -> Plan | None:
-        """Write into a plan what is at hand; where nothing is left to ask, that is the plan."""
+        """Return a plan with the numbers of reused and equal requests; an empty plan if nothing is left to send."""
         if not self.left:
             plan = Plan(requests=0, jobs=0, input_tokens=0, output_tokens=0, looked_at=0)
         if plan is None:
@@ -113,7 +113,7 @@ class AtHand:
         return plan.model_copy(update={"reused": len(self.places), "same": len(self.same)})
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
-        """Return an input of the requests that are to be asked; None: there is none."""
+        """Return an input with the requests that have to be sent; None if there are none."""
         if not self.left:
             return None
         if self.left == self.ledger.rows:
@@ -121,19 +121,19 @@ class AtHand:
         found = subset(
             prepared, lambda _key, _place: True, lambda place: place in self.places or place in self.same
         )
-        assert found is not None  # noqa: S101 - `check_can_be_reduced` has seen it
+        assert found is not None  # noqa: S101 - `check_can_be_reduced` has made sure
         return replace(found, reduced=True)
 
     # ------------------------------------------------------------ landing
 
     def earlier(self) -> Iterator[PlainRow]:
-        """Give the rows of requests that earlier results answer."""
+        """Yield the rows of earlier results that answer requests."""
         self.rows.seek(0)
         while some := [*islice(self.rows, _LINES)]:
             yield from _rows(b"".join(some))
 
     def completed(self, job: BatchJob, rows: Iterator[PlainRow]) -> Iterator[PlainRow]:
-        """Write into rows of a job what was asked and when it was answered, and give a copy for each equal request."""
+        """Yield a job's rows with the request digest and the time of the answer, and a copy for each equal request."""
         at = job.end_time.isoformat() if job.end_time else clock.now().isoformat()
         answered_at = at.replace("+00:00", "Z")
         others = short(job.model) in self.other_models
@@ -174,7 +174,7 @@ class AtHand:
 
 
 def check_can_be_reduced(prepared: PreparedInput, given: str) -> None:
-    """Refuse an input of which no request can be left out.
+    """Refuse an input from which requests cannot be left out.
 
     Raises:
         UnsupportedError: the requests cannot be read here, or have no keys.

@@ -1,4 +1,4 @@
-"""Earlier results: where they are, and their rows that may be used again."""
+"""Earlier results: their addresses, and their rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from airflow_provider_genai_batch.task.reuse.stored_rows import StoredRows, rows
 from airflow_provider_genai_batch.wire.tables.sql import is_table
 
 _BROKEN = (*WRONG, OSError, EOFError, zlib.error)
-"""What readers raise of files that are not whole, or no files of rows."""
+"""The errors that readers raise for a file that is incomplete or has no rows in it."""
 
 
 def read_reuse(value: Any) -> Reuse | None:
-    """Read the parameter ``reuse``; None: nothing is used again."""
+    """Read the parameter ``reuse``; None if nothing is used again."""
     if value is None or value is False:
         return None
     return value if isinstance(value, Reuse) else Reuse(results=value)
@@ -34,17 +34,19 @@ def addresses(
     manifest: Callable[[], Mapping[str, Any] | None],
     read: Callable[[Any], Manifest],
 ) -> list[str]:
-    """Return where earlier results are, or may be, the newest first as far as their names tell.
+    """Return the addresses of earlier results, which may not exist. The last one named comes first.
+
+    Patterns are sorted by name, so that dated names come newest first.
 
     Args:
-        client: of the task's connection.
-        reuse: names them.
+        client: the client of the task's connection.
+        reuse: the parameter that names them.
         own: the task's own ``results_uri``.
-        manifest: gives that of the task's last earlier run, if there is one.
+        manifest: returns the manifest of the task's latest earlier run, if there is one.
         read: reads a manifest.
 
     Raises:
-        InputError: something else is named.
+        InputError: a name is not that of a file of rows.
     """
     found: list[str] = []
     for one in _several(reuse.results):
@@ -96,12 +98,12 @@ def _is_of_rows(uri: str) -> bool:
 
 
 def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[StoredRows]:
-    """Give the rows of a file, some hundreds at a time, as they stand there.
+    """Yield the rows of a file unchanged, some hundreds at a time.
 
     Raises:
         FileNotFoundError: there is no such file.
-        InputError: it cannot be read, or is no file of rows; the message says why.
-        CallError: trouble that may pass.
+        InputError: it cannot be read, or is not a file of rows; the message says why.
+        CallError: a call failed; a later attempt may succeed.
     """
     form = form_of(uri)
     number = 0
@@ -125,7 +127,7 @@ def earlier_rows(client: GenAIBatchClient, uri: str) -> Iterator[StoredRows]:
 
 
 def unreadable(uri: str, why: str) -> str:
-    """Say that earlier results are there and cannot be used, and what can be done."""
+    """Return the message for earlier results that exist and cannot be read, with the remedies."""
     return (
         f"Earlier results at {uri} are there, and cannot be read: {why.rstrip('.')}. Nothing was sent and "
         "nothing is billed. Mend the file, take it away, or leave it out of reuse: then its requests are asked."

@@ -1,4 +1,4 @@
-"""The search for requests that have an answer in earlier results."""
+"""Searches earlier results for answers to today's requests."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ from airflow_provider_genai_batch.task.reuse.stored_rows import StoredRow, Store
 from airflow_provider_genai_batch.wire.answers.answer import PlainRow, plain_row
 
 _CUT_OFF = frozenset(("MAX_TOKENS", "max_tokens", "length"))
-"""Finish reasons of answers that were cut off at a limit of tokens, by family."""
+"""Finish reasons of answers that were cut off at a token limit; each family of models has its own."""
 _OF_ITS_NIGHT = ("round", "input", "same_as")
-"""Fields of an earlier row that say nothing of its answer."""
+"""Fields of an earlier row that belong to its own run, not to its answer."""
 _encode = Encoder().encode_lines
 _EMPTY = plain_row(None, "ok")
-"""Has all that a row must have: another hand may have written the file."""
+"""A row with all required fields, for files that another program has written."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which earlier rows are as good as an answer of today."""
+    """Which earlier rows are as good as an answer of today's run."""
 
     validate: Callable[[str], object] | None = None
-    """Raises ValueError where a text is not what answers are to be today."""
+    """Raises ValueError if a text does not have today's answer type."""
     whole: bool = False
-    """Answers that were cut off are not ``ok`` today."""
+    """Whether answers that were cut off are refused."""
     with_response: bool = False
-    """The service's own response is to land."""
+    """Whether rows need the service's whole response."""
     since: datetime | None = None
-    """Answers that are older are asked again."""
+    """The oldest time of an answer that is used; None: any age."""
 
     def not_before(self, since: datetime) -> Wanted:
-        """Return the same, without answers that are older."""
+        """Return a copy that also refuses answers older than this."""
         return replace(self, since=since)
 
     def is_fresh(self, at: datetime | None) -> bool:
-        """Whether an answer of that time is not too old; one without a time is."""
+        """Whether an answer of this time is not too old. If there is an age limit, one without a time is too old."""
         if self.since is None:
             return True
         return at is not None and (at if at.tzinfo else at.replace(tzinfo=timezone.utc)) >= self.since
 
     @property
     def takes_any(self) -> bool:
-        """Whether all that is fresh is good enough."""
+        """Whether every row that is not too old is good enough."""
         return self.validate is None and not (self.whole or self.with_response)
 
     def takes(self, row: StoredRow | PlainRow) -> bool:
-        """Whether an earlier row is as good as an answer of today."""
+        """Whether an earlier row is good enough, apart from its age."""
         if isinstance(row, StoredRow):
             reason, text, response = row.finish_reason, row.text, row.response or None
         else:
@@ -78,13 +78,13 @@ class Wanted:
 
 @dataclass
 class Reused:
-    """Requests that have an answer, and the rows of these.
+    """Requests that earlier results answer, and the rows of the answers.
 
     Attributes:
-        rows: where rows are written to, one a line, as they are to land today, but for columns.
-        places: of the requests, in the input.
-        unfit: earlier rows of today's requests that are not as good as an answer of today.
-        by_uri: rows by where they were.
+        rows: the file for the rows, one per line, as they will land today, but without the columns of the input.
+        places: positions of the requests in the input.
+        unfit: the number of earlier rows that match today's requests but are not good enough.
+        by_uri: the number of rows by the address of their file.
     """
 
     rows: BinaryIO
@@ -96,17 +96,17 @@ class Reused:
     def take(
         self, uri: str, rows: Iterable[StoredRows], ledger: RequestLedger, asked: PackedMap, wanted: Wanted
     ) -> None:
-        """Take from a file what today's requests ask.
+        """Take the rows of a file that answer today's requests.
 
         Args:
-            uri: the file's.
-            rows: its rows.
-            ledger: of today's requests.
-            asked: their digests, with where each stands in the ledger.
+            uri: the address of the file.
+            rows: the rows of the file.
+            ledger: the ledger of today's requests.
+            asked: the offsets in the ledger by request digest.
             wanted: which rows are good enough.
 
         Raises:
-            InputError: one that is wanted is no row.
+            InputError: a row that would be taken is not valid.
         """
         for some in rows:
             if self.count == ledger.rows:
@@ -123,7 +123,7 @@ class Reused:
     def _found(
         self, uri: str, some: StoredRows, ledger: RequestLedger, asked: PackedMap, wanted: Wanted
     ) -> tuple[list[int], list[Entry]]:
-        """Return numbers of rows, and for each a request of today that it answers: a row may be there again."""
+        """Return numbers of rows, and the request that each answers. A row that answers several is there repeatedly."""
         numbers, entries = [], []
         digests, at, since = some.asked, ledger.at, wanted.since
         answered = self.places if self.by_uri.keys() - {uri} else ()
@@ -141,7 +141,7 @@ class Reused:
     def _as_of_today(
         self, uri: str, rows: Iterable[StoredRow | PlainRow], entries: Iterable[Entry], wanted: Wanted
     ) -> list[StoredRow | PlainRow]:
-        """Return rows as they are to land, but for columns."""
+        """Return rows as they will land today, but without the columns of the input."""
         today: list[StoredRow | PlainRow] = []
         any_will_do, with_response, add = wanted.takes_any, wanted.with_response, self.places.add
         before = None
@@ -149,7 +149,7 @@ class Reused:
             if not any_will_do and not wanted.takes(row):
                 self.unfit += 1
                 continue
-            if not add(entry.place):  # a row before this one has it
+            if not add(entry.place):  # an earlier row answers it already
                 continue
             if not isinstance(row, StoredRow):
                 today.append(_as_of_today(row, uri, entry, with_response))
@@ -157,7 +157,7 @@ class Reused:
             one = copy(row) if row is before else row
             before = row
             one.key, one.index, one.reused_from = entry.key, entry.place, uri
-            one.round = one.input = one.same_as = UNSET  # they say nothing of its answer
+            one.round = one.input = one.same_as = UNSET  # they belong to its own run
             if not with_response:
                 one.response = UNSET
             today.append(one)
@@ -173,7 +173,7 @@ class Reused:
 def _spelled(rows: Sequence[StoredRow | PlainRow]) -> bytes:
     try:
         return _encode(rows)
-    except (ValueError, OverflowError, TypeError):  # a whole number of more than eight bytes, say
+    except (ValueError, OverflowError, TypeError):  # for example an integer of more than eight bytes
         return spell_lines([to_builtins(row) for row in rows])
 
 

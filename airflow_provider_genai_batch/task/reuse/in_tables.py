@@ -1,4 +1,4 @@
-"""What is at hand for the rows of a table in BigQuery: found there, by one statement, before anything is asked."""
+"""Finds existing answers for the rows of a BigQuery table, with one statement, before anything is sent."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _UNBILLED = "Nothing was asked, and no model is billed."
 
 @dataclass(frozen=True)
 class RowsAtHand:
-    """What is at hand for the rows of a snapshot.
+    """The numbers of rows in a snapshot that need no job.
 
     Attributes:
-        table: says it of each row.
-        rows: how many there are.
-        reused: those that an earlier result answers.
-        same: those whose request is equal to that of another row, which is asked for them.
-        sums: tell which rows are asked.
-        found_anew: no earlier attempt of the task has left the table, or it is gone.
+        table: the table that has the details of each row.
+        rows: the number of all rows.
+        reused: the number of rows that an earlier result answers.
+        same: the number of rows whose request is equal to that of another row. Only that one is sent.
+        sums: checksums of the rows that have to be sent.
+        found_anew: whether this attempt has searched: no earlier attempt left the table, or it is gone.
     """
 
     table: TableName
@@ -62,17 +62,17 @@ class RowsAtHand:
 
     @property
     def left(self) -> int:
-        """How many rows are to be asked."""
+        """The number of rows whose requests have to be sent."""
         return self.rows - self.reused - self.same
 
     def in_plan(self, plan: Plan | None) -> Plan | None:
-        """Write into a plan what is at hand; where nothing is left to ask, that is the plan."""
+        """Return a plan with the numbers of reused and equal rows; an empty plan if nothing is left to send."""
         if not self.left:
             plan = Plan(requests=0, jobs=0, input_tokens=0, output_tokens=0, looked_at=0)
         return None if plan is None else plan.model_copy(update={"reused": self.reused, "same": self.same})
 
     def rest(self, prepared: PreparedInput) -> PreparedInput | None:
-        """Return an input of the rows that are to be asked; None: there is none."""
+        """Return an input with the rows whose requests have to be sent; None if there are none."""
         if not self.left:
             return None
         if self.left == self.rows:
@@ -84,17 +84,17 @@ class RowsAtHand:
 
 @dataclass(frozen=True)
 class TableSearch:
-    """How answers at hand are looked for.
+    """The search for existing answers to the rows of a table.
 
     Attributes:
-        queries: of the task's connection.
-        ask: about which rows.
-        model: the job's.
-        reuse: earlier results; None: none are used.
-        dedupe: equal requests are asked once.
-        labels: of DAG, task and run.
-        manifest: gives that of the task's last earlier run, if there is one.
-        read_manifest: reads one.
+        queries: BigQuery, through the task's connection.
+        ask: which rows, and where the answers go.
+        model: the model of the job.
+        reuse: names earlier results; None: none are used.
+        dedupe: whether equal requests are sent once.
+        labels: the labels of DAG, task and run.
+        manifest: returns the manifest of the task's latest earlier run, if there is one.
+        read_manifest: reads a manifest.
     """
 
     queries: Queries
@@ -107,15 +107,15 @@ class TableSearch:
     read_manifest: Callable[[Any], Manifest]
 
     def begin(self, table: StagedTable, identity: Identity) -> RowsAtHand:
-        """Find what is at hand, or take what an earlier attempt has found.
+        """Search, or use what an earlier attempt has found.
 
         Args:
-            table: with the rows.
-            identity: of the whole input.
+            table: the snapshot with the rows.
+            identity: the identity of the whole input.
 
         Raises:
-            InputError: earlier results are there and cannot be read.
-            CallError: trouble that may pass.
+            InputError: earlier results cannot be used, or BigQuery refused the search.
+            CallError: a call failed; a later attempt may succeed.
         """
         queries, name = self.queries, at_hand_name(self.ask.staging, identity)
         labels = merge_labels(self.labels, identity.labels())
@@ -170,10 +170,10 @@ class TableSearch:
         return None if age is None else clock.now() - age
 
     def _earlier(self, location: str) -> Iterator[EarlierTable]:
-        """Give the tables of earlier results that have a use.
+        """Yield the tables of earlier results that can be used.
 
         Raises:
-            InputError: one cannot be read, or is no result, or there is none.
+            InputError: one cannot be read, is not a result, or does not exist.
         """
         reuse = self.reuse
         if reuse is None:
@@ -196,10 +196,10 @@ class TableSearch:
             raise InputError(msg)
 
     def _named(self, reuse: Reuse) -> dict[TableName, bool]:
-        """Return the tables with earlier results, the newest first as far as that is known, and which were named.
+        """Return the tables with earlier results, and whether the user named each. The last one named comes first.
 
         Raises:
-            InputError: something else is named.
+            InputError: a name is not that of a table.
         """
         found: list[tuple[str, bool]] = []
         for one in several(reuse.results):
@@ -233,10 +233,10 @@ class TableSearch:
             raise InputError(msg) from error
 
     def _serves(self, name: TableName, facts: TableFacts, *, by_hand: bool) -> bool:
-        """Whether rows of a table can be used again; else the log says why.
+        """Whether the rows of a table can be used again; if not, the reason is logged.
 
         Raises:
-            InputError: it was named, and is no result that could be.
+            InputError: the user named the table, and it does not have the columns that are needed.
         """
         there = {one.lower(): kind for one, kind in facts.whole.items()}
         lacks = [one for one in NEEDED if one not in there]
@@ -271,5 +271,5 @@ class TableSearch:
 
 
 def several(results: Any) -> Sequence[Any]:
-    """Return what a `Reuse` names, one by one."""
+    """Return the results that a `Reuse` names, as a sequence."""
     return results if isinstance(results, (list, tuple)) else [results]

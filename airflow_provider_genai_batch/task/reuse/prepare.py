@@ -1,4 +1,4 @@
-"""What is at hand for an input is found, or read as an earlier attempt left it, before anything is asked."""
+"""Finds existing answers for an input, or reads what an earlier attempt found, before anything is sent."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Search:
-    """How answers at hand are looked for.
+    """The search for existing answers to the requests of an input.
 
     Attributes:
         results_uri: the task's own.
-        reuse: earlier results; None: none are used.
-        dedupe: equal requests are asked once.
-        wanted: which earlier rows are as good as an answer of today, but for their age.
-        manifest: gives that of the task's last earlier run, if there is one.
-        read_manifest: reads one.
-        keep: what is found is kept beside the results, for jobs are to be submitted.
+        reuse: names earlier results; None: none are used.
+        dedupe: whether equal requests are sent once.
+        wanted: which earlier rows are good enough, apart from their age.
+        manifest: returns the manifest of the task's latest earlier run, if there is one.
+        read_manifest: reads a manifest.
+        keep: whether to keep what is found in a file beside the results, because jobs will be submitted.
         other_models: see `AtHand`.
     """
 
@@ -48,10 +48,10 @@ class Search:
     other_models: frozenset[str] = frozenset()
 
     def left_by(self, client: GenAIBatchClient, identity: Identity, stack: ExitStack) -> AtHand | None:
-        """Read what was at hand when the input was asked; None: nobody knows any more.
+        """Read what was found when the input was submitted; None if that is not known any more.
 
         Raises:
-            CallError: trouble that may pass.
+            CallError: a call failed; a later attempt may succeed.
         """
         place = side_file.place_of(self.results_uri, identity)
         found = side_file.read(place, client, stack, None)
@@ -64,13 +64,13 @@ class Search:
     def begin(
         self, client: GenAIBatchClient, prepared: PreparedInput, identity: Identity, stack: ExitStack
     ) -> AtHand:
-        """Find what is at hand, or take what an earlier attempt found, and keep it for those that follow.
+        """Search, or use what an earlier attempt found, and keep it for later attempts.
 
         Raises:
-            UnsupportedError: no request can be left out of this input.
-            InputError: earlier results are there and cannot be read.
+            UnsupportedError: requests cannot be left out of this input.
+            InputError: earlier results exist and cannot be read, or do not exist.
             ConfigurationError: what was found cannot be kept beside the results.
-            CallError: trouble that may pass.
+            CallError: a call failed; a later attempt may succeed.
         """
         check_can_be_reduced(prepared, "reuse" if self.reuse else "dedupe")
         assert prepared.ledger is not None  # noqa: S101 - it was asked for
@@ -103,7 +103,7 @@ class Search:
         return found
 
     def discard(self, client: GenAIBatchClient, identity: Identity) -> None:
-        """Take away what was kept: the rows have landed, and are enough."""
+        """Delete what was kept, because the rows have landed."""
         side_file.discard(side_file.place_of(self.results_uri, identity), client)
 
     def _find(self, client: GenAIBatchClient, found: AtHand, reuse: Reuse) -> None:

@@ -1,7 +1,7 @@
-"""The side file of a task that uses answers again: what its next attempts, and its landing, need of what is at hand.
+"""The side file of a task that reuses answers: what was found, for the landing of its rows and for later attempts.
 
-It stands beside the results, from before the first job until the rows have landed. So an attempt after a crash leaves
-out the same requests, whatever became of the earlier results meanwhile: the task's own may stand in their place.
+It is beside the results, from before the first job until the rows have landed. So an attempt after a crash leaves out
+the same requests, even if the earlier results have changed since then: the task's own rows may have replaced them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _CHUNK = 1024 * 1024
 
 
 def place_of(results_uri: str, identity: Identity) -> str:
-    """Return where the side file of an input is."""
+    """Return the address of the side file of an input."""
     return f"{results_uri}.asked-{identity.tag}"
 
 
 def write(uri: str, client: GenAIBatchClient, at_hand: AtHand) -> None:
-    """Write what is at hand.
+    """Write the side file.
 
     Raises:
         OSError: it cannot be written there.
@@ -49,7 +49,7 @@ def write(uri: str, client: GenAIBatchClient, at_hand: AtHand) -> None:
     }
     with published(uri, client) as draft:
         out = draft.stream
-        assert out is not None  # noqa: S101 - there is a place
+        assert out is not None  # noqa: S101 - published always opens one
         out.write(encode(head) + b"\n")
         for stream in (ledger, at_hand.rows):
             stream.seek(0)
@@ -57,16 +57,16 @@ def write(uri: str, client: GenAIBatchClient, at_hand: AtHand) -> None:
 
 
 def read(uri: str, client: GenAIBatchClient, stack: ExitStack, requests: int | None) -> AtHand | None:
-    """Read what was at hand for an earlier attempt; None: there is no such file, or it is not whole.
+    """Read what an earlier attempt found; None if there is no such file, or it is incomplete.
 
     Args:
-        uri: of the file.
-        client: of the task's connection.
+        uri: the address of the file.
+        client: the client of the task's connection.
         stack: closes what is opened.
-        requests: how many there are; None: not known.
+        requests: the number of requests of the input; None: not known.
 
     Raises:
-        CallError: trouble that may pass.
+        CallError: a call failed; a later attempt may succeed.
     """
     whole = stack.enter_context(spool())
     try:
@@ -100,7 +100,7 @@ def read(uri: str, client: GenAIBatchClient, stack: ExitStack, requests: int | N
 
 
 def discard(uri: str, client: GenAIBatchClient) -> None:
-    """Take the file away once the rows have landed; one that stays is said, and does no harm."""
+    """Delete the file after the rows have landed. A failure is only logged: a file that stays does no harm."""
     try:
         remove(uri, client)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Rows as they stand in a file of earlier results: what was asked first, the rest where it is wanted."""
+"""Rows in a file of earlier results: the request digests are read first, whole rows only if they are wanted."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from airflow_provider_genai_batch.wire.answers.answer import PlainRow
 
 _CHUNK = 128 * 1024
 _TOGETHER = 256
-"""Rows of columns."""
+"""How many rows of a Parquet file are read at a time."""
 _HEX = 2 * DIGEST_BYTES
 _NO_DIGEST = bytes(DIGEST_BYTES)
-"""Of rows that cannot be used again: no request has it."""
+"""The digest of rows that cannot be used again; no request has it."""
 _Optional: TypeAlias = str | UnsetType | None
 
 
@@ -48,9 +48,9 @@ class _Error(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class StoredRow(Struct, forbid_unknown_fields=True, gc=False):
-    """As most rows are; what else a row may have is checked by `ResultRow`, at ten times the cost.
+    """A row with the usual fields. `ResultRow` checks rows with other fields, at ten times the cost.
 
-    It is written as a row of today, so what every row has is never left out.
+    It is written again as a row of today's run, so fields that every row has are never left out.
     """
 
     key: str | None
@@ -81,29 +81,29 @@ class StoredRows(Protocol):
     """Some rows of a file, in order."""
 
     count: int
-    """How many there are."""
+    """The number of rows."""
     asked: bytes
-    """What was asked for each, in 16 bytes; zeros where it cannot be used again."""
+    """The request digest of each row, 16 bytes each; zeros if the row cannot be used again."""
 
     def answered_at(self, number: int) -> datetime | None:
-        """Return when a row was answered."""
+        """Return the time of a row's answer; None if it is not known."""
         ...
 
     def read(self, numbers: Sequence[int]) -> Sequence[StoredRow | PlainRow]:
-        """Read rows whole.
+        """Read whole rows.
 
         Raises:
-            ValueError: one of them is none.
+            ValueError: one is not a valid row.
         """
         ...
 
 
 class _Lines:
-    """Rows of lines.
+    """Rows of a file of JSON lines.
 
     Args:
         data: whole lines.
-        whole: read all of each at once: most of the lines before were wanted.
+        whole: whether to read whole rows at once, because most of the lines before were wanted.
     """
 
     def __init__(self, data: bytes, whole: bool) -> None:
@@ -129,7 +129,7 @@ class _Lines:
 
 
 class _Columns:
-    """Rows of columns."""
+    """Rows of a Parquet file."""
 
     def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
         self.count, self._rows = len(rows), rows
@@ -147,10 +147,10 @@ class _Columns:
 
 
 def rows_of_lines(stream: BinaryIO) -> Iterator[StoredRows]:
-    """Give the rows of a file of lines.
+    """Yield the rows of a file of JSON lines.
 
     Raises:
-        ValueError: its lines are no rows.
+        ValueError: its lines are not valid rows.
     """
     left, whole = b"", False
     while chunk := stream.read(_CHUNK):
@@ -165,7 +165,7 @@ def rows_of_lines(stream: BinaryIO) -> Iterator[StoredRows]:
 
 
 def rows_of_columns(stream: BinaryIO) -> Iterator[StoredRows]:
-    """Give the rows of a Parquet file.
+    """Yield the rows of a Parquet file.
 
     Raises:
         ValueError: its columns are not those of rows.
@@ -177,7 +177,7 @@ def rows_of_columns(stream: BinaryIO) -> Iterator[StoredRows]:
 
 def _digests(asked: list[str | None]) -> bytes:
     try:
-        together = "".join(asked)  # type: ignore[arg-type]  # where all have one, that is faster
+        together = "".join(asked)  # type: ignore[arg-type]  # faster if all have one
     except TypeError:
         together = ""
     if len(together) == _HEX * len(asked) and {*map(len, asked)} == {_HEX}:  # type: ignore[arg-type]
@@ -191,7 +191,7 @@ def _digest(asked: str | None) -> bytes:
 
 
 def _all_usual(data: bytes) -> list[StoredRow] | None:
-    """Read lines all of which are usual; None: one is not."""
+    """Read lines if all have the usual fields; None if one does not."""
     try:
         return _usual(data)
     except WRONG:

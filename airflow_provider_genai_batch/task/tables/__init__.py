@@ -1,1 +1,1 @@
-"""A table of BigQuery in, a table of BigQuery out: the rows never pass through the worker."""
+"""Reads a BigQuery table and writes a BigQuery table. Rows pass through the worker only if they are streamed."""

@@ -1,4 +1,4 @@
-"""What a task asks about the rows of a table in BigQuery, and where the answers go: read from its parameters."""
+"""Reads a task's parameters for the rows of a BigQuery table: which rows it reads, and where the answers go."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ from airflow_provider_genai_batch.wire.tables.statements import AT_HAND_COLUMNS,
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 TABLE_SETTINGS = ("key", "columns", "where", "staging", "rename", "max_bytes", "validate")
-"""Parameters of the operator that mean something for the rows of a table in BigQuery."""
+"""Parameters of the operator that apply to the rows of a BigQuery table."""
 _OF_ALL_ROWS = ("key", "columns")
-"""Those of them that mean the same for rows from elsewhere."""
+"""Those of them that also apply to rows from elsewhere."""
 
 
 @dataclass(frozen=True)
 class TableAsk:
-    """Rows in, rows out.
+    """The rows that are read, and the table that is written.
 
     Attributes:
-        source: the table or view that is asked about.
+        source: the table or view that is read.
         result: the table that is written.
-        staging: where snapshots, requests and answers are kept for a while.
-        key: columns that tell rows apart; none: whole rows do.
-        columns: that come back; None: all.
-        where: which rows; empty: all.
-        rename: new names of columns of the answers.
-        max_bytes: that reading the source may scan; None: any number.
-        answers: columns of the answers; None: they are text.
-        streamed: the service does not read BigQuery, or Python is to check the answers: rows pass the worker.
-        looks_back: answers of earlier results are used again, or equal requests are asked once.
+        staging: the dataset that keeps snapshots, requests and answers for a while.
+        key: columns that identify a row; empty: all columns together do.
+        columns: columns of the source that are also in the result; None: all.
+        where: the condition for rows; empty: all rows.
+        rename: new names for columns of the answers.
+        max_bytes: the most bytes that reading the source may scan; None: no limit.
+        answers: columns of the answers; None: answers are text.
+        streamed: whether rows pass through the worker, because the service does not read BigQuery, or because Python
+            checks the answers.
+        looks_back: whether answers of earlier results are used again, or equal requests are sent once.
     """
 
     source: TableName
@@ -64,10 +65,10 @@ class TableAsk:
         return (*OWN_COLUMNS, *(AT_HAND_COLUMNS if self.looks_back else ()))
 
     def looking_back(self) -> TableAsk:
-        """Return the same, where something is at hand for the rows.
+        """Return a copy for a task with `reuse` or `dedupe`.
 
         Raises:
-            InputError: names of columns clash.
+            InputError: column names clash.
         """
         ask = replace(self, looks_back=True)
         check_names([*(ask.columns or ()), *ask.answer_columns, *ask.own_columns], "The table of the results")
@@ -75,12 +76,12 @@ class TableAsk:
 
     @property
     def answer_columns(self) -> tuple[str, ...]:
-        """The names that columns of the answers get."""
+        """The names of the answers' columns in the result."""
         return self.table.answer_columns
 
     @property
     def table(self) -> TypedTable:
-        """What is written, without the columns of the input."""
+        """The table that is written, without the columns of the input."""
         return TypedTable(self.result, self.answers, self.rename)
 
 
@@ -98,23 +99,23 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
     results_uri: str | None = None,
     streamed: bool = False,
 ) -> TableAsk:
-    """Read what is asked about the rows of a table; see `GenAIBatchOperator`.
+    """Read the parameters for the rows of a table; see `GenAIBatchOperator`.
 
     Args:
         source: ``bq://project.dataset.table``.
-        destination: what `dest` says.
-        output_type: of the answers.
-        key: a column or several.
-        columns: that come back.
-        where: a condition.
+        destination: the value of `dest`.
+        output_type: the type of the answers.
+        key: one column or several.
+        columns: columns of the source that are also in the result.
+        where: a condition in SQL.
         staging: a dataset.
-        rename: names by names.
-        max_bytes: of a statement.
-        results_uri: the table that is written, where `dest` does not say it.
+        rename: new column names by the answers' names.
+        max_bytes: the most bytes that a statement may scan.
+        results_uri: the table that is written, if `dest` does not name it.
         streamed: see `TableAsk`.
 
     Raises:
-        InputError, ConfigurationError: one of them cannot be meant.
+        InputError, ConfigurationError: a value is not valid.
     """
     name, said = "dest", ""
     if destination is not None:
@@ -155,10 +156,10 @@ def read_ask(  # noqa: PLR0913 - the operator's parameters, each read once
 
 
 def refuse_table_settings(task: Any) -> None:
-    """Refuse settings that only the rows of a table in BigQuery have, and those of rows where there are none.
+    """Refuse settings that only apply to rows, or only to a BigQuery table, for an input that is neither.
 
     Raises:
-        ConfigurationError: one is given.
+        ConfigurationError: such a setting is given.
     """
     given = [one for one in TABLE_SETTINGS if getattr(task, one) is not None]
     if task.prompt is None and given and given[0] in _OF_ALL_ROWS:
@@ -181,14 +182,14 @@ _NEVER_STREAMED = ("reuse", "dedupe")
 
 
 def refuse_landing(task: Any, *, streamed: bool | None) -> None:
-    """Refuse settings that rows in a table in BigQuery do not have.
+    """Refuse settings that do not work if rows land in a BigQuery table.
 
     Args:
-        task: its settings.
-        streamed: whether they pass the worker; None: that is not known yet.
+        task: the settings of the task.
+        streamed: whether rows pass through the worker; None: not known yet.
 
     Raises:
-        UnsupportedError, ConfigurationError: one is given.
+        UnsupportedError, ConfigurationError: such a setting is given.
     """
     for name in _NOT_IN_TABLES:
         if getattr(task, name, None) not in (None, False):

@@ -1,4 +1,4 @@
-"""The result of a task that asks about rows of a table: written and counted in BigQuery."""
+"""Writes and counts the result table of a task in BigQuery."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ log = logging.getLogger(__name__)
 
 
 class Meter(Protocol):
-    """What looks at rows that are only counted."""
+    """Measures rows that are only counted."""
 
     def begin(self) -> None:
-        """Begin anew."""
+        """Start again from nothing."""
         ...
 
     def watch(self, rows: Iterable[PlainRow]) -> Iterator[PlainRow]:
-        """Pass rows on."""
+        """Measure rows, and pass them on."""
         ...
 
 
 @dataclass(frozen=True)
 class TableLanding:
-    """Where rows land, and what of the input lands with them.
+    """How rows land in a table, together with columns of the input.
 
     Attributes:
-        ask: what was asked.
+        ask: the rows that were read, and the table that is written.
         inputs: the name of the snapshot.
-        labels: of DAG, task and run.
+        labels: the labels of DAG, task and run.
         cut_off_is_ok: see `Answers`.
-        at_hand: the table that says what was at hand for the rows; None: nothing was looked for.
+        at_hand: the table of existing answers; None: there was no search for them.
     """
 
     ask: TableAsk
@@ -70,11 +70,12 @@ class TableLanding:
     at_hand: TableName | None = None
 
     def land(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> RowCounter:
-        """Write the table anew from the answers of jobs, and count its rows.
+        """Write the result table from the answers of jobs, and count its rows. An existing table is replaced.
 
         Raises:
-            ApiError: a table of answers is not there yet, or BigQuery refused.
-            TransportError: BigQuery was not to be reached.
+            ApiError: a table of answers does not exist yet, or BigQuery refused.
+            ResultsNotWritten: BigQuery refused the statement that writes the table.
+            TransportError: BigQuery could not be reached.
         """
         ask, queries = self.ask, client.queries
         tables = [job.output.bigquery_table for job in jobs if job.output.bigquery_table]
@@ -117,11 +118,11 @@ class TableLanding:
         return KeptAtHand(self.at_hand, "tokens" in queries.facts_of(self.at_hand).columns)
 
     def measure(self, client: GenAIBatchClient, jobs: Sequence[BatchJob], meter: Meter) -> RowCounter:
-        """Read what became of the requests of jobs, and count it; nothing is written.
+        """Read the answers to the requests of jobs, and count them; nothing is written.
 
         Raises:
-            ApiError: a table of answers is not there yet, or BigQuery refused.
-            TransportError: BigQuery was not to be reached.
+            ApiError: a table of answers does not exist yet, or BigQuery refused.
+            TransportError: BigQuery could not be reached.
         """
         queries, ended = client.queries, [job for job in jobs if job.output.bigquery_table]
         tables = [job.output.bigquery_table for job in ended if job.output.bigquery_table]
@@ -147,14 +148,14 @@ class TableLanding:
         return tally
 
     def jobs(self, client: GenAIBatchClient, jobs: Sequence[BatchJob]) -> TableJobs:
-        """Return what was done in BigQuery beside these jobs."""
+        """Return the jobs in BigQuery that prepared the input of these batch jobs and wrote their result."""
         asked = [str(job.source).rpartition(".")[2] for job in jobs]
         inputs = TableName(self.ask.staging.project, self.ask.staging.dataset, self.inputs)
         return jobs_of(client.queries, inputs, [one for one in asked if one.startswith("genai_requests_")])
 
 
 def _as_row(key: str, status: str, error: str | None, text: str | None, *tokens: int | None) -> PlainRow:
-    """Return a row as those of jobs are read; its columns are those of `measured`."""
+    """Make a row, as it would be read from a job's output, from the columns of `measured`."""
     spent = {kind: number or 0 for kind, number in zip(TOKENS, tokens, strict=True)}
     return {
         "key": key,

@@ -1,4 +1,4 @@
-"""Landed rows as a typed table: loaded by a job that has a name, and put beside the rows that were asked about."""
+"""Loads landed rows into a typed BigQuery table, and joins them to the rows that the task read."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class LoadedTable:
-    """A table that landed rows are loaded into, and what of the input stands beside them there.
+    """A table that landed rows are loaded into, with or without columns of a BigQuery input.
 
     Attributes:
-        table: what its columns are.
-        key: of the task instance: jobs of other tasks have other names.
-        labels: of DAG, task and run.
-        ask: about which rows of a table in BigQuery; None: the rows are all there is.
+        table: the name and columns of the table.
+        key: identifies the task instance, so that load jobs of different tasks have different names.
+        labels: the labels of DAG, task and run.
+        ask: the rows of a BigQuery table that the task read; None: the input is not in BigQuery.
         inputs: the name of their snapshot.
     """
 
@@ -51,16 +51,16 @@ class LoadedTable:
     inputs: str = ""
 
     def sink(self, out: BinaryIO) -> TableSink:
-        """Return what makes lines for the load job of lines of rows."""
+        """Return a sink that turns lines of rows into lines for the load job."""
         table = self.table
         return TableSink(out, table.fields, table.text, [*TOKENS], with_input=table.with_input)
 
     @contextmanager
     def published(self, client: GenAIBatchClient) -> Iterator[Draft]:
-        """Give a file to write; the table is replaced when the block ends well, and left alone otherwise.
+        """Yield a file to write. If the block ends without an error, its rows replace the table; otherwise it stays.
 
         Raises:
-            OSError: BigQuery did not take the rows.
+            OSError: BigQuery did not accept the rows.
         """
         with spool() as lines:
             draft = Draft(lines)
@@ -69,18 +69,18 @@ class LoadedTable:
                 try:
                     self._write(client.queries, lines)
                 except CallError as error:
-                    # Not the job's trouble: whoever reads rows must not take it for that.
+                    # The callers of row readers take a CallError for trouble with the batch job, which this is not.
                     raise OSError(str(error)) from error
 
     def jobs(self, client: GenAIBatchClient) -> TableJobs:
-        """Return what was done in BigQuery."""
+        """Return the jobs in BigQuery, with the bytes billed."""
         queries = client.queries
         if self.ask is not None:
             return jobs_of(queries, self._staged(self.ask, "inputs"))
         return TableJobs(jobs=tuple(queries.billed), bytes_billed=sum(queries.billed.values()))
 
     def keys(self, client: GenAIBatchClient) -> list[str] | None:
-        """Return the keys of the rows that were asked about; None: they are not kept in BigQuery."""
+        """Return the keys of the rows that the task read; None if they are not kept in BigQuery."""
         if self.ask is None:
             return None
         queries, inputs = client.queries, self._staged(self.ask, "inputs")
@@ -110,5 +110,5 @@ class LoadedTable:
         log.info("%s is written.", name.uri)
 
     def _staged(self, ask: TableAsk, kind: str) -> TableName:
-        """Return a table of this run in the dataset for those that are kept for a while."""
+        """Return one of this run's tables in the staging dataset."""
         return ask.staging.table(f"genai_{kind}_{self.inputs.removeprefix('genai_inputs_')}")

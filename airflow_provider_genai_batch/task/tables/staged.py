@@ -1,4 +1,4 @@
-"""A snapshot of a table's rows, and the requests that are made of it, as tables beside each other."""
+"""A snapshot of a table's rows, and the requests made from it, as tables in the staging dataset."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DAYS = 30
-"""For which tables of a run are kept: longer than any job, and than people need to look at a failure."""
+"""How long tables of a run are kept: longer than any job runs, and than people need to examine a failure."""
 
 
 @dataclass(frozen=True)
 class StagedTable:
-    """Rows that are kept, of which requests can be made.
+    """A snapshot of rows, from which requests are made.
 
     Attributes:
-        inputs: the snapshot.
-        pieces: JSON of a request, with the columns that go into it.
-        types: of the columns.
-        answers: columns of the answers, by which good ones are known.
-        location: where all tables are.
-        labels: of DAG, task and run.
+        inputs: the table of the snapshot.
+        pieces: the JSON of a request, with slots for the columns that it uses.
+        types: the types of the columns.
+        answers: the columns of the answers, which decide whether an answer is valid.
+        location: the BigQuery location of all tables.
+        labels: the labels of DAG, task and run.
         cut_off_is_ok: see `Answers`.
-        shard: number and count, where the rows are for several jobs.
-        answered: tables of answers of the rounds before.
-        at_hand: the table that says which rows are asked; None: all are.
+        shard: number and count, if the rows are divided among several jobs.
+        answered: tables with the answers of earlier rounds.
+        at_hand: the table that says which rows need a job; None: all do.
         sample: see `Requests`.
     """
 
@@ -57,11 +57,11 @@ class StagedTable:
     sample: tuple[int, bool] | None = None
 
     def place(self, client: GenAIBatchClient, identity: Identity) -> BatchSource:
-        """Make the table of requests, once for an identity.
+        """Make the table of requests, once per identity.
 
         Raises:
             ApiError: BigQuery refused.
-            TransportError: it was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
         queries = client.queries
         tag = identity.tag.replace("-", "_")
@@ -85,21 +85,21 @@ class StagedTable:
         return BatchSource(bigquery_uri=table.uri)
 
     def lines(self, client: GenAIBatchClient) -> Iterator[tuple[Any, ...]]:
-        """Give keys and requests as they come, in any order.
+        """Yield keys and requests, in any order.
 
         Raises:
             ApiError: BigQuery refused.
-            TransportError: it was not to be reached.
+            TransportError: BigQuery could not be reached.
         """
         sql = Requests(self.inputs, self.pieces, self.types).select()
         yield from client.queries.stream(sql, self.location, self.labels)
 
     def shards(self, requests: int, most: int | None) -> list[StagedTable]:
-        """Cut the rows for several jobs; by their keys, so that pieces are nearly of one size.
+        """Divide the rows among several jobs, by a hash of their keys, so that the shards have nearly the same size.
 
         Args:
-            requests: how many there are.
-            most: of a job; None: any number.
+            requests: the number of requests.
+            most: the most requests of a job; None: no limit.
         """
         if most is None or requests <= most:
             return [self]
@@ -110,11 +110,11 @@ class StagedTable:
 def answers_of(
     queries: Queries, tables: Sequence[str], columns: Sequence[Column] | None, cut_off_is_ok: bool
 ) -> Answers:
-    """Return the answers in tables of jobs, in the order of the jobs; how they spell them is looked up.
+    """Return the answers in tables of jobs, in the order of the jobs. The type of each response column is looked up.
 
     Raises:
-        ApiError: one is not there (yet), or may not be read.
-        TransportError: BigQuery was not to be reached.
+        ApiError: a table does not exist (yet), or may not be read.
+        TransportError: BigQuery could not be reached.
     """
     names = [read_table(uri, "The output of a job") for uri in tables]
     spelled = [(one, queries.facts_of(one).columns.get("response") == "STRING") for one in names]
@@ -122,12 +122,12 @@ def answers_of(
 
 
 def jobs_of(queries: Queries, inputs: TableName, requests: Iterable[str] = ()) -> TableJobs:
-    """Return what was done in BigQuery for the rows of a snapshot.
+    """Return the jobs in BigQuery for the rows of a snapshot, with the bytes billed.
 
     Args:
-        queries: that ran the last of it.
+        queries: the object that ran the last of these jobs.
         inputs: the snapshot.
-        requests: tables of requests, which are called as the jobs that made them.
+        requests: names of tables of requests. The jobs that made them have the same names.
     """
     try:
         location = queries.location_of(inputs.place)
@@ -139,10 +139,10 @@ def jobs_of(queries: Queries, inputs: TableName, requests: Iterable[str] = ()) -
 
 
 def at_hand_name(staging: DatasetName, identity: Identity) -> TableName:
-    """Return the table that says what was at hand for the rows of an input."""
+    """Return the name of the table of existing answers for an input."""
     return staging.table(f"genai_asked_{identity.tag.replace('-', '_')}")
 
 
 def snapshot_name(staging: DatasetName, tag: str) -> TableName:
-    """Return the table that a snapshot is kept in."""
+    """Return the name of the table that keeps a snapshot."""
     return staging.table(f"genai_inputs_{tag}")

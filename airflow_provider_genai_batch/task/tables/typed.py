@@ -1,4 +1,4 @@
-"""The typed table that rows are loaded into, whatever they were made of."""
+"""The typed BigQuery table that rows are loaded into, from any kind of input."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from airflow_provider_genai_batch.wire.tables.statements import OWN_COLUMNS
 from airflow_provider_genai_batch.wire.tables.types import Column, columns_of
 
 ANSWER = "answer"
-"""The column of answers that have no type."""
+"""The column of answers without a type."""
 _INPUT = Column("input", "JSON")
 _EMBEDDING = (Column("embedding", "FLOAT64", repeated=True),)
 
 
 @dataclass(frozen=True)
 class TypedTable:
-    """A table, and what its columns are.
+    """A table and its columns.
 
     Attributes:
-        name: of it.
-        answers: columns of the answers; None: they are text.
-        rename: new names of these.
-        embeds: the answers are embeddings.
-        with_input: the columns of the input rows come along, as one of type JSON.
+        name: the name of the table.
+        answers: columns of the answers; None: answers are text.
+        rename: new names for these columns.
+        embeds: whether the answers are embeddings.
+        with_input: whether there is also a column of type JSON with the columns of the input row.
     """
 
     name: TableName
@@ -47,19 +47,19 @@ class TypedTable:
 
     @property
     def answer_columns(self) -> tuple[str, ...]:
-        """The names that columns of the answers get."""
+        """The names of the answers' columns."""
         return tuple(self.rename.get(one.name, one.name) for one in self._all)
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """All that rows are loaded into."""
+        """All columns that rows are loaded into."""
         pairs = zip(self._all, self.answer_columns, strict=True)
         answers = tuple(replace(one, name=new) for one, new in pairs)
         return (*((_INPUT,) if self.with_input else ()), *answers, *OWN)
 
     @property
     def fields(self) -> dict[str, str]:
-        """The columns of answers by their fields; the whole answer has no name."""
+        """The answers' columns by field; an empty field name stands for the whole answer."""
         if self.embeds:
             return {"": self.answer_columns[0]}
         if self.answers is None:
@@ -68,11 +68,11 @@ class TypedTable:
 
     @property
     def text(self) -> str:
-        """The column of answers that are text; empty: they are not."""
+        """The column of answers that are text; empty if they are not text."""
         return "" if self.fields else self.answer_columns[0]
 
     def checked(self, check: Callable[[str], Any] | None) -> Callable[[str], Any] | None:
-        """Return the check of an answer's text, which holds what it makes of it against the columns, too."""
+        """Return a check of an answer's text that also makes its result fit the columns."""
         columns = self.answers
         if check is None or columns is None:
             return check
@@ -91,17 +91,17 @@ def read_typed(
     embeds: bool = False,
     with_input: bool = False,
 ) -> TypedTable:
-    """Read what table rows are loaded into.
+    """Read the parameters of a table that rows are loaded into.
 
     Args:
         uri: ``bq://project.dataset.table``.
-        output_type: of the answers.
-        rename: names by names.
-        embeds: the answers are embeddings.
-        with_input: rows have columns of their input.
+        output_type: the type of the answers.
+        rename: new column names by the answers' names.
+        embeds: whether the answers are embeddings.
+        with_input: whether rows have columns of their input.
 
     Raises:
-        InputError, ConfigurationError: one of them cannot be meant.
+        InputError, ConfigurationError: a value is not valid.
     """
     answers = None if output_type is None or embeds else columns_of(given_type(output_type))
     table = TypedTable(read_table(uri, "results_uri"), answers, {}, embeds, with_input)
@@ -112,10 +112,10 @@ def read_typed(
 
 
 def read_rename(given: Any, names: tuple[str, ...]) -> Mapping[str, str]:
-    """Read new names of the answers' columns.
+    """Read the new names of the answers' columns.
 
     Raises:
-        InputError, ConfigurationError: they are none, or of none.
+        InputError, ConfigurationError: it is not a dict to names, or renames a column that does not exist.
     """
     if given is None:
         return {}

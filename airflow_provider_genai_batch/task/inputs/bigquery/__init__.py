@@ -1,1 +1,1 @@
-"""Rows of a table in BigQuery that this package asks about or streams."""
+"""The rows of a BigQuery table as an input: a snapshot of them, and their requests."""

@@ -1,4 +1,4 @@
-"""The rows of a table, looked over and kept before anything is paid."""
+"""Checks the rows of a BigQuery table and keeps a snapshot of them, before anything is paid."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ log = logging.getLogger(__name__)
 _MANY_REGIONS = ("us", "eu")
 _ANYWHERE = "global"
 _LEAST_GUARD = 100 * 1024**2
-"""Bytes: BigQuery bills at least ten megabytes for each table, which an estimate does not say."""
+"""Lowest byte limit of a statement: BigQuery bills at least ten megabytes for each table, which estimates leave out."""
 
 
 @dataclass(frozen=True)
 class KeptTable:
-    """Rows that are kept and were found good.
+    """A snapshot of rows that passed the checks.
 
     Attributes:
-        table: where, with what requests are made of.
-        rows: how many.
-        tokens: that their prompts may cost.
-        sums: tell what is asked of them.
+        table: the snapshot, and how requests are made from it.
+        rows: the number of rows.
+        tokens: an estimate of the tokens of their requests.
+        sums: checksums of the rows.
     """
 
     table: StagedTable
@@ -64,16 +64,16 @@ class KeptTable:
 
 @dataclass(frozen=True)
 class TableReader:
-    """One look at the rows of a table.
+    """Reads the rows of a table once.
 
     Attributes:
-        client: of the task's connection.
-        ask: about which rows.
-        prompt: makes a request of each.
-        model: the job's.
+        client: the client of the task's connection.
+        ask: which rows to read, and the table for the answers.
+        prompt: the template that makes a request from each row.
+        model: the model of the job.
         defaults: fields of every request.
-        key: of the task instance.
-        labels: of DAG, task and run.
+        key: the key of the task instance.
+        labels: the labels of DAG, task and run.
         cut_off_is_ok: see `Answers`.
     """
 
@@ -87,15 +87,15 @@ class TableReader:
     cut_off_is_ok: bool = True
 
     def read(self, stack: ExitStack, snapshot: str | None = None) -> PreparedInput:
-        """Check everything that can be checked for nothing, keep the rows, and check them.
+        """Make the checks that cost nothing, take a snapshot of the rows, and check it.
 
         Args:
             stack: closes what is opened.
-            snapshot: the table that this attempt has kept them in already.
+            snapshot: the snapshot that this attempt has taken already.
 
         Raises:
-            InputError: all that is wrong, in one message.
-            CallError: BigQuery was not to be reached, or is in trouble.
+            InputError: the rows cannot be used; the message lists all problems that were found.
+            CallError: BigQuery could not be reached, or failed.
         """
         kept = self.keep(snapshot)
         asked = [piece if isinstance(piece, str) else astuple(piece) for piece in kept.table.pieces]
@@ -112,7 +112,7 @@ class TableReader:
         )
 
     def keep(self, snapshot: str | None = None) -> KeptTable:
-        """Keep the rows, and check them; see `read`."""
+        """Take a snapshot of the rows, and check it; see `read`."""
         queries, ask, config = self.client.queries, self.ask, self.client.config
         job_location = _ANYWHERE if ask.streamed else config.location
         with _explained(queries):
@@ -154,10 +154,10 @@ class TableReader:
         return KeptTable(staged, total, _tokens(found, form), (found["sum_a"], found["sum_b"]))
 
     def _snapshot(self, facts: TableFacts, bare: tuple[tuple[str, ...], ...]) -> Snapshot:
-        """Choose the columns that are kept.
+        """Choose the columns of the snapshot.
 
         Raises:
-            InputError: some are not there, or clash.
+            InputError: columns do not exist, or their names clash.
         """
         ask, needed = self.ask, self.prompt.columns
         there = {one.lower(): one for one in facts.columns}
@@ -180,16 +180,16 @@ class TableReader:
 
 
 class _Preflight:
-    """Looks at datasets, tables and statements for nothing."""
+    """Checks datasets, tables and statements without cost."""
 
     def __init__(self, queries: Queries, ask: TableAsk, job_location: str) -> None:
         self._queries, self._ask, self._job_location = queries, ask, job_location
 
     def look(self) -> tuple[TableFacts, str]:
-        """Return what the source is, and where everything is.
+        """Return the facts about the source, and the location of the datasets.
 
         Raises:
-            InputError: something is not there, may not be seen, or is elsewhere.
+            InputError: a dataset or table does not exist, may not be read, or is in another location.
         """
         ask, problems = self._ask, list[str]()
         places: dict[DatasetName, str] = {}
@@ -230,7 +230,7 @@ class _Preflight:
         return facts, places[ask.source.place]
 
     def _elsewhere(self, where: str) -> str:
-        """Say whether the jobs run in another region than the datasets are."""
+        """Return the problem if the jobs run in another region than the datasets; empty if there is none."""
         job = self._job_location.lower()
         if job == _ANYWHERE or where.lower() == job:
             return ""
@@ -246,10 +246,10 @@ class _Preflight:
         return f"the datasets are in {where} and the connection runs jobs in {job}: give it that location or use others"
 
     def estimate(self, rows: Snapshot, location: str) -> None:
-        """Let BigQuery read the statements without running them.
+        """Let BigQuery check the statements without running them.
 
         Raises:
-            InputError: one is wrong, reads too much, or would not be allowed.
+            InputError: a statement is wrong, reads too much, or is not allowed.
         """
         ask, problems = self._ask, list[str]()
         probe = "AS SELECT 1 AS probe"
@@ -283,7 +283,7 @@ class _Preflight:
 
 
 def _tokens(found: Mapping[str, Any], form: TokenEstimate) -> TokenEstimate:
-    """Return the tokens of all requests, of what BigQuery has counted and of a request without its columns."""
+    """Return the tokens of all requests, from the bytes that BigQuery has counted and a request without its columns."""
     total, some = int(found["total"]), int(found["long_rows"])
     return TokenEstimate(
         total,

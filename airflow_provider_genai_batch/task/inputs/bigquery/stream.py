@@ -1,4 +1,4 @@
-"""The rows of a table in BigQuery as lines of requests, where the service does not read BigQuery."""
+"""Reads the rows of a BigQuery table as lines of requests, if they have to pass through the worker."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from airflow_provider_genai_batch.task.tables.staged import StagedTable
 
 
 def read_stream(reader: TableReader, lines: InputReader, snapshot: str | None = None) -> PreparedInput:
-    """Keep the rows, and spool the requests that BigQuery makes of them, in an order that is theirs.
+    """Take a snapshot of the rows, and spool the requests that BigQuery makes from them, always in the same order.
 
-    BigQuery gives rows in any order. What is asked, and by which of several jobs, is known by the lines in their
-    order: so they are sorted here, or a retry would ask all of them again.
+    BigQuery returns rows in any order. The lines and their order identify an input and its part for each job, so they
+    are sorted here; otherwise a retry would submit all of them again.
 
     Args:
-        reader: keeps the rows.
-        lines: checks the requests, and spools them.
-        snapshot: the table that this attempt has kept the rows in already.
+        reader: takes the snapshot.
+        lines: checks and spools the requests.
+        snapshot: the snapshot that this attempt has taken already.
 
     Raises:
-        InputError: all that is wrong with the table, in one message; or a request that cannot be sent.
-        CallError: BigQuery was not to be reached, or is in trouble.
+        InputError: the table cannot be used (the message lists all problems), or a request cannot be sent.
+        CallError: BigQuery could not be reached, or failed.
     """
     kept = reader.keep(snapshot)
     address = reader.ask.source.uri

@@ -1,1 +1,1 @@
-"""Rows of a database's query, fetched in a stream and kept for every attempt of a run."""
+"""The rows of a database query: fetched as a stream, and kept for all attempts of a run."""

@@ -47,7 +47,7 @@ class Snapshot:
 
         Raises:
             InputError: their folder cannot be listed.
-            CallError: a temporary error.
+            CallError: a call failed; a later attempt may succeed.
         """
         return next(iter(self._like(self._begin)), None)
 
@@ -74,7 +74,7 @@ class Snapshot:
         address = f"{self._begin}{fetched.total}"
         try:
             with published(address, self._client) as draft:
-                assert draft.stream is not None  # noqa: S101 - there is a place
+                assert draft.stream is not None  # noqa: S101 - published always opens one
                 draft.stream.writelines(fetched.chunks())
         except OSError as error:
             msg = (

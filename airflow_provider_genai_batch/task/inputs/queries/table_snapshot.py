@@ -25,21 +25,21 @@ log = logging.getLogger(__name__)
 _CHUNK = 1024 * 1024
 _COLUMNS = (Column("number", "INT64"), Column("lines", "STRING"))
 _TOTAL = -1
-"""The number of the row that has what stands for all rows, see `FetchedRows`."""
+"""The number of the row that has the digest of all rows, see `FetchedRows.total`."""
 
 
 class TableSnapshot:
-    """Where the rows of one query of one run of a task are kept, where there is no place for a file; see `Snapshot`.
+    """The table with the rows of one query in one run of a task, if there is no place for a file; see `Snapshot`.
 
-    Each row of the table has some lines of JSON, which are in the order of their numbers.
+    Each row of the table has a number and some lines of JSON; the numbers give their order.
 
     Args:
-        client: of the task's connection.
+        client: the client of the task's connection.
         place: the dataset of the table with the answers.
-        query: gives the rows.
-        key: of the task instance.
-        first_try: with which Airflow began it, or began it anew.
-        labels: of DAG, task and run.
+        query: the query.
+        key: key of the task instance.
+        first_try: number of the first try, or of the first try after a clear.
+        labels: the labels of DAG, task and run.
     """
 
     def __init__(
@@ -56,35 +56,35 @@ class TableSnapshot:
         self._first_try = first_try
 
     def found(self) -> str | None:
-        """Return the address of the rows that this attempt or one before it has kept; None: none has.
+        """Return the address of the rows that this attempt or an earlier one has kept; None: there are none.
 
         Raises:
-            CallError: BigQuery refused, or was not to be reached.
+            CallError: BigQuery refused, or could not be reached.
         """
         table = self._table(self._first_try)
         return table.uri if self._client.queries.exists(table) else None
 
     def kept(self, address: str) -> KeptRows:
-        """Return rows that are there."""
+        """Return the kept rows."""
         return KeptRows(words_of(self._query), lambda: read_chunks(address, self._client))
 
     def as_before(self, fetched: FetchedRows, stack: ExitStack) -> FetchedRows:
-        """Return rows in the order in which the task asked about them before it was cleared, if they are the same."""
+        """Return the rows in the order that they had before the task was cleared, if they are the same rows."""
         for number in range(self._first_try - 1, 0, -1):
             table = self._table(number)
             if self._client.queries.exists(table) and self._total(table) == fetched.total:
-                log.info("The rows are those that %s has, and are asked in its order.", table.uri)
+                log.info("The rows are the same as in %s, and keep its order.", table.uri)
                 lines = stack.enter_context(spool())
                 lines.writelines(read_chunks(table.uri, self._client))
                 return FetchedRows(lines, fetched.total)
         return fetched
 
     def keep(self, fetched: FetchedRows) -> None:
-        """Keep rows, whole or not at all.
+        """Write the rows, completely or not at all.
 
         Raises:
             ConfigurationError: they cannot be written there.
-            CallError: trouble that may pass.
+            CallError: a call failed; a later attempt may succeed.
         """
         table, queries, what = self._table(self._first_try), self._client.queries, words_of(self._query)
         with spool() as lines:
@@ -97,11 +97,11 @@ class TableSnapshot:
                 raise
             except ApiError as error:
                 msg = (
-                    f"The rows of {what} cannot be kept in {table.uri}: {error.message}. A retry would not ask the "
-                    "same, so nothing was submitted for them and nothing is billed."
+                    f"The rows of {what} cannot be kept in {table.uri}: {error.message}. A retry could get other rows, "
+                    "so nothing was submitted for them and nothing is billed."
                 )
                 raise ConfigurationError(msg) from error
-        log.info("The rows of %s are kept in %s: a retry asks about them.", what, table.uri)
+        log.info("The rows of %s are kept in %s, for retries.", what, table.uri)
 
     def _table(self, first_try: int) -> TableName:
         return self._place.table(f"genai_query_{self._whose}_{first_try}")
