@@ -124,7 +124,7 @@ def prices_of(model: str | None, tiers: Iterable[Tier], at: datetime | None = No
         asked, answered = map(Decimal, _OPEN[name])
         rates = Rates(asked, asked, answered)
         own = Price(name, _BATCH, rates, rates, _OPEN_SOURCE)
-        return {tier: own for tier in tiers if tier is Tier.BATCH}  # this package runs them in batch jobs only
+        return {tier: own for tier in tiers if tier is Tier.BATCH}  # they run in batch jobs only
     hour = (at or clock.now()).replace(minute=0, second=0, microsecond=0)
     listed = _listed(name, family, hour)
     return {} if listed is None else {tier: listed.price(tier) for tier in tiers}
