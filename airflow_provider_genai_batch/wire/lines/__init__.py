@@ -1,1 +1,1 @@
-"""Lines: one request each, in the spelling of its family, and the key beside it."""
+"""Lines: one request each, in the format of its model family, with its key."""

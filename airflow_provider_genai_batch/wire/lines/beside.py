@@ -1,7 +1,7 @@
-"""Fields beside ``request`` in a line: the key, and on Vertex AI whatever its author likes to have back.
+"""Fields beside ``request`` in a line: the key, and on Vertex AI any data that the user wants returned with the row.
 
-Source: Google's batch guides; captures of the live services, which give back single values and objects and make an
-empty list of any list.
+Source: Google's batch guides; captures of the live services, which return single values and objects, and turn any list
+into an empty one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FOREIGN = {
     "messages": 'They are called contents here: {"contents": [{"role": "user", "parts": [{"text": …}]}]}.',
     "prompt": 'It is called contents here: {"contents": "…"}.',
 }
-"""Names of other services' batch formats, with the word for it here."""
+"""Names from other services' batch formats, with the name to use here."""
 OUTPUT = frozenset({"response", "status", "error", "processedTime", "instance", "prediction", "predictions"})
-"""What Vertex AI writes beside a request; a job whose input has it asks only what is not answered."""
+"""Fields that Vertex AI writes beside a request; a job whose input has them runs only the unanswered requests."""
 _INSIDE = frozenset(
     {
         "contents",
@@ -37,24 +37,24 @@ _INSIDE = frozenset(
         "cachedContent",
     }
 )
-"""Fields of a request, which beside it would be given back and not obeyed."""
+"""Fields of a request; beside the request, they would be returned but have no effect."""
 
 
 def read_beside(
     fields: Mapping[str, Any], written: Mapping[str, Any], backend: Backend
 ) -> tuple[str | None, dict[str, str] | None, dict[str, Any]]:
-    """Read what stands beside a request.
+    """Read the fields beside a request.
 
     Args:
-        fields: by their names in lowerCamel, ``request`` or ``contents`` among them.
-        written: the fields that are neither key, metadata nor of the request, as their author spelled them.
+        fields: by their lowerCamel names, including ``request`` or ``contents``.
+        written: the remaining fields (not the key, the metadata or the request's), as the user spelled them.
         backend: where the request goes.
 
     Returns:
-        The key (None: there is none), metadata for an inline request to Gemini, and what Vertex AI gives back.
+        The key (None: there is none), metadata for an inline Gemini request, and the fields that Vertex AI returns.
 
     Raises:
-        RequestError: something has no place there.
+        RequestError: a field is not allowed there.
     """
     metadata = fields.get("metadata")
     if backend is Backend.VERTEX:
@@ -65,7 +65,7 @@ def read_beside(
         beside = {**written, **({} if rest is None else {"metadata": rest})}
         key = _one_key(fields.get("key"), inner)
         if key is not None and is_output(written):
-            key = read_key(key)  # it came back as it was spelled
+            key = read_key(key)  # a key from an output may have a mark
         return key, None, _echoed(beside)
     if written:
         raise unknown_name(next(iter(sorted(written))))
@@ -81,12 +81,12 @@ def read_beside(
 
 
 def is_output(row: Mapping[str, Any]) -> bool:
-    """Whether it is a row of a Vertex AI job's output."""
+    """Whether it is a row from a Vertex AI job's output."""
     return "response" in row or ("status" in row and ("processed_time" in row or "processedTime" in row))
 
 
 def unknown_name(name: str) -> RequestError:
-    """Return the refusal of a name that has no place beside ``request``, with the word for it here."""
+    """Return the error for a name that is not allowed beside ``request``; it gives the name to use here."""
     remedy = FOREIGN.get(camel(name), "Only key, request and (inline on Gemini) metadata stand here.")
     return RequestError(f"unknown field {name!r} beside request", remedy)
 

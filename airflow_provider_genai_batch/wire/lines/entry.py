@@ -1,4 +1,4 @@
-"""The frame of a request: one line of a file, or one entry of a create call.
+"""The envelope of a request: one line of a file, or one entry of a create call.
 
 Source: Google's batch guides; captures of the live services.
 """
@@ -22,12 +22,12 @@ from airflow_provider_genai_batch.wire.prompts.embed import takes_text_only
 def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task, model: str) -> bytes:
     """Return one line of JSONL with its newline.
 
-    ``{"key": …, "request": {…}}`` on both services: Vertex AI has no field for keys but echoes what stands
-    beside ``request``. Lines for its text-embedding models are ``{"content": "…"}``, without a key: such rows
-    join by text.
+    The line is ``{"key": …, "request": {…}}`` on both services: Vertex AI has no field for keys, but returns the
+    fields beside ``request``. Lines for its text-embedding models are ``{"content": "…"}``, without a key: their rows
+    are matched by text.
 
     Raises:
-        RequestError: metadata, for which a line has no place.
+        RequestError: the request has metadata, which a line cannot hold.
     """
     if wire_request.metadata:
         check_metadata(wire_request)
@@ -37,7 +37,7 @@ def file_line(key: str, wire_request: WireRequest, backend: Backend, task: Task,
 
 
 def file_row(key: str, wire_request: WireRequest, backend: Backend) -> dict[str, Any]:
-    """Return what stands in a line that has a key."""
+    """Return a line with a key as an object."""
     if wire_request.family is not Family.GOOGLE:
         return partner_line(key, wire_request.request, wire_request.beside, wire_request.family)
     spelled = spelled_key(key, backend, wire_request.family)
@@ -50,7 +50,7 @@ def spelled_key(key: str, backend: Backend, family: Family) -> str:
     """Return a key as it is written in a line.
 
     Raises:
-        RequestError: the family does not take such a key.
+        RequestError: the family does not accept such a key.
     """
     if family is not Family.GOOGLE:
         return custom_id(key, family)
@@ -74,7 +74,7 @@ def inline_entry(key: str, wire_request: WireRequest) -> dict[str, Any]:
 
 
 def entry_line(entry: Mapping[str, Any]) -> bytes:
-    """Return the line of JSONL that asks what an `inline_entry` does, without its other metadata."""
+    """Return the JSONL line of an `inline_entry`'s request, without its other metadata."""
     return to_json({"key": entry_key(entry), "request": entry["request"]}) + b"\n"
 
 

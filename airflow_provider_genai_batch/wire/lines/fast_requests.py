@@ -1,7 +1,7 @@
-"""The straight way to the requests that nearly all are: turns of text and nothing else.
+"""A fast path for the most common requests: turns of text and nothing else.
 
-Lists and generators of requests are long. What is not certainly so goes the long way, in `wire.lines.request`; both
-spell such a request alike.
+Lists and generators of requests may be long. Any other request takes the full path, in `wire.lines.request`; both give
+the same result for such a request.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _ROLES = frozenset(("user", "model"))
 
 
 def usual_prompt(item: Any) -> tuple[str | None, str] | None:
-    """Return key and text of a request that `usual_request` spells as one text of a user; None: it is another one.
+    """Return key and text of a request that `usual_request` writes as a single user text; None for other requests.
 
-    Whether the text can be written as UTF-8 is not looked at.
+    It does not check whether the text can be written as UTF-8.
     """
     if item.__class__ is str:
         return None, item
@@ -49,11 +49,11 @@ def _of_a_user(key: str | None, contents: Any) -> tuple[str | None, str] | None:
 
 
 def usual_request(item: Any, fields: dict[str, Any]) -> WireRequest | None:
-    """Spell a request for generated content; None: it is not one of these.
+    """Return a request for generated content; None if it is not one of the common forms.
 
     Args:
-        item: a prompt, ``{"contents": …}`` or ``{"request": {"contents": …}}``, the last two with a ``key`` or without.
-        fields: what the request has beside its contents.
+        item: a prompt, ``{"contents": …}`` or ``{"request": {"contents": …}}``; the last two may have a ``key``.
+        fields: the request's fields beside its contents.
     """
     key = None
     if item.__class__ is dict:
@@ -98,7 +98,7 @@ def _turns(contents: list[Any]) -> list[dict[str, Any]] | None:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it is text that can be written as UTF-8."""
+    """Whether it is a text that can be written as UTF-8."""
     if value.__class__ is not str:
         return False
     if not value.isascii():

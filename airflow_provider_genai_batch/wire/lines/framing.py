@@ -1,4 +1,4 @@
-"""From chunks of bytes, cut anywhere, to whole lines."""
+"""Splits chunks of bytes, cut anywhere, into whole lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_genai_batch.exceptions import RequestError
 from airflow_provider_genai_batch.wire.catalog.limits import MAX_LINE_BYTES
 
 BOM = b"\xef\xbb\xbf"
-"""What some programs put before UTF-8; no part of the text."""
+"""The byte order mark that some programs put before UTF-8; it is not part of the text."""
 _SIGNATURES = {
     b"\x1f\x8b": ("compressed (gzip)", "Give it uncompressed: the services read plain JSONL."),
     b"PK\x03\x04": ("a ZIP archive", "Give the JSONL file that is in it."),
@@ -20,12 +20,11 @@ _SIGNATURES = {
 
 
 class Framer:
-    """Cuts chunks into lines.
+    """Splits chunks into lines.
 
     Attributes:
-        touched: whether a line came out otherwise than it went in (byte order mark, CRLF, no newline at the
-            end).
-        lines: how many came out so far.
+        touched: whether a line differs from its input (byte order mark, CRLF, missing newline at the end).
+        lines: the number of lines so far.
         odd: whether the last block has a CR that does not end a line.
     """
 
@@ -36,7 +35,7 @@ class Framer:
         r"""Yield lists of lines, each line with ``\n`` at its end.
 
         Raises:
-            RequestError: the bytes are not text at all, or a line does not end.
+            RequestError: the bytes are not text, or a line is too long.
         """
         pieces: list[bytes] = []
         held = 0
@@ -57,7 +56,7 @@ class Framer:
             yield self._lines(rest + b"\n")
 
     def _opened(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Look at the first bytes, then pass everything on."""
+        """Check the first bytes, then pass everything on."""
         head = b""
         for chunk in chunks:
             head += chunk
@@ -79,7 +78,7 @@ class Framer:
             self.touched = True
             block = block.replace(b"\r\n", b"\n")
         if b"\r" in block:
-            # It stays: one inside a string makes the line bad, and without it the text would be another.
+            # It stays: inside a string it makes the line invalid, and removing it would change the text.
             self.odd = True
             lines = BytesIO(block).readlines()
         else:

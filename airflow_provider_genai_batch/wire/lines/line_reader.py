@@ -1,4 +1,4 @@
-"""JSON lines out of chunks of bytes."""
+"""Reads JSON lines from chunks of bytes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from airflow_provider_genai_batch.wire.lines.framing import BOM
 
 _SAMPLES = 5
 _ENDS = 4096
-"""Bytes that are kept of each end of a line that is too long."""
+"""Bytes that are kept from each end of a line that is too long."""
 
 
 class LineReader:
-    """Cuts a stream into JSON objects, whatever its chunks.
+    """Reads JSON objects from a stream, however it is cut into chunks.
 
     Attributes:
         line: number of the last line, from 1.
-        bad: places and reasons of lines that are no JSON object (the first few), and how many there were.
+        bad: places and reasons of the first few lines that are not JSON objects; `bad_count` is their number.
     """
 
     errors = "strict"
-    """What becomes of bytes that are no UTF-8; see `bytes.decode`."""
+    """How to handle bytes that are not UTF-8; see `bytes.decode`."""
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []
@@ -36,10 +36,10 @@ class LineReader:
         self.bad: list[str] = []
 
     def feed(self, chunk: bytes) -> list[Any]:
-        """Take a chunk and return the objects it completes."""
+        """Add a chunk and return the objects that it completes."""
         end = chunk.rfind(b"\n") + 1
         if not end:
-            # Joined when whole: a long line would otherwise be copied with every chunk.
+            # Joined when the line is complete: otherwise a long line would be copied with every chunk.
             self._hold(chunk)
             return []
         found = []
@@ -60,7 +60,7 @@ class LineReader:
         return self._block(rest + b"\n") if rest else []
 
     def _hold(self, chunk: bytes) -> None:
-        """Keep the begin of a line; of one that is longer than may be, the ends."""
+        """Keep the start of an incomplete line; of a line that is too long, keep only its two ends."""
         self._rest.append(chunk)
         self._held += len(chunk)
         if self._held > MAX_LINE_BYTES:
@@ -69,14 +69,14 @@ class LineReader:
             self._rest, self._held = [rest[-_ENDS:]], MAX_LINE_BYTES
 
     def _cut_off(self, last: bytes) -> list[Any]:
-        """Take the end of a line that is too long."""
+        """Process the end of a line that is too long."""
         head, tail = self._head, b"".join([*self._rest, last])[-_ENDS:]
         self._head, self._rest, self._held = b"", [], 0
         self.line += 1
         return self._too_long(head, tail)
 
     def _too_long(self, _head: bytes, _tail: bytes) -> list[Any]:
-        """Read what can be read of a line that is too long."""
+        """Recover what is possible from a line that is too long."""
         self._note(f"longer than {MAX_LINE_BYTES} bytes")
         return []
 
@@ -109,7 +109,7 @@ class LineReader:
         """Read a line that is not quite JSON.
 
         Raises:
-            ValueError, RecursionError: it is none, or nested so deeply that others could not read what is made of it.
+            ValueError, RecursionError: it is not JSON, or is nested so deeply that others could not read the result.
         """
         if "recursion" in str(error):
             raise error

@@ -1,4 +1,4 @@
-"""One request: from any spelling users write to the body of one line.
+"""One request: from any spelling that users write to the body of one line.
 
 Source: Google's GenerateContentRequest reference; captures of what Google's google-genai SDK sends.
 """
@@ -39,17 +39,17 @@ _NOTHING: tuple[str | None, dict[str, str] | None, dict[str, Any]] = (None, None
 
 
 class WireRequest(NamedTuple):
-    """One request as it goes out; `wire.lines.entry` writes it."""
+    """One request as it is sent; `wire.lines.entry` writes it."""
 
     key: str | None
-    """None: none was given, one is to be stamped."""
+    """None: none was given, so one is stamped."""
     request: dict[str, Any]
     metadata: dict[str, str] | None = None
-    """Beside the key, echoed with the row; Gemini inline only."""
+    """Beside the key, returned with the row; Gemini inline only."""
     beside: dict[str, Any] | None = None
-    """What else stands beside the request, by its author's names; Vertex AI only, which gives it back with the row."""
+    """Other fields beside the request, by the user's names; Vertex AI only, which returns them with the row."""
     family: Family = Family.GOOGLE
-    """Whose spelling the request is in."""
+    """The model family whose format the request has."""
 
 
 class SpelledDefaults(NamedTuple):
@@ -57,17 +57,17 @@ class SpelledDefaults(NamedTuple):
 
     fields: dict[str, Any]
     checked: str
-    """What every answer is checked against; see `checked_against`."""
+    """The schema that every answer is checked against; see `checked_against`."""
 
 
 def spell_defaults(defaults: Any, *, backend: Backend, task: Task, model: str) -> SpelledDefaults:
-    """Spell the fields that every request of a job gets, once for all of them.
+    """Convert the fields that every request of a job gets, once for all requests.
 
     Args:
         defaults: SDK config or REST fields; None: there are none.
         backend: where the requests go.
         task: generate or embed.
-        model: the job's.
+        model: the job's model.
 
     Raises:
         RequestError: one of them cannot be sent.
@@ -82,20 +82,20 @@ def spell_defaults(defaults: Any, *, backend: Backend, task: Task, model: str) -
 
 
 def rest_request(item: Any, *, backend: Backend, task: Task, model: str, defaults: Any = None) -> WireRequest:
-    """Spell one request as REST, names in lowerCamel.
+    """Convert one request into REST, with lowerCamel names.
 
     Args:
         item: a prompt (string, part, Content, list of them); `BatchRequest`; SDK spelling
-            (``contents, config, metadata, key``); REST spelling (``key, request``) or a bare request; dicts,
-            or objects of ``google.genai.types``, mixed as one likes.
+            (``contents, config, metadata, key``); REST spelling (``key, request``) or a bare request; dicts
+            or objects of ``google.genai.types``, in any mixture.
         backend: where it goes.
         task: generate or embed.
         model: the job's model.
-        defaults: SDK config or REST fields for every request, or what `spell_defaults` made of them; a request's own
-            value wins.
+        defaults: SDK config or REST fields for every request, or the result of `spell_defaults`; the request's own
+            values win.
 
     Raises:
-        RequestError: it cannot be sent, with the field's name and the remedy.
+        RequestError: it cannot be sent; with the field's name and the remedy.
     """
     if not isinstance(defaults, SpelledDefaults):
         defaults = spell_defaults(defaults, backend=backend, task=task, model=model)
@@ -122,7 +122,7 @@ def rest_request(item: Any, *, backend: Backend, task: Task, model: str, default
 
 
 def _of_a_partner(item: Any, family: Family, model: str, defaults: SpelledDefaults) -> WireRequest:
-    """Spell a request to a partner's model, from its own words or Google's."""
+    """Convert a request to a partner's model from the partner's format or from Google's."""
     asked = own_request(item, family, model)
     if asked is None:
         given = _opened(_keyed(item), Task.GENERATE, model, Backend.VERTEX)
@@ -142,14 +142,14 @@ def _of_a_partner(item: Any, family: Family, model: str, defaults: SpelledDefaul
 
 
 def _keyed(item: Any) -> Any:
-    """Give a prompt in Google's words that has the partner's name for its key the name that goes with it."""
+    """Rename the partner's ``custom_id`` of a prompt to ``key``, so that it can be read as Google's format."""
     if isinstance(item, Mapping) and "custom_id" in item and "key" not in item:
         return {("key" if name == "custom_id" else name): value for name, value in item.items()}
     return item
 
 
 class _Opened(NamedTuple):
-    """The fields of a request, each still as the user spelled it."""
+    """The fields of a request, as the user spelled them."""
 
     prompt: Any
     config: Any = None
@@ -158,7 +158,7 @@ class _Opened(NamedTuple):
     metadata: dict[str, str] | None = None
     beside: dict[str, Any] | None = None
     origin: Any = None
-    """What `config` is from, if that has names in lowerCamel by now."""
+    """The source of `config`, if `config` has lowerCamel names by now."""
 
 
 def _opened(item: Any, task: Task, model: str, backend: Backend) -> _Opened:
@@ -231,7 +231,7 @@ def _prompt_and_rest(fields: dict[str, Any], task: Task, model: str) -> tuple[An
 
 
 def _written(item: Any, fields: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Give the fields as their author spelled them."""
+    """Return the fields as the user spelled them."""
     return item.items() if isinstance(item, Mapping) else fields.items()
 
 

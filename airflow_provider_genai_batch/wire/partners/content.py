@@ -1,6 +1,6 @@
 """Prompts for partners' models: from Google's ``contents`` to ``messages``.
 
-Source: Anthropic's Messages API; OpenAI's chat completions; "Claude on Vertex AI" lists what it does not read there.
+Source: Anthropic's Messages API; OpenAI's chat completions; "Claude on Vertex AI" lists what is not supported there.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ _OWN = "Write it as messages in the model's own words, or take a Gemini model."
 
 
 def messages_of(contents: list[dict[str, Any]], family: Family, model: str) -> list[dict[str, Any]]:
-    """Spell turns of a conversation.
+    """Convert the turns of a conversation.
 
     Args:
-        contents: as `wire.prompts.content` spells them.
-        family: whose messages they become.
-        model: the job's.
+        contents: in the form that `wire.prompts.content` returns.
+        family: the family that the messages are for.
+        model: the job's model.
 
     Raises:
-        RequestError: a part or role that the partner has no word for.
+        RequestError: a part or role that the partner does not have.
     """
     messages = []
     for index, turn in enumerate(contents):
@@ -44,7 +44,7 @@ def system_text(content: dict[str, Any]) -> str:
     """Return a system instruction as one text.
 
     Raises:
-        RequestError: it has something else in it.
+        RequestError: it contains something other than text.
     """
     texts = [part.get("text") for part in content.get("parts", [])]
     if not texts or not all(isinstance(text, str) for text in texts):
@@ -72,7 +72,7 @@ def _part(part: dict[str, Any], path: str, family: Family, model: str) -> dict[s
 
 def _picture(data: dict[str, Any], path: str, family: Family, model: str) -> dict[str, Any]:
     kind, encoded = str(data.get("mimeType", "")), data.get("data", "")
-    picture = kind.startswith("image/") or (kind != "" and "/" not in kind)  # or what a template fills in
+    picture = kind.startswith("image/") or (kind != "" and "/" not in kind)  # or a placeholder
     if family is Family.ANTHROPIC and (picture or kind == "application/pdf"):
         word = "image" if picture else "document"
         return {"type": word, "source": {"type": "base64", "media_type": kind, "data": encoded}}

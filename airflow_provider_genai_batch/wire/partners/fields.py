@@ -1,6 +1,6 @@
 """Config for partners' models: from Google's fields, or the partner's own, to fields of the partner's request.
 
-What a partner has no field for is refused by name: a setting that is left out silently changes every answer.
+A field that the partner does not have is refused by name: leaving a setting out silently would change every answer.
 
 Source: Google's GenerateContentRequest; Anthropic's Messages API; OpenAI's chat completions and "Call MaaS APIs for
 open models".
@@ -36,9 +36,9 @@ from airflow_provider_genai_batch.wire.values import snake
 
 SHOWN = {Family.ANTHROPIC: "Claude", Family.OPENAI: "an open model"}
 SYSTEM = "system"
-"""The field with the system instruction; open models get it as their first message."""
+"""The field for the system instruction; for open models it becomes the first message."""
 _GOOGLES = FIELDS | {"contents", "model"}
-"""The last two are refused in Google's words."""
+"""For the last two, the error comes from the checks of Google's fields."""
 _SAME = {
     Family.ANTHROPIC: {
         "maxOutputTokens": "max_tokens",
@@ -58,7 +58,7 @@ _SAME = {
         "topP": "top_p",
     },
 }
-"""Fields with the same meaning in both."""
+"""Fields with the same meaning in both formats."""
 _INSTEAD = {
     (Family.ANTHROPIC, "thinkingConfig"): (
         'Write it as Claude has it: "thinking": {"type": "enabled", "budget_tokens": 2048}.'
@@ -70,7 +70,7 @@ _INSTEAD = {
     },
 }
 _TOOLS = ("tools", "toolConfig", "tool_choice")
-"""Fields about tools: of both, of Google's, of the partner's own."""
+"""Fields about tools: common to both, Google's only, the partner's only."""
 _ANSWER_IS_A_TOOL = "and Claude gives an answer of a schema by calling one tool that is made of it"
 _KEEP_ONE = "Keep one of them, or take a Gemini model, which has both."
 _CHOICES: dict[Family, dict[str, Any]] = {
@@ -80,16 +80,16 @@ _CHOICES: dict[Family, dict[str, Any]] = {
 
 
 def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: Any = None) -> dict[str, Any]:
-    """Spell config as fields of a partner's request, the system instruction as `SYSTEM`.
+    """Convert config into fields of a partner's request, with the system instruction as `SYSTEM`.
 
     Args:
         config: Google's fields (SDK config or REST), the partner's own, or some of each; dict or object; None: nothing.
-        family: whose they become.
-        flat: whether Google's generation parameters may stand beside the rest.
-        origin: has the names as their author spelled them, for messages, where `config` has not.
+        family: the family that the fields are for.
+        flat: whether Google's generation parameters may be at the top level.
+        origin: has the names as the user spelled them, for messages, if `config` does not.
 
     Raises:
-        RequestError: an unknown field, a value of another kind, or something that the partner has no word for.
+        RequestError: an unknown field, a value of the wrong kind, or something that the partner does not have.
     """
     if config is None:
         return {}
@@ -117,7 +117,7 @@ def partner_fields(config: Any, family: Family, *, flat: bool = True, origin: An
 
 
 def _refuse_tools_beside_schema(own: Mapping[str, Any], googles: Mapping[str, Any]) -> None:
-    """Refuse tools beside a schema, whose answer is a tool already."""
+    """Refuse tools beside a schema, because the answer to a schema is itself a tool call."""
     given = {**(fields_of(googles.get("generationConfig")) or {}), **googles}
     schema = next((name for name in SCHEMAS if name in given), None)
     tools = _tools_in({**own, **googles})
@@ -129,7 +129,7 @@ def _refuse_tools_beside_schema(own: Mapping[str, Any], googles: Mapping[str, An
 
 
 def _is_own(name: str, value: Any, family: Family) -> bool:
-    """Whether a field is the partner's own; Google may have one of the same name."""
+    """Whether a field is the partner's own; Google may have a field of the same name."""
     word = snake(name)
     if word not in PARTNER_MESSAGES[family]["Request"] or word in ("messages", "model"):
         return False
@@ -172,7 +172,7 @@ def _translated(request: dict[str, Any], family: Family) -> dict[str, Any]:
 
 
 def _asked(schema: Any, family: Family) -> dict[str, Any]:
-    """Return the fields that ask for answers of a schema."""
+    """Return the fields that request answers with a schema."""
     if family is Family.ANTHROPIC:
         tool = answer_tool(schema)
         return {"tools": [tool], "tool_choice": answer_choice(tool)}
@@ -181,7 +181,7 @@ def _asked(schema: Any, family: Family) -> dict[str, Any]:
 
 
 def _of_its_own(name: str, value: Any, family: Family) -> dict[str, Any]:
-    """Spell a field that a partner has for some values only."""
+    """Convert a field that a partner has for some values only."""
     openai = family is Family.OPENAI
     if name == "responseMimeType" and value == "text/plain":
         return {}
@@ -199,7 +199,7 @@ def _of_its_own(name: str, value: Any, family: Family) -> dict[str, Any]:
 
 
 def no_word(name: str, family: Family) -> RequestError:
-    """Return the refusal of a field of Google's that a partner does not have."""
+    """Return the error for a Google field that a partner does not have."""
     remedy = _INSTEAD.get((family, name), "Leave it out, or take a Gemini model.")
     return RequestError(f"{SHOWN[family]} has nothing like {snake(name)}", remedy)
 
@@ -236,15 +236,15 @@ def _choice(config: dict[str, Any], family: Family) -> Any:
 
 
 def merged_fields(defaults: dict[str, Any], own: dict[str, Any], *, checked: str) -> dict[str, Any]:
-    """Put a request's own fields over defaults.
+    """Merge a request's own fields over the defaults.
 
     Args:
         defaults: from `partner_fields`.
-        own: of the request.
-        checked: what every answer of the job is checked against; empty: nothing.
+        own: the request's fields.
+        checked: the schema that every answer of the job is checked against; empty: none.
 
     Raises:
-        RequestError: the request contradicts them.
+        RequestError: the request contradicts the defaults.
     """
     if checked:
         asks = {"tools", "tool_choice", "response_format"}
@@ -260,5 +260,5 @@ def merged_fields(defaults: dict[str, Any], own: dict[str, Any], *, checked: str
 
 
 def _tools_in(fields: Mapping[str, Any]) -> str | None:
-    """Return the name of a field about tools."""
+    """Return the name of the first field about tools."""
     return next((name for name in _TOOLS if name in fields), None)

@@ -1,6 +1,6 @@
 """Tables of every message in a request to a partner's model: its fields, and the kind of each value.
 
-The kinds are those of `wire.prompts.messages`; ``A|B`` is either. ``Message.word`` is the message that says
+The kinds are those of `wire.prompts.messages`; ``A|B`` means either. ``Message.word`` is the message with
 ``"type": "word"``.
 
 Source: the types of Anthropic's package for Python, 0.125.0 (Messages API), without what Vertex AI does not have
@@ -72,7 +72,7 @@ PARTNER_MESSAGES: dict[Family, dict[str, dict[str, str]]] = {
     family: {message: dict(field.split(":") for field in fields.split()) for message, fields in table.items()}
     for family, table in ((Family.ANTHROPIC, _ANTHROPIC), (Family.OPENAI, _OPENAI))
 }
-"""From a family to its messages, from a message's name to its fields, from a field's name to its kind."""
+"""Maps a family to its messages, a message's name to its fields, and a field's name to its kind."""
 ROLES = {
     Family.ANTHROPIC: {
         "user": "",
@@ -86,7 +86,7 @@ ROLES = {
         "function": "Write tool.",
     },
 }
-"""Roles, and what to write in place of another service's; empty: the role is right."""
+"""Roles, and what to write instead of another service's role; empty: the role is right."""
 LINES = {
     Family.ANTHROPIC: '{"custom_id": …, "request": {"messages": [{"role": "user", "content": …}], "max_tokens": …}}',
     Family.OPENAI: (
@@ -94,7 +94,7 @@ LINES = {
         '"body": {"messages": [{"role": "user", "content": …}]}}'
     ),
 }
-"""A whole line, as messages to the user show it."""
+"""A whole line, as error messages show it."""
 WORDS = {
     Family.ANTHROPIC: {
         "max_completion_tokens": "max_tokens",
@@ -115,7 +115,7 @@ WORDS = {
         "input_schema": "parameters",
     },
 }
-"""Other services' names for the same thing."""
+"""Other services' names for the same field."""
 REFUSED = {
     Family.ANTHROPIC: {
         ("Request", "stream"): "Leave it out: a batch has no streams.",
@@ -131,4 +131,4 @@ REFUSED = {
         ("Request", "function_call"): "Write tool_choice.",
     },
 }
-"""Remedies for fields that partners take elsewhere, but not in a batch on Vertex AI."""
+"""Remedies for fields that the partner accepts elsewhere, but not in a batch on Vertex AI."""

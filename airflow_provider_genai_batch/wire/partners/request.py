@@ -1,4 +1,4 @@
-"""One request to a partner's model: from any spelling users write to the body of one line.
+"""One request to a partner's model: from any spelling that users write to the body of one line.
 
 A prompt in Google's spelling is translated. A request in the partner's own spelling is checked and sent as it is.
 
@@ -24,31 +24,31 @@ from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
 
 VERSION = "vertex-2023-10-16"
 MOST_TOKENS = 8192
-"""``max_tokens`` of requests to Claude that set none. Claude needs one, and each of its models with batches can give so
-many. Unused tokens cost nothing, and an answer that is cut off there has a finish reason that says so."""
+"""``max_tokens`` of requests to Claude that set none. Claude requires it, and each of its models with batches can
+return this many. Unused tokens cost nothing, and the finish reason shows if an answer is cut off there."""
 URL = "/v1/chat/completions"
 _INSIDE = {Family.ANTHROPIC: ("request", "params"), Family.OPENAI: ("body",)}
-"""The members of a whole line that hold its request."""
+"""The members of a whole line that hold the request."""
 _OF_THE_LINE = frozenset({"custom_id", "key", "method", "url"})
 _OUTPUT = frozenset({"response", "status", "id", "error", "processed_time"})
 """Members that the service writes into a row."""
 _OF_OTHERS = frozenset({*_OF_THE_LINE, "request", "params", "body", "messages", "prompt", "input", "config"})
-"""Members of some service's line, so hardly columns of a table."""
+"""Members of a line in some service's format, so unlikely to be columns of a table."""
 _ALSO_COLUMNS = frozenset({"metadata", "user"})
-"""Fields of a request that are also common names for an author's own data."""
+"""Fields of a request that are also common names for users' own data."""
 _NO_TOOLS = ("code_execution", "web_fetch", "mcp")
-"""Prefixes of the types of tools that no partner's model has on Vertex AI."""
+"""Prefixes of tool types that no partner's model supports on Vertex AI."""
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class PartnerRequest(NamedTuple):
-    """A request without the defaults of its job."""
+    """A request without the job's defaults."""
 
     fields: dict[str, Any]
     """Including ``messages``."""
     key: str | None = None
     beside: dict[str, Any] | None = None
-    """The other members of the line, by its author's names."""
+    """The other members of the line, by the user's names."""
 
 
 def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
@@ -56,8 +56,8 @@ def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
 
     Args:
         item: a body, a whole line, a list of messages, or something with one of these as ``contents``.
-        family: whose spelling it is.
-        model: the job's.
+        family: the partner's family.
+        model: the job's model.
 
     Returns:
         None if it is in Google's spelling, or a plain prompt.
@@ -99,17 +99,17 @@ def own_request(item: Any, family: Family, model: str) -> PartnerRequest | None:
 def finished(
     given: PartnerRequest, family: Family, model: str, defaults: dict[str, Any], checked: str
 ) -> dict[str, Any]:
-    """Add the defaults of a job to a request, and check the whole.
+    """Add the job's defaults to a request, and check the result.
 
     Args:
         given: the request.
-        family: whose it is.
-        model: the job's.
+        family: the model's family.
+        model: the job's model.
         defaults: from `partner_fields`.
-        checked: what every answer is checked against; empty: nothing.
+        checked: the schema that every answer is checked against; empty: none.
 
     Raises:
-        RequestError: they contradict one another.
+        RequestError: they contradict each other.
     """
     body = merged_fields(defaults, given.fields, checked=checked)
     if body.get("max_tokens", 1) < 1:
@@ -137,7 +137,7 @@ def custom_id(key: str, family: Family) -> str:
     """Return a key as ``custom_id`` of a partner's line.
 
     Raises:
-        RequestError: Claude does not take such a key.
+        RequestError: Claude does not accept such a key.
     """
     spelled = spell_custom_id(key)
     if family is Family.ANTHROPIC and not _ID.fullmatch(spelled):
@@ -157,20 +157,20 @@ def partner_line(
 
 
 def column_of(family: Family) -> str:
-    """Return the column of a table that has the requests."""
+    """Return the name of the table column that holds the requests."""
     return "body" if family is Family.OPENAI else "request"
 
 
 def check_whole(given: Mapping[str, Any], finished_body: Mapping[str, Any], family: Family) -> None:
-    """Refuse a request of a table that lacks a field: nothing is added to a table.
+    """Refuse a request in a table that lacks a field: nothing is added to a table.
 
     Args:
         given: the request in the table.
-        finished_body: the same request with all fields that it needs.
-        family: whose request it is.
+        finished_body: the same request with all required fields.
+        family: the request's family.
 
     Raises:
-        RequestError: a field is not there.
+        RequestError: a field is missing.
     """
     where = f"the column {column_of(family)}, which goes to the service as it is"
     if "messages" not in given:

@@ -1,7 +1,7 @@
-"""Rows of partners' models: what surrounds an answer in files and in exports of tables.
+"""Rows of partners' models: the envelope of an answer in files and in exported tables.
 
 Source: clients that read rows of live jobs: EasyLLM/langbatch (BigQuery, 2025-02), BerriAI/litellm, Portkey-AI/gateway,
-crmne/ruby_llm (its tests alone). Google's pages show no row.
+crmne/ruby_llm (only its tests). Google's pages show no row.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ OF_PARTNERS = frozenset(
         *("id", "response", "status", "error", "processed_time", "processedTime"),
     )
 )
-"""Members that the service writes into a row of a partner's model; all others are from the input."""
+"""Members that the service writes into a row of a partner's model; all others come from the input."""
 
 
 def is_partners(line: Mapping[str, Any]) -> bool:
-    """Whether a row is of a partner's model; a row of Google's models has a request with contents."""
+    """Whether a row is from a partner's model; a row of Google's models has a request with contents."""
     if "key" in line or line.keys().isdisjoint(("custom_id", "customId", "requestId", "body", "instance")):
         return False
     request = line.get("request")
@@ -33,9 +33,9 @@ def is_partners(line: Mapping[str, Any]) -> bool:
 
 
 def unwrapped(response: Any) -> Any:
-    """Return a response that is JSON text, as in BigQuery, or in an envelope ``{status_code, body}``, as an object.
+    """Return a response as an object if it is JSON text, as in BigQuery, or in an envelope ``{status_code, body}``.
 
-    The envelope of a refusal stays; `envelope_error` reads it.
+    The envelope of an error stays; `envelope_error` reads it.
     """
     if type(response) is str:
         try:
@@ -50,7 +50,7 @@ def unwrapped(response: Any) -> Any:
 
 
 def envelope_error(response: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the error of an envelope, with its HTTP status as code."""
+    """Return the error in an envelope, with its HTTP status as the code."""
     body = unwrapped(response.get("body"))
     error = mapping(mapping(body).get("error")) or mapping(body)
     return {**error, "code": integer(error.get("code")) or integer(response.get("status_code"))}

@@ -1,7 +1,7 @@
-"""``tool_choice`` of a whole request to a partner's model: it names a tool that is there, or none.
+"""Checks ``tool_choice`` of a whole request to a partner's model: it must name an existing tool, or none.
 
-Source: the refusals that Anthropic's and OpenAI's references of ``tool_choice`` name; the card of gpt-oss on Vertex AI
-(``auto`` and ``none`` only).
+Source: the errors that Anthropic's and OpenAI's references of ``tool_choice`` describe; the model card of gpt-oss on
+Vertex AI (``auto`` and ``none`` only).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def check_tool_choice(body: Mapping[str, Any], family: Family, model: str) -> No
     """Refuse a choice that the model cannot make.
 
     Args:
-        body: the whole request, with the defaults of the job.
-        family: of the model.
-        model: of the job.
+        body: the whole request, with the job's defaults.
+        family: the model's family.
+        model: the job's model.
 
     Raises:
-        RequestError: it names a tool that is not there, or the model cannot be made to call one.
+        RequestError: it names a tool that does not exist, or the model cannot be forced to call one.
     """
     choice = body.get("tool_choice")
     word = mapping(choice).get("type") if isinstance(choice, dict) else choice
@@ -51,5 +51,5 @@ def check_tool_choice(body: Mapping[str, Any], family: Family, model: str) -> No
 
 
 def _name(tool: Any, family: Family) -> Any:
-    """Return the name in a tool, or in a choice of one."""
+    """Return the name in a tool or in a tool choice."""
     return mapping(tool if family is Family.ANTHROPIC else mapping(tool).get("function")).get("name")

@@ -1,6 +1,6 @@
-"""Checks of messages in a partner's own spelling: every name and kind of value, before money is spent.
+"""Checks messages in a partner's own format, every name and kind of value, before money is spent.
 
-Values are read like those of Google's messages (`wire.prompts.typed`). Names have to be spelled as the partner's.
+Values are read like those of Google's messages (`wire.prompts.typed`). Names must have the partner's spelling.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _LEAVES = frozenset({"string", "bytes", "int", "float", "bool", "any"})
 
 
 def own_fields(value: Any) -> dict[str, Any] | None:
-    """Return the fields set in a dict or a model-like object, by their names as they are; None for anything else.
+    """Return the fields that are set in a dict or a model-like object, with unchanged names; None for anything else.
 
     Raises:
-        RequestError: a name is no string.
+        RequestError: a name is not a string.
     """
     if not isinstance(value, Mapping):
         dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
@@ -38,16 +38,16 @@ def own_fields(value: Any) -> dict[str, Any] | None:
 
 
 def partner_message(value: Any, name: str, path: str, family: Family) -> dict[str, Any]:
-    """Check a message of a partner's.
+    """Check a partner's message.
 
     Args:
         value: dict or object, with the partner's names.
-        name: of `PARTNER_MESSAGES`, without the word for its type.
-        path: its place in the request, as errors show it; empty: the request itself.
-        family: whose message it is.
+        name: a name in `PARTNER_MESSAGES`, without the word for its type.
+        path: its place in the request, for errors; empty: the request itself.
+        family: the partner's family.
 
     Raises:
-        RequestError: a field it does not have, or a value of another kind.
+        RequestError: a field that it does not have, or a value of the wrong kind.
     """
     table = PARTNER_MESSAGES[family]
     fields = own_fields(value)
@@ -68,7 +68,7 @@ def partner_message(value: Any, name: str, path: str, family: Family) -> dict[st
 def unknown_field(
     field: str, name: str, path: str, family: Family, kinds: Collection[str], present: Collection[str] = ()
 ) -> RequestError:
-    """Return the refusal of a field that a message does not have."""
+    """Return the error for a field that a message does not have."""
     msg = f"unknown field {field!r}{f' in {path}' if path else ''}"
     if remedy := REFUSED[family].get((name, field)):
         return RequestError(msg, remedy)

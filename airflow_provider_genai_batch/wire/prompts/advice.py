@@ -1,4 +1,4 @@
-"""Advice for a name that a message does not have: the word for it, or the place where it belongs."""
+"""Advice for an unknown name in a message: the right name, or the place where it belongs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_genai_batch.wire.prompts.backend_fields import is_taken
 from airflow_provider_genai_batch.wire.prompts.messages import MESSAGES
 
 _SHOWN = 12
-"""Fields that are listed when nothing is near."""
+"""The most fields that are listed if no name is similar."""
 _GENERATION, _REQUEST = MESSAGES["GenerationConfig"], MESSAGES["GenerateContentRequest"]
 _WORDS = {
     "GenerationConfig": {
@@ -32,21 +32,21 @@ _WORDS = {
     "FunctionCall": {"arguments": "args"},
     "FunctionDeclaration": {"inputSchema": "parametersJsonSchema"},
 }
-"""Other services' names for the same thing, and the SDK's for what REST calls otherwise."""
+"""Other services' names for the same field, and names of the SDK that differ from REST."""
 
 
 CONFIG = ("GenerationConfig", "GenerateContentRequest")
-"""The messages whose fields the SDK's GenerateContentConfig has side by side."""
+"""The messages whose fields are combined in the SDK's GenerateContentConfig."""
 
 
 def advice(name: str, messages: tuple[str, ...], backend: Backend, present: Collection[str] = ()) -> str:
-    """Say what to write instead.
+    """Return advice on what to write instead.
 
     Args:
         name: in lowerCamel; none of the messages has it.
-        messages: of `MESSAGES`, whose fields may stand there.
-        backend: a name that it does not take is not advised.
-        present: fields that are there already, so that another of the name would be one too many.
+        messages: names in `MESSAGES` whose fields are allowed there.
+        backend: names that it does not accept are not suggested.
+        present: fields that are already present, so they are not suggested again.
     """
     if place := _home(name, messages, backend):
         return place
@@ -68,11 +68,11 @@ def advice(name: str, messages: tuple[str, ...], backend: Backend, present: Coll
 
 
 def nearest(name: str, word: str | None, free: Collection[str]) -> str:
-    """Advise another name; empty: none is near.
+    """Suggest a similar name; empty if none is similar.
 
     Args:
-        name: that was written.
-        word: for the same thing, if there is one.
+        name: the name that the user wrote.
+        word: the right name for the same thing, if known.
         free: names that may still be written.
     """
     near = [word] if word in free else get_close_matches(name, free, n=1)
@@ -80,14 +80,14 @@ def nearest(name: str, word: str | None, free: Collection[str]) -> str:
 
 
 def all_of(free: Collection[str]) -> str:
-    """List all names that may still be written; empty: they are too many for that."""
+    """List all names that may still be written; empty if there are too many."""
     if not free:
         return "Leave it out."
     return f"There are {', '.join(sorted(free))}." if len(free) <= _SHOWN else ""
 
 
 def _home(name: str, messages: tuple[str, ...], backend: Backend) -> str:
-    """Tell fields of a request from those of its ``generationConfig``, which are often mistaken for one another."""
+    """Point to the right place for fields of a request and of its ``generationConfig``, which are often confused."""
     if messages == ("GenerateContentRequest",) and name in _GENERATION:
         if not is_taken("GenerationConfig", name, backend):
             return "Leave it out: the service has no such field."
@@ -100,7 +100,7 @@ def _home(name: str, messages: tuple[str, ...], backend: Backend) -> str:
 
 
 def _below(name: str, kinds: dict[str, str], backend: Backend) -> str:
-    """Name the one field whose message has it."""
+    """Return the field whose message has the name, if there is exactly one."""
     found = [
         field
         for field, kind in kinds.items()

@@ -1,7 +1,7 @@
-"""Fields that only one of the two services has, by the message that has them.
+"""Fields that only one of the two services has, by the message that contains them.
 
-Source: what Google's google-genai SDK refuses in each mode; Google's "Batch inference with Gemini" for what a
-batch on Vertex AI leaves out.
+Source: what Google's google-genai SDK refuses in each mode; Google's "Batch inference with Gemini" for what a batch on
+Vertex AI does not support.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _NOT_IN_A_VERTEX_BATCH = {
 
 
 def is_taken(message: str, name: str, backend: Backend) -> bool:
-    """Whether the service takes a field in a batch."""
+    """Whether the service accepts a field in a batch."""
     place = (message, name)
     return _ONLY.get(place, backend) is backend and not (
         backend is Backend.VERTEX and place in _NOT_IN_A_VERTEX_BATCH
@@ -77,7 +77,7 @@ def is_taken(message: str, name: str, backend: Backend) -> bool:
 
 @cache
 def accepted_fields(backend: Backend) -> dict[str, dict[str, str]]:
-    """Return `MESSAGES` with the fields that a service takes in a batch."""
+    """Return `MESSAGES` with only the fields that a service accepts in a batch."""
     return {
         message: {name: kind for name, kind in fields.items() if is_taken(message, name, backend)}
         for message, fields in MESSAGES.items()
@@ -88,13 +88,13 @@ def check_field(message: str, name: str, backend: Backend, path: str) -> None:
     """Refuse a field that the chosen service does not have.
 
     Args:
-        message: that has the field.
-        name: its own name in lowerCamel.
+        message: the message that has the field.
+        name: the field's lowerCamel name.
         backend: where the request goes.
-        path: of the message in the request, for the error.
+        path: the message's path in the request, for the error.
 
     Raises:
-        RequestError: the other service has it, or no batch has it.
+        RequestError: only the other service has it, or no batch supports it.
     """
     only = _ONLY.get((message, name))
     if only is not None and only is not backend:
@@ -109,10 +109,10 @@ def check_field(message: str, name: str, backend: Backend, path: str) -> None:
 
 
 def check_image_size(size: str | None, path: str) -> None:
-    """Refuse pictures of a size that a batch on Vertex AI does not make: 1K alone, by "Batch inference with Gemini".
+    """Refuse a picture size that a batch on Vertex AI does not support: only 1K, by "Batch inference with Gemini".
 
     Raises:
-        RequestError: it is another one.
+        RequestError: it is another size.
     """
     if size is not None and not size.upper().endswith(("1K", "UNSPECIFIED")):
         msg = f"{path}.imageSize is {size[:20]!r}, and a batch on Vertex AI makes pictures of 1K alone"
@@ -123,7 +123,7 @@ def check_uri(uri: str, backend: Backend) -> None:
     """Refuse the address of a file that the chosen service cannot read.
 
     Raises:
-        RequestError: it is in the other service's place.
+        RequestError: the file is in the other service's storage.
     """
     if backend is Backend.GEMINI and uri.startswith("gs://"):
         msg = f"the Gemini Developer API cannot read {uri}"

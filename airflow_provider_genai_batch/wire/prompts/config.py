@@ -31,21 +31,21 @@ _SDK_NAMES = {"modelSelectionConfig": "modelConfig", "generationOutputConfig": "
 _OF_THE_SDK_ALONE = frozenset(
     {"httpOptions", "shouldReturnHttpResponse", "automaticFunctionCalling", "automaticContinuation"}
 )
-"""About the SDK's own calls: they never reach the service."""
+"""Settings of the SDK's own calls: they never reach the service."""
 FIELDS = frozenset({"generationConfig", *_REQUEST, *_GENERATION, *_SDK_NAMES, *_OF_THE_SDK_ALONE})
-"""All names, in lowerCamel, that `request_fields` takes."""
+"""All lowerCamel names that `request_fields` accepts."""
 OUTPUT_TYPE, _JSON = "output_type", "application/json"
 
 
 def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: Any = None) -> dict[str, Any]:
-    """Spell config as the fields of a request, without ``contents``.
+    """Convert config into the fields of a request, without ``contents``.
 
     Args:
         config: ``GenerateContentConfig`` or REST fields (``generationConfig``, ``systemInstruction``, …),
             dict or object, either casing; None: nothing.
         backend: where the request goes.
-        flat: whether generation parameters may stand beside the rest, as in the SDK's config.
-        origin: has the names as their author spelled them, for messages, where `config` has not.
+        flat: whether generation parameters may be at the top level, as in the SDK's config.
+        origin: has the names as the user spelled them, for messages, if `config` does not.
 
     Raises:
         RequestError: an unknown field, one of the other service, or one that does not work in a batch.
@@ -72,9 +72,9 @@ def request_fields(config: Any, backend: Backend, *, flat: bool = True, origin: 
 
 
 def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Put a request's own fields over defaults; ``generationConfig`` field by field.
+    """Merge a request's own fields over the defaults, ``generationConfig`` field by field.
 
-    A request that brings a schema in one spelling does not inherit one in the other.
+    A request with a schema in one spelling does not inherit a schema in the other.
     """
     ours, theirs = own.get("generationConfig", {}), defaults.get("generationConfig", {})
     if not ours.keys().isdisjoint(SCHEMAS):
@@ -86,10 +86,10 @@ def merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked_against(defaults: Any) -> str:
-    """Return what every answer of a job is checked against, for messages; empty: nothing.
+    """Return the schema that every answer of a job is checked against, for messages; empty: none.
 
     Args:
-        defaults: SDK config or REST fields for every request, as they were given.
+        defaults: SDK config or REST fields for every request, as the user gave them.
     """
     given = fields_of(defaults) or {}
     if isinstance(given.get("responseSchema"), TypeSchema):
@@ -98,7 +98,7 @@ def checked_against(defaults: Any) -> str:
 
 
 def contradiction(name: str, checked: str) -> RequestError:
-    """Return the refusal of a request's field that contradicts what `checked_against` returned."""
+    """Return the error for a request's field that contradicts the result of `checked_against`."""
     msg = f"{name} of the request contradicts {checked}, against which every answer of the job is checked"
     return RequestError(
         msg, "Keep one, or make a job of its own of the requests that are answered otherwise."
@@ -106,14 +106,14 @@ def contradiction(name: str, checked: str) -> RequestError:
 
 
 def check_one_schema(checked: str, own: dict[str, Any]) -> None:
-    """Refuse a request with a schema of its own, where answers of the job are checked against another.
+    """Refuse a request with its own schema if the job's answers are checked against another.
 
     Args:
-        checked: what `checked_against` returned.
-        own: the request's fields, spelled.
+        checked: the result of `checked_against`.
+        own: the request's fields, converted.
 
     Raises:
-        RequestError: it has one.
+        RequestError: it has its own schema.
     """
     ours = own.get("generationConfig", {})
     names = [*SCHEMAS]

@@ -1,6 +1,6 @@
 """Prompts: from a string, Parts, Contents and mixtures of them to ``contents``.
 
-Source: how Google's google-genai SDK reads ``contents``; captures of what it sends.
+Source: how Google's google-genai SDK interprets ``contents``; captures of what it sends.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ _DATA = frozenset(
         "toolResponse",
     }
 )
-"""Fields of a part of which it has one: the service refuses a second, and a part without any."""
+"""Fields of which a part has exactly one: the service refuses a second, and a part without any."""
 _FILE_DATA_FIELDS = MESSAGES["FileData"].keys()
 _ROLES = frozenset({"user", "model", "function", "tool", ""})
-"""What may say who speaks; the third and the fourth are of Google's older pages."""
+"""The roles that name a speaker; the third and the fourth come from Google's older pages."""
 _OTHERS_ROLES = {
     "assistant": "Google's name for it is model.",
     "system": "Give the system prompt as system_instruction, in config or in request_defaults.",
 }
-"""Roles of other services: each request that has one would be refused, when its job has run."""
+"""Roles of other services: the service would refuse each request with one, but only after the job has run."""
 
 
 def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
-    """Spell ``contents``.
+    """Convert ``contents``.
 
-    A string, a part or a list of parts is one turn of the user; parts in a row belong together; a list inside
-    the list is a turn of its own; function calls are the model's turn.
+    A string, a part or a list of parts is one user turn. Consecutive parts belong together. A list inside the list is
+    a separate turn. Function calls are the model's turn.
 
     Raises:
-        RequestError: empty, or nothing that can be sent.
+        RequestError: it is empty, or cannot be sent.
     """
     if isinstance(value, str):
         return [{"parts": [{"text": text(value, "contents")}], "role": "user"}]
@@ -58,7 +58,7 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
         msg = "contents is an empty list"
         raise RequestError(msg, "Give at least one prompt.")
     turns: list[dict[str, Any]] = []
-    open_role = None  # of the last turn, while loose parts may still join it
+    open_role = None  # the role of the last turn, while more loose parts may still be added to it
     for index, item in enumerate(value):
         path = f"contents[{index}]"
         if isinstance(item, (list, tuple)):
@@ -79,7 +79,7 @@ def contents(value: Any, backend: Backend) -> list[dict[str, Any]]:
 
 
 def _said(turn: dict[str, Any], path: str) -> dict[str, Any]:
-    """Pass a turn of a conversation on."""
+    """Check a turn of a conversation, and return it."""
     role = turn.get("role", "")
     if role not in _ROLES:
         msg = f"unknown role {role!r} in {path}"
@@ -91,10 +91,10 @@ def _said(turn: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def content(value: Any, backend: Backend, path: str = "content") -> dict[str, Any]:
-    """Spell one Content from a Content, a string, a part, or a list of parts.
+    """Convert a Content, a string, a part, or a list of parts into a Content.
 
     Raises:
-        RequestError: empty, or nothing that can be sent.
+        RequestError: it is empty, or cannot be sent.
     """
     if isinstance(value, (list, tuple)):
         return _turn(parts(value, backend, path), role="user")
@@ -115,7 +115,7 @@ def content(value: Any, backend: Backend, path: str = "content") -> dict[str, An
 
 
 def parts(several: Iterable[Any], backend: Backend, path: str) -> list[dict[str, Any]]:
-    """Spell parts.
+    """Convert parts.
 
     Raises:
         RequestError: one cannot be sent.
@@ -124,13 +124,13 @@ def parts(several: Iterable[Any], backend: Backend, path: str) -> list[dict[str,
 
 
 def is_content(value: Any) -> bool:
-    """Whether it is a Content, in whatever spelling, rather than a part or a string."""
+    """Whether it is a Content, in any spelling, rather than a part or a string."""
     fields = fields_of(value)
     return fields is not None and not fields.keys().isdisjoint(CONTENT_FIELDS)
 
 
 def is_prompt(value: Any) -> bool:
-    """Whether it is what ``contents`` takes: a string, a list, a Content, a part, a file, a picture."""
+    """Whether ``contents`` accepts it: a string, a list, a Content, a part, a file, a picture."""
     if isinstance(value, (str, list, tuple)) or _is_picture(value):
         return True
     fields = fields_of(value)
@@ -140,10 +140,10 @@ def is_prompt(value: Any) -> bool:
 
 
 def part(value: Any, backend: Backend, path: str = "part") -> dict[str, Any]:
-    """Spell one part from a string, a Part, a FileData, an uploaded File or a picture (Pillow).
+    """Convert a string, a Part, a FileData, an uploaded File or a picture (Pillow) into a part.
 
     Raises:
-        RequestError: it is nothing of these, or names a file that the backend cannot read.
+        RequestError: it is none of these, or names a file that the backend cannot read.
     """
     if isinstance(value, str):
         return {"text": text(value, path)}
@@ -176,7 +176,7 @@ def _turn(several: list[dict[str, Any]], *, role: str) -> dict[str, Any]:
 
 
 def _file_data(fields: dict[str, Any]) -> dict[str, Any] | None:
-    """Return FileData for a bare FileData or for an uploaded File (known by ``uri`` and ``mimeType``)."""
+    """Return FileData for a bare FileData or for an uploaded File (recognized by ``uri`` and ``mimeType``)."""
     if "fileUri" in fields and fields.keys() <= _FILE_DATA_FIELDS:
         return fields
     if "uri" in fields and fields.keys().isdisjoint(PART_FIELDS - {"videoMetadata"}):

@@ -19,14 +19,14 @@ from airflow_provider_genai_batch.wire.values import snake
 
 
 def takes_text_only(model: str, backend: Backend) -> bool:
-    """Whether it is one of Vertex AI's models for texts (``text-embedding-00x``), whose lines are bare texts."""
+    """Whether it is a Vertex AI model for texts only (``text-embedding-00x``); its lines are bare texts."""
     return backend is Backend.VERTEX and model.rpartition("/")[2].startswith(
         ("text-embedding-", "textembedding-", "text-multilingual-embedding-")
     )
 
 
 def embed_config(config: Any, backend: Backend, *, origin: Any = None) -> dict[str, Any]:
-    """Spell ``EmbedContentConfig`` fields (dict or object, either casing) in lowerCamel.
+    """Convert ``EmbedContentConfig`` fields (dict or object, either casing) to lowerCamel.
 
     Raises:
         RequestError: an unknown field, or one of the other service.
@@ -49,16 +49,16 @@ def embed_config(config: Any, backend: Backend, *, origin: Any = None) -> dict[s
 
 
 def embed_request(given: Any, config: dict[str, Any], *, backend: Backend, model: str) -> dict[str, Any]:
-    """Spell one request.
+    """Convert one request.
 
     Args:
-        given: the one content.
+        given: the content.
         config: from `embed_config`.
         backend: where it goes.
-        model: decides the spelling on Vertex AI.
+        model: decides the format on Vertex AI.
 
     Raises:
-        RequestError: several contents in one request, or more than the model takes.
+        RequestError: several contents in one request, or fields that the model does not accept.
     """
     if isinstance(given, (list, tuple)):
         if len(given) != 1:
@@ -79,7 +79,7 @@ def embed_request(given: Any, config: dict[str, Any], *, backend: Backend, model
 
 
 def expand(items: Iterable[Any]) -> Iterator[Any]:
-    """Yield single requests: the SDK's ``EmbedContentBatch`` holds several contents and becomes several."""
+    """Yield single requests: an ``EmbedContentBatch`` of the SDK with several contents becomes several requests."""
     for item in items:
         fields = fields_of(item)
         several = fields.get("contents") if fields else None
@@ -105,10 +105,10 @@ def _only_text(spelled: dict[str, Any], config: dict[str, Any], model: str) -> s
 
 
 def check_text(text: Any, model: str) -> None:
-    """Refuse what the models that take texts cannot embed.
+    """Refuse content that models for texts only cannot embed.
 
     Raises:
-        RequestError: it is no text, or an empty one.
+        RequestError: it is not a text, or is empty.
     """
     if not isinstance(text, str) or not text:
         msg = f"{model} takes lines with content and nothing else; this one's is {'empty' if text == '' else 'no text'}"

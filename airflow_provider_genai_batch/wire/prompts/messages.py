@@ -1,13 +1,13 @@
-"""Every message that a request can hold: its fields by their REST names, and the kind of value of each.
+"""Every message that a request can contain: its fields by their REST names, and the kind of each value.
 
 A kind is ``string``, ``bytes`` (base64), ``int``, ``float``, ``bool``, ``time`` (RFC 3339), ``enum`` (a name in
 capitals), ``any`` (the user's own data), or a message of this table; ``[X]`` is a list of it, ``{X}`` an object with
-names of the user's own.
+names chosen by the user.
 
 Source: the types of Google's google-genai SDK, 2.34.0 to 3.6.1, with all fields of both. The SDK has no types for the
-requests themselves: GenerateContentRequest and EmbedContentRequest are from Google's REST reference, with its names
-for what the SDK calls ``model_selection_config`` and ``generation_output_config``. `tests/referee/test_messages.py`
-lays the table beside the SDK.
+requests themselves: GenerateContentRequest and EmbedContentRequest are from Google's REST reference, which has other
+names for the SDK's ``model_selection_config`` and ``generation_output_config``. `tests/referee/test_messages.py`
+compares the table with the SDK.
 """
 
 from __future__ import annotations
@@ -232,4 +232,4 @@ _TABLE = {
 MESSAGES: dict[str, dict[str, str]] = {
     message: dict(field.split(":") for field in fields.split()) for message, fields in _TABLE.items()
 }
-"""From a message's name to its fields, and from a field's name to its kind."""
+"""Maps a message's name to its fields, and a field's name to its kind."""

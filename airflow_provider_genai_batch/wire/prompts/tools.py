@@ -1,4 +1,4 @@
-"""``tools``: what a model may use while it answers; functions are declared, never run, in a batch.
+"""``tools``: what a model may use while it answers. In a batch, functions are declared but never run.
 
 Source: Google's Tool reference; how Google's google-genai SDK merges declarations.
 """
@@ -16,11 +16,11 @@ from airflow_provider_genai_batch.wire.schemas.schema import response_schema
 from airflow_provider_genai_batch.wire.spelling import as_written, fields_of
 
 _SCHEMAS = ("parameters", "response")
-"""Fields of a function that are schemas of the dialect."""
+"""Fields of a function that are response schemas."""
 
 
 def tools(value: Any, backend: Backend) -> list[dict[str, Any]]:
-    """Spell ``tools``: all function declarations in one tool, which comes last.
+    """Convert ``tools``; all function declarations are combined in one tool, which comes last.
 
     Raises:
         RequestError: a Python function or MCP session (nothing in a batch could call it), an unknown tool, or
@@ -62,7 +62,7 @@ def _tool(item: Any, backend: Backend, path: str) -> dict[str, Any]:
 
 
 def _declaration(item: Any, path: str, backend: Backend) -> dict[str, Any]:
-    """Spell a function; what it takes and gives is said in the dialect of response schemas."""
+    """Convert a function; its parameters and its response are written as response schemas."""
     fields = fields_of(item)
     if fields is None:
         return message(item, "FunctionDeclaration", path, backend)

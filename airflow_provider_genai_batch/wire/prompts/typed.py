@@ -1,7 +1,7 @@
-"""Values of a request by the kinds that its messages say, from what Python users hold to proto3 JSON in lowerCamel.
+"""Converts values of a request by the kinds in its messages, from Python objects to proto3 JSON in lowerCamel.
 
-Values of another kind are read where Google's google-genai SDK reads them (``"5"`` as a number, a tuple as a list, a
-name of an enumeration in any case), and refused where it refuses them; a yes or no is never a number here.
+Values of another kind are converted if Google's google-genai SDK converts them (``"5"`` to a number, a tuple to a list,
+an enumeration name in any case), and refused if it refuses them. A boolean is never a number here.
 Source: proto3 JSON mapping; the SDK's types, by `wire.prompts.messages`.
 """
 
@@ -42,7 +42,7 @@ _YES_AND_NO = {
     "0": False,
 }
 _NOUNS = {"Part": "a part", "Content": "a Content"}
-"""What their paths do not say."""
+"""Names of messages that their paths do not show."""
 _JSON_KINDS = {
     bool: "true or false",
     int: "a number",
@@ -57,16 +57,16 @@ _JSON_KINDS = {
 
 
 def message(value: Any, name: str, path: str, backend: Backend) -> dict[str, Any]:
-    """Spell a message.
+    """Convert a message.
 
     Args:
         value: dict or object, either casing.
-        name: of `MESSAGES`.
-        path: where it stands in the request, for errors.
+        name: a name in `MESSAGES`.
+        path: its place in the request, for errors.
         backend: where the request goes.
 
     Raises:
-        RequestError: a field it does not have, one of the other service, or a value of another kind.
+        RequestError: a field that it does not have, one of the other service, or a value of the wrong kind.
     """
     fields = fields_of(value)
     if fields is None:
@@ -90,10 +90,10 @@ def message(value: Any, name: str, path: str, backend: Backend) -> dict[str, Any
 
 
 def typed(value: Any, kind: str, path: str, backend: Backend) -> Any:
-    """Spell a value of a kind of `MESSAGES`.
+    """Convert a value to a kind of `MESSAGES`.
 
     Raises:
-        RequestError: it is of another kind.
+        RequestError: it is of the wrong kind.
     """
     if leaf := _LEAVES.get(kind):
         return leaf(value, path)
@@ -110,7 +110,7 @@ def typed(value: Any, kind: str, path: str, backend: Backend) -> Any:
 def unknown(
     written: str, messages: str | tuple[str, ...], path: str, backend: Backend, present: Collection[str] = ()
 ) -> RequestError:
-    """Return the refusal of a field that a message, or none of several, has."""
+    """Return the error for a field that is in none of the messages."""
     several = (messages,) if isinstance(messages, str) else messages
     said = advice(camel(written), several, backend, present)
     place = ", ".join(filter(None, (_NOUNS.get(several[0]), path)))
@@ -118,7 +118,7 @@ def unknown(
 
 
 def other_kind(path: str, value: Any, wanted: str, remedy: str) -> RequestError:
-    """Return the refusal of a value of another kind; the value itself, which may be the user's data, is not shown."""
+    """Return the error for a value of the wrong kind; the value is not shown, because it may be the user's data."""
     return RequestError(f"{path} is not {wanted} but {_found(value)}", remedy)
 
 
@@ -127,7 +127,7 @@ def _found(value: Any) -> str:
 
 
 def _named(value: Any, kind: str, path: str, backend: Backend) -> dict[str, Any]:
-    """Spell an object whose names are the user's own."""
+    """Convert an object whose names are chosen by the user."""
     if not isinstance(value, Mapping) and kind != "any":
         msg = f"{path} is not a dict of strings but {_found(value)}"
         raise RequestError(msg, "Write an object of names and values.")
@@ -148,7 +148,7 @@ def _named(value: Any, kind: str, path: str, backend: Backend) -> dict[str, Any]
 
 
 def _of_images(config: dict[str, Any]) -> dict[str, Any]:
-    """Write what the SDK calls ``output_mime_type`` and ``output_compression_quality`` as Vertex AI does."""
+    """Rename the SDK's ``output_mime_type`` and ``output_compression_quality`` to Vertex AI's fields."""
     options = {
         name: config.pop(given)
         for given, name in (
@@ -233,7 +233,7 @@ def _time(value: Any, path: str) -> str:
 
 
 def _enum(value: Any, path: str) -> str:
-    """Spell a name of an enumeration: the services take upper case only, people (and the SDK) write either."""
+    """Convert an enumeration name: the services accept upper case only; people (and the SDK) write either."""
     return _string(value, path).upper()
 
 
