@@ -1,1 +1,1 @@
-"""Answers of every model family, read as plain rows."""
+"""Reads answers of every model family as plain rows."""

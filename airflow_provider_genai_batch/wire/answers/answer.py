@@ -1,7 +1,7 @@
-"""Answers in words that all model families share, and their rows.
+"""Answers in a form that all model families share, and their rows.
 
 Each family has a reader that makes an `Answer` of a response (`wire.answers.gemini` is Google's). This module decides,
-once for all families, what a row holds of an answer and whether the row is ``ok``.
+once for all families, what a row contains of an answer and whether the row is ``ok``.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from airflow_provider_genai_batch.wire.keys import stamped_index
 PlainRow: TypeAlias = dict[str, Any]
 """A row as it is written: `key, index, status, text, output, error, finish_reason, usage, model_version`.
 
-In this order. These follow where there is something: `candidates`, `parts`, `media`, `grounding`, `citations`,
-`logprobs`, `response`, `tier`, `round` and `input`, and `asked` to `same_as` of `models.ResultRow`.
+The fields are in this order. The following ones come after them if they are not empty: `candidates`, `parts`, `media`,
+`grounding`, `citations`, `logprobs`, `response`, `tier`, `round` and `input`, and `asked` to `same_as` of
+`models.ResultRow`.
 """
 Store: TypeAlias = Callable[[str | None, int, int, str | None, str], dict[str, Any]]
 """Takes key, candidate, part, mime type and base64 text of a picture or sound, and writes it as a file.
 
-Returns members of `models.answers.parts.Media`: `bytes`, `sha256`, `uri`, and `mime_type` where the file is of
-another one.
+Returns members of `models.answers.parts.Media`: `bytes`, `sha256`, `uri`, and `mime_type` if the file's type differs.
 """
 
 
 class Finish(Enum):
-    """What a finish reason says of its answer."""
+    """The meaning of a finish reason for its answer."""
 
     WHOLE = "whole"
     """The model finished, met a stop sequence, or calls functions."""
     CUT_OFF = "cut off"
-    """The model met a limit of tokens: the answer is right as far as it goes."""
+    """The model reached a token limit: the answer is right as far as it goes."""
     UNUSABLE = "unusable"
     """The answer is blocked, broken, or has to be continued by another request."""
     UNKNOWN = "unknown"
@@ -43,7 +43,7 @@ class Finish(Enum):
 
 
 def finish_of(reason: str | None, known: Mapping[str, Finish]) -> Finish | None:
-    """Return what a finish reason means in a family, by its `known` ones; None if the answer has no reason."""
+    """Return the meaning of a finish reason, by the family's `known` ones; None if the answer has no reason."""
     return None if reason is None else known.get(reason, Finish.UNKNOWN)
 
 
@@ -55,9 +55,9 @@ class Reading:
         keep_response: each row has the service's own response; then nothing counts as dropped.
         keep_media: `media` of a row has the base64 text of pictures and sound as ``data``, for `store_media`. Otherwise
             they count as dropped.
-        cut_off_is_good: answers that were cut off at a limit of tokens are ``ok``.
-        asked: the tier in which they were asked at once; `tier` of a row is the one that served it. None: in a job.
-        dropped: counts what lands nowhere, while rows are read.
+        cut_off_is_good: answers that were cut off at a token limit are ``ok``.
+        asked: the tier of the immediate calls; `tier` of a row is the tier that served it. None: they come from a job.
+        dropped: counts the members that no row contains, while rows are read.
     """
 
     keep_response: bool = False
@@ -78,8 +78,8 @@ class AnswerSettings:
 
     Attributes:
         keep: ``response`` also lands the service's own response.
-        truncated: with ``invalid``, every answer that was cut off at a limit of tokens is ``invalid``.
-        typed: answers have a type. One that was cut off does not fit it, so it is ``invalid`` in any case.
+        truncated: with ``invalid``, every answer that was cut off at a token limit is ``invalid``.
+        typed: answers have a type. A truncated answer does not fit it, so it is ``invalid`` in any case.
     """
 
     keep: str | None = None
@@ -100,20 +100,20 @@ class Answer:
         text: without thoughts.
         output: function calls, in order, or the numbers of an embedding.
         finish_reason: in the family's own word; None: the response has none.
-        finish: what that word means; None where there is none: then an answer with content is ``ok``.
+        finish: the meaning of that word; None if there is none: then an answer with content is ``ok``.
         usage: see `tokens`.
-        model_version: as the service says it.
-        candidates: `models.answers.candidate.Candidate` as dicts, in their order, of an answer that has several;
-            the other fields are those of `chosen`.
-        parts: `models.answers.parts.Part` as dicts: what is no plain text, of all candidates, in order.
-        media: `candidate`, `part`, `mime_type` and ``data`` (base64 text) of pictures and sound, where a `Reading`
+        model_version: as the service reports it.
+        candidates: `models.answers.candidate.Candidate` as dicts, in order, if there are several; the other fields are
+            those of the chosen one.
+        parts: `models.answers.parts.Part` as dicts: everything except plain text, of all candidates, in order.
+        media: `candidate`, `part`, `mime_type` and ``data`` (base64 text) of pictures and sound, if the `Reading`
             keeps them.
         grounding: `models.answers.grounding.Grounding` as a dict.
         citations: `models.answers.grounding.Citation` as dicts.
         logprobs: `models.answers.candidate.Logprobs` as a dict.
-        useful: there is something to use beside text, calls and numbers, such as a picture or code.
-        blocked: why there is nothing to use, in the family's word, where the finish reason does not say it.
-        message: what the service says about that.
+        useful: there is usable content beside text, calls and numbers, such as a picture or code.
+        blocked: why there is no usable content, in the family's word, if the finish reason does not say it.
+        message: the service's explanation.
     """
 
     text: str | None = None
@@ -134,12 +134,12 @@ class Answer:
 
     @property
     def has_content(self) -> bool:
-        """Whether there is anything to use."""
+        """Whether there is any usable content."""
         return bool(self.text or self.output or self.useful)
 
 
 _MORE = ("candidates", "parts", "media", "grounding", "citations", "logprobs")
-"""Fields that a row has only where they hold something."""
+"""Fields that a row has only if they are not empty."""
 
 
 def tokens(
@@ -148,11 +148,11 @@ def tokens(
     """Return the tokens of a row.
 
     Args:
-        asked: of the prompt, those from a cache among them.
-        answered: of the answer, without thoughts.
-        cached: of the prompt, read from a cache.
+        asked: tokens of the prompt, including those from a cache.
+        answered: tokens of the answer, without thoughts.
+        cached: tokens of the prompt that were read from a cache.
         thoughts: billed as output.
-        tool_use: what tools returned, put into the prompt; not in `asked`. It only stands where there is any.
+        tool_use: tokens that tools returned into the prompt; not in `asked`. The row has them only if there are any.
         total: the service's own sum; 0: the sum of the others.
     """
     usage = {"input": asked, "output": answered, "cached": cached, "thoughts": thoughts}
@@ -185,7 +185,7 @@ def answer_row(key: str | None, answer: Answer, reading: Reading) -> PlainRow:
 def status_of(answer: Answer, reading: Reading) -> tuple[str, dict[str, Any] | None]:
     """Return the status of an answer's row, and its error.
 
-    It is ``ok`` if the answer has content and its finish reason is known to mean a whole answer, or is absent. The
+    It is ``ok`` if the answer has content, and its finish reason is absent or known to mean a whole answer. The
     `reading` decides about answers that were cut off.
     """
     reason = answer.finish_reason
@@ -228,10 +228,10 @@ def row_error(message: str, *, code: int | None = None, status: str = "") -> dic
 
 
 def store_media(row: PlainRow, store: Store) -> None:
-    """Write the pictures and sounds of a row as files, and put their addresses into `media` in place of the bytes."""
+    """Write the pictures and sounds of a row as files; in `media`, their addresses replace the bytes."""
     for medium in row.get("media") or ():
         data = medium.pop("data", None)
-        if data is None:  # it is a file already
+        if data is None:  # it is already a file
             continue
         where = medium["candidate"], medium["part"], medium["mime_type"]
         medium.update(store(row["key"], *where, data))

@@ -1,4 +1,4 @@
-"""Candidates of one answer: the chosen one, and what a row lists of all."""
+"""Candidates of one answer: chooses one, and lists all of them in the row."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def indices(candidates: list[Any]) -> list[int]:
 
 
 def answer_of(read: Mapping[int, Answer], dropped: Dropped) -> Answer:
-    """Return the answer among candidates, with a list of all where there are several.
+    """Return the chosen answer, with a list of all candidates if there are several.
 
     Args:
-        read: each candidate by its index, in their order.
-        dropped: counts an index that the row has nowhere: that of a single candidate which is not the first.
+        read: each candidate by its index, in order.
+        dropped: counts an index that is nowhere in the row: that of a single candidate which is not the first.
     """
     answer = _chosen(list(read.values()))
     if len(read) > 1:
@@ -34,7 +34,7 @@ def answer_of(read: Mapping[int, Answer], dropped: Dropped) -> Answer:
 
 
 def _chosen(read: list[Answer]) -> Answer:
-    """Return the first whole answer with content, else the first cut off, else the first with content, or any."""
+    """Return the first whole answer with content, else the first truncated one, else the first with content, or any."""
     good = [one for one in read if one.has_content]
     for finish in ((None, Finish.WHOLE), (Finish.CUT_OFF,)):
         for one in good:

@@ -1,4 +1,4 @@
-"""Answers of open models, read from a ChatCompletion of OpenAI's, or a list of embeddings.
+"""Answers of open models, read from an OpenAI ChatCompletion or a list of embeddings.
 
 Source: "Call MaaS APIs for open models"; the types of OpenAI's package for Python; clients that read rows of live jobs.
 """
@@ -36,7 +36,7 @@ LEFT_OUT = frozenset(
         *("choices.matchedStop", "choices.stopReason"),
     )
 )
-"""Members that are known and that no row has, as in `wire.answers.gemini`."""
+"""Known members that no row contains, as in `wire.answers.gemini`."""
 _COMPLETION = frozenset(("object", "model", "choices", "data", "usage"))
 _CHOICE = frozenset(("index", "message", "finish_reason", "logprobs"))
 _MESSAGE = frozenset(("role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls"))
@@ -49,7 +49,7 @@ _USAGE = frozenset(
 
 
 def is_completion(response: Mapping[str, Any]) -> bool:
-    """Whether a response is an open model's."""
+    """Whether a response is from an open model."""
     return "choices" in response or response.get("object") in ("chat.completion", "list")
 
 
@@ -139,7 +139,7 @@ def _named(one: Any) -> dict[str, Any]:
 
 
 def _usage(usage: Any, dropped: Dropped) -> dict[str, int] | None:
-    """Read tokens: ``prompt_tokens`` includes cached ones, ``completion_tokens`` those of reasoning."""
+    """Read tokens: ``prompt_tokens`` includes cached ones, ``completion_tokens`` includes those of reasoning."""
     given = mapping(usage)
     if not given:
         return None

@@ -1,7 +1,7 @@
-"""Answers of Claude, read from a Message of Anthropic's.
+"""Answers of Claude, read from an Anthropic Message.
 
 Source: the types of Anthropic's package for Python, 0.125.0; "Batch predictions with Anthropic Claude models" and
-clients that read its rows, which show what surrounds a Message.
+clients that read its rows, which show the envelope of a Message.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LEFT_OUT = frozenset(
         *("usage.inferenceGeo", "usage.speed", "diagnostics", "content.toolUse.caller"),
     )
 )
-"""Members that are known and that no row has, as in `wire.answers.gemini`."""
+"""Known members that no row contains, as in `wire.answers.gemini`."""
 _MESSAGE = frozenset(("type", "role", "model", "content", "stop_reason", "stop_details", "usage"))
 _USAGE = frozenset(
     (
@@ -63,11 +63,11 @@ _CITATION = {
     "start_char_index": "start_index",
     "end_char_index": "end_index",
 }
-"""Names of a citation's members, and of the fields of `models.answers.grounding.Citation` that hold them."""
+"""Maps a citation's members to the fields of `models.answers.grounding.Citation`."""
 
 
 def is_message(response: Mapping[str, Any]) -> bool:
-    """Whether a response is Claude's."""
+    """Whether a response is from Claude."""
     return response.get("type") == "message" or ("stop_reason" in response and "content" in response)
 
 

@@ -1,8 +1,9 @@
 """Fast path for the usual line: one answer with one text and its tokens.
 
-A job has millions of rows. A typed decoder skips what no row has, which saves most of the time. A line with any member
-that is not named here is read by `wire.answers.results`. Both paths make the same row of a line and count the same as
-dropped, with one exception: in members that it skips, this path accepts bytes that are not UTF-8.
+A job has millions of rows. A typed decoder skips the members that no row contains, which saves most of the time. A line
+with any member that is not named here is read by `wire.answers.results`. Both paths make the same row of a line and
+count the same members as dropped, with one exception: in members that it skips, this path accepts bytes that are not
+UTF-8.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from airflow_provider_genai_batch.wire.keys import read_key, stamped_indices
 
 
 class _Object(Struct, gc=False):
-    """Anything in braces, passed over."""
+    """Any object; its content is skipped."""
 
 
 class _List(Struct, gc=False, array_like=True):
-    """Anything in brackets, passed over."""
+    """Any array; its content is skipped."""
 
 
-# Members that no row has: only their presence counts. Null and empty text take the slow path.
+# Members that no row contains: only their presence counts. Null and empty text take the slow path.
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)] | UnsetType
 _Number: TypeAlias = float | UnsetType
 _Some: TypeAlias = _List | UnsetType
@@ -57,7 +58,7 @@ class _Usage(Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
     prompt_token_count: int
     candidates_token_count: int
     total_token_count: Annotated[int, Meta(ge=1)]
-    # Zeros are left out, mostly of these two.
+    # Zeros are omitted, mostly for these two.
     cached_content_token_count: int = 0
     thoughts_token_count: int = 0
     prompt_tokens_details: _Some = UNSET
@@ -82,7 +83,7 @@ class _GeminiLine(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _VertexLine(Struct, gc=False, forbid_unknown_fields=True):
-    """A line with the request beside the response. With further siblings it takes the slow path."""
+    """A line with the request beside the response. With other siblings it takes the slow path."""
 
     key: str
     response: _Response
@@ -97,9 +98,9 @@ _COUNTED = (
     *("usageMetadata.cacheTokensDetails", "usageMetadata.trafficType", "usageMetadata.serviceTier"),
     "usageMetadata.billablePromptUsage",
 )
-"""Kinds of members that a line on this path may have and no row has."""
+"""Kinds of members that a line on this path may have and no row contains."""
 _UNUSUAL = (ValueError, DecodeError, RecursionError)
-"""Raised of other lines: before msgspec 0.21 its own error is no ValueError."""
+"""Errors for other lines: before msgspec 0.21 its own error is not a ValueError."""
 
 
 class UsualReader:
@@ -111,11 +112,11 @@ class UsualReader:
         self._decoder: Decoder[Any] = Decoder(_VertexLine if self._marked else _GeminiLine)
 
     def read(self, block: bytes) -> list[UsualRows | bytes]:
-        """Read whole lines: usual ones become rows, as many together as stand together, and any others stay lines."""
+        """Read whole lines: consecutive usual lines become rows together, and any others stay lines."""
         lines = block.split(b"\n")[:-1]
         try:
             decoded = self._decoder.decode_lines(block)
-            # Fewer objects than lines: some are empty, or one object stands in several.
+            # Fewer objects than lines: some lines are empty, or an object spans several lines.
             if len(decoded) == len(lines) and self._takes(decoded):
                 return [self._rows(decoded)]
         except _UNUSUAL:
@@ -127,7 +128,7 @@ class UsualReader:
         return found
 
     def _one(self, line: bytes) -> Any:
-        """Return a usual line decoded, any other as it is."""
+        """Return a usual line decoded, and any other unchanged."""
         try:
             decoded = self._decoder.decode(line)
         except _UNUSUAL:
@@ -135,13 +136,13 @@ class UsualReader:
         return decoded if self._takes([decoded]) else line
 
     def _takes(self, lines: list[Any]) -> bool:
-        """Whether answers that were cut off are good, or there are none."""
+        """Whether truncated answers are good, or there are none."""
         return self._cut_off_is_good or all(
             line.response.candidates[0].finish_reason == USUAL for line in lines
         )
 
-    def _rows(self, lines: list[Any]) -> UsualRows:  # noqa: C901, PLR0912, PLR0915 - calls would cost a tenth
-        """Make rows of lines, and count what they do not have."""
+    def _rows(self, lines: list[Any]) -> UsualRows:  # noqa: C901, PLR0912, PLR0915 - calls would cost a tenth more
+        """Make rows of lines, and count the members that the rows do not contain."""
         missing, usual = UNSET, USUAL
         keys = [read_key(line.key) for line in lines] if self._marked else [line.key for line in lines]
         indices = stamped_indices(keys)
@@ -166,7 +167,7 @@ class UsualReader:
             asked += prompt
             answered += answer
             in_all += total
-            if prompt > longest:  # noqa: PLR1730 - a call a row
+            if prompt > longest:  # noqa: PLR1730 - `max` would be a call per row
                 longest = prompt
             if cached:
                 from_cache += cached

@@ -40,14 +40,14 @@ FINISH: dict[str, Finish] = {
 }
 """Google's known finish reasons; any other is `Finish.UNKNOWN`.
 
-``CONTINUATION`` comes with a token by which another request continues the answer. ``TOO_MANY_TOOL_CALLS`` means that
+``CONTINUATION`` comes with a token with which another request continues the answer. ``TOO_MANY_TOOL_CALLS`` means that
 the service stopped the tools before there was an answer. No document says that ``OTHER`` or
 ``FINISH_REASON_UNSPECIFIED`` means a whole answer.
 """
 USUAL = "STOP"
 """The finish reason of nearly all answers."""
 CUT_OFF = "MAX_TOKENS"
-"""That of answers that met a limit of tokens."""
+"""The finish reason of answers that reached a token limit."""
 LEFT_OUT = frozenset(
     (
         *("responseId", "createTime", "modelStatus", "avgLogprobs", "safetyRatings", "score", "tokenCount"),
@@ -62,7 +62,7 @@ LEFT_OUT = frozenset(
         ),
     )
 )
-"""Members that are known and that no row has: they are no part of the answer. The log warns of all others."""
+"""Known members that no row contains, because they are not part of the answer. The log warns about all others."""
 _CONTENT = frozenset(("role", "parts"))
 _CANDIDATE = frozenset(
     (
@@ -79,7 +79,7 @@ _USAGE = frozenset(
     )
 )
 _USAGE_OF_CALLS = _USAGE | {"trafficType", "serviceTier"}
-"""With what rows have as `tier` where calls were answered at once."""
+"""With the members that rows of immediate calls have as `tier`."""
 _PLACE = ("candidate", "part")
 _USEFUL = (
     *("function_call", "function_response", "executable_code", "code_execution_result", "tool_call"),
@@ -89,7 +89,7 @@ _USEFUL = (
 
 
 def read_answer(response: Mapping[str, Any], reading: Reading) -> Answer:
-    """Read a response. Of several candidates the first whole one is the answer, else the first with content."""
+    """Read a response. Of several candidates, the first whole one is the answer, else the first with content."""
     dropped = reading.counted
     usage, version = _usage(response, reading), text(get(response, "modelVersion"))
     embedding = mapping(response.get("embedding"))
@@ -158,7 +158,7 @@ def _read_parts(answer: Answer, index: int, parts: Any, reading: Reading, droppe
 
 
 def _no_plain_text(read: list[dict[str, Any]], *, alone: bool) -> list[dict[str, Any]] | None:
-    """Return the parts with more than the answer's text, and its texts too if they are several parts."""
+    """Return the parts with more than the answer's text; include its texts if there are several."""
     if not any(part.keys() - {*_PLACE, "text"} for part in read):
         return None
     if alone:
@@ -201,7 +201,7 @@ def _grounding(candidate: dict[str, Any], dropped: Dropped) -> dict[str, Any] | 
 
 
 def _citations(said: Any, dropped: Dropped) -> list[dict[str, Any]] | None:
-    """Read citations: ``citations`` on Vertex AI and in the SDK, ``citationSources`` in the REST of the Gemini API."""
+    """Read citations: ``citations`` on Vertex AI and in the SDK, ``citationSources`` in the Gemini API's REST."""
     if nothing(said):
         return None
     where, found = "citationMetadata", []

@@ -1,8 +1,8 @@
-"""Requests that ask for pictures or sound, and the kinds of files that answers bring.
+"""Requests that ask for pictures or sound, and the kinds of files in answers.
 
-Source: Google's GenerationConfig reference (``responseModalities``, ``speechConfig``, ``imageConfig``); its guides on
-image and speech generation, whose models carry the word in their names, and whose samples wrap speech, which comes as
-``audio/L16;codec=pcm;rate=24000`` in the byte order of WAV, which is little-endian.
+Source: Google's GenerationConfig reference (``responseModalities``, ``speechConfig``, ``imageConfig``). Its guides on
+image and speech generation: the models have the word in their names, and the samples wrap speech, which comes as
+``audio/L16;codec=pcm;rate=24000`` in the byte order of WAV (little-endian).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _MADE_FOR = {
     "pictures": re.compile(r"(?:^|-)(?:image|banana)(?:-|$)"),
     "sound": re.compile(r"(?:^|-)(?:tts|native-audio)(?:-|$)"),
 }
-"""What models answer with that have a word in their name."""
+"""The kind of answer of models that have such a word in their name."""
 _MODALITIES = {"IMAGE": "pictures", "AUDIO": "sound", "VIDEO": "video"}
 _BESIDE = {"imageConfig": "pictures", "speechConfig": "sound"}
-"""Fields of ``generationConfig`` that are of use for nothing else."""
+"""Fields of ``generationConfig`` that have no other purpose."""
 REMEDY = (
     'Give media_uri, a folder such as "gs://bucket/media/", and they are written there as files; or keep="response", '
     "and each row has them as base64"
@@ -62,22 +62,22 @@ _ENDINGS = {
 }
 _UNKNOWN = "bin"
 _SAMPLES = frozenset({"audio/l16", "audio/pcm"})
-"""Types of bare samples, 16 bits each: no player opens them without a header."""
+"""Types of raw samples, 16 bits each: players need a header to open them."""
 _SAMPLE_BYTES = 2
 
 
 class MediaKind(NamedTuple):
-    """What a file of an answer's bytes is."""
+    """The kind of file for the bytes of an answer."""
 
     ending: str
     mime_type: str
-    """Of the file, which is another than that of the bytes where a header is written before them."""
+    """The file's type; it differs from the bytes' type if a header is written before them."""
     rate: int = 0
-    """Samples a second; 0: the bytes are the file."""
+    """Samples per second; 0: the bytes are the file."""
     channels: int = 1
 
     def header(self, size: int) -> bytes:
-        """Return what comes before so many bytes: of bare samples the header of WAV."""
+        """Return the header for this many bytes: a WAV header for raw samples, otherwise nothing."""
         if not self.rate:
             return b""
         frame = self.channels * _SAMPLE_BYTES
@@ -90,7 +90,7 @@ class MediaKind(NamedTuple):
 
 
 def media_kind(mime_type: str) -> MediaKind:
-    """Tell by a part's type what file its bytes make; one that nobody knows is ``.bin``."""
+    """Return the kind of file for a part's type; for an unknown type, it is ``.bin``."""
     name, *rest = (word.strip().lower() for word in mime_type.split(";"))
     if name not in _SAMPLES:
         return MediaKind(_ENDINGS.get(name, _UNKNOWN), mime_type)
@@ -102,11 +102,11 @@ def media_kind(mime_type: str) -> MediaKind:
 
 
 def asks_for(request: Mapping[str, Any], model: str) -> str | None:
-    """Tell why a request is answered with pictures or sound: what it says, else the model's name; None: it is not.
+    """Return why a request's answer has pictures or sound, by its fields or the model's name; None if it has none.
 
     Args:
-        request: with its fields spelled as the service has them; defaults are merged in.
-        model: the job's.
+        request: with its fields in the service's form; defaults are merged in.
+        model: the job's model.
     """
     if given := request.get("generationConfig") or request.get("generation_config"):
         config = mapping(given)
@@ -125,7 +125,7 @@ def asks_for(request: Mapping[str, Any], model: str) -> str | None:
 
 
 def refuse_media(request: Mapping[str, Any], model: str) -> None:
-    """Refuse a request whose answer nobody keeps; see `asks_for`.
+    """Refuse a request if its answer would be stored nowhere; see `asks_for`.
 
     Raises:
         RequestError: it asks for pictures or sound.

@@ -1,4 +1,4 @@
-"""Members of an answer, read with the names and types of `models.answers`; all others are counted."""
+"""Reads the members of an answer by the names and types of `models.answers`, and counts all others."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pydantic.alias_generators import to_camel
 from airflow_provider_genai_batch.printable import printable
 
 _KINDS, _LONGEST = 50, 80
-"""Most kinds, and most characters of one: a faulty service may send any number of names of any length."""
+"""The most kinds, and the most characters of one: a faulty service may send any number of names of any length."""
 OTHERS = "others"
-"""Counts all kinds beyond those."""
+"""Counts all further kinds."""
 _INT64 = 1 << 63
 
 
 class Kinds(Counter[str]):
-    """Counts by kind, where a service chooses the names of the kinds; small enough for a manifest."""
+    """Counts by kind. A service chooses the names of the kinds, so they are limited to a size fit for a manifest."""
 
     def count(self, kind: str, number: int = 1) -> None:
-        """Count some of a kind."""
+        """Count `number` more of a kind."""
         if kind not in self:
             kind = printable(kind, _LONGEST)
             if kind not in self and len(self) >= _KINDS:
@@ -32,27 +32,27 @@ class Kinds(Counter[str]):
         self[kind] += number
 
     def absorb(self, other: Kinds) -> None:
-        """Add the counts of another."""
+        """Add the counts of another counter."""
         for kind, number in other.items():
             self.count(kind, number)
 
 
 class Dropped(Kinds):
-    """Counts of members that no row has, by their dotted path in lowerCamel."""
+    """Counts of members that no row contains, by their dotted path in lowerCamel."""
 
 
 Reader: TypeAlias = Callable[[Any, str, Dropped], Any]
-"""Takes a value, its path and a counter of what it leaves out; returns what it takes, None for nothing."""
+"""Takes a value, its path and a counter for skipped members; returns what it read, or None."""
 
 
 def read_members(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> dict[str, Any] | None:
-    """Return the members of an object that are fields of a model, by the model's names; None: there are none.
+    """Return the members of an object that are fields of a model, by the model's names; None if there are none.
 
     Args:
-        model: of `models.answers`.
+        model: a model in `models.answers`.
         value: the object, in lowerCamel or snake_case.
         where: its dotted path.
-        dropped: counts all other members, but not null and empty text.
+        dropped: counts all other members, except null and empty text.
     """
     if not isinstance(value, Mapping):
         count_value(value, where, dropped)
@@ -71,7 +71,7 @@ def read_members(model: type[BaseModel], value: Any, where: str, dropped: Droppe
 
 
 def read_list(model: type[BaseModel], value: Any, where: str, dropped: Dropped) -> list[Any] | None:
-    """Return the objects of an array, each as `read_members` returns it; None: there is nothing in them."""
+    """Return the objects of an array, each as `read_members` returns it; None if they have no such members."""
     read = (read_members(model, item, where, dropped) for item in listed(value, where, dropped))
     return [one for one in read if one is not None] or None
 
@@ -103,13 +103,13 @@ def filled(**members: Any) -> dict[str, Any]:
 
 
 def nothing(value: Any) -> bool:
-    """Whether a member is as good as absent: null or empty text."""
+    """Whether a member counts as absent: null or empty text."""
     return value is None or value == ""
 
 
-@lru_cache(maxsize=1024)  # the same few names stand in every row
+@lru_cache(maxsize=1024)  # every row has the same few names
 def to_lower_camel(name: str) -> str:
-    """Spell a member as the services' references do."""
+    """Return a member's name in the spelling of the services' references."""
     return to_camel(name) if "_" in name else name
 
 

@@ -1,7 +1,7 @@
-"""One result line or entry of any channel, read as a plain row: the fields of `ResultRow` in a dict of JSON values.
+"""Reads one result line or entry of any channel as a plain row: the fields of `ResultRow` in a dict of JSON values.
 
-Channels: inline entries and output files of the Gemini API, JSONL shards of Vertex AI; of answers and of embeddings. A
-job has millions of rows, so no model is built for each.
+Channels: inline entries and output files of the Gemini API, and JSONL shards of Vertex AI; for answers and embeddings.
+A job has millions of rows, so no model is built for each.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from airflow_provider_genai_batch.wire.partners.rows import (
 from airflow_provider_genai_batch.wire.services.online import served_tier
 from airflow_provider_genai_batch.wire.values import get, integer, mapping, text
 
-_VERTEX = Backend.VERTEX  # to look up a member of an enum costs as much as half a row
+_VERTEX = Backend.VERTEX  # looking up an enum member costs as much as half a row
 CANCELLED = 1
-"""gRPC code of rows that a cancel left unserved."""
+"""The gRPC code of rows that were not processed because the job was cancelled."""
 _STATUSES = (
     "OK",
     "CANCELLED",
@@ -56,7 +56,7 @@ _STATUSES = (
     "DATA_LOSS",
     "UNAUTHENTICATED",
 )
-"""``google.rpc.Code`` by its numbers: Gemini's rows carry the number alone."""
+"""``google.rpc.Code`` by its numbers: Gemini's rows have only the number."""
 _HTTP_CANCELLED = 499
 _OWN = frozenset(
     (
@@ -64,7 +64,7 @@ _OWN = frozenset(
         *("processed_time", "processedTime", "instance", "prediction", "predictions"),
     )
 )
-"""What stands in a line of Vertex AI's output; all else is from the line of the input."""
+"""Members of a line in Vertex AI's output; all others come from the input line."""
 _KEY_AND_RESPONSE = 2
 
 
@@ -93,9 +93,9 @@ def read_fields(line: Mapping[str, Any], backend: Backend, reading: Reading | No
 
 
 def _tier(response: Mapping[str, Any], asked: Tier) -> str | None:
-    """Return the tier that served an answer, or in which none came; None where that is not known.
+    """Return the tier that served an answer, or the requested one if no answer came; None if it is not known.
 
-    What was asked in full is served in full where the answer does not say otherwise. A flex call may be.
+    A standard call counts as served at full price unless the answer says otherwise. For a flex call, it is not known.
     """
     served = served_tier(response) if response else asked
     if served is None and asked is Tier.STANDARD:
@@ -104,7 +104,7 @@ def _tier(response: Mapping[str, Any], asked: Tier) -> str | None:
 
 
 def _beside(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the siblings of the request in its line, which Vertex AI gives back."""
+    """Return the fields beside the request in its line, which Vertex AI returns."""
     own = OF_PARTNERS if is_partners(line) else _OWN
     return {name: value for name, value in line.items() if name not in own and value is not None}
 
@@ -139,7 +139,7 @@ def missing_row(key: str | None, index: int | None) -> PlainRow:
 
 
 def useless_row(line: Mapping[str, Any], backend: Backend, status: str, message: str) -> PlainRow:
-    """Return the row of an answer of which only the key could be read."""
+    """Return the row of an answer if only its key could be read."""
     return plain_row(_key(line, backend), "invalid", error=row_error(message, status=status))
 
 
@@ -168,7 +168,7 @@ def _custom_id(line: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | No
 
 
 def _label(labels: Mapping[str, Any]) -> Any:
-    """Return the label in which gateways to this service keep their ids, each with its own prefix."""
+    """Return the label in which gateways to this service store their ids, each with its own prefix."""
     return next(
         (value for name, value in labels.items() if name == "key" or name.endswith("custom_id")), None
     )
@@ -220,7 +220,7 @@ def _first(value: Any) -> dict[str, Any]:
 
 
 def _asked_text(line: Mapping[str, Any]) -> str | None:
-    """Return the text of a ``text-embedding-00x`` line, which has no key: rows join by their text."""
+    """Return the text of a ``text-embedding-00x`` line, which has no key: its rows are matched by text."""
     return text(mapping(line.get("instance")).get("content"))
 
 

@@ -1,7 +1,7 @@
-"""Usual rows, many at a time: typed, counted as they are made, and written as they are.
+"""Usual rows, many at a time: typed, counted as they are made, and written without conversion.
 
-`wire.answers.fast_results` says which rows are usual. `plain` is what any other reader makes of the same line, for
-whoever looks at rows one by one.
+`wire.answers.fast_results` defines which rows are usual. `plain` returns the same rows that any other reader makes of
+the lines, for code that handles rows one by one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class UsualTokens(Struct, gc=False):
 
 
 class UsualRow(Struct, gc=False):
-    """A row with one text: the fields of `PlainRow` in the same order. Those that are not set are not written."""
+    """A row with one text: the fields of `PlainRow` in the same order. Unset fields are not written."""
 
     key: str
     index: int | None
@@ -75,16 +75,16 @@ class UsualRow(Struct, gc=False):
 
 @dataclass(slots=True)
 class UsualRows:
-    """Rows that stood behind each other.
+    """Consecutive rows.
 
     Attributes:
-        rows: in their order.
-        keys: of them.
-        indices: that their keys spell.
-        tokens: the sums of all rows.
-        longest: the most tokens of a prompt among them.
-        cut_off: how many answers met a limit of tokens; all others are whole.
-        failed: places among `rows` of those that are not ``ok``, since their text is not what was asked for.
+        rows: in order.
+        keys: the rows' keys.
+        indices: the indices that the keys spell.
+        tokens: the sums over all rows.
+        longest: the largest number of prompt tokens in a row.
+        cut_off: how many answers reached a token limit; all others are whole.
+        failed: positions in `rows` of those that are not ``ok``, because their text does not fit the output type.
     """
 
     rows: list[UsualRow]
@@ -96,7 +96,7 @@ class UsualRows:
     failed: list[int] = field(default_factory=list)
 
     def place(self, places: Sequence[int | None]) -> None:
-        """Set where in the input their requests are."""
+        """Set the places of the requests in the input."""
         if places != self.indices:
             self.indices = places
             for row, place in zip(self.rows, places, strict=True):

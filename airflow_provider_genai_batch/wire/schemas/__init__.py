@@ -1,1 +1,1 @@
-"""Schemas of answers, in the dialect that a service takes, and checks of the answers."""
+"""Schemas of answers in the dialect that a service accepts, and checks of the answers."""

@@ -1,4 +1,4 @@
-"""Types written as columns, ``kind STRING, tags ARRAY<STRING>``, as BigQuery's own AI functions take them.
+"""Types written as columns, ``kind STRING, tags ARRAY<STRING>``, as in BigQuery's own AI functions.
 
 Source: the argument ``output_schema`` of BigQuery's ``AI.GENERATE_TABLE``.
 """
@@ -31,19 +31,19 @@ _HELP = 'Give the type itself, not its name, or write columns, such as "kind STR
 
 @lru_cache(maxsize=64)
 def type_of_columns(text: str) -> type[Any]:
-    """Return a model with a field for each column; none of them may be missing or null.
+    """Return a model with a field for each column; every field is required and not null.
 
     Args:
-        text: names and types, with commas in between.
+        text: names and types, separated by commas.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be parsed.
     """
     return _Columns(text).model()
 
 
 class _Columns:
-    """Reads one text from left to right."""
+    """A parser that reads one text from left to right."""
 
     def __init__(self, text: str) -> None:
         self._text, self._at, self._models = text, 0, 0
@@ -51,14 +51,14 @@ class _Columns:
         self._step()
 
     def model(self) -> type[Any]:
-        """Read all of it."""
+        """Read the whole text."""
         found = self._fields("")
         if self._next[0]:
             raise self._wrong(f"{self._next[0]!r} is left over")
         return found
 
     def _step(self) -> str:
-        """Take the token at hand, and look at the one behind it."""
+        """Return the current token, and read the next one."""
         before = self._next[0]
         rest = self._text[self._at :]
         if not rest.strip():
@@ -99,7 +99,7 @@ class _Columns:
             self._take("<")
             item = self._type()
             self._take(">")
-            return list[item]  # type: ignore[valid-type]  # known when it runs
+            return list[item]  # type: ignore[valid-type]  # known at run time
         if word == "STRUCT":
             self._take("<")
             return self._fields(">")

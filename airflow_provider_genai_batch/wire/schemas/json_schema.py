@@ -1,6 +1,6 @@
 """``responseJsonSchema``, and the check of answers against it.
 
-Source: a public report of batch jobs that answered it with endless text, where ``responseSchema`` worked.
+Source: a public report of batch jobs that answered it with endless text, although ``responseSchema`` worked.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from airflow_provider_genai_batch.wire.spelling import fields_of
 
 _NAME = "responseJsonSchema"
 SCHEMAS = ("responseSchema", _NAME)
-"""Fields of ``generationConfig`` with the schema of an answer, of which the service takes one."""
+"""Fields of ``generationConfig`` with the schema of an answer; the service accepts only one of them."""
 
 
 def json_schema_of(request_defaults: Any) -> Any:
-    """Return the JSON Schema in `request_defaults`; None: they have none."""
+    """Return the JSON Schema in `request_defaults`, or None."""
     if request_defaults is None:
         return None
     fields = fields_of(request_defaults) or {}
@@ -31,7 +31,7 @@ def json_schema_check(schema: Any) -> Callable[[str], Any]:
     """Return a function that reads an answer's text as JSON. It raises ValueError with the places that do not fit.
 
     Raises:
-        InputError: `schema` is no JSON Schema.
+        InputError: `schema` is not a JSON Schema.
     """
     from jsonschema import SchemaError, validators
 

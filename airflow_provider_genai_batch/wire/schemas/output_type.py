@@ -1,7 +1,7 @@
 """``output_type``: the request for answers of a type, and the check of the answers.
 
 Google's batch endpoint has answered ``responseJsonSchema`` with degenerate output where ``responseSchema`` worked. So
-``responseSchema`` is sent, with references resolved (`wire.schemas.schema`).
+this module sends ``responseSchema``, with references resolved (`wire.schemas.schema`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _SAID_ALREADY = (*SCHEMAS, "responseMimeType")
 
 
 def ask_for(output_type: Any, request_defaults: Any) -> Any:
-    """Add a type to the fields that every request gets. Defaults that are no fields are returned as they are.
+    """Add a type to the fields that every request gets. Defaults that have no fields are returned unchanged.
 
     Raises:
-        ConfigurationError: the fields have a schema already.
-        InputError: `output_type` is no type, or has no schema.
+        ConfigurationError: the fields already have a schema.
+        InputError: `output_type` is not a type, or has no schema.
     """
     fields = fields_of({} if request_defaults is None else request_defaults)
     if fields is None:
@@ -58,8 +58,8 @@ class AnswerCheck:
     """Reads an answer's text as a type. It raises ValueError with the places that do not fit.
 
     Attributes:
-        read: makes an instance of the type.
-        core: Pydantic's schema of it.
+        read: returns an instance of the type.
+        core: Pydantic's schema of the type.
     """
 
     read: Callable[[str], Any]
@@ -67,25 +67,25 @@ class AnswerCheck:
 
     @cached_property
     def fast(self) -> Callable[[str], bytes] | None:
-        """What makes JSON of an answer that certainly fits, without an instance; None where the type needs one."""
+        """Converts an answer that certainly fits to JSON without creating an instance; None if that is not possible."""
         return plain_reader(self.core)
 
     def __call__(self, text: str) -> Any:
-        """Return what the text is."""
+        """Return the text's value."""
         return self.read(text)
 
     def spelled(self, text: str) -> Any:
-        """Return the same as JSON, or as it is where JSON has no word for it."""
+        """Return the value as JSON, or unchanged if JSON cannot represent it."""
         if self.fast is not None:
             try:
                 return Raw(self.fast(text))
             except (ValueError, DecodeError, OverflowError, RecursionError):
-                pass  # for Pydantic to judge
+                pass  # Pydantic decides
         return spelled(self.read(text))
 
 
 def spelled(output: Any) -> Any:
-    """Return an output as JSON, or as it is where JSON has no word for it: it may be a model, which is written here."""
+    """Return an output as JSON, or unchanged if JSON cannot represent it. Models are serialized."""
     try:
         return Raw(to_json(output, inf_nan_mode="null"))
     except ValueError:
@@ -93,18 +93,18 @@ def spelled(output: Any) -> Any:
 
 
 def answer_check(output_type: Any) -> AnswerCheck:
-    """Return the check of answers that are to be of a type.
+    """Return the check of answers against a type.
 
     Args:
-        output_type: a Pydantic model, any type that a ``TypeAdapter`` takes, or a text of columns.
+        output_type: a Pydantic model, any type that a ``TypeAdapter`` accepts, or a text of columns.
 
     Raises:
-        InputError: it is no such type.
+        InputError: it is not such a type.
     """
     output_type = given_type(output_type)
     adapter = _adapter(output_type)
-    # The adapter's own method costs as much as a small answer, and each setting a fifth of one. The schema asks for
-    # fields by name, so they are read by name, too, in spite of their aliases.
+    # The adapter's own method costs as much as a small answer, and each setting a fifth of one. The schema names the
+    # fields by name, so they are also read by name, even if they have aliases.
     read: Callable[[str | bytes], Any] = adapter.validator.validate_json
     if _has_aliases(adapter.core_schema):
         read = partial(adapter.validator.validate_json, by_alias=True, by_name=True)
@@ -126,10 +126,10 @@ def answer_check(output_type: Any) -> AnswerCheck:
 
 
 def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] | None:
-    """Return the check of every answer of a job; None: its answers have no type.
+    """Return the check for every answer of a job; None if its answers have no type.
 
     Raises:
-        InputError: `output_type` is no type, or the JSON Schema is none.
+        InputError: `output_type` is not a type, or the JSON Schema is invalid.
     """
     if output_type is not None:
         return answer_check(output_type)
@@ -138,7 +138,7 @@ def job_check(output_type: Any, request_defaults: Any) -> Callable[[str], Any] |
 
 
 def output_schema(output_type: Any) -> dict[str, Any] | None:
-    """Return the JSON Schema of what `answer_check` returns, as rows have it; None: the type has none."""
+    """Return the JSON Schema of `answer_check`'s values, as rows have them; None if the type has none."""
     try:
         return _adapter(given_type(output_type)).json_schema(
             mode="serialization", schema_generator=_AsWritten
@@ -148,7 +148,7 @@ def output_schema(output_type: Any) -> dict[str, Any] | None:
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Lists as required all members that are always written, also those with a default."""
+    """Marks all members that are always written as required, also those with a default."""
 
     @override
     def field_is_required(self, field: Any, total: bool) -> bool:
@@ -158,7 +158,7 @@ class _AsWritten(GenerateJsonSchema):
 
 
 def asks_for_type(output_type: Any, request: Any) -> bool:
-    """Whether a request asks for answers of a type. An answer that was cut off does not fit one.
+    """Whether a request asks for answers of a type. An answer that was cut off does not fit a type.
 
     Args:
         output_type: the task's, or None.
@@ -179,7 +179,7 @@ def asks_for_type(output_type: Any, request: Any) -> bool:
 
 
 def _has_schema(response_format: Any) -> bool:
-    """Whether a format of answers, or one of several, has a schema, in itself or in one of its members."""
+    """Whether an answer format, or one of several, has a schema, in itself or in one of its members."""
     several = response_format if isinstance(response_format, (list, tuple)) else [response_format]
     for one in several:
         fields = fields_of(one) or {}
@@ -189,7 +189,7 @@ def _has_schema(response_format: Any) -> bool:
 
 
 def read_back(output_type: Any, text: str) -> str:
-    """Return an answer's text with the values that its texts stand for, so that another check can read it."""
+    """Return an answer with the values that its texts stand for, as text that another check can read."""
     output_type = given_type(output_type)
     adapter = _adapter(output_type)
     readings = [text.encode(errors="replace"), *_meant(text, _way_back(output_type, adapter))]
@@ -201,16 +201,16 @@ def read_back(output_type: Any, text: str) -> str:
 
 
 def given_type(output_type: Any) -> Any:
-    """Return a type as it was given; of a text such as ``kind STRING, tags ARRAY<STRING>`` the type that it writes.
+    """Return a type unchanged; for a text such as ``kind STRING, tags ARRAY<STRING>``, the type that it describes.
 
     Raises:
-        InputError: the text cannot be read.
+        InputError: the text cannot be parsed.
     """
     return type_of_columns(output_type) if isinstance(output_type, str) else output_type
 
 
 def _has_aliases(core: Any) -> bool:
-    """Whether a member of a type may be written by another name than its own, by what Pydantic made of the type."""
+    """Whether a member of a type may have another name in JSON, according to Pydantic's schema of the type."""
     if isinstance(core, Mapping):
         return any(("alias" in str(name) and value) or _has_aliases(value) for name, value in core.items())
     return isinstance(core, (list, tuple)) and any(map(_has_aliases, core))
@@ -239,7 +239,7 @@ def _way_back(output_type: Any, adapter: TypeAdapter[Any]) -> Back | None:
     try:
         return schema_of_type(output_type, adapter).back
     except RequestError:
-        return None  # no request has asked for it
+        return None  # no request can have used this type
 
 
 def _meant(text: str, back: Back | None) -> Iterator[bytes]:

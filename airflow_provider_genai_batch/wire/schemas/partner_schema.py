@@ -1,4 +1,4 @@
-"""Schemas of answers for partners' models: plain JSON Schema in place of Google's dialect, and Claude's answer tool.
+"""Schemas of answers for partners' models: plain JSON Schema instead of Google's dialect, and Claude's answer tool.
 
 Source: Google's Schema reference for the dialect; Anthropic's and OpenAI's pages on tools and structured output for
 what is plain JSON Schema there.
@@ -11,15 +11,15 @@ from typing import Any
 
 ANSWER_TOOL, VALUE_TOOL = "structured_answer", "structured_value"
 """Names of the tool that Claude has to call. The input of the first is the answer. A tool's input is an object, so an
-answer that is a list or a word is the field ``value`` of the input of the second."""
+answer that is a list or a scalar is the field ``value`` in the input of the second."""
 VALUE = "value"
 _HOLD_ONE = frozenset({"items", "additionalProperties"})
 _NOT_PLAIN = frozenset({"nullable", "propertyOrdering", "example", "title", "defs"})
-"""Words of the dialect that are left out. References are resolved before, so nothing needs ``defs``."""
+"""Keywords of the dialect that are omitted. References are resolved before, so ``defs`` is not needed."""
 
 
 def plain_schema(schema: Any) -> Any:
-    """Return a schema of Google's dialect as JSON Schema: types in lower case, null in place of ``nullable``."""
+    """Return a schema of Google's dialect as JSON Schema: types in lower case, null instead of ``nullable``."""
     if not isinstance(schema, dict):
         return schema
     plain = {name: _plain_value(name, value) for name, value in schema.items() if name not in _NOT_PLAIN}
@@ -41,22 +41,22 @@ def _plain_value(name: str, value: Any) -> Any:
 
 
 def answer_tool(schema: Any) -> dict[str, Any]:
-    """Return the tool of Claude's whose input is an answer of a schema.
+    """Return the Claude tool whose input is an answer with a schema.
 
     ``output_config.format`` and strict tools are off by default on Vertex AI: a policy of the organisation has to allow
-    them (``constraints/vertexai.allowedPartnerModelFeatures``). A plain tool that has to be called needs no permission.
+    them (``constraints/vertexai.allowedPartnerModelFeatures``). A plain tool with a forced call needs no permission.
     """
     if isinstance(schema, dict) and schema.get("type") == "object":
         return {"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": schema}
     whole: dict[str, Any] = {"type": "object", "properties": {VALUE: schema}, "required": [VALUE]}
-    if isinstance(schema, dict) and "$defs" in schema:  # references go from the root
+    if isinstance(schema, dict) and "$defs" in schema:  # references start at the root
         whole["properties"][VALUE] = {name: value for name, value in schema.items() if name != "$defs"}
         whole["$defs"] = schema["$defs"]
     return {"name": VALUE_TOOL, "description": "Give the answer.", "input_schema": whole}
 
 
 def answer_choice(tool: dict[str, Any]) -> dict[str, Any]:
-    """Return the ``tool_choice`` by which Claude calls `answer_tool`, once."""
+    """Return the ``tool_choice`` that makes Claude call `answer_tool`, once."""
     return {"type": "tool", "name": tool["name"], "disable_parallel_tool_use": True}
 
 

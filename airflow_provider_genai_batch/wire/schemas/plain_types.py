@@ -1,9 +1,9 @@
-"""Plain types, whose answers are read and written without an instance of them.
+"""Plain types: their answers are read and written without creating an instance.
 
-Whatever the reader of a plain type takes, Pydantic takes, too, and both write the same JSON of it. What it does not
-take is for Pydantic to judge. A type is plain if Pydantic's own schema of it says nothing that is not in this module:
-objects of named members, lists, mappings, texts, numbers, choices and null, without constraints, validators, aliases or
-writers of their own.
+Whatever the reader of a plain type accepts, Pydantic accepts as well, and both write the same JSON. Pydantic decides
+about all other answers. A type is plain if Pydantic's own schema of it contains only what this module knows: objects
+with named members, lists, mappings, texts, numbers, choices and null, without constraints, validators, aliases or
+serializers of their own.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ _SAID: Mapping[str, frozenset[str]] = {
     "definitions": frozenset(("schema", "definitions")),
     "definition-ref": frozenset(("schema_ref",)),
 }
-"""What Pydantic may say of a type, by its kind; `type`, `ref` and `metadata` are said of each."""
+"""What Pydantic's schema may contain, by the kind of type; every kind may have `type`, `ref` and `metadata`."""
 _OF_EACH = frozenset(("type", "ref", "metadata"))
 _encode = Encoder().encode
 
 
 class _NotPlain(Exception):
-    """There is more to a type."""
+    """The type has something that this module does not know."""
 
 
 def plain_reader(core: Any) -> Callable[[str], bytes] | None:
-    """Return a function that takes an answer's text and returns its JSON; None where the type is not plain.
+    """Return a function that takes an answer's text and returns its JSON; None if the type is not plain.
 
-    It raises `msgspec.DecodeError`, ValueError or OverflowError of what Pydantic is to judge.
+    The function raises `msgspec.DecodeError`, ValueError or OverflowError for answers that Pydantic has to judge.
 
     Args:
         core: Pydantic's schema of the type.
     """
     try:
         decode = Decoder(_kind(core, {}, ())).decode
-    except (_NotPlain, TypeError):  # msgspec knows types that it cannot tell apart, and choices that are none
+    except (_NotPlain, TypeError):  # msgspec refuses types that it cannot distinguish, and empty choices
         return None
     return lambda text: _encode(decode(text))
 
 
 def _kind(core: Any, known: Mapping[str, Any], within: Sequence[str]) -> Any:
-    """Return the type as msgspec reads it.
+    """Return the type for msgspec.
 
     Args:
         core: Pydantic's schema of it.
         known: schemas that others refer to.
-        within: the references that it stands in.
+        within: the references that lead to it.
 
     Raises:
         _NotPlain: it is not plain.
@@ -83,7 +83,7 @@ def _kind(core: Any, known: Mapping[str, Any], within: Sequence[str]) -> Any:
 
 
 def _of_others(core: Any, known: Mapping[str, Any], within: Sequence[str]) -> Any:
-    """Return a type that is made of others."""
+    """Return a type that is composed of others."""
     name, inside = core["type"], None
     if name == "model":
         return _object(core, known, within)
@@ -123,12 +123,12 @@ def _object(core: Any, known: Mapping[str, Any], within: Sequence[str]) -> Any:
             continue
         _check_said(value)
         members.append((name, _kind(value["schema"], known, within), _constant(value)))
-    # Whatever is not named may be refused, dropped or kept, and is for Pydantic.
+    # Pydantic may refuse, drop or keep unnamed members, so it has to read such answers.
     return msgspec.defstruct("Answer", members, forbid_unknown_fields=True, kw_only=True, gc=False)
 
 
 def _check_said(core: Any) -> None:
-    """Refuse what says more than this module knows."""
+    """Refuse a schema that contains more than this module knows."""
     if core["type"] not in _SAID or core.keys() - _SAID[core["type"]] - _OF_EACH:
         raise _NotPlain
 

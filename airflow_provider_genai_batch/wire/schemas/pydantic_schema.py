@@ -1,4 +1,4 @@
-"""JSON Schema of a Python type: Pydantic's own, without values that Pydantic would not read from an answer."""
+"""JSON Schema of a Python type: Pydantic's own, without values that Pydantic could not read from an answer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from airflow_provider_genai_batch.exceptions import RequestError
 
 
 def pydantic_schema(origin: Any, adapter: TypeAdapter[Any] | None = None) -> dict[str, Any]:
-    """Return the JSON Schema of what a type is read from, with references.
+    """Return the JSON Schema of the input of a type, with references.
 
     Args:
-        origin: a Pydantic model, an Enum, or any type that a ``TypeAdapter`` takes.
-        adapter: of that type, where there is one already.
+        origin: a Pydantic model, an Enum, or any type that a ``TypeAdapter`` accepts.
+        adapter: for that type, if there already is one.
 
     Raises:
-        RequestError: it is no such type, or has values that Pydantic reads from no JSON.
+        RequestError: it is not such a type, or has values that Pydantic cannot read from JSON.
     """
     try:
         return (adapter or TypeAdapter(origin)).json_schema(schema_generator=_Generator)
@@ -39,26 +39,26 @@ def pydantic_schema(origin: Any, adapter: TypeAdapter[Any] | None = None) -> dic
 
 
 class _Generator(GenerateJsonSchema):
-    """Allows only values that the check of an answer takes.
+    """Allows only values that the check of an answer accepts.
 
-    Defaults decide nothing, so one that is not JSON needs no warning.
+    Defaults do not affect the check, so a default that is not JSON needs no warning.
     """
 
     ignored_warning_kinds = {"non-serializable-default"}  # noqa: RUF012 - Pydantic's attribute
 
     def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
-        """Refuse a union of which Pydantic skips a type: of an optional type only null would be left."""
+        """Refuse a union if Pydantic skips one of its types: an optional type would become only null."""
         if kind == "skipped-choice":
             raise PydanticInvalidForJsonSchema(detail)
         super().emit_warning(kind, detail)
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
-        """Ask for numbers: texts are accepted too, but not any text."""
+        """Request numbers: texts are accepted too, but not any text."""
         said = super().decimal_schema(schema)
         return next((one for one in said.get("anyOf", ()) if one.get("type") == "number"), said)
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
-        """Refuse members that equal no JSON value."""
+        """Refuse members that are not equal to any JSON value."""
         for member in schema["members"]:
             if not isinstance(member.value, (str, int, float, NoneType)):
                 msg = f"{member} is a {type(member.value).__name__}, which JSON cannot represent"
@@ -66,7 +66,7 @@ class _Generator(GenerateJsonSchema):
         return super().enum_schema(schema)
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> dict[str, Any]:
-        """Refuse members that Pydantic reads from no JSON value, such as those of an Enum that is no ``str``."""
+        """Refuse members that Pydantic cannot read from JSON, such as those of an Enum that is not a ``str``."""
         for value in schema["expected"]:
             try:
                 SchemaValidator(core_schema.literal_schema([value])).validate_json(to_json(value))

@@ -1,8 +1,8 @@
 """``responseSchema`` and ``parameters``: from a dict or a Python type to the service's dialect of OpenAPI 3.0.
 
-References are resolved in place, ``null`` alternatives become ``nullable``, the order of fields is kept in
-``propertyOrdering``. The rules of the dialect are checked here, before a service refuses a schema: a kind for every
-value, enums of strings, fields for an object, items for an array.
+References are resolved in place, ``null`` alternatives become ``nullable``, and ``propertyOrdering`` keeps the order of
+fields. The rules of the dialect are checked here, before a service refuses a schema: a type for every value, enums of
+strings, properties for an object, items for an array.
 Source: Google's Schema reference; what Google's google-genai SDK sends for the same value; public reports of what the
 services refuse.
 """
@@ -36,16 +36,16 @@ _JSON_SCHEMA = {
 
 
 def response_schema(origin: Any, backend: Backend, *, holder: str = "response_schema") -> dict[str, Any]:
-    """Spell a schema.
+    """Convert a schema.
 
     Args:
         origin: a schema as dict or ``google.genai.types.Schema``; a Pydantic model; an Enum; a type such as
             ``list[int]`` or ``str | None``; a `TypeSchema`, whose answers are checked.
         backend: ``additionalProperties`` exists on Vertex AI only.
-        holder: the field that holds it, as messages name it.
+        holder: the field that contains the schema, for messages.
 
     Raises:
-        RequestError: not a schema, it uses a keyword that the dialect has not, or the service would refuse it.
+        RequestError: it is not a schema, uses a keyword that the dialect does not have, or would be refused.
     """
     if isinstance(origin, TypeSchema):
         return _Reader({}, backend, holder).read(origin.schema)
@@ -69,18 +69,18 @@ def response_schema(origin: Any, backend: Backend, *, holder: str = "response_sc
 
 
 class _Reader:
-    """Resolves and spells one schema; remembers which references are open.
+    """Resolves and converts one schema, and tracks the references that are being resolved.
 
     Args:
-        definitions: what references name.
+        definitions: schemas by the names that references use.
         backend: where it goes.
-        holder: the field that holds it.
+        holder: the field that contains it.
     """
 
     def __init__(self, definitions: Mapping[str, Any], backend: Backend, holder: str) -> None:
         self._definitions, self._backend, self._holder = definitions, backend, holder
         self._ordered = holder == "response_schema"
-        # Vertex AI refuses an anyOf that is not alone, in functions; of answers it has not been seen to.
+        # In functions, Vertex AI refuses an anyOf with siblings; for answers this has not been seen.
         self._alone = backend is Backend.VERTEX and not self._ordered
         self._open: list[str] = []
 
@@ -109,7 +109,7 @@ class _Reader:
             self._open.pop()
 
     def _without_null(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Say ``nullable`` where JSON Schema says ``null``."""
+        """Replace JSON Schema's ``null`` by ``nullable``."""
         fields = dict(fields)
         choices, values = fields.get("anyOf"), fields.get("enum")
         if isinstance(values, (list, tuple)) and None in values:
@@ -130,7 +130,7 @@ class _Reader:
         if "const" in fields:
             fields = self._without_const(fields, place)
         if self._backend is Backend.GEMINI and fields.get("additionalProperties") is False:
-            # No word of this service's, and what it does anyway.
+            # This service does not have the keyword, and behaves like this anyway.
             fields = {name: inner for name, inner in fields.items() if name != "additionalProperties"}
         spelled: dict[str, Any] = {}
         for name, inner in fields.items():

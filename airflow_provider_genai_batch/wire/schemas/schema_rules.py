@@ -1,7 +1,7 @@
 """Rules of the services' dialect of schemas.
 
-Source: Google's Schema reference; refusals of the live services in public reports: fields are due for an object and
-items for an array, an enum holds strings, none of them empty, and names that are required are names of fields.
+Source: Google's Schema reference; errors of the live services in public reports: an object must have properties and an
+array must have items; an enum has only strings, none of them empty; required names must be names of properties.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _STRINGS = 'Write the values as strings, with "type": "string".'
 
 
 class Wrong(NamedTuple):
-    """What is wrong with a schema, and what to do about it."""
+    """An error in a schema, and what to do about it."""
 
     what: str
     remedy: str
 
 
 def wrong_kind(name: str, value: Any) -> Wrong | None:
-    """Return what is wrong with the value of a keyword; None: nothing."""
+    """Return what is wrong with the value of a keyword, or None."""
     if name in TEXTS:
         right, due = isinstance(value, str), "text"
     elif name in NUMBERS:
@@ -59,7 +59,7 @@ def wrong_kind(name: str, value: Any) -> Wrong | None:
 
 
 def unknown_type(name: str) -> Wrong | None:
-    """Return what is wrong with the name of a type; None: nothing."""
+    """Return what is wrong with the name of a type, or None."""
     if name.upper() in _TYPES:
         return None
     return Wrong(f"the unknown type {name!r}", f"There are {', '.join(sorted(_TYPES - {_UNSPECIFIED}))}.")
@@ -75,7 +75,7 @@ def with_type(spelled: dict[str, Any]) -> dict[str, Any]:
 
 
 def broken_rule(spelled: Mapping[str, Any], backend: Backend) -> Wrong | None:
-    """Return what the service would refuse in a spelled schema, apart from the schemas inside it; None: nothing."""
+    """Return what the service would refuse in a converted schema, without the schemas inside it; None: nothing."""
     kind = spelled.get("type")
     if kind in (None, _UNSPECIFIED) and "anyOf" not in spelled:
         return Wrong("no type", 'Give one, such as "type": "string".')
@@ -99,7 +99,7 @@ def alone(spelled: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _wrong_enum(spelled: Mapping[str, Any], backend: Backend) -> Wrong | None:
-    # Vertex AI's reference has numbers too, written as strings, where format says enum.
+    # Vertex AI's reference also has numbers, written as strings, if format is enum.
     numbers = backend is Backend.VERTEX and spelled.get("format") == "enum"
     if spelled.get("type") != "STRING" and not (numbers and spelled.get("type") in ("INTEGER", "NUMBER")):
         return Wrong(f"an enum of the type {spelled.get('type')}", _STRINGS)

@@ -1,4 +1,4 @@
-"""Texts of an answer that stand for other values, as an enum of the service's dialect has only strings."""
+"""Texts of an answer that stand for other values, because enums of the service's dialect have only strings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Back: TypeAlias = Callable[[Any], Iterator[Any]]
 """Takes JSON data of an answer, and yields the values that it may stand for, the likeliest first."""
 
 _MOST = 64
-"""Most readings of an answer. A union may allow several: ``"1"`` is 1 or a text."""
+"""The most readings of an answer. A union may allow several: ``"1"`` is 1 or a text."""
 _KINDS: Mapping[Any, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
@@ -21,28 +21,28 @@ _KINDS: Mapping[Any, type | tuple[type, ...]] = {
     "boolean": bool,
 }
 _NOTHING: Mapping[str, Any] = {"type": "nothing"}
-"""Fits no value."""
+"""A schema that no value fits."""
 
 
 def texts_back(texts: Mapping[str, Any]) -> Back | None:
-    """Return the way back from texts; None where each stands for itself."""
+    """Return the conversion of texts back to values; None if each text stands for itself."""
     other = {text: value for text, value in texts.items() if not isinstance(value, str)}
     return partial(_from_text, other) if other else None
 
 
 def items_back(back: Back | None) -> Back | None:
-    """Return the way back for a list, from that of its items."""
+    """Return the conversion for a list, from that of its items."""
     return None if back is None else partial(_each, back)
 
 
 def fields_back(known: Mapping[str, Back | None], others: Back | None) -> Back | None:
-    """Return the way back for an object, from those of its fields."""
+    """Return the conversion for an object, from those of its fields."""
     ways = {name: back for name, back in known.items() if back is not None}
     return partial(_in_fields, ways, others) if ways or others else None
 
 
 def choice_back(choices: Sequence[tuple[Mapping[str, Any], Back | None]]) -> Back | None:
-    """Return the way back for one of several schemas: those of the ones that a value fits."""
+    """Return the conversion for one of several schemas: it uses the schemas that a value fits."""
     return partial(_of_those_that_fit, tuple(choices)) if any(back for _, back in choices) else None
 
 
@@ -66,7 +66,7 @@ def _in_fields(ways: Mapping[str, Back], others: Back | None, value: Any) -> Ite
 
 
 def _of_those_that_fit(choices: Sequence[tuple[Mapping[str, Any], Back | None]], value: Any) -> Iterator[Any]:
-    # A value that fits no choice is paid for, too. So all readings go on to the check, which says what is wrong.
+    # A value that fits no choice is also paid for. So all readings go to the check, which says what is wrong.
     ways = [back for schema, back in choices if _fits(value, schema)] or [back for _, back in choices]
     for back in ways:
         if back is not None:
@@ -83,7 +83,7 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
         return any(_fits(value, choice) for choice in schema["anyOf"])
     kind = schema["type"]
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # 1.0 is a whole number, too
+        value = int(value)  # 1.0 is a whole number as well
     if not isinstance(value, _KINDS.get(kind, ())) or (isinstance(value, bool) and kind != "boolean"):
         return False
     if isinstance(value, (list, dict)):

@@ -1,8 +1,8 @@
-"""Python types as schemas in the service's dialect, and the way back from its answers.
+"""Python types as schemas in the service's dialect, and the conversion of its answers back to their values.
 
-The dialect goes by the kind of value: its enums hold strings alone, an array has one schema for its items, a union is
-``anyOf``. So what a type says is put into those words, and three things are kept apart: what became of it, what could
-not be said and is left to the check of the answers, and which texts of an answer stand for values that are no strings.
+The dialect is limited: its enums have only strings, an array has one schema for its items, a union is ``anyOf``. So a
+type is expressed in these terms, with three results: the schema, the keywords that it could not express and that the
+check of the answers has to verify, and the texts of an answer that stand for values other than strings.
 Source: Google's Schema reference; public reports of what the services refuse.
 """
 
@@ -43,7 +43,7 @@ _SAYS_NOTHING = frozenset(
         "writeOnly",
     }
 )
-"""Keywords that allow and forbid no value. A set is also read from a list with duplicates."""
+"""Keywords that restrict no value. A set is also read from a list with duplicates."""
 _READ_APART = frozenset(
     {
         "$defs",
@@ -74,26 +74,26 @@ _NOT_IN_RE2 = ("(?=", "(?!", "(?<=", "(?<!", "(?P=", *(f"\\{digit}" for digit in
 
 @dataclass(frozen=True)
 class TypeSchema:
-    """The schema by which a request asks for a type."""
+    """The schema by which a request asks for answers of a type."""
 
     schema: Schema
-    """JSON Schema without references, with ``nullable`` in place of null."""
+    """JSON Schema without references, with ``nullable`` instead of null."""
     left_out: tuple[str, ...] = ()
     """Keywords that the dialect does not have, as ``place: keyword``."""
     back: Back | None = None
-    """Replaces texts that stand for other values; None: there are none."""
+    """Replaces texts that stand for other values; None if there are none."""
 
 
 def schema_of_type(origin: Any, adapter: TypeAdapter[Any] | None = None) -> TypeSchema:
     """Return the schema of a type in the dialect.
 
     Args:
-        origin: a Pydantic model, an Enum, or any type that a ``TypeAdapter`` takes.
-        adapter: of that type, where there is one already.
+        origin: a Pydantic model, an Enum, or any type that a ``TypeAdapter`` accepts.
+        adapter: for that type, if there already is one.
 
     Raises:
-        RequestError: it is no such type, or part of it cannot be said in any way that the check of answers would mend:
-            a type that holds itself, one that may be anything, keys that are no strings.
+        RequestError: it is not such a type, or the dialect cannot express part of it, not even with the check of the
+            answers: a type that contains itself, one that may be anything, keys that are not strings.
     """
     given = pydantic_schema(origin, adapter)
     teller = _Teller(given.get("$defs") or {})
@@ -102,14 +102,14 @@ def schema_of_type(origin: Any, adapter: TypeAdapter[Any] | None = None) -> Type
 
 
 class _Teller:
-    """Reads one JSON Schema of Pydantic's; remembers which references are open."""
+    """Reads one JSON Schema from Pydantic, and tracks the references that are being resolved."""
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
         self._definitions, self._open = definitions, list[str]()
         self.left_out: list[str] = []
 
     def say(self, given: Any, place: str) -> tuple[Schema, Back | None]:
-        """Return the schema at a place, ``a.b[]`` from the root, and its way back."""
+        """Return the schema at a place, ``a.b[]`` from the root, and the conversion of its answers."""
         if not isinstance(given, Mapping):
             raise _anything(place)
         given = self._opened(given, place)
@@ -129,7 +129,7 @@ class _Teller:
             self._open.pop()
 
     def _opened(self, given: Mapping[str, Any], place: str) -> Mapping[str, Any]:
-        """Return a schema with the only member of its ``allOf`` in place of it."""
+        """Return a schema in which the only member of ``allOf`` replaces it."""
         parts = given.get("allOf")
         if parts is None:
             return given
@@ -162,14 +162,14 @@ class _Teller:
         return {**said, **self._words(given, kind, place)}, back
 
     def _words(self, given: Mapping[str, Any], kind: str | None, place: str) -> Schema:
-        """Return the keywords that the dialect has, and note those that it does not have."""
+        """Return the keywords that the dialect has, and note the others."""
         enumerated = "const" in given or "enum" in given
         words: Schema = {}
         for name, value in given.items():
             if name in ("title", "description") or (not enumerated and _is_shared(name, value)):
                 words[name] = value
             elif name == "default":
-                # A default decides nothing, so only a plain value of the right kind is worth showing.
+                # A default does not affect the check, so only a plain value of the right kind is worth showing.
                 if not enumerated and type(value) is _PLAIN.get(str(kind)):
                     words[name] = value
             elif name in ("exclusiveMinimum", "exclusiveMaximum"):
@@ -197,7 +197,7 @@ class _Teller:
         for choice in choices:
             schema, back = self.say(choice, place)
             if tag is not None and tag in schema.get("properties", {}):
-                # Pydantic reads an answer by its tag, even if the type has a default for it.
+                # Pydantic selects the type by its tag, so an answer needs it even if the type has a default for it.
                 schema["required"] = sorted(
                     {*schema.get("required", ()), tag}, key=list(schema["properties"]).index
                 )
@@ -258,7 +258,7 @@ class _Teller:
 
 
 def _of_values(values: list[Any], place: str) -> tuple[Schema, Back | None]:
-    """Return the schema of an enum. The dialect's enums have only strings, and no empty one."""
+    """Return the schema of an enum. The dialect's enums have only strings, and none of them may be empty."""
     null = {"nullable": True} if None in values else {}
     some = [value for value in values if value is not None]
     if not some:
@@ -279,7 +279,7 @@ def _of_values(values: list[Any], place: str) -> tuple[Schema, Back | None]:
 
 
 def _is_shared(name: str, value: Any) -> bool:
-    """Whether a keyword has the same meaning in both."""
+    """Whether a keyword has the same meaning in JSON Schema and in the dialect."""
     if name == "pattern":
         return not any(part in value for part in _NOT_IN_RE2)
     return name in _TAKEN_OVER
