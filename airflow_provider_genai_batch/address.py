@@ -1,4 +1,4 @@
-"""Addresses as users hold them: text, or a path of Python's or of Airflow's object storage."""
+"""Addresses as users give them: a string, a ``pathlib`` path, or a path of Airflow's object storage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FOLDED = re.compile(r"(bq|gs|s3|abfss?|file):/(?!/)")
 
 
 def is_path(value: Any) -> bool:
-    """Whether it is a path: of the machine, or an ObjectStoragePath, which is known by its manners."""
+    """Return whether a value is a local path or an ObjectStoragePath, which is recognized by its attributes."""
     return isinstance(value, os.PathLike) or (
         not isinstance(value, type)
         and hasattr(value, "protocol")
@@ -21,14 +21,14 @@ def is_path(value: Any) -> bool:
 
 
 def address(value: Any) -> Any:
-    """Return a path as the text of its address, and whatever else as it is.
+    """Return a path as the text of its address, and any other value unchanged.
 
     Raises:
-        InputError: a ``pathlib.Path`` was made of a URI, which loses a slash of it.
+        InputError: the value is a ``pathlib.Path`` made from a URI; ``pathlib`` drops one of the URI's slashes.
     """
     if not is_path(value):
         return value
-    text = str(value)  # an ObjectStoragePath's tells its connection too
+    text = str(value)  # the text of an ObjectStoragePath contains its connection too
     if _FOLDED.match(text):
         msg = (
             f"{value!r} was made of a URI, and pathlib has folded its slashes: give the URI as a string, or an "

@@ -1,6 +1,6 @@
 """Checks over all rows of a task, which must hold before the task succeeds.
 
-They are given to ``GenAIBatchOperator(checks=[…])``, are evaluated while rows land, and keep no row in memory.
+Pass them to ``GenAIBatchOperator(checks=[…])``. They are evaluated while rows land, and keep no row in memory.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ __all__ = ["Check", "drift", "invalid_share", "length", "null_share", "share"]
 
 
 class Check(Noun):
-    """One check; the functions of this module make it. Its texts may be templates."""
+    """One check, made by a function of this module. Its texts may be Jinja templates."""
 
     kind: str
-    """The function that made it."""
+    """The name of the function that made it."""
     field: str | None = None
-    """Of answers that have a type, with dots into inner objects; None: the text of the answer."""
+    """A field of typed answers, with dots for nested objects; None: the text of the answer."""
     value: Any = None
-    """For `share`."""
+    """The value that `share` counts."""
     least: float
     most: float
 
     @property
     def name(self) -> str:
-        """What is checked, in words."""
+        """A description of what is checked."""
         of = f" of {self.field}" if self.field else ""
         return f"{self.kind}{of}{f' = {self.value!r}' if self.kind == 'share' else ''}"
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return the description with the bounds."""
         return f"{self.name} between {self.least:g} and {self.most:g}"
 
 
@@ -40,8 +40,8 @@ def share(field: str, value: Any, *, between: tuple[float, float]) -> Check:
     """Bound the share of good rows whose field has a value.
 
     Args:
-        field: of the answer, with dots into inner objects: ``"label"``, ``"address.city"``.
-        value: as JSON has it: a string, a number, a bool or None.
+        field: a field of the answer, with dots for nested objects: ``"label"``, ``"address.city"``.
+        value: a JSON value: a string, a number, a bool or None.
         between: the smallest and the largest allowed share, from 0 to 1.
 
     Raises:
@@ -65,7 +65,7 @@ def null_share(field: str, *, at_most: float) -> Check:
 
 
 def invalid_share(*, at_most: float) -> Check:
-    """Bound the share of all rows whose status is ``invalid``, for whatever reason.
+    """Bound the share of all rows whose status is ``invalid``, for any reason.
 
     Raises:
         ConfigurationError: the argument is invalid.
@@ -78,7 +78,7 @@ def length(field: str | None = None, *, between: tuple[float, float]) -> Check:
     """Bound the mean length of good rows: characters of a text, items of a list.
 
     Args:
-        field: of the answer; None: its text. Rows where it is null do not count.
+        field: a field of the answer; None: the text of the answer. Rows in which it is null do not count.
         between: the smallest and the largest allowed mean.
 
     Raises:
@@ -91,14 +91,15 @@ def length(field: str | None = None, *, between: tuple[float, float]) -> Check:
 
 
 def drift(field: str, *, within: float) -> Check:
-    """Bound how much new answers differ from earlier results that are used again.
+    """Bound how much new answers differ from earlier results that are reused.
 
-    Of each value of the field its share among good rows that were asked today is compared with its share among those
-    that were reused; the largest difference counts. Where nothing was reused, or nothing asked, there is no drift.
+    For each value of the field, its share among the good rows that were submitted today is compared with its share
+    among the reused rows. The largest difference counts. If nothing was reused, or nothing submitted, there is no
+    drift.
 
     Args:
-        field: of the answer, one with few values, such as a label.
-        within: the largest difference of shares, from 0 on and below 1.
+        field: a field of the answer with few values, such as a label.
+        within: the largest allowed difference of shares, at least 0 and below 1.
 
     Raises:
         ConfigurationError: an argument is invalid.

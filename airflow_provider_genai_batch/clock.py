@@ -1,7 +1,7 @@
-"""The one seam through which the product sees time: every reading of a clock, every pause and every timer.
+"""The only place where this package uses time: every reading of a clock, every pause and every timer.
 
-The current clock is the system's. Tests replace it (`replaced`); `airflow_provider_genai_batch.testing` has one that
-goes by the emulator's. What a flow needs to know of time it takes as an argument, for which `time` is good.
+The current clock is the system's. Tests replace it with `replaced`; `airflow_provider_genai_batch.testing` has a clock
+that follows the emulator's. Flows take a clock as an argument; pass them `time`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Clock(Protocol):
-    """What stands behind the functions of this module. Seconds everywhere."""
+    """The clock behind the functions of this module. All times are in seconds."""
 
     def time(self) -> float:
-        """Return seconds since 1970; they may jump."""
+        """Return the seconds since 1970; they may jump."""
 
     def monotonic(self) -> float:
-        """Return seconds since some moment; they never jump."""
+        """Return the seconds since an arbitrary moment; they never jump."""
 
     def sleep(self, seconds: float) -> None:
         """Wait in a thread."""
@@ -33,24 +33,24 @@ class Clock(Protocol):
         """Wait on an event loop."""
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait for an event, for so long at most; return whether it is set."""
+        """Wait for an event, at most for this long; return whether it is set."""
 
     async def turn(self) -> float:
         """Let the event loop turn once; return the seconds of CPU time that it took."""
 
     def held(self) -> AbstractContextManager[None]:
-        """Keep a clock that moves by itself when nothing runs from doing so: an answer is under way."""
+        """Keep a clock that skips idle time from moving while an answer is on its way."""
 
 
 class SystemClock:
-    """The machine's own."""
+    """The clock of the machine."""
 
     def time(self) -> float:
-        """Return seconds since 1970."""
+        """Return the seconds since 1970."""
         return _time.time()
 
     def monotonic(self) -> float:
-        """Return seconds since some moment."""
+        """Return the seconds since an arbitrary moment."""
         return _time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -62,7 +62,7 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait for an event, for so long at most; return whether it is set."""
+        """Wait for an event, at most for this long; return whether it is set."""
         try:
             await asyncio.wait_for(event.wait(), seconds)
         except asyncio.TimeoutError:
@@ -76,7 +76,7 @@ class SystemClock:
         return _time.thread_time() - before
 
     def held(self) -> AbstractContextManager[None]:
-        """Do nothing: real time goes on."""
+        """Do nothing: real time cannot be held."""
         return _NOTHING
 
 
@@ -85,7 +85,7 @@ _current: Clock = SystemClock()
 
 @contextmanager
 def replaced(clock: Clock) -> Iterator[None]:
-    """Let the whole process go by another clock until the block ends."""
+    """Let the whole process use another clock until the block ends."""
     global _current  # noqa: PLW0603 - threads and event loops of a process share it
     before, _current = _current, clock
     try:
@@ -95,17 +95,17 @@ def replaced(clock: Clock) -> Iterator[None]:
 
 
 def time() -> float:
-    """Return seconds since 1970."""
+    """Return the seconds since 1970."""
     return _current.time()
 
 
 def now() -> datetime:
-    """Return the same as an aware datetime in UTC."""
+    """Return the current time as an aware datetime in UTC."""
     return datetime.fromtimestamp(_current.time(), timezone.utc)
 
 
 def monotonic() -> float:
-    """Return seconds since some moment; they never jump."""
+    """Return the seconds since an arbitrary moment; they never jump."""
     return _current.monotonic()
 
 
@@ -120,7 +120,7 @@ async def async_sleep(seconds: float) -> None:
 
 
 async def wait(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, for so long at most; return whether it is set."""
+    """Wait for an event, at most for this long; return whether it is set."""
     return await _current.wait(event, seconds)
 
 
@@ -130,12 +130,12 @@ async def turn() -> float:
 
 
 def held() -> AbstractContextManager[None]:
-    """Hold time while an answer is under way. Real time goes on."""
+    """Hold the clock while an answer is on its way. The system's clock goes on."""
     return _current.held()
 
 
 def in_words(seconds: float) -> str:
-    """Return seconds as a person reads them, in the two largest units: ``45 s``, ``12 min``, ``2 h 5 min``, ``1 d``."""
+    """Format seconds in their two largest units: ``45 s``, ``12 min``, ``2 h 5 min``, ``1 d``."""
     if seconds < _MINUTE:
         return f"{max(0.0, seconds):.0f} s"
     minutes = round(seconds / _MINUTE)

@@ -1,7 +1,7 @@
-"""Every error this package raises on purpose.
+"""Every error that this package raises on purpose.
 
-An error says three things: what happened, what became of the job and the money, and what the next attempt
-will do. Attributes come first; the message is made from them.
+A message says three things: what happened, what became of the job and the money, and what the next attempt
+will do. Most errors take attributes, and make the message from them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 from airflow_provider_genai_batch.printable import printable
 
 _LONGEST = 8000
-"""Most characters of a message. Longer texts come from others, whose own logs have the rest."""
+"""The most characters of a message. Longer texts come from other software, whose own logs have the rest."""
 
 
 class GenAIBatchError(Exception):
-    """Anything this package raises on purpose. Its message is one line of printable text."""
+    """Base of all errors that this package raises on purpose. The message is one line of printable text."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message, _LONGEST))
 
     def add(self, sentence: str) -> None:
-        """Add to the message what only a caller knows."""
+        """Add a sentence to the message that only a caller can know."""
         said = str(self)
         self.args = (f"{said}{'' if said.endswith(('.', '!', '?')) else '.'} {sentence}",)
 
@@ -31,7 +31,7 @@ class GenAIBatchError(Exception):
 
 
 class ConfigurationError(GenAIBatchError):
-    """The connection or the parameters cannot work like this; nothing was sent."""
+    """The connection or the parameters cannot work; nothing was sent."""
 
 
 class InputError(GenAIBatchError):
@@ -46,7 +46,7 @@ class RequestError(InputError):
     """One request is not usable.
 
     Attributes:
-        where: ``line 17 of gs://b/in.jsonl`` or ``request 3``; empty when unknown.
+        where: ``line 17 of gs://b/in.jsonl`` or ``request 3``; empty if unknown.
         reason: what is wrong with it.
         remedy: what to do about it.
     """
@@ -61,7 +61,7 @@ class RequestError(InputError):
 
 
 class ManifestError(InputError):
-    """What should be a manifest (the XCom of an operator of this package) cannot be read as one."""
+    """A value that should be a manifest (the XCom of an operator of this package) cannot be read as one."""
 
 
 class CostLimitExceeded(GenAIBatchError):
@@ -70,8 +70,8 @@ class CostLimitExceeded(GenAIBatchError):
     Attributes:
         max_cost: USD.
         expected: the most that these requests may cost, USD.
-        spent: what earlier rounds of the task have cost, USD.
-        requests: how many there are.
+        spent: the cost of earlier rounds of the task, USD.
+        requests: the number of requests.
         arithmetic: how `expected` was calculated.
     """
 
@@ -98,11 +98,11 @@ class CostLimitExceeded(GenAIBatchError):
 
 
 class CallError(GenAIBatchError):
-    """A call to the service did not give an answer that can be used.
+    """A call to the service got no usable answer.
 
     Attributes:
         method: Google's name of the method, such as ``batches.get``.
-        retry_after: seconds the service asks to wait (``Retry-After``, else ``RetryInfo``), or None.
+        retry_after: the seconds that the service asks to wait (``Retry-After``, else ``RetryInfo``), or None.
     """
 
     retry_after: float | None = None
@@ -112,16 +112,19 @@ class CallError(GenAIBatchError):
         super().__init__(f"{method}: {message}" if method else message)
 
     def tell(self, sentences: str) -> None:
-        """Add what became of the job and the money, and what the next attempt does."""
+        """Add sentences about the job, the money and the next attempt."""
         self.args = (f"{str(self).rstrip('. ')}. {sentences}", *self.args[1:])
 
 
 class TransportError(CallError):
-    """There was no complete answer: refused, reset, timed out, or cut off. The call may have been carried out."""
+    """There was no complete answer: the connection was refused, reset, cut off, or timed out.
+
+    The service may have carried out the call.
+    """
 
 
 class UnreadableAnswer(CallError):
-    """A success status with an unreadable body. The call was probably carried out."""
+    """The status was a success, but the body is unreadable. The service has probably carried out the call."""
 
 
 class ApiError(CallError):
@@ -129,11 +132,11 @@ class ApiError(CallError):
 
     Attributes:
         code: HTTP status.
-        status: canonical name such as ``INVALID_ARGUMENT``; empty when the body had none.
-        reason: ``ErrorInfo.reason`` such as ``API_KEY_INVALID``; empty when absent.
+        status: canonical name such as ``INVALID_ARGUMENT``; empty if the body had none.
+        reason: ``ErrorInfo.reason`` such as ``API_KEY_INVALID``; empty if absent.
         message: the service's own text.
         details: ``google.rpc.Status.details``, unchanged.
-        retry_after: of ``Retry-After``, else of ``RetryInfo``; None where neither is sent.
+        retry_after: seconds from ``Retry-After``, else from ``RetryInfo``; None if neither was sent.
     """
 
     remedy = ""
@@ -157,17 +160,17 @@ class ApiError(CallError):
 
 
 class BadRequest(ApiError):
-    """400 or another 4xx without a class of its own: the request itself is wrong."""
+    """400, or another 4xx that has no class here: the request itself is wrong."""
 
 
 class AuthenticationError(ApiError):
-    """401, or the 400 ``API_KEY_INVALID`` that means it: the credentials are not accepted."""
+    """401, or 400 ``API_KEY_INVALID``, which means the same: the credentials are not accepted."""
 
     remedy = "Check the Password (API key) or the service-account key of the Airflow connection."
 
 
 class PermissionDenied(ApiError):
-    """403: the credentials are valid, but not allowed to do this. Also the answer for files that are gone."""
+    """403: the credentials are valid, but not allowed to do this. The service also answers so for deleted files."""
 
     remedy = "Check the roles of the connection's account, and that the resource belongs to its project."
 
@@ -177,15 +180,15 @@ class NotFound(ApiError):
 
 
 class AlreadyExists(ApiError):
-    """409: the name is in use."""
+    """409: the name is already in use."""
 
 
 class PreconditionFailed(ApiError):
-    """412, or 400 ``FAILED_PRECONDITION``: not in the state that this call needs."""
+    """412, or 400 ``FAILED_PRECONDITION``: the resource is not in the state that this call needs."""
 
 
 class BeingSetUp(PreconditionFailed):
-    """A 4xx of a new project whose service agents Google is still setting up. Nothing was created."""
+    """A 4xx for a new project whose service agents Google is still setting up. Nothing was created."""
 
 
 class QuotaExceeded(ApiError):
@@ -197,16 +200,16 @@ class ServerError(ApiError):
 
 
 PASSING = (QuotaExceeded, ServerError, TransportError, UnreadableAnswer)
-"""Failures that are not caused by the request, and may not occur in the next try."""
+"""Failures that the request did not cause, and that may be gone at the next try."""
 BEFORE_SENDING = frozenset({"oauth.token", "secretmanager.access"})
-"""Methods of calls for a token: what was to follow them was not sent."""
+"""Methods of calls for a token. If one fails, the call that needs the token is not sent."""
 
 
 class CreateOutcomeUnknown(GenAIBatchError):
-    """A create was sent without a usable answer, and looking for the job gave no answer either.
+    """A create call got no usable answer, and looking for the job gave none either.
 
     Attributes:
-        display_name: what to look for in the service's list of jobs.
+        display_name: the display name to look for in the service's list of jobs.
     """
 
     def __init__(self, display_name: str, cause: str) -> None:
@@ -222,10 +225,10 @@ class CreateOutcomeUnknown(GenAIBatchError):
 
 
 class JobError(GenAIBatchError):
-    """A job did not give what the task needs.
+    """A job did not deliver what the task needs.
 
     Attributes:
-        job_names: the jobs concerned.
+        job_names: the names of these jobs.
         manifest: the manifest as far as it is known (a dict), or None.
     """
 
@@ -237,11 +240,11 @@ class JobError(GenAIBatchError):
 
 
 class JobFailed(JobError):
-    """The service ended the job as FAILED; the message carries its own reason."""
+    """The service ended the job as FAILED; the message contains the service's reason."""
 
 
 class JobExpired(JobError):
-    """The service gave up the job after its time limit, without rows."""
+    """The service gave the job up after its time limit, without rows."""
 
 
 class JobCancelled(JobError):
@@ -249,7 +252,7 @@ class JobCancelled(JobError):
 
 
 class JobPaused(JobError):
-    """The job is paused; it was left alone."""
+    """The job is paused; it was not touched."""
 
 
 class JobTimedOut(JobError):
@@ -257,7 +260,7 @@ class JobTimedOut(JobError):
 
 
 class DeadlineMissed(JobError):
-    """``ready_by`` came before all rows had an answer; those that had one are landed."""
+    """The moment of ``ready_by`` passed before all rows had an answer; the answered rows are landed."""
 
 
 class JobLost(JobError):
@@ -265,7 +268,7 @@ class JobLost(JobError):
 
 
 class OutputNotReadable(JobError):
-    """The job ended well, but its rows could not be read within the time allowed for that."""
+    """The job succeeded, but its rows could not be read within the time allowed for that."""
 
 
 class ResultsNotWritten(JobError):
@@ -277,14 +280,16 @@ class ChecksFailed(JobError):
 
 
 class PilotFailed(JobError):
-    """More rows of the pilot failed than it allows; the other requests were not asked."""
+    """More rows of the pilot failed than it allows; the other requests were not submitted."""
 
 
 class ApprovalRejected(JobError):
-    """A person, or the lack of an answer, said no; what had not been asked yet was not. Airflow does not retry it.
+    """A person rejected the cost, or nobody answered in time; the other requests were not submitted.
+
+    Airflow does not retry the task.
 
     Attributes:
-        by: the name of who answered; None: nobody did in time.
+        by: the name of the person who answered; None: nobody answered in time.
     """
 
     def __init__(
@@ -300,7 +305,7 @@ class ApprovalRejected(JobError):
 
 
 class ApprovalOutdated(JobError):
-    """A question or an answer is about something else than what is to be approved now; nothing was approved."""
+    """A question or an answer is about another amount than the current one; nothing was approved."""
 
 
 class TooManyFailedRows(JobError):
@@ -308,13 +313,13 @@ class TooManyFailedRows(JobError):
 
 
 class OnlineStopped(JobError):
-    """The service stopped answering calls for a long time or for good; earlier answers were delivered.
+    """The service stopped answering immediate calls for a long time or for good; earlier answers were delivered.
 
     Attributes:
         why: ``day``, ``cap``, ``no tier`` or ``fatal``.
         cause: the refusal.
         answered: rows that were answered before.
-        maybe_billed: calls without a whole answer, which may be billed.
+        maybe_billed: calls that got no complete answer, and may be billed.
     """
 
     def __init__(self, why: str, cause: GenAIBatchError, *, answered: int, maybe_billed: int) -> None:
@@ -323,15 +328,15 @@ class OnlineStopped(JobError):
             f" {maybe_billed} calls got no complete answer, and may be billed too." if maybe_billed else ""
         )
         msg = (
-            f"Asking at once was given up: {str(cause).rstrip('. ')}. {answered} rows had been answered and are "
+            f"No more immediate calls were sent: {str(cause).rstrip('. ')}. {answered} rows had been answered and are "
             f"billed.{unknown} The others were not answered. {_AFTER_A_STOP.get(why, '')}"
         )
         super().__init__(msg, job_names=())
 
 
 _AFTER_A_STOP = {
-    "day": "The quota of a day begins anew at midnight in California; an earlier attempt is refused likewise.",
-    "cap": "Each attempt is refused likewise until somebody raises the spending cap or its month is over.",
-    "no tier": "Each attempt is refused likewise: ask in the standard tier, or in a batch job.",
-    "fatal": "Each attempt is refused likewise until what the service names is put right.",
+    "day": "The daily quota resets at midnight in California; an attempt before that is refused too.",
+    "cap": "Each attempt is refused until somebody raises the spending cap or its month is over.",
+    "no tier": "Each attempt is refused too: use the standard tier, or a batch job.",
+    "fatal": "Each attempt is refused until the problem that the service names is solved.",
 }

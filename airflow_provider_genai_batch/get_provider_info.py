@@ -13,8 +13,8 @@ _NAME = "Google GenAI Batch"
 def get_provider_info() -> dict[str, Any]:
     """Describe the package to Airflow's providers manager.
 
-    There is no ``config``, for there is nothing to configure beside connections and parameters, and no ``asset-uris``,
-    for addresses of rows have schemes of other providers (``file``, ``gs``, ``s3``, …).
+    There is no ``config``, because connections and parameters configure everything. There are no ``asset-uris``,
+    because addresses of rows use the schemes of other providers (``file``, ``gs``, ``s3``, …).
     """
     return {
         "package-name": "airflow-provider-genai-batch",

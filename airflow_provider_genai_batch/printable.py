@@ -1,6 +1,6 @@
-"""Text of others, such as the service's or a model's, on its way into logs, exceptions and XCom: the one place for it.
+"""Makes text from elsewhere, such as the service or a model, safe for logs, exceptions and XCom.
 
-Rows that land are data and keep the text as it came.
+Landed rows are data, and keep the text unchanged.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 LONGEST = 1000
-"""Characters of one text that somebody else wrote."""
-# Controls with line breaks and the escape that begins terminal sequences, other line breaks, characters that turn the
-# direction of what follows, and halves of surrogate pairs. PostgreSQL stores neither the first control nor the last.
+"""The most characters of one text from elsewhere."""
+# Control characters, including line breaks and the escape that begins terminal sequences; other line breaks; characters
+# that change the writing direction; and halves of surrogate pairs. PostgreSQL stores neither NUL nor the halves.
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
@@ -18,9 +18,9 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """Return a text as one line without controls, which are shown as escapes, and of bounded length.
+    """Return a text as one line of bounded length, in which control characters are shown as escapes.
 
-    Of one that is too long the begin and the end stay: a display name ends with what tells whose job it is.
+    A text that is too long keeps its beginning and its end, because a display name ends with the identity of its job.
     """
     if len(text) <= longest and not _UNFIT.search(text):
         return text

@@ -20,7 +20,7 @@ SPLIT = "Split the input across mapped task instances with .expand()."
 
 @contextmanager
 def as_input_error() -> Iterator[None]:
-    """Raise what this package refuses as common.ai's own refusal."""
+    """Raise input errors of this package as common.ai's own error."""
     try:
         yield
     except InputError as error:
@@ -30,18 +30,18 @@ def as_input_error() -> Iterator[None]:
 def check_lines(
     wording: Wording, requests: Sequence[Mapping[str, Any]], prefix: str, *, model: str, most: int
 ) -> None:
-    """Spell every request and throw the lines away.
+    """Check every request by writing its line, without keeping the lines.
 
     Args:
-        wording: of the task.
-        requests: common.ai's.
-        prefix: of their keys.
-        model: the job's.
-        most: bytes that a job takes.
+        wording: the task's settings.
+        requests: common.ai's requests.
+        prefix: the prefix of their keys.
+        model: the model of the job.
+        most: the most bytes that one job takes.
 
     Raises:
-        InputError: one cannot be sent.
-        LLMBatchLimitExceededError: together they are too large.
+        InputError: a request cannot be sent.
+        LLMBatchLimitExceededError: together the requests are too large.
     """
     given, defaults, size = wording.requests(requests, prefix), wording.defaults(), 0
     lines = request_lines(given, wording.backend, Task.GENERATE, model, defaults, max_bytes=sys.maxsize)

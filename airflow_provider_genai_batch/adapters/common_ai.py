@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 
 class _GenAIBatchAdapter(BatchAdapter):
-    """What both services have in common.
+    """The part that both services share.
 
     Args:
         api_key: not used, because the whole connection is read: see `places`.
-        base_url: likewise.
+        base_url: not used, for the same reason.
         client: used instead of the clients of all connections.
     """
 
@@ -80,7 +80,7 @@ class _GenAIBatchAdapter(BatchAdapter):
             self._clients.clear()
             self._open.close()
 
-    # ------------------------------------------------------------ asking
+    # ------------------------------------------------------------ submitting
 
     def validate_requests(
         self,
@@ -91,10 +91,11 @@ class _GenAIBatchAdapter(BatchAdapter):
         idempotency_key: str,
         **kwargs: Any,
     ) -> None:
-        """Spell every request and throw the lines away.
+        """Check every request by writing its line, without keeping the lines.
 
         Raises:
-            LLMBatchInputError: one cannot be sent, or the connection means the other service.
+            LLMBatchInputError: a request cannot be sent, or the connection is one of the other service.
+            LLMBatchLimitExceededError: there are too many requests for one job, or they are too large.
         """
         self.check_custom_id_length(idempotency_key, len(requests))
         if len(requests) > self.max_requests:
@@ -123,7 +124,7 @@ class _GenAIBatchAdapter(BatchAdapter):
         output_spec: OutputSpec,
         **kwargs: Any,
     ) -> SubmitResult:
-        """Upload the requests and find or create their job, by this package's own flow."""
+        """Upload the requests and find or create their job, with this package's own flow."""
         context, client = self._of_task()
         wording = self._wording(output_spec, **kwargs)
         with as_input_error():
@@ -142,7 +143,7 @@ class _GenAIBatchAdapter(BatchAdapter):
     def find_orphaned_batch(
         self, idempotency_key: str, input_fingerprint: str, not_before: str
     ) -> str | None:
-        """Look for the job by the identity in its display name, more than once where lists may lag."""
+        """Look for the job by the identity in its display name, more than once if lists may lag."""
         context, client = self._of_task()
         job = find_orphan(
             client,
@@ -159,7 +160,7 @@ class _GenAIBatchAdapter(BatchAdapter):
         """Look at a job.
 
         Raises:
-            JobGone: it does not exist (any more).
+            JobGone: it does not exist, or no longer exists.
             JobPaused: it is paused. common.ai has no such state, and each of its states would act on the job.
         """
         place = Place.of(batch_id)
@@ -174,20 +175,20 @@ class _GenAIBatchAdapter(BatchAdapter):
     # ------------------------------------------------------------ reading
 
     def iter_results(self, batch_id: str) -> Iterator[RawResultItem]:
-        """Read an ended job's rows to their end, and return an iterator over them."""
+        """Read all rows of an ended job, and return an iterator over them."""
         place = Place.of(batch_id)
         return landed(self._client_of(place.conn_id), place.job)
 
     def build_output_directive(self, spec: OutputSpec) -> dict[str, Any]:
-        """Return the fields that request answers of a type, in the schema dialect that is safe on batch endpoints."""
+        """Return the fields that request typed answers, in the schema dialect that is safe on batch endpoints."""
         with as_input_error():
             return answer_fields(answer_type(spec), self.backend)
 
     def extract_output(self, raw: RawResultItem, spec: OutputSpec) -> ExtractedOutput:
-        """Return an answer's text; it is absent if there is none, or if the service cut it off as unsafe."""
+        """Return the text of an answer; it is absent if there is none, or if the service cut it off as unsafe."""
         return output_of(raw.raw, answer_type(spec))
 
-    # ------------------------------------------------------------ of the connection and the task
+    # ------------------------------------------------------------ the connection and the task
 
     @property
     def _service(self) -> str:
@@ -215,8 +216,8 @@ class _GenAIBatchAdapter(BatchAdapter):
         """Return the one model of all requests.
 
         Raises:
-            LLMBatchModelMismatchError: there are several.
-            LLMBatchInputError: it does not answer in text.
+            LLMBatchModelMismatchError: the requests name several.
+            LLMBatchInputError: the model does not return text.
         """
         models = {
             self.resolve_request_model(request.get("model"), default_bare_model=model, request_index=index)
@@ -266,7 +267,10 @@ class VertexBatchAdapter(_GenAIBatchAdapter):
 
 
 def _identity(context: Any, idempotency_key: str, input_fingerprint: str) -> Identity:
-    """Return whose job it is: common.ai's key does not tell the iterations of a Task Loop (Airflow 3.4) apart."""
+    """Return the identity of the job.
+
+    common.ai's key is the same in all iterations of a Task Loop (Airflow 3.4), so the iteration is added to it.
+    """
     iteration = iteration_of(context)
     key = idempotency_key if iteration is None else digest([idempotency_key, iteration])
     return Identity(key, input_fingerprint)

@@ -1,8 +1,8 @@
 """The connection that a job of common.ai belongs to.
 
-common.ai gives an adapter only the password and the host of a connection: neither project nor credentials, nor the
-connection's id. While a task submits, the task tells the id. Afterwards, also on the triggerer,
-where there is no task, the batch id does.
+common.ai gives an adapter only the password and the host of a connection: not its project, its credentials or its id.
+While a task submits, the running task has the id. Afterwards the batch id contains it. That also works on the
+triggerer, where no task runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
     @property
     def batch_id(self) -> str:
-        """What common.ai keeps."""
+        """The id that common.ai keeps."""
         return f"{self.job}{_MARK}{self.conn_id}"
 
     @classmethod
@@ -33,7 +33,7 @@ class Place(NamedTuple):
         """Read a batch id.
 
         Raises:
-            ConfigurationError: it is not a batch id of this package.
+            ConfigurationError: the text is not a batch id of this package.
         """
         job, mark, conn_id = batch_id.rpartition(_MARK)
         if not mark:
@@ -46,7 +46,7 @@ def running_task() -> tuple[Any, str]:
     """Return the context of the running task, and the id of its connection.
 
     Raises:
-        ConfigurationError: no task of common.ai does.
+        ConfigurationError: no task of common.ai is running.
     """
     try:
         context: Any = get_current_context()

@@ -18,7 +18,7 @@ _ANSWER = ("responseMimeType", "responseSchema", "responseJsonSchema")
 
 @dataclass(frozen=True)
 class Wording:
-    """How common.ai's requests are worded for one service."""
+    """The settings with which common.ai's requests are written for one service."""
 
     backend: Backend
     output: Any = field(default=None, repr=False)
@@ -31,7 +31,7 @@ class Wording:
         """Return the fields of every request.
 
         Raises:
-            RequestError: `params` has a field that is not known, or one that the task has a parameter for.
+            RequestError: `params` has an unknown field, or one for which the task has a parameter.
         """
         fields = merged(
             self._params(self.params, "request_params"), self._own(self.max_tokens, self.system_prompt)
@@ -39,10 +39,10 @@ class Wording:
         return merged(fields, answer_fields(self.output, self.backend))
 
     def requests(self, items: Iterable[Mapping[str, Any]], prefix: str) -> Iterator[dict[str, Any]]:
-        """Give one request after another; those without settings of their own have none.
+        """Yield one request after another. A request without settings of its own has no ``config``.
 
         Raises:
-            RequestError: as `defaults`, of a request's own ``params``.
+            RequestError: a request's own ``params`` are wrong, for the same reasons as in `defaults`.
         """
         for index, item in enumerate(items):
             request: dict[str, Any] = {"key": f"{prefix}-{index}", "contents": item["prompt"]}
@@ -82,8 +82,8 @@ def answer_type(spec: Any) -> Any:
     """Return the type of the answers; None: text.
 
     Args:
-        spec: common.ai's ``OutputSpec``. It wraps what is no object, but leaves definitions where their references do
-            not find them, so that is done anew.
+        spec: common.ai's ``OutputSpec``. It wraps types that are not objects, but leaves definitions where their
+            references do not find them. So this function wraps the type again.
     """
     if not spec.is_structured:
         return None
@@ -93,15 +93,15 @@ def answer_type(spec: Any) -> Any:
 
 
 def answer_fields(output: Any, backend: Backend) -> dict[str, Any]:
-    """Return the fields that ask for answers of a type.
+    """Return the fields that request answers of a type.
 
     Raises:
-        RequestError: the service's dialect has no word for it.
+        RequestError: the schema dialect of the service cannot express the type.
     """
     return {} if output is None else request_fields(ask_for(output, None), backend)
 
 
 def index_of(key: str | None) -> int | None:
-    """Return the place that `Wording.requests` wrote into a key; None for any other key."""
+    """Return the index that `Wording.requests` wrote into a key; None for any other key."""
     _, _, digits = (key or "").rpartition("-")
     return int(digits) if digits.isascii() and digits.isdecimal() else None

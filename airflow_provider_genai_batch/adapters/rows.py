@@ -35,13 +35,13 @@ _STATUSES: dict[str, Literal["success", "errored", "cancelled"]] = {
 
 
 def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
-    """Read the rows of a job that ended, all of them, to this machine's disk, and give them one by one.
+    """Download all rows of an ended job to this machine's disk, and return an iterator that reads them from there.
 
-    They are read from there because a download that was cut off starts again, and common.ai has already written what it
-    has seen.
+    A download that is cut off starts again from the beginning, and common.ai has by then already written the rows that
+    it received. So nothing is returned before the download is complete.
 
     Raises:
-        JobError: they cannot be read now; what became of the job is in the message.
+        JobError: the rows cannot be read now; the message says what became of the job.
     """
     with ExitStack() as stack:
         rows = stack.enter_context(spool())  # it has no name, so nothing is left of it if the process dies
@@ -51,12 +51,12 @@ def landed(client: GenAIBatchClient, name: str) -> Iterator[RawResultItem]:
         except (JobCancelled, JobExpired) as ended:
             log.warning(
                 "%s", ended
-            )  # to common.ai these are no failures: it counts the rows that are missing
+            )  # these are no failures to common.ai: it counts the rows that are missing
         return _read(rows, stack.pop_all())
 
 
 def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
-    """Tell whether a job that ended well was cancelled while it ran: on the Gemini API only its rows say so."""
+    """Return whether a job that succeeded was cancelled while it ran: on the Gemini API only its rows show that."""
     if job.backend is not Backend.GEMINI or job.verdict is not Verdict.ROWS or not job.counts.failed:
         return False
     try:
@@ -67,12 +67,12 @@ def was_cut_short(client: GenAIBatchClient, job: BatchJob) -> bool:
 
 
 def output_of(row: dict[str, Any], output_type: Any) -> ExtractedOutput:
-    """Return what a row that was answered says.
+    """Return the output of an answered row.
 
     Args:
-        row: as this package lands it.
-        output_type: what answers were asked for; None: text. Its values stand in place of the texts that the service
-            has for them.
+        row: the row, as this package lands it.
+        output_type: the type of answers that the task requested; None: text. If the service answered with the text of
+            one of its values, the result has the value.
     """
     text = row["text"]
     if row["status"] != "ok" or text is None:
@@ -88,7 +88,7 @@ def _read(rows: BinaryIO, kept: ExitStack) -> Iterator[RawResultItem]:
         for line in rows:
             row: dict[str, Any] = json.loads(line)
             if row["status"] == "missing":
-                continue  # common.ai knows by itself
+                continue  # common.ai finds missing rows by itself
             index = index_of(row["key"])
             if index is None:
                 log.warning("Dropped a row whose key, %s, matches no request.", printable(str(row["key"])))
@@ -111,7 +111,7 @@ def _item(row: dict[str, Any], index: int) -> RawResultItem:
             "cached_tokens": usage["cached"],
             "thoughts_tokens": usage["thoughts"],
         },
-        # A blocked prompt has no finish reason; the reason of the block stands in its place.
+        # A blocked prompt has no finish reason, so the block reason is used instead.
         finish_reason=printable(
             row["finish_reason"] or (error.get("status") if status == "success" else None) or ""
         )

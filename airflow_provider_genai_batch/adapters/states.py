@@ -1,4 +1,4 @@
-"""The state of a job, in common.ai's words."""
+"""The state of a job in common.ai's terms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATUSES: dict[Verdict, BatchStatus] = {
 
 
 class JobGone(NotFound):
-    """The job does not exist (any more), as the error that common.ai expects."""
+    """The job does not exist, or no longer exists; this is the error that common.ai expects."""
 
     status_code = 404
 
@@ -31,13 +31,13 @@ def state_of(client: GenAIBatchClient, name: str, most: int) -> BatchState:
     """Look at a job.
 
     Args:
-        client: of the job's connection.
-        name: the job's.
-        most: requests that a job can have.
+        client: the client of the job's connection.
+        name: the name of the job.
+        most: the most requests that a job can have.
 
     Raises:
-        JobGone: it does not exist (any more).
-        JobPaused: it is paused. common.ai has no such state, and each of its states would act on the job.
+        JobGone: the job does not exist, or no longer exists.
+        JobPaused: the job is paused. common.ai has no such state, and each of its states would act on the job.
     """
     try:
         job = client.get(name)
@@ -50,10 +50,10 @@ def state_of(client: GenAIBatchClient, name: str, most: int) -> BatchState:
 
 
 def _counts(job: BatchJob, most: int) -> dict[str, int]:
-    """Return the service's counts; what it never came to is put down to the way in which the job ended.
+    """Return the service's counts. Requests that were never processed count by how the job ended.
 
-    Vertex AI does not always tell how many requests there were. Then it is as many as there can be (`most`): common.ai
-    puts down no more than there are requests without a row.
+    Vertex AI does not always report how many requests there were. Then this assumes the largest possible number
+    (`most`), because common.ai marks only as many as there are requests without a row.
     """
     done, failed = job.counts.succeeded or 0, job.counts.failed or 0
     rest = most if job.counts.total is None else max(0, job.counts.total - done - failed)

@@ -34,9 +34,9 @@ def submit(
     reattach to an ended job: common.ai's own record decides that, not what the service still shows.
 
     Raises:
-        InputError: a request cannot be sent; nothing was.
+        InputError: a request cannot be sent; nothing was sent.
         CreateOutcomeUnknown: the job may have been created, and the service could not be asked.
-        CallError: the service refused.
+        CallError: the service refused the call.
     """
     finder, owner = JobFinder(JobWatcher(client, open_earlier_client)), owner_of(context)
     since, name = owner.run_begin, identity.display_name(owner.readable_name)
@@ -72,10 +72,11 @@ def find_orphan(
     """Find the job of a create call whose answer an earlier attempt did not receive.
 
     Args:
-        client: of the task's connection.
-        context: of the task.
-        identity: whose job it is.
-        intent: when that attempt wrote down that it would, in seconds since the epoch; None: nobody knows.
+        client: the client of the task's connection.
+        context: the task's context.
+        identity: the identity of the job.
+        intent: when that attempt recorded that it was about to create the job, in seconds since the epoch; None: not
+            known.
 
     Raises:
         CallError: the service could not be asked, so nothing is known.

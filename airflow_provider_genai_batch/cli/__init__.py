@@ -1,1 +1,1 @@
-"""Jobs on a terminal: ``airflow genai-batch``, or ``python -m airflow_provider_genai_batch`` on older Airflow."""
+"""The command line: ``airflow genai-batch``, or ``python -m airflow_provider_genai_batch`` on older Airflow."""

@@ -35,9 +35,9 @@ from airflow_provider_genai_batch.wire.catalog.model_names import read_model
 from airflow_provider_genai_batch.wire.catalog.publishers import task_of
 
 _SHOWN = 80
-"""Characters of an answer in a table."""
+"""The most characters of an answer in a table."""
 _TABLE = 100
-"""Rows of a table."""
+"""The most rows of a table."""
 
 
 def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
@@ -45,7 +45,7 @@ def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None
 
     @wraps(command)
     def run(args: Namespace) -> None:
-        # Connections of the metadata database are for processes of the deployment, which this is.
+        # Airflow gives connections of the metadata database only to processes of the deployment. This is one.
         os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
         try:
             command(args)
@@ -56,7 +56,7 @@ def _command(command: Callable[[Namespace], None]) -> Callable[[Namespace], None
 
 
 def _client(args: Namespace) -> GenAIBatchClient:
-    # Airflow 3.1 logs to standard output, where other programs read the answer.
+    # Airflow 3.1 logs to standard output, but other programs read the command's answer there.
     with redirect_stdout(sys.stderr):
         return GenAIBatchHook(args.conn_id).get_conn()
 
@@ -91,7 +91,7 @@ def cancel_(args: Namespace) -> None:
 
 @_command
 def rows_(args: Namespace) -> None:
-    """Print the rows of an ended job, as they come."""
+    """Print the rows of an ended job while they are read."""
     with _client(args) as client:
         job = client.get(args.job)
         if not job.done:
@@ -114,7 +114,7 @@ def rows_(args: Namespace) -> None:
 
 @_command
 def check_(args: Namespace) -> None:
-    """Read a file of requests as the operator does, and print what it would do with it."""
+    """Read a file of requests as the operator does, and print what the operator would do with it."""
     if args.backend and local_path(args.file) is not None:
         verdict = _checked(args, GenAIBatchClient(_nobody(Backend(args.backend))))
     else:
@@ -151,7 +151,7 @@ def _object(text: str | None) -> Any:
 def _named(text: str) -> Any:
     """Import the object that ``module:Name`` names."""
     module, _, name = text.partition(":")
-    sys.path.insert(0, str(Path.cwd()))  # as python -m has it, and airflow has not
+    sys.path.insert(0, str(Path.cwd()))  # python -m does this by itself, but the airflow command does not
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
@@ -162,7 +162,7 @@ def _named(text: str) -> Any:
 
 
 def _print(records: list[dict[str, Any]], output: str) -> None:
-    """Print as Airflow's commands do, but keep numbers in JSON: Airflow turns them into strings."""
+    """Print as Airflow's commands do, but keep numbers in JSON; Airflow turns them into strings."""
     if output == "json":
         print(_json(records))  # noqa: T201 - a command's answer
     else:
@@ -170,7 +170,7 @@ def _print(records: list[dict[str, Any]], output: str) -> None:
 
 
 def _json(value: Any) -> str:
-    """Return JSON that any terminal and file accepts: characters that are not printable are escaped."""
+    """Return JSON for any terminal and file: characters that are not printable are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return text if printable(text, len(text)) == text else json.dumps(value)
 
@@ -212,7 +212,7 @@ def _verdict(requests: int, size: int, stamped: int, sent: str) -> dict[str, Any
 
 
 def _wanted(args: Namespace) -> Callable[[BatchJob], bool]:
-    """Return whether a job matches the filters, by what either service's list shows of it."""
+    """Return a filter for jobs. It uses only fields that the lists of both services show."""
     states = {JobState(state) for state in args.state or ()}
 
     def wanted(job: BatchJob) -> bool:
@@ -228,7 +228,7 @@ def _wanted(args: Namespace) -> Callable[[BatchJob], bool]:
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give each field of an object by its path, without empty ones."""
+    """Yield the path and value of each field of an object, except empty ones."""
     for name, it in value.items():
         path = f"{prefix}{name}"
         if isinstance(it, dict):

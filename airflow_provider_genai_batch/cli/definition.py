@@ -1,4 +1,4 @@
-"""The commands and their arguments, in Airflow's terms; their code is loaded when one is called."""
+"""The commands and their arguments, defined with Airflow's classes. A command's code is loaded when it is called."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _command(name: str, text: str, *args: Any) -> ActionCommand:
 
 
 def get_genai_batch_cli_commands() -> list[GroupCommand]:
-    """Return what Airflow adds to its own commands (from 3.2 on)."""
+    """Return the group of commands that Airflow (3.2 and later) adds to its own."""
     return [
         GroupCommand(
             name="genai-batch",

@@ -1,4 +1,7 @@
-"""What the requests of a file would cost: planned as the operator does it, without requests that need not be asked."""
+"""Estimates what the requests of a file would cost.
+
+It plans as the operator does, and leaves out requests that need not be submitted.
+"""
 
 from __future__ import annotations
 
@@ -22,28 +25,28 @@ from airflow_provider_genai_batch.task.reuse.prepare import Search
 from airflow_provider_genai_batch.task.settings.settings import RunSettings
 
 _NOBODY = Identity("0" * 64, "0" * 64)
-"""Stands for the owner of the input, which does not matter because nothing is kept."""
+"""A placeholder for the owner of the input, which does not matter here because nothing is kept."""
 _LATELY = 7 * 24 * 3600
-"""Seconds."""
+"""How far back to look for ended jobs, in seconds."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is known of requests before they are asked."""
+    """The facts about requests that are known before they are submitted."""
 
     plan: Plan
     equal: int | None
-    """Requests that are equal to another one that is asked; None: they have no keys."""
+    """How many requests are equal to another one; None: the requests have no keys."""
     usual: Usual | None
     """How long recent jobs of the model took; None: the connection has no ended job of it."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the estimate as JSON."""
         usual = self.usual and {"p50": self.usual.p50, "p90": self.usual.p90, "jobs": self.usual.n}
         return {**self.plan.model_dump(mode="json"), "equal": self.equal, "usual_seconds": usual}
 
     def lines(self) -> dict[str, Any]:
-        """Return it as lines of a table."""
+        """Return the estimate as lines of a table."""
         plan = self.plan
         fields: dict[str, Any] = {"requests to be asked": plan.requests, "jobs": plan.jobs}
         if plan.reused is not None:
@@ -77,13 +80,14 @@ def estimate(client: GenAIBatchClient, args: Namespace, request_defaults: Any, o
     """Plan the requests of a file.
 
     Args:
-        client: of the connection.
-        args: of the command.
+        client: the client of the connection.
+        args: the arguments of the command.
         request_defaults: fields of every request.
-        output_type: what answers are to be.
+        output_type: the type of the answers.
 
     Raises:
-        InputError, ConfigurationError: they cannot be asked, or not planned here, or earlier results cannot be read.
+        InputError, ConfigurationError: the requests cannot be submitted, or cannot be planned here, or earlier results
+            cannot be read.
     """
     settings = RunSettings(
         conn_id=args.conn_id,
@@ -106,7 +110,7 @@ def estimate(client: GenAIBatchClient, args: Namespace, request_defaults: Any, o
             raise cannot_plan(order.source)
         if at_hand is not None and (args.reuse or args.dedupe):
             plan = at_hand.in_plan(plan)
-        assert plan is not None  # noqa: S101 - of what needs no asking there is one, too
+        assert plan is not None  # noqa: S101 - if nothing needs to be submitted, in_plan makes one
         equal = None if at_hand is None else at_hand.find_equal()
     return Estimate(plan, equal, _usual(client, order.model))
 
@@ -118,7 +122,7 @@ def _at_hand(
     prepared: PreparedInput,
     stack: ExitStack,
 ) -> AtHand | None:
-    """Find what need not be asked; None: nobody wants to know, or these requests do not allow it."""
+    """Find the requests that need not be submitted; None: no option asks for that, and these have no readable keys."""
     if not (args.reuse or args.dedupe or (prepared.readable and prepared.keyed)):
         return None
     search = Search(
